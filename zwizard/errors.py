@@ -1,0 +1,25 @@
+"""The one error users see: what happened, with the value, and what to do about it."""
+
+from __future__ import annotations
+
+
+class ZwizardError(Exception):
+    """A failure with a sentence for the user and a remedy.
+
+    ``message`` says what happened, naming the value; ``hint`` says what to do. ``exit_code`` is
+    what the command line ends with: 1 a step, proof or upload failed; 2 usage, recipe or
+    unreadable input; 3 a ``must`` rule failed or is unknown.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ZwizardError):
+    """Input that cannot be used: an option, a recipe, a file that is not what it should be."""
+
+    exit_code = 2
