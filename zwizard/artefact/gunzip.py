@@ -1,0 +1,153 @@
+"""A gzip file as a stream that is proved whole: every checksum, and nothing behind the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from isal import igzip_lib
+
+from zwizard.artefact.compression import IsalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_INPUT = 256 << 10
+_OUTPUT = 1 << 20
+# Input goes in by growing portions, so that what a small member leaves over is small too.
+_FIRST_INPUT = 1 << 10
+_SMALLEST_MEMBER = 1 << 10
+_MAGIC = b"\x1f\x8b"
+
+# A disk image of zeros packs a thousandfold and is still meant; beyond both of these bounds
+# nobody waits for the end any more, here or on the hub.
+BOMB_BYTES = 16 << 30
+BOMB_RATIO = 200
+
+
+class ArchiveError(Exception):
+    """Why an archive is not whole. ``bounded``: it may be, but reading it to the end is unwise."""
+
+    def __init__(self, message: str, *, bounded: bool = False) -> None:
+        super().__init__(message)
+        self.bounded = bounded
+
+
+class Gunzip:
+    """The unpacked bytes of ``file``, in order and counted.
+
+    ``position`` is the number of unpacked bytes handed out. Raises ArchiveError where the data
+    is broken, where it ends too early, or where something other than zeros follows it.
+    """
+
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
+        self.position = 0
+        self._file = file
+        self._progress = progress
+        self._raw = b""
+        self._raw_at = 0
+        self._gzip_members = 0
+        self._taken = 0
+        self._made = 0
+        self._buffer = b""
+        self._at = 0
+        self._pieces = self._unpack()
+
+    def take(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end."""
+        end = self._at + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._at : end]
+            self._at = end
+            self.position += size
+            return data
+        return b"".join(self.pieces(size))
+
+    def skip(self, size: int) -> int:
+        """Pass over ``size`` bytes; returns how many there were."""
+        end = self._at + size
+        if end <= len(self._buffer):
+            self._at = end
+            self.position += size
+            return size
+        return sum(map(len, self.pieces(size)))
+
+    def pieces(self, size: int | None = None) -> Iterator[bytes]:
+        """The next ``size`` bytes (None: all the rest) in pieces of at most 1 MiB."""
+        while size is None or size > 0:
+            if self._at == len(self._buffer):
+                self._buffer, self._at = next(self._pieces, b""), 0
+                if not self._buffer:
+                    return
+            wanted = len(self._buffer) if size is None else self._at + size
+            piece = self._buffer[self._at : wanted]
+            self._at += len(piece)
+            self.position += len(piece)
+            if size is not None:
+                size -= len(piece)
+            yield piece
+
+    def _unpack(self) -> Iterator[bytes]:
+        """Member after member, as gzip itself reads them, in pieces that are not empty."""
+        while self._peek(2) == _MAGIC:
+            self._count_member()
+            decoder = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+            portion = _FIRST_INPUT
+            while not decoder.eof:
+                data = self._feed(portion) if decoder.needs_input else b""
+                if decoder.needs_input and not data:
+                    raise ArchiveError(f"it is cut: its compressed data ends at {self._place()}")
+                if piece := self._step(decoder, data):
+                    yield piece
+                portion = min(2 * portion, _INPUT)
+            self._raw_at -= len(decoder.unused_data)
+        self._expect_padding()
+
+    def _count_member(self) -> None:
+        """A gzip file may be many; one made of nothing but beginnings is there to waste time."""
+        self._gzip_members += 1
+        if self._gzip_members > 1000 + self._taken // _SMALLEST_MEMBER:
+            raise ArchiveError("it is made of too many empty gzip files", bounded=True)
+
+    def _step(self, decoder: igzip_lib.IgzipDecompressor, data: bytes) -> bytes:
+        try:
+            piece: bytes = decoder.decompress(data, _OUTPUT)
+        except IsalError as error:
+            raise ArchiveError(
+                f"its compressed data is damaged before {self._place()} ({error})"
+            ) from error
+        self._made += len(piece)
+        if self._made > BOMB_BYTES and self._made > self._taken * BOMB_RATIO:
+            raise ArchiveError(
+                f"it unpacks to more than {self._made >> 30} GiB,"
+                f" over {BOMB_RATIO} times what it takes packed",
+                bounded=True,
+            )
+        return piece
+
+    def _expect_padding(self) -> None:
+        while data := self._feed(_INPUT):
+            if data.count(0) != len(data):
+                raise ArchiveError("something else follows the end of its compressed data")
+
+    def _feed(self, size: int) -> bytes:
+        """The next packed bytes, at most ``size``; none only at the end of the file."""
+        if self._raw_at == len(self._raw):
+            self._raw, self._raw_at = self._read(), 0
+        data = self._raw[self._raw_at : self._raw_at + size]
+        self._raw_at += len(data)
+        return data
+
+    def _peek(self, size: int) -> bytes:
+        if len(self._raw) - self._raw_at < size:
+            self._raw, self._raw_at = self._raw[self._raw_at :] + self._read(), 0
+        return self._raw[self._raw_at : self._raw_at + size]
+
+    def _read(self) -> bytes:
+        data = self._file.read(_INPUT)
+        self._taken += len(data)
+        if self._progress is not None:
+            self._progress(self._taken)
+        return data
+
+    def _place(self) -> str:
+        return f"byte {self._taken - len(self._raw) + self._raw_at}"

@@ -1,0 +1,78 @@
+"""Contents met in passing, kept in one unnamed temporary file instead of in memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Spool:
+    """An unnamed file that grows by whole contents; nothing of it outlives the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._end = 0
+
+    def keep(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
+        """Store contents of ``size`` bytes given as (offset, bytes); returns where they are.
+
+        What no piece covers reads as zeros. Raises OSError when there is no room.
+        """
+        start = self._end
+        for offset, data in pieces:
+            _write_all(self._file.fileno(), data, start + offset)
+        self._end = start + size
+        os.ftruncate(self._file.fileno(), self._end)
+        return start, size
+
+    def open(self, start: int, size: int) -> BinaryIO:
+        """What was kept there, seekable; reads do not disturb each other."""
+        return io.BufferedReader(_Window(self._file.fileno(), start, size), 1 << 16)
+
+    def close(self) -> None:
+        """Let go of everything kept."""
+        self._file.close()
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file, view, offset)
+        view = view[written:]
+        offset += written
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, file: int, start: int, size: int) -> None:
+        self._descriptor = file
+        self._start = start
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        size = max(min(len(buffer), self._size - self._at), 0)
+        data = os.pread(self._descriptor, size, self._start + self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,224 @@
+"""The view of a .tar.gz: one pass that proves it whole, indexes it and keeps what is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.artefact.gunzip import ArchiveError, Gunzip
+from zwizard.artefact.index import IndexedView, IndexFullError
+from zwizard.artefact.sample import Sample
+from zwizard.artefact.spool import Spool
+from zwizard.artefact.tar import Member, contents, members
+from zwizard.artefact.view import Entry, Kind, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+# No more of an archive is ever copied: kernels, initramfs and settings are far below.
+KEEP_FILE = 1 << 30
+KEEP_ALL = 2 << 30
+
+
+class Keep:
+    """Which contents to hold on to in passing: paths in the image as shell patterns.
+
+    ``*`` matches within one component. ``/usr`` in front of a path does not matter, so that
+    ``/lib/x`` finds the file of an image whose ``/lib`` is a link. Nothing depends on these
+    being right: what was not kept is fetched by another pass.
+    """
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        parts = (
+            "[^/]*".join(re.escape(part) for part in pattern.removeprefix("/usr").split("*"))
+            for pattern in patterns
+        )
+        self._match = re.compile("(?:/usr)?(?:" + "|".join(parts) + ")").fullmatch
+
+    def __call__(self, path: str) -> bool:
+        """Whether the contents of the file at ``path`` are to be kept."""
+        return self._match(path) is not None
+
+
+KEEP_NOTHING = Keep()
+
+
+class TarballView(IndexedView):
+    """The tree a .tar.gz unpacks to, and how sound the archive is.
+
+    ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
+    end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
+    would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
+    nothing), ``named`` those whose owner is stored by name, ``duplicates`` the paths met again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep: Keep = KEEP_NOTHING,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self.fault = ""
+        self.bounded = False
+        self.members = 0
+        self.unsafe = Sample()
+        self.named = Sample()
+        self.duplicates = Sample()
+        self._keep = keep
+        self._spool = Spool()
+        self._kept: dict[int, tuple[int, int]] = {}
+        self._kept_bytes = 0
+        with _opened(path) as file:
+            self._state = _state(file)
+            size = self._state[1]
+            tick = None if progress is None else lambda done: progress(done, size)
+            self._scan(Gunzip(file, tick))
+            if not self.fault and self._state != _state(file):
+                self.fault = "it changed while it was read"
+
+    def _scan(self, source: Gunzip) -> None:
+        try:
+            for member in members(source):
+                self.members += 1
+                self._add(member)
+                if member.kind is Kind.FILE and not member.hard and self._wanted(member):
+                    self._hold(source, member)
+        except ArchiveError as error:
+            self.fault, self.bounded = str(error), error.bounded
+        except IndexFullError:
+            self.fault, self.bounded = f"it has more than {self.members - 1} members", True
+        except OSError as error:
+            raise UnreadableError(
+                f"{self.path} cannot be read: {error.strerror or error}",
+                "Check the disk, and that the directory for temporary files has room (TMPDIR).",
+            ) from error
+
+    def _add(self, member: Member) -> None:
+        path, climbs = _inside(member.name)
+        if climbs:
+            self.unsafe.add(f"{member.name} climbs out with ..")
+            return
+        if member.name.startswith("/"):
+            self.unsafe.add(f"{member.name} is absolute")
+        if member.named:
+            self.named.add(f"{member.name} ({member.named})")
+        if path == "/":
+            return
+        entry = self._entry(path, member)
+        if entry is None:
+            return
+        above = self._above(path)
+        if above is not None:
+            self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
+        before = self._index.add(entry)
+        if before is not None:
+            self._replaced(before, entry)
+
+    def _entry(self, path: str, member: Member) -> Entry | None:
+        if member.hard:
+            return self._hard_link(path, member)
+        return Entry(
+            path, member.kind, member.mode, member.size if member.kind is Kind.FILE else 0,
+            member.uid, member.gid, member.target, member.offset,
+        )  # fmt: skip
+
+    def _hard_link(self, path: str, member: Member) -> Entry | None:
+        target, climbs = _inside(member.target)
+        if climbs or member.target.startswith("/"):
+            self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
+            return None
+        other = self._index.get(target)
+        if other is None or other.kind is Kind.DIRECTORY:
+            self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
+            return None
+        return Entry(
+            path, other.kind, other.mode, other.size, other.uid, other.gid, other.target,
+            other.inode,
+        )  # fmt: skip
+
+    def _above(self, path: str) -> Entry | None:
+        """What ``path`` would have to go through that is no directory, if there is such."""
+        parent = path.rpartition("/")[0]
+        while parent:
+            entry = self._index.get(parent)
+            if entry is not None:
+                return None if entry.kind is Kind.DIRECTORY else entry
+            parent = parent.rpartition("/")[0]
+        return None
+
+    def _replaced(self, before: Entry, entry: Entry) -> None:
+        self.duplicates.add(entry.path)
+        if before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+            self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
+
+    def _wanted(self, member: Member) -> bool:
+        path, climbs = _inside(member.name)
+        return not climbs and self._keep(path)
+
+    def _hold(self, source: Gunzip, member: Member) -> None:
+        if max(member.size, member.stored) > KEEP_FILE:
+            return
+        if self._kept_bytes + member.size > KEEP_ALL:
+            return
+        self._kept_bytes += member.size
+        self._kept[member.offset] = self._spool.keep(member.size, contents(source, member))
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a file of the archive, fetched by another pass if not kept."""
+        if entry.inode not in self._kept:
+            self._fetch(entry)
+        if entry.inode not in self._kept:
+            raise UnreadableError(
+                f"{entry.path} is too large to be looked at ({entry.size} bytes)",
+                "Unpack the archive and check the directory.",
+            )
+        return self._spool.open(*self._kept[entry.inode])
+
+    def _fetch(self, entry: Entry) -> None:
+        if self.bounded:
+            raise UnreadableError(f"{entry.path} was not read: {self.fault}", "Pack it anew.")
+        try:
+            with _opened(self.path) as file:
+                self._expect_same(file)
+                source = Gunzip(file)
+                for member in members(source):
+                    if member.offset == entry.inode:
+                        self._hold(source, member)
+                        return
+        except ArchiveError as error:
+            raise UnreadableError(
+                f"{entry.path} cannot be read: {error}", "Pack the archive anew."
+            ) from error
+
+    def _expect_same(self, file: BinaryIO) -> None:
+        if _state(file) != self._state:
+            raise ArchiveError("the archive changed while it was checked")
+
+    def close(self) -> None:
+        """Let go of the contents kept."""
+        self._spool.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read: {error.strerror}", "Check that it is there and readable."
+        ) from error
+
+
+def _state(file: BinaryIO) -> tuple[int, int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _inside(name: str) -> tuple[str, bool]:
+    """The path in the image that a member name means, and whether it climbs with ``..``."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    return "/" + "/".join(parts), ".." in parts
