@@ -1,1 +1,8 @@
-"""What differs between distributions, one file each."""
+"""What differs between distributions: one file each, one record each."""
+
+from __future__ import annotations
+
+from zwizard.distros.debian import DEBIAN
+from zwizard.distros.distro import Distro
+
+KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN,)}

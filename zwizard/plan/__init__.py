@@ -1,1 +1,59 @@
 """Recipe to plan: pure data; nothing runs and nothing is read from the host."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from zwizard import distros
+from zwizard.distros.distro import Distro, Suite
+from zwizard.errors import UsageError
+from zwizard.plan import kernel, pack, sources, system
+from zwizard.plan.step import Plan, Step
+from zwizard.recipe import Recipe
+
+__all__ = ["Plan", "Step", "make"]
+
+
+def make(recipe: Recipe) -> Plan:
+    """The plan of ``recipe``; UsageError if this version cannot build it yet."""
+    distro, suite = _buildable(recipe)
+    steps = (
+        sources.bootstrap(recipe, suite),
+        sources.packages(recipe, distro),
+        kernel.initramfs(recipe),
+        kernel.kernel(),
+        *sources.more_packages(recipe),
+        system.system(recipe),
+        *system.commands(recipe),
+        system.clean(),
+        pack.pack(recipe, suite),
+    )
+    environment = (
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("SOURCE_DATE_EPOCH", str(suite.epoch)),
+    )
+    return Plan(recipe.name, recipe.target, environment, steps)
+
+
+def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
+    distro = distros.KNOWN.get(recipe.source.distro)
+    suite = distro.suite(recipe.source.suite) if distro else None
+    if recipe.target != "vm":
+        _refuse("target", recipe.target, "vm")
+    if recipe.source.kind != "distro":
+        _refuse("source.kind", recipe.source.kind, "distro")
+    if distro is None or suite is None:
+        _refuse("source.distro", recipe.source.distro, ", ".join(distros.KNOWN))
+    if recipe.kernel.file:
+        _refuse("kernel.file", recipe.kernel.file, "the distribution's package (kernel.package)")
+    return distro, suite
+
+
+def _refuse(key: str, value: str, built: str) -> NoReturn:
+    raise UsageError(
+        f"{key} = {value!r} is a good recipe, but this version cannot build it yet",
+        f"It builds: {built}.",
+    )

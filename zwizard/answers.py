@@ -1,0 +1,68 @@
+"""The answers being given: kept on disk from the moment each is given, until they are built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from zwizard import questions
+from zwizard.paths import write_atomically
+from zwizard.recipe import Recipe
+
+
+class Answers(Mapping[str, str]):
+    """A mapping of question key to the text given, saved at every change.
+
+    An answer that is wrong is kept too: going back, leaving or crashing loses nothing that was
+    typed. ``path`` None keeps them in memory only.
+    """
+
+    def __init__(self, path: Path | None = None, given: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self._given: dict[str, str] = dict(given or {})
+
+    @classmethod
+    def open(cls, path: Path) -> Answers:
+        """The answers in the file at ``path``; none if it is absent or torn."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            data = {}
+        known = {questions.BASE, *(question.key for question in questions.QUESTIONS)}
+        given = {
+            key: text
+            for key, text in (data.items() if isinstance(data, dict) else ())
+            if key in known and isinstance(text, str)
+        }
+        return cls(path, given)
+
+    def __getitem__(self, key: str) -> str:
+        return self._given[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def give(self, key: str, text: str) -> None:
+        """Answer the question ``key``, and save."""
+        if self._given.get(key) != text:
+            self._given[key] = text
+            self._save()
+
+    def take(self, recipe: Recipe) -> None:
+        """Replace the answers by those that lead to ``recipe``, and save."""
+        self._given = questions.from_recipe(recipe)
+        self._save()
+
+    def clear(self) -> None:
+        """Forget them: they were built, or are not wanted any more."""
+        self._given = {}
+        if self.path:
+            self.path.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        if self.path:
+            write_atomically(self.path, json.dumps(self._given, ensure_ascii=False, indent=1))

@@ -1,0 +1,180 @@
+"""Build directories: recipe, journal, logs, lock; create, find, list, remove."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zwizard import paths
+from zwizard.engine import journal
+from zwizard.engine.layers import discard
+from zwizard.errors import UsageError
+from zwizard.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build: what was decided, what happened, and where the result goes."""
+
+    directory: Path
+
+    @property
+    def id(self) -> str:
+        """Its name among the builds."""
+        return self.directory.name
+
+    @property
+    def recipe_file(self) -> Path:
+        """The recipe, its output directory absolute."""
+        return self.directory / "recipe.toml"
+
+    @property
+    def journal(self) -> Path:
+        """The journal."""
+        return self.directory / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the runner as long as anything of it lives."""
+        return self.directory / "lock"
+
+    @property
+    def cancel_request(self) -> Path:
+        """Its existence asks the runner to stop."""
+        return self.directory / "cancel"
+
+    @property
+    def report_file(self) -> Path:
+        """The checklist's report of the archive, as JSON."""
+        return self.directory / "report.json"
+
+    @property
+    def runner_log(self) -> Path:
+        """What the runner itself printed: empty unless it broke."""
+        return self.directory / "runner.log"
+
+    def step_log(self, number: int, name: str) -> Path:
+        """The log of step ``number`` (from 1)."""
+        return self.directory / "logs" / f"{number:02}-{name}.log"
+
+    def recipe(self) -> Recipe:
+        """The recipe."""
+        return Recipe.load(self.recipe_file)
+
+    def archive(self) -> Path:
+        """Where the archive goes."""
+        recipe = self.recipe()
+        return Path(recipe.output.directory) / f"{recipe.name}.tar.gz"
+
+    def running(self) -> bool:
+        """Whether a runner is at work on it."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+
+def directory() -> Path:
+    """Where the builds are."""
+    return paths.state() / "builds"
+
+
+def everything() -> list[Build]:
+    """All builds, the one that was touched last first."""
+    home = directory()
+    found = home.iterdir() if home.is_dir() else ()
+    builds = [Build(entry) for entry in found if (entry / "recipe.toml").is_file()]
+    return sorted(builds, key=_touched, reverse=True)
+
+
+def _touched(build: Build) -> float:
+    return (build.journal if build.journal.exists() else build.recipe_file).stat().st_mtime
+
+
+def find(name: str) -> Build:
+    """The build called ``name``; UsageError naming what there is."""
+    build = Build(directory() / name)
+    if "/" not in name and build.recipe_file.is_file():
+        return build
+    names = ", ".join(build.id for build in everything()) or "none yet"
+    raise UsageError(f"there is no build {name!r}", f"Builds: {names}.")
+
+
+def open_for(recipe: Recipe, base: Path) -> Build:
+    """The build that makes this recipe's archive: the one that did before, or a new one.
+
+    ``base``: what a relative output directory is relative to. One archive, one build: building an
+    edited recipe again continues in the same place, and uses every layer that is still right.
+    """
+    output = (base / Path(recipe.output.directory).expanduser()).resolve()
+    settled = replace(recipe, output=replace(recipe.output, directory=str(output)))
+    build = next((b for b in everything() if _makes(b, output / f"{recipe.name}.tar.gz")), None)
+    if build is None:
+        build = _fresh(recipe.name)
+    elif build.running():
+        if build.recipe() == settled:
+            return build
+        raise UsageError(
+            f"{build.id} is being built from another version of this recipe",
+            f"Wait for it, or stop it: zwizard cancel {build.id}",
+        )
+    paths.write_atomically(build.recipe_file, settled.to_toml())
+    return build
+
+
+def _makes(build: Build, archive: Path) -> bool:
+    try:
+        return build.archive() == archive
+    except UsageError:
+        return False  # a recipe that an older version wrote and this one refuses
+
+
+def _fresh(name: str) -> Build:
+    for candidate in _names(name):
+        place = directory() / candidate
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir()
+        except FileExistsError:
+            continue
+        (place / "logs").mkdir()
+        return Build(place)
+    raise AssertionError("there are endless names")
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def remove(build: Build) -> None:
+    """Delete a build's directory; its archive and its layers stay."""
+    if build.running():
+        raise UsageError(f"{build.id} is running", f"Stop it first: zwizard cancel {build.id}")
+    discard(build.directory)
+
+
+def request_cancel(build: Build) -> bool:
+    """Ask the runner to stop; False if there is none."""
+    if not build.running():
+        return False
+    build.cancel_request.touch()
+    return True
+
+
+def events(build: Build) -> list[journal.Event]:
+    """What happened so far."""
+    return journal.replay(build.journal)

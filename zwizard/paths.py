@@ -1,0 +1,34 @@
+"""Where zwizard keeps things: builds, layers, preferences, the answers being given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def state() -> Path:
+    """Builds and the answers being given (XDG_STATE_HOME moves it)."""
+    return platformdirs.user_state_path("zwizard")
+
+
+def cache() -> Path:
+    """Layers and downloads (XDG_CACHE_HOME moves it)."""
+    return platformdirs.user_cache_path("zwizard")
+
+
+def draft() -> Path:
+    """The answers being given to the wizard."""
+    return state() / "draft.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` so that ``path`` holds either what it held or all of ``text``, durably."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,140 @@
+"""The verbs of a step; each renders its own shell line, so what is shown is what runs."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+
+ROOT = "$ROOT"  # in arguments: the tree being built
+CHROOT = "$CHROOT"  # the same tree with /proc, /dev and so on mounted, to run commands in
+OUT = "$OUT"  # in arguments: the archive being written
+
+
+@dataclass(frozen=True)
+class Host:
+    """Run a tool of this machine on the tree."""
+
+    argv: tuple[str, ...]
+
+    def shell(self) -> str:
+        """One line of bash."""
+        return _line(self.argv)
+
+
+@dataclass(frozen=True)
+class Chroot:
+    """Run a command inside the tree."""
+
+    argv: tuple[str, ...]
+
+    def shell(self) -> str:
+        """One line of bash."""
+        return _line(("chroot", CHROOT, *self.argv))
+
+
+@dataclass(frozen=True)
+class Write:
+    """Make the file ``path`` (absolute, in the tree) hold ``text``, whatever was there."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+    def shell(self) -> str:
+        """A few lines of bash: the text is a here-document."""
+        place = _place(self.path)
+        if not self.text:
+            return f"install -D -m {self.mode:o} /dev/null {place}"
+        return f"install -D -m {self.mode:o} /dev/stdin {place} {_here(self.text)}"
+
+
+@dataclass(frozen=True)
+class Append:
+    """Add ``text`` to the file ``path`` (absolute, in the tree)."""
+
+    path: str
+    text: str
+
+    def shell(self) -> str:
+        """A few lines of bash: the text is a here-document."""
+        return f"cat >> {_place(self.path)} {_here(self.text)}"
+
+
+@dataclass(frozen=True)
+class Link:
+    """Make ``path`` (absolute, in the tree) a symbolic link to ``target``."""
+
+    path: str
+    target: str
+
+    def shell(self) -> str:
+        """One line of bash."""
+        return f"ln -sfn {shlex.quote(self.target)} {_place(self.path)}"
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove what matches ``patterns`` (absolute, in the tree; ``*`` takes dot files too).
+
+    A missing one is no error. ``*`` stands for one name, or a part of one, at the path's end.
+    """
+
+    patterns: tuple[str, ...]
+
+    def shell(self) -> str:
+        """One line of bash; the script has ``dotglob`` and ``nullglob`` set."""
+        return "rm -rf " + " ".join(map(_place, self.patterns))
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Write the tree as a tar, gzipped by pigz at ``level``, its time stamps capped at ``epoch``.
+
+    Sorted, with owners as numbers: equal trees give equal bytes, and the hub maps no names.
+    """
+
+    level: int
+    epoch: int
+
+    def shell(self) -> str:
+        """One pipeline of bash."""
+        when = (f"--mtime=@{self.epoch}", "--clamp-mtime")
+        how = ("--format=gnu", "--sort=name", "--numeric-owner")
+        tar = ("tar", "--create", "--directory", ROOT, *how, *when, ".")
+        return f"{_line(tar)} | pigz -{self.level} --no-name > {_argument(OUT)}"
+
+
+Action = Host | Chroot | Write | Append | Link | Remove | Pack
+
+
+def canonical(action: Action) -> dict[str, object]:
+    """The action as plain data: its verb and its fields (for fingerprints and ``--json``)."""
+    return {"action": type(action).__name__.lower(), **asdict(action)}
+
+
+def _line(argv: tuple[str, ...]) -> str:
+    return " ".join(map(_argument, argv))
+
+
+def _argument(text: str) -> str:
+    """``text`` as one word of bash; ROOT and OUT stay variables."""
+    for variable in (ROOT, CHROOT, OUT):
+        if text == variable:
+            return f'"{variable}"'
+        if text.startswith(f"{variable}/"):
+            return f'"{variable}"{shlex.quote(text.removeprefix(variable))}'
+    return shlex.quote(text)
+
+
+def _place(path: str) -> str:
+    """``path`` in the tree as one word of bash, its last ``*`` unquoted."""
+    before, star, after = path.partition("*")
+    return _argument(ROOT + before) + star + (shlex.quote(after) if after else "")
+
+
+def _here(text: str) -> str:
+    """``text`` (ending in a newline) as a here-document."""
+    end = "END"
+    while end in text.splitlines():
+        end += "_"
+    return f"<<'{end}'\n{text}{end}"

@@ -1,0 +1,27 @@
+"""The archive the hub takes."""
+
+from __future__ import annotations
+
+from zwizard.distros.distro import Suite
+from zwizard.plan.actions import Pack
+from zwizard.plan.step import Step
+from zwizard.recipe import Recipe
+
+# pigz: at 2 an archive a few per cent larger than gzip's default, in a fifth of the time.
+_LEVELS = {"fast": 2, "small": 9}
+
+
+def pack(recipe: Recipe, suite: Suite) -> Step:
+    """The tree as one .tar.gz, everything at its root, owners as numbers."""
+    return Step(
+        "pack",
+        f"Pack the archive {recipe.name}.tar.gz",
+        (
+            '"Now package the tar for upload"',
+            "Owners as numbers: the hub would map names to its own users.",
+        ),
+        (Pack(_LEVELS[recipe.output.compression], suite.epoch),),
+        answers=("output.compression", "name"),
+        size=260 * 2**20,
+        document="sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy .",
+    )

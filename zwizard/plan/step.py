@@ -1,0 +1,84 @@
+"""Steps and plans: named stages with their actions, and the fingerprint of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import accumulate
+
+from zwizard.plan.actions import Action, Chroot, Host, Pack, canonical
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of a build.
+
+    ``why``: sentences of the document (quoted) and of ours that it carries out. ``answers``: the
+    recipe keys that decide it. ``network``: its commands reach the internet. ``size``: about how
+    many bytes its layer takes. ``document``: the document's own commands, where they differ.
+    """
+
+    name: str
+    title: str
+    why: tuple[str, ...]
+    actions: tuple[Action, ...]
+    answers: tuple[str, ...] = ()
+    network: bool = False
+    size: int = 0
+    document: str = ""
+
+    @property
+    def packs(self) -> bool:
+        """Whether it leaves a single file, the archive, rather than a tree."""
+        return any(isinstance(action, Pack) for action in self.actions)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps that lead from nothing to the archive of one recipe.
+
+    ``environment`` is what every command runs with, beside PATH and the proxies of the user.
+    """
+
+    name: str
+    target: str
+    environment: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def archive(self) -> str:
+        """The archive's file name."""
+        return f"{self.name}.tar.gz"
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """One per step: 32 hexadecimal digits of a SHA-256 over its actions and its parent's."""
+        start = hashlib.sha256(json.dumps(self.environment).encode()).hexdigest()[:32]
+        return tuple(accumulate((_identity(step) for step in self.steps), _chain, initial=start))[
+            1:
+        ]
+
+    def tools(self) -> frozenset[str]:
+        """The programs of this machine that the actions run."""
+        found = {"bash", "mount", "umount"}
+        for step in self.steps:
+            for action in step.actions:
+                match action:
+                    case Host(argv):
+                        found.add(argv[0])
+                    case Chroot():
+                        found.add("chroot")
+                    case Pack():
+                        found |= {"tar", "pigz"}
+                    case _:
+                        pass
+        return frozenset(found)
+
+
+def _identity(step: Step) -> str:
+    data = {"network": step.network, "actions": [canonical(action) for action in step.actions]}
+    return json.dumps(data, sort_keys=True)
+
+
+def _chain(parent: str, identity: str) -> str:
+    return hashlib.sha256(f"{parent}\n{identity}".encode()).hexdigest()[:32]

@@ -1,0 +1,143 @@
+"""What is set inside the guest, the user's own commands, and the clean-up."""
+
+from __future__ import annotations
+
+from zwizard.plan.actions import Action, Chroot, Link, Remove, Write
+from zwizard.plan.sources import QUIET, UNQUIET
+from zwizard.plan.step import Step
+from zwizard.recipe import Recipe
+
+_MIB = 2**20
+
+_CLOUD = """\
+# Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
+datasource_list: [NoCloud, None]
+# The locale is the recipe's.
+locale: false
+system_info:
+  network:
+    renderers: [netplan, networkd, eni]
+"""
+
+_HOSTS = """\
+127.0.0.1 localhost
+::1 localhost ip6-localhost ip6-loopback
+"""
+
+
+def system(recipe: Recipe) -> Step:
+    """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
+    wanted = recipe.system
+    actions: list[Action] = [
+        Write("/etc/cloud/cloud.cfg.d/90-zero-os.cfg", _CLOUD),
+        Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
+        Remove(("/etc/hostname",)),
+        Write("/etc/hosts", _HOSTS),
+        *_timezone(wanted.timezone),
+        *_locale(wanted.locale),
+    ]
+    if wanted.services:
+        actions.append(Chroot(("systemctl", "enable", *wanted.services)))
+    return Step(
+        "system",
+        "Set time zone, locale, name resolution and services",
+        (
+            "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\"",
+            '"You don\'t have to set the hostname, this will be setup later on zos"',
+        ),
+        tuple(actions),
+        answers=("system.timezone", "system.locale", "system.services"),
+        size=4 * _MIB,
+        document="rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf",
+    )
+
+
+def _timezone(zone: str) -> tuple[Action, ...]:
+    file = f"/usr/share/zoneinfo/{zone}"
+    return (
+        Chroot(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
+        Link("/etc/localtime", file),
+        Write("/etc/timezone", f"{zone}\n"),
+    )
+
+
+def _locale(locale: str) -> tuple[Action, ...]:
+    setting = Write("/etc/default/locale", f"LANG={locale}\n")
+    if locale.partition(".")[0] in {"C", "POSIX"}:
+        return (setting,)
+    charset = locale.partition("@")[0].partition(".")[2] or "ISO-8859-1"
+    line = f"{locale} {charset}"
+    return (
+        Chroot(
+            _must(
+                f"grep -qxF '{line}' /usr/share/i18n/SUPPORTED",
+                f"there is no locale {locale} in this suite (see /usr/share/i18n/SUPPORTED)",
+            )
+        ),
+        Write("/etc/locale.gen", f"{line}\n"),
+        Chroot(("locale-gen",)),
+        setting,
+    )
+
+
+def _must(test: str, otherwise: str) -> tuple[str, ...]:
+    return ("sh", "-c", f"{test} || {{ echo '{otherwise}' >&2; exit 1; }}")
+
+
+def commands(recipe: Recipe) -> tuple[Step, ...]:
+    """The user's own commands."""
+    if not recipe.system.run:
+        return ()
+    return (
+        Step(
+            "commands",
+            "Run your commands",
+            ("Your own commands, last, in the chroot.",),
+            (
+                QUIET,
+                *(Chroot(("sh", "-c", command)) for command in recipe.system.run),
+                UNQUIET,
+            ),
+            answers=("system.run",),
+            network=True,
+            size=50 * _MIB,
+        ),
+    )
+
+
+def clean() -> Step:
+    """Everything that belongs to the build or to one machine, not to the image."""
+    return Step(
+        "clean",
+        "Clean up caches, keys and identities",
+        (
+            '"clean up cache"',
+            '"to make sure we have clean setup: cloud-init clean"',
+            '"sudo rm -rf ubuntu:jammy/dev/*"',
+            "SSH host keys and machine ids are made anew by each machine; logs are this build's.",
+        ),
+        (
+            Chroot(("cloud-init", "clean", "--logs")),
+            Chroot(("apt-get", "clean")),
+            Remove(
+                (
+                    "/var/lib/apt/lists/*",
+                    "/etc/ssh/ssh_host_*",
+                    "/var/lib/dbus/machine-id",
+                    "/var/log/apt",
+                    "/var/log/*.log",
+                    "/var/cache/ldconfig/aux-cache",
+                    "/var/cache/apt/*.bin",
+                    "/var/cache/debconf/*-old",
+                    "/var/lib/dpkg/*-old",
+                    "/dev/*",
+                    "/run/*",
+                    "/tmp/*",  # noqa: S108 - the image's
+                    "/var/tmp/*",  # noqa: S108
+                )
+            ),
+            Write("/etc/machine-id", ""),
+        ),
+        size=1 * _MIB,
+        document="cloud-init clean\napt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
+    )

@@ -1,0 +1,401 @@
+"""Everything the wizard asks, declared once; every face draws its pages from here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zwizard import distros
+from zwizard.distros.distro import Distro
+from zwizard.recipe import Recipe, check_value, default_value
+
+Kind = Literal["choice", "text", "list", "lines"]
+Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
+BASE = "recipe"  # among the given: the opened recipe (TOML), for what no question asks
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer to choose: ``means`` says what Zero-OS or the build will do with it.
+
+    ``unavailable`` says why it cannot be chosen, and is empty where it can.
+    """
+
+    value: str
+    title: str
+    means: str = ""
+    unavailable: str = ""
+
+
+def _always(_: Given) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing asked, filling one key of the recipe.
+
+    Answers are held as text, just as given: a choice's value, a line, words separated by commas
+    or spaces (``list``), or lines (``lines``). ``value`` turns that into the recipe's value.
+    """
+
+    key: str
+    page: str
+    text: str
+    why: str
+    kind: Kind
+    choices: Callable[[Given], tuple[Choice, ...]] = lambda _: ()
+    when: Callable[[Given], bool] = _always
+    fallback: Callable[[Given], str] | None = None
+    example: str = ""
+
+    def default(self, given: Given) -> str:
+        """The answer if none is given, as text."""
+        if self.fallback:
+            return self.fallback(given)
+        return self.as_text(default_value(self.key))
+
+    def answer(self, given: Given) -> str:
+        """The answer as text: what was given, else the default."""
+        return given.get(self.key, self.default(given))
+
+    def value(self, text: str) -> object:
+        """The recipe's value of an answer."""
+        match self.kind:
+            case "list":
+                return [word for word in re.split(r"[,\s]+", text) if word]
+            case "lines":
+                return [line.strip() for line in text.splitlines() if line.strip()]
+            case _:
+                return text.strip()
+
+    def as_text(self, value: object) -> str:
+        """The answer that has ``value``."""
+        if isinstance(value, list | tuple):
+            return ("\n" if self.kind == "lines" else " ").join(map(str, value))
+        return str(value)
+
+    def problem(self, given: Given) -> str:
+        """What is wrong with the answer, or ""."""
+        text = self.answer(given)
+        if self.kind == "choice":
+            options = self.choices(given)
+            chosen = next((choice for choice in options if choice.value == text), None)
+            if chosen is None:
+                return f"{text!r} is not one of: {', '.join(choice.value for choice in options)}"
+            if chosen.unavailable:
+                return chosen.unavailable
+        found = check_value(self.key, self.value(text))
+        return found.allowed if found else ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of questions."""
+
+    name: str
+    title: str
+    heading: str
+
+
+PAGES = (
+    Page("target", "Target", "What kind of Zmachine?"),
+    Page("source", "Source", "Where does the root file system come from?"),
+    Page("kernel", "Kernel", "Which kernel does it boot?"),
+    Page("system", "System", "What is set inside?"),
+    Page("output", "Output", "Where does the archive go?"),
+)
+
+_LATER = "not in this version yet"
+
+
+def _targets(_: Given) -> tuple[Choice, ...]:
+    return (
+        Choice(
+            "vm",
+            "VM with its own kernel",
+            "Zero-OS finds /boot/vmlinuz in the flist and boots it; cloud-init in the image sets"
+            " up network, host name and SSH keys.",
+        ),
+        Choice(
+            "container",
+            "Container",
+            "Zero-OS boots its own small kernel and starts your entrypoint.",
+            _LATER,
+        ),
+        Choice(
+            "image",
+            "VM from a disk image (deprecated)",
+            "Zero-OS copies /image.raw to the first disk and boots it by EFI. The document:"
+            ' "not recommended and will get phased out".',
+            _LATER,
+        ),
+    )
+
+
+def _kinds(_: Given) -> tuple[Choice, ...]:
+    return (
+        Choice("distro", "A distribution, installed fresh", "Bootstrapped from its archive."),
+        Choice("rootfs", "A root file system I have", "A directory or a tarball.", _LATER),
+        Choice("cloud-image", "A cloud image", "qcow2 or raw, a file or a URL.", _LATER),
+    )
+
+
+def _distro(given: Given) -> Distro:
+    return distros.KNOWN.get(given.get("source.distro", "debian"), distros.KNOWN["debian"])
+
+
+def _distros(_: Given) -> tuple[Choice, ...]:
+    built = tuple(Choice(distro.name, distro.title) for distro in distros.KNOWN.values())
+    later = ("ubuntu", "Ubuntu"), ("arch", "Arch Linux")
+    return built + tuple(
+        Choice(name, title, unavailable=_LATER)
+        for name, title in later
+        if name not in distros.KNOWN
+    )
+
+
+def _suites(given: Given) -> tuple[Choice, ...]:
+    return tuple(Choice(suite.name, suite.title) for suite in _distro(given).suites)
+
+
+def _variants(given: Given) -> tuple[Choice, ...]:
+    only_standard = "debootstrap makes the standard base; minimal needs mmdebstrap"
+    by_document = given.get("source.bootstrap") == "debootstrap"
+    return (
+        Choice("standard", "standard", "What plain debootstrap installs, as in the document."),
+        Choice(
+            "minimal",
+            "minimal",
+            "The essential packages and apt: smaller and quicker to build.",
+            only_standard if by_document else "",
+        ),
+    )
+
+
+def _bootstraps(_: Given) -> tuple[Choice, ...]:
+    return (
+        Choice("auto", "the quicker one", "mmdebstrap: the same packages in half the time."),
+        Choice("debootstrap", "debootstrap", "The tool the document uses, as it uses it."),
+        Choice("mmdebstrap", "mmdebstrap", "Always mmdebstrap."),
+    )
+
+
+def _kernels(given: Given) -> tuple[Choice, ...]:
+    kernels = _distro(given).kernels
+    first, others = kernels[0], kernels[1:]
+    own = given.get("kernel.package", "")
+    return (
+        Choice("", f"{first.package} ({first.title})", "The choice zwizard makes for a VM."),
+        *(Choice(kernel.package, f"{kernel.package} ({kernel.title})") for kernel in others),
+        *(Choice(own, own, "Your recipe's.") for _ in "1" if own and own not in _packages(given)),
+    )
+
+
+def _packages(given: Given) -> tuple[str, ...]:
+    return tuple(kernel.package for kernel in _distro(given).kernels)
+
+
+def _compressions(_: Given) -> tuple[Choice, ...]:
+    return (
+        Choice("fast", "fast", "Seconds rather than half a minute, a few per cent larger."),
+        Choice("small", "small", "gzip's best: slower, for slow uplinks."),
+    )
+
+
+QUESTIONS = (
+    Question(
+        "target",
+        "target",
+        "Kind of Zmachine",
+        'The document: "both VM and Container on ZOS are actually served as Virtual Machines". '
+        "Take a VM when you want your own kernel and a whole system; take a container for one"
+        " service.",
+        "choice",
+        _targets,
+    ),
+    Question(
+        "name",
+        "target",
+        "Name",
+        "The archive becomes NAME.tar.gz, and the hub makes NAME.flist of it. A name that is"
+        " already on the hub is replaced there without a warning. Only letters, digits, '_', '.'"
+        " and '-' survive the hub's rewriting.",
+        "text",
+        fallback=lambda given: f"{_distro(given).name}-{given.get('target', 'vm')}",
+        example="debian-vm",
+    ),
+    Question(
+        "source.kind",
+        "source",
+        "Source",
+        'The document bootstraps a fresh system: "this will create and download the basic'
+        ' rootfs".',
+        "choice",
+        _kinds,
+    ),
+    Question(
+        "source.distro",
+        "source",
+        "Distribution",
+        "Debian keeps its kernel links in /; zwizard makes the ones in /boot that Zero-OS looks"
+        " for.",
+        "choice",
+        _distros,
+    ),
+    Question(
+        "source.suite",
+        "source",
+        "Suite",
+        "The release to install. Newer suites have newer kernels and longer support; either"
+        " boots on Zero-OS.",
+        "choice",
+        _suites,
+    ),
+    Question(
+        "source.variant",
+        "source",
+        "Base",
+        'The document runs plain debootstrap; "standard" is the same set of packages.',
+        "choice",
+        _variants,
+    ),
+    Question(
+        "source.bootstrap",
+        "source",
+        "Bootstrap tool",
+        'The document: "sudo debootstrap jammy ubuntu:jammy". Both tools lead to the same'
+        " packages.",
+        "choice",
+        _bootstraps,
+    ),
+    Question(
+        "source.mirror",
+        "source",
+        "Mirror",
+        "Leave it empty for the distribution's own. A mirror given here is also what the machine"
+        " will use for its updates.",
+        "text",
+        example="the distribution's own",
+    ),
+    Question(
+        "source.packages",
+        "source",
+        "More packages",
+        "Beside what a VM on Zero-OS needs (kernel, cloud-init, openssh-server, curl and a"
+        " network), which are always installed.",
+        "list",
+        example="vim htop",
+    ),
+    Question(
+        "kernel.package",
+        "kernel",
+        "Kernel package",
+        'The document: "Also really important that we install a kernel". It is unpacked to'
+        ' ELF afterwards: "the vmlinuz MUST be an EFI kernel (not compressed)"; `readelf -n`'
+        " will then show its Xen note (PVH), by which Zero-OS starts it.",
+        "choice",
+        _kernels,
+    ),
+    Question(
+        "kernel.modules",
+        "kernel",
+        "Modules in the initramfs",
+        'The document: "make sure that virtiofs is part of the initramfs image". The root file'
+        " system reaches the machine over virtiofs, and virtiofs over PCI: without both the"
+        " kernel finds no root and panics.",
+        "list",
+        example="virtiofs virtio_pci",
+    ),
+    Question(
+        "system.timezone",
+        "system",
+        "Time zone",
+        'The document: "follow all steps in the installation guide to set timezone". UTC is what'
+        " servers usually keep.",
+        "text",
+        example="UTC",
+    ),
+    Question(
+        "system.locale",
+        "system",
+        "Locale",
+        "C.UTF-8 needs no further packages; any other one is generated.",
+        "text",
+        example="C.UTF-8",
+    ),
+    Question(
+        "system.services",
+        "system",
+        "Services to enable",
+        "SSH, cloud-init and the network are enabled anyway. SSH keys come from Zero-OS when the"
+        " machine starts; there is no password.",
+        "list",
+        example="nginx fstrim.timer",
+    ),
+    Question(
+        "system.run",
+        "system",
+        "Your own commands, one a line",
+        "They run in the chroot, as root, after everything else is installed.",
+        "lines",
+        example="apt-get install -y nginx",
+    ),
+    Question(
+        "output.directory",
+        "output",
+        "Directory for the archive",
+        'The document: "sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy ."; the archive is what'
+        " you upload to the hub.",
+        "text",
+        example=".",
+    ),
+    Question(
+        "output.compression",
+        "output",
+        "Compression",
+        "The hub unpacks the archive at once, so this changes how long packing and uploading"
+        " take, not the machine.",
+        "choice",
+        _compressions,
+    ),
+)
+
+
+def asked(given: Given) -> tuple[Question, ...]:
+    """The questions that these answers make sense of, in order."""
+    return tuple(question for question in QUESTIONS if question.when(given))
+
+
+def on_page(page: str, given: Given) -> tuple[Question, ...]:
+    """The questions of one page."""
+    return tuple(question for question in asked(given) if question.page == page)
+
+
+def problems(given: Given) -> dict[str, str]:
+    """What is wrong with the answers, by key; empty if a recipe can be made of them."""
+    return {question.key: said for question in asked(given) if (said := question.problem(given))}
+
+
+def to_recipe(given: Given) -> Recipe:
+    """The recipe that the answers describe; RecipeError names what cannot be."""
+    base = given.get(BASE)
+    data: dict[str, Any] = Recipe.from_toml(base).to_dict() if base else {}
+    for question in asked(given):
+        section, _, name = question.key.rpartition(".")
+        table = data.setdefault(section, {}) if section else data
+        table[name] = question.value(question.answer(given))
+    return Recipe.from_dict(data, "these answers")
+
+
+def from_recipe(recipe: Recipe) -> dict[str, str]:
+    """The answers that lead to ``recipe``; what no question asks is kept beside them."""
+    given: dict[str, str] = {BASE: recipe.to_toml()}
+    for question in QUESTIONS:
+        value: object = recipe
+        for name in question.key.split("."):
+            value = getattr(value, name)
+        given[question.key] = question.as_text(value)
+    return given

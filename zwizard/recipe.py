@@ -1,0 +1,461 @@
+"""The recipe: what the user decided, as a frozen value and as a TOML file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast, get_type_hints
+
+from zwizard import distros
+from zwizard.errors import UsageError
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as ``2GiB``, ``100M`` or ``512``; units are powers of 1024.
+
+    Raises ValueError for anything else.
+    """
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a recipe: the key, what was given, what is allowed."""
+
+    key: str
+    value: object
+    allowed: str
+
+    def __str__(self) -> str:
+        """One line: key, value, what is allowed."""
+        if self.value is None:
+            return f"{self.key}: {self.allowed}"
+        shown = repr(list(self.value) if isinstance(self.value, tuple) else self.value)
+        return f"{self.key} = {shown}: {self.allowed}"
+
+
+class RecipeError(UsageError):
+    """A recipe that cannot be used, with every problem it has."""
+
+    def __init__(self, problems: tuple[Problem, ...], where: str = "the recipe") -> None:
+        self.problems = problems
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{where} cannot be used:{lines}", "Mend the keys above and try again.")
+
+
+# A check takes a value of its key's type and returns what is allowed if it is not, else "".
+Check = Callable[[Any], str]
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(value: str) -> str:
+        if value in allowed:
+            return ""
+        near = get_close_matches(value, allowed, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"allowed: {', '.join(allowed)}.{hint}"
+
+    return check
+
+
+def _matching(pattern: str, allowed: str) -> Check:
+    compiled = re.compile(pattern)
+    return lambda value: "" if compiled.fullmatch(value) else allowed
+
+
+def _each(check: Check) -> Check:
+    def check_all(values: tuple[str, ...]) -> str:
+        found = ((value, check(value)) for value in values)
+        return next((f"{value!r} is wrong: {said}" for value, said in found if said), "")
+
+    return check_all
+
+
+def _size(value: str) -> str:
+    try:
+        return "" if parse_size(value) > 0 else "a size above 0, such as 2GiB"
+    except ValueError:
+        return "a size such as 2GiB, 100MiB or 5G"
+
+
+def _between(low: int, high: int) -> Check:
+    return lambda value: "" if low <= value <= high else f"a number from {low} to {high}"
+
+
+def _line(value: str) -> str:
+    return "one line of text, without control characters" if not value.isprintable() else ""
+
+
+def _command(value: str) -> str:
+    if not value.strip():
+        return "a shell command; it is empty"
+    return "a shell command without NUL bytes" if "\0" in value else ""
+
+
+def _mirror(value: str) -> str:
+    if not value:
+        return ""
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        return "no user name or password in the URL: a recipe is shown, logged and shared"
+    if not re.fullmatch(r"(https?|file)://[^\s'\"\\]+", value):
+        return "a URL (http://, https:// or file://), or empty for the distribution's own"
+    return ""
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: check(value) if value else ""
+
+
+_NAME = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    "letters, digits, '_', '.' and '-', beginning with a letter or digit, at most 64:"
+    " the hub drops everything else from an archive's name",
+)
+_PACKAGE = _matching(
+    r"[a-z0-9][a-zA-Z0-9+._@:~=-]*", "a package's name: lower-case letters, digits, '+', '-', '.'"
+)
+_UNIT = _matching(r"[A-Za-z0-9:_.@\\-]+", "a systemd unit, such as nginx or fstrim.timer")
+_MODULE = _matching(r"[A-Za-z0-9_-]+", "a kernel module's name, such as virtiofs")
+_ZONE = _matching(
+    r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", "a time zone, such as UTC or Europe/Paris"
+)
+_LOCALE = _matching(
+    r"(C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)(\.[A-Za-z0-9-]+)?(@[a-z]+)?",
+    "a locale, such as C.UTF-8 or en_GB.UTF-8",
+)
+_ABSOLUTE = _matching(r"/[^\0]*", "an absolute path inside the image, such as /app")
+_SUITE = _matching(r"[a-z][a-z0-9.-]*", "a suite's name, such as bookworm")
+_SHA256 = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 sum: 64 hexadecimal digits")
+_SLUG = _matching(r"[a-z][a-z0-9-]*", "a rule's name, such as setuid-files")
+
+
+def _key(default: Any, check: Check = lambda _: "") -> Any:
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"check": check})
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the root file system comes from."""
+
+    kind: str = _key("distro", _one_of("distro", "rootfs", "cloud-image", "oci", "binary"))
+    distro: str = _key("debian", _one_of("debian", "ubuntu", "arch"))
+    suite: str = _key("bookworm", _optional(_SUITE))
+    mirror: str = _key("", _mirror)
+    packages: tuple[str, ...] = _key((), _each(_PACKAGE))
+    bootstrap: str = _key("auto", _one_of("auto", "debootstrap", "mmdebstrap", "pacstrap"))
+    variant: str = _key("standard", _one_of("standard", "minimal"))
+    location: str = _key("", _line)
+    sha256: str = _key("", _optional(_SHA256))
+
+
+@dataclass(frozen=True)
+class System:
+    """What is set inside the guest."""
+
+    timezone: str = _key("UTC", _ZONE)
+    locale: str = _key("C.UTF-8", _LOCALE)
+    services: tuple[str, ...] = _key((), _each(_UNIT))
+    run: tuple[str, ...] = _key((), _each(_command))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The guest's kernel: the distribution's package, or files of one's own."""
+
+    package: str = _key("", _optional(_PACKAGE))
+    file: str = _key("", _line)
+    initrd: str = _key("", _line)
+    modules: tuple[str, ...] = _key(("virtiofs", "virtio_pci"), _each(_MODULE))
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The partitions of an image.raw."""
+
+    size: str = _key("2GiB", _size)
+    esp_size: str = _key("100MiB", _size)
+    esp_mount: str = _key("", _optional(_one_of("/boot", "/boot/efi")))
+    filesystem: str = _key("ext4", _one_of("ext4"))
+    label: str = _key(
+        "cloud-root", _matching(r"[A-Za-z0-9_.-]{1,16}", "1 to 16 letters, digits, '_', '.', '-'")
+    )
+
+
+@dataclass(frozen=True)
+class Grub:
+    """The boot loader of an image.raw."""
+
+    cmdline: str = _key("loglevel=3 console=tty console=ttyS0", _line)
+    timeout: int = _key(0, _between(0, 3600))
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a container starts, and with what."""
+
+    entrypoint: str = _key("/app", _ABSOLUTE)
+    args: tuple[str, ...] = _key(())
+    env: dict[str, str] = _key({})
+    mounts: tuple[str, ...] = _key((), _each(_ABSOLUTE))
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the archive goes, and how tightly it is packed."""
+
+    directory: str = _key(".", lambda value: _line(value) if value else "a directory")
+    compression: str = _key("fast", _one_of("fast", "small"))
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """How the result is judged."""
+
+    disk_size: str = _key("5GiB", _size)
+    waive: tuple[str, ...] = _key((), _each(_SLUG))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a build depends on; equal recipes give equal artefacts.
+
+    Make one with :meth:`from_dict`, :meth:`from_toml` or :meth:`load`, which validate; they raise
+    :class:`RecipeError` naming every wrong key.
+    """
+
+    name: str = _key("debian-vm", _NAME)
+    target: str = _key("vm", _one_of("container", "vm", "image"))
+    source: Source = field(default_factory=Source)
+    system: System = field(default_factory=System)
+    kernel: Kernel = field(default_factory=Kernel)
+    disk: Disk = field(default_factory=Disk)
+    grub: Grub = field(default_factory=Grub)
+    container: Container = field(default_factory=Container)
+    output: Output = field(default_factory=Output)
+    checklist: Checklist = field(default_factory=Checklist)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "the recipe") -> Recipe:
+        """The recipe of nested mappings shaped like the TOML file; absent keys have defaults."""
+        problems: list[Problem] = []
+        recipe = cast("Recipe", _read(cls, data, "", problems))
+        problems += _contradictions(recipe) if not problems else ()
+        if problems:
+            raise RecipeError(tuple(problems), where)
+        return recipe
+
+    @classmethod
+    def from_toml(cls, text: str, where: str = "the recipe") -> Recipe:
+        """The recipe a TOML text describes."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(
+                f"{where} is not TOML: {error}", "Mend that line; `zwizard new` writes a good one."
+            ) from None
+        return cls.from_dict(data, where)
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """The recipe in the file at ``path``."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror}", "Name a recipe that exists."
+            ) from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{path} is not UTF-8 text", "Name a recipe (TOML).") from None
+        return cls.from_toml(text, str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested mappings shaped like the TOML file: what applies, and whatever is not default."""
+        return _write(self, _sections(self))
+
+    def to_toml(self) -> str:
+        """The TOML file of this recipe; :meth:`from_toml` gives an equal one."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict(), multiline_strings=False)
+
+
+def check_value(key: str, value: object) -> Problem | None:
+    """What is wrong with ``value`` for the recipe's ``key`` ("source.suite"), alone."""
+    section, _, name = key.rpartition(".")
+    owner = get_type_hints(Recipe)[section] if section else Recipe
+    problems: list[Problem] = []
+    _read_value(owner, next(f for f in fields(owner) if f.name == name), value, key, problems)
+    return problems[0] if problems else None
+
+
+def default_value(key: str) -> object:
+    """The recipe's default for ``key`` ("source.suite")."""
+    value: Any = Recipe()
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _read(cls: Any, data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
+    """An instance of dataclass ``cls`` from ``data``; what is wrong goes to ``problems``."""
+    known = {f.name: f for f in fields(cls)}
+    hints = get_type_hints(cls)
+    values = {}
+    for name, value in data.items():
+        key = f"{prefix}{name}"
+        if name not in known:
+            near = get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"allowed: {', '.join(known)}"
+            problems.append(Problem(key, None, f"there is no such key; {hint}"))
+        elif is_dataclass(hints[name]):
+            if isinstance(value, Mapping):
+                values[name] = _read(hints[name], value, f"{key}.", problems)
+            else:
+                problems.append(Problem(key, value, f"a table: [{key}]"))
+        else:
+            values[name] = _read_value(cls, known[name], value, key, problems)
+    return cls(**values)
+
+
+def _read_value(
+    owner: Any, spec: Field[Any], value: object, key: str, problems: list[Problem]
+) -> Any:
+    kind = get_type_hints(owner)[spec.name]
+    default = spec.default if spec.default is not MISSING else {}
+    wanted, good = _TYPES[kind]
+    if isinstance(value, list):
+        value = tuple(value)
+    if not good(value):
+        problems.append(Problem(key, value, f"allowed is {wanted}"))
+        return default
+    if said := spec.metadata["check"](value):
+        problems.append(Problem(key, value, said))
+        return default
+    return value
+
+
+def _strings(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _string_map(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(k, str) and isinstance(v, str) for k, v in value.items()
+    )
+
+
+_TYPES: dict[Any, tuple[str, Callable[[object], bool]]] = {
+    str: ("a string", lambda value: isinstance(value, str)),
+    int: ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    tuple[str, ...]: ("a list of strings", _strings),
+    dict[str, str]: ("a table of strings", _string_map),
+}
+
+_FILES = ("rootfs", "cloud-image", "oci", "binary")
+_TARGETS_OF = {
+    "distro": ("container", "vm", "image"),
+    "rootfs": ("container", "vm", "image"),
+    "cloud-image": ("vm", "image"),
+    "oci": ("container",),
+    "binary": ("container",),
+}
+_BOOTSTRAPS_OF = {
+    "debian": ("auto", "mmdebstrap", "debootstrap"),
+    "ubuntu": ("auto", "mmdebstrap", "debootstrap"),
+    "arch": ("auto", "pacstrap"),
+}
+
+
+def _contradictions(recipe: Recipe) -> list[Problem]:
+    """Values that are allowed alone and impossible together."""
+    source = recipe.source
+    found = []
+    if recipe.target not in _TARGETS_OF[source.kind]:
+        allowed = " or ".join(_TARGETS_OF[source.kind])
+        found.append(Problem("target", recipe.target, f"a {source.kind} becomes a {allowed}"))
+    if source.kind == "distro":
+        found += _distro_contradictions(source)
+    elif not source.location:
+        found.append(Problem("source.location", None, f"a {source.kind} needs a path or a URL"))
+    if recipe.kernel.initrd and not recipe.kernel.file:
+        found.append(Problem("kernel.initrd", recipe.kernel.initrd, "only beside kernel.file"))
+    if recipe.kernel.file and recipe.kernel.package:
+        said = "either kernel.package or kernel.file, not both"
+        found.append(Problem("kernel.package", recipe.kernel.package, said))
+    return found + _out_of_place(recipe)
+
+
+def _distro_contradictions(source: Source) -> list[Problem]:
+    found = []
+    if source.bootstrap not in _BOOTSTRAPS_OF[source.distro]:
+        allowed = ", ".join(_BOOTSTRAPS_OF[source.distro])
+        found.append(Problem("source.bootstrap", source.bootstrap, f"{source.distro}: {allowed}"))
+    distro = distros.KNOWN.get(source.distro)
+    if distro and not distro.suite(source.suite):
+        said = _one_of(*(suite.name for suite in distro.suites))(source.suite)
+        found.append(Problem("source.suite", source.suite, f"{distro.title} has {said}"))
+    if source.location:
+        said = f"only for source.kind = {', '.join(_FILES)}"
+        found.append(Problem("source.location", source.location, said))
+    if source.bootstrap == "debootstrap" and source.variant == "minimal":
+        said = "debootstrap makes the standard variant, as in the document; minimal: mmdebstrap"
+        found.append(Problem("source.variant", source.variant, said))
+    return found
+
+
+def _out_of_place(recipe: Recipe) -> list[Problem]:
+    """Settings of a section that the target has no use for."""
+    sections = _sections(recipe)
+    blank = Recipe()
+    return [
+        Problem(f"{f.name}.{key.name}", value, f"target = {recipe.target} has no [{f.name}]")
+        for f in fields(recipe)
+        if is_dataclass(section := getattr(recipe, f.name)) and f.name not in sections
+        for key in fields(section)
+        if (value := getattr(section, key.name)) != getattr(getattr(blank, f.name), key.name)
+    ]
+
+
+def _sections(recipe: Recipe) -> frozenset[str]:
+    """The tables that mean something for this recipe's target."""
+    always = {"source", "output", "checklist"}
+    match recipe.target:
+        case "container":
+            return frozenset(always | {"system", "container"})
+        case "vm":
+            return frozenset(always | {"system", "kernel"})
+        case _:
+            return frozenset(always | {"system", "kernel", "disk", "grub"})
+
+
+def _write(recipe: Recipe, sections: frozenset[str]) -> dict[str, Any]:
+    blank = Recipe()
+    data: dict[str, Any] = {"name": recipe.name, "target": recipe.target}
+    for name in (f.name for f in fields(recipe) if f.name not in data):
+        section, default = getattr(recipe, name), getattr(blank, name)
+        data[name] = {
+            f.name: list(value) if isinstance(value, tuple) else value
+            for f in fields(section)
+            if (value := getattr(section, f.name)) != getattr(default, f.name)
+            or (name in sections and _speaks(recipe, name, f.name))
+        }
+    return {name: value for name, value in data.items() if value != {}}
+
+
+def _speaks(recipe: Recipe, section: str, key: str) -> bool:
+    """Whether a default is worth writing: not where the other kind of source decides."""
+    if section != "source" or key == "kind":
+        return True
+    return (key in {"location", "sha256"}) == (recipe.source.kind in _FILES)
