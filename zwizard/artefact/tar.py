@@ -131,7 +131,8 @@ def _check(header: bytes, place: int) -> None:
     """The header's checksum: unsigned, or signed as some old programs made it."""
     stored = _number(header[148:156])
     kept = header[:148] + b"        " + header[156:]
-    if stored in (sum(kept), sum(kept) - 256 * sum(byte > 127 for byte in kept)):
+    total = sum(kept)
+    if stored == total or stored == total - 256 * sum(byte > 127 for byte in kept):
         return
     if place == 0:
         raise ArchiveError(f"what is compressed is {what(header)}, not a tar archive")

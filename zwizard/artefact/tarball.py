@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
-KEEP_FILE = 1 << 30
-KEEP_ALL = 2 << 30
+KEEP_FILE = 512 << 20
+KEEP_ALL = 1 << 30
+_OWNERS = 1000
 
 
 class Keep:
@@ -51,7 +52,8 @@ class TarballView(IndexedView):
     ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
     would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
-    nothing), ``named`` those whose owner is stored by name, ``duplicates`` the paths met again.
+    nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is stored
+    by name too, and ``owners`` are those names.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class TarballView(IndexedView):
         self.bounded = False
         self.members = 0
         self.unsafe = Sample()
-        self.named = Sample()
+        self.named = 0
+        self.owners = Sample()
+        self._owners: set[str] = set()
         self.duplicates = Sample()
         self._keep = keep
         self._spool = Spool()
@@ -106,7 +110,7 @@ class TarballView(IndexedView):
         if member.name.startswith("/"):
             self.unsafe.add(f"{member.name} is absolute")
         if member.named:
-            self.named.add(f"{member.name} ({member.named})")
+            self._note_owner(member.named)
         if path == "/":
             return
         entry = self._entry(path, member)
@@ -118,6 +122,12 @@ class TarballView(IndexedView):
         before = self._index.add(entry)
         if before is not None:
             self._replaced(before, entry)
+
+    def _note_owner(self, owner: str) -> None:
+        self.named += 1
+        if owner not in self._owners and len(self._owners) < _OWNERS:
+            self._owners.add(owner)
+            self.owners.add(owner)
 
     def _entry(self, path: str, member: Member) -> Entry | None:
         if member.hard:

@@ -1,1 +1,119 @@
 """The rules an image must meet, by subject, and the report of what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zwizard.artefact import Keep, UnreadableError, open_view
+from zwizard.checklist import archive, kernel, mode
+from zwizard.checklist.detection import intended
+from zwizard.checklist.image import Image
+from zwizard.checklist.report import Finding, Report, render_text
+from zwizard.checklist.rule import (
+    Mode,
+    Outcome,
+    Rule,
+    Severity,
+    Verdict,
+    not_applicable,
+    unknown,
+)
+from zwizard.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from zwizard.artefact import View
+
+__all__ = [
+    "RULES",
+    "Finding",
+    "Mode",
+    "Outcome",
+    "Report",
+    "Rule",
+    "Severity",
+    "check",
+    "find_rule",
+    "judge",
+    "render_text",
+]
+
+RULES: tuple[Rule, ...] = (*archive.RULES, *mode.RULES, *kernel.RULES)
+"""The whole checklist, in the order in which it is shown."""
+
+
+def check(
+    path: Path | str,
+    *,
+    mode: Mode | str | None = None,
+    disk_size: int | None = None,
+    entrypoint: str | None = None,
+    waive: Collection[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+    planned_name: str | None = None,
+) -> Report:
+    """Judge the directory or archive at ``path`` by every rule.
+
+    ``mode`` is what it is meant to be; None takes what its own names say. ``disk_size`` is in
+    bytes, of the disk that will be rented. ``waive`` are slugs of ``should`` and ``advice`` rules
+    to accept. ``progress`` gets (bytes read, bytes in all). ``planned_name`` is the archive's
+    name to be, for a directory. Raises UnreadableError, or UsageError for a wrong waiver.
+    """
+    _check_waivers(waive)
+    keep = Keep(pattern for rule in RULES for pattern in rule.reads)
+    with open_view(path, keep=keep, progress=progress) as view:
+        image = Image(
+            view,
+            mode=Mode(mode) if mode is not None else intended(view),
+            stated=mode is not None,
+            name=planned_name or _archive_name(Path(path), view),
+            disk_size=disk_size,
+            entrypoint=entrypoint,
+        )
+        return judge(image, waive=waive)
+
+
+def judge(image: Image, *, waive: Collection[str] = ()) -> Report:
+    """Every rule's verdict on an image already opened."""
+    verdicts: dict[str, Verdict] = {}
+    for rule in RULES:
+        verdicts[rule.slug] = _verdict(rule, image, verdicts)
+    findings = tuple(Finding(rule, verdicts[rule.slug], rule.slug in waive) for rule in RULES)
+    return Report(str(image.view.path), image.mode, findings)
+
+
+def find_rule(slug: str) -> Rule:
+    """The rule named ``slug``; raises UsageError if there is none."""
+    for rule in RULES:
+        if rule.slug == slug:
+            return rule
+    raise UsageError(
+        f"there is no rule named {slug!r}",
+        "The rules' names are in brackets in what zwizard check prints.",
+    )
+
+
+def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:
+    if image.mode not in rule.modes:
+        return not_applicable(f"says nothing about {image.mode.words}")
+    if rule.after and before[rule.after].outcome is not Outcome.PASS:
+        return not_applicable(f"not looked at: {rule.after} comes first")
+    try:
+        return rule.judge(image)
+    except UnreadableError as error:
+        return unknown(error.message, error.hint)
+
+
+def _archive_name(path: Path, view: View) -> str:
+    return view.path.name if view.path.is_file() else f"{path.resolve().name}.tar.gz"
+
+
+def _check_waivers(waive: Collection[str]) -> None:
+    for slug in waive:
+        if find_rule(slug).severity is Severity.MUST:
+            raise UsageError(
+                f"the rule {slug} cannot be waived: without it the image does not work",
+                "Waive only rules that are called should or advice.",
+            )

@@ -1,0 +1,64 @@
+"""What the rules judge: a view, what was said about it, and what several rules read, read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zwizard.artefact.initramfs import Initramfs, read_initramfs
+from zwizard.artefact.kernel import Kernel, read_kernel
+from zwizard.checklist.detection import INITRD, KERNEL, Detection, detect
+from zwizard.checklist.drivers import Drivers, read_drivers
+
+if TYPE_CHECKING:
+    from zwizard.artefact.view import View
+    from zwizard.checklist.rule import Mode
+
+
+class Image:
+    """One image under judgement.
+
+    ``mode`` is what it is judged as and ``stated`` whether the user said so; ``name`` is the
+    archive's file name, for a directory the planned one; ``disk_size`` is in bytes.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        *,
+        mode: Mode,
+        stated: bool,
+        name: str,
+        disk_size: int | None = None,
+        entrypoint: str | None = None,
+    ) -> None:
+        self.view = view
+        self.mode = mode
+        self.stated = stated
+        self.name = name
+        self.disk_size = disk_size
+        self.entrypoint = entrypoint
+
+    @cached_property
+    def detection(self) -> Detection:
+        """What Zero-OS would take it for."""
+        return detect(self.view)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """What is at ``/boot/vmlinuz``; raises UnreadableError if nothing can be read there."""
+        with self.view.open(KERNEL) as file:
+            return read_kernel(file)
+
+    @cached_property
+    def initramfs(self) -> Initramfs | None:
+        """What is at ``/boot/initrd.img``, None if there is none; raises UnreadableError."""
+        if self.view.lstat(INITRD) is None:
+            return None
+        with self.view.open(INITRD) as file:
+            return read_initramfs(file)
+
+    @cached_property
+    def drivers(self) -> Drivers:
+        """Where the kernel's drivers are; raises UnreadableError."""
+        return read_drivers(self.view, self.kernel)
