@@ -31,3 +31,27 @@ def sanitise(text: str) -> str:
 def one_line(text: str) -> str:
     """``sanitise`` for a place that is one line high: newlines and tabs become spaces too."""
     return sanitise(text).replace("\n", " ").replace("\t", " ")
+
+
+def size(count: int) -> str:
+    """Bytes for people: ``172.3 MiB``."""
+    import humanize
+
+    return humanize.naturalsize(count, binary=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``38 s``, ``1 min 12 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def ago(moment: float, now: float) -> str:
+    """How long before ``now`` (both seconds since 1970): ``2 hours ago``."""
+    import humanize
+
+    return humanize.naturaltime(max(0.0, now - moment))

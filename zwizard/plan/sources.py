@@ -104,6 +104,10 @@ def more_packages(recipe: Recipe) -> tuple[Step, ...]:
 _RETRY = ("-o", "Acquire::Retries=3", "-o", "APT::Update::Error-Mode=any")
 
 
+# Each downloaded package is deleted once it is installed, so that no layer carries it.
+_NO_DEBS = ("-o", "APT::Keep-Downloaded-Packages=false")
+
+
 def _install(names: tuple[str, ...], *, recommends: bool) -> tuple[str, ...]:
     lean = () if recommends else ("--no-install-recommends",)
-    return ("apt-get", "install", "--yes", *_RETRY[:2], *lean, *names)
+    return ("apt-get", "install", "--yes", *_RETRY[:2], *_NO_DEBS, *lean, *names)

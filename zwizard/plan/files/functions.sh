@@ -1,6 +1,6 @@
 # Commands run in $CHROOT: the tree $ROOT once more, with what they need mounted on it. $ROOT itself
 # stays bare, so nothing that is written or removed there can meet a live /dev or /proc.
-enter_root() {
+enter_root() { # [network]
 	mount --bind "$ROOT" "$CHROOT"
 	mkdir -p "$CHROOT"/{dev,proc,sys,run,tmp}
 	mount -t proc proc "$CHROOT/proc"
@@ -21,6 +21,7 @@ enter_root() {
 	mount -t tmpfs -o mode=0755 tmpfs "$CHROOT/run"
 	mount -t tmpfs -o mode=1777 tmpfs "$CHROOT/tmp"
 	# Names resolve as they do here; a copy, so that nothing can write to this machine's file.
+	[ "${1:-}" = network ] || return 0
 	if [ -f "$CHROOT/etc/resolv.conf" ] && [ ! -L "$CHROOT/etc/resolv.conf" ]; then
 		cat /etc/resolv.conf >"$CHROOT/run/resolv.conf"
 		mount --bind "$CHROOT/run/resolv.conf" "$CHROOT/etc/resolv.conf"

@@ -1,0 +1,276 @@
+"""The commands; thin: each calls into the work below and prints what comes of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zwizard import __version__
+from zwizard.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from zwizard.engine.builds import Build
+
+# What is heavy is imported by the command that needs it: `zwizard --version` needs nothing.
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _complete_build(_c: click.Context, _p: click.Parameter, begun: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from zwizard.engine import builds
+
+    return [CompletionItem(b.id) for b in builds.everything() if b.id.startswith(begun)]
+
+
+def _build_argument(*, required: bool = True) -> Any:
+    return click.argument("build", required=required, shell_complete=_complete_build)
+
+
+class _Group(click.Group):
+    """A group whose usage errors read like all our errors."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except click.exceptions.Abort:
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            raise UsageError(
+                error.format_message(), "zwizard --help shows the commands."
+            ) from None
+
+
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, message="zwizard %(version)s")
+@click.pass_context
+def zwizard(context: click.Context) -> int:
+    """Build, check and upload Zero-OS Zmachine images.
+
+    Without a command: the wizard.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    return _wizard()
+
+
+def _wizard(recipe: Path | None = None) -> int:
+    _need_terminal("build RECIPE, plan RECIPE and check PATH need none")
+    from zwizard.tui.app import run
+
+    return run(recipe)
+
+
+def _need_terminal(instead: str) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(f"the wizard needs a terminal; {instead}")
+
+
+@zwizard.command()
+@click.option("--plain", is_flag=True, help="Questions and answers, line by line.")
+@click.option(
+    "--from",
+    "recipe",
+    type=click.Path(path_type=Path),
+    help="Begin with the answers of this recipe.",
+)
+def new(*, plain: bool, recipe: Path | None) -> int:
+    """Answer the questions for a new image, and build it."""
+    if not plain:
+        return _wizard(recipe)
+    _need_terminal("build RECIPE needs none")
+    from zwizard.plain import new as ask
+
+    return ask(recipe)
+
+
+@zwizard.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--fresh", is_flag=True, help="Make every layer anew, from today's packages.")
+@_JSON
+def build(recipe: Path, *, fresh: bool, as_json: bool) -> int:
+    """Build RECIPE, here and now; what is finished already is used."""
+    from zwizard.engine import builds
+    from zwizard.recipe import Recipe
+
+    wanted = builds.open_for(Recipe.load(recipe), recipe.resolve().parent)
+    return _follow(wanted, fresh=fresh, as_json=as_json)
+
+
+@zwizard.command()
+@_build_argument(required=False)
+@_JSON
+def resume(build: str | None, *, as_json: bool) -> int:
+    """Go on with BUILD at the step it was in; without BUILD, pick one."""
+    from zwizard.engine import builds
+
+    if build is None:
+        _need_terminal("name the BUILD: zwizard list shows them")
+        from zwizard.plain import pick
+
+        build = pick()
+    return _follow(builds.find(build), fresh=False, as_json=as_json)
+
+
+def _follow(build: Build, *, fresh: bool, as_json: bool) -> int:
+    from zwizard.engine import follow
+
+    return follow.foreground(build, fresh=fresh, as_json=as_json)
+
+
+@zwizard.command("list")
+@_JSON
+def list_builds(*, as_json: bool) -> int:
+    """List the builds and how far they are."""
+    from zwizard.engine import listing
+
+    click.echo(listing.everything(as_json=as_json), nl=False)
+    return 0
+
+
+@zwizard.command()
+@_build_argument()
+@_JSON
+def show(build: str, *, as_json: bool) -> int:
+    """Show one build: its steps, its state, its archive."""
+    from zwizard.engine import builds, listing
+
+    click.echo(listing.one(builds.find(build), as_json=as_json), nl=False)
+    return 0
+
+
+@zwizard.command()
+@_build_argument()
+@click.argument("step", required=False)
+def log(build: str, step: str | None) -> int:
+    """Print the log of BUILD, or of one STEP of it."""
+    from zwizard.engine import builds, listing
+
+    for line in listing.log(builds.find(build), step):
+        click.echo(line)
+    return 0
+
+
+@zwizard.command()
+@_build_argument()
+def cancel(build: str) -> int:
+    """Stop BUILD; what is finished stays."""
+    from zwizard.engine import builds
+
+    wanted = builds.find(build)
+    click.echo(
+        f"{wanted.id} is stopping"
+        if builds.request_cancel(wanted)
+        else f"{wanted.id} is not running"
+    )
+    return 0
+
+
+@zwizard.command()
+@_build_argument()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(build: str, *, yes: bool) -> int:
+    """Forget BUILD: its recipe, journal and logs. The archive stays where it is."""
+    from zwizard.engine import builds
+
+    wanted = builds.find(build)
+    if not yes:
+        _need_terminal("or --yes")
+        click.confirm(f"Forget {wanted.id} (its archive stays)?", abort=True)
+    builds.remove(wanted)
+    return 0
+
+
+@zwizard.command()
+@click.option("--all", "everything", is_flag=True, help="Also what builds still use.")
+@_JSON
+def clean(*, everything: bool, as_json: bool) -> int:
+    """Free the layers that no build uses."""
+    from zwizard.engine import cleaning
+    from zwizard.text import size
+
+    freed = cleaning.clean(everything=everything)
+    if as_json:
+        click.echo(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))
+    else:
+        click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed")
+    return 0
+
+
+@zwizard.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--script", is_flag=True, help="A bash script that does the same on its own.")
+@_JSON
+def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
+    """Print what building RECIPE would run; nothing is run."""
+    from zwizard.plan import make, render
+    from zwizard.recipe import Recipe
+
+    made = make(Recipe.load(recipe))
+    if as_json:
+        click.echo(json.dumps(render.data(made), indent=1))
+    else:
+        click.echo(render.script(made) if script else render.text(made), nl=False)
+    return 0
+
+
+@zwizard.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--mode", type=click.Choice(["container", "vm", "image"]), help="What it should be.")
+@click.option("--disk-size", help="The disk that will be rented, such as 5GiB (image).")
+@click.option("--entrypoint", help="What the deployment starts (container).")
+@_JSON
+def check(
+    path: Path, *, mode: str | None, disk_size: str | None, entrypoint: str | None, as_json: bool
+) -> int:
+    """Check a directory or .tar.gz against every rule of Zero-OS."""
+    from zwizard import checklist
+    from zwizard.recipe import parse_size
+
+    try:
+        rented = parse_size(disk_size) if disk_size else None
+    except ValueError:
+        raise UsageError(f"--disk-size {disk_size} is not a size", "For example 5GiB.") from None
+    report = checklist.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        click.echo(checklist.render_text(report), nl=False)
+    return 0 if report.ready else 3
+
+
+@zwizard.command()
+@click.option("--install", is_flag=True, help="Install what is missing.")
+@_JSON
+def doctor(*, install: bool, as_json: bool) -> int:
+    """Say what this machine lacks for building, and what installs it."""
+    from zwizard.engine import doctor as tools
+    from zwizard.engine import listing
+
+    if install and (lacking := tools.missing(tools.TOOLS)):
+        tools.install(lacking)
+    click.echo(listing.doctor(as_json=as_json), nl=False)
+    return 1 if tools.missing(tools.TOOLS) else 0
+
+
+@zwizard.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script for SHELL: eval "$(zwizard completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(zwizard, {}, "zwizard", "_ZWIZARD_COMPLETE").source())
+    return 0

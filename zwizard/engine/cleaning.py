@@ -1,0 +1,83 @@
+"""Freeing layers that no build uses, and what runners that were killed left behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from zwizard import paths, plan
+from zwizard.engine import builds
+from zwizard.engine.layers import Store, discard, disk_usage
+from zwizard.engine.sandbox import privilege
+from zwizard.errors import UsageError, ZwizardError
+
+
+@dataclass(frozen=True)
+class Freed:
+    """What a clean-up removed; bytes on disk."""
+
+    layers: int
+    bytes: int
+
+
+def clean(*, everything: bool = False) -> Freed:
+    """Remove the layers that no build's recipe leads to; all of them with ``everything``.
+
+    Layers belong to whom the builder's namespace maps, so this runs in one like it.
+    """
+    running = {build.id for build in builds.everything() if build.running()}
+    if everything and running:
+        raise UsageError(
+            f"running now: {', '.join(sorted(running))}", "Wait for it, or zwizard cancel it."
+        )
+    right = privilege()
+    store = right.layers_below(paths.cache())
+    if not store.is_dir():
+        return Freed(0, 0)
+    keep = frozenset() if everything else used()
+    command = [*right.launch(), *right.isolate(), sys.executable, "-m", __name__, str(store)]
+    done = subprocess.run(
+        command,
+        input=json.dumps({"keep": sorted(keep), "running": sorted(running)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ZwizardError(f"cleaning {store} failed: {done.stderr.strip()}")
+    return Freed(**json.loads(done.stdout))
+
+
+def used() -> frozenset[str]:
+    """The fingerprints that the builds' recipes lead to."""
+    found: set[str] = set()
+    for build in builds.everything():
+        try:
+            found.update(plan.make(build.recipe()).fingerprints())
+        except UsageError:
+            continue  # a recipe this version cannot build uses none of its layers
+    return frozenset(found)
+
+
+def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed:
+    layers = size = 0
+    for entry in list(store.directory.iterdir()):
+        working = entry.name.startswith(".work-") and entry.name[6:] in running
+        if entry.name in keep or working:
+            continue
+        size += disk_usage(entry)
+        layers += not entry.name.startswith(".")
+        if entry.name.startswith("."):
+            discard(entry)
+        else:
+            store.remove(entry.name)
+    return Freed(layers, size)
+
+
+if __name__ == "__main__":
+    wish = json.load(sys.stdin)
+    freed = _clean(Store(Path(sys.argv[1])), frozenset(wish["keep"]), frozenset(wish["running"]))
+    sys.stdout.write(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))

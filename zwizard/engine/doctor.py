@@ -1,0 +1,95 @@
+"""The programs of this machine that zwizard runs: which are missing, and what installs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zwizard.errors import ZwizardError
+
+# Tools are looked for where root has them too: an ordinary user's PATH often lacks /usr/sbin.
+PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, what it is for, and the package that has it, by package manager."""
+
+    name: str
+    purpose: str
+    apt: str
+    pacman: str
+    dnf: str
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("bash", "runs the plan's pipelines", "bash", "bash", "bash"),
+        Tool("chroot", "runs commands in the tree", "coreutils", "coreutils", "coreutils"),
+        Tool("mount", "mounts inside the sandbox", "mount", "util-linux", "util-linux"),
+        Tool("umount", "unmounts inside the sandbox", "mount", "util-linux", "util-linux"),
+        Tool("unshare", "makes the sandbox", "util-linux", "util-linux", "util-linux"),
+        Tool("tar", "packs the archive", "tar", "tar", "tar"),
+        Tool("pigz", "compresses the archive on every core", "pigz", "pigz", "pigz"),
+        Tool("mmdebstrap", "bootstraps Debian", "mmdebstrap", "mmdebstrap", "mmdebstrap"),
+        Tool("debootstrap", "bootstraps Debian", "debootstrap", "debootstrap", "debootstrap"),
+        Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
+    )
+}
+
+_MANAGERS = {
+    "apt-get": ("apt", ("apt-get", "install", "--yes")),
+    "pacman": ("pacman", ("pacman", "-S", "--needed", "--noconfirm")),
+    "dnf": ("dnf", ("dnf", "install", "--assumeyes")),
+}
+
+
+def find(name: str) -> str | None:
+    """The path of a program, or None."""
+    return shutil.which(name, path=PATH)
+
+
+def missing(names: Iterable[str]) -> frozenset[str]:
+    """Those of ``names`` that this machine lacks."""
+    return frozenset(name for name in names if not find(name))
+
+
+def install_argv(names: Iterable[str]) -> tuple[str, ...]:
+    """The command (for root) that installs these programs, by this machine's package manager.
+
+    Empty if the machine has none that is known.
+    """
+    for program, (field, command) in _MANAGERS.items():
+        if find(program):
+            packages = {getattr(TOOLS[name], field) for name in names if name in TOOLS}
+            return (*command, *sorted(packages))
+    return ()
+
+
+def install_command(names: Iterable[str]) -> str:
+    """The same to be read and pasted, with sudo where it is needed."""
+    argv = install_argv(names)
+    if not argv:
+        return f"install: {', '.join(sorted(names))}"
+    return " ".join(argv if os.geteuid() == 0 else ("sudo", *argv))
+
+
+def install(names: Iterable[str]) -> None:
+    """Install these programs; ZwizardError if that fails. Prints as the package manager does."""
+    argv = install_argv(names)
+    if not argv:
+        raise ZwizardError(
+            "no package manager that zwizard knows (apt, pacman, dnf) is here",
+            f"Install by hand: {', '.join(sorted(names))}.",
+        )
+    prefix = () if os.geteuid() == 0 else ("sudo",)
+    refresh = ("apt-get", "update") if argv[0] == "apt-get" else ()
+    for command in filter(None, (refresh, argv)):
+        if subprocess.run([*prefix, *command], check=False).returncode != 0:
+            raise ZwizardError(
+                f"{' '.join((*prefix, *command))} failed", "See what it printed above."
+            )

@@ -1,0 +1,105 @@
+"""A build in the foreground: a line for each event, until it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zwizard.engine import builds, runner
+from zwizard.engine.builds import Build
+from zwizard.engine.journal import Event, Reader
+from zwizard.text import duration, sanitise, size
+
+_Teller = Callable[[Build, Event], None]
+_POLL = 0.1  # seconds between looks at the journal
+_EXIT = {"build-failed": 1, "build-interrupted": 1, "build-cancelled": 130}
+
+
+def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
+    """Run ``build`` (or attach to its runner) and tell what happens; the exit code.
+
+    Ctrl-C stops the build, keeping what is finished.
+    """
+    reader = Reader(build.journal)
+    seen = list(reader.read())
+    attached = build.running()
+    if attached:
+        begun = max(i for i, e in enumerate(seen) if e["event"] == "build-started")
+        pending = seen[begun:]
+    else:
+        runner.start(build, fresh=fresh)
+        pending = []
+    tell = _tell_json if as_json else _tell
+    try:
+        return _until_end(build, reader, pending, tell)
+    except KeyboardInterrupt:
+        builds.request_cancel(build)
+        return _until_end(build, reader, [], tell)
+
+
+def _until_end(build: Build, reader: Reader, pending: list[Event], tell: _Teller) -> int:
+    while True:
+        alive = build.running()
+        for event in [*pending, *reader.read()]:
+            tell(build, event)
+            if event["event"] == "build-finished":
+                return 0 if event["ready"] else 3
+            if event["event"] in _EXIT:
+                return _EXIT[event["event"]]
+        pending = []
+        if not alive:
+            # Whoever ends the runner by force ends what would have written the last event too.
+            event = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
+            tell(build, event)
+            return 1
+        time.sleep(_POLL)
+
+
+_RESUME = "Resume it: everything finished is kept."
+
+
+def _tell_json(_: Build, event: Event) -> None:
+    sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(build: Build, event: Event) -> None:
+    for line in _lines(build, event):
+        sys.stdout.write(sanitise(line) + "\n")
+    sys.stdout.flush()
+
+
+def _lines(build: Build, event: Event) -> list[str]:
+    match event["event"]:
+        case "build-started":
+            return [f"{build.id}: {len(event['steps'])} steps; logs in {build.directory / 'logs'}"]
+        case "step-started":
+            return [f"● {event['step']}"]
+        case "step-reused":
+            return [f"✓ {event['step']}   there already, {duration(event['age'])} old"]
+        case "step-finished":
+            return [f"✓ {event['step']}   {duration(event['seconds'])}   {size(event['bytes'])}"]
+        case "step-failed":
+            return [f"✗ {event['step']}", *(f"    {line}" for line in event["tail"].splitlines())]
+        case "check-started":
+            return ["● checklist"]
+        case "build-failed" | "build-interrupted":
+            cause = event.get("cause", "")
+            known = [f"Probably: {cause}"] if cause else []
+            return [f"✗ {event['error']}", *known, event.get("hint", "")]
+        case "build-cancelled":
+            return ["✗ stopped; what is finished is kept"]
+        case "build-finished":
+            return [_verdict(event), f"  {event['archive']}", f"  sha256 {event['sha256']}"]
+        case _:
+            return []
+
+
+def _verdict(event: Event) -> str:
+    name, bytes_ = Path(event["archive"]).name, size(event["bytes"])
+    if event["ready"]:
+        return f"✓ ready: {name}, {bytes_}"
+    return f"✗ NOT ready: {event['blocks']} rules block ({name}, {bytes_}); see `zwizard check`"

@@ -1,0 +1,233 @@
+"""How each action is done, on a tree, its output going straight to the step's log."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import shutil
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import sh
+
+from zwizard.engine.sandbox import Tree
+from zwizard.errors import ZwizardError
+from zwizard.plan import render
+from zwizard.plan.actions import (
+    CHROOT,
+    OUT,
+    ROOT,
+    Action,
+    Append,
+    Chroot,
+    Host,
+    Link,
+    Pack,
+    Remove,
+    Write,
+)
+
+_POLL = 0.2  # seconds between looks at whether to stop
+_GRACE = 3.0  # seconds a command has after SIGTERM
+
+
+class Cancelled(Exception):  # noqa: N818 - a wish, not an error
+    """The user asked to stop."""
+
+
+class CommandError(ZwizardError):
+    """A command that did not end well: ``status`` is its exit status, or minus the signal."""
+
+    def __init__(self, shell: str, status: int) -> None:
+        super().__init__(f"{describe(status)}: {shell}")
+        self.shell = shell
+        self.status = status
+
+
+def describe(status: int) -> str:
+    """An exit status in words."""
+    match status:
+        case 126:
+            return "cannot be executed (exit status 126)"
+        case 127:
+            return "command not found (exit status 127)"
+        case _ if status < 0 or status > 128:
+            return _ended_by(-status if status < 0 else status - 128, status)
+        case _:
+            return f"exit status {status}"
+
+
+def _ended_by(number: int, status: int) -> str:
+    try:
+        return f"ended by signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"exit status {status}"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What performing needs: the tree, the archive's place, environment, log, and when to stop."""
+
+    tree: Tree
+    out: Path
+    environment: dict[str, str]
+    log: IO[bytes]
+    cancelled: Callable[[], bool]
+
+    def perform(self, action: Action) -> None:
+        """Do one action; CommandError, Cancelled or ZwizardError if it does not succeed."""
+        self.log.write(f"+ {action.shell()}\n".encode())
+        self.log.flush()
+        match action:
+            case Host(argv):
+                self._run(tuple(map(self._place, argv)), action.shell())
+            case Chroot(argv):
+                self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
+            case Pack():
+                self._run(("bash", "-o", "pipefail", "-c", action.shell()), action.shell())
+            case Write(path, text, mode):
+                self._write(path, text, mode)
+            case Append(path, text):
+                self._append(path, text)
+            case Link(path, target):
+                with self._parent(path) as (parent, name):
+                    _clear(parent, name)
+                    os.symlink(target, name, dir_fd=parent)
+            case Remove(patterns):
+                for pattern in patterns:
+                    self._remove(pattern)
+
+    def enter(self, *, network: bool) -> None:
+        """Mount what commands in the tree need; it is unmounted together with the tree."""
+        enter = "enter_root network" if network else "enter_root"
+        self._run(("bash", "-euc", f"{render.functions()}\n{enter}"), enter)
+
+    def _place(self, argument: str) -> str:
+        places = {ROOT: self.tree.root, CHROOT: self.tree.chroot, OUT: self.out}
+        for variable, place in places.items():
+            if argument == variable or argument.startswith(f"{variable}/"):
+                return f"{place}{argument.removeprefix(variable)}"
+        return argument
+
+    def _run(self, argv: tuple[str, ...], shell: str) -> None:
+        """Run a command in a session of its own, waiting for its end or for a wish to stop."""
+        variables = {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
+        program = shutil.which(argv[0], path=self.environment["PATH"])
+        if program is None:
+            raise CommandError(shell, 127)
+        with Path(os.devnull).open("rb") as nothing:
+            command = sh.Command(program)(
+                *argv[1:],
+                _in=nothing,
+                _out=self.log,
+                _err_to_out=True,
+                _env=self.environment | variables,
+                _new_session=True,
+                _bg=True,
+                _bg_exc=False,
+                _ok_code=list(range(-64, 256)),
+                _return_cmd=True,
+            )
+            while True:
+                try:
+                    command.wait(timeout=_POLL)
+                    break
+                except sh.TimeoutException:
+                    if self.cancelled():
+                        _end(command)
+                        raise Cancelled from None
+        if command.exit_code != 0:
+            raise CommandError(shell, command.exit_code)
+
+    # Files are reached from the tree's root one directory at a time and never through a link, so
+    # that no link in a tree can lead a write or a removal out of it.
+
+    @contextmanager
+    def _parent(self, path: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
+        """An open descriptor of the directory of ``path``, made where missing; and the name."""
+        *directories, name = path.strip("/").split("/")
+        with ExitStack() as opened:
+            descriptor = _keep(opened, os.open(self.tree.root, os.O_RDONLY | os.O_DIRECTORY))
+            for directory in directories:
+                descriptor = _keep(opened, _descend(descriptor, directory, path, make=make))
+            yield descriptor, name
+
+    def _write(self, path: str, text: str, mode: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with self._parent(path) as (parent, name):
+            _clear(parent, name)
+            with os.fdopen(os.open(name, flags, mode, dir_fd=parent), "wb") as file:
+                file.write(text.encode())
+                os.fchmod(file.fileno(), mode)
+
+    def _append(self, path: str, text: str) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        with (
+            self._parent(path) as (parent, name),
+            os.fdopen(os.open(name, flags, 0o644, dir_fd=parent), "ab") as file,
+        ):
+            file.write(text.encode())
+
+    def _remove(self, pattern: str) -> None:
+        try:
+            with self._parent(pattern, make=False) as (parent, name), os.scandir(parent) as found:
+                for entry in fnmatch.filter([entry.name for entry in found], name):
+                    _clear(parent, entry)
+        except FileNotFoundError:
+            return
+
+
+def _keep(opened: ExitStack, descriptor: int) -> int:
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _descend(descriptor: int, directory: str, path: str, *, make: bool) -> int:
+    """Open ``directory`` below ``descriptor``, never through a link."""
+    try:
+        try:
+            return _open_directory(descriptor, directory)
+        except FileNotFoundError:
+            if not make:
+                raise
+            os.mkdir(directory, 0o755, dir_fd=descriptor)
+            return _open_directory(descriptor, directory)
+    except OSError as error:
+        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+        raise ZwizardError(
+            f"{path}: {directory} is not a directory of this tree (a link, or a file)",
+            "A root file system with such a link cannot be changed safely.",
+        ) from None
+
+
+def _open_directory(descriptor: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+
+
+def _clear(parent: int, name: str) -> None:
+    """Remove whatever ``name`` is in the directory ``parent``."""
+    try:
+        mode = os.lstat(name, dir_fd=parent).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(name, dir_fd=parent)
+    else:
+        os.unlink(name, dir_fd=parent)
+
+
+def _end(command: sh.RunningCommand) -> None:
+    """End a command and its session: asked first, then made to."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(command.pid, number)
+            command.wait(timeout=_GRACE)
+        except (ProcessLookupError, sh.TimeoutException):
+            continue

@@ -1,0 +1,370 @@
+"""The process that carries a plan out: a supervisor, and inside its namespaces the worker."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from zwizard import __version__, checklist, paths, plan
+from zwizard.engine import causes, journal, layers, perform
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import ARCHIVE, Store
+from zwizard.engine.preflight import forecast
+from zwizard.engine.sandbox import Privilege, privilege, tree
+from zwizard.errors import ZwizardError
+from zwizard.plan.actions import Chroot
+from zwizard.plan.step import Plan, Step
+
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_MODULE = "zwizard.engine.runner"  # what -m takes, also where __name__ is __main__
+_TAIL_LINES = 20
+_SUM = "sha256"  # the file beside a packed archive that holds its sum
+
+
+def start(build: Build, *, fresh: bool = False) -> None:
+    """Start the runner of ``build``, and return when it holds the build; it outlives the caller.
+
+    ``fresh`` makes every layer anew. A runner that is already at work is left at it. Raises
+    ZwizardError if it does not come up, with what it printed.
+    """
+    if build.running():
+        return
+    right = privilege()
+    if right.mode == "none":
+        raise ZwizardError(right.why, right.remedy)
+    begun = build.journal.stat().st_size if build.journal.exists() else 0
+    command = (*right.launch(), sys.executable, "-m", _MODULE, str(build.directory))
+    with build.runner_log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, str(paths.cache()), *(("--fresh",) if fresh else ())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+        )
+    while not (build.journal.exists() and build.journal.stat().st_size > begun):
+        if process.poll() is not None:
+            said = build.runner_log.read_text("utf-8", "replace").strip()
+            raise ZwizardError(
+                f"the runner ended at once (exit status {process.returncode}): {said}",
+                "With sudo: run `sudo -v` first.",
+            )
+        time.sleep(0.02)
+    # It is nobody's child from here on, as far as this process cares.
+    threading.Thread(target=process.wait, daemon=True).start()
+
+
+# --- the supervisor: outside the namespaces, it holds the lock and clears up ---------------------
+
+
+def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
+    """Hold the build's lock, run the worker in namespaces of its own, and tidy up behind it."""
+    right = privilege()
+    descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write(f"{build.id} has a runner already\n")
+        return 1
+    build.cancel_request.unlink(missing_ok=True)
+    store = Store(right.layers_below(cache))
+    command = (*right.isolate(), sys.executable, "-m", _MODULE, "--inside")
+    # The lock goes on to the worker: it is held as long as either of them lives.
+    worker = subprocess.Popen(
+        [*command, str(build.directory), str(store.directory), *arguments],
+        pass_fds=(descriptor,),
+        preexec_fn=_die_with_parent,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: build.cancel_request.touch())
+    status = worker.wait()
+    _sweep(store, build, right)
+    build.cancel_request.unlink(missing_ok=True)
+    if status != 0 and _unfinished(build):
+        said = build.runner_log.read_text("utf-8", "replace").strip().splitlines()
+        journal.append(
+            build.journal,
+            "build-interrupted",
+            error=f"the runner was stopped: {perform.describe(status)}",
+            hint="Resume it: everything finished is kept." + (f" ({said[-1]})" if said else ""),
+        )
+    _give_back(build)
+    return status
+
+
+def _die_with_parent() -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _sweep(store: Store, build: Build, right: Privilege) -> None:
+    """Remove what an unfinished step left. Its files may belong to mapped users."""
+    work = store.work(build.id)
+    if work.exists():
+        subprocess.run([*right.isolate(), "rm", "-rf", str(work)], check=False)
+
+
+def _unfinished(build: Build) -> bool:
+    last = [event["event"] for event in journal.replay(build.journal)][-1:]
+    ends = {"build-finished", "build-failed", "build-cancelled"}
+    return not (last and last[0] in ends)
+
+
+def _give_back(build: Build) -> None:
+    """Under sudo, what root wrote into the user's build directory becomes the user's."""
+    owner = build.directory.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for path in (*build.directory.rglob("*"), build.directory):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+# --- the worker: the first process of its PID namespace -----------------------------------------
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Carries out the steps of one build."""
+
+    build: Build
+    plan: Plan
+    store: Store
+    fresh: bool
+
+    def run(self) -> bool:
+        """Build; True if the archive is made (ready or not), False if a step failed."""
+        recipe = self.build.recipe()
+        self._note(
+            "build-started",
+            steps=[{"name": step.name, "title": step.title} for step in self.plan.steps],
+        )
+        ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
+        if ahead.problems:
+            said, remedy = ahead.problems[0]
+            self._note("build-failed", error=said, hint=remedy)
+            return False
+        fingerprints = self.plan.fingerprints()
+        there = 0 if self.fresh else ahead.first
+        if there == len(fingerprints) and not self._intact(fingerprints[-1]):
+            self.store.remove(fingerprints[-1])
+            there = forecast(self.plan, self.store, Path(recipe.output.directory)).first
+        for state in ahead.steps[:there]:
+            assert state.layer is not None
+            self._note(
+                "step-reused",
+                step=state.step.name,
+                seconds=state.layer.seconds,
+                bytes=state.layer.bytes,
+                age=round(time.time() - state.layer.made),
+            )
+        for number, step in enumerate(self.plan.steps[there:], there + 1):
+            if not self._step(number, step, fingerprints[: number - 1], fingerprints[number - 1]):
+                return False
+        self._deliver(fingerprints[-1])
+        return True
+
+    def _step(self, number: int, step: Step, parents: tuple[str, ...], print_: str) -> bool:
+        """Run one step; False if it failed."""
+        log = self.build.step_log(number, step.name)
+        log.parent.mkdir(exist_ok=True)
+        self._note("step-started", step=step.name, log=str(log))
+        since = time.monotonic()
+        try:
+            layer = self._make(step, parents, print_, log, since)
+        except perform.CommandError as error:
+            self._fail(step, log, since, error, command=error.shell)
+            return False
+        except (ZwizardError, OSError) as error:
+            self._fail(step, log, since, error, command="")
+            return False
+        self._note("step-finished", step=step.name, seconds=layer.seconds, bytes=layer.bytes)
+        # Off to the disk while the next step computes.
+        threading.Thread(target=self.store.sync, args=((print_,),), daemon=True).start()
+        return True
+
+    def _make(
+        self, step: Step, parents: tuple[str, ...], print_: str, log: Path, since: float
+    ) -> layers.Layer:
+        work = self.store.work(self.build.id)
+        with (
+            log.open("wb") as output,
+            tree(self.store, parents, work) as place,
+            _alone(),
+        ):
+            out = place.new.parent / ARCHIVE
+            shop = perform.Workshop(
+                place, out, self._environment(), output, self.build.cancel_request.exists
+            )
+            if any(isinstance(action, Chroot) for action in step.actions):
+                shop.enter(network=step.network)
+            for action in step.actions:
+                if self.build.cancel_request.exists():
+                    raise perform.Cancelled
+                shop.perform(action)
+        content = place.new
+        if step.packs:
+            layers.discard(place.new)
+            (place.new.parent / _SUM).write_text(_digest(out), "ascii")
+            content = out
+        layer = layers.new_layer(print_, step.name, content, whole=place.whole, since=since)
+        if self.fresh:
+            self.store.remove(print_)
+        self.store.commit(place.new.parent, layer)
+        layers.discard(work)
+        return layer
+
+    def _environment(self) -> dict[str, str]:
+        proxies = {
+            name: os.environ[name]
+            for proxy in _PROXIES
+            for name in (proxy, proxy.upper())
+            if name in os.environ
+        }
+        return proxies | dict(self.plan.environment)
+
+    def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
+        message = error.message if isinstance(error, ZwizardError) else str(error)
+        facts = {
+            "error": f"{step.name}: {message}",
+            "hint": getattr(error, "hint", "") or f"The whole log: {log}",
+            "cause": causes.likely(log),
+            "command": command,
+            "log": str(log),
+            "tail": causes.tail(log, _TAIL_LINES),
+        }
+        seconds = round(time.monotonic() - since, 2)
+        self._note("step-failed", step=step.name, seconds=seconds, **facts)
+        self._note("build-failed", **facts)
+
+    def _deliver(self, fingerprint: str) -> None:
+        """Put the archive where the recipe wants it, check it, and say so."""
+        archive = self.build.archive()
+        made = self.store.archive(fingerprint)
+        if not (archive.exists() and archive.samefile(made)):
+            _place(made, archive)
+        report = self._report(archive, fingerprint)
+        self.store.sync(self.plan.fingerprints())
+        self._note(
+            "build-finished",
+            build=self.build.id,
+            artefact=str(archive),
+            archive=str(archive),
+            sha256=(made.parent / _SUM).read_text("ascii"),
+            bytes=archive.stat().st_size,
+            ready=report["ready"],
+            blocks=_blocking(report),
+        )
+
+    def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
+        """The checklist's report of the archive; the last one, if nothing has changed since."""
+        recipe = self.build.recipe()
+        basis = [fingerprint, str(archive), *recipe.checklist.waive, recipe.target, __version__]
+        try:
+            known = json.loads(self.build.report_file.read_text("utf-8"))
+            if known["basis"] == basis:
+                return cast("dict[str, Any]", known["report"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none yet, or none that can be used
+        self._note("check-started")
+        report = checklist.check(archive, mode=recipe.target, waive=recipe.checklist.waive)
+        data = report.to_json()
+        paths.write_atomically(
+            self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
+        )
+        return data
+
+    def _intact(self, fingerprint: str) -> bool:
+        """Whether the archive in the store is what was packed: the user has a link to it."""
+        made = self.store.archive(fingerprint)
+        try:
+            return _digest(made) == (made.parent / _SUM).read_text("ascii")
+        except FileNotFoundError:
+            return False
+
+    def _note(self, event: str, **facts: object) -> None:
+        journal.append(self.build.journal, event, **facts)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _blocking(report: dict[str, Any]) -> int:
+    wrong = ("fail", "unknown")
+    found = report["findings"]
+    return sum(f["severity"] == "must" and f["outcome"] in wrong for f in found)
+
+
+def _place(made: Path, archive: Path) -> None:
+    """Make ``archive`` the file ``made``: a link to it, or a copy on another file system."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    part = archive.with_name(f".{archive.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        part.hardlink_to(made)
+    except OSError:
+        shutil.copyfile(made, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+    part.replace(archive)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """End everything that is still running in this PID namespace, such as a stray daemon."""
+    try:
+        yield
+    finally:
+        if os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, 0):
+                    pass
+
+
+def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
+    """The worker's whole life; 0 if the archive was made."""
+    os.umask(0o022)
+    store = Store(layer_directory)
+    store.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        worker = Worker(build, plan.make(build.recipe()), store, fresh)
+        return 0 if worker.run() else 1
+    except perform.Cancelled:
+        journal.append(build.journal, "build-cancelled")
+        return 130
+    except ZwizardError as error:
+        journal.append(build.journal, "build-failed", error=error.message, hint=error.hint)
+        return 1
+
+
+def main(arguments: list[str]) -> int:
+    """``BUILD CACHE [--fresh]`` supervises; ``--inside BUILD LAYERS [--fresh]`` works."""
+    fresh = "--fresh" in arguments
+    inside = "--inside" in arguments
+    directory, place = (Path(a) for a in arguments if not a.startswith("--"))
+    build = Build(directory)
+    if inside:
+        return work(build, place, fresh=fresh)
+    return supervise(build, place, ("--fresh",) if fresh else ())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,192 @@
+"""Where a plan runs: whose rights, which namespaces, and the tree a step works on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zwizard.engine.layers import Store, discard
+from zwizard.errors import ZwizardError
+
+Mode = Literal["root", "userns", "sudo", "none"]
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
+
+
+@dataclass(frozen=True)
+class Privilege:
+    """By which right the runner may mount and chroot, and why that one.
+
+    ``why`` is a sentence for the user; where ``mode`` is none it says what is missing, and
+    ``remedy`` how to get it.
+    """
+
+    mode: Mode
+    why: str
+    remedy: str = ""
+
+    def launch(self) -> tuple[str, ...]:
+        """What goes before the runner's own command to give it that right."""
+        return ("sudo", "--non-interactive", "--") if self.mode == "sudo" else ()
+
+    def isolate(self) -> tuple[str, ...]:
+        """What goes before a command to run it in namespaces of its own."""
+        return _MAPPED if self.mode == "userns" else _UNSHARE
+
+    def layers_below(self, cache: Path) -> Path:
+        """The layers made by this right: owners inside them are as its id map has them."""
+        return cache / "layers" / ("root" if self.mode != "userns" else f"uid-{_first_subid()}")
+
+
+def privilege() -> Privilege:
+    """Which right there is: root already, else user namespaces, else sudo."""
+    if os.geteuid() == 0:
+        return Privilege("root", "You are root.")
+    problem = _userns_problem()
+    if not problem:
+        return Privilege("userns", "You, in a user namespace: no sudo is needed.")
+    if shutil.which("sudo"):
+        return Privilege("sudo", f"Root, by sudo, which will ask once: {problem}.")
+    return Privilege(
+        "none",
+        f"Nothing here gives the right to make a root file system: {problem}, and no sudo",
+        "As root: apt-get install uidmap && usermod --add-subuids 100000-165535"
+        " --add-subgids 100000-165535 USER",
+    )
+
+
+def _userns_problem() -> str:
+    """Why user namespaces do not serve, or ""."""
+    if not shutil.which("newuidmap"):
+        return "newuidmap is missing (package uidmap)"
+    if _first_subid() is None:
+        return "this user has no range in /etc/subuid"
+    probe = subprocess.run([*_MAPPED, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode == 0:
+        return ""
+    said = probe.stderr.strip().splitlines()
+    return f"user namespaces are not allowed here ({said[-1] if said else 'unshare failed'})"
+
+
+def _first_subid() -> int | None:
+    """The first of this user's subordinate uids, as /etc/subuid has it."""
+    import pwd
+
+    uid = os.geteuid()
+    try:
+        names = {str(uid), pwd.getpwuid(uid).pw_name}
+    except KeyError:
+        names = {str(uid)}
+    with contextlib.suppress(OSError):
+        for line in Path("/etc/subuid").read_text("utf-8").splitlines():
+            fields = line.split(":")
+            if len(fields) == 3 and fields[0] in names and fields[1].isdigit():
+                return int(fields[1])
+    return None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The tree a step works on: ``root``, and ``chroot``, the same one to run commands in."""
+
+    root: Path
+    chroot: Path
+    new: Path  # what becomes the layer: all of the tree, or what differs from the parents
+    whole: bool
+
+
+@contextlib.contextmanager
+def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
+    """A writable tree on top of the layers ``parents`` (first at the bottom), made in ``work``.
+
+    By overlayfs where it can be mounted, else as a copy of the parents. ``work`` must be on the
+    store's file system; whatever is below it is discarded first. To be called in a mount namespace
+    of one's own.
+    """
+    discard(work)
+    new, root, chroot = work / "layer" / "tree", work / "root", work / "chroot"
+    for directory in (new, root, chroot, work / "overlay"):
+        directory.mkdir(parents=True)
+    lower = _chain(store, parents)
+    overlaid = not lower or _mount_overlay(store, lower, work)
+    if not overlaid:
+        _copy(store, lower, new)
+    if not (lower and overlaid):
+        _run("mount", "--bind", str(new), str(root))
+    try:
+        yield Tree(root, chroot, new, whole=not (lower and overlaid))
+    finally:
+        _unmount(chroot)
+        _unmount(root)
+
+
+def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
+    """The parents that are needed: from the last one that is complete by itself."""
+    needed: list[str] = []
+    for fingerprint in reversed(parents):
+        layer = store.get(fingerprint)
+        if layer is None:
+            raise ZwizardError(f"layer {fingerprint} is gone", "Build again: it is made anew.")
+        needed.insert(0, fingerprint)
+        if layer.whole:
+            break
+    return tuple(needed)
+
+
+def _mount_overlay(store: Store, lower: tuple[str, ...], work: Path) -> bool:
+    # Relative names keep the option short, and free of what overlayfs would split at.
+    layers = ":".join(f"{fingerprint}/tree" for fingerprint in reversed(lower))
+    place = os.path.relpath(work, store.directory)
+    options = f"lowerdir={layers},upperdir={place}/layer/tree,workdir={place}/overlay,volatile"
+    options += ",userxattr" if _mapped() else ",redirect_dir=off,metacopy=off,index=off"
+    mounted = subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", options, str(work / "root")],
+        cwd=store.directory,
+        capture_output=True,
+        check=False,
+    )
+    return mounted.returncode == 0
+
+
+def _mapped() -> bool:
+    """Whether this process is root only in a user namespace."""
+    return not re.match(r"\s*0\s+0\s", Path("/proc/self/uid_map").read_text("ascii"))
+
+
+def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
+    """Copy the layers into ``new``: without overlayfs every layer is whole, so there is one."""
+    for fingerprint in lower:
+        _run("cp", "-a", "--reflink=auto", f"{store.tree(fingerprint)}/.", str(new))
+
+
+def _unmount(place: Path) -> None:
+    """Unmount ``place`` and what is below it, whatever still uses it."""
+    for how in (("--recursive",), ("--recursive", "--lazy")):
+        if not _mounted(place):
+            return
+        subprocess.run(["umount", *how, str(place)], capture_output=True, check=False)
+
+
+def _mounted(place: Path) -> bool:
+    # Not os.path.ismount, which cannot see a bind mount from the same file system.
+    mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+    return any(line.split(" ")[4] == _octal(str(place)) for line in mounts)
+
+
+def _octal(path: str) -> str:
+    """A path as mountinfo spells it."""
+    return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", path)
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ZwizardError(f"{' '.join(argv)} failed: {done.stderr.strip()}")

@@ -1,0 +1,149 @@
+"""What a journal says of a build, for lists and faces: its state, and each step's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from zwizard.engine.builds import Build
+from zwizard.engine.journal import Event, replay
+from zwizard.recipe import Recipe
+
+StepState = Literal["waiting", "running", "done", "reused", "failed", "stopped"]
+State = Literal["new", "running", "ready", "not-ready", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One step: its state, when it began (seconds since 1970) and how long it took."""
+
+    number: int
+    name: str
+    title: str
+    state: StepState = "waiting"
+    began: float = 0.0
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """A build as its journal tells it.
+
+    ``error``, ``hint``, ``cause``, ``command`` and ``log`` are those of the last failure;
+    ``archive``, ``sha256`` and ``bytes`` those of the archive; ``blocks`` counts the ``must``
+    rules that failed or are unknown.
+    """
+
+    state: State = "new"
+    at: float = 0.0
+    began: float = 0.0
+    steps: tuple[StepStatus, ...] = ()
+    error: str = ""
+    hint: str = ""
+    cause: str = ""
+    command: str = ""
+    log: str = ""
+    archive: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    blocks: int = 0
+
+    @property
+    def step(self) -> StepStatus | None:
+        """The step it is in, or failed in."""
+        return next((s for s in self.steps if s.state in {"running", "failed", "stopped"}), None)
+
+    def after(self, event: Event) -> Status:
+        """The status once ``event`` has happened."""
+        said = {key: event[key] for key in _FACTS if key in event}
+        now = replace(self, at=event["at"])
+        match event["event"]:
+            case "build-started":
+                steps = tuple(
+                    StepStatus(number, step["name"], step["title"])
+                    for number, step in enumerate(event["steps"], 1)
+                )
+                return Status("running", event["at"], event["at"], steps)
+            case "step-started":
+                return now.with_step(event, "running", began=event["at"])
+            case "step-reused":
+                return now.with_step(
+                    event, "reused", seconds=event["seconds"], bytes=event["bytes"]
+                )
+            case "step-finished":
+                return now.with_step(event, "done", seconds=event["seconds"], bytes=event["bytes"])
+            case "step-failed":
+                return replace(now, **said).with_step(event, "failed", seconds=event["seconds"])
+            case "build-failed":
+                return replace(now, state="failed", **said)
+            case "build-cancelled":
+                return replace(now.stopped(), state="cancelled")
+            case "build-interrupted":
+                return replace(now.stopped(), state="interrupted", **said)
+            case "build-finished":
+                return replace(now, state="ready" if event["ready"] else "not-ready", **said)
+            case _:
+                return now
+
+    def with_step(self, event: Event, state: StepState, **facts: Any) -> Status:
+        """With the step that ``event`` names in ``state``."""
+        steps = tuple(
+            replace(step, state=state, **facts) if step.name == event["step"] else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
+
+    def stopped(self) -> Status:
+        """With the step that was running stopped."""
+        steps = tuple(
+            replace(step, state="stopped") if step.state == "running" else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
+
+
+_FACTS = ("error", "hint", "cause", "command", "log", "archive", "sha256", "bytes", "blocks")
+
+
+def of(build: Build) -> Status:
+    """The status of ``build`` now."""
+    status = Status()
+    for event in replay(build.journal):
+        status = status.after(event)
+    return settle(status, build)
+
+
+def settle(status: Status, build: Build) -> Status:
+    """``status`` corrected by what the lock says: a runner that is gone is not running."""
+    running = build.running()
+    if running and status.state != "running":
+        # A runner that has only just begun, or is about to end.
+        return replace(status, state="running") if not status.steps else status
+    if not running and status.state == "running":
+        return replace(status.stopped(), state="interrupted")
+    return status
+
+
+def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, object]:
+    """One build as plain data, for ``list --json`` and ``show --json``."""
+    step = status.step
+    archive = Path(status.archive) if status.archive else None
+    return {
+        "build": build.id,
+        "state": status.state,
+        "target": recipe.target if recipe else "",
+        "distro": recipe.source.distro if recipe else "",
+        "suite": recipe.source.suite if recipe else "",
+        "step": step.name if step else "",
+        "steps_done": sum(s.state in {"done", "reused"} for s in status.steps),
+        "steps": len(status.steps),
+        "changed": status.at,
+        "archive": status.archive,
+        "archive_exists": bool(archive and archive.exists()),
+        "bytes": status.bytes,
+        "sha256": status.sha256,
+        "directory": str(build.directory),
+        "error": status.error,
+    }
