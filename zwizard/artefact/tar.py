@@ -96,6 +96,9 @@ def contents(source: Gunzip, member: Member) -> Iterator[tuple[int, bytes]]:
         for piece in source.pieces(min(length, end - source.position)):
             yield offset, piece
             offset += len(piece)
+            length -= len(piece)
+        if length:
+            raise ArchiveError(f"it is cut inside {member.name}")
 
 
 def _next_header(source: Gunzip, everywhere: _Extras) -> tuple[bytes, _Extras] | None:

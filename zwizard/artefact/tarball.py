@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEEP_FILE = 512 << 20
 KEEP_ALL = 1 << 30
 _OWNERS = 1000
+_PATH = 4096
 
 
 class Keep:
@@ -52,8 +53,8 @@ class TarballView(IndexedView):
     ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
     would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
-    nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is stored
-    by name too, and ``owners`` are those names.
+    nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is
+    stored by name too, and ``owners`` are those names.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class TarballView(IndexedView):
         except IndexFullError:
             self.fault, self.bounded = f"it has more than {self.members - 1} members", True
         except OSError as error:
+            self.close()
             raise UnreadableError(
                 f"{self.path} cannot be read: {error.strerror or error}",
                 "Check the disk, and that the directory for temporary files has room (TMPDIR).",
@@ -106,6 +108,9 @@ class TarballView(IndexedView):
         path, climbs = _inside(member.name)
         if climbs:
             self.unsafe.add(f"{member.name} climbs out with ..")
+            return
+        if max(len(path), len(member.target)) > _PATH:
+            self.unsafe.add(f"{path[:40]}… has a longer name or target than any system takes")
             return
         if member.name.startswith("/"):
             self.unsafe.add(f"{member.name} is absolute")

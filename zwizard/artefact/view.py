@@ -90,14 +90,14 @@ class Resolution:
 
     @property
     def shown(self) -> str:
-        """The way in words: ``/boot/vmlinuz -> vmlinuz-6.1 is not there``, for evidence."""
-        way = " -> ".join([self.path, *(link.target for link in self.chain)])
+        """Where it leads in words: ``/vmlinuz leads to /boot/vmlinuz-6.1, a file``."""
+        if self.entry is not None and self.entry.path == self.path:
+            return f"{self.path} is a {self.entry.kind.value}"
         if self.entry is not None:
-            return f"{way} is a {self.entry.kind.value}"
-        trouble = self.trouble or Trouble.MISSING
-        if trouble is Trouble.MISSING and self.chain:
-            return f"{way} leads to {self.missing}, which is not there"
-        return f"{way} {trouble.value}"
+            return f"{self.path} leads to {self.entry.path}, a {self.entry.kind.value}"
+        if self.trouble is Trouble.MISSING and self.missing != self.path:
+            return f"{self.path} leads to {self.missing}, which is not there"
+        return f"{self.path} {(self.trouble or Trouble.MISSING).value}"
 
 
 class View(ABC):
