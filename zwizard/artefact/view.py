@@ -70,8 +70,8 @@ class Trouble(enum.Enum):
 class Resolution:
     """Where a path leads when its links are followed inside the image, as in a chroot.
 
-    ``entry`` is what it leads to, or None with ``trouble`` and ``missing``, the path at which
-    it ended. ``chain`` holds every link met on the way, parents included, in order.
+    ``entry`` is what it leads to, or None with ``trouble`` and ``missing``, the path it
+    meant in the end. ``chain`` holds every link met on the way, parents included, in order.
     ``outside`` is the first of them that leaves the image when it is followed from outside a
     chroot: absolute, or climbing above the root. Zero-OS follows links that way (platform 1.1).
     """
@@ -229,7 +229,7 @@ class _Walk:
         return None
 
     def _end(self, entry: Entry | None, trouble: Trouble | None) -> Resolution:
-        missing = "" if trouble is None else self.here
+        missing = "" if trouble is None else "/".join([self.here, *reversed(self.rest)])
         return Resolution(self.path, entry, tuple(self.chain), trouble, missing, self.outside)
 
 

@@ -391,8 +391,7 @@ def _early(image: Image, module: str, option: str) -> Verdict:
         return _with_needs(initramfs, drivers, module)
     if initramfs is not None and initramfs.fault:
         return unknown(f"the initramfs was not read to its end: {initramfs.fault}")
-    where = "not in the initramfs" if initramfs is not None else "and there is no initramfs"
-    return failed(f"{module} is not built in, {where}")
+    return failed(f"{module} is not built in, not in the initramfs")
 
 
 def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str) -> Verdict:

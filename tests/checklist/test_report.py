@@ -1,0 +1,160 @@
+"""The report: what is ready, the JSON others rely on, and text that is safe to show."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.artefact.composed import PACKERS, bzimage, elf, member, packed, tarred, vm_tree
+from tests.artefact.composed import archive as archived
+from tests.artefact.test_mutations import changes, mutated
+from zwizard.artefact import UnreadableError
+from zwizard.checklist import RULES, Mode, Outcome, Severity, check, find_rule, render_text
+from zwizard.errors import UsageError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return vm_tree(tmp_path / "image")
+
+
+def test_rules_have_names_of_their_own_and_every_text() -> None:
+    slugs = [rule.slug for rule in RULES]
+    assert len(set(slugs)) == len(slugs)
+    for rule in RULES:
+        assert rule.title
+        assert rule.source
+        assert rule.remedy
+        assert rule.modes
+        assert rule.judge.__doc__
+
+
+def test_a_rule_comes_after_a_must_that_is_judged_before_it() -> None:
+    slugs = [rule.slug for rule in RULES]
+    for rule in RULES:
+        if rule.after:
+            assert find_rule(rule.after).severity is Severity.MUST
+            assert slugs.index(rule.after) < slugs.index(rule.slug)
+            assert rule.modes <= find_rule(rule.after).modes
+
+
+def test_the_json_is_the_one_others_rely_on(root: Path) -> None:
+    (root / "boot" / "vmlinuz-6.1.0-50-cloud-amd64").write_bytes(bzimage(PACKERS["lz4"](elf())))
+    shown = json.loads(json.dumps(check(root, mode="vm").to_json()))
+    assert list(shown) == ["artefact", "mode", "ready", "findings"]
+    assert (shown["artefact"], shown["mode"], shown["ready"]) == (str(root), "vm", False)
+    assert [finding["rule"] for finding in shown["findings"]] == [rule.slug for rule in RULES]
+    finding = next(found for found in shown["findings"] if found["rule"] == "kernel-elf")
+    assert finding == {
+        "rule": "kernel-elf",
+        "severity": "must",
+        "outcome": "fail",
+        "evidence": "it is a compressed kernel (bzImage: 6.1.0-50-cloud-amd64, lz4)",
+        "source": find_rule("kernel-elf").source,
+        "fix": finding["fix"],
+    }
+    assert "zwizard repair" in finding["fix"]
+
+
+def test_what_comes_after_a_failure_is_not_judged(root: Path) -> None:
+    (root / "boot/vmlinuz").unlink()
+    report = check(root, mode="vm")
+    finding = report.finding("kernel-pvh")
+    assert finding.outcome is Outcome.NOT_APPLICABLE
+    assert finding.evidence == "not looked at: kernel-elf comes first"
+    assert finding.fix == ""
+
+
+def test_a_waived_finding_is_shown_as_waived_and_not_counted(root: Path) -> None:
+    (root / "image.raw").write_bytes(b"x")
+    report = check(root, mode="vm", waive=["mode-single", "kernel-btrfs"])
+    assert [finding.slug for finding in report.waived] == ["mode-single"]
+    shown = {found["rule"]: found for found in report.to_json()["findings"]}
+    assert shown["mode-single"]["waived"] is True
+    assert "Waived" in render_text(report)
+
+
+@pytest.mark.parametrize(
+    ("slug", "message"),
+    [
+        ("kernel-elf", "the rule kernel-elf cannot be waived"),
+        ("kernel-elv", "there is no rule named 'kernel-elv'"),
+    ],
+)
+def test_a_wrong_waiver_is_refused(root: Path, slug: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(root, waive=[slug])
+
+
+def test_the_text_says_what_blocks_and_what_to_do(root: Path) -> None:
+    (root / "boot/vmlinuz").unlink()
+    text = render_text(check(root, mode="vm"))
+    assert "It will not work" in text
+    assert "/boot/vmlinuz is not there" in text
+    assert "NOT ready: 2 block, " in text
+    (root / "boot/vmlinuz").symlink_to("vmlinuz-6.1.0-50-cloud-amd64")
+    assert "\n\nready: " in render_text(check(root, mode="vm"))
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]\u202e\nnext"
+
+
+def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
+    path = archived(
+        tmp_path / "a.tar.gz",
+        member(f"/{HOSTILE}"),
+        member("boot/vmlinuz", tarfile.SYMTYPE, f"/{HOSTILE}"),
+        member(f"boot/vmlinuz-{HOSTILE}"),
+    )
+    report = check(path, mode="vm")
+    assert "\x1b" in report.finding("archive-paths").evidence
+    text = render_text(report)
+    assert not set(text) & set("\x1b\x07\u202e")
+    assert "next" not in {line[:4] for line in text.splitlines()}
+    json.dumps(report.to_json()).encode("ascii")
+
+
+@pytest.mark.parametrize("found", ["nothing", "file.txt"])
+def test_what_is_no_artefact_is_an_error(tmp_path: Path, found: str) -> None:
+    (tmp_path / "file.txt").write_bytes(b"hello\n")
+    with pytest.raises(UnreadableError) as caught:
+        check(tmp_path / found)
+    assert caught.value.exit_code == 2
+
+
+def test_progress_and_the_modes_names_are_taken(root: Path, tmp_path: Path) -> None:
+    path = packed(root, tmp_path / "a.tar.gz")
+    seen: list[int] = []
+    report = check(path, mode=Mode.VM, progress=lambda done, total: seen.append(done))
+    assert seen[-1] == path.stat().st_size
+    assert report.ready
+
+
+@settings(
+    max_examples=60, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edits=changes, inside=st.booleans())
+def test_a_mutated_archive_is_never_ready_unless_it_unpacks_to_the_same(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[float, bytes | int]], inside: bool
+) -> None:
+    place = tmp_path_factory.mktemp("fuzz")
+    good = tarred(vm_tree(place / "root"))
+    path = place / "image.tar.gz"
+    if inside:
+        path.write_bytes(gzip.compress(mutated(good, edits), 1))
+        check(path, mode="vm").to_json()
+        return
+    data = mutated(gzip.compress(good, 1, mtime=0), edits)
+    path.write_bytes(data)
+    try:
+        report = check(path, mode="vm")
+    except UnreadableError:
+        return
+    if report.ready:
+        assert gzip.decompress(data) == good
