@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # What is heavy is imported by the command that needs it: `zwizard --version` needs nothing.
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -30,7 +33,7 @@ def _complete_build(_c: click.Context, _p: click.Parameter, begun: str) -> list[
     return [CompletionItem(b.id) for b in builds.everything() if b.id.startswith(begun)]
 
 
-def _build_argument(*, required: bool = True) -> Any:
+def _build_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
     return click.argument("build", required=required, shell_complete=_complete_build)
 
 
@@ -96,16 +99,21 @@ def new(*, plain: bool, recipe: Path | None) -> int:
 
 
 @zwizard.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe", type=click.Path(path_type=Path), required=False)
 @click.option("--fresh", is_flag=True, help="Make every layer anew, from today's packages.")
 @_JSON
-def build(recipe: Path, *, fresh: bool, as_json: bool) -> int:
-    """Build RECIPE, here and now; what is finished already is used."""
+def build(recipe: Path | None, *, fresh: bool, as_json: bool) -> int:
+    """Build RECIPE, here and now; what is finished already is used.
+
+    Without RECIPE: the default one, a Debian VM, into this directory.
+    """
     from zwizard.engine import builds
     from zwizard.recipe import Recipe
 
-    wanted = builds.open_for(Recipe.load(recipe), recipe.resolve().parent)
-    return _follow(wanted, fresh=fresh, as_json=as_json)
+    wanted = Recipe.load(recipe) if recipe else Recipe()
+    base = recipe.resolve().parent if recipe else Path.cwd()
+    wanted_build = builds.open_for(wanted, base)
+    return _follow(wanted_build, fresh=fresh, as_json=as_json)
 
 
 @zwizard.command()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Commands run in $CHROOT: the tree $ROOT once more, with what they need mounted on it. $ROOT itself
 # stays bare, so nothing that is written or removed there can meet a live /dev or /proc.
 enter_root() { # [network]

@@ -1,0 +1,70 @@
+# `make run` opens the wizard, `make test` runs the tests; each sets up what it needs, once.
+
+VENV   ?= .venv
+# The distribution's Python if it is there: other users of this machine can run it too.
+PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+BIN    := $(VENV)/bin
+
+# Becomes root for what follows, where that is needed and can be had.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# What the tests run, and the packages that have it.
+TEST_PROGRAMS := mmdebstrap debootstrap pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep
+TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps
+
+lacking = $(strip $(foreach program,$(1),\
+	$(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))
+
+.PHONY: run test test-fast lint bench screenshots clean
+
+run: $(VENV)/.run
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		exec $(BIN)/zwizard; \
+	else \
+		$(BIN)/zwizard doctor --install && exec $(BIN)/zwizard build; \
+	fi
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+# Without the tests that build real images.
+test-fast: $(VENV)/.test lint
+	$(BIN)/python -m pytest -m "not real"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	shellcheck zwizard/plan/files/*
+
+# By hand: builds images several times over, for about half an hour.
+bench: $(VENV)/.test
+	$(BIN)/python tests/bench/run.py
+
+screenshots: $(VENV)/.test
+	$(BIN)/python screenshots/make.py
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call packages,python3-venv)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml
+	@$(if $(call lacking,$(TEST_PROGRAMS)),$(call packages,$(TEST_PACKAGES)))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.run
+
+define packages
+{ command -v apt-get >/dev/null || { echo "install: $(1)" >&2; exit 1; }; \
+	echo "installing: $(1)"; \
+	$(AS_ROOT) apt-get update -qq && \
+	$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive \
+	apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }
+endef
