@@ -110,15 +110,35 @@ def find(name: str) -> Build:
     raise UsageError(f"there is no build {name!r}", f"Builds: {names}.")
 
 
+def place(path: str, base: Path) -> Path:
+    """The absolute path that a user means by ``path``; UsageError for a ``~`` that is nobody's."""
+    try:
+        return (base / Path(path).expanduser()).resolve()
+    except RuntimeError:
+        raise UsageError(
+            f"{path}: there is no such home directory", "Write the path without '~'."
+        ) from None
+
+
+def output_directory(recipe: Recipe, base: Path) -> Path:
+    """Where the archive goes, absolute; ``base``: what a relative directory is relative to."""
+    return place(recipe.output.directory, base)
+
+
+def making(archive: Path) -> Build | None:
+    """The build that makes ``archive``, or None."""
+    return next((build for build in everything() if _makes(build, archive)), None)
+
+
 def open_for(recipe: Recipe, base: Path) -> Build:
     """The build that makes this recipe's archive: the one that did before, or a new one.
 
     ``base``: what a relative output directory is relative to. One archive, one build: building an
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
-    output = (base / Path(recipe.output.directory).expanduser()).resolve()
+    output = output_directory(recipe, base)
     settled = replace(recipe, output=replace(recipe.output, directory=str(output)))
-    build = next((b for b in everything() if _makes(b, output / f"{recipe.name}.tar.gz")), None)
+    build = making(output / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)
     elif build.running():
