@@ -381,12 +381,15 @@ def problems(given: Given) -> dict[str, str]:
 
 def to_recipe(given: Given) -> Recipe:
     """The recipe that the answers describe; RecipeError names what cannot be."""
-    base = given.get(BASE)
-    data: dict[str, Any] = Recipe.from_toml(base).to_dict() if base else {}
+    base = Recipe.from_toml(given[BASE]) if given.get(BASE) else None
+    data: dict[str, Any] = base.to_dict() if base else {}
     for question in asked(given):
+        text = question.answer(given)
+        if base and text == question.as_text(_value_of(base, question.key)):
+            continue  # as it was, down to a line break inside a command
         section, _, name = question.key.rpartition(".")
         table = data.setdefault(section, {}) if section else data
-        table[name] = question.value(question.answer(given))
+        table[name] = question.value(text)
     return Recipe.from_dict(data, "these answers")
 
 
@@ -394,8 +397,12 @@ def from_recipe(recipe: Recipe) -> dict[str, str]:
     """The answers that lead to ``recipe``; what no question asks is kept beside them."""
     given: dict[str, str] = {BASE: recipe.to_toml()}
     for question in QUESTIONS:
-        value: object = recipe
-        for name in question.key.split("."):
-            value = getattr(value, name)
-        given[question.key] = question.as_text(value)
+        given[question.key] = question.as_text(_value_of(recipe, question.key))
     return given
+
+
+def _value_of(recipe: Recipe, key: str) -> object:
+    value: object = recipe
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
