@@ -1,0 +1,454 @@
+"""The wizard as questions and answers, a line at a time: for serial lines and screen readers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import questionary
+
+from zwizard import paths, plan, questions
+from zwizard.answers import Answers
+from zwizard.engine import builds, doctor, follow, listing, preflight, sandbox, status
+from zwizard.engine.preflight import Forecast, StepState
+from zwizard.engine.sandbox import Privilege
+from zwizard.engine.status import Status
+from zwizard.errors import UsageError, ZwizardError
+from zwizard.plan import Plan, render
+from zwizard.questions import Question
+from zwizard.recipe import Recipe
+from zwizard.text import ago, one_line, sanitise, size
+
+BACK = "<"  # goes back: chosen, or typed alone
+_WIDTH = 78
+_KEPT = "Your answers are kept: `zwizard new --plain` goes on with them."
+
+Row = tuple[str, str, str]  # what is shown, its value, and why it cannot be chosen (or "")
+
+
+def new(recipe: Path | None) -> int:
+    """Ask everything, show what would run, and build; the exit code.
+
+    ``recipe``: a file whose answers to begin with. Answers are kept whenever and however it ends.
+    """
+    _prepare()
+    answers = Answers.open(paths.draft())
+    try:
+        _begin(answers, recipe)
+        return _review(answers) if _ask_all(answers) else _leave(0)
+    except (KeyboardInterrupt, EOFError):
+        return _leave(130)
+
+
+def pick() -> str:
+    """The name of the unfinished build that the user chooses; KeyboardInterrupt for none."""
+    _prepare()
+    now = time.time()
+    told = [(build, status.of(build)) for build in builds.everything()]
+    unfinished = [(build, it) for build, it in told if it.state not in {"ready", "not-ready"}]
+    if not unfinished:
+        raise UsageError(
+            "every build is finished" if told else "there are no builds yet",
+            "`zwizard list` shows them; `zwizard new` begins one.",
+        )
+    rows = [
+        (f"{build.id}  {listing.WORDS[it.state]}  {_since(it, now)}", build.id, "")
+        for build, it in unfinished
+    ]
+    try:
+        chosen = _choose("Which build should go on?", [*rows, ("Cancel", BACK, "")])
+    except EOFError:
+        raise KeyboardInterrupt from None
+    if chosen == BACK:
+        raise KeyboardInterrupt
+    return chosen
+
+
+def _since(told: Status, now: float) -> str:
+    return f"{listing.where(told)}  {ago(told.at or now, now)}".strip()
+
+
+def _leave(code: int) -> int:
+    _say("")
+    _say(_KEPT)
+    return code
+
+
+# --- questions ----------------------------------------------------------------------------------
+
+
+def _begin(answers: Answers, file: Path | None) -> None:
+    """Settle which answers to begin with: those kept, the recipe's, or none."""
+    recipe = _opened(file) if file else None
+    if answers:
+        other = f"Begin with {file}" if file else "Start afresh (they are forgotten)"
+        name = next(q for q in questions.QUESTIONS if q.key == "name").answer(answers)
+        rows = (("Continue with them", "continue", ""), (other, "other", ""))
+        if _choose(f"There are answers from before, for {name}:", rows) == "continue":
+            return
+        answers.clear()
+    if recipe:
+        answers.take(recipe)
+
+
+def _opened(file: Path) -> Recipe:
+    """The recipe in ``file``; a relative output directory stays relative to the file."""
+    recipe, base = Recipe.load(file), file.resolve().parent
+    return recipe if base == Path.cwd().resolve() else _settled(recipe, base)
+
+
+def _settled(recipe: Recipe, base: Path) -> Recipe:
+    """``recipe`` with its output directory absolute."""
+    output = str(builds.output_directory(recipe, base))
+    return replace(recipe, output=replace(recipe.output, directory=output))
+
+
+def _ask_all(answers: Answers) -> bool:
+    """Ask from the first question without a good answer to the last; False if the user left."""
+    asked = questions.asked(answers)
+    at = next((i for i, q in enumerate(asked) if q.key not in answers or q.problem(answers)), None)
+    if at is None:
+        return True
+    page = ""
+    while at < len(asked):
+        if at < 0:
+            return False
+        question = asked[at]
+        if question.page != page:
+            page = question.page
+            _announce(page)
+        at += 1 if _ask(question, answers, first=at == 0) else -1
+        asked = questions.asked(answers)
+    return True
+
+
+def _announce(name: str) -> None:
+    number, page = next((i, p) for i, p in enumerate(questions.PAGES, 1) if p.name == name)
+    _say("")
+    _say(f"== {page.title} ({number} of {len(questions.PAGES)}): {page.heading}")
+
+
+def _ask(question: Question, answers: Answers, *, first: bool = False) -> bool:
+    """Ask until the answer is good, saving each; False to go back."""
+    _say("")
+    _say(question.why, indent="  ")
+    for choice in question.choices(answers):
+        if choice.means:
+            _say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
+    while True:
+        text = _prompt(question, answers, "< Leave (answers kept)" if first else "< Back")
+        if text is None:
+            return False
+        answers.give(question.key, text)
+        said = question.problem(answers)
+        if not said:
+            return True
+        _say(f"Not possible: {text!r}. {said}", indent="  ")
+
+
+def _prompt(question: Question, answers: Answers, back: str) -> str | None:
+    """One answer as text; None to go back."""
+    now = question.answer(answers)
+    match question.kind:
+        case "choice":
+            rows = [(c.title, c.value, c.unavailable) for c in question.choices(answers)]
+            chosen = _choose(question.text, [*rows, (back, BACK, "")], now)
+            return None if chosen == BACK else chosen
+        case "lines":
+            return _lines(question, answers, now, back)
+        case _:
+            like = f"{_example(question)}; " if question.example and not now else ""
+            text = _type(question.text, now, f"{like}{BACK} goes back")
+            return None if text.strip() == BACK else text
+
+
+def _example(question: Question) -> str:
+    """The example in words; some say what an empty answer means rather than give one."""
+    said = question.example
+    return said if question.problem({question.key: said}) else f"such as {said}"
+
+
+def _lines(question: Question, answers: Answers, now: str, back: str) -> str | None:
+    """Lines: those there are, or others, one prompt each."""
+    if now:
+        _say(now, indent="    ", hang="      ")
+        rows = (("Keep these", "keep", ""), ("Change them", "change", ""), (back, BACK, ""))
+        chosen = _choose(question.text, rows)
+        if chosen != "change":
+            return now if chosen == "keep" else None
+    before, given = now.splitlines(), list[str]()
+    while True:
+        hint = f"empty ends; {BACK} goes back" if not before else "empty removes it"
+        line = _type(f"Line {len(given) + 1}", before[0] if before else "", hint)
+        if line.strip() == BACK:
+            answers.give(question.key, "\n".join(given + before))
+            return None
+        if line.strip():
+            given.append(line)
+        elif not before:
+            return "\n".join(given)
+        before = before[1:]
+
+
+# --- review -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """What the answers lead to."""
+
+    recipe: Recipe
+    plan: Plan
+    output: Path
+    right: Privilege
+    forecast: Forecast
+    lacking: frozenset[str]
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be built as things are, or ""."""
+        if self.right.mode == "none":
+            return "no right to"
+        return "see the problems above" if self.forecast.problems else ""
+
+
+def _review(answers: Answers) -> int:
+    """Show what the answers lead to and do what is chosen, until that ends the wizard."""
+    code = 0
+    while True:
+        outlook = _look(answers)
+        if outlook:
+            _show(outlook)
+        match _decide(outlook):
+            case "build" if outlook:
+                code = _attempt(outlook)
+                if code == 130:
+                    return _leave(130)
+                if code in {0, 3}:
+                    answers.clear()
+                    return code
+            case "install" if outlook:
+                _install(outlook.lacking)
+            case "save" if outlook:
+                _save(outlook.recipe)
+            case "change":
+                _change(answers)
+            case _:
+                return _leave(code)
+
+
+def _look(answers: Answers) -> _Outlook | None:
+    """What the answers lead to; None, with the reasons said, if to nothing that can be built."""
+    wrong = questions.problems(answers)
+    for question in questions.asked(answers):
+        if question.key in wrong:
+            said = f"{question.text}: {question.answer(answers)!r} is not possible."
+            _say(f"{said} {wrong[question.key]}")
+    if wrong:
+        return None
+    try:
+        recipe = questions.to_recipe(answers)
+        made = plan.make(recipe)
+        output = builds.output_directory(recipe, Path.cwd())
+    except UsageError as error:
+        _complain(error)
+        return None
+    right = sandbox.privilege()
+    before = builds.making(output / made.archive)
+    ahead = preflight.forecast(
+        made, preflight.store_of(right), output, before=_plan_of(before) if before else None
+    )
+    return _Outlook(recipe, made, output, right, ahead, doctor.missing(made.tools()))
+
+
+def _plan_of(build: builds.Build) -> Plan | None:
+    """The plan of ``build`` as it is; None if this version cannot build it."""
+    try:
+        return plan.make(build.recipe())
+    except UsageError:
+        return None
+
+
+def _show(outlook: _Outlook) -> None:
+    ahead = outlook.forecast
+    _say("")
+    _say(f"== Review: {outlook.recipe.name}, {listing.what(outlook.recipe)}. Nothing has run yet.")
+    for state in ahead.steps:
+        _say(_row(state), indent="  ", hang=" " * 31)
+    _say(f"Archive: {outlook.output / outlook.plan.archive}")
+    _say(f"Runs as: {outlook.right.why}")
+    _say(f"Needs about {size(ahead.needs)}; {size(ahead.free)} are free.")
+    problems = list(ahead.problems)
+    if outlook.right.mode == "none":
+        problems.append(("Builds cannot run here.", outlook.right.remedy))
+    for said, remedy in problems:
+        _say(f"Problem: {said}")
+        _say(f"Remedy: {remedy}", indent="  ")
+
+
+def _row(state: StepState) -> str:
+    if state.layer:
+        taken, what = size(state.layer.bytes), f"there: {ago(state.layer.made, time.time())}"
+    else:
+        taken, what = f"~{size(state.step.size)}", f"will run: {state.reason}"
+    # No-break spaces keep the columns apart where lines are wrapped.
+    return f"{state.number:2}. {state.step.name:<13} {taken:>10}  ".replace(" ", "\u00a0") + what
+
+
+def _decide(outlook: _Outlook | None) -> str:
+    """What to do next; "" to leave."""
+    while True:
+        chosen = _choose("What next?", _ways(outlook))
+        if chosen == "commands" and outlook:
+            # Whole and unwrapped: they are to be read, and pasted, as they run.
+            sys.stdout.write(f"\n{sanitise(render.text(outlook.plan))}\n")
+            continue
+        return chosen
+
+
+def _ways(outlook: _Outlook | None) -> list[Row]:
+    ways: list[Row] = []
+    if outlook:
+        ways.append(("Build", "build", outlook.obstacle))
+        if outlook.lacking:
+            ways.append((f"Install {', '.join(sorted(outlook.lacking))}", "install", ""))
+        ways += [("Show every command", "commands", ""), ("Save recipe", "save", "")]
+    return [*ways, ("Change an answer", "change", ""), ("Leave (answers kept)", "", "")]
+
+
+def _attempt(outlook: _Outlook) -> int:
+    """Build, telling what happens; the exit code."""
+    if outlook.right.mode == "sudo" and not _authorised():
+        _say("Not possible: sudo did not agree.")
+        return 1
+    try:
+        build = builds.open_for(outlook.recipe, Path.cwd())
+        _say("Ctrl-C stops it; what is finished is kept.")
+        return follow.foreground(build, fresh=False, as_json=False)
+    except ZwizardError as error:
+        _complain(error)
+        return error.exit_code
+
+
+def _authorised() -> bool:
+    """Whether sudo lets the runner start; it asks for the password here, where it can be seen."""
+    return subprocess.run(["sudo", "-v"], check=False).returncode == 0
+
+
+def _install(names: frozenset[str]) -> None:
+    _say(f"Runs: {doctor.install_command(names)}")
+    try:
+        doctor.install(names)
+    except ZwizardError as error:
+        _complain(error)
+
+
+def _save(recipe: Recipe) -> None:
+    """Write the recipe to a file that the user names."""
+    name = f"{recipe.name}.toml"
+    while True:
+        name = _type("Save as", name, f"{BACK} goes back").strip()
+        if name == BACK:
+            return
+        try:
+            if _saved(recipe, builds.place(name, Path.cwd())):
+                _say(f"Saved: `zwizard build {name}` builds it.")
+                return
+        except OSError as error:
+            _say(f"Not possible: {name}: {error.strerror}.", indent="  ")
+        except UsageError as error:
+            _complain(error)
+
+
+def _saved(recipe: Recipe, file: Path) -> bool:
+    """Whether ``recipe`` is written to ``file`` by now; False if another name is wanted."""
+    rows = (("Replace it", "yes", ""), ("Name another", "no", ""))
+    if file.is_dir():
+        _say(f"Not possible: {file} is a directory.", indent="  ")
+        return False
+    if file.exists() and _choose(f"{file.name} is there already", rows) == "no":
+        return False
+    if file.parent != Path.cwd().resolve():
+        # What is relative to here must not become relative to there.
+        recipe = _settled(recipe, Path.cwd())
+    paths.write_atomically(file, recipe.to_toml())
+    return True
+
+
+def _change(answers: Answers) -> None:
+    """Let the user pick one question and answer it anew."""
+    asked = {question.key: question for question in questions.asked(answers)}
+    rows = [
+        (textwrap.shorten(f"{q.text}: {_shown(q, answers)}", 70, placeholder=" ..."), key, "")
+        for key, q in asked.items()
+    ]
+    wrong = next(iter(questions.problems(answers)), None)
+    chosen = _choose("Which answer?", [*rows, ("< Back", BACK, "")], wrong)
+    if chosen != BACK:
+        _ask(asked[chosen], answers)
+
+
+def _shown(question: Question, answers: Answers) -> str:
+    text = question.answer(answers)
+    titles = {choice.value: choice.title for choice in question.choices(answers)}
+    return titles.get(text, text) or "(none)"
+
+
+# --- the terminal -------------------------------------------------------------------------------
+
+
+def _prepare() -> None:
+    # A serial line answers no query for the cursor's position: better not to ask, and wait.
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+
+
+def _say(text: str, *, indent: str = "", hang: str | None = None) -> None:
+    """Print ``text``, made safe, wrapped to the line."""
+    for line in sanitise(text).split("\n"):
+        folded = textwrap.fill(
+            line,
+            _WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent if hang is None else hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        sys.stdout.write(folded.replace("\u00a0", " ") + "\n")
+    sys.stdout.flush()
+
+
+def _complain(error: ZwizardError) -> None:
+    _say(f"Not possible: {error.message}")
+    if error.hint:
+        _say(error.hint, indent="  ")
+
+
+def _choose(message: str, rows: Sequence[Row], now: str | None = None) -> str:
+    """The value of the row that the user chooses; ``now`` is where the pointer begins."""
+    able = {value for _, value, unable in rows if not unable}
+    chosen: str = questionary.select(
+        one_line(message),
+        [questionary.Choice(one_line(t), v, disabled=unable or None) for t, v, unable in rows],
+        default=now if now in able else None,
+        use_shortcuts=len(rows) < 10,
+        use_jk_keys=False,
+        instruction="(arrow keys or number, then Enter)"
+        if len(rows) < 10
+        else "(arrow keys, then Enter)",
+    ).unsafe_ask()
+    return chosen
+
+
+def _type(message: str, now: str, hint: str) -> str:
+    """A line that the user types; it begins as ``now``."""
+    # The prompt shows control characters as ^[ and the like: safe, and Enter changes nothing.
+    typed: str = questionary.text(
+        one_line(message), default=now.replace("\n", " "), instruction=f"({one_line(hint)})"
+    ).unsafe_ask()
+    return typed
