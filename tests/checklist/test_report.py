@@ -92,6 +92,11 @@ def test_a_wrong_waiver_is_refused(root: Path, slug: str, message: str) -> None:
         check(root, waive=[slug])
 
 
+def test_a_wrong_mode_is_refused(root: Path) -> None:
+    with pytest.raises(UsageError, match="there is no mode 'disk'"):
+        check(root, mode="disk")
+
+
 def test_the_text_says_what_blocks_and_what_to_do(root: Path) -> None:
     (root / "boot/vmlinuz").unlink()
     text = render_text(check(root, mode="vm"))

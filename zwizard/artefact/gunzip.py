@@ -20,7 +20,7 @@ _MAGIC = b"\x1f\x8b"
 
 # A disk image of zeros packs a thousandfold and is still meant; beyond both of these bounds
 # nobody waits for the end any more, here or on the hub.
-BOMB_BYTES = 16 << 30
+BOMB_BYTES = 8 << 30
 BOMB_RATIO = 200
 
 

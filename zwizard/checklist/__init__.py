@@ -59,15 +59,16 @@ def check(
     ``mode`` is what it is meant to be; None takes what its own names say. ``disk_size`` is in
     bytes, of the disk that will be rented. ``waive`` are slugs of ``should`` and ``advice`` rules
     to accept. ``progress`` gets (bytes read, bytes in all). ``planned_name`` is the archive's
-    name to be, for a directory. Raises UnreadableError, or UsageError for a wrong waiver.
+    name to be, for a directory. Raises UnreadableError, or UsageError for a wrong mode or waiver.
     """
+    stated = None if mode is None else _mode(mode)
     _check_waivers(waive)
     keep = Keep(pattern for rule in RULES for pattern in rule.reads)
     with open_view(path, keep=keep, progress=progress) as view:
         image = Image(
             view,
-            mode=Mode(mode) if mode is not None else intended(view),
-            stated=mode is not None,
+            mode=stated or intended(view),
+            stated=stated is not None,
             name=planned_name or _archive_name(Path(path), view),
             disk_size=disk_size,
             entrypoint=entrypoint,
@@ -104,6 +105,15 @@ def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:
         return rule.judge(image)
     except UnreadableError as error:
         return unknown(error.message, error.hint)
+
+
+def _mode(name: Mode | str) -> Mode:
+    try:
+        return Mode(name)
+    except ValueError as error:
+        raise UsageError(
+            f"there is no mode {name!r}", f"It is one of {', '.join(Mode)}."
+        ) from error
 
 
 def _archive_name(path: Path, view: View) -> str:
