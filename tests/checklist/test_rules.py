@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+import zwizard
 from tests.artefact.composed import (
     CONFIG,
     MICROCODE,
@@ -119,6 +120,12 @@ def executable(name: str, text: str) -> Breakage:
         (root / name).chmod(0o755)
 
     return breaks
+
+
+def own_hook(root: Path) -> None:
+    """The hook that zwizard itself puts into the VMs it builds."""
+    files = Path(zwizard.__file__).parent / "plan/files"
+    executable("etc/kernel/postinst.d/zz-zos-kernel", (files / "zz-zos-kernel").read_text())(root)
 
 
 def packages(*paragraphs: str) -> Breakage:
@@ -248,6 +255,7 @@ def test_every_must_rule_on_a_vm_has_two_ways_to_break_it() -> None:
         ("kernel-upgrades", both(
             packages(IMAGE_PACKAGE),
             executable("etc/kernel/postinst.d/zz-vmlinux", "extract-vmlinux $2"))),
+        ("kernel-upgrades", both(packages(IMAGE_PACKAGE), own_hook)),
         ("kernel-upgrades", both(
             packages(IMAGE_PACKAGE),
             write("etc/apt/preferences.d/kernel",

@@ -27,7 +27,7 @@ READS = (
 _TEXT = 16 << 20
 _SCRIPT = 1 << 20
 # A hook that extracts a kernel names the tool or the result.
-_EXTRACTS = re.compile(r"extract-vmlinux|vmlinux\b|zwizard")
+_EXTRACTS = re.compile(r"extract-vmlinux|vmlinux\b|zos-kernel|zwizard")
 _KERNEL_PACKAGE = re.compile(r"linux-image-.+")
 _HOOKS = ("/etc/kernel/postinst.d", "/etc/pacman.d/hooks", "/usr/share/libalpm/hooks")
 _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/installed")
