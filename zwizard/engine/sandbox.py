@@ -168,11 +168,13 @@ def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
 
 
 def _unmount(place: Path) -> None:
-    """Unmount ``place`` and what is below it, whatever still uses it."""
-    for how in (("--recursive",), ("--recursive", "--lazy")):
-        if not _mounted(place):
-            return
-        subprocess.run(["umount", *how, str(place)], capture_output=True, check=False)
+    """Unmount ``place`` with everything mounted below it.
+
+    Detached as one: a user namespace may not unmount, one by one, what it inherited. Nothing uses
+    it any more, so that it is gone at once.
+    """
+    if _mounted(place):
+        _run("umount", "--lazy", str(place))
 
 
 def _mounted(place: Path) -> bool:

@@ -12,8 +12,7 @@ _MIB = 2**20
 _CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
 datasource_list: [NoCloud, None]
-# The locale is the recipe's.
-locale: false
+locale: {locale}
 system_info:
   network:
     renderers: [netplan, networkd, eni]
@@ -29,7 +28,7 @@ def system(recipe: Recipe) -> Step:
     """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
     wanted = recipe.system
     actions: list[Action] = [
-        Write("/etc/cloud/cloud.cfg.d/90-zero-os.cfg", _CLOUD),
+        Write("/etc/cloud/cloud.cfg.d/90-zero-os.cfg", _CLOUD.format(locale=wanted.locale)),
         Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", _HOSTS),

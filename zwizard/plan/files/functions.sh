@@ -30,5 +30,5 @@ enter_root() { # [network]
 }
 
 leave_root() {
-	! mountpoint -q "$CHROOT" || umount --recursive "$CHROOT" || umount --recursive --lazy "$CHROOT"
+	! mountpoint -q "$CHROOT" || umount --lazy "$CHROOT"
 }
