@@ -9,7 +9,7 @@ import re
 # controls that reorder what is read (bidi overrides and isolates) or hide it.
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, screen
-    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC with their ends
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS and the like, to their ends
     r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI as one C1 byte
     r"|\x1b[ -/]*[0-~]"  # two-character and charset escapes
 )
