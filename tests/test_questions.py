@@ -1,0 +1,155 @@
+"""Questions and answers: everything asked fills the recipe, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from tests.test_recipe import recipes
+from zwizard import questions
+from zwizard.questions import BASE, QUESTIONS, Question
+from zwizard.recipe import (
+    Checklist,
+    Kernel,
+    Recipe,
+    RecipeError,
+    Source,
+    System,
+    check_value,
+    default_value,
+)
+
+BY_KEY = {question.key: question for question in QUESTIONS}
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+def test_a_question_fills_a_key_that_the_recipe_has(question: Question) -> None:
+    assert check_value(question.key, default_value(question.key)) is None
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+def test_a_question_says_why_it_is_asked_and_stands_on_a_page(question: Question) -> None:
+    assert question.text
+    assert len(question.why) > 20
+    assert question.page in {page.name for page in questions.PAGES}
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+def test_the_default_answers_the_question(question: Question) -> None:
+    assert question.problem({}) == ""
+    assert question.answer({}) == question.default({})
+
+
+def test_no_key_is_asked_twice_and_pages_come_in_order() -> None:
+    assert len(BY_KEY) == len(QUESTIONS)
+    order = [page.name for page in questions.PAGES]
+    pages = [order.index(question.page) for question in QUESTIONS]
+    assert pages == sorted(pages)
+
+
+def test_a_page_shows_its_questions_and_no_others() -> None:
+    shown = [q for page in questions.PAGES for q in questions.on_page(page.name, {})]
+    assert tuple(shown) == questions.asked({})
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+def test_every_choice_can_be_taken_or_says_why_not(question: Question) -> None:
+    for choice in question.choices({}):
+        assert question.problem({question.key: choice.value}) == choice.unavailable
+
+
+def test_no_answers_lead_to_the_default_recipe() -> None:
+    assert questions.problems({}) == {}
+    assert questions.to_recipe({}) == Recipe()
+
+
+@given(recipes())
+def test_answers_lead_back_to_the_recipe_they_came_from(recipe: Recipe) -> None:
+    assert questions.to_recipe(questions.from_recipe(recipe)) == recipe
+
+
+def test_what_no_question_asks_is_kept() -> None:
+    recipe = Recipe(checklist=Checklist(disk_size="9GiB", waive=("setuid-files",)))
+    given = questions.from_recipe(recipe)
+    assert "checklist.waive" not in BY_KEY
+    assert questions.to_recipe(given).checklist == recipe.checklist
+    changed = questions.to_recipe(given | {"name": "other"})
+    assert changed == replace(recipe, name="other")
+
+
+def test_a_command_of_several_lines_stays_one_until_it_is_changed() -> None:
+    command = "cat > /etc/motd <<'END'\n  hello\n\nEND"
+    recipe = Recipe(system=System(run=(command, " true")))
+    given = questions.from_recipe(recipe)
+    assert questions.to_recipe(given | {"system.locale": "POSIX"}).system.run == (command, " true")
+    given["system.run"] = "echo one\n\n  echo two \n"
+    assert questions.to_recipe(given).system.run == ("echo one", "echo two")
+
+
+def test_a_changed_answer_wins_over_the_opened_recipe() -> None:
+    recipe = Recipe(source=Source(packages=("vim", "htop")), kernel=Kernel(modules=("nvme",)))
+    given = questions.from_recipe(recipe) | {"source.packages": "", "kernel.modules": "a, b,c\td"}
+    made = questions.to_recipe(given)
+    assert made.source.packages == ()
+    assert made.kernel.modules == ("a", "b", "c", "d")
+
+
+def test_the_name_follows_what_is_being_made_until_it_is_given() -> None:
+    assert BY_KEY["name"].answer({}) == "debian-vm"
+    assert BY_KEY["name"].answer({"target": "container"}) == "debian-container"
+    assert BY_KEY["name"].answer({"target": "container", "name": "web"}) == "web"
+
+
+def test_spaces_around_a_line_do_not_count() -> None:
+    assert questions.to_recipe({"name": " web "}).name == "web"
+
+
+WRONG = {
+    "name": "a b",
+    "target": "vmm",
+    "source.suite": "jammy",
+    "source.mirror": "mirror.example",
+    "source.packages": "vim --force",
+    "kernel.modules": "virtio/fs",
+    "system.timezone": "Mars/../etc",
+    "system.locale": "english",
+    "system.services": "ng!nx",
+    "system.run": "true\na\0b",
+    "output.directory": "",
+    "output.compression": "tiny",
+}
+
+
+@pytest.mark.parametrize(("key", "text"), WRONG.items())
+def test_a_wrong_answer_is_said_at_its_question_and_leads_to_no_recipe(
+    key: str, text: str
+) -> None:
+    given = {key: text}
+    assert list(questions.problems(given)) == [key]
+    with pytest.raises(RecipeError) as caught:
+        questions.to_recipe(given)
+    assert [problem.key for problem in caught.value.problems] == [key]
+
+
+def test_what_cannot_be_had_yet_is_said_so() -> None:
+    assert questions.problems({"target": "image"}) == {"target": "not in this version yet"}
+
+
+def test_minimal_cannot_be_chosen_with_debootstrap() -> None:
+    given = {"source.bootstrap": "debootstrap", "source.variant": "minimal"}
+    assert "minimal needs mmdebstrap" in questions.problems(given)["source.variant"]
+
+
+def test_a_kernel_package_of_ones_own_stays_among_the_choices() -> None:
+    recipe = Recipe(kernel=Kernel(package="linux-image-rt-amd64"))
+    given = questions.from_recipe(recipe)
+    values = [choice.value for choice in BY_KEY["kernel.package"].choices(given)]
+    assert values == ["", "linux-image-amd64", "linux-image-rt-amd64"]
+    assert questions.problems(given) == {}
+
+
+def test_what_a_recipe_of_another_version_holds_is_an_error_not_a_crash() -> None:
+    with pytest.raises(RecipeError, match="there is no such key"):
+        questions.to_recipe({BASE: "colour = 3\n"})
