@@ -1,0 +1,41 @@
+"""Work off the interface's thread, in a way that leaving never has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_background(work: Callable[[], T]) -> T:
+    """What ``work()`` returns or raises, done on a thread of its own.
+
+    A daemon thread: closing the app, or cancelling the waiting task, lets go of it at once, where
+    Textual's thread workers and asyncio's executor would hold the exit until it is done.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # work() returned it
+
+    def run() -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - handed on, not swallowed
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(deliver, result, problem)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future

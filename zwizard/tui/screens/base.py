@@ -1,0 +1,47 @@
+"""What all screens share: a frame, the keys at the bottom, and a word where there is no room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Static
+
+from zwizard.tui.widgets.keys import Keys
+
+if TYPE_CHECKING:
+    from zwizard.tui.app import ZwizardApp
+
+T = TypeVar("T")
+LEAST = (60, 18)
+
+
+class View(Screen[T]):
+    """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for."""
+
+    HELP = ""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "app.explain", "Help")]
+
+    def compose(self) -> ComposeResult:
+        """The content, the keys, and what is said instead where they do not fit."""
+        yield Static(
+            f"zwizard needs {LEAST[0]}×{LEAST[1]} characters to show anything useful."
+            " Make the terminal larger; nothing is lost meanwhile.",
+            id="too-small",
+            markup=False,
+        )
+        with Container(id="frame"):
+            yield from self.content()
+            yield Keys()
+
+    def content(self) -> ComposeResult:
+        """What this screen shows."""
+        raise NotImplementedError
+
+    @property
+    def zwizard(self) -> ZwizardApp:
+        """The app, by its own type."""
+        return cast("ZwizardApp", self.app)

@@ -1,0 +1,278 @@
+"""Home: the builds with their states, and where everything begins."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from zwizard import paths, questions
+from zwizard.answers import Answers
+from zwizard.engine import builds, listing, preflight
+from zwizard.engine.builds import Build
+from zwizard.errors import UsageError, ZwizardError
+from zwizard.text import ago, one_line, size
+from zwizard.tui.background import in_background
+from zwizard.tui.screens.base import View
+from zwizard.tui.screens.dialogs import Ask, AskPath, Option
+from zwizard.tui.show import MUTED, fit, join, mark, plain
+from zwizard.tui.walk import TITLES, Walk
+from zwizard.tui.watch import Entry, Shelf
+from zwizard.tui.widgets.rows import Row, Rows
+
+_DRAFT = "draft:"
+_BUILD = "build:"
+_EVERY = 1.0  # seconds between looks at the builds
+
+_WELCOME = """\
+zwizard builds the images that ThreeFold Zero-OS starts as Zmachines.
+You answer a few questions; it installs a system, makes it boot on Zero-OS, packs it,
+and checks it against every rule. Nothing runs before you have seen what will.
+
+Kinds of Zmachine
+"""
+
+
+class BuildRows(Rows):
+    """The builds."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
+    HELP = (
+        "Your builds, the latest first. Enter opens one: its steps and log while it runs or when"
+        " it failed, its checklist when it is finished, its questions while you are answering."
+    )
+
+
+class Home(View[None]):
+    """The builds, and what can be begun."""
+
+    HELP = "Home: what you have built, what is being built, and where something new begins."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New", tooltip="Answer the questions for a new image"),
+        Binding("r", "resume", "Resume", tooltip="Go on with a build that stopped"),
+        Binding("c", "check", "Check a file", tooltip="Check any directory or .tar.gz"),
+        Binding("d", "delete", "Delete", tooltip="Forget a build; its archive stays"),
+        Binding("q", "app.leave", "Quit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shelf = Shelf()
+        self._entries: dict[str, Entry] = {}
+
+    def content(self) -> ComposeResult:
+        """Header, builds, what to do where there are none."""
+        with Horizontal(classes="top"):
+            yield Static("zwizard", classes="title", markup=False)
+            yield Static(id="machine", markup=False)
+        yield Static("Builds", id="builds-title", classes="heading", markup=False)
+        yield BuildRows(id="builds")
+        yield Static(id="welcome", markup=False)
+
+    def on_mount(self) -> None:
+        """Look at the builds now, and regularly."""
+        self.query_one("#builds-title").display = False
+        self.query_one("#builds").display = False
+        self._machine()
+        self.look()
+        self.set_interval(_EVERY, self.look)
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen: what it changed is shown at once."""
+        self.look()
+
+    @work(exclusive=True, group="machine")
+    async def _machine(self) -> None:
+        machine = await self.zwizard.machine()
+        free = await in_background(lambda: preflight.free_space(paths.cache()))
+        said = f"{machine.word} · {size(free)} free · {machine.system}"
+        self.query_one("#machine", Static).update(plain(said, MUTED))
+
+    @work(exclusive=True, group="look")
+    async def look(self) -> None:
+        """Show the builds as they are now."""
+        if self.app.screen is not self:
+            return
+        entries, draft = await in_background(lambda: (self._shelf.look(), _draft()))
+        self._show(entries, draft)
+
+    def _show(self, entries: tuple[Entry, ...], draft: Answers | None) -> None:
+        self._entries = {_BUILD + entry.build.id: entry for entry in entries}
+        now, width = self.zwizard.clock(), self.size.width
+        rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
+        rows += [Row(id_, _row(entry, now, width)) for id_, entry in self._entries.items()]
+        listed = self.query_one(BuildRows)
+        listed.show(rows)
+        self.query_one("#builds-title").display = listed.display = bool(rows)
+        if rows and self.focused is None:
+            listed.focus()
+        welcome = self.query_one("#welcome", Static)
+        welcome.update(_hint() if rows else _welcome())
+        self.refresh_bindings()
+
+    # --- what can be done ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Only what makes sense for the row that is highlighted."""
+        entry = self._entry()
+        match action:
+            case "resume":
+                return bool(entry and entry.status.state in _RESUMABLE)
+            case "delete":
+                return bool(entry or self._row() == _DRAFT)
+            case _:
+                return True
+
+    def _row(self) -> str:
+        found = self.query(BuildRows)
+        return found.first().current if found else ""
+
+    def _entry(self) -> Entry | None:
+        return self._entries.get(self._row())
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self.refresh_bindings()
+
+    @on(OptionList.OptionSelected)
+    def _open(self) -> None:
+        if self._row() == _DRAFT:
+            self.zwizard.walk_on()
+        elif entry := self._entry():
+            if entry.status.state in {"ready", "not-ready"} and entry.build.report_file.exists():
+                self.zwizard.show_report(entry.build)
+            else:
+                self.zwizard.show_build(entry.build)
+
+    @work
+    async def action_new(self) -> None:
+        """Begin, or go on with what was begun."""
+        if not _draft():
+            self.zwizard.walk_on()
+            return
+        chosen = await self.app.push_screen_wait(
+            Ask(
+                "You have answers that were not built yet",
+                "",
+                (Option("c", "Continue them"), Option("f", "Start afresh, and forget them")),
+            )
+        )
+        if chosen == "f":
+            Answers.open(paths.draft()).clear()
+        if chosen:
+            self.zwizard.walk_on()
+
+    @work
+    async def action_resume(self) -> None:
+        """Go on with the build at the step it was in."""
+        if entry := self._entry():
+            await self.zwizard.start_build(entry.build)
+
+    @work
+    async def action_delete(self) -> None:
+        """Forget a build or the answers, after asking."""
+        entry = self._entry()
+        name = entry.build.id if entry else "the answers you began"
+        keeps = _what_stays(entry) if entry else "No build is touched."
+        forget = Option("d", f"Delete {name}")
+        chosen = await self.app.push_screen_wait(
+            Ask(f"Delete {name}?", keeps, (Option("k", "Keep it"), forget))
+        )
+        if chosen != "d":
+            return
+        if entry:
+            await self._remove(entry.build)
+        else:
+            Answers.open(paths.draft()).clear()
+        self.look()
+
+    async def _remove(self, build: Build) -> None:
+        try:
+            await in_background(lambda: builds.remove(build))
+        except (ZwizardError, OSError) as error:
+            self.zwizard.complain(error)
+
+    @work
+    async def action_check(self) -> None:
+        """Check a file or directory by anyone."""
+        path = await self.app.push_screen_wait(
+            AskPath(
+                "Check an image",
+                "A directory, or a .tar.gz, against every rule of Zero-OS. Nothing is changed.",
+                "",
+                lambda p: "" if p.exists() else f"{p} does not exist",
+            )
+        )
+        if path:
+            self.zwizard.check(path)
+
+
+_RESUMABLE = {"new", "failed", "cancelled", "interrupted"}
+
+
+def _draft() -> Answers | None:
+    """The answers that were begun, if any."""
+    answers = Answers.open(paths.draft())
+    return answers if len(answers) else None
+
+
+def _row(entry: Entry, now: float, width: int) -> Content:
+    told = entry.status
+    when = ago(told.at, now) if told.at else ""
+    if width < 76:
+        return join(mark(told.state, 13), plain(fit(entry.build.id, 18)), listing.where(told))
+    room = max(14, width - 70)
+    return join(
+        mark(told.state, 13),
+        plain(fit(entry.build.id, room), "bold"),
+        plain(fit(listing.what(entry.recipe), 21), MUTED),
+        plain(fit(listing.where(told), 13)),
+        plain(when, MUTED),
+    )
+
+
+def _draft_row(draft: Answers, width: int) -> Content:
+    try:
+        recipe = questions.to_recipe(draft)
+        name, what = recipe.name, listing.what(recipe)
+    except UsageError:
+        name, what = draft.get("name", ""), "some answers need another look"
+    page = TITLES[Walk(draft).first_open()]
+    state = Content.styled(fit("○ answers", 13), MUTED)
+    if width < 76:
+        return join(state, plain(fit(name, 18)), f"at {page}")
+    parts = plain(fit(name, max(14, width - 70)), "bold"), plain(fit(what, 21), MUTED)
+    return join(state, *parts, f"at {page}")
+
+
+def _what_stays(entry: Entry) -> str:
+    archive = entry.status.archive
+    kept = f"The archive stays: {one_line(archive)}\n" if archive else ""
+    return (
+        "Its recipe, journal and logs go.\n"
+        f"{kept}Its layers stay until `zwizard clean`: building it again is quick."
+    )
+
+
+def _hint() -> Content:
+    return Content.styled(
+        "A build goes on when you leave. One that stopped starts again at the step it was in;"
+        " nothing that is done is done twice.",
+        MUTED,
+    )
+
+
+def _welcome() -> Content:
+    target = next(q for q in questions.QUESTIONS if q.key == "target")
+    kinds = [
+        Content.assemble((f"  {choice.title}", "bold"), (f"\n    {choice.means}", MUTED))
+        for choice in target.choices({})
+    ]
+    start = Content.assemble("\nPress ", ("n", "bold $text-accent"), " to begin.")
+    return Content("\n").join([Content(_WELCOME.rstrip("\n")), *kinds, start])

@@ -1,0 +1,215 @@
+"""The pages of questions: drawn from the declarations, answered into the draft."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from zwizard import questions
+from zwizard.questions import PAGES, Question
+from zwizard.text import size
+from zwizard.tui import outlook
+from zwizard.tui.background import in_background
+from zwizard.tui.outlook import Outlook
+from zwizard.tui.screens.base import View
+from zwizard.tui.show import MUTED, block, plain
+from zwizard.tui.walk import NAMES, REVIEW, TITLES, Walk
+from zwizard.tui.widgets.breadcrumb import Breadcrumb
+from zwizard.tui.widgets.field import Field, field_id
+
+_ROOMY = 3  # a page of at most so many questions has room to say what each choice means
+
+PAGE_KEYS = tuple(
+    Binding(
+        f"alt+{number}",
+        f"page('{name}')",
+        "Page",
+        show=number == 1,  # one stands for all of them
+        key_display=f"Alt+1…{len(NAMES)}" if number == 1 else f"Alt+{number}",
+        tooltip=TITLES[name],
+    )
+    for number, name in enumerate(NAMES, 1)
+)
+
+
+class Pages(View[None]):
+    """One page of questions at a time, and why each is asked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "back", "Back"),
+        Binding("f3", "next", "Next"),
+        Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
+        *PAGE_KEYS,
+    ]
+
+    def __init__(self, walk: Walk, page: str, key: str = "") -> None:
+        super().__init__()
+        self.walk = walk
+        self.page = page
+        self._key = key  # the question to begin with
+        self._outlook: Outlook | None = None
+
+    def content(self) -> ComposeResult:
+        """Breadcrumb, questions, why."""
+        with Horizontal(classes="top"):
+            yield Static("New image", classes="title", markup=False)
+            yield Breadcrumb()
+        with Horizontal(id="page"):
+            yield VerticalScroll(id="questions", can_focus=False)
+            with Vertical(id="why"):
+                with VerticalScroll(can_focus=False):
+                    yield Static(id="why-text", markup=False)
+                yield Static(id="needs", markup=False)
+
+    async def on_mount(self) -> None:
+        """Show the page."""
+        await self.show(self.page, self._key)
+
+    async def show(self, page: str, key: str = "") -> None:
+        """Turn to ``page``, at the question ``key`` or the first."""
+        self.page = page
+        heading = next(p.heading for p in PAGES if p.name == page)
+        asked = questions.on_page(page, self.walk.answers)
+        roomy = len(asked) <= _ROOMY
+        body = self.query_one("#questions", VerticalScroll)
+        with self.app.batch_update():
+            await body.remove_children()
+            await body.mount(
+                Static(plain(heading), classes="heading", markup=False),
+                *(Field(question, self.walk.answers, roomy=roomy) for question in asked),
+            )
+        body.scroll_home(animate=False)
+        self.query_one(Breadcrumb).show(self.walk, page)
+        self._focus(key or asked[0].key)
+        self._foresee()
+
+    def _focus(self, key: str) -> None:
+        for field in self.query(f"#{field_id(key)}").results(Field):
+            field.control.focus()
+
+    # --- answering ---
+
+    @on(Field.Answered)
+    async def _answered(self, event: Field.Answered) -> None:
+        self.walk.answers.give(event.field.question.key, event.text)
+        asked = [q.key for q in questions.on_page(self.page, self.walk.answers)]
+        fields = list(self.query(Field))
+        if asked != [field.question.key for field in fields]:
+            await self.show(self.page, event.field.question.key)
+            return
+        for field in fields:
+            field.look(self.walk.answers)
+        self.query_one(Breadcrumb).show(self.walk, self.page)
+        self._explain()
+        self._foresee()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.focus_next()
+
+    # --- explaining ---
+
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Say why this is asked."""
+        self._explain()
+
+    def focused_field(self) -> Field | None:
+        """The field that has the focus."""
+        if self.focused is None:
+            return None
+        return next((n for n in self.focused.ancestors_with_self if isinstance(n, Field)), None)
+
+    def _explain(self) -> None:
+        field = self.focused_field()
+        if field:
+            said = _why(field.question, "" if field.means and self._roomy() else field.means)
+            self.query_one("#why-text", Static).update(said)
+
+    def _roomy(self) -> bool:
+        return len(self.query(Field)) <= _ROOMY
+
+    def explanation(self) -> str:
+        """What F1 says of the field that has the focus."""
+        field = self.focused_field()
+        if not field:
+            return "The pages of questions. Tab and Enter go from one to the next."
+        question = field.question
+        parts = [question.text, question.why]
+        parts += [
+            f"{choice.title}: {choice.means or choice.unavailable or 'no more to say'}"
+            for choice in question.choices(self.walk.answers)
+        ]
+        if question.kind == "list":
+            parts.append("Words, separated by spaces or commas.")
+        return "\n\n".join(parts)
+
+    @work(exclusive=True, group="foresee")
+    async def _foresee(self) -> None:
+        machine = await self.zwizard.machine()
+        given = dict(self.walk.answers)
+        seen = await in_background(lambda: outlook.of(given, machine))
+        self.query_one("#needs", Static).update(_needs(seen))
+
+    # --- turning pages ---
+
+    async def action_back(self) -> None:
+        """The page before; what is wrong here stays as it was typed."""
+        self.walk.leave(self.page)
+        before = NAMES.index(self.page) - 1
+        if before < 0:
+            self.action_leave()
+        else:
+            await self.show(NAMES[before])
+
+    async def action_next(self) -> None:
+        """The next page, if nothing on this one is wrong."""
+        wrong = self.walk.problems(self.page)
+        if wrong:
+            key, said = next(iter(wrong.items()))
+            self._focus(key)
+            field = self.query_one(f"#{field_id(key)}", Field)
+            text = plain(f"{field.question.text}: {said}").plain
+            self.app.notify(text, severity="warning", markup=False)
+            return
+        await self._turn(NAMES[NAMES.index(self.page) + 1])
+
+    async def action_page(self, page: str) -> None:
+        """Jump to any page."""
+        await self._turn(page)
+
+    async def _turn(self, page: str) -> None:
+        self.walk.leave(self.page)
+        if page == REVIEW:
+            self.zwizard.review(self.walk)
+        elif page != self.page:
+            await self.show(page)
+
+    def action_leave(self) -> None:
+        """Home; the answers are kept."""
+        self.walk.leave(self.page)
+        self.dismiss()
+        self.app.notify("Your answers are kept.", markup=False)
+
+
+def _why(question: Question, means: str) -> Content:
+    parts = [plain(question.text, "bold"), block(question.why)]
+    if means:
+        parts.append(block(means, MUTED))
+    return Content("\n\n").join(parts)
+
+
+def _needs(seen: Outlook) -> Content:
+    ahead = seen.forecast
+    if not ahead:
+        return Content("")
+    if not ahead.needs:
+        return Content.styled(f"Everything is built already. {size(ahead.free)} free.", MUTED)
+    short = ahead.needs > ahead.free
+    said = f"{'! ' * short}Needs about {size(ahead.needs)} here; {size(ahead.free)} are free."
+    return Content.styled(said, "$text-warning" if short else MUTED)

@@ -1,0 +1,274 @@
+"""Review: every step a build would take, why, and with which commands; nothing has run yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from zwizard import paths
+from zwizard.engine import builds, doctor, listing
+from zwizard.engine.preflight import StepState
+from zwizard.errors import ZwizardError
+from zwizard.plan import Step, render
+from zwizard.text import ago, size
+from zwizard.tui import outlook
+from zwizard.tui.background import in_background
+from zwizard.tui.outlook import Machine, Outlook, Trouble
+from zwizard.tui.screens.base import View
+from zwizard.tui.screens.dialogs import AskPath, Reader
+from zwizard.tui.screens.pages import PAGE_KEYS
+from zwizard.tui.show import MUTED, block, fit, join, plain
+from zwizard.tui.walk import NAMES, REVIEW, Walk, question_of
+from zwizard.tui.widgets.breadcrumb import Breadcrumb
+from zwizard.tui.widgets.rows import Row, Rows
+
+
+class StepRows(Rows):
+    """The steps, and before them what is in the way."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Commands", tooltip="Every command of this step, and why")
+    ]
+    HELP = (
+        "What a build would do, step by step. A step that is there already is not made again."
+        " Enter shows its commands, or goes to the question where something is wrong."
+    )
+
+
+class Review(View[None]):
+    """What will run, before anything does."""
+
+    HELP = "The whole build before it begins. Nothing has run yet; F5 starts it."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "back", "Back"),
+        Binding("f5", "build", "Build"),
+        Binding("f6", "install", "Install tools", tooltip="Install the programs that are missing"),
+        Binding("s", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
+        Binding("x", "export", "Export script", tooltip="A bash script that does the same"),
+        Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
+        *PAGE_KEYS,
+    ]
+
+    def __init__(self, walk: Walk) -> None:
+        super().__init__()
+        self.walk = walk
+        self._seen: Outlook | None = None
+        self._machine: Machine | None = None
+        self._starting = False
+
+    def content(self) -> ComposeResult:
+        """Breadcrumb, what it will be, the steps, by which right and with what space."""
+        with Horizontal(classes="top"):
+            yield Static("New image", classes="title", markup=False)
+            yield Breadcrumb()
+        yield Static("Looking at what is there already …", id="summary", markup=False)
+        yield StepRows(id="steps")
+        yield Static(id="facts", markup=False)
+
+    def on_mount(self) -> None:
+        """Work out what there is to do."""
+        self.query_one(Breadcrumb).show(self.walk, REVIEW)
+        self.query_one(StepRows).focus()
+        self.look()
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen: things may have changed."""
+        self.look()
+
+    @work(exclusive=True, group="look")
+    async def look(self) -> None:
+        """Show what a build would do now."""
+        self._machine = await self.zwizard.machine()
+        machine, given = self._machine, dict(self.walk.answers)
+        self._seen = await in_background(lambda: outlook.of(given, machine))
+        self._show(self._seen, machine)
+
+    def _show(self, seen: Outlook, machine: Machine) -> None:
+        self.query_one("#summary", Static).update(_summary(seen))
+        rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
+        now, width = self.zwizard.clock(), self.size.width
+        states = seen.forecast.steps if seen.forecast else ()
+        rows += [Row(f"step:{s.step.name}", _step(s, now, width)) for s in states]
+        self.query_one(StepRows).show(rows, prefer=f"step:{states[0].step.name}" if states else "")
+        self.query_one("#facts", Static).update(_facts(seen, machine))
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """What needs a recipe waits for one."""
+        seen = self._seen
+        match action:
+            case "save" | "export" | "build":
+                return bool(seen and seen.recipe)
+            case "install":
+                return bool(seen and seen.lacking)
+            case _:
+                return True
+
+    @on(OptionList.OptionSelected)
+    def _open(self, event: OptionList.OptionSelected) -> None:
+        kind, _, name = (event.option_id or "").partition(":")
+        if not self._seen:
+            return
+        if kind == "trouble":
+            self._mend(self._seen.troubles[int(name)])
+        elif self._seen.plan:
+            step = next(step for step in self._seen.plan.steps if step.name == name)
+            self.app.push_screen(commands(step))
+
+    def _mend(self, trouble: Trouble) -> None:
+        question = question_of(trouble.key)
+        if question:
+            self.zwizard.turn_to(self.walk, question.page, question.key)
+        else:
+            text = Content("\n\n").join([block(trouble.said), block(trouble.remedy)])
+            self.app.push_screen(Reader("In the way", text, copy=trouble.remedy))
+
+    # --- building ---
+
+    @work
+    async def action_build(self) -> None:
+        """Start the build, and watch it."""
+        seen = self._seen
+        if self._starting or not (seen and seen.recipe):
+            return
+        if seen.troubles:
+            self.query_one(StepRows).go("trouble:0")
+            said = plain(f"Not yet: {seen.troubles[0].said}").plain
+            self.app.notify(said, severity="warning", markup=False)
+            return
+        recipe = seen.recipe
+        self._starting = True
+        try:
+            build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
+            if await self.zwizard.start_build(build, instead=self):
+                self.walk.answers.clear()
+        except (ZwizardError, OSError) as error:
+            self.zwizard.complain(error)
+        finally:
+            self._starting = False
+
+    @work
+    async def action_install(self) -> None:
+        """Install what is missing, in the terminal, where it can ask and be read."""
+        if not (self._seen and self._seen.lacking):
+            return
+        lacking = self._seen.lacking
+        self.zwizard.outside(lambda: doctor.install(lacking))
+        self.zwizard.forget_machine()
+        self.look()
+
+    # --- keeping ---
+
+    @work
+    async def action_save(self) -> None:
+        """Save the recipe to a file."""
+        if self._seen and self._seen.recipe:
+            recipe = self._seen.recipe
+            text = "`zwizard build FILE` builds it, `zwizard new --from FILE` opens it again."
+            await self._write(f"{recipe.name}.toml", "Save the recipe", text, recipe.to_toml())
+
+    @work
+    async def action_export(self) -> None:
+        """Save the plan as a script."""
+        if self._seen and self._seen.plan:
+            made = self._seen.plan
+            text = "A bash script that does all of this on its own; run it as root."
+            await self._write(f"{made.name}.sh", "Export a script", text, render.script(made))
+
+    async def _write(self, name: str, title: str, said: str, text: str) -> None:
+        path = await self.app.push_screen_wait(
+            AskPath(title, said, name, _not_writable, lambda p: "it exists" * p.exists())
+        )
+        if path is None:
+            return
+        try:
+            await in_background(lambda: paths.write_atomically(path, text))
+        except OSError as error:
+            self.zwizard.complain(error)
+        else:
+            self.app.notify(plain(f"Saved to {path.absolute()}").plain, markup=False)
+
+    # --- going elsewhere ---
+
+    def action_back(self) -> None:
+        """The last page of questions."""
+        self.zwizard.turn_to(self.walk, NAMES[-2])
+
+    def action_page(self, page: str) -> None:
+        """Jump to any page."""
+        if page != REVIEW:
+            self.zwizard.turn_to(self.walk, page)
+
+    def action_leave(self) -> None:
+        """Home; the answers are kept."""
+        self.dismiss()
+        self.app.notify("Your answers are kept.", markup=False)
+
+
+def _not_writable(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a directory: add a file name"
+    return "" if path.absolute().parent.is_dir() else f"{path.parent} is not a directory"
+
+
+def _summary(seen: Outlook) -> Content:
+    if not seen.recipe:
+        return Content.styled("These answers cannot be built yet.", "bold $text-warning")
+    name = plain(f"{seen.recipe.name}.tar.gz", "bold")
+    what = plain(listing.what(seen.recipe), MUTED)
+    return join(name, what, Content.styled("Nothing has run yet.", MUTED), between=" · ")
+
+
+def _trouble(trouble: Trouble) -> Content:
+    remedy = f"  {trouble.remedy}" if trouble.remedy else ""
+    return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
+
+
+def _step(state: StepState, now: float, width: int) -> Content:
+    layer = state.layer
+    if layer:
+        mark = Content.styled(fit("✓ there already", 15), "$text-success")
+        said = f"made {ago(layer.made, now)}"
+    else:
+        mark = Content.styled(fit("● will run", 15), "$text-accent")
+        said = state.reason
+    amount = size(layer.bytes) if layer else f"~{size(state.step.size)}"
+    name = plain(fit(f"{state.number:>2} {state.step.name}", 16), "bold")
+    if width < 76:
+        return join(name, mark, plain(said, MUTED))
+    return join(name, mark, fit(f"{amount:>10}", 10), plain(said, MUTED))
+
+
+def _facts(seen: Outlook, machine: Machine) -> Content:
+    lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.why))]
+    if ahead := seen.forecast:
+        needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing more"
+        lines.append(
+            Content.assemble(("Needs    ", MUTED), f"{needs}; {size(ahead.free)} are free")
+        )
+    if seen.plan:
+        lines.append(
+            Content.assemble(("Makes    ", MUTED), plain(str(seen.output / seen.plan.archive)))
+        )
+    return Content("\n").join(lines)
+
+
+def commands(step: Step) -> Reader:
+    """A step to read: why, every exact command, and the document's own where they differ."""
+    lines = "\n".join(action.shell() for action in step.actions)
+    parts = [
+        Content("\n").join(block(why, "italic") for why in step.why),
+        Content("\n").join([Content.styled("Runs", "bold"), block(lines)]),
+    ]
+    if step.document:
+        title = Content.styled("The document's own commands", "bold")
+        parts.append(Content("\n").join([title, block(step.document, MUTED)]))
+    return Reader(f"{step.name}: {step.title}", Content("\n\n").join(parts), copy=lines)

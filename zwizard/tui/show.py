@@ -1,0 +1,57 @@
+"""How things look in text: states as glyph and word, aligned columns, everything made safe."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+from zwizard.engine.listing import MARKS, WORDS
+from zwizard.engine.status import State, StepState
+from zwizard.text import one_line, sanitise
+
+_COLOURS: dict[State | StepState, str] = {
+    "running": "$text-accent",
+    "ready": "$text-success",
+    "done": "$text-success",
+    "reused": "$text-success",
+    "not-ready": "$text-warning",
+    "failed": "$text-error",
+    "cancelled": "$text-warning",
+    "interrupted": "$text-warning",
+    "stopped": "$text-warning",
+    "new": "$text-muted",
+    "waiting": "$text-muted",
+}
+MUTED = "$text-muted"
+
+
+def plain(text: str, style: str = "") -> Content:
+    """Text from outside as content: one line, nothing in it acts on the terminal or is markup."""
+    return Content.styled(one_line(text), style) if style else Content(one_line(text))
+
+
+def block(text: str, style: str = "") -> Content:
+    """The same for text of several lines."""
+    return Content.styled(sanitise(text), style) if style else Content(sanitise(text))
+
+
+def mark(state: State | StepState, width: int = 0) -> Content:
+    """A state as its glyph and its word, never colour alone."""
+    return Content.styled(fit(f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
+
+
+def fit(text: str, width: int) -> str:
+    """``text`` in one line, cut or padded to ``width`` cells; 0 leaves its length as it is."""
+    line = one_line(text)
+    if not width:
+        return line
+    if cell_len(line) > width:
+        return set_cell_size(line, width - 1) + "…"
+    return set_cell_size(line, width)
+
+
+def join(*parts: Content | str, between: str = "  ") -> Content:
+    """The parts in one line."""
+    return Content(between).join(
+        Content(part) if isinstance(part, str) else part for part in parts
+    )

@@ -1,0 +1,86 @@
+"""The way through the pages: the answers being given, and how each page stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from zwizard import questions
+from zwizard.answers import Answers
+from zwizard.questions import PAGES, Choice, Question
+from zwizard.recipe import Recipe
+
+PageState = Literal["done", "here", "to-come", "look-again"]
+REVIEW = "review"
+NAMES = (*(page.name for page in PAGES), REVIEW)
+TITLES = {**{page.name: page.title for page in PAGES}, REVIEW: "Review"}
+
+_Offer = tuple[tuple[str, tuple[Choice, ...], str], ...]
+
+
+class Walk:
+    """The answers, and what each page offered when it was last left.
+
+    A page that offers something else by now needs another look: an earlier answer changed.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        given = [page.name for page in PAGES if self._given(page.name)]
+        self._left: dict[str, _Offer] = {name: self._offer(name) for name in given}
+
+    def state(self, page: str, here: str) -> PageState:
+        """How ``page`` stands while ``here`` is shown."""
+        if page == here:
+            return "here"
+        if page == REVIEW:
+            return "to-come"
+        if self.problems(page) or (page in self._left and self._left[page] != self._offer(page)):
+            return "look-again"
+        return "done" if page in self._left else "to-come"
+
+    def problems(self, page: str) -> dict[str, str]:
+        """What is wrong with the answers of one page, by key."""
+        asked = questions.on_page(page, self.answers)
+        return {q.key: said for q in asked if (said := q.problem(self.answers))}
+
+    def leave(self, page: str) -> None:
+        """The page was seen as it is now; what it showed as chosen is answered.
+
+        A default that hangs on other answers goes on following them.
+        """
+        for question in questions.on_page(page, self.answers):
+            if question.fallback is None and question.key not in self.answers:
+                self.answers.give(question.key, question.default(self.answers))
+        self._left[page] = self._offer(page)
+
+    def first_open(self) -> str:
+        """The page to go on with: the first that is not done, else the review."""
+        open_pages = (page.name for page in PAGES if self.state(page.name, "") != "done")
+        return next(open_pages, REVIEW)
+
+    def _given(self, page: str) -> bool:
+        return any(q.key in self.answers for q in questions.on_page(page, self.answers))
+
+    def _offer(self, page: str) -> _Offer:
+        given = self.answers
+        return tuple(
+            (q.key, q.choices(given), "" if q.key in given else q.default(given))
+            for q in questions.on_page(page, given)
+        )
+
+
+def question_of(key: str) -> Question | None:
+    """The question that fills the recipe's ``key``, if one asks for it."""
+    return next((q for q in questions.QUESTIONS if q.key == key), None)
+
+
+def settled(recipe: Recipe, beside: Path) -> Recipe:
+    """``recipe``, read from a file in ``beside``, as it is meant from the working directory."""
+    from dataclasses import replace
+
+    directory = Path(recipe.output.directory).expanduser()
+    if directory.is_absolute() or beside.resolve() == Path.cwd():
+        return recipe
+    output = replace(recipe.output, directory=str((beside / directory).resolve()))
+    return replace(recipe, output=output)

@@ -1,0 +1,62 @@
+"""Builds as they change: cheap looks at their journals and locks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zwizard.engine import builds, listing, status
+from zwizard.engine.builds import Build
+from zwizard.engine.journal import Reader
+from zwizard.engine.status import Status
+from zwizard.recipe import Recipe
+
+
+class BuildWatch:
+    """One build: each :meth:`look` reads only what its journal has gained since the last."""
+
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        self._reader = Reader(build.journal)
+        self._told = Status()
+
+    def look(self) -> Status:
+        """The build's status now."""
+        for event in self._reader.read():
+            self._told = self._told.after(event)
+        return status.settle(self._told, self.build)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One build as the home screen lists it."""
+
+    build: Build
+    recipe: Recipe | None
+    status: Status
+
+
+class Shelf:
+    """All builds, the one that was touched last first."""
+
+    def __init__(self) -> None:
+        self._watches: dict[str, BuildWatch] = {}
+        self._recipes: dict[str, tuple[float, Recipe | None]] = {}
+
+    def look(self) -> tuple[Entry, ...]:
+        """Every build as it is now; only what has changed is read again."""
+        found = []
+        for build in builds.everything():
+            watch = self._watches.setdefault(build.id, BuildWatch(build))
+            found.append(Entry(build, self._recipe(build), watch.look()))
+        gone = self._watches.keys() - {entry.build.id for entry in found}
+        for name in gone:
+            del self._watches[name]
+        return tuple(found)
+
+    def _recipe(self, build: Build) -> Recipe | None:
+        changed = build.recipe_file.stat().st_mtime
+        known = self._recipes.get(build.id)
+        if known is None or known[0] != changed:
+            known = (changed, listing.recipe_of(build))
+            self._recipes[build.id] = known
+        return known[1]

@@ -1,0 +1,32 @@
+"""Where one is on the way through the pages, and how the others stand."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from zwizard.tui.walk import NAMES, TITLES, PageState, Walk
+
+_MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
+_STYLES: dict[PageState, str] = {
+    "done": "$text-success",
+    "here": "bold $text-accent",
+    "to-come": "$text-muted",
+    "look-again": "bold $text-warning",
+}
+
+
+class Breadcrumb(Static):
+    """The pages in a row: ✓ done, ● here, ○ to come, ! needs another look."""
+
+    def __init__(self) -> None:
+        super().__init__(id="breadcrumb", markup=False)
+
+    def show(self, walk: Walk, here: str) -> None:
+        """Show how the pages stand while ``here`` is on the screen."""
+        states = {name: walk.state(name, here) for name in NAMES}
+        parts = [
+            Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])
+            for name, state in states.items()
+        ]
+        self.update(Content("  ").join(parts))

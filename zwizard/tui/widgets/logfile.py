@@ -1,0 +1,138 @@
+"""A log file read where it lies: an index of its lines, never its contents, in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from zwizard.text import one_line
+
+_LONGEST = 16 * 1024  # bytes of one line that are looked at
+_CHUNK = 1 << 20
+_NEWLINE = re.compile(b"\n")
+
+
+class LogFile:
+    """The lines of a file that may be growing, may not exist yet, and may begin anew.
+
+    Memory: 8 bytes a line. Not thread-safe, but :meth:`find` only reads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._starts = array("Q", [0])  # where each line starts; the last may be empty so far
+        self._indexed = 0
+        self._descriptor: int | None = None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __len__(self) -> int:
+        return len(self._starts) - (self._starts[-1] == self._indexed)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are indexed."""
+        return self._indexed
+
+    def grow(self, limit: int = 8 * _CHUNK) -> bool:
+        """Index what was written since, at most ``limit`` bytes; whether anything changed."""
+        if self._descriptor is None:
+            try:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return False  # not there yet
+        there = os.fstat(self._descriptor).st_size
+        if there < self._indexed:
+            self._starts, self._indexed = array("Q", [0]), 0
+        before = self._indexed
+        while self._indexed < min(there, before + limit):
+            data = os.pread(self._descriptor, _CHUNK, self._indexed)
+            if not data:
+                break
+            base = self._indexed + 1
+            self._starts.extend(base + found.start() for found in _NEWLINE.finditer(data))
+            self._indexed += len(data)
+        return self._indexed != before or there < before
+
+    def line(self, number: int) -> str:
+        """Line ``number`` (from 0) as it would stand on a terminal, safe to show.
+
+        Of a line that a progress display wrote over and over, what it shows last.
+        """
+        data, cut = self._bytes(number)
+        text = data.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
+        return one_line(text.expandtabs()) + (f" … {cut} bytes more" if cut else "")
+
+    def _bytes(self, number: int) -> tuple[bytes, int]:
+        """A line's bytes without its newline, and how many were left out at its end."""
+        start = self._starts[number]
+        last = number + 1 == len(self._starts)
+        end = self._indexed if last else self._starts[number + 1] - 1
+        if end - start <= _LONGEST:
+            return self._read(start, end), 0
+        tail = self._read(end - _LONGEST, end)
+        if b"\r" in tail.rstrip(b"\r"):
+            return tail, 0
+        return self._read(start, start + _LONGEST), end - start - _LONGEST
+
+    def _read(self, start: int, end: int) -> bytes:
+        return b"" if self._descriptor is None else os.pread(self._descriptor, end - start, start)
+
+    # --- searching ---
+
+    def find(
+        self, text: str, start: int, *, back: bool, stop: Callable[[], bool] = lambda: False
+    ) -> int | None:
+        """The nearest line that shows ``text``, from line ``start`` (itself included) on.
+
+        ``back`` looks towards the beginning. Case matters only if ``text`` has capitals.
+        """
+        flags = 0 if text != text.lower() else re.IGNORECASE
+        wanted = re.compile(re.escape(text.encode()), flags)
+        shown = re.compile(re.escape(text), flags)
+        for number in self._candidates(wanted, start, back=back):
+            if stop():
+                return None
+            if number < len(self) and shown.search(self.line(number)):
+                return number
+        return None
+
+    def _candidates(self, wanted: re.Pattern[bytes], start: int, *, back: bool) -> Iterator[int]:
+        """Lines whose bytes match, nearest first; some may not show what matched."""
+        if not len(self):
+            return
+        last = None
+        for begin, end in self._stretches(start, back=back):
+            data = self._read(begin, end)
+            found = [begin + match.start() for match in wanted.finditer(data)]
+            for offset in reversed(found) if back else found:
+                number = bisect_right(self._starts, offset) - 1
+                if number != last:
+                    yield number
+                    last = number
+
+    def _stretches(self, start: int, *, back: bool) -> Iterator[tuple[int, int]]:
+        """Whole lines a chunk at a time, from line ``start`` to one end of the file."""
+        lines = self._starts
+        if back:
+            end = self._indexed if start + 1 >= len(lines) else lines[start + 1]
+            while end > 0:
+                first = max(0, bisect_right(lines, max(0, end - _CHUNK)) - 1)
+                begin = lines[first] if lines[first] < end else 0
+                yield begin, end
+                end = begin
+        else:
+            begin = lines[min(start, len(lines) - 1)]
+            while begin < self._indexed:
+                after = bisect_right(lines, begin + _CHUNK)
+                end = lines[after] if after < len(lines) else self._indexed
+                yield begin, end
+                begin = end

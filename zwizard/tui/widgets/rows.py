@@ -1,0 +1,65 @@
+"""A list of one-line rows that can change under the reader without losing their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; ``id`` tells it from the others for as long as it is there."""
+
+    id: str
+    text: Content
+    heading: bool = False
+
+
+class Rows(OptionList):
+    """Rows by their ids: the highlight stays on its row when others come, go or change."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, markup=False, compact=True)
+        self._rows: tuple[Row, ...] = ()
+
+    @property
+    def current(self) -> str:
+        """The id of the highlighted row, or ""."""
+        option = self.highlighted_option
+        return (option.id or "") if option else ""
+
+    def show(self, rows: Iterable[Row], prefer: str = "") -> None:
+        """Show these rows; ``prefer`` is the row to highlight where the old one is gone."""
+        new = tuple(rows)
+        if [r.id for r in new] == [r.id for r in self._rows]:
+            for row, old in zip(new, self._rows, strict=True):
+                if row != old:
+                    self.replace_option_prompt(row.id, row.text)
+        else:
+            here = self.current
+            self.set_options(Option(row.text, id=row.id, disabled=row.heading) for row in new)
+            self._highlight(here, prefer, new)
+        self._rows = new
+
+    def go(self, row: str) -> None:
+        """Highlight the row with this id, if it is there."""
+        index = next((i for i, option in enumerate(self.options) if option.id == row), None)
+        if index is not None:
+            self.highlighted = index
+
+    def _highlight(self, here: str, prefer: str, rows: tuple[Row, ...]) -> None:
+        ids = [row.id for row in rows]
+        if here in ids:
+            self.highlighted = ids.index(here)
+        elif prefer in ids:
+            self.highlighted = ids.index(prefer)
+        elif rows:
+            # Where the old row was: the one that moved up into its place.
+            old = next((i for i, row in enumerate(self._rows) if row.id == here), 0)
+            self.highlighted = min(old, len(rows) - 1)
+            if rows[self.highlighted].heading:
+                self.action_first()
