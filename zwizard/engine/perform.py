@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
 import shutil
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,8 @@ from zwizard.plan.actions import (
 
 _POLL = 0.2  # seconds between looks at whether to stop
 _GRACE = 3.0  # seconds a command has after SIGTERM
+_UNSAFE = "A root file system with such a link cannot be changed safely."
+_NOTHING: Mapping[str, str] = {}
 
 
 class Cancelled(Exception):  # noqa: N818 - a wish, not an error
@@ -90,7 +91,8 @@ class Workshop:
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
             case Pack():
-                self._run(("bash", "-o", "pipefail", "-c", action.shell()), action.shell())
+                pipeline = ("bash", "-o", "pipefail", "-c", action.shell())
+                self._run(pipeline, action.shell(), self._variables())
             case Write(path, text, mode):
                 self._write(path, text, mode)
             case Append(path, text):
@@ -106,7 +108,12 @@ class Workshop:
     def enter(self, *, network: bool) -> None:
         """Mount what commands in the tree need; it is unmounted together with the tree."""
         enter = "enter_root network" if network else "enter_root"
-        self._run(("bash", "-euc", f"{render.functions()}\n{enter}"), enter)
+        functions = ("bash", "-euc", f"{render.functions()}\n{enter}")
+        self._run(functions, enter, self._variables())
+
+    def _variables(self) -> dict[str, str]:
+        """What our own bash reads; commands in the tree must not see where it is."""
+        return {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
 
     def _place(self, argument: str) -> str:
         places = {ROOT: self.tree.root, CHROOT: self.tree.chroot, OUT: self.out}
@@ -115,9 +122,10 @@ class Workshop:
                 return f"{place}{argument.removeprefix(variable)}"
         return argument
 
-    def _run(self, argv: tuple[str, ...], shell: str) -> None:
+    def _run(
+        self, argv: tuple[str, ...], shell: str, variables: Mapping[str, str] = _NOTHING
+    ) -> None:
         """Run a command in a session of its own, waiting for its end or for a wish to stop."""
-        variables = {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
             raise CommandError(shell, 127)
@@ -127,7 +135,7 @@ class Workshop:
                 _in=nothing,
                 _out=self.log,
                 _err_to_out=True,
-                _env=self.environment | variables,
+                _env={**self.environment, **variables},
                 _new_session=True,
                 _bg=True,
                 _bg_exc=False,
@@ -167,17 +175,20 @@ class Workshop:
                 os.fchmod(file.fileno(), mode)
 
     def _append(self, path: str, text: str) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        with (
-            self._parent(path) as (parent, name),
-            os.fdopen(os.open(name, flags, 0o644, dir_fd=parent), "ab") as file,
-        ):
-            file.write(text.encode())
+        # Not blocking: in a tree by anyone the file may be a pipe that nobody reads.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        with self._parent(path) as (parent, name):
+            try:
+                descriptor = os.open(name, flags, 0o644, dir_fd=parent)
+            except OSError as error:
+                raise ZwizardError(f"{path} is not a file: {error.strerror}", _UNSAFE) from None
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(text.encode())
 
     def _remove(self, pattern: str) -> None:
         try:
             with self._parent(pattern, make=False) as (parent, name), os.scandir(parent) as found:
-                for entry in fnmatch.filter([entry.name for entry in found], name):
+                for entry in [entry.name for entry in found if _matches(entry.name, name)]:
                     _clear(parent, entry)
         except FileNotFoundError:
             return
@@ -203,12 +214,21 @@ def _descend(descriptor: int, directory: str, path: str, *, make: bool) -> int:
             raise
         raise ZwizardError(
             f"{path}: {directory} is not a directory of this tree (a link, or a file)",
-            "A root file system with such a link cannot be changed safely.",
+            _UNSAFE,
         ) from None
 
 
 def _open_directory(descriptor: int, name: str) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether ``name`` is ``pattern``, in which only one ``*`` means anything."""
+    before, star, after = pattern.partition("*")
+    if not star:
+        return name == pattern
+    whole = len(name) >= len(before) + len(after)
+    return whole and name.startswith(before) and name.endswith(after)
 
 
 def _clear(parent: int, name: str) -> None:

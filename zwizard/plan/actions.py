@@ -29,7 +29,7 @@ class Chroot:
 
     def shell(self) -> str:
         """One line of bash."""
-        return _line(("chroot", CHROOT, *self.argv))
+        return f"{_line(('chroot', CHROOT))} {shlex.join(self.argv)}"
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Write:
         """A few lines of bash: the text is a here-document."""
         place = _place(self.path)
         if not self.text:
-            return f"install -D -m {self.mode:o} /dev/null {place}"
-        return f"install -D -m {self.mode:o} /dev/stdin {place} {_here(self.text)}"
+            return f"install -DTm {self.mode:o} /dev/null {place}"
+        return f"install -DTm {self.mode:o} /dev/stdin {place} {_here(self.text)}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Link:
 
     def shell(self) -> str:
         """One line of bash."""
-        return f"ln -sfn {shlex.quote(self.target)} {_place(self.path)}"
+        return f"ln -sfT -- {shlex.quote(self.target)} {_place(self.path)}"
 
 
 @dataclass(frozen=True)
