@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -19,7 +20,6 @@ from textual.screen import Screen
 
 from zwizard import paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import runner
 from zwizard.engine.builds import Build
 from zwizard.errors import ZwizardError
 from zwizard.recipe import Recipe
@@ -33,7 +33,7 @@ from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.screens.review import Review
 from zwizard.tui.show import block
-from zwizard.tui.walk import REVIEW, Walk, settled
+from zwizard.tui.walk import NAMES, REVIEW, Walk, settled
 from zwizard.tui.widgets.keys import shown
 
 
@@ -54,7 +54,7 @@ class ZwizardApp(App[None]):
         (LEAST[1], "-tall"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "explain", "Help", show=False),
+        Binding("f1", "explain", "Help", tooltip="Help on what has the focus"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
     ]
 
@@ -188,7 +188,7 @@ class ZwizardApp(App[None]):
         if machine.privilege.mode == "sudo" and not self.outside(_ask_for_sudo):
             return False
         try:
-            await in_background(lambda: runner.start(build))
+            await in_background(lambda: _start(build))
         except (ZwizardError, OSError) as error:
             self.complain(error)
             return False
@@ -197,6 +197,14 @@ class ZwizardApp(App[None]):
         return True
 
     # --- keys that work everywhere ---
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Keys as keyboards name them."""
+        if binding.key_display:
+            return binding.key_display
+        names = {"escape": "Esc", "enter": "Enter", "tab": "Tab", "slash": "/"}
+        name = names.get(binding.key, binding.key)
+        return name.upper() if re.fullmatch(r"f\d+", name) else name
 
     def action_leave(self) -> None:
         """Quit. Nothing is ever lost, so nothing is asked."""
@@ -230,6 +238,25 @@ class ZwizardApp(App[None]):
         yield SystemCommand("Quit", "Leave; builds go on", self.action_leave)
 
 
+def _keep_alt_digits() -> None:
+    """Let Alt+1 … Alt+6 arrive as such.
+
+    Textual takes what terminals send for them (Escape and the digit) for characters of an Apple
+    keyboard, as one terminal on macOS means it: Alt+1 would type "¡" into the field.
+    """
+    from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+
+    table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
+    for number in range(1, len(NAMES) + 1):
+        table.pop(f"\x1b{number}", None)
+
+
+def _start(build: Build) -> None:
+    from zwizard.engine import runner  # it brings the checklist along: not before it is needed
+
+    runner.start(build)
+
+
 def _ask_for_sudo() -> None:
     done = subprocess.run(["sudo", "-v"], check=False)
     if done.returncode != 0:
@@ -238,6 +265,7 @@ def _ask_for_sudo() -> None:
 
 def run(recipe: Path | None) -> int:
     """The wizard, until the user leaves; with the answers of ``recipe``, if one is named."""
+    _keep_alt_digits()
     app = ZwizardApp(recipe)
     app.run()
     return app.return_code or 0

@@ -55,3 +55,12 @@ def join(*parts: Content | str, between: str = "  ") -> Content:
     return Content(between).join(
         Content(part) if isinstance(part, str) else part for part in parts
     )
+
+
+def age(seconds: float) -> str:
+    """How long ago in a narrow column: ``15 s ago``, ``3 h ago``, ``2 d ago``."""
+    whole = max(0, round(seconds))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole >= length:
+            return f"{whole // length} {unit} ago"
+    return f"{whole} s ago"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
@@ -23,7 +22,6 @@ class View(Screen[T]):
     """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for."""
 
     HELP = ""
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "app.explain", "Help")]
 
     def compose(self) -> ComposeResult:
         """The content, the keys, and what is said instead where they do not fit."""

@@ -8,14 +8,14 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from zwizard import plan
 from zwizard.engine import builds, listing
 from zwizard.engine.builds import Build
-from zwizard.engine.status import Status, StepStatus
+from zwizard.engine.status import Status, StepState, StepStatus
 from zwizard.errors import ZwizardError
 from zwizard.text import duration, size
 from zwizard.tui.background import in_background
@@ -43,8 +43,8 @@ class Building(View[None]):
     HELP = "A build at work. Leaving does not stop it: it has a process of its own."
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "log('follow')", "Follow log", show=False),
-        Binding("slash", "log('search')", "Search log", key_display="/"),
+        Binding("f", "log('follow')", "Follow log"),
+        Binding("slash", "log('search')", "Search log"),
         Binding("r", "retry", "Retry", tooltip="Go on at the step it was in"),
         Binding("a", "change", "Change answers", tooltip="To the question this step hangs on"),
         Binding("c", "checklist", "Checklist"),
@@ -66,11 +66,11 @@ class Building(View[None]):
         with Horizontal(classes="top"):
             yield Static(plain(self.build.id), classes="title", markup=False)
             yield Static(id="overall", markup=False)
+        with VerticalScroll(id="card", can_focus=False):
+            yield Static(id="card-text", markup=False)
         with Horizontal(id="work"):
             yield BuildSteps(id="build-steps")
-            with Vertical():
-                yield Static(id="card", markup=False)
-                yield LogPane(id="log-pane")
+            yield LogPane(id="log-pane")
 
     def on_mount(self) -> None:
         """Keep up with the build."""
@@ -99,9 +99,9 @@ class Building(View[None]):
             steps.go(told.steps[-1].name)
         self._followed = busy or steps.current
         self.query_one("#overall", Static).update(self._overall(told, now))
-        card = self.query_one("#card", Static)
+        card = self.query_one("#card")
         said = _card(told)
-        card.update(said)
+        self.query_one("#card-text", Static).update(said)
         card.display = bool(said.plain)
         card.set_class(told.state == "ready", "-good")
         self._show_log()
@@ -144,9 +144,11 @@ class Building(View[None]):
             shown = (step.name, step.began)
             path = self.build.step_log(step.number, step.name)
             title, quiet = path.stem, _quiet(step)
+        pane = self.query_one(LogPane)
         if shown != self._shown_log:
             self._shown_log = shown
-            self.query_one(LogPane).open(path, title, quiet)
+            pane.open(path, title, quiet)
+        pane.say_when_empty(quiet)
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
@@ -237,16 +239,19 @@ def _rows(told: Status, now: float, narrow: bool) -> list[Row]:
 
 
 def _row(step: StepStatus, now: float, narrow: bool) -> Content:
-    if step.state == "running":
-        took = duration(max(0.0, now - step.began))
-    else:
-        took = duration(step.seconds) if step.state in {"done", "failed"} else ""
-    if narrow:
-        return join(mark(step.state).right_crop(0)[:1], plain(fit(step.name, 12)), between=" ")
+    """A step as its glyph, its name, its state in a word, and how long it took."""
     glyph = mark(step.state)
-    if took:
-        glyph = join(glyph[:1], Content(took), between=" ") if step.state == "done" else glyph
-    return join(plain(fit(step.name, 13), "bold"), glyph, between=" ")
+    word = _SHORT.get(step.state, listing.WORDS[step.state]) if narrow else glyph[2:].plain
+    seconds = max(0.0, now - step.began) if step.state == "running" else step.seconds
+    timed = step.state in {"running", "done", "failed"} and not narrow
+    took = f" {duration(seconds)}" if timed else ""
+    style = glyph.spans[0].style if glyph.spans else ""
+    return Content.assemble(
+        glyph[:2], plain(fit(step.name, 13), "bold"), " ", (word + took, style)
+    )
+
+
+_SHORT: dict[StepState, str] = {"reused": "there", "running": "runs"}
 
 
 def _quiet(step: StepStatus) -> str:
@@ -265,7 +270,7 @@ def _card(told: Status) -> Content:
     """What came of the build: the archive, or what failed and what to do."""
     match told.state:
         case "ready":
-            return _made(told, "✓ Ready: it passes every rule that Zero-OS sets.", "$text-success")
+            return _made(told, "✓ Ready: no rule of Zero-OS blocks it.", "$text-success")
         case "not-ready":
             said = f"! Made, but {told.blocks} rules block it: c shows which, and the remedies."
             return _made(told, said, "$text-warning")

@@ -95,6 +95,7 @@ class Checking(View[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Detail", show=False),
+        Binding("b", "build", "Steps and log", tooltip="The build it came from"),
         Binding("q,escape,f2", "leave", "Back"),
     ]
 
@@ -198,6 +199,15 @@ class Checking(View[None]):
             self._show(self.sheet)
         elif kind == "rule":
             self.query_one("#detail").focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Only a build's own checklist has a build."""
+        return action != "build" or isinstance(self.subject, Build)
+
+    def action_build(self) -> None:
+        """The build it came from."""
+        if isinstance(self.subject, Build):
+            self.zwizard.show_build(self.subject)
 
     def action_leave(self) -> None:
         """Back to where one came from."""

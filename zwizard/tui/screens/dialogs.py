@@ -40,7 +40,8 @@ class Ask(ModalScreen[str]):
         """Title, text, options."""
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
-            yield Static(block(self._text), markup=False)
+            if self._text:
+                yield Static(block(self._text), markup=False)
             yield Rows(id="options")
 
     def on_mount(self) -> None:

@@ -16,11 +16,11 @@ from zwizard.answers import Answers
 from zwizard.engine import builds, listing, preflight
 from zwizard.engine.builds import Build
 from zwizard.errors import UsageError, ZwizardError
-from zwizard.text import ago, one_line, size
+from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option
-from zwizard.tui.show import MUTED, fit, join, mark, plain
+from zwizard.tui.show import MUTED, age, fit, join, mark, plain
 from zwizard.tui.walk import TITLES, Walk
 from zwizard.tui.watch import Entry, Shelf
 from zwizard.tui.widgets.rows import Row, Rows
@@ -31,8 +31,8 @@ _EVERY = 1.0  # seconds between looks at the builds
 
 _WELCOME = """\
 zwizard builds the images that ThreeFold Zero-OS starts as Zmachines.
-You answer a few questions; it installs a system, makes it boot on Zero-OS, packs it,
-and checks it against every rule. Nothing runs before you have seen what will.
+You answer a few questions; it installs a system that boots there, packs it, and
+checks it against every rule. Nothing runs before you have seen what will.
 
 Kinds of Zmachine
 """
@@ -50,6 +50,8 @@ class BuildRows(Rows):
 
 class Home(View[None]):
     """The builds, and what can be begun."""
+
+    AUTO_FOCUS = ""
 
     HELP = "Home: what you have built, what is being built, and where something new begins."
 
@@ -112,6 +114,8 @@ class Home(View[None]):
         self.query_one("#builds-title").display = listed.display = bool(rows)
         if rows and self.focused is None:
             listed.focus()
+        elif not rows:
+            self.set_focus(None)
         welcome = self.query_one("#welcome", Static)
         welcome.update(_hint() if rows else _welcome())
         self.refresh_bindings()
@@ -224,15 +228,25 @@ def _draft() -> Answers | None:
 
 def _row(entry: Entry, now: float, width: int) -> Content:
     told = entry.status
-    when = ago(told.at, now) if told.at else ""
-    if width < 76:
-        return join(mark(told.state, 13), plain(fit(entry.build.id, 18)), listing.where(told))
-    room = max(14, width - 70)
-    return join(
+    return _columns(
         mark(told.state, 13),
-        plain(fit(entry.build.id, room), "bold"),
-        plain(fit(listing.what(entry.recipe), 21), MUTED),
-        plain(fit(listing.where(told), 13)),
+        entry.build.id,
+        listing.what(entry.recipe),
+        listing.where(told),
+        age(now - told.at) if told.at else "",
+        width,
+    )
+
+
+def _columns(state: Content, name: str, what: str, where: str, when: str, width: int) -> Content:
+    """One row, aligned with the others; a narrow terminal leaves out what and when."""
+    if width < 76:
+        return join(state, plain(fit(name, 20), "bold"), plain(where))
+    return join(
+        state,
+        plain(fit(name, width - 68), "bold"),
+        plain(fit(what, 20), MUTED),
+        plain(fit(where, 15)),
         plain(when, MUTED),
     )
 
@@ -243,12 +257,9 @@ def _draft_row(draft: Answers, width: int) -> Content:
         name, what = recipe.name, listing.what(recipe)
     except UsageError:
         name, what = draft.get("name", ""), "some answers need another look"
-    page = TITLES[Walk(draft).first_open()]
     state = Content.styled(fit("○ answers", 13), MUTED)
-    if width < 76:
-        return join(state, plain(fit(name, 18)), f"at {page}")
-    parts = plain(fit(name, max(14, width - 70)), "bold"), plain(fit(what, 21), MUTED)
-    return join(state, *parts, f"at {page}")
+    page = TITLES[Walk(draft).first_open()]
+    return _columns(state, name, what, f"at {page}", "", width)
 
 
 def _what_stays(entry: Entry) -> str:

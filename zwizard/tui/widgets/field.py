@@ -32,7 +32,7 @@ class Field(Horizontal):
             self.text = text
 
     def __init__(self, question: Question, given: Given, *, roomy: bool) -> None:
-        super().__init__(id=field_id(question.key))
+        super().__init__(id=field_id(question.key), classes="-roomy" if roomy else "")
         self.question = question
         self._given = given
         self._roomy = roomy
@@ -89,7 +89,7 @@ class Field(Horizontal):
                 example = question.example
                 if question.kind == "list" and example:
                     example = f"for example: {example}"
-                return Line(one_line(text), Content(example), compact=True)  # type: ignore[arg-type]
+                return Line(one_line(text), example, compact=True)
 
     @on(Choices.Changed)
     def _chosen(self, event: Choices.Changed) -> None:

@@ -236,6 +236,13 @@ class LogPane(Vertical):
         self.query_one(LogView).open(path, quiet)
         self._retitle()
 
+    def say_when_empty(self, quiet: str) -> None:
+        """What stands there while the log has no lines."""
+        view = self.query_one(LogView)
+        if view.quiet != quiet:
+            view.quiet = quiet
+            view.refresh()
+
     _name = ""
 
     @on(LogView.Grown)
