@@ -127,9 +127,12 @@ def _argument(text: str) -> str:
 
 
 def _place(path: str) -> str:
-    """``path`` in the tree as one word of bash, its last ``*`` unquoted."""
+    """``path`` in the tree as one word of bash, its last ``*`` unquoted.
+
+    Pasted where ROOT is not set, it must be an error and not a file of the machine itself.
+    """
     before, star, after = path.partition("*")
-    return _argument(ROOT + before) + star + (shlex.quote(after) if after else "")
+    return f'"${{ROOT:?}}"{shlex.quote(before)}{star}{shlex.quote(after) if after else ""}'
 
 
 def _here(text: str) -> str:
