@@ -63,5 +63,13 @@ class Reader:
                 event = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
+            if _sound(event):
                 yield event
+
+
+def _sound(event: object) -> bool:
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("event"), str)
+        and isinstance(event.get("at"), int | float)
+    )

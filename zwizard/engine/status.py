@@ -56,7 +56,13 @@ class Status:
         return next((s for s in self.steps if s.state in {"running", "failed", "stopped"}), None)
 
     def after(self, event: Event) -> Status:
-        """The status once ``event`` has happened."""
+        """The status once ``event`` has happened; one that lacks what ours have changes nothing."""
+        try:
+            return self._after(event)
+        except (KeyError, TypeError):
+            return self  # another version wrote it
+
+    def _after(self, event: Event) -> Status:
         said = {key: event[key] for key in _FACTS if key in event}
         now = replace(self, at=event["at"])
         match event["event"]:
