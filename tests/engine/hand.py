@@ -1,0 +1,76 @@
+"""Builds made by hand, with journals as a runner writes them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from zwizard.engine import builds, journal
+from zwizard.engine.builds import Build
+from zwizard.plan import make
+from zwizard.recipe import Recipe
+
+
+def new_build(name: str, directory: Path, recipe: Recipe | None = None) -> Build:
+    """A build that nothing has run of yet; its archive goes to ``directory``."""
+    recipe = replace(recipe or Recipe(), name=name)
+    return builds.open_for(recipe, directory)
+
+
+def begin(build: Build) -> list[str]:
+    """Write that the build began; the names of its steps."""
+    steps = make(build.recipe()).steps
+    told = [{"name": step.name, "title": step.title} for step in steps]
+    journal.append(build.journal, "build-started", steps=told)
+    return [step.name for step in steps]
+
+
+def finish(build: Build, step: str, *, seconds: float = 2.0, size: int = 4096) -> None:
+    """Write that a step ran."""
+    journal.append(build.journal, "step-started", step=step, log="")
+    journal.append(build.journal, "step-finished", step=step, seconds=seconds, bytes=size)
+
+
+def fail(build: Build, step: str, **facts: str) -> None:
+    """Write that a step failed, and the build with it."""
+    journal.append(build.journal, "step-started", step=step, log="")
+    known = {"error": f"{step}: exit status 100: chroot $CHROOT apt-get", "hint": "See the log"}
+    known |= {"cause": "", "command": "", "log": "", "tail": ""} | facts
+    journal.append(build.journal, "step-failed", step=step, seconds=1.0, **known)
+    journal.append(build.journal, "build-failed", **known)
+
+
+def end(build: Build, *, ready: bool = True, archive: bool = True) -> Path:
+    """Write that all steps ran and the archive is there; the archive."""
+    for step in begin(build):
+        finish(build, step)
+    file = build.archive()
+    if archive:
+        file.write_bytes(b"archive")
+    journal.append(
+        build.journal,
+        "build-finished",
+        build=build.id,
+        artefact=str(file),
+        archive=str(file),
+        sha256="ab" * 32,
+        bytes=7,
+        ready=ready,
+        blocks=0 if ready else 2,
+    )
+    return file
+
+
+@contextmanager
+def running(build: Build) -> Iterator[None]:
+    """Hold the build's lock, as its runner does."""
+    descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

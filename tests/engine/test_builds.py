@@ -1,0 +1,140 @@
+"""Build directories: one archive, one build, and one runner on it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hand import begin, end, new_build, running
+from zwizard.engine import builds
+from zwizard.errors import UsageError
+from zwizard.recipe import Output, Recipe
+
+
+def test_a_build_is_named_after_its_recipe_and_keeps_it(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    assert build.id == "web"
+    assert build.directory == builds.directory() / "web"
+    assert build.archive() == tmp_path / "web.tar.gz"
+    assert builds.find("web") == build
+    assert build.recipe() == Recipe(name="web", output=Output(directory=str(tmp_path)))
+
+
+def test_a_relative_output_is_relative_to_the_recipes_place(tmp_path: Path) -> None:
+    recipe = Recipe(output=Output(directory="../images"))
+    (tmp_path / "recipes").mkdir()
+    assert builds.open_for(recipe, tmp_path / "recipes").archive().parent == tmp_path / "images"
+
+
+def test_a_home_directory_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    recipe = Recipe(output=Output(directory="~/images"))
+    assert builds.output_directory(recipe, Path("/")) == tmp_path / "me/images"
+
+
+def test_a_home_directory_of_nobody_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="~no-such-user/x: there is no such home directory"):
+        builds.open_for(Recipe(output=Output(directory="~no-such-user/x")), tmp_path)
+
+
+def test_an_edited_recipe_goes_on_in_the_build_that_makes_its_archive(tmp_path: Path) -> None:
+    first = new_build("web", tmp_path)
+    begin(first)
+    edited = replace(Recipe(name="web"), system=replace(Recipe().system, timezone="Europe/Paris"))
+    again = builds.open_for(edited, tmp_path)
+    assert again == first
+    assert again.recipe().system.timezone == "Europe/Paris"
+    assert len(builds.events(again)) == 1
+
+
+def test_another_archive_of_the_same_name_is_another_build(tmp_path: Path) -> None:
+    new_build("web", tmp_path)
+    assert new_build("web", tmp_path / "elsewhere").id == "web-2"
+    assert new_build("web", tmp_path / "third").id == "web-3"
+    assert builds.making(tmp_path / "elsewhere/web.tar.gz") == builds.find("web-2")
+    assert builds.making(tmp_path / "other.tar.gz") is None
+
+
+def test_a_build_is_running_exactly_while_its_lock_is_held(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    assert not build.running()
+    with running(build):
+        assert build.running()
+    assert build.lock.exists()
+    assert not build.running()
+
+
+def test_a_running_build_is_not_given_another_recipe(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    with running(build):
+        assert new_build("web", tmp_path) == build
+        with pytest.raises(UsageError, match="another version of this recipe") as caught:
+            new_build("web", tmp_path, Recipe(output=Output(compression="small")))
+    assert "zwizard cancel web" in caught.value.hint
+    assert build.recipe().output.compression == "fast"
+
+
+def test_a_running_build_is_not_removed(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    with running(build), pytest.raises(UsageError, match="web is running"):
+        builds.remove(build)
+    assert build.recipe_file.exists()
+
+
+def test_removing_a_build_leaves_its_archive(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    archive = end(build)
+    builds.remove(build)
+    assert archive.exists()
+    assert builds.everything() == []
+
+
+def test_the_build_that_was_touched_last_comes_first(tmp_path: Path) -> None:
+    for number, name in enumerate(("old", "newest", "newer")):
+        build = new_build(name, tmp_path)
+        os.utime(build.recipe_file, (number, number))
+        if name == "newest":
+            begin(build)
+    assert [build.id for build in builds.everything()] == ["newest", "newer", "old"]
+
+
+def test_what_is_no_build_is_not_listed(tmp_path: Path) -> None:
+    new_build("web", tmp_path)
+    (builds.directory() / "empty").mkdir()
+    (builds.directory() / "file").write_text("")
+    assert [build.id for build in builds.everything()] == ["web"]
+
+
+def test_a_build_with_a_recipe_of_another_version_neither_breaks_nor_takes_part(
+    tmp_path: Path,
+) -> None:
+    old = new_build("web", tmp_path)
+    old.recipe_file.write_text('name = "web"\ncolour = "red"\n')
+    assert new_build("web", tmp_path).id == "web-2"
+    assert {build.id for build in builds.everything()} == {"web", "web-2"}
+
+
+@pytest.mark.parametrize("name", ["wbe", "", ".", "..", "../builds/web", "/", "web/", "a\x1b[2J"])
+def test_a_name_that_is_no_build_is_told_with_those_there_are(tmp_path: Path, name: str) -> None:
+    new_build("web", tmp_path)
+    with pytest.raises(UsageError, match="there is no build") as caught:
+        builds.find(name)
+    assert caught.value.hint == "Builds: web."
+
+
+def test_with_no_builds_the_hint_says_so() -> None:
+    with pytest.raises(UsageError) as caught:
+        builds.find("web")
+    assert caught.value.hint == "Builds: none yet."
+
+
+def test_only_a_running_build_can_be_asked_to_stop(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    assert not builds.request_cancel(build)
+    assert not build.cancel_request.exists()
+    with running(build):
+        assert builds.request_cancel(build)
+    assert build.cancel_request.exists()

@@ -1,0 +1,159 @@
+"""What a journal says of a build, and what the lock knows better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hand import begin, end, fail, finish, new_build, running
+from zwizard.engine import journal, status
+from zwizard.engine.builds import Build
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    return new_build("web", tmp_path)
+
+
+def states(build: Build) -> list[str]:
+    return [step.state for step in status.of(build).steps]
+
+
+def test_a_build_that_was_never_started_is_new(build: Build) -> None:
+    told = status.of(build)
+    assert (told.state, told.steps, told.step) == ("new", (), None)
+
+
+def test_a_build_whose_runner_is_at_work_runs_in_a_step(build: Build) -> None:
+    begin(build)
+    finish(build, "bootstrap")
+    journal.append(build.journal, "step-started", step="packages", log="")
+    with running(build):
+        told = status.of(build)
+    assert told.state == "running"
+    assert told.step is not None
+    assert (told.step.number, told.step.name, told.step.state) == (2, "packages", "running")
+    assert told.steps[0].state == "done"
+    assert told.steps[2].state == "waiting"
+
+
+def test_a_runner_that_is_gone_is_not_running_whatever_the_journal_says(build: Build) -> None:
+    begin(build)
+    journal.append(build.journal, "step-started", step="bootstrap", log="")
+    told = status.of(build)
+    assert told.state == "interrupted"
+    assert told.step is not None
+    assert told.step.state == "stopped"
+
+
+def test_a_runner_that_has_only_the_lock_yet_is_running(build: Build) -> None:
+    with running(build):
+        assert status.of(build).state == "running"
+
+
+def test_a_failure_tells_what_where_and_why(build: Build) -> None:
+    begin(build)
+    finish(build, "bootstrap")
+    fail(build, "packages", cause="There is no package htp", command="chroot $CHROOT apt-get")
+    told = status.of(build)
+    assert told.state == "failed"
+    assert told.step is not None
+    assert told.step.name == "packages"
+    assert told.error.startswith("packages: exit status 100")
+    assert told.cause == "There is no package htp"
+    assert told.command == "chroot $CHROOT apt-get"
+    assert states(build)[:3] == ["done", "failed", "waiting"]
+
+
+def test_a_cancelled_build_stopped_in_its_step(build: Build) -> None:
+    begin(build)
+    journal.append(build.journal, "step-started", step="bootstrap", log="")
+    journal.append(build.journal, "build-cancelled")
+    assert status.of(build).state == "cancelled"
+    assert states(build)[0] == "stopped"
+
+
+def test_an_interrupted_build_says_what_ended_it(build: Build) -> None:
+    begin(build)
+    journal.append(build.journal, "step-started", step="bootstrap", log="")
+    journal.append(build.journal, "build-interrupted", error="killed", hint="Resume it")
+    told = status.of(build)
+    assert (told.state, told.error, told.hint) == ("interrupted", "killed", "Resume it")
+
+
+@pytest.mark.parametrize(("ready", "state"), [(True, "ready"), (False, "not-ready")])
+def test_a_finished_build_has_its_archive(build: Build, ready: bool, state: str) -> None:
+    archive = end(build, ready=ready)
+    told = status.of(build)
+    assert (told.state, told.archive, told.bytes) == (state, str(archive), 7)
+    assert told.step is None
+    assert told.blocks == (0 if ready else 2)
+
+
+def test_a_new_run_forgets_the_failure_of_the_last(build: Build) -> None:
+    begin(build)
+    fail(build, "bootstrap", cause="The disk is full")
+    begin(build)
+    journal.append(build.journal, "step-reused", step="bootstrap", seconds=21.0, bytes=9, age=60)
+    told = status.of(build)
+    assert (told.error, told.cause) == ("", "")
+    assert told.steps[0].state == "reused"
+    assert told.steps[0].seconds == 21.0
+
+
+def test_an_event_of_a_later_version_is_passed_over(build: Build) -> None:
+    begin(build)
+    journal.append(build.journal, "weather", sunny=True)
+    journal.append(build.journal, "step-started", step="no such step", log="")
+    assert status.of(build).state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "build-started"}',
+        '{"event": "step-finished", "at": 1}',
+        '{"event": "build-started", "at": 1, "steps": 3}',
+        '{"event": "build-finished", "at": "noon"}',
+        '{"event": "step-started", "at": 5}',
+    ],
+)
+def test_a_line_that_is_json_but_no_event_of_ours_breaks_nothing(build: Build, line: str) -> None:
+    begin(build)
+    with build.journal.open("a") as file:
+        file.write(line + "\n")
+    fail(build, "bootstrap")
+    assert status.of(build).state == "failed"
+
+
+def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Path) -> None:
+    begin(build)
+    finish(build, "bootstrap")
+    fail(build, "packages")
+    told = status.of(build)
+    assert status.summary(build, build.recipe(), told) == {
+        "build": "web",
+        "state": "failed",
+        "target": "vm",
+        "distro": "debian",
+        "suite": "bookworm",
+        "step": "packages",
+        "steps_done": 1,
+        "steps": 7,
+        "changed": told.at,
+        "archive": "",
+        "archive_exists": False,
+        "bytes": 0,
+        "sha256": "",
+        "directory": str(build.directory),
+        "error": "packages: exit status 100: chroot $CHROOT apt-get",
+    }
+
+
+def test_an_archive_that_was_moved_away_is_told(build: Build) -> None:
+    end(build).unlink()
+    told = status.of(build)
+    summary = status.summary(build, None, told)
+    assert summary["archive_exists"] is False
+    assert summary["target"] == ""
