@@ -56,7 +56,7 @@ class Status:
         return next((s for s in self.steps if s.state in {"running", "failed", "stopped"}), None)
 
     def after(self, event: Event) -> Status:
-        """The status once ``event`` has happened; one that lacks what ours have changes nothing."""
+        """The status once ``event`` has happened; one lacking what ours have changes nothing."""
         try:
             return self._after(event)
         except (KeyError, TypeError):
