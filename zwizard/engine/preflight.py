@@ -71,9 +71,8 @@ def forecast(plan: Plan, store: Store, output: Path, *, before: Plan | None = No
 def _states(plan: Plan, store: Store, before: Plan | None) -> tuple[StepState, ...]:
     fingerprints = plan.fingerprints()
     layers = [store.get(fingerprint) for fingerprint in fingerprints]
-    # A later layer lies on its parents, so it counts only where all of them are there too; the
-    # archive needs none.
-    present = len(layers) if layers[-1] else next(i for i, x in enumerate(layers) if x is None)
+    # A later layer lies on its parents, so it counts only where all of them are there too.
+    present = next((i for i, x in enumerate(layers) if x is None), len(layers))
     earlier = {step.name: step for step in before.steps} if before else {}
     states = []
     parent = ""
