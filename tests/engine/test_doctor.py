@@ -1,0 +1,94 @@
+"""The doctor: what is missing, and what installs it, by each distribution's own manager."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from zwizard.engine import doctor
+from zwizard.errors import ZwizardError
+from zwizard.plan import make
+from zwizard.recipe import Recipe
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that is all of PATH, empty at first."""
+    monkeypatch.setattr(doctor, "PATH", str(tmp_path))
+    return tmp_path
+
+
+def put(here: Path, name: str, script: str = "exit 0") -> None:
+    (here / name).write_text(f"#!/bin/sh\n{script}\n")
+    (here / name).chmod(0o755)
+
+
+def test_everything_a_plan_runs_is_known_with_its_packages() -> None:
+    for bootstrap in ("mmdebstrap", "debootstrap"):
+        recipe = Recipe.from_dict({"source": {"bootstrap": bootstrap}})
+        assert make(recipe).tools() <= set(doctor.TOOLS)
+    for tool in doctor.TOOLS.values():
+        assert all((tool.purpose, tool.apt, tool.pacman, tool.dnf))
+
+
+def test_a_tool_counts_only_if_it_can_be_run(here: Path) -> None:
+    put(here, "tar")
+    (here / "pigz").write_text("not executable")
+    assert doctor.missing(("tar", "pigz", "bash")) == {"pigz", "bash"}
+
+
+def test_tools_of_the_system_are_found_where_an_ordinary_path_lacks_them() -> None:
+    assert doctor.PATH.endswith(":/usr/local/sbin:/usr/sbin:/sbin")
+    assert doctor.find("sh")
+
+
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [
+        ("apt-get", "apt-get install --yes mount pigz uidmap"),
+        ("pacman", "pacman -S --needed --noconfirm pigz shadow util-linux"),
+        ("dnf", "dnf install --assumeyes pigz shadow-utils util-linux"),
+    ],
+)
+def test_the_machines_own_manager_gets_its_own_names_each_once(
+    here: Path, manager: str, command: str
+) -> None:
+    put(here, manager)
+    names = ("pigz", "newuidmap", "mount", "umount")
+    assert " ".join(doctor.install_argv(names)) == command
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    assert doctor.install_command(names) == f"{sudo}{command}"
+
+
+def test_without_a_known_manager_the_programs_are_named(here: Path) -> None:
+    assert doctor.install_argv(("pigz",)) == ()
+    assert doctor.install_command(("tar", "pigz")) == "install: pigz, tar"
+    with pytest.raises(ZwizardError, match="no package manager that zwizard knows") as caught:
+        doctor.install(("tar", "pigz"))
+    assert caught.value.hint == "Install by hand: pigz, tar."
+
+
+@pytest.fixture
+def manager(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get that writes down how it is called, and a sudo that just runs it."""
+    put(here, "apt-get", f'echo "$@" >> {here}/called; test "$1" != "$FAILING"')
+    put(here, "sudo", '"$@"')
+    monkeypatch.setenv("PATH", f"{here}:{os.environ['PATH']}")
+    return here / "called"
+
+
+def test_installing_refreshes_the_lists_and_installs(manager: Path) -> None:
+    doctor.install(("pigz",))
+    assert manager.read_text() == "update\ninstall --yes pigz\n"
+
+
+@pytest.mark.parametrize("failing", ["update", "install"])
+def test_an_installation_that_fails_is_named(
+    manager: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAILING", failing)
+    with pytest.raises(ZwizardError, match=f"apt-get {failing}.* failed"):
+        doctor.install(("pigz",))
+    assert manager.read_text().splitlines()[-1].startswith(failing)
