@@ -25,37 +25,55 @@ def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
     """
     reader = Reader(build.journal)
     seen = list(reader.read())
-    attached = build.running()
-    if attached:
-        begun = max(i for i, e in enumerate(seen) if e["event"] == "build-started")
-        pending = seen[begun:]
-    else:
-        runner.start(build, fresh=fresh)
-        pending = []
+    pending: list[Event] = []
+    ended: Event | None = None
     tell = _tell_json if as_json else _tell
     try:
-        return _until_end(build, reader, pending, tell)
+        if build.running():
+            pending = _since_start(seen)
+            ended = seen[-1] if seen and not pending else None
+        else:
+            runner.start(build, fresh=fresh)
+        return _until_end(build, reader, pending, tell, ended)
     except KeyboardInterrupt:
         builds.request_cancel(build)
-        return _until_end(build, reader, [], tell)
+        return _until_end(build, reader, [], tell, None)
 
 
-def _until_end(build: Build, reader: Reader, pending: list[Event], tell: _Teller) -> int:
+def _since_start(seen: list[Event]) -> list[Event]:
+    """The events of the runner at work; none if it has said nothing yet, or everything."""
+    starts = [i for i, event in enumerate(seen) if event["event"] == "build-started"]
+    since = seen[starts[-1] :] if starts else []
+    return [] if any(_code(event) is not None for event in since) else since
+
+
+def _until_end(
+    build: Build, reader: Reader, pending: list[Event], tell: _Teller, ended: Event | None
+) -> int:
+    """Tell what happens until a last event; ``ended``: the one written already, if it was."""
     while True:
         alive = build.running()
         for event in [*pending, *reader.read()]:
             tell(build, event)
-            if event["event"] == "build-finished":
-                return 0 if event["ready"] else 3
-            if event["event"] in _EXIT:
-                return _EXIT[event["event"]]
+            code = _code(event)
+            if code is not None:
+                return code
         pending = []
         if not alive:
             # Whoever ends the runner by force ends what would have written the last event too.
-            event = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
+            gone = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
+            event = ended or gone
             tell(build, event)
-            return 1
+            code = _code(event)
+            return 1 if code is None else code
         time.sleep(_POLL)
+
+
+def _code(event: Event) -> int | None:
+    """The exit code that the event means, if it is a last one."""
+    if event["event"] == "build-finished":
+        return 0 if event["ready"] else 3
+    return _EXIT.get(event["event"])
 
 
 _RESUME = "Resume it: everything finished is kept."
