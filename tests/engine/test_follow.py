@@ -1,0 +1,116 @@
+"""Following a build: whoever looks on, and whenever they come, is told how it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hand import begin, end, fail, finish, new_build, running
+from zwizard.engine import follow, journal
+from zwizard.engine.builds import Build
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    return new_build("web", tmp_path)
+
+
+def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
+    """Be the runner in another thread: hold the lock, do ``what`` a little later, let go."""
+    held = threading.Event()
+
+    def run() -> None:
+        with running(build):
+            held.set()
+            time.sleep(0.15)
+            what()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert held.wait(5)
+    return thread
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_who_comes_late_is_told_from_the_start_of_this_run(build: Build, capsys: Capture) -> None:
+    begin(build)
+    fail(build, "bootstrap", tail="an old error")
+    begin(build)
+    finish(build, "bootstrap", seconds=72)
+    runner = meanwhile(build, lambda: fail(build, "packages", tail="E: no\x1b[2J such"))
+    assert follow.foreground(build, fresh=False, as_json=False) == 1
+    runner.join()
+    said = capsys.readouterr().out
+    assert "an old error" not in said
+    assert "✓ bootstrap   1 min 12 s   4.0 KiB\n" in said
+    assert "✗ packages\n    E: no such\n" in said
+
+
+def test_who_comes_before_the_runner_has_said_anything_waits_for_it(
+    build: Build, capsys: Capture
+) -> None:
+    runner = meanwhile(build, lambda: end(build))
+    assert follow.foreground(build, fresh=False, as_json=False) == 0
+    runner.join()
+    assert "✓ ready: web.tar.gz, 7 Bytes" in capsys.readouterr().out
+
+
+def test_the_last_run_is_not_taken_for_the_one_that_is_beginning(
+    build: Build, capsys: Capture
+) -> None:
+    begin(build)
+    fail(build, "bootstrap")
+    runner = meanwhile(build, lambda: end(build, ready=False))
+    assert follow.foreground(build, fresh=False, as_json=False) == 3
+    runner.join()
+    assert "NOT ready: 2 rules block" in capsys.readouterr().out
+
+
+def test_who_comes_as_the_runner_leaves_is_told_how_it_ended(
+    build: Build, capsys: Capture
+) -> None:
+    end(build)
+    runner = meanwhile(build, lambda: None)
+    assert follow.foreground(build, fresh=False, as_json=False) == 0
+    runner.join()
+    assert "✓ ready" in capsys.readouterr().out
+
+
+def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Capture) -> None:
+    begin(build)
+    runner = meanwhile(build, lambda: None)
+    assert follow.foreground(build, fresh=False, as_json=False) == 1
+    runner.join()
+    assert capsys.readouterr().out.endswith(
+        "✗ the runner is gone\nResume it: everything finished is kept.\n"
+    )
+
+
+def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
+    begin(build)
+    runner = meanwhile(build, lambda: journal.append(build.journal, "build-cancelled"))
+    assert follow.foreground(build, fresh=False, as_json=False) == 130
+    runner.join()
+    assert "what is finished is kept" in capsys.readouterr().out
+
+
+def test_as_json_each_event_is_one_line_and_the_last_is_the_verdict(
+    build: Build, capsys: Capture
+) -> None:
+    runner = meanwhile(build, lambda: end(build))
+    assert follow.foreground(build, fresh=False, as_json=True) == 0
+    runner.join()
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events][:2] == ["build-started", "step-started"]
+    last = events[-1]
+    assert last["event"] == "build-finished"
+    assert (last["build"], last["ready"]) == ("web", True)
+    assert last["artefact"] == str(build.archive())
+    assert len(last["sha256"]) == 64
