@@ -53,6 +53,15 @@ def elf(
     return head + programs + text + notes
 
 
+def program(machine: int = 62, interpreter: str = "") -> bytes:
+    """An ELF program that does nothing: static, or asking for a loader."""
+    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    name = interpreter.encode() + b"\x00" if interpreter else b""
+    head = _HEADER.pack(identity, 2, machine, 1, 0x400000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    kind = 3 if interpreter else 1
+    return head + _PROGRAM.pack(kind, 4, 120, 0, 0, len(name), len(name), 1) + name
+
+
 def lz4_legacy(data: bytes) -> bytes:
     packed = b"\x02\x21\x4c\x18"
     for start in range(0, len(data), 8 << 20):
@@ -144,7 +153,7 @@ def vm_tree(root: Path) -> Path:
     _write(root / f"boot/config-{VERSION}", CONFIG.encode())
     (root / "boot/vmlinuz").symlink_to(NAME)
     (root / "boot/initrd.img").symlink_to(f"initrd.img-{VERSION}")
-    _write(root / "usr/lib/systemd/systemd", b"\x7fELF" + bytes(60), 0o755)
+    _write(root / "usr/lib/systemd/systemd", program(), 0o755)
     (root / "usr/sbin/init").symlink_to("/lib/systemd/systemd")
     dependencies = ""
     for name, needs in MODULES.items():
@@ -154,7 +163,51 @@ def vm_tree(root: Path) -> Path:
     _write(base / "modules.dep", dependencies.encode())
     _write(base / "modules.builtin", b"kernel/drivers/tty/serial/8250/8250.ko\n")
     _write(root / "etc/hosts", b"127.0.0.1 localhost\n")
+    _guest(root)
     return root
+
+
+STAGES = ("cloud-init-local", "cloud-init", "cloud-config", "cloud-final")
+PACKAGE = "usr/lib/python3/dist-packages/cloudinit"
+
+
+def _guest(root: Path) -> None:
+    """cloud-init, netplan with networkd, and an ssh server, as Debian 12 lays them out."""
+    units, wanted = root / "usr/lib/systemd/system", root / "etc/systemd/system"
+    for name in ("usr/bin/cloud-init", "usr/sbin/netplan", "usr/sbin/sshd"):
+        _write(root / name, program(), 0o755)
+    for name in (*STAGES, "ssh", "systemd-networkd"):
+        _write(units / f"{name}.service", f"[Service]\nExecStart=/usr/bin/{name}\n".encode())
+    for name in STAGES:
+        _link(wanted / f"cloud-init.target.wants/{name}.service", f"{units}/{name}.service", root)
+    _link(wanted / "multi-user.target.wants/ssh.service", f"{units}/ssh.service", root)
+    _write(units / "cloud-init.target", b"[Unit]\nAfter=multi-user.target\n")
+    _write(root / "usr/lib/systemd/system-generators/cloud-init-generator", b"#!/bin/sh\n", 0o755)
+    _write(root / PACKAGE / "__init__.py", b"")
+    _write(root / PACKAGE / "version.py", b'__VERSION__ = "22.4.2"\n')
+    _write(root / "etc/cloud/cloud.cfg", b"disable_root: true\nusers:\n  - default\n")
+    _write(root / CLOUD_CONFIG, CLOUD.encode())
+    _write(root / "etc/ssh/sshd_config", b"Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n")
+    _write(root / "etc/shadow", b"root:*:19518:0:99999:7:::\ndaemon:*:19518:0:99999:7:::\n")
+    _write(root / "etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")
+    _write(root / "etc/resolv.conf", b"nameserver 1.1.1.1\n")
+    _write(root / "etc/machine-id", b"")
+    _write(root / "etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n")
+
+
+CLOUD_CONFIG = "etc/cloud/cloud.cfg.d/90-zero-os.cfg"
+CLOUD = """\
+# Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
+datasource_list: [NoCloud, None]
+system_info:
+  network:
+    renderers: [netplan, networkd, eni]
+"""
+
+
+def _link(path: Path, target: str, root: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target.removeprefix(str(root)))
 
 
 def _write(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -20,7 +20,7 @@ def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[View]:
     (root / "gone").symlink_to("etc/nothing")
     (root / "etc/up").symlink_to("../../../../etc/hosts")
     (root / "etc/absolute").symlink_to("/etc/hosts")
-    (root / "host").symlink_to("/etc/passwd")
+    (root / "host").symlink_to("/etc/protocols")
     (root / "through").symlink_to("etc/hosts/deeper")
     (root / "etc/same").hardlink_to(root / "etc/hosts")
     for number in range(50):
@@ -72,8 +72,8 @@ def test_the_hosts_files_are_never_reached(view: View) -> None:
     found = view.resolve("/host")
     assert found.entry is None
     assert found.trouble is Trouble.MISSING
-    assert found.missing == "/etc/passwd"
-    with pytest.raises(UnreadableError, match="/host leads to /etc/passwd, which is not there"):
+    assert found.missing == "/etc/protocols"
+    with pytest.raises(UnreadableError, match="/host leads to /etc/protocols, which is not there"):
         view.read("/host", 1)
 
 
@@ -111,7 +111,7 @@ def test_lstat_follows_the_parents_but_not_the_last(view: View) -> None:
 def test_entries_are_sorted_and_listings_too(view: View) -> None:
     paths = [entry.path for entry in view.entries()]
     assert paths == sorted(paths)
-    assert [entry.name for entry in view.listing("/lib")] == ["modules", "systemd"]
+    assert [entry.name for entry in view.listing("/lib")] == ["modules", "python3", "systemd"]
     assert "/usr/lib/systemd/systemd" in [entry.path for entry in view.walk("/lib")]
 
 

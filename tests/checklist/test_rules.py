@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
-import zwizard
 from tests.artefact.composed import (
-    CONFIG,
     MICROCODE,
     NAME,
     PACKERS,
@@ -25,10 +21,25 @@ from tests.artefact.composed import (
     packed,
     vm_tree,
 )
-from zwizard.checklist import RULES, Mode, Outcome, Report, Severity, check
+from tests.checklist.breakages import (
+    CONFIG_FILE,
+    Breakage,
+    both,
+    configured,
+    directory,
+    emptied,
+    executable,
+    link,
+    move,
+    own_hook,
+    packages,
+    remove,
+    wrapped,
+    write,
+)
+from zwizard.checklist import Mode, Outcome, Report, Severity, check
 
 INITRD = f"boot/initrd.img-{VERSION}"
-CONFIG_FILE = f"boot/config-{VERSION}"
 MODULES = f"usr/lib/modules/{VERSION}"
 
 
@@ -50,87 +61,6 @@ def test_a_good_vm_is_ready_as_directory_and_as_tarball(root: Path, tmp_path: Pa
 
 
 # What breaks each rule: how, and a word of the evidence.
-Breakage = Callable[[Path], None]
-
-
-def write(name: str, data: bytes) -> Breakage:
-    def breaks(root: Path) -> None:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-
-    return breaks
-
-
-def link(name: str, target: str) -> Breakage:
-    def breaks(root: Path) -> None:
-        (root / name).unlink(missing_ok=True)
-        (root / name).symlink_to(target)
-
-    return breaks
-
-
-def directory(name: str) -> Breakage:
-    return lambda root: (root / name).mkdir()
-
-
-def move(name: str, to: str) -> Breakage:
-    def breaks(root: Path) -> None:
-        (root / name).rename(root / to)
-
-    return breaks
-
-
-def remove(*names: str) -> Breakage:
-    def breaks(root: Path) -> None:
-        for name in names:
-            path = root / name
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-    return breaks
-
-
-def configured(old: str, new: str) -> Breakage:
-    return write(CONFIG_FILE, CONFIG.replace(old, new).encode())
-
-
-def both(*breakages: Breakage) -> Breakage:
-    def breaks(root: Path) -> None:
-        for breakage in breakages:
-            breakage(root)
-
-    return breaks
-
-
-def wrapped(root: Path) -> None:
-    inner = root / "ubuntu"
-    others = list(root.iterdir())
-    inner.mkdir()
-    for path in others:
-        path.rename(inner / path.name)
-
-
-def emptied(root: Path) -> None:
-    shutil.rmtree(root)
-    root.mkdir()
-
-
-def executable(name: str, text: str) -> Breakage:
-    def breaks(root: Path) -> None:
-        write(name, text.encode())(root)
-        (root / name).chmod(0o755)
-
-    return breaks
-
-
-def own_hook(root: Path) -> None:
-    """The hook that zwizard itself puts into the VMs it builds."""
-    files = Path(zwizard.__file__).parent / "plan/files"
-    executable("etc/kernel/postinst.d/zz-zos-kernel", (files / "zz-zos-kernel").read_text())(root)
-
-
-def packages(*paragraphs: str) -> Breakage:
-    return write("var/lib/dpkg/status", "\n\n".join(paragraphs).encode())
-
 
 IMAGE_PACKAGE = f"Package: linux-image-{VERSION}\nStatus: install ok installed"
 HELD_PACKAGE = f"Package: linux-image-{VERSION}\nStatus: hold ok installed"
@@ -236,15 +166,6 @@ def test_a_broken_image_fails_in_its_rule_alike_as_directory_and_tarball(
         (f.slug, f.outcome) for f in two.findings
     ]
     assert two.finding(slug).evidence == finding.evidence
-
-
-def test_every_must_rule_on_a_vm_has_two_ways_to_break_it() -> None:
-    single = {"kernel-whole"}  # a must with one way
-    told = [slug for slug, _, _ in BROKEN]
-    for rule in RULES:
-        if Mode.VM in rule.modes and not rule.slug.startswith("archive"):
-            wanted = 2 if rule.severity is Severity.MUST and rule.slug not in single else 1
-            assert told.count(rule.slug) >= wanted, rule.slug
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zwizard.artefact import Keep, UnreadableError, open_view
-from zwizard.checklist import archive, kernel, mode
+from zwizard.checklist import access, archive, cloudinit, guest, kernel, mode, tree
 from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
 from zwizard.checklist.report import Finding, Report, render_text
@@ -40,7 +41,15 @@ __all__ = [
     "render_text",
 ]
 
-RULES: tuple[Rule, ...] = (*archive.RULES, *mode.RULES, *kernel.RULES)
+RULES: tuple[Rule, ...] = (
+    *archive.RULES,
+    *mode.RULES,
+    *kernel.RULES,
+    *cloudinit.RULES,
+    *access.RULES,
+    *guest.RULES,
+    *tree.RULES,
+)
 """The whole checklist, in the order in which it is shown."""
 
 
@@ -81,7 +90,10 @@ def judge(image: Image, *, waive: Collection[str] = ()) -> Report:
     verdicts: dict[str, Verdict] = {}
     for rule in RULES:
         verdicts[rule.slug] = _verdict(rule, image, verdicts)
-    findings = tuple(Finding(rule, verdicts[rule.slug], rule.slug in waive) for rule in RULES)
+    findings = tuple(
+        Finding(rule, _weighed(rule, image, verdicts[rule.slug]), rule.slug in waive)
+        for rule in RULES
+    )
     return Report(str(image.view.path), image.mode, findings)
 
 
@@ -105,6 +117,10 @@ def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:
         return rule.judge(image)
     except UnreadableError as error:
         return unknown(error.message, error.hint)
+
+
+def _weighed(rule: Rule, image: Image, verdict: Verdict) -> Verdict:
+    return replace(verdict, severity=verdict.severity or rule.severity_in(image.mode))
 
 
 def _mode(name: Mode | str) -> Mode:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from zwizard.artefact.initramfs import Initramfs, read_initramfs
 from zwizard.artefact.kernel import Kernel, read_kernel
+from zwizard.artefact.view import UnreadableError
+from zwizard.checklist.cloudconfig import CloudConfig, read_cloud_config
 from zwizard.checklist.detection import INITRD, KERNEL, Detection, detect
 from zwizard.checklist.drivers import Drivers, read_drivers
+from zwizard.checklist.rule import Mode
+from zwizard.checklist.services import Services, read_services
 
 if TYPE_CHECKING:
     from zwizard.artefact.view import View
-    from zwizard.checklist.rule import Mode
 
 
 class Image:
@@ -38,6 +41,32 @@ class Image:
         self.name = name
         self.disk_size = disk_size
         self.entrypoint = entrypoint
+
+    @cached_property
+    def guest(self) -> View:
+        """The guest's own root file system; raises UnreadableError if it cannot be read."""
+        if self.mode is Mode.IMAGE:
+            raise UnreadableError(
+                "what is inside the disk image was not read",
+                "Unpack or mount the image's root file system and check that directory as a VM.",
+            )
+        return self.view
+
+    @property
+    def starts(self) -> str:
+        """The program that is started first: the entrypoint's, else ``/sbin/init``."""
+        words = (self.entrypoint or "").split()
+        return words[0] if words else "/sbin/init"
+
+    @cached_property
+    def services(self) -> Services:
+        """The guest's services; raises UnreadableError if its init system is not known."""
+        return read_services(self.guest)
+
+    @cached_property
+    def cloud(self) -> CloudConfig:
+        """cloud-init's configuration in the guest; raises UnreadableError."""
+        return read_cloud_config(self.guest)
 
     @cached_property
     def detection(self) -> Detection:

@@ -13,7 +13,6 @@ from zwizard.checklist.drivers import Drivers, Place
 from zwizard.checklist.rule import (
     VM,
     VM_IMAGE,
-    Mode,
     Severity,
     Verdict,
     failed,
@@ -411,12 +410,7 @@ def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str) -> Verdict:
 )
 def init_present(image: Image) -> Verdict:
     """It resolves inside the image to an executable file."""
-    if image.mode is Mode.IMAGE:
-        return unknown(
-            "what is inside the disk image was not read",
-            "Unpack or mount the image's root file system and check that directory as a VM.",
-        )
-    found = image.view.resolve("/sbin/init")
+    found = image.guest.resolve("/sbin/init")
     if found.file is None:
         return failed(found.shown)
     if not found.file.mode & 0o111:

@@ -27,8 +27,8 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is if the rule fails."""
-        return self.rule.severity
+        """How bad it is if the rule fails on this image."""
+        return self.verdict.severity or self.rule.severity
 
     @property
     def outcome(self) -> Outcome:

@@ -32,6 +32,7 @@ _WORDS = {
 }
 
 EVERY = frozenset(Mode)
+CONTAINER = frozenset({Mode.CONTAINER})
 VM = frozenset({Mode.VM})
 IMAGE = frozenset({Mode.IMAGE})
 VM_IMAGE = frozenset({Mode.VM, Mode.IMAGE})
@@ -64,12 +65,14 @@ class Verdict:
     """What a rule says of one image: the outcome, and the path, value or byte that decided.
 
     ``evidence`` is raw, as found in the image: sanitise it before showing. ``fix`` is what to
-    do in this very case; "" leaves it to the rule's remedy.
+    do in this very case; "" leaves it to the rule's remedy. ``severity`` is how bad it is in
+    this very case; None leaves it to the rule.
     """
 
     outcome: Outcome
     evidence: str
     fix: str = ""
+    severity: Severity | None = None
 
 
 def passed(evidence: str) -> Verdict:
@@ -77,9 +80,9 @@ def passed(evidence: str) -> Verdict:
     return Verdict(Outcome.PASS, evidence)
 
 
-def failed(evidence: str, fix: str = "") -> Verdict:
+def failed(evidence: str, fix: str = "", severity: Severity | None = None) -> Verdict:
     """The rule is broken; ``evidence`` says by what, ``fix`` what to do if more can be said."""
-    return Verdict(Outcome.FAIL, evidence, fix)
+    return Verdict(Outcome.FAIL, evidence, fix, severity)
 
 
 def unknown(evidence: str, fix: str = "") -> Verdict:
@@ -100,6 +103,7 @@ class Rule:
     sentence or the fact about Zero-OS or its hub behind it. ``after`` is the slug of a ``must``
     rule that has to pass for this one to have anything to judge. ``reads`` are the paths (shell
     patterns) whose contents it will want, for views that are read once from front to back.
+    ``must_in`` are the modes in which it is a ``must`` whatever ``severity`` says.
     """
 
     slug: str
@@ -111,6 +115,11 @@ class Rule:
     judge: Callable[[Image], Verdict]
     after: str = ""
     reads: tuple[str, ...] = ()
+    must_in: frozenset[Mode] = frozenset()
+
+    def severity_in(self, mode: Mode) -> Severity:
+        """How bad it is if the rule fails on an image judged as ``mode``."""
+        return Severity.MUST if mode in self.must_in else self.severity
 
 
 def rule(
@@ -123,10 +132,11 @@ def rule(
     remedy: str,
     after: str = "",
     reads: tuple[str, ...] = (),
+    must_in: frozenset[Mode] = frozenset(),
 ) -> Callable[[Callable[[Image], Verdict]], Rule]:
     """Make the function below it the ``judge`` of a Rule with these texts."""
 
     def made(judge: Callable[[Image], Verdict]) -> Rule:
-        return Rule(slug, title, severity, modes, source, remedy, judge, after, reads)
+        return Rule(slug, title, severity, modes, source, remedy, judge, after, reads, must_in)
 
     return made
