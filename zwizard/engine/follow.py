@@ -15,6 +15,7 @@ from zwizard.text import duration, sanitise, size
 
 _Teller = Callable[[Build, Event], None]
 _POLL = 0.1  # seconds between looks at the journal
+_PATIENCE = 5.0  # seconds the runner has for tidying up
 _EXIT = {"build-failed": 1, "build-interrupted": 1, "build-cancelled": 130}
 
 
@@ -25,48 +26,47 @@ def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
     """
     reader = Reader(build.journal)
     seen = list(reader.read())
-    pending: list[Event] = []
-    ended: Event | None = None
+    pending = _since_start(seen) if build.running() else []
     tell = _tell_json if as_json else _tell
     try:
-        if build.running():
-            pending = _since_start(seen)
-            ended = seen[-1] if seen and not pending else None
-        else:
+        if not pending:
             runner.start(build, fresh=fresh)
-        return _until_end(build, reader, pending, tell, ended)
+        return _until_end(build, reader, pending, tell)
     except KeyboardInterrupt:
         builds.request_cancel(build)
-        return _until_end(build, reader, [], tell, None)
+        return _until_end(build, reader, [], tell)
 
 
 def _since_start(seen: list[Event]) -> list[Event]:
     """The events of the runner at work; none if it has said nothing yet, or everything."""
     starts = [i for i, event in enumerate(seen) if event["event"] == "build-started"]
     since = seen[starts[-1] :] if starts else []
-    return [] if any(_code(event) is not None for event in since) else since
+    return [] if since and since[-1]["event"] in runner.LAST else since
 
 
-def _until_end(
-    build: Build, reader: Reader, pending: list[Event], tell: _Teller, ended: Event | None
-) -> int:
-    """Tell what happens until a last event; ``ended``: the one written already, if it was."""
+def _until_end(build: Build, reader: Reader, pending: list[Event], tell: _Teller) -> int:
     while True:
         alive = build.running()
         for event in [*pending, *reader.read()]:
             tell(build, event)
             code = _code(event)
             if code is not None:
+                _wait_until_gone(build)
                 return code
         pending = []
         if not alive:
             # Whoever ends the runner by force ends what would have written the last event too.
-            gone = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
-            event = ended or gone
+            event = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
             tell(build, event)
-            code = _code(event)
-            return 1 if code is None else code
+            return 1
         time.sleep(_POLL)
+
+
+def _wait_until_gone(build: Build) -> None:
+    """Let the runner tidy up, so that what the user does next does not meet it."""
+    deadline = time.monotonic() + _PATIENCE
+    while build.running() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _code(event: Event) -> int | None:

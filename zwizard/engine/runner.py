@@ -32,6 +32,8 @@ from zwizard.plan.step import Plan, Step
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _MODULE = "zwizard.engine.runner"  # what -m takes, also where __name__ is __main__
 _TAIL_LINES = 20
+# The events after which a runner only tidies up.
+LAST = frozenset({"build-finished", "build-failed", "build-cancelled", "build-interrupted"})
 _SUM = "sha256"  # the file beside a packed archive that holds its sum
 
 
@@ -41,12 +43,12 @@ def start(build: Build, *, fresh: bool = False) -> None:
     ``fresh`` makes every layer anew. A runner that is already at work is left at it. Raises
     ZwizardError if it does not come up, with what it printed.
     """
-    if build.running():
+    if _at_work(build):
         return
     right = privilege()
     if right.mode == "none":
         raise ZwizardError(right.why, right.remedy)
-    begun = build.journal.stat().st_size if build.journal.exists() else 0
+    begun = _length(build.journal)
     command = (*right.launch(), sys.executable, "-m", _MODULE, str(build.directory))
     with build.runner_log.open("wb") as output:
         process = subprocess.Popen(
@@ -57,7 +59,7 @@ def start(build: Build, *, fresh: bool = False) -> None:
             start_new_session=True,
             cwd="/",
         )
-    while not (build.journal.exists() and build.journal.stat().st_size > begun):
+    while _length(build.journal) == begun:
         if process.poll() is not None:
             said = build.runner_log.read_text("utf-8", "replace").strip()
             raise ZwizardError(
@@ -67,6 +69,25 @@ def start(build: Build, *, fresh: bool = False) -> None:
         time.sleep(0.02)
     # It is nobody's child from here on, as far as this process cares.
     threading.Thread(target=process.wait, daemon=True).start()
+
+
+def _at_work(build: Build) -> bool:
+    """Whether a runner is at work; one that has said its last word is waited for till it is gone.
+
+    So whoever tries again right after a failure gets a new run, not the end of the old one.
+    """
+    length = _length(build.journal)
+    said = [event["event"] for event in journal.replay(build.journal)]
+    leaving = bool(said) and said[-1] in LAST
+    while build.running():
+        if not leaving or _length(build.journal) > length:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _length(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 # --- the supervisor: outside the namespaces, it holds the lock and clears up ---------------------
