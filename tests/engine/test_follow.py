@@ -73,14 +73,21 @@ def test_the_last_run_is_not_taken_for_the_one_that_is_beginning(
     assert "NOT ready: 2 rules block" in capsys.readouterr().out
 
 
-def test_who_comes_as_the_runner_leaves_is_told_how_it_ended(
-    build: Build, capsys: Capture
+def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
+    tmp_path: Path, capsys: Capture
 ) -> None:
-    end(build)
+    """By the real runner, which finds that the archive's place is a file."""
+    (tmp_path / "file").write_text("")
+    build = new_build("web", tmp_path / "file")
+    begin(build)
+    fail(build, "bootstrap", error="the old failure")
     runner = meanwhile(build, lambda: None)
-    assert follow.foreground(build, fresh=False, as_json=False) == 0
+    assert follow.foreground(build, fresh=False, as_json=False) == 1
     runner.join()
-    assert "✓ ready" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the old failure" not in said
+    assert "is not a directory" in said
+    assert not build.running()
 
 
 def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Capture) -> None:
