@@ -1,0 +1,177 @@
+"""The app on builds and answers of its own, at a fixed time, on a machine that never changes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from textual.pilot import Pilot
+
+from zwizard import paths
+from zwizard.answers import Answers
+from zwizard.engine import builds, journal
+from zwizard.engine.builds import Build
+from zwizard.engine.sandbox import Privilege
+from zwizard.plan import make
+from zwizard.recipe import Recipe
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.outlook import Machine
+
+NOW = 1_800_000_000.0
+MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]not[/] [@click=app.quit]markup[/] \u202eabc"
+SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, literally
+
+MakeApp = Callable[..., ZwizardApp]
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State, cache and working directory of this test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def make_app() -> MakeApp:
+    def made(recipe: Path | None = None, machine: Machine = MACHINE) -> ZwizardApp:
+        app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine)
+        app.animation_level = "none"
+        return app
+
+    return made
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> ZwizardApp:
+    return make_app()
+
+
+def frame(app: ZwizardApp) -> str:
+    """What is on the screen, as text."""
+    width, height = app.size
+    console = Console(width=width, height=height, file=io.StringIO(), record=True)
+    console.print(app.screen._compositor.render_update(full=True))
+    return console.export_text().replace("\u00a0", " ")
+
+
+_SHORT = {"look", "foresee", "read", "search", "machine"}  # groups of workers that end by themselves
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait for what is going on off the interface's thread, and for the next frame."""
+    await pilot.pause()
+    async with asyncio.timeout(10):
+        while any(w.group in _SHORT and not w.is_finished for w in pilot.app.workers):
+            await asyncio.sleep(0.01)
+    await pilot.pause()
+
+
+async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
+    """Wait for something that happens a little later."""
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.02)
+    await settle(pilot)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def draft() -> Answers:
+    return Answers.open(paths.draft())
+
+
+def recipe(name: str = "debian-vm", **sections: Any) -> Recipe:
+    return Recipe.from_dict({"name": name, "target": "vm", **sections})
+
+
+def a_build(
+    name: str = "debian-vm",
+    done: int = 0,
+    *,
+    logs: dict[int, bytes] | None = None,
+    **sections: Any,
+) -> Build:
+    """A real build directory whose journal says that ``done`` steps are finished."""
+    made = recipe(name, **sections)
+    build = builds.open_for(made, Path.cwd())
+    steps = make(made).steps
+    journal.append(
+        build.journal,
+        "build-started",
+        steps=[{"name": step.name, "title": step.title} for step in steps],
+    )
+    for number, step in enumerate(steps[: done + 1], 1):
+        log = build.step_log(number, step.name)
+        log.write_bytes((logs or {}).get(number, f"log of {step.name}\n".encode()))
+        journal.append(build.journal, "step-started", step=step.name, log=str(log))
+        if number <= done:
+            journal.append(
+                build.journal, "step-finished", step=step.name, seconds=38.0, bytes=2**20
+            )
+    return build
+
+
+def fail(build: Build, step: str, **facts: Any) -> None:
+    """The running step of ``build`` fails."""
+    journal.append(build.journal, "step-failed", step=step, seconds=3.0, tail="", **facts)
+    journal.append(build.journal, "build-failed", **facts)
+
+
+def finish(build: Build, report: dict[str, Any]) -> None:
+    """``build`` ends with an archive and its report."""
+    journal.append(build.journal, "step-finished", step="pack", seconds=9.0, bytes=1)
+    archive = build.archive()
+    archive.write_bytes(b"an archive")
+    report = {"artefact": str(archive), "mode": "vm", **report}
+    build.report_file.write_text(json.dumps({"basis": [], "report": report}))
+    journal.append(
+        build.journal,
+        "build-finished",
+        build=build.id,
+        archive=str(archive),
+        sha256="ab" * 32,
+        bytes=180_000_000,
+        ready=report["ready"],
+        blocks=sum(
+            f["severity"] == "must" and f["outcome"] == "fail" for f in report["findings"]
+        ),
+    )
+
+
+def finding(rule: str, severity: str = "must", outcome: str = "pass", **said: str) -> dict[str, Any]:
+    texts = {"evidence": f"seen {rule}", "source": f"because {rule}", "fix": f"mend {rule}"}
+    return {"rule": rule, "severity": severity, "outcome": outcome, **texts, **said}
+
+
+class Held:
+    """Holds the lock of a build, as its runner does."""
+
+    def __init__(self, build: Build) -> None:
+        import fcntl
+
+        self._descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

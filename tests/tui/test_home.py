@@ -1,0 +1,224 @@
+"""Home: what there is, and what can be begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.conftest import (
+    HOSTILE,
+    SHOWN,
+    Held,
+    MakeApp,
+    a_build,
+    draft,
+    fail,
+    finding,
+    finish,
+    frame,
+    press,
+    recipe,
+    settle,
+)
+from zwizard.engine import builds, journal
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.building import Building
+from zwizard.tui.screens.checking import Checking
+from zwizard.tui.screens.home import BuildRows, Home
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+
+
+async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        shown = frame(app)
+        for said in ("Zero-OS", "VM with its own kernel", "Container", "Press n", "as root"):
+            assert said in shown
+        assert "Enter Open" not in shown  # there is nothing to open
+        await press(pilot, "n")
+        assert isinstance(app.screen, Pages)
+
+
+async def test_builds_are_listed_with_state_step_size_and_age(app: ZwizardApp) -> None:
+    failed = a_build("broken", 2)
+    fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
+    ready = a_build("web", 6)
+    finish(ready, {"ready": True, "findings": []})
+    running = a_build("jammy", 1)
+    with Held(running):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            shown = frame(app)
+            assert "✗ failed" in shown
+            assert "3/7 initramfs" in shown
+            assert "✓ ready" in shown
+            assert "171.7 MiB" in shown
+            assert "● running" in shown
+            assert "2/7 packages" in shown
+            assert "d ago" in shown
+
+
+async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
+    build = a_build("jammy", 1)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "2/7 packages" in frame(app)
+            journal.append(build.journal, "step-finished", step="packages", seconds=1.0, bytes=1)
+            journal.append(build.journal, "step-started", step="initramfs", log="")
+            home = app.screen
+            assert isinstance(home, Home)
+            home.look()
+            await settle(pilot)
+            assert "3/7 initramfs" in frame(app)
+
+
+async def test_a_runner_that_vanished_is_told_as_interrupted(app: ZwizardApp) -> None:
+    a_build("jammy", 1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "■ interrupted" in frame(app)
+
+
+async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
+    failed = a_build("broken", 2)
+    fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
+    ready = a_build("web", 6)
+    finish(ready, {"ready": True, "findings": [finding("archive-name")]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = app.screen.query_one(BuildRows)
+        rows.go("build:web")
+        await press(pilot, "enter")
+        assert isinstance(app.screen, Checking)
+        await press(pilot, "escape")
+        rows.go("build:broken")
+        await press(pilot, "enter")
+        assert isinstance(app.screen, Building)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, Home)
+
+
+async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
+    draft().give("target", "vm")
+    draft().give("source.packages", "vim")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "○ answers" in frame(app)
+        assert "at Kernel" in frame(app)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, Pages)
+        assert app.screen.page == "kernel"
+
+
+async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp) -> None:
+    draft().give("name", "mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        assert "Continue them" in frame(app)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, Home)
+        assert draft()["name"] == "mine"
+        await press(pilot, "n", "c")
+        assert isinstance(app.screen, Pages)
+        assert draft()["name"] == "mine"
+        await press(pilot, "escape", "n", "f")
+        assert isinstance(app.screen, Pages)
+        assert "name" not in draft()
+
+
+async def test_delete_asks_says_what_stays_and_keeps_the_archive(app: ZwizardApp) -> None:
+    build = a_build("web", 6)
+    finish(build, {"ready": True, "findings": []})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d")
+        assert "archive stays" in frame(app)
+        await press(pilot, "enter")  # the harmless answer comes first
+        assert build.directory.exists()
+        await press(pilot, "d", "d")
+        assert not build.directory.exists()
+        assert (Path.cwd() / "web.tar.gz").exists()
+        assert "Press n" in frame(app)
+
+
+async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
+    build = a_build("web", 1)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "d", "d")
+            assert "is running" in frame(app)
+            assert build.directory.exists()
+
+
+async def test_a_path_to_check_must_exist(app: ZwizardApp) -> None:
+    (Path.cwd() / "tree").mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "c", *"nowhere", "enter")
+        assert "nowhere does not exist" in frame(app)
+        await press(pilot, *["backspace"] * 7, *"tree", "enter")
+        assert isinstance(app.screen, Checking)
+
+
+async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp) -> None:
+    file = Path.cwd() / "mine.toml"
+    file.write_text(recipe("mine", source={"suite": "trixie"}).to_toml())
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, Pages)
+        assert draft()["source.suite"] == "trixie"
+        await press(pilot, "alt+6")
+        assert isinstance(app.screen, Review)
+        assert "mine.tar.gz" in frame(app)
+
+
+async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: MakeApp) -> None:
+    draft().give("name", "begun")
+    file = Path.cwd() / "mine.toml"
+    file.write_text(recipe("mine").to_toml())
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "takes their place" in frame(app)
+        await press(pilot, "k")
+        assert isinstance(app.screen, Home)
+        assert draft()["name"] == "begun"
+
+
+async def test_a_recipe_that_cannot_be_used_is_explained(make_app: MakeApp) -> None:
+    file = Path.cwd() / "mine.toml"
+    file.write_text('name = "a b"\nsiut = 1\n')
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "That did not work" in frame(app)
+        assert "siut" in frame(app)
+
+
+async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
+    build = a_build("web", 1)
+    # What a journal and a recipe of anyone's may hold.
+    build.journal.unlink()
+    journal.append(build.journal, "build-started", steps=[{"name": HOSTILE, "title": HOSTILE}])
+    journal.append(build.journal, "step-started", step=HOSTILE, log="")
+    with Held(build):
+        async with app.run_test(size=(120, 30)) as pilot:
+            await settle(pilot)
+            assert SHOWN[:9] in frame(app)
+            assert "\x1b" not in frame(app)
+            await press(pilot, "enter")
+            assert isinstance(app.screen, Building)
+
+
+async def test_quit_never_asks(app: ZwizardApp) -> None:
+    draft().give("name", "mine")
+    with Held(a_build("web", 1)):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("q")
+        assert app.return_code == 0
+        assert [b.id for b in builds.everything()] == ["web"]
