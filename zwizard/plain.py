@@ -451,4 +451,5 @@ def _type(message: str, now: str, hint: str) -> str:
     typed: str = questionary.text(
         one_line(message), default=now.replace("\n", " "), instruction=f"({one_line(hint)})"
     ).unsafe_ask()
-    return typed
+    # A line that is not UTF-8 comes as surrogates, which nothing can be written with.
+    return typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
