@@ -480,11 +480,17 @@ def test_commands_and_builds_complete(build: Build, tmp_path: Path) -> None:
 
 def in_a_terminal(keys: list[tuple[str, str]], *arguments: str, cwd: Path) -> tuple[int, str]:
     """Run ``zwizard`` in a pseudo-terminal; of each pair, type the second once the first shows."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        os.environ["TERM"] = "xterm"
-        os.execv(sys.executable, [sys.executable, "-m", "zwizard", *arguments])
+    terminal, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "zwizard", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=cwd,
+        env=os.environ | {"TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(theirs)
     said, new, deadline = b"", b"", time.monotonic() + 10
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
@@ -496,7 +502,7 @@ def in_a_terminal(keys: list[tuple[str, str]], *arguments: str, cwd: Path) -> tu
             os.write(terminal, keys.pop(0)[1].encode())
             said, new = said + new, b""
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), (said + new).decode()
+    return program.wait(timeout=10), (said + new).decode()
 
 
 def test_rm_asks_and_no_means_no(build: Build, tmp_path: Path) -> None:

@@ -1,0 +1,512 @@
+"""The wizard as questions and answers, driven by real keys through the real prompts."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from tests.engine.hand import begin, end, fail, finish, new_build, running
+from zwizard import paths, plain, questions
+from zwizard.answers import Answers
+from zwizard.engine import builds, doctor
+from zwizard.errors import UsageError
+from zwizard.questions import QUESTIONS
+from zwizard.recipe import Checklist, Output, Recipe, Source, System
+
+ENTER, DOWN, UP, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x1b[A", "\x03", "\x04"
+CLEAR = "\x15"  # what the line begins with is removed
+BACK_BY_WORD = CLEAR + "<" + ENTER
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory in which the wizard is begun."""
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def keyboard() -> Iterator[PipeInput]:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        yield pipe
+
+
+def press(keyboard: PipeInput, *keys: str) -> None:
+    """Type these keys; after them the line is dead, so that no test waits for ever."""
+    keyboard.send_text("".join(keys))
+    keyboard.close()
+
+
+def given() -> dict[str, str]:
+    return dict(Answers.open(paths.draft()))
+
+
+def kept(**answers: str) -> Answers:
+    """Answers from an earlier time; ``__`` stands for the dot in a key."""
+    draft = Answers.open(paths.draft())
+    for key, text in answers.items():
+        draft.give(key.replace("__", "."), text)
+    return draft
+
+
+def all_kept(recipe: Recipe | None = None) -> None:
+    """Answers to everything, so that the wizard begins with the review."""
+    Answers.open(paths.draft()).take(recipe or Recipe())
+
+
+LEAVE = UP + ENTER  # the last entry of the review
+SAVE = ("3", ENTER)
+
+
+def test_enter_all_the_way_leads_to_the_review_of_the_default_recipe(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    press(keyboard, ENTER * len(QUESTIONS), LEAVE)
+    assert plain.new(None) == 0
+    said = capsys.readouterr().out
+    assert "== Review: debian-vm, vm · Debian bookworm. Nothing has run yet." in said
+    assert questions.to_recipe(given()) == Recipe()
+    assert builds.everything() == []
+
+
+def test_every_question_is_asked_in_order_with_its_reason(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    press(keyboard, ENTER * len(QUESTIONS), LEAVE)
+    plain.new(None)
+    said = " ".join(capsys.readouterr().out.split())
+    places = [said.index(" ".join(question.why.split())) for question in QUESTIONS]
+    assert places == sorted(places)
+    for number, page in enumerate(questions.PAGES, 1):
+        assert f"== {page.title} ({number} of 5): {page.heading}" in said
+    assert "Container: Zero-OS boots its own small kernel" in said
+
+
+def test_what_is_said_fits_eighty_columns(keyboard: PipeInput, capsys: Capture) -> None:
+    press(keyboard, ENTER * len(QUESTIONS), LEAVE)
+    plain.new(None)
+    out = capsys.readouterr().out
+    words = [line for line in out.splitlines() if " " in line.strip()]
+    assert max(map(len, words)) <= 80
+
+
+def test_answers_are_taken_as_typed_and_chosen(keyboard: PipeInput) -> None:
+    press(
+        keyboard,
+        ENTER,
+        CLEAR + "jump.host" + ENTER,
+        ENTER * 2,
+        DOWN + ENTER,  # trixie
+        "2" + ENTER,  # minimal
+        ENTER * 2,
+        "vim, htop" + ENTER,
+        ENTER,
+        " nvme" + ENTER,  # beside the two that are there
+        CLEAR + "Europe/Brussels" + ENTER,
+        ENTER * 2,
+        "echo 'a b'" + ENTER + "true" + ENTER + ENTER,
+        CLEAR + "images" + ENTER,
+        ENTER,
+        LEAVE,
+    )
+    assert plain.new(None) == 0
+    made = questions.to_recipe(given())
+    assert made.name == "jump.host"
+    assert (made.source.suite, made.source.variant) == ("trixie", "minimal")
+    assert made.source.packages == ("vim", "htop")
+    assert made.kernel.modules == ("virtiofs", "virtio_pci", "nvme")
+    assert made.system.timezone == "Europe/Brussels"
+    assert made.system.run == ("echo 'a b'", "true")
+    assert made.output.directory == "images"
+
+
+def test_what_cannot_be_chosen_is_passed_over(keyboard: PipeInput) -> None:
+    press(keyboard, DOWN, ENTER)  # past the two kinds that are not there yet, to the last entry
+    assert plain.new(None) == 0
+    assert given() == {}
+
+
+def test_back_leads_from_every_question_to_the_one_before(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    back = [UP + ENTER if q.kind == "choice" else BACK_BY_WORD for q in QUESTIONS]
+    forth = len(QUESTIONS) - 1
+    press(keyboard, ENTER * forth, *reversed(back))
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for question in QUESTIONS[:-1]:
+        assert said.count(" ".join(question.why.split())) == 2
+    assert "<" not in given().values()
+
+
+def test_back_keeps_what_was_answered(keyboard: PipeInput) -> None:
+    press(keyboard, ENTER, CLEAR + "web" + ENTER, UP + ENTER, ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert given()["name"] == "web"
+
+
+def test_a_wrong_answer_is_said_and_asked_again_beginning_as_typed(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    press(keyboard, ENTER, CLEAR + "my image" + ENTER, "\x7f" * 6 + "-vm" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not possible: 'my image'. letters, digits, '_'" in said
+    assert given()["name"] == "my-vm"
+
+
+def test_a_wrong_answer_outlives_leaving_and_is_asked_first(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    all_kept()
+    kept(name="my image")
+    press(keyboard, ENTER, CLEAR + "web" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert "The archive becomes NAME.tar.gz" in capsys.readouterr().out
+    assert given()["name"] == "web"
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D, ""], ids=["ctrl-c", "ctrl-d", "line dead"])
+def test_however_it_is_left_the_answers_are_kept(
+    keyboard: PipeInput, capsys: Capture, key: str
+) -> None:
+    press(keyboard, ENTER, CLEAR + key)
+    assert plain.new(None) == 130
+    assert given() == {"target": "vm"}
+    assert "Your answers are kept: `zwizard new --plain` goes on" in capsys.readouterr().out
+
+
+def test_answers_from_before_are_gone_on_with_where_they_end(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    kept(target="vm", name="web", source__kind="distro")
+    press(keyboard, ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = capsys.readouterr().out
+    assert "Debian keeps its kernel links" in said
+    assert "What kind of Zmachine?" not in said
+    assert given()["name"] == "web"
+
+
+def test_answers_from_before_can_be_forgotten(keyboard: PipeInput, capsys: Capture) -> None:
+    kept(target="vm", name="web")
+    press(keyboard, "2" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert "What kind of Zmachine?" in capsys.readouterr().out
+    assert given() == {}
+
+
+def test_a_recipe_begins_with_its_answers_and_keeps_what_is_not_asked(
+    keyboard: PipeInput, here: Path
+) -> None:
+    recipe = Recipe(
+        name="web",
+        system=System(run=("cat <<'END'\none\n\ntwo\nEND", "true")),
+        checklist=Checklist(waive=("setuid-files",)),
+    )
+    (here / "web.toml").write_text(recipe.to_toml())
+    press(keyboard, LEAVE)
+    assert plain.new(here / "web.toml") == 0
+    assert questions.to_recipe(given()) == recipe
+
+
+def test_a_recipes_relative_output_stays_relative_to_the_recipe(
+    keyboard: PipeInput, tmp_path: Path
+) -> None:
+    file = tmp_path / "recipes" / "web.toml"
+    file.parent.mkdir()
+    file.write_text('name = "web"\noutput.directory = "../images"\n')
+    press(keyboard, LEAVE)
+    plain.new(file)
+    assert given()["output.directory"] == str(tmp_path / "images")
+
+
+def test_a_recipe_does_not_silently_replace_answers_from_before(
+    keyboard: PipeInput, here: Path
+) -> None:
+    kept(name="precious")
+    (here / "web.toml").write_text('name = "web"\n')
+    press(keyboard, ENTER, CTRL_C)
+    plain.new(here / "web.toml")
+    assert given()["name"] == "precious"
+
+
+def test_a_recipe_that_is_wrong_is_an_error_before_anything_is_asked(
+    keyboard: PipeInput, here: Path
+) -> None:
+    (here / "web.toml").write_text('nam = "web"\n')
+    kept(name="precious")
+    with pytest.raises(UsageError, match="did you mean name"):
+        plain.new(here / "web.toml")
+    assert given()["name"] == "precious"
+
+
+def test_bytes_of_another_encoding_neither_crash_nor_get_into_the_recipe(
+    keyboard: PipeInput,
+) -> None:
+    keyboard.send_bytes(b"\r\x15gr\xfcn\r")
+    press(keyboard, CTRL_C)
+    assert plain.new(None) == 130
+    assert given()["name"] == "gr\ufffdn"
+
+
+def test_lines_that_are_there_can_be_kept_changed_or_left_alone(keyboard: PipeInput) -> None:
+    all_kept(Recipe(system=System(run=("one", "two", "three"))))
+    fifteenth = DOWN * 14 + ENTER
+    press(
+        keyboard,
+        ENTER,  # go on with them
+        "4" + ENTER + fifteenth + "2" + ENTER,  # change the commands
+        ENTER,  # one stays
+        CLEAR + ENTER,  # two goes
+        " and a half" + ENTER,  # three
+        "four" + ENTER + ENTER,
+        "4" + ENTER + fifteenth + "1" + ENTER,  # keep them
+        "4" + ENTER + fifteenth + "2" + ENTER + CLEAR + "first" + ENTER + BACK_BY_WORD,
+        LEAVE,
+    )
+    assert plain.new(None) == 0
+    assert given()["system.run"] == "first\nthree and a half\nfour"
+
+
+# --- review -------------------------------------------------------------------------------------
+
+
+def test_the_review_shows_every_step_whether_it_runs_and_where_the_archive_goes(
+    keyboard: PipeInput, capsys: Capture, here: Path
+) -> None:
+    all_kept()
+    press(keyboard, ENTER, LEAVE)
+    plain.new(None)
+    said = capsys.readouterr().out
+    assert "   1. bootstrap     ~320.0 MiB  will run: not made yet\n" in said
+    assert "   7. pack          ~260.0 MiB  will run: it lies on bootstrap\n" in said
+    assert f"Archive: {here / 'debian-vm.tar.gz'} Runs as:" in " ".join(said.split())
+
+
+def test_every_command_is_shown_whole_and_safe(keyboard: PipeInput, capsys: Capture) -> None:
+    command = "echo " + "x" * 200 + " # \x1b]0;owned\x07"
+    all_kept(Recipe(system=System(run=(command,))))
+    press(keyboard, ENTER, "2" + ENTER, LEAVE)
+    assert plain.new(None) == 0
+    said = capsys.readouterr().out
+    assert "echo " + "x" * 200 + " # '" in said
+    assert "owned" not in said
+    assert "\x1b" not in said
+
+
+def test_an_answer_is_changed_from_the_review(keyboard: PipeInput, capsys: Capture) -> None:
+    all_kept()
+    press(keyboard, ENTER, "4" + ENTER, DOWN + ENTER, CLEAR + "web" + ENTER, LEAVE)
+    assert plain.new(None) == 0
+    assert "== Review: web," in capsys.readouterr().out
+    assert given()["name"] == "web"
+
+
+def test_going_back_from_changing_an_answer_changes_nothing(keyboard: PipeInput) -> None:
+    all_kept()
+    before = given()
+    back = "4" + ENTER + UP + ENTER
+    press(keyboard, ENTER, back, "4" + ENTER + DOWN + ENTER + BACK_BY_WORD, LEAVE)
+    assert plain.new(None) == 0
+    assert given() == before
+
+
+def test_answers_that_do_not_go_together_are_said_and_mended_from_the_review(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    all_kept(Recipe(source=Source(variant="minimal")))
+    to_debootstrap = "4" + ENTER + DOWN * 6 + ENTER + "2" + ENTER
+    # Nothing can be built now: the first entry is to change an answer, and the wrong one first.
+    to_standard = ENTER + ENTER + "1" + ENTER
+    press(keyboard, ENTER, to_debootstrap, to_standard, LEAVE)
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Base: 'minimal' is not possible. debootstrap makes the standard base;" in said
+    assert questions.to_recipe(given()).source == Source(bootstrap="debootstrap")
+
+
+def test_a_recipe_is_saved_as_it_was_reviewed(keyboard: PipeInput, here: Path) -> None:
+    all_kept(Recipe(name="web"))
+    press(keyboard, ENTER, *SAVE, ENTER, LEAVE)
+    assert plain.new(None) == 0
+    assert Recipe.load(here / "web.toml") == Recipe(name="web")
+
+
+def test_a_recipe_saved_elsewhere_still_means_the_same_directory(
+    keyboard: PipeInput, here: Path, tmp_path: Path
+) -> None:
+    all_kept(Recipe(name="web"))
+    press(keyboard, ENTER, *SAVE, CLEAR + "../elsewhere/web.toml" + ENTER, LEAVE)
+    assert plain.new(None) == 0
+    saved = Recipe.load(tmp_path / "elsewhere/web.toml")
+    assert saved == Recipe(name="web", output=Output(directory=str(here)))
+
+
+def test_a_file_that_is_there_is_replaced_only_when_told_so(
+    keyboard: PipeInput, here: Path
+) -> None:
+    all_kept(Recipe(name="web"))
+    (here / "web.toml").write_text("precious")
+    (here / "other.toml").write_text("old")
+    again = CLEAR + "other.toml" + ENTER + "1" + ENTER
+    press(keyboard, ENTER, *SAVE, ENTER, "2" + ENTER, again, LEAVE)
+    assert plain.new(None) == 0
+    assert (here / "web.toml").read_text() == "precious"
+    assert Recipe.load(here / "other.toml").name == "web"
+
+
+def test_where_a_recipe_cannot_be_saved_is_said_and_asked_again(
+    keyboard: PipeInput, here: Path, capsys: Capture
+) -> None:
+    all_kept(Recipe(name="web"))
+    (here / "file").write_text("")
+    tries = [f"{CLEAR}{name}{ENTER}" for name in (".", "file/x.toml", "~no-such-user/x", "<")]
+    press(keyboard, ENTER, *SAVE, *tries, LEAVE)
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "is a directory" in said
+    assert "Not possible: file/x.toml: " in said
+    assert "there is no such home directory" in said
+    assert [path.name for path in here.iterdir()] == ["file"]
+
+
+def test_missing_tools_are_told_and_can_be_installed_and_until_then_nothing_is_built(
+    keyboard: PipeInput, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "chroot", "mount", "umount", "tar", "pigz"):
+        (tools / name).symlink_to(shutil.which(name) or "/bin/true")
+    # Stands for the machine's package manager, which would install it for everybody.
+    (tools / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {tools}/mmdebstrap\n")
+    (tools / "apt-get").chmod(0o755)
+    (tools / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    (tools / "sudo").chmod(0o755)
+    monkeypatch.setattr(doctor, "PATH", str(tools))
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    all_kept()
+    press(keyboard, ENTER, ENTER, LEAVE)  # Build cannot be chosen, so Install is where it begins
+    assert plain.new(None) == 0
+    before, after = capsys.readouterr().out.split("Runs: ")
+    assert "Problem: missing on this machine: mmdebstrap" in before
+    assert "apt-get install --yes mmdebstrap" in before
+    assert "Problem:" not in after
+    assert builds.everything() == []
+
+
+def test_a_place_that_cannot_be_built_to_is_told_before_the_build(
+    keyboard: PipeInput, capsys: Capture, here: Path
+) -> None:
+    (here / "file").write_text("")
+    all_kept(Recipe(output=Output(directory="file")))
+    press(keyboard, ENTER, LEAVE)
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Problem: {here / 'file'} is not a directory Remedy: Choose another dir" in said
+
+
+needs_mmdebstrap = pytest.mark.skipif(
+    not doctor.find("mmdebstrap"), reason="mmdebstrap is not here"
+)
+
+
+@needs_mmdebstrap
+def test_a_build_that_fails_is_told_and_the_answers_can_be_changed(
+    keyboard: PipeInput, capsys: Capture, tmp_path: Path
+) -> None:
+    """A real build by the real runner, from a mirror that is an empty directory."""
+    (tmp_path / "mirror").mkdir()
+    all_kept(Recipe(name="web", source=Source(mirror=f"file://{tmp_path}/mirror")))
+    change = "4" + ENTER + DOWN + ENTER + CLEAR + "other" + ENTER
+    press(keyboard, ENTER, ENTER, change, LEAVE)
+    assert plain.new(None) == 1
+    said = capsys.readouterr().out
+    assert "Ctrl-C stops it; what is finished is kept." in said
+    assert "✗ bootstrap" in said
+    assert "== Review: other," in said
+    assert given()["name"] == "other"
+    assert not builds.find("web").running()
+
+
+# --- the picker ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def screen() -> Iterator[tuple[PipeInput, io.StringIO]]:
+    """A keyboard, and what the terminal is sent."""
+    sent = io.StringIO()
+    output = Vt100_Output(sent, lambda: Size(rows=24, columns=80), term="dumb", enable_cpr=False)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=output):
+        yield pipe, sent
+
+
+def unfinished(here: Path) -> None:
+    """A failed build, a stopped one, and one that is ready."""
+    failed = new_build("failed-one", here)
+    begin(failed)
+    finish(failed, "bootstrap")
+    finish(failed, "packages")
+    fail(failed, "initramfs")
+    begin(new_build("stopped-one", here))
+    end(new_build("ready-one", here))
+
+
+def test_the_picker_shows_what_is_unfinished_with_step_and_age(
+    screen: tuple[PipeInput, io.StringIO], here: Path
+) -> None:
+    keyboard, sent = screen
+    unfinished(here)
+    press(keyboard, DOWN, ENTER)
+    assert plain.pick() == "failed-one"
+    shown = sent.getvalue()
+    assert "failed-one  failed  3/7 initramfs  now" in shown
+    assert "stopped-one  interrupted  now" in shown
+    assert "Cancel" in shown
+    assert "ready-one" not in shown
+
+
+def test_a_running_build_can_be_picked_to_look_on(keyboard: PipeInput, here: Path) -> None:
+    build = new_build("web", here)
+    begin(build)
+    press(keyboard, ENTER)
+    with running(build):
+        assert plain.pick() == "web"
+
+
+@pytest.mark.parametrize("keys", [UP + ENTER, CTRL_C, ""], ids=["cancel", "ctrl-c", "line dead"])
+def test_picking_none_is_an_interruption(keyboard: PipeInput, here: Path, keys: str) -> None:
+    unfinished(here)
+    press(keyboard, keys)
+    with pytest.raises(KeyboardInterrupt):
+        plain.pick()
+
+
+def test_with_nothing_to_pick_it_says_why(keyboard: PipeInput, here: Path) -> None:
+    with pytest.raises(UsageError, match="there are no builds yet"):
+        plain.pick()
+    end(new_build("web", here))
+    with pytest.raises(UsageError, match="every build is finished"):
+        plain.pick()
+
+
+def test_more_builds_than_there_are_keys_can_be_picked_from(
+    keyboard: PipeInput, here: Path
+) -> None:
+    for number in range(12):
+        begin(new_build(f"web{number}", here))
+    press(keyboard, UP * 2 + ENTER)
+    assert plain.pick() == "web0"
