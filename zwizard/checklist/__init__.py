@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zwizard.artefact import Keep, UnreadableError, open_view
-from zwizard.checklist import access, archive, cloudinit, guest, kernel, mode, tree
+from zwizard.checklist import access, archive, cloudinit, container, guest, kernel, mode, tree
 from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
 from zwizard.checklist.report import Finding, Report, render_text
@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     *access.RULES,
     *guest.RULES,
     *tree.RULES,
+    *container.RULES,
 )
 """The whole checklist, in the order in which it is shown."""
 

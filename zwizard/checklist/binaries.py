@@ -30,13 +30,15 @@ class Program:
     """A program: ``bits`` and ``machine`` of its ELF header, 0 if it is none.
 
     ``interpreter`` is what has to be there to run it: a script's, or an ELF's loader; "" for a
-    static program. ``what`` says what it is if it is neither.
+    static program. ``argument`` is what a script's first line gives it. ``what`` says what it is
+    if it is neither.
     """
 
     bits: int
     machine: int
     interpreter: str
     what: str
+    argument: str = ""
 
     @property
     def elf(self) -> bool:
@@ -61,9 +63,10 @@ def identify(view: View, entry: Entry) -> Program:
         if head.startswith(b"\x7fELF") and len(head) >= 64:
             return _elf(file, head)
     if head.startswith(b"#!"):
-        line = head[2:_LINE].split(b"\n")[0].split()
-        name = line[0].decode("utf-8", "surrogateescape") if line else ""
-        return Program(0, 0, name, "a script")
+        line = head[2:_LINE].split(b"\n")[0].decode("utf-8", "surrogateescape").split()
+        # env takes -S and settings before the program's name.
+        words = [word for word in line[1:] if not word.startswith("-") and "=" not in word]
+        return Program(0, 0, "".join(line[:1]), "a script", "".join(words[:1]))
     return Program(0, 0, "", what(head))
 
 
