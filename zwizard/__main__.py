@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zwizard.errors import ZwizardError
 
 
 def main() -> None:
     """Run the command line; errors of ours become two lines and an exit code."""
     from zwizard.cli import zwizard
-    from zwizard.errors import ZwizardError
-    from zwizard.text import sanitise
+    from zwizard.errors import ZwizardError, describe_os_error
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a serial line may not know every glyph
     try:
         code = zwizard.main(standalone_mode=False, prog_name="zwizard")
     except ZwizardError as error:
-        sys.stderr.write(f"zwizard: {sanitise(error.message)}\n")
-        if error.hint:
-            sys.stderr.write(f"  {sanitise(error.hint)}\n")
-        sys.exit(error.exit_code)
+        sys.exit(_tell(error))
+    except OSError as error:
+        sys.exit(_tell(describe_os_error(error)))
     except KeyboardInterrupt:
         sys.stderr.write("\nzwizard: interrupted\n")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: ZwizardError) -> int:
+    from zwizard.text import sanitise
+
+    sys.stderr.write(f"zwizard: {sanitise(error.message)}\n")
+    if error.hint:
+        sys.stderr.write(f"  {sanitise(error.hint)}\n")
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -23,3 +23,13 @@ class UsageError(ZwizardError):
     """Input that cannot be used: an option, a recipe, a file that is not what it should be."""
 
     exit_code = 2
+
+
+def describe_os_error(error: OSError) -> ZwizardError:
+    """What the system refused, in words: a full disk, a place that cannot be written to."""
+    where = f"{error.filename}: " if error.filename else ""
+    return ZwizardError(
+        f"{where}{error.strerror or error}",
+        "Free some space, or use a place that you can write to: XDG_CACHE_HOME moves the layers,"
+        " XDG_STATE_HOME the builds.",
+    )

@@ -25,7 +25,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.layers import ARCHIVE, Store
 from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import Privilege, privilege, tree
-from zwizard.errors import ZwizardError
+from zwizard.errors import ZwizardError, describe_os_error
 from zwizard.plan.actions import Chroot
 from zwizard.plan.step import Plan, Step
 
@@ -364,8 +364,8 @@ def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
     """The worker's whole life; 0 if the archive was made."""
     os.umask(0o022)
     store = Store(layer_directory)
-    store.directory.mkdir(parents=True, exist_ok=True)
     try:
+        store.directory.mkdir(parents=True, exist_ok=True)
         worker = Worker(build, plan.make(build.recipe()), store, fresh)
         return 0 if worker.run() else 1
     except perform.Cancelled:
@@ -373,6 +373,10 @@ def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
         return 130
     except ZwizardError as error:
         journal.append(build.journal, "build-failed", error=error.message, hint=error.hint)
+        return 1
+    except OSError as error:  # the archive's or the layers' place: full, or not to be written
+        told = describe_os_error(error)
+        journal.append(build.journal, "build-failed", error=told.message, hint=told.hint)
         return 1
 
 
