@@ -187,6 +187,45 @@ def test_what_the_command_line_carries_cannot_act_on_the_terminal(run: Run) -> N
     assert "\u202e" not in err
 
 
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CACHE_HOME"])
+def test_a_place_that_cannot_be_written_is_told_with_what_moves_it(
+    run: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    code, out, err = run("build", recipe)
+    assert code == 1
+    assert f"{tmp_path / 'file'}" in out + err
+    assert variable in out + err
+    assert "Traceback" not in out + err
+
+
+def test_a_full_disk_behind_the_output_is_told_and_not_traced(recipe: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is no file
+        done = subprocess.run(
+            [sys.executable, "-m", "zwizard", "plan", str(recipe)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_lacks_a_glyph_gets_another(build: Build) -> None:
+    begin(build)
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard", "show", "web"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"? bootstrap" in done.stdout
+
+
 # --- list, show, log ----------------------------------------------------------------------------
 
 

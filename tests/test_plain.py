@@ -71,7 +71,7 @@ LEAVE = UP + ENTER  # the last entry of the review
 SAVE = ("3", ENTER)
 
 
-def test_enter_all_the_way_leads_to_the_review_of_the_default_recipe(
+def test_enter_all_the_way_asks_everything_and_leads_to_the_default_recipe(
     keyboard: PipeInput, capsys: Capture
 ) -> None:
     press(keyboard, ENTER * len(QUESTIONS), LEAVE)
@@ -80,27 +80,17 @@ def test_enter_all_the_way_leads_to_the_review_of_the_default_recipe(
     assert "== Review: debian-vm, vm · Debian bookworm. Nothing has run yet." in said
     assert questions.to_recipe(given()) == Recipe()
     assert builds.everything() == []
+    asked_in_order_with_reasons(said)
+    assert max(len(line) for line in said.splitlines() if " " in line.strip()) <= 80
 
 
-def test_every_question_is_asked_in_order_with_its_reason(
-    keyboard: PipeInput, capsys: Capture
-) -> None:
-    press(keyboard, ENTER * len(QUESTIONS), LEAVE)
-    plain.new(None)
-    said = " ".join(capsys.readouterr().out.split())
-    places = [said.index(" ".join(question.why.split())) for question in QUESTIONS]
+def asked_in_order_with_reasons(said: str) -> None:
+    words = " ".join(said.split())
+    places = [words.index(" ".join(question.why.split())) for question in QUESTIONS]
     assert places == sorted(places)
     for number, page in enumerate(questions.PAGES, 1):
-        assert f"== {page.title} ({number} of 5): {page.heading}" in said
-    assert "Container: Zero-OS boots its own small kernel" in said
-
-
-def test_what_is_said_fits_eighty_columns(keyboard: PipeInput, capsys: Capture) -> None:
-    press(keyboard, ENTER * len(QUESTIONS), LEAVE)
-    plain.new(None)
-    out = capsys.readouterr().out
-    words = [line for line in out.splitlines() if " " in line.strip()]
-    assert max(map(len, words)) <= 80
+        assert f"== {page.title} ({number} of 5): {page.heading}" in words
+    assert "Container: Zero-OS boots its own small kernel" in words
 
 
 def test_answers_are_taken_as_typed_and_chosen(keyboard: PipeInput) -> None:
