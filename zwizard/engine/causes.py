@@ -38,7 +38,11 @@ _CAUSES = tuple(
             "The mirror has no {what}: check the mirror and the suite.",
         ),
         (
-            r"(?:Failed getting release|E: Invalid Release|does not have a Release file)",
+            r"E: Failed getting release file (?P<what>\S+)",
+            "The mirror does not answer, or does not carry this suite: {what}",
+        ),
+        (
+            r"(?:E: Invalid Release|does not have a Release file)",
             "The mirror does not carry this suite: check both.",
         ),
         (
@@ -70,7 +74,8 @@ _CAUSES = tuple(
 
 def likely(log: Path) -> str:
     """What probably went wrong, by the end of ``log``; "" where it is not known."""
-    text = tail(log)
+    # The commands are in the log too, and name faults that have not happened.
+    text = re.sub(r"^\+ .*$", "", tail(log), flags=re.MULTILINE)
     for pattern, said in _CAUSES:
         if found := list(pattern.finditer(text)):
             what = found[-1].groupdict().get("what") or ""

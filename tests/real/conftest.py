@@ -1,0 +1,74 @@
+"""Real artefacts, each built once: a standard Debian VM here, a minimal one by another user."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.real.workplace import Result, Workplace, is_root
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build that has ended: where, how, and its archive."""
+
+    place: Workplace
+    name: str
+    result: Result
+
+    @property
+    def archive(self) -> Path:
+        """The archive."""
+        return self.place.directory / f"{self.name}.tar.gz"
+
+    @property
+    def sha256(self) -> str:
+        """The archive's sum, as the build says."""
+        return str(self.result.last("build-finished")["sha256"])
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Where this session builds."""
+    return Workplace(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="session")
+def vm(place: Workplace) -> Built:
+    """The default recipe, built."""
+    result = place.run("build", place.recipe("debian-vm"), "--json")
+    assert result.code == 0, result.output + result.errors
+    return Built(place, "debian-vm", result)
+
+
+@pytest.fixture(scope="session")
+def ordinary_place() -> Iterator[Workplace]:
+    """Where an ordinary user builds: this one, or a throw-away one with a range of sub-ids."""
+    if not is_root():
+        pytest.skip("these tests already run as an ordinary user")
+    if not _others_can_run():
+        pytest.skip(f"other users cannot run {sys.executable}")
+    name = "zwizard-test"
+    subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)
+    home = Path("/home") / name
+    try:
+        yield Workplace(home, name)
+    finally:
+        subprocess.run(["pkill", "-KILL", "-u", name], check=False)
+        shutil.rmtree(home)
+        subprocess.run(["userdel", name], check=True, capture_output=True)
+
+
+def _others_can_run() -> bool:
+    """Whether every directory above the interpreter and above this project is open to others."""
+    files = (Path(sys.executable).resolve(), Path(sys.executable), Path(__file__).resolve())
+    return all(
+        directory.stat().st_mode & 0o005 == 0o005 for file in files for directory in file.parents
+    )

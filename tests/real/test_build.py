@@ -1,0 +1,323 @@
+"""A Debian VM from the real archive: built, built again, changed, broken, killed, resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.real.conftest import Built
+from tests.real.workplace import Workplace, is_root
+from zwizard.artefact import kernel
+
+pytestmark = pytest.mark.real
+
+
+def members(archive: Path) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(archive) as tar:
+        return {member.name.removeprefix("./"): member for member in tar}
+
+
+class TestTheFirstBuild:
+    def test_ends_ready_with_the_archive_where_the_recipe_says(self, vm: Built) -> None:
+        finished = vm.result.last("build-finished")
+        assert finished["ready"] is True
+        assert finished["artefact"] == str(vm.archive)
+        assert finished["sha256"] == hashlib.sha256(vm.archive.read_bytes()).hexdigest()
+
+    def test_passes_the_check_of_its_own_archive(self, vm: Built) -> None:
+        checked = vm.place.run("check", vm.archive, "--mode", "vm")
+        assert checked.code == 0, checked.output
+
+    def test_has_the_kernel_as_elf_behind_relative_links_in_boot(self, vm: Built) -> None:
+        found = members(vm.archive)
+        target = found["boot/vmlinuz"].linkname
+        assert target.startswith("vmlinuz-6.1.")
+        assert found["boot/initrd.img"].linkname == target.replace("vmlinuz", "initrd.img")
+        with tarfile.open(vm.archive) as tar:
+            file = tar.extractfile(f"./boot/{target}")
+            assert file is not None
+            elf = kernel.verify(file.read()).elf
+            assert elf is not None
+            assert elf.pvh
+
+    def test_holds_nothing_of_the_build_or_of_one_machine(self, vm: Built) -> None:
+        found = members(vm.archive)
+        assert [name for name in found if name.startswith(("dev/", "run/", "tmp/"))] == []
+        assert not any(name.startswith("etc/ssh/ssh_host_") for name in found)
+        assert not any(name.endswith(".deb") for name in found)
+        assert "usr/sbin/policy-rc.d" not in found
+        assert "etc/hostname" not in found
+        assert "var/lib/dbus/machine-id" not in found
+        assert found["etc/machine-id"].size == 0
+
+    def test_stores_owners_as_numbers(self, vm: Built) -> None:
+        assert {(m.uname, m.gname) for m in members(vm.archive).values()} == {("", "")}
+
+    def test_leaves_nothing_behind(self, vm: Built) -> None:
+        assert vm.place.traces() == []
+
+
+class TestBuildingAgain:
+    def test_runs_nothing_and_gives_the_same_archive(self, vm: Built) -> None:
+        again = vm.place.run("build", vm.place.directory / "debian-vm.toml", "--json")
+        assert again.steps("step-started") == []
+        assert again.last("build-finished")["sha256"] == vm.sha256
+
+    def test_packs_again_what_was_damaged_in_the_users_hands(self, vm: Built) -> None:
+        whole = vm.archive.read_bytes()
+        with vm.archive.open("r+b") as file:
+            file.write(b"damage")
+        again = vm.place.run("build", vm.place.directory / "debian-vm.toml", "--json")
+        assert again.steps("step-started") == ["pack"]
+        assert vm.archive.read_bytes() == whole
+
+    def test_after_a_late_answer_changed_runs_only_what_follows(self, vm: Built) -> None:
+        recipe = vm.place.recipe("late", '[system]\ntimezone = "Europe/Brussels"\n')
+        late = vm.place.run("build", recipe, "--json")
+        assert late.code == 0, late.output
+        assert late.steps("step-started") == ["system", "clean", "pack"]
+        archive = vm.place.directory / "late.tar.gz"
+        assert members(archive)["etc/localtime"].linkname.endswith("Europe/Brussels")
+
+
+class TestTheScript:
+    @pytest.mark.skipif(not is_root(), reason="the script runs as root")
+    def test_runs_on_its_own_and_leads_to_the_same_bytes(self, vm: Built, tmp_path: Path) -> None:
+        script = tmp_path / "build.sh"
+        plan = vm.place.run("plan", vm.place.directory / "debian-vm.toml", "--script")
+        script.write_text(plan.output, encoding="utf-8")
+        tree, archive = tmp_path / "tree", tmp_path / "by-hand.tar.gz"
+        done = subprocess.run(
+            ["bash", script, tree, archive],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert hashlib.sha256(archive.read_bytes()).hexdigest() == vm.sha256
+
+
+class TestAnOrdinaryUser:
+    def test_builds_the_same_bytes_without_root(
+        self, vm: Built, ordinary_place: Workplace
+    ) -> None:
+        result = ordinary_place.run("build", ordinary_place.recipe("debian-vm"), "--json")
+        assert result.code == 0, result.output + result.errors
+        assert result.last("build-finished")["sha256"] == vm.sha256
+        assert ordinary_place.traces() == []
+        cleaned = ordinary_place.run("clean", "--all")
+        assert cleaned.code == 0, cleaned.errors
+        assert list(ordinary_place.layers.iterdir()) == []
+
+
+class TestTrixie:
+    def test_minimal_with_every_late_answer_is_ready(self, place: Workplace) -> None:
+        recipe = place.recipe(
+            "trixie",
+            """
+            [source]
+            suite = "trixie"
+            variant = "minimal"
+            packages = ["htop"]
+            [system]
+            timezone = "Europe/Brussels"
+            locale = "nl_BE.UTF-8"
+            services = ["fstrim.timer"]
+            run = ["echo welcome > /etc/motd"]
+            """,
+        )
+        result = place.run("build", recipe, "--json")
+        assert result.code == 0, result.output
+        found = members(place.directory / "trixie.tar.gz")
+        assert "usr/bin/htop" in found
+        assert found["etc/motd"].size == len("welcome\n")
+        assert "etc/systemd/system/timers.target.wants/fstrim.timer" in found
+
+
+class TestWhatGoesWrong:
+    """Each ends in a clear message, keeps what is finished, and leaves nothing behind."""
+
+    @pytest.mark.parametrize(
+        ("tables", "step", "cause"),
+        [
+            ('[source]\npackages = ["no-such-package"]', "more-packages", "no-such-package"),
+            ('[system]\ntimezone = "Europe/Atlantis"', "system", "Europe/Atlantis"),
+            ('[system]\nlocale = "xx_XX.UTF-8"', "system", "xx_XX.UTF-8"),
+            ('[system]\nservices = ["nothing-like-it"]', "system", "nothing-like-it"),
+        ],
+    )
+    def test_an_answer_that_the_suite_does_not_know(
+        self, vm: Built, tables: str, step: str, cause: str
+    ) -> None:
+        result = vm.place.run("build", vm.place.recipe("wrong", tables), "--json")
+        assert result.code == 1
+        failed = result.last("build-failed")
+        assert failed["error"].startswith(f"{step}: ")
+        assert cause in failed["cause"]
+        assert result.steps("step-reused")[:2] == ["bootstrap", "packages"]
+        assert vm.place.traces() == []
+
+    def test_a_command_of_the_users_that_fails(self, vm: Built) -> None:
+        tables = '[system]\nrun = ["echo before", "printf \'it hurts\\\\n\'; exit 7"]'
+        result = vm.place.run("build", vm.place.recipe("wrong", tables))
+        assert result.code == 1
+        assert "exit status 7" in result.output
+        assert "it hurts" in result.output
+        assert vm.place.traces() == []
+
+    @pytest.mark.parametrize("tool", ["mmdebstrap", "debootstrap"])
+    def test_a_mirror_that_does_not_answer(self, vm: Built, tool: str) -> None:
+        tables = f'[source]\nmirror = "http://127.0.0.1:9/debian"\nbootstrap = "{tool}"'
+        result = vm.place.run("build", vm.place.recipe("wrong", tables), "--json")
+        assert result.code == 1
+        assert "127.0.0.1" in result.last("build-failed")["cause"]
+        assert vm.place.traces() == []
+
+    def test_a_directory_that_cannot_be_written_to(self, place: Workplace) -> None:
+        recipe = place.recipe("nowhere", '[output]\ndirectory = "/proc/nowhere"')
+        result = place.run("build", recipe)
+        assert result.code == 1
+        assert "/proc/nowhere" in result.output
+
+    def test_mending_the_answer_goes_on_from_there(self, vm: Built) -> None:
+        vm.place.run("build", vm.place.recipe("mended", '[system]\nrun = ["false"]'))
+        result = vm.place.run(
+            "build", vm.place.recipe("mended", '[system]\nrun = ["true"]'), "--json"
+        )
+        assert result.code == 0
+        assert result.steps("step-started") == ["commands", "clean", "pack"]
+
+
+class TestBeingStopped:
+    """A build that hangs in the user's command, on top of layers that are there."""
+
+    HANGS = '[system]\nrun = ["trap : TERM; (setsid sleep 1234 &) ; sleep 4321"]'
+
+    def hanging(self, vm: Built, name: str) -> subprocess.Popen[str]:
+        process = vm.place.start("build", vm.place.recipe(name, self.HANGS))
+        vm.place.wait_for_step(name, "commands")
+        log = vm.place.build_directory(name) / "logs/06-commands.log"
+        vm.place.wait_for(lambda: log.exists() and b"sleep 4321" in log.read_bytes(), "no log")
+        return process
+
+    def resumed(self, vm: Built, name: str) -> None:
+        """It goes on where it was, once its command has been mended."""
+        vm.place.recipe(name, '[system]\nrun = ["true"]')
+        result = vm.place.run("build", vm.place.directory / f"{name}.toml", "--json")
+        assert result.code == 0, result.output
+        assert result.steps("step-started")[0] in {"commands", "clean", "pack"}
+
+    def test_cancelling_stops_it_and_keeps_what_is_finished(self, vm: Built) -> None:
+        process = self.hanging(vm, "cancelled")
+        assert vm.place.run("cancel", "cancelled").code == 0
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "stopped" in output
+        vm.place.wait_for(lambda: vm.place.traces() == [], "something is left", 20)
+        self.resumed(vm, "cancelled")
+
+    def test_ctrl_c_in_the_foreground_stops_it(self, vm: Built) -> None:
+        process = self.hanging(vm, "interrupted")
+        os.kill(_zwizard_of(process), signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        vm.place.wait_for(lambda: vm.place.traces() == [], "something is left", 20)
+
+    def test_killing_the_face_leaves_it_running_and_it_can_be_attached_to(self, vm: Built) -> None:
+        process = self.hanging(vm, "detached")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert '"state": "running"' in vm.place.run("show", "detached", "--json").output
+        attached = vm.place.start("resume", "detached")
+        vm.place.run("cancel", "detached")
+        assert "commands" in attached.communicate(timeout=60)[0]
+        assert attached.returncode == 130
+
+    def test_killing_the_runners_worker_is_told_and_cleared_up(self, vm: Built) -> None:
+        process = self.hanging(vm, "killed")
+        (worker,) = _processes("zwizard.engine.runner", "--inside", "builds/killed", "python")
+        os.kill(worker, signal.SIGKILL)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "SIGKILL" in output
+        assert "everything finished is kept" in output
+        vm.place.wait_for(lambda: vm.place.traces() == [], "something is left", 20)
+        self.resumed(vm, "killed")
+
+    def test_killing_the_whole_runner_leaves_nothing_running(self, vm: Built) -> None:
+        process = self.hanging(vm, "felled")
+        for runner in _processes("zwizard.engine.runner", "builds/felled"):
+            os.kill(runner, signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == 1
+        vm.place.wait_for(lambda: _running(vm.place) == [], "something runs on", 20)
+        assert '"state": "interrupted"' in vm.place.run("show", "felled", "--json").output
+        self.resumed(vm, "felled")
+        assert vm.place.traces() == []
+
+    def test_a_second_runner_is_refused(self, vm: Built) -> None:
+        process = self.hanging(vm, "twice")
+        vm.place.recipe("twice", '[system]\nrun = ["true"]')
+        second = vm.place.run("build", vm.place.directory / "twice.toml")
+        assert second.code == 2
+        assert "is being built" in second.errors
+        assert vm.place.run("rm", "twice", "--yes").code == 2
+        vm.place.run("cancel", "twice")
+        process.communicate(timeout=60)
+
+
+def _running(place: Workplace) -> list[str]:
+    return [trace for trace in place.traces() if not trace.startswith("file ")]
+
+
+def _zwizard_of(process: subprocess.Popen[str]) -> int:
+    """`env` and `setpriv` become what they run, so the process is zwizard itself."""
+    return process.pid
+
+
+def _processes(*words: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().decode().replace("\0", " ")
+        except OSError:
+            continue
+        if all(word in command for word in words) and not command.startswith("unshare"):
+            found.append(int(entry.name))
+    return found
+
+
+class TestWithoutOverlayfs:
+    @pytest.mark.skipif(not is_root(), reason="mounts a file system to build on")
+    def test_layers_are_copies_and_the_archive_is_the_same(
+        self, vm: Built, tmp_path: Path
+    ) -> None:
+        """On a cache that is itself an overlay, overlayfs refuses to be mounted."""
+        other = Workplace(tmp_path)
+        recipe = other.recipe("debian-vm")
+        for name in ("lower", "upper", "work", "cache"):
+            (tmp_path / name).mkdir()
+        mount = (
+            f"mount -t overlay overlay {tmp_path}/cache"
+            f" -o lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+        )
+        script = f'{mount} && exec "$@"'
+        command = [
+            "unshare",
+            "--mount",
+            "bash",
+            "-c",
+            script,
+            "-",
+            *other.command("build", recipe),
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert vm.sha256 in done.stdout
