@@ -77,7 +77,7 @@ def test_enter_all_the_way_asks_everything_and_leads_to_the_default_recipe(
     press(keyboard, ENTER * len(QUESTIONS), LEAVE)
     assert plain.new(None) == 0
     said = capsys.readouterr().out
-    assert "== Review: debian-vm, vm · Debian bookworm. Nothing has run yet." in said
+    assert "== Review: debian-vm, vm · Debian bookworm\nNothing runs before you say so.\n" in said
     assert questions.to_recipe(given()) == Recipe()
     assert builds.everything() == []
     asked_in_order_with_reasons(said)

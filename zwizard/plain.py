@@ -278,7 +278,8 @@ def _plan_of(build: builds.Build) -> Plan | None:
 def _show(outlook: _Outlook) -> None:
     ahead = outlook.forecast
     _say("")
-    _say(f"== Review: {outlook.recipe.name}, {listing.what(outlook.recipe)}. Nothing has run yet.")
+    _say(f"== Review: {outlook.recipe.name}, {listing.what(outlook.recipe)}")
+    _say("Nothing runs before you say so.")
     for state in ahead.steps:
         _say(_row(state), indent="  ", hang=" " * 31)
     _say(f"Archive: {outlook.output / outlook.plan.archive}")

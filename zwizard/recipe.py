@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -137,6 +138,9 @@ _ABSOLUTE = _matching(r"/[^\0]*", "an absolute path inside the image, such as /a
 _SUITE = _matching(r"[a-z][a-z0-9.-]*", "a suite's name, such as bookworm")
 _SHA256 = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 sum: 64 hexadecimal digits")
 _SLUG = _matching(r"[a-z][a-z0-9-]*", "a rule's name, such as setuid-files")
+
+
+_hints = cache(get_type_hints)  # asked for at every key of every recipe
 
 
 def _key(default: Any, check: Check = lambda _: "") -> Any:
@@ -294,7 +298,7 @@ class Recipe:
 def check_value(key: str, value: object) -> Problem | None:
     """What is wrong with ``value`` for the recipe's ``key`` ("source.suite"), alone."""
     section, _, name = key.rpartition(".")
-    owner = get_type_hints(Recipe)[section] if section else Recipe
+    owner = _hints(Recipe)[section] if section else Recipe
     problems: list[Problem] = []
     _read_value(owner, next(f for f in fields(owner) if f.name == name), value, key, problems)
     return problems[0] if problems else None
@@ -311,7 +315,7 @@ def default_value(key: str) -> object:
 def _read(cls: Any, data: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Any:
     """An instance of dataclass ``cls`` from ``data``; what is wrong goes to ``problems``."""
     known = {f.name: f for f in fields(cls)}
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     values = {}
     for name, value in data.items():
         key = f"{prefix}{name}"
@@ -332,7 +336,7 @@ def _read(cls: Any, data: Mapping[str, Any], prefix: str, problems: list[Problem
 def _read_value(
     owner: Any, spec: Field[Any], value: object, key: str, problems: list[Problem]
 ) -> Any:
-    kind = get_type_hints(owner)[spec.name]
+    kind = _hints(owner)[spec.name]
     default = spec.default if spec.default is not MISSING else {}
     wanted, good = _TYPES[kind]
     if isinstance(value, list):
