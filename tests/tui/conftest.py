@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import pytest
 from rich.console import Console
@@ -58,6 +58,16 @@ def app(make_app: MakeApp) -> ZwizardApp:
     return make_app()
 
 
+S = TypeVar("S")
+
+
+def on(app: ZwizardApp, kind: type[S]) -> S:
+    """The screen that is shown, which must be of this kind."""
+    screen: object = app.screen
+    assert isinstance(screen, kind), screen
+    return screen
+
+
 def frame(app: ZwizardApp) -> str:
     """What is on the screen, as text."""
     width, height = app.size
@@ -66,7 +76,13 @@ def frame(app: ZwizardApp) -> str:
     return console.export_text().replace("\u00a0", " ")
 
 
-_SHORT = {"look", "foresee", "read", "search", "machine"}  # groups of workers that end by themselves
+_SHORT = {
+    "look",
+    "foresee",
+    "read",
+    "search",
+    "machine",
+}  # groups of workers that end by themselves
 
 
 async def settle(pilot: Pilot[None]) -> None:
@@ -147,13 +163,13 @@ def finish(build: Build, report: dict[str, Any]) -> None:
         sha256="ab" * 32,
         bytes=180_000_000,
         ready=report["ready"],
-        blocks=sum(
-            f["severity"] == "must" and f["outcome"] == "fail" for f in report["findings"]
-        ),
+        blocks=sum(f["severity"] == "must" and f["outcome"] == "fail" for f in report["findings"]),
     )
 
 
-def finding(rule: str, severity: str = "must", outcome: str = "pass", **said: str) -> dict[str, Any]:
+def finding(
+    rule: str, severity: str = "must", outcome: str = "pass", **said: str
+) -> dict[str, Any]:
     texts = {"evidence": f"seen {rule}", "source": f"because {rule}", "fix": f"mend {rule}"}
     return {"rule": rule, "severity": severity, "outcome": outcome, **texts, **said}
 
@@ -168,9 +184,11 @@ class Held:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

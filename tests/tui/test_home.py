@@ -15,6 +15,7 @@ from tests.tui.conftest import (
     finding,
     finish,
     frame,
+    on,
     press,
     recipe,
     settle,
@@ -36,7 +37,7 @@ async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: Zw
             assert said in shown
         assert "Enter Open" not in shown  # there is nothing to open
         await press(pilot, "n")
-        assert isinstance(app.screen, Pages)
+        on(app, Pages)
 
 
 async def test_builds_are_listed_with_state_step_size_and_age(app: ZwizardApp) -> None:
@@ -66,9 +67,7 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
             assert "2/7 packages" in frame(app)
             journal.append(build.journal, "step-finished", step="packages", seconds=1.0, bytes=1)
             journal.append(build.journal, "step-started", step="initramfs", log="")
-            home = app.screen
-            assert isinstance(home, Home)
-            home.look()
+            on(app, Home).look()
             await settle(pilot)
             assert "3/7 initramfs" in frame(app)
 
@@ -90,13 +89,13 @@ async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
         rows = app.screen.query_one(BuildRows)
         rows.go("build:web")
         await press(pilot, "enter")
-        assert isinstance(app.screen, Checking)
+        on(app, Checking)
         await press(pilot, "escape")
         rows.go("build:broken")
         await press(pilot, "enter")
-        assert isinstance(app.screen, Building)
+        on(app, Building)
         await press(pilot, "escape")
-        assert isinstance(app.screen, Home)
+        on(app, Home)
 
 
 async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
@@ -107,8 +106,7 @@ async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> Non
         assert "○ answers" in frame(app)
         assert "at Kernel" in frame(app)
         await press(pilot, "enter")
-        assert isinstance(app.screen, Pages)
-        assert app.screen.page == "kernel"
+        assert on(app, Pages).page == "kernel"
 
 
 async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp) -> None:
@@ -118,13 +116,13 @@ async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp)
         await press(pilot, "n")
         assert "Continue them" in frame(app)
         await press(pilot, "escape")
-        assert isinstance(app.screen, Home)
+        on(app, Home)
         assert draft()["name"] == "mine"
         await press(pilot, "n", "c")
-        assert isinstance(app.screen, Pages)
+        on(app, Pages)
         assert draft()["name"] == "mine"
         await press(pilot, "escape", "n", "f")
-        assert isinstance(app.screen, Pages)
+        on(app, Pages)
         assert "name" not in draft()
 
 
@@ -160,7 +158,7 @@ async def test_a_path_to_check_must_exist(app: ZwizardApp) -> None:
         await press(pilot, "c", *"nowhere", "enter")
         assert "nowhere does not exist" in frame(app)
         await press(pilot, *["backspace"] * 7, *"tree", "enter")
-        assert isinstance(app.screen, Checking)
+        on(app, Checking)
 
 
 async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp) -> None:
@@ -169,10 +167,10 @@ async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp)
     app = make_app(file)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert isinstance(app.screen, Pages)
+        on(app, Pages)
         assert draft()["source.suite"] == "trixie"
         await press(pilot, "alt+6")
-        assert isinstance(app.screen, Review)
+        on(app, Review)
         assert "mine.tar.gz" in frame(app)
 
 
@@ -185,7 +183,7 @@ async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: Mak
         await settle(pilot)
         assert "takes their place" in frame(app)
         await press(pilot, "k")
-        assert isinstance(app.screen, Home)
+        on(app, Home)
         assert draft()["name"] == "begun"
 
 
@@ -211,7 +209,7 @@ async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
             assert SHOWN[:9] in frame(app)
             assert "\x1b" not in frame(app)
             await press(pilot, "enter")
-            assert isinstance(app.screen, Building)
+            on(app, Building)
 
 
 async def test_quit_never_asks(app: ZwizardApp) -> None:

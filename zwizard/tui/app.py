@@ -182,8 +182,8 @@ class ZwizardApp(App[None]):
         if walk:
             self.turn_to(walk, "target")
 
-    async def start_build(self, build: Build, instead: Screen[None] | None = None) -> bool:
-        """Start (or resume) a build and show it; whether it runs."""
+    async def start_build(self, build: Build) -> bool:
+        """Start (or resume) a build; whether it runs. What is wrong is shown."""
         machine = await self.machine()
         if machine.privilege.mode == "sudo" and not self.outside(_ask_for_sudo):
             return False
@@ -192,8 +192,6 @@ class ZwizardApp(App[None]):
         except (ZwizardError, OSError) as error:
             self.complain(error)
             return False
-        if instead is None or self.screen is instead:
-            self.show_build(build)
         return True
 
     # --- keys that work everywhere ---

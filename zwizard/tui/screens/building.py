@@ -167,7 +167,7 @@ class Building(View[None]):
             case "change":
                 return not running
             case "checklist":
-                return not running and self.build.report_file.exists()
+                return self.status.state in {"ready", "not-ready"}
             case "copy":
                 return bool(self.status.command) and self.status.state == "failed"
             case _:
@@ -185,7 +185,7 @@ class Building(View[None]):
     @work
     async def action_retry(self) -> None:
         """Go on at the step it was in."""
-        await self.zwizard.start_build(self.build, instead=self)
+        await self.zwizard.start_build(self.build)
 
     @work
     async def action_change(self) -> None:

@@ -175,8 +175,9 @@ class Home(View[None]):
     @work
     async def action_resume(self) -> None:
         """Go on with the build at the step it was in."""
-        if entry := self._entry():
-            await self.zwizard.start_build(entry.build)
+        entry = self._entry()
+        if entry and await self.zwizard.start_build(entry.build):
+            self.zwizard.show_build(entry.build)
 
     @work
     async def action_delete(self) -> None:

@@ -105,6 +105,8 @@ class Pages(View[None]):
             return
         for field in fields:
             field.look(self.walk.answers)
+        # What is wrong is said below the answer, where there may be no room as yet.
+        self.call_after_refresh(event.field.scroll_visible, animate=False)
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()

@@ -148,8 +148,9 @@ class Review(View[None]):
         self._starting = True
         try:
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
-            if await self.zwizard.start_build(build, instead=self):
-                self.walk.answers.clear()
+            if await self.zwizard.start_build(build):
+                self.walk.answers.clear()  # they are in the build's recipe now
+                self.zwizard.show_build(build)
         except (ZwizardError, OSError) as error:
             self.zwizard.complain(error)
         finally:

@@ -7,14 +7,16 @@ from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Static
+from textual.widgets import Input, Static, TextArea
 
 
 def shown(screen: Screen[object]) -> list[ActiveBinding]:
     """The bindings worth showing, each action once, those that cannot be used left out."""
     found: dict[tuple[object, str], ActiveBinding] = {}
+    typing = isinstance(screen.focused, Input | TextArea)
     for active in screen.active_bindings.values():
-        if active.binding.show and active.enabled:
+        typed = typing and (len(active.binding.key) == 1 or active.binding.key == "slash")
+        if active.binding.show and active.enabled and not typed:
             found.setdefault((active.node, active.binding.action), active)
     return list(found.values())
 
@@ -28,20 +30,32 @@ class Keys(Static):
     def on_mount(self) -> None:
         """Keep up with what the focus and the screen's state make possible."""
         self.screen.bindings_updated_signal.subscribe(self, self._renew)
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Fill the lines anew."""
         self._renew(self.screen)
 
     def _renew(self, screen: Screen[object]) -> None:
-        if screen is self.screen and self.is_attached:
-            self.update(Content("  ").join(self._key(active) for active in shown(screen)))
+        if screen is self.screen and self.is_attached and self.size.width:
+            self.update(Content("\n").join(self._lines(screen)))
+
+    def _lines(self, screen: Screen[object]) -> list[Content]:
+        """The keys on lines; a key and its word stay together."""
+        lines: list[Content] = []
+        for key in map(self._key, shown(screen)):
+            wider = Content("  ").join([lines[-1], key]) if lines else key
+            if lines and wider.cell_length <= self.size.width:
+                lines[-1] = wider
+            else:
+                lines.append(key)
+        return lines
 
     def _key(self, active: ActiveBinding) -> Content:
         key = self.app.get_key_display(active.binding)
         press = Style.from_meta({"press": active.binding.key})
-        # A hard space keeps a key and its word on one line.
-        words = active.binding.description.replace(" ", "\u00a0")
-        return Content.assemble((key, "bold $text-accent"), ("\u00a0" + words, "$text")).stylize(
-            press
-        )
+        return Content.assemble(
+            (key, "bold $text-accent"), " ", active.binding.description
+        ).stylize(press)
 
     def on_click(self, event: events.Click) -> None:
         """Press the key that was clicked."""

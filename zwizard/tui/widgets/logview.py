@@ -35,10 +35,11 @@ class LogView(ScrollView, can_focus=True):
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f,end", "follow", "Follow", tooltip="Go to the end of the log and stay there"),
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("n", "again(False)", "Next", show=False, tooltip="The next match"),
-        Binding("N", "again(True)", "Previous", show=False, tooltip="The match before"),
+        Binding("f", "follow", "Follow log", tooltip="Go to the end of the log and stay there"),
+        Binding("end", "follow", "Follow", show=False),
+        Binding("slash", "search", "Search log", tooltip="Find a text in the log"),
+        Binding("n", "again(False)", "Next", tooltip="The next match"),
+        Binding("N", "again(True)", "Previous", tooltip="The match before"),
         Binding("home", "start", "Start", show=False),
     ]
 
@@ -77,18 +78,22 @@ class LogView(ScrollView, can_focus=True):
         self.refresh()
 
     def _close(self) -> None:
-        if self.file:
+        if self.file is not None:
             self.file.close()
         self.file = None
 
     def _tick(self) -> None:
-        if not (self.file and self.file.grow()):
+        if self.file is None or not self.file.grow():
             return
         self.virtual_size = Size(self._widest, len(self.file))
         if self.following:
             self._to_end()
         self.refresh()
         self.post_message(self.Grown())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """The next match needs one to begin with."""
+        return action != "again" or bool(self.wanted)
 
     # --- where it is ---
 
@@ -106,8 +111,11 @@ class LogView(ScrollView, can_focus=True):
 
     def on_resize(self, _: events.Resize) -> None:
         """A view at the end stays there."""
+        self.call_after_refresh(self._keep_following)
+
+    def _keep_following(self) -> None:
         if self.following:
-            self.call_after_refresh(self._to_end)
+            self._to_end()
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""
@@ -136,10 +144,11 @@ class LogView(ScrollView, can_focus=True):
     async def search(self, text: str, *, back: bool = False) -> None:
         """Go to the nearest line with ``text`` after (or before) the last match, or the view."""
         file = self.file
-        if not (file and text):
+        if file is None or not text:
             return
         fresh = text != self.wanted or self.found is None
         self.wanted = text
+        self.refresh_bindings()
         here = round(self.scroll_y) if fresh or self.found is None else self.found
         start = here if fresh else here + (-1 if back else 1)
         ends = (start, len(file) - 1 if back else 0)  # once round
@@ -167,8 +176,8 @@ class LogView(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         width, number = self.size.width, top + y
         style = self.rich_style
-        if not self.file or number >= len(self.file):
-            text = self.quiet if y == 0 and not (self.file and len(self.file)) else ""
+        if self.file is None or number >= len(self.file):
+            text = self.quiet if number == 0 else ""
             return Strip([Segment(text, style)]).crop_extend(0, width, style)
         text = self.file.line(number)
         self._widen(cell_len(text))
@@ -190,20 +199,20 @@ class LogView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found"}
 
     def _widen(self, width: int) -> None:
-        if width > self._widest and self.file:
+        if width > self._widest and self.file is not None:
             self._widest = width
             size = Size(width, len(self.file))
             self.call_later(self._resize_to, size)
 
     def _resize_to(self, size: Size) -> None:
-        if self.file and size.width == self._widest:
+        if self.file is not None and size.width == self._widest:
             self.virtual_size = Size(size.width, len(self.file))
 
     # --- copying ---
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text; only the lines it touches are read."""
-        if not self.file:
+        if self.file is None:
             return None
         first = selection.start.y if selection.start else 0
         last = selection.end.y if selection.end else len(self.file) - 1
@@ -248,7 +257,7 @@ class LogPane(Vertical):
     @on(LogView.Grown)
     def _retitle(self) -> None:
         view = self.query_one(LogView)
-        count = len(view.file) if view.file else 0
+        count = 0 if view.file is None else len(view.file)
         if not count:
             place = ""
         elif view.following:

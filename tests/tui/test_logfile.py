@@ -1,0 +1,124 @@
+"""The index of a log: lines of any length and content, growing, beginning anew, searched."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zwizard.tui.widgets.logfile import LogFile
+
+
+def opened(path: Path) -> LogFile:
+    log = LogFile(path)
+    log.grow()
+    return log
+
+
+def test_a_file_that_is_not_there_yet_has_no_lines(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log")
+    assert not log.grow()
+    assert len(log) == 0
+    (tmp_path / "log").write_text("a\n")
+    assert log.grow()
+    assert len(log) == 1
+    log.close()
+
+
+def test_a_line_that_is_still_being_written_counts_and_grows(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntw")
+    log = opened(path)
+    assert [log.line(n) for n in range(len(log))] == ["one", "tw"]
+    with path.open("ab") as file:
+        file.write(b"o\n")
+    assert log.grow()
+    assert [log.line(n) for n in range(len(log))] == ["one", "two"]
+    assert not log.grow()
+    log.close()
+
+
+def test_a_log_that_begins_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    log = opened(path)
+    path.write_bytes(b"new\n")
+    assert log.grow()
+    assert [log.line(n) for n in range(len(log))] == ["new"]
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"10%\r50%\r99%", "99%"),
+        (b"done\r", "done"),
+        (b"\x1b[31mred\x1b[0m\x1b]0;title\x07", "red"),
+        (b"\x1b[2J\x1b", "\ufffd"),
+        (b"caf\xc3\xa9 \xff", "café \ufffd"),
+        (b"a\tb", "a       b"),
+        (b"50%\r" * 10_000 + b"100%", "100%"),
+    ],
+)
+def test_a_line_is_shown_as_a_terminal_would_leave_it(
+    tmp_path: Path, raw: bytes, shown: str
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(raw + b"\n")
+    log = opened(path)
+    assert log.line(0) == shown
+    log.close()
+
+
+def test_of_an_endless_line_the_beginning_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 5_000_000)
+    log = opened(path)
+    assert log.line(0).startswith("xxx")
+    assert log.line(0).endswith(f"{5_000_000 - 16 * 1024} bytes more")
+    log.close()
+
+
+@given(lines=st.lists(st.sampled_from(["", "a", "needle", "a needle", "b" * 3000]), max_size=30))
+def test_searching_finds_what_reading_finds(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    log = opened(path)
+    hits = [n for n, line in enumerate(lines) if "needle" in line]
+    for start in range(len(lines)):
+        after = [n for n in hits if n >= start]
+        before = [n for n in hits if n <= start]
+        assert log.find("needle", start, back=False) == (after[0] if after else None)
+        assert log.find("needle", start, back=True) == (before[-1] if before else None)
+    log.close()
+
+
+def test_what_was_overwritten_is_not_found(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"needle\rgone\nneedle\n")
+    log = opened(path)
+    assert log.find("needle", 0, back=False) == 1
+    assert log.find("Needle", 0, back=False) is None  # capitals are meant
+    assert log.find("NEEDLE".lower(), 1, back=True) == 1
+    log.close()
+
+
+def test_a_million_lines_take_seconds_and_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(
+        b"Setting up a package with a name of some length (1:9.2p1-2) ...\n" * 1_000_000
+    )
+    log = LogFile(path)
+    since = time.perf_counter()
+    while log.grow(limit=1 << 20):
+        pass
+    took = time.perf_counter() - since
+    assert len(log) == 1_000_000
+    assert took < 4  # 500 000 lines/s is the bar; twice that long for a busy machine
+    assert log.find("absent", 0, back=False) is None
+    log.close()
