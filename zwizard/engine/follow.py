@@ -30,7 +30,9 @@ def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
     tell = _tell_json if as_json else _tell
     try:
         if not pending:
-            runner.start(build, fresh=fresh)
+            begun = runner.start(build, fresh=fresh)
+            # What a runner that has left by now still wrote is not of this run.
+            reader = reader if begun is None else Reader(build.journal, begun)
         return _until_end(build, reader, pending, tell)
     except KeyboardInterrupt:
         builds.request_cancel(build)

@@ -42,11 +42,14 @@ def replay(path: Path) -> list[Event]:
 
 
 class Reader:
-    """Reads a journal as it grows: each call to :meth:`read` yields the events since the last."""
+    """Reads a journal as it grows: each call to :meth:`read` yields the events since the last.
 
-    def __init__(self, path: Path) -> None:
+    ``position``: where to begin, in bytes.
+    """
+
+    def __init__(self, path: Path, position: int = 0) -> None:
         self.path = path
-        self._position = 0
+        self._position = position
 
     def read(self) -> Iterator[Event]:
         """The whole lines written since; an unfinished one stays for the next time."""

@@ -37,18 +37,20 @@ LAST = frozenset({"build-finished", "build-failed", "build-cancelled", "build-in
 _SUM = "sha256"  # the file beside a packed archive that holds its sum
 
 
-def start(build: Build, *, fresh: bool = False) -> None:
+def start(build: Build, *, fresh: bool = False) -> int | None:
     """Start the runner of ``build``, and return when it holds the build; it outlives the caller.
 
-    ``fresh`` makes every layer anew. A runner that is already at work is left at it. Raises
-    ZwizardError if it does not come up, with what it printed.
+    ``fresh`` makes every layer anew. Returns where in the journal (bytes) what it says begins; a
+    runner that is already at work is left at it, and None returned. Raises ZwizardError if it does
+    not come up, with what it printed.
     """
     if _at_work(build):
-        return
+        return None
     right = privilege()
     if right.mode == "none":
         raise ZwizardError(right.why, right.remedy)
     begun = _length(build.journal)
+    paths.cache().mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
     command = (*right.launch(), sys.executable, "-m", _MODULE, str(build.directory))
     with build.runner_log.open("wb") as output:
         process = subprocess.Popen(
@@ -56,7 +58,8 @@ def start(build: Build, *, fresh: bool = False) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            # sudo knows whom it has asked by this session; the supervisor leaves it by itself.
+            start_new_session=right.mode != "sudo",
             cwd="/",
         )
     while _length(build.journal) == begun:
@@ -69,6 +72,7 @@ def start(build: Build, *, fresh: bool = False) -> None:
         time.sleep(0.02)
     # It is nobody's child from here on, as far as this process cares.
     threading.Thread(target=process.wait, daemon=True).start()
+    return begun
 
 
 def _at_work(build: Build) -> bool:
@@ -95,6 +99,8 @@ def _length(file: Path) -> int:
 
 def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
     """Hold the build's lock, run the worker in namespaces of its own, and tidy up behind it."""
+    with contextlib.suppress(PermissionError):
+        os.setsid()  # unless it leads a session already
     right = privilege()
     descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -111,21 +117,29 @@ def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
         pass_fds=(descriptor,),
         preexec_fn=_die_with_parent,
     )
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # closing a terminal stops no build
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: build.cancel_request.touch())
     status = worker.wait()
     _sweep(store, build, right)
     build.cancel_request.unlink(missing_ok=True)
     if status != 0 and _unfinished(build):
-        said = build.runner_log.read_text("utf-8", "replace").strip().splitlines()
         journal.append(
             build.journal,
             "build-interrupted",
-            error=f"the runner was stopped: {perform.describe(status)}",
-            hint="Resume it: everything finished is kept." + (f" ({said[-1]})" if said else ""),
+            error=f"the runner ended before the build did: {_last_words(build, status)}",
+            hint="Resume it: everything finished is kept.",
         )
     _give_back(build)
     return status
+
+
+def _last_words(build: Build, status: int) -> str:
+    said = build.runner_log.read_text("utf-8", "replace").strip().splitlines()
+    if not said or said[-1].startswith("unshare:"):
+        # unshare passes a signal on to itself, or fails to (util-linux 2.38).
+        return "it was killed"
+    return f"{said[-1]} ({perform.describe(status)})"
 
 
 def _die_with_parent() -> None:
@@ -148,11 +162,12 @@ def _unfinished(build: Build) -> bool:
 
 
 def _give_back(build: Build) -> None:
-    """Under sudo, what root wrote into the user's build directory becomes the user's."""
+    """Under sudo, what root wrote for the user becomes the user's: build and archive."""
     owner = build.directory.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        for path in (*build.directory.rglob("*"), build.directory):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        for path in (*build.directory.rglob("*"), build.directory, build.archive()):
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 # --- the worker: the first process of its PID namespace -----------------------------------------
