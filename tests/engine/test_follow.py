@@ -13,11 +13,13 @@ import pytest
 from tests.engine.hand import begin, end, fail, finish, new_build, running
 from zwizard.engine import follow, journal
 from zwizard.engine.builds import Build
+from zwizard.recipe import Recipe, Source
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    return new_build("web", tmp_path)
+    """A build that another test machine, slow enough to start it in earnest, could not finish."""
+    return new_build("web", tmp_path, Recipe(source=Source(mirror="file:///nowhere")))
 
 
 def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
@@ -27,7 +29,7 @@ def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
     def run() -> None:
         with running(build):
             held.set()
-            time.sleep(0.15)
+            time.sleep(0.3)
             what()
 
     thread = threading.Thread(target=run)

@@ -108,6 +108,13 @@ def test_a_reader_tells_each_event_once_and_a_half_line_when_it_is_whole(journal
     assert [event["event"] for event in reader.read()] == ["second", "third"]
 
 
+def test_a_reader_can_begin_where_a_run_begins(journal: Path) -> None:
+    append(journal, "of the run before")
+    reader = Reader(journal, journal.stat().st_size)
+    append(journal, "of this run")
+    assert [event["event"] for event in reader.read()] == ["of this run"]
+
+
 def test_an_event_outlives_a_kill_right_after_it_was_written(journal: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from zwizard.engine.journal import append\n"
