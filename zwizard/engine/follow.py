@@ -11,6 +11,7 @@ from pathlib import Path
 from zwizard.engine import builds, runner
 from zwizard.engine.builds import Build
 from zwizard.engine.journal import Event, Reader
+from zwizard.engine.sandbox import privilege
 from zwizard.text import duration, sanitise, size
 
 _Teller = Callable[[Build, Event], None]
@@ -30,6 +31,7 @@ def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
     tell = _tell_json if as_json else _tell
     try:
         if not pending:
+            privilege().authorise()
             begun = runner.start(build, fresh=fresh)
             # What a runner that has left by now still wrote is not of this run.
             reader = reader if begun is None else Reader(build.journal, begun)

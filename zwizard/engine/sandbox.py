@@ -37,6 +37,13 @@ class Privilege:
         """What goes before the runner's own command to give it that right."""
         return ("sudo", "--non-interactive", "--") if self.mode == "sudo" else ()
 
+    def authorise(self) -> None:
+        """Have sudo ask for its password, where that is needed: on the terminal, and now."""
+        if self.mode != "sudo":
+            return
+        if subprocess.run(["sudo", "-v"], check=False).returncode != 0:
+            raise ZwizardError("sudo did not let you in", "Try again, or ask who may use it here.")
+
     def isolate(self) -> tuple[str, ...]:
         """What goes before a command to run it in namespaces of its own."""
         return _MAPPED if self.mode == "userns" else _UNSHARE
