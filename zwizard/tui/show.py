@@ -19,10 +19,10 @@ _COLOURS: dict[State | StepState, str] = {
     "cancelled": "$text-warning",
     "interrupted": "$text-warning",
     "stopped": "$text-warning",
-    "new": "$text-muted",
-    "waiting": "$text-muted",
+    "new": "$foreground-muted",
+    "waiting": "$foreground-muted",
 }
-MUTED = "$text-muted"
+MUTED = "$foreground-muted"
 
 
 def plain(text: str, style: str = "") -> Content:

@@ -11,7 +11,7 @@ _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", 
 _STYLES: dict[PageState, str] = {
     "done": "$text-success",
     "here": "bold $text-accent",
-    "to-come": "$text-muted",
+    "to-come": "$foreground-muted",
     "look-again": "bold $text-warning",
 }
 

@@ -141,7 +141,7 @@ class Choices(Widget, can_focus=True):
         for reason, group in groupby(rest, key=lambda choice: choice.unavailable):
             names = ", ".join(choice.title for choice in group)
             for line in _wrap(f"– {names}: {reason}", width, indent=2):
-                yield _Line(Content.styled(line, "$text-muted"))
+                yield _Line(Content.styled(line, "$foreground-muted"))
 
     def _stacked(self, choice: Choice, width: int) -> Iterator[_Line]:
         title = _title(choice, choice.value == self.value)
@@ -152,11 +152,11 @@ class Choices(Widget, can_focus=True):
             yield _Line(self._styled(choice, text), spots)
         if self.roomy:
             for text in _wrap(choice.means, width - 4):
-                yield _Line(Content.styled("    " + text, "$text-muted"), spots)
+                yield _Line(Content.styled("    " + text, "$foreground-muted"), spots)
 
     def _styled(self, choice: Choice, text: str) -> Content:
         if choice.unavailable:
-            return Content.styled(text, "$text-muted")
+            return Content.styled(text, "$foreground-muted")
         if choice.value != self.value:
             return Content(text)
         return Content.styled(text, "bold reverse" if self.has_focus else "bold")

@@ -16,10 +16,6 @@ from zwizard.tui.show import block, plain
 from zwizard.tui.widgets.choices import Choices
 
 
-class Line(Input):
-    """A line of text. Up and down go between fields, as Tab does."""
-
-
 class Field(Horizontal):
     """One question. It shows the answer as given, right or wrong, and reports each change."""
 
@@ -47,6 +43,14 @@ class Field(Horizontal):
     def on_mount(self) -> None:
         """Say what is wrong from the beginning."""
         self.look(self._given)
+
+    def on_descendant_focus(self) -> None:
+        """Its label tells where one is."""
+        self.add_class("-here")
+
+    def on_descendant_blur(self) -> None:
+        """One went on."""
+        self.remove_class("-here")
 
     @property
     def control(self) -> Widget:
@@ -89,7 +93,7 @@ class Field(Horizontal):
                 example = question.example
                 if question.kind == "list" and example:
                     example = f"for example: {example}"
-                return Line(one_line(text), example, compact=True)
+                return Input(one_line(text), example, compact=True)
 
     @on(Choices.Changed)
     def _chosen(self, event: Choices.Changed) -> None:
