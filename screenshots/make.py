@@ -150,7 +150,7 @@ async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     from zwizard.tui.outlook import Machine
 
     preflight.free_space = lambda _: 65 * 2**30
-    preflight._place_problems = lambda _: []
+    preflight._place_problems = lambda _: []  # noqa: SLF001 - nobody is ada
     doctor.find = lambda name: f"/usr/bin/{name}"
     machine = Machine(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
@@ -259,7 +259,9 @@ def keep(directory: Path) -> None:
     place = HERE / "builds" / directory.name
     shutil.rmtree(place, ignore_errors=True)
     (place / "logs").mkdir(parents=True)
-    output = re.search(r'^directory = "(.*)"', (directory / "recipe.toml").read_text(), re.M)
+    output = re.search(
+        r'^directory = "(.*)"', (directory / "recipe.toml").read_text(), re.MULTILINE
+    )
     assert output
     tidy: Callable[[str], str] = lambda text: text.replace(  # noqa: E731
         str(directory), f"{HOME}/.local/state/zwizard/builds/{directory.name}"
