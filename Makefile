@@ -21,7 +21,7 @@ run: $(VENV)/.run
 	@if [ -t 0 ] && [ -t 1 ]; then \
 		exec $(BIN)/zwizard; \
 	else \
-		$(BIN)/zwizard doctor --install && exec $(BIN)/zwizard build; \
+		$(BIN)/zwizard doctor --install && echo 'name = "debian-vm"' | $(BIN)/zwizard build -; \
 	fi
 
 test: $(VENV)/.test lint

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from zwizard.engine.builds import Build
+    from zwizard.recipe import Recipe
 
 # What is heavy is imported by the command that needs it: `zwizard --version` needs nothing.
 
@@ -35,6 +36,15 @@ def _complete_build(_c: click.Context, _p: click.Parameter, begun: str) -> list[
 
 def _build_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
     return click.argument("build", required=required, shell_complete=_complete_build)
+
+
+def _recipe(path: Path) -> tuple[Recipe, Path]:
+    """A recipe, and the directory that its paths are relative to."""
+    from zwizard.recipe import Recipe
+
+    if path == Path("-"):
+        return Recipe.from_toml(sys.stdin.read(), "standard input"), Path.cwd()
+    return Recipe.load(path), path.resolve().parent
 
 
 class _Group(click.Group):
@@ -99,21 +109,18 @@ def new(*, plain: bool, recipe: Path | None) -> int:
 
 
 @zwizard.command()
-@click.argument("recipe", type=click.Path(path_type=Path), required=False)
+@click.argument("recipe", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--fresh", is_flag=True, help="Make every layer anew, from today's packages.")
 @_JSON
-def build(recipe: Path | None, *, fresh: bool, as_json: bool) -> int:
+def build(recipe: Path, *, fresh: bool, as_json: bool) -> int:
     """Build RECIPE, here and now; what is finished already is used.
 
-    Without RECIPE: the default one, a Debian VM, into this directory.
+    RECIPE - is standard input; what it leaves out has its default.
     """
     from zwizard.engine import builds
-    from zwizard.recipe import Recipe
 
-    wanted = Recipe.load(recipe) if recipe else Recipe()
-    base = recipe.resolve().parent if recipe else Path.cwd()
-    wanted_build = builds.open_for(wanted, base)
-    return _follow(wanted_build, fresh=fresh, as_json=as_json)
+    wanted, base = _recipe(recipe)
+    return _follow(builds.open_for(wanted, base), fresh=fresh, as_json=as_json)
 
 
 @zwizard.command()
@@ -217,15 +224,14 @@ def clean(*, everything: bool, as_json: bool) -> int:
 
 
 @zwizard.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--script", is_flag=True, help="A bash script that does the same on its own.")
 @_JSON
 def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run; nothing is run."""
     from zwizard.plan import make, render
-    from zwizard.recipe import Recipe
 
-    made = make(Recipe.load(recipe))
+    made = make(_recipe(recipe)[0])
     if as_json:
         click.echo(json.dumps(render.data(made), indent=1))
     else:

@@ -55,7 +55,7 @@ _CAUSES = tuple(
             "A download failed: {what} check the network and the mirror, then retry.",
         ),
         (
-            r"Unit (?:file )?(?P<what>\S+) (?:does not exist|could not be found)",
+            r"[Uu]nit (?:file )?(?P<what>\S+) (?:does not exist|could not be found)",
             "There is no service {what} in the image: mend it in 'Services to enable', or install"
             " its package.",
         ),

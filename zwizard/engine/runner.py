@@ -50,7 +50,8 @@ def start(build: Build, *, fresh: bool = False) -> int | None:
     if right.mode == "none":
         raise ZwizardError(right.why, right.remedy)
     begun = _length(build.journal)
-    paths.cache().mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
+    build.cancel_request.unlink(missing_ok=True)
+    (paths.cache() / "layers").mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
     command = (*right.launch(), sys.executable, "-m", _MODULE, str(build.directory))
     with build.runner_log.open("wb") as output:
         process = subprocess.Popen(
@@ -108,7 +109,6 @@ def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
     except BlockingIOError:
         sys.stderr.write(f"{build.id} has a runner already\n")
         return 1
-    build.cancel_request.unlink(missing_ok=True)
     store = Store(right.layers_below(cache))
     command = (*right.isolate(), sys.executable, "-m", _MODULE, "--inside")
     # The lock goes on to the worker: it is held as long as either of them lives.

@@ -169,9 +169,13 @@ def _mapped() -> bool:
 
 
 def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
-    """Copy the layers into ``new``: without overlayfs every layer is whole, so there is one."""
-    for fingerprint in lower:
-        _run("cp", "-a", "--reflink=auto", f"{store.tree(fingerprint)}/.", str(new))
+    """Copy the one layer there is into ``new``: made without overlayfs, every layer is whole."""
+    if len(lower) > 1:
+        raise ZwizardError(
+            f"overlayfs made the layers in {store.directory}, and cannot be mounted now",
+            "Start from nothing (zwizard clean --all), or make overlayfs available again.",
+        )
+    _run("cp", "-a", "--reflink=auto", f"{store.tree(lower[0])}/.", str(new))
 
 
 def _unmount(place: Path) -> None:

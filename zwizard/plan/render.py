@@ -77,7 +77,12 @@ umask 022
 # In namespaces of its own: whatever happens, the kernel unmounts and ends what was started.
 if [ -z "${{ZWIZARD_INSIDE:-}}" ]; then
 	[ "$(id -u)" -eq 0 ] || {{ echo "run this as root" >&2; exit 2; }}
-	exec env ZWIZARD_INSIDE=1 unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
+	keep=(ZWIZARD_INSIDE=1 PATH="$PATH")
+	for name in {{http,https,ftp,no}}_proxy {{HTTP,HTTPS,FTP,NO}}_PROXY; do
+		[ -z "${{!name:-}}" ] || keep+=("$name=${{!name}}")
+	done
+	exec env --ignore-environment "${{keep[@]}}" \\
+		unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 
 ROOT=$(realpath -m "${{1:-{name}}}")
