@@ -76,6 +76,11 @@ def frame(app: ZwizardApp) -> str:
     return console.export_text().replace("\u00a0", " ")
 
 
+def notes(app: ZwizardApp) -> list[str]:
+    """What was said in passing."""
+    return [note.message for note in app._notifications]
+
+
 _SHORT = {
     "look",
     "foresee",

@@ -14,6 +14,7 @@ from tests.tui.conftest import (
     finding,
     finish,
     frame,
+    notes,
     on,
     press,
     settle,
@@ -194,7 +195,7 @@ async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -
             await press(pilot, "f")
             assert follows(app)
             await press(pilot, "/", *"absent", "enter")
-            await until(pilot, lambda: "'absent' is not in this log" in frame(app))
+            await until(pilot, lambda: "'absent' is not in this log" in notes(app))
 
 
 async def test_a_log_stays_where_it_is_read_and_follows_at_its_end(app: ZwizardApp) -> None:

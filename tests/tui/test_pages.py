@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input, TextArea
 
-from tests.tui.conftest import HOSTILE, draft, frame, on, press, settle
+from tests.tui.conftest import HOSTILE, draft, frame, notes, on, press, settle
 from zwizard import paths, questions
 from zwizard.questions import PAGES
 from zwizard.tui.app import ZwizardApp
@@ -59,6 +59,7 @@ async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: Zwiza
         await press(pilot, "f3")
         assert on(app, Pages).page == "source"
         assert app.screen.focused is field(app, "source.packages").control
+        assert any("More packages" in note for note in notes(app))
 
 
 async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: ZwizardApp) -> None:

@@ -42,7 +42,7 @@ class ZwizardApp(App[None]):
 
     TITLE = "zwizard"
     CSS_PATH = "zwizard.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 3
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
         (0, "-tiny"),
         (LEAST[0], "-narrow"),

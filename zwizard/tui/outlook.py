@@ -9,10 +9,11 @@ from pathlib import Path
 
 from zwizard import plan, questions
 from zwizard.engine import builds, doctor, preflight
-from zwizard.engine.preflight import Forecast
+from zwizard.engine.preflight import Forecast, StepState
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError
 from zwizard.plan import Plan
+from zwizard.questions import from_recipe
 from zwizard.recipe import Recipe, RecipeError
 
 _WORDS = {
@@ -63,7 +64,8 @@ class Trouble:
 class Outlook:
     """What the answers lead to; ``recipe``, ``plan`` and ``forecast`` as far as they do.
 
-    ``output`` is the directory the archive goes to; ``lacking`` the missing programs.
+    ``output`` is the directory the archive goes to; ``lacking`` the missing programs; ``earlier``
+    the recipe that made this archive the last time.
     """
 
     troubles: tuple[Trouble, ...]
@@ -72,6 +74,19 @@ class Outlook:
     forecast: Forecast | None = None
     output: Path = Path()
     lacking: frozenset[str] = frozenset()
+    earlier: Recipe | None = None
+
+    def reason(self, state: StepState) -> str:
+        """Why a step will run; where answers changed, which, from what to what."""
+        if not (self.earlier and self.recipe):
+            return state.reason
+        before, now = from_recipe(self.earlier), from_recipe(self.recipe)
+        changed = [
+            f"{_label(key)}: {before[key] or 'none'} → {now[key] or 'none'}"
+            for key in state.step.answers
+            if key in now and before[key] != now[key]
+        ]
+        return ", ".join(changed) or state.reason
 
 
 def of(given: Mapping[str, str], machine: Machine) -> Outlook:
@@ -91,12 +106,12 @@ def of(given: Mapping[str, str], machine: Machine) -> Outlook:
         return Outlook((Trouble(error.message, error.hint, error.message.partition(" = ")[0]),))
     output = (Path.cwd() / Path(recipe.output.directory).expanduser()).resolve()
     store = preflight.store_of(machine.privilege)
-    before = _before(output / made.archive)
+    earlier, before = _before(output / made.archive)
     ahead = preflight.forecast(made, store, output, before=before)
     troubles = tuple(Trouble(said, remedy) for said, remedy in ahead.problems)
     if machine.privilege.mode == "none":
         troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
-    return Outlook(troubles, recipe, made, ahead, output, _lacking(made, ahead))
+    return Outlook(troubles, recipe, made, ahead, output, _lacking(made, ahead), earlier)
 
 
 def _label(key: str) -> str:
@@ -109,12 +124,13 @@ def _lacking(made: Plan, ahead: Forecast) -> frozenset[str]:
     return doctor.missing(wanted)
 
 
-def _before(archive: Path) -> Plan | None:
-    """The plan by which a build made this archive the last time."""
+def _before(archive: Path) -> tuple[Recipe | None, Plan | None]:
+    """The recipe and plan by which a build made this archive the last time."""
     for build in builds.everything():
         try:
+            recipe = build.recipe()
             if build.archive() == archive:
-                return plan.make(build.recipe())
+                return recipe, plan.make(recipe)
         except UsageError:
             continue  # a recipe this version cannot read or build
-    return None
+    return None, None

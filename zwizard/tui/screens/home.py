@@ -15,6 +15,7 @@ from zwizard import paths, questions
 from zwizard.answers import Answers
 from zwizard.engine import builds, listing, preflight
 from zwizard.engine.builds import Build
+from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
@@ -234,9 +235,16 @@ def _row(entry: Entry, now: float, width: int) -> Content:
         entry.build.id,
         listing.what(entry.recipe),
         listing.where(told),
-        age(now - told.at) if told.at else "",
+        _when(told, now),
         width,
     )
+
+
+def _when(told: Status, now: float) -> str:
+    """How long it has been running, or how long ago it ended."""
+    if told.state == "running":
+        return age(now - told.began).removesuffix(" ago") if told.began else ""
+    return age(now - told.at) if told.at else ""
 
 
 def _columns(state: Content, name: str, what: str, where: str, when: str, width: int) -> Content:
@@ -245,9 +253,9 @@ def _columns(state: Content, name: str, what: str, where: str, when: str, width:
         return join(state, plain(fit(name, 20), "bold"), plain(where))
     return join(
         state,
-        plain(fit(name, width - 68), "bold"),
+        plain(fit(name, min(28, width - 68)), "bold"),
         plain(fit(what, 20), MUTED),
-        plain(fit(where, 15)),
+        plain(fit(where, 15 if width < 100 else 20)),
         plain(when, MUTED),
     )
 

@@ -96,7 +96,7 @@ class Review(View[None]):
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
         now, width = self.zwizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
-        rows += [Row(f"step:{s.step.name}", _step(s, now, width)) for s in states]
+        rows += [Row(f"step:{s.step.name}", _step(s, seen.reason(s), now, width)) for s in states]
         self.query_one(StepRows).show(rows, prefer=f"step:{states[0].step.name}" if states else "")
         self.query_one("#facts", Static).update(_facts(seen, machine))
         self.refresh_bindings()
@@ -119,9 +119,9 @@ class Review(View[None]):
             return
         if kind == "trouble":
             self._mend(self._seen.troubles[int(name)])
-        elif self._seen.plan:
-            step = next(step for step in self._seen.plan.steps if step.name == name)
-            self.app.push_screen(commands(step))
+        elif self._seen.forecast:
+            state = next(s for s in self._seen.forecast.steps if s.step.name == name)
+            self.app.push_screen(commands(state.step, self._seen.reason(state)))
 
     def _mend(self, trouble: Trouble) -> None:
         question = question_of(trouble.key)
@@ -233,14 +233,14 @@ def _trouble(trouble: Trouble) -> Content:
     return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
 
 
-def _step(state: StepState, now: float, width: int) -> Content:
+def _step(state: StepState, reason: str, now: float, width: int) -> Content:
     layer = state.layer
     if layer:
         mark = Content.styled(fit("✓ there already", 15), "$text-success")
         said = f"made {ago(layer.made, now)}"
     else:
         mark = Content.styled(fit("● will run", 15), "$text-accent")
-        said = state.reason
+        said = reason
     amount = size(layer.bytes) if layer else f"~{size(state.step.size)}"
     name = plain(fit(f"{state.number:>2} {state.step.name}", 16), "bold")
     if width < 76:
@@ -262,10 +262,12 @@ def _facts(seen: Outlook, machine: Machine) -> Content:
     return Content("\n").join(lines)
 
 
-def commands(step: Step) -> Reader:
+def commands(step: Step, reason: str) -> Reader:
     """A step to read: why, every exact command, and the document's own where they differ."""
     lines = "\n".join(action.shell() for action in step.actions)
+    said = f"Will run: {reason}" if reason else "There already: none of this has to run."
     parts = [
+        plain(said, MUTED),
         Content("\n").join(block(why, "italic") for why in step.why),
         Content("\n").join([Content.styled("Runs", "bold"), block(lines)]),
     ]
