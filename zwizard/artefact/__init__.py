@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 
 from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.directory import DirectoryView
+from zwizard.artefact.single import FileView
 from zwizard.artefact.tarball import KEEP_NOTHING, Keep, TarballView
 from zwizard.artefact.view import UnreadableError, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DirectoryView", "Keep", "TarballView", "UnreadableError", "View", "open_view"]
+__all__ = [
+    "DirectoryView",
+    "FileView",
+    "Keep",
+    "TarballView",
+    "UnreadableError",
+    "View",
+    "open_view",
+]
 
 
 def open_view(
@@ -27,7 +36,8 @@ def open_view(
     ``keep`` says which contents a one-pass view should hold on to because they will be read
     (others cost another pass); ``progress`` is called with (bytes done, bytes in all) of the
     artefact while it is read. Raises UnreadableError for what is neither a directory nor a
-    gzip file, naming what it is. A broken archive is not an error: the view tells.
+    gzip file nor a disk image, naming what it is. A broken archive is not an error: the view
+    tells.
     """
     path = Path(path)
     try:
@@ -41,9 +51,19 @@ def open_view(
         raise UnreadableError(
             f"{path} cannot be read: {error.strerror}", "Check its permissions."
         ) from error
+    if _is_disk(path, what(head)):
+        return FileView(path)
     if not head.startswith(b"\x1f\x8b"):
         raise UnreadableError(*_not_checkable(path, what(head)))
     return TarballView(path, keep=keep, progress=progress)
+
+
+def _is_disk(path: Path, found: str) -> bool:
+    """Whether a disk image is meant: by its name, or by what it holds."""
+    name = path.name.lower()
+    if name.endswith((".tar.gz", ".tgz")):
+        return False
+    return name.endswith(".raw") or "disk image" in found or "ISO 9660" in found
 
 
 def _not_a_file(path: Path) -> tuple[str, str]:
@@ -54,6 +74,6 @@ def _not_a_file(path: Path) -> tuple[str, str]:
 
 def _not_checkable(path: Path, found: str) -> tuple[str, str]:
     return (
-        f"{path} is {found}, not a directory or a gzip-compressed tar",
+        f"{path} is {found}, not a directory, a gzip-compressed tar or a disk image",
         "Pack the image's files with tar -czf NAME.tar.gz -C DIRECTORY . and check that.",
     )

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_BLOCK = 64 << 10
+_ZEROS = bytes(_BLOCK)
+
 
 class Spool:
     """An unnamed file that grows by whole contents; nothing of it outlives the process."""
@@ -21,11 +24,15 @@ class Spool:
     def keep(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
         """Store contents of ``size`` bytes given as (offset, bytes); returns where they are.
 
-        What no piece covers reads as zeros. Raises OSError when there is no room.
+        What no piece covers reads as zeros; blocks of zeros take no room. Raises OSError when
+        there is none left.
         """
         start = self._end
         for offset, data in pieces:
-            _write_all(self._file.fileno(), data, start + offset)
+            for at in range(0, len(data), _BLOCK):
+                block = data[at : at + _BLOCK]
+                if block != _ZEROS[: len(block)]:
+                    _write_all(self._file.fileno(), block, start + offset + at)
         self._end = start + size
         os.ftruncate(self._file.fileno(), self._end)
         return start, size

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
 KEEP_FILE = 512 << 20
 KEEP_ALL = 1 << 30
+# A disk image is copied too, to be read at random: what is not zeros of one of this size.
+KEEP_IMAGE = 64 << 30
+_IMAGE = "/image.raw"
 _OWNERS = 1000
 _PATH = 4096
 
@@ -176,11 +179,13 @@ class TarballView(IndexedView):
         return not climbs and self._keep(path)
 
     def _hold(self, source: Gunzip, member: Member) -> None:
-        if max(member.size, member.stored) > KEEP_FILE:
+        disk = _inside(member.name)[0] == _IMAGE
+        if max(member.size, member.stored) > (KEEP_IMAGE if disk else KEEP_FILE):
             return
-        if self._kept_bytes + member.size > KEEP_ALL:
-            return
-        self._kept_bytes += member.size
+        if not disk:
+            if self._kept_bytes + member.size > KEEP_ALL:
+                return
+            self._kept_bytes += member.size
         self._kept[member.offset] = self._spool.keep(member.size, contents(source, member))
 
     def open_entry(self, entry: Entry) -> BinaryIO:

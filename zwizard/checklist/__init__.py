@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zwizard.artefact import Keep, UnreadableError, open_view
-from zwizard.checklist import access, archive, cloudinit, container, guest, kernel, mode, tree
+from zwizard.artefact import FileView, Keep, UnreadableError, open_view
+from zwizard.checklist import (
+    access,
+    archive,
+    boot,
+    cloudinit,
+    container,
+    disk,
+    guest,
+    kernel,
+    mode,
+    tree,
+)
 from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
 from zwizard.checklist.report import Finding, Report, render_text
@@ -49,6 +61,9 @@ RULES: tuple[Rule, ...] = (
     *access.RULES,
     *guest.RULES,
     *tree.RULES,
+    *disk.BEFORE,
+    *boot.RULES,
+    *disk.AFTER,
     *container.RULES,
 )
 """The whole checklist, in the order in which it is shown."""
@@ -83,7 +98,8 @@ def check(
             disk_size=disk_size,
             entrypoint=entrypoint,
         )
-        return judge(image, waive=waive)
+        with closing(image):
+            return judge(image, waive=waive)
 
 
 def judge(image: Image, *, waive: Collection[str] = ()) -> Report:
@@ -112,12 +128,17 @@ def find_rule(slug: str) -> Rule:
 def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:
     if image.mode not in rule.modes:
         return not_applicable(f"says nothing about {image.mode.words}")
-    if rule.after and before[rule.after].outcome is not Outcome.PASS:
+    if rule.after and _stops(before[rule.after]):
         return not_applicable(f"not looked at: {rule.after} comes first")
     try:
         return rule.judge(image)
     except UnreadableError as error:
         return unknown(error.message, error.hint)
+
+
+def _stops(verdict: Verdict) -> bool:
+    """What failed only as a ``should`` leaves something to judge behind it."""
+    return verdict.outcome is not Outcome.PASS and verdict.severity in {None, Severity.MUST}
 
 
 def _weighed(rule: Rule, image: Image, verdict: Verdict) -> Verdict:
@@ -134,6 +155,8 @@ def _mode(name: Mode | str) -> Mode:
 
 
 def _archive_name(path: Path, view: View) -> str:
+    if isinstance(view, FileView):
+        return f"{view.path.stem}.tar.gz"  # what it is packed as
     return view.path.name if view.path.is_file() else f"{path.resolve().name}.tar.gz"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zwizard.artefact.single import FileView
 from zwizard.artefact.view import Kind, Trouble
 from zwizard.checklist.rule import Mode
 
@@ -62,7 +63,7 @@ def intended(view: View) -> Mode:
 
     A `/boot/vmlinuz` that Zero-OS cannot follow still says that a VM is meant.
     """
-    if view.lstat(DISK_IMAGE) is not None:
+    if isinstance(view, FileView) or view.lstat(DISK_IMAGE) is not None:
         return Mode.IMAGE
     return Mode.VM if view.lstat(KERNEL) is not None else Mode.CONTAINER
 

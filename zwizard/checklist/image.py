@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from zwizard.artefact.disk import Disk
 from zwizard.artefact.initramfs import Initramfs, read_initramfs
 from zwizard.artefact.kernel import Kernel, read_kernel
+from zwizard.artefact.single import FileView
 from zwizard.artefact.view import UnreadableError
 from zwizard.checklist.cloudconfig import CloudConfig, read_cloud_config
-from zwizard.checklist.detection import INITRD, KERNEL, Detection, detect
+from zwizard.checklist.detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
 from zwizard.checklist.drivers import Drivers, read_drivers
 from zwizard.checklist.rule import Mode
 from zwizard.checklist.services import Services, read_services
@@ -41,15 +43,35 @@ class Image:
         self.name = name
         self.disk_size = disk_size
         self.entrypoint = entrypoint
+        self._file: BinaryIO | None = None
+
+    @cached_property
+    def disk(self) -> Disk:
+        """The disk image; raises UnreadableError if there is none."""
+        entry = self.view.entry if isinstance(self.view, FileView) else None
+        entry = entry or self.view.resolve(DISK_IMAGE).file
+        if entry is None:
+            raise UnreadableError(
+                f"{DISK_IMAGE} is not there, so that nothing in it could be looked at",
+                "Pack the raw disk image as image.raw.",
+            )
+        self._file = self.view.open_entry(entry)
+        return Disk(self.view.path, self._file, entry.size)
+
+    def has_device(self, device: str) -> bool:
+        """Whether ``device`` (``UUID=…``, ``/dev/vda2``) is one of the disk image's own."""
+        return any(volume.named(device) for volume in self.disk.volumes)
+
+    def close(self) -> None:
+        """Let go of the disk image."""
+        if self._file is not None:
+            self._file.close()
 
     @cached_property
     def guest(self) -> View:
         """The guest's own root file system; raises UnreadableError if it cannot be read."""
         if self.mode is Mode.IMAGE:
-            raise UnreadableError(
-                "what is inside the disk image was not read",
-                "Unpack or mount the image's root file system and check that directory as a VM.",
-            )
+            return self.disk.system
         return self.view
 
     @property

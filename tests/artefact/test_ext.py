@@ -1,0 +1,180 @@
+"""The ext reader gives what the tree has that mke2fs put in, whatever its features."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.artefact import disks
+from zwizard.artefact import DirectoryView, UnreadableError
+from zwizard.artefact.ext import ExtView, read_super
+from zwizard.artefact.stretch import Stretch
+from zwizard.artefact.view import Kind, View
+
+pytestmark = pytest.mark.usefixtures("_tools")
+
+
+@pytest.fixture(scope="module")
+def _tools() -> None:
+    disks.need_tools("mke2fs", "e2fsck", "debugfs")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small and large files, holes, links short and long, and a directory of many names."""
+    root = tmp_path_factory.mktemp("tree")
+    chance = random.Random(1)
+    (root / "etc").mkdir()
+    (root / "etc/empty").write_bytes(b"")
+    (root / "etc/tiny").write_bytes(b"x" * 30)
+    (root / "etc/inline").write_bytes(b"y" * 120)
+    (root / "etc/large").write_bytes(chance.randbytes(3 << 20))
+    with (root / "etc/holes").open("wb") as file:
+        file.write(b"start")
+        file.seek(1 << 20)
+        file.write(b"middle")
+        file.seek(2 << 20)
+        file.write(b"end")
+    (root / "etc/short").symlink_to("tiny")
+    (root / "etc/long").symlink_to("./" * 40 + "tiny")
+    (root / "etc/longer").symlink_to("./" * 100 + "tiny")
+    (root / "bin").mkdir()
+    (root / "bin/sudo").write_bytes(b"#!")
+    (root / "bin/sudo").chmod(0o4755)
+    os.link(root / "bin/sudo", root / "bin/sudoedit")
+    os.mkfifo(root / "pipe")
+    (root / "many").mkdir()
+    for number in range(1500):
+        (root / f"many/a name that is rather long, number {number}").write_bytes(b"")
+    os.mkdir(bytes(root) + b"/not \xff utf-8")  # noqa: PTH102
+    return root
+
+
+FORMS = {
+    "ext4": ("-t", "ext4"),
+    "ext4-1k": ("-t", "ext4", "-b", "1024"),
+    "ext2": ("-t", "ext2"),
+    "ext2-1k": ("-t", "ext2", "-b", "1024", "-I", "128"),
+    "ext3": ("-t", "ext3"),
+    "old": ("-t", "ext2", "-r", "0"),
+    "32bit": ("-t", "ext4", "-O", "^64bit"),
+    "meta_bg": ("-t", "ext4", "-b", "1024", "-g", "1024", "-O", "meta_bg,^resize_inode"),
+    "sparse_super2": ("-t", "ext4", "-b", "1024", "-g", "1024",
+                      "-O", "meta_bg,^resize_inode,sparse_super2"),
+    "inline_data": ("-t", "ext4", "-O", "inline_data", "-I", "512"),
+    "no-filetype": ("-t", "ext4", "-O", "^filetype"),
+    "bigalloc": ("-t", "ext4", "-O", "bigalloc", "-C", "16384"),
+    "casefold": ("-t", "ext4", "-O", "casefold"),
+    "no-flex": ("-t", "ext4", "-O", "^flex_bg"),
+}  # fmt: skip
+
+
+@pytest.fixture(params=FORMS)
+def image(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Path:
+    try:
+        return disks.ext(tmp_path / "fs", 32, tree, *FORMS[request.param])
+    except subprocess.CalledProcessError as error:
+        if request.param == "old" and "-d" in error.stderr:
+            pytest.skip("this mke2fs makes no such file system")
+        raise
+
+
+def opened(path: Path) -> ExtView:
+    return ExtView(path, Stretch(path.open("rb"), 0, path.stat().st_size))
+
+
+def told(view: View) -> dict[str, tuple[object, ...]]:
+    """Every entry and its contents; the sizes of directories are each file system's own."""
+    found: dict[str, tuple[object, ...]] = {}
+    for entry in view.entries():
+        if entry.path.startswith("/lost+found"):
+            continue
+        data = b""
+        if entry.kind is Kind.FILE:
+            with view.open_entry(entry) as file:
+                data = file.read()
+        found[entry.path] = (entry.kind, entry.mode, entry.uid, entry.gid, entry.target, data)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
+    image: Path, tree: Path
+) -> None:
+    assert told(opened(image)) == told(DirectoryView(tree))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "1024")
+    subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
+    shown = subprocess.run(["debugfs", "-R", "stat /many", path], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert "Flags: 0x81000" in shown
+    assert len(opened(path).children("/many")) == 1500
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
+    view = opened(disks.ext(tmp_path / "fs", 32, tree))
+    assert view.resolve("/etc/longer").file is not None
+    assert view.read("/etc/short", 100) == b"x" * 30
+    with view.open("/etc/large") as file:
+        file.seek(-5, os.SEEK_END)
+        assert file.read() == (tree / "etc/large").read_bytes()[-5:]
+    assert view.node("/etc/tiny/x") is None
+    assert view.node("/nothing") is None
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree)
+    found = read_super(Stretch(path.open("rb"), 0, path.stat().st_size))
+    assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
+    assert found.clean
+    assert not found.needs_recovery
+    forms = {name: disks.ext(tmp_path / name, 32, tree, "-t", name) for name in ("ext2", "ext3")}
+    for name, other in forms.items():
+        assert read_super(Stretch(other.open("rb"), 0, other.stat().st_size)).form == name
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (1024 + 96, b"\xff\xff\x00\x00", "compression|feature"),
+        (1024 + 4, b"\xff\xff\xff\x7f", "says it has"),
+        (1024 + 40, bytes(4), "makes no sense"),
+        (1024 + 88, b"\x81\x00", "makes no sense"),
+        (1024 + 56, b"\x00\x00", "no ext4 superblock"),
+    ],
+)
+def test_a_superblock_that_cannot_be_is_refused(
+    tree: Path, tmp_path: Path, offset: int, value: bytes, message: str
+) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree)
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(value)
+    with pytest.raises(UnreadableError, match=message):
+        opened(path)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> None:
+    """Every inode's double indirect block is made its own child."""
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext2", "-b", "1024")
+    entry = opened(path).node("/etc/large")
+    assert entry is not None
+    shown = subprocess.run(["debugfs", "-R", "stat /etc/large", path], capture_output=True,
+                           text=True, check=True).stdout  # fmt: skip
+    block = int(shown.split("(DIND):")[1].split(",")[0])
+    with path.open("r+b") as file:
+        file.seek(block * 1024)
+        file.write(block.to_bytes(4, "little") * 256)
+    with pytest.raises(UnreadableError, match=r"has no end|there is no block|not in order"):
+        opened(path).read("/etc/large", 4 << 20)

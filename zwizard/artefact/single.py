@@ -1,0 +1,31 @@
+"""The view of one file, a disk image, as the only thing in the root it will be packed in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.artefact.index import IndexedView
+from zwizard.artefact.view import Entry, Kind, UnreadableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class FileView(IndexedView):
+    """A tree of one file, under its own name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.entry = Entry(f"/{path.name}", Kind.FILE, 0o644, path.stat().st_size)
+        self._index.add(self.entry)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:  # noqa: ARG002 - there is one only
+        """The file's contents; raises UnreadableError."""
+        try:
+            return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        except OSError as error:
+            raise UnreadableError(
+                f"{self.path} cannot be read: {error.strerror}", "Check its permissions."
+            ) from error
