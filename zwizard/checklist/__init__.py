@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from zwizard.checklist import (
 )
 from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
+from zwizard.checklist.manual import explain, table
+from zwizard.checklist.pages import check_name, render_html, render_markdown, write_report
 from zwizard.checklist.report import Finding, Report, render_text
 from zwizard.checklist.rule import (
     Mode,
@@ -48,9 +51,15 @@ __all__ = [
     "Rule",
     "Severity",
     "check",
+    "check_name",
+    "explain_rule",
     "find_rule",
     "judge",
+    "render_html",
+    "render_markdown",
     "render_text",
+    "rules_table",
+    "write_report",
 ]
 
 RULES: tuple[Rule, ...] = (
@@ -119,10 +128,23 @@ def find_rule(slug: str) -> Rule:
     for rule in RULES:
         if rule.slug == slug:
             return rule
+    near = get_close_matches(slug, [rule.slug for rule in RULES], 1)
     raise UsageError(
         f"there is no rule named {slug!r}",
-        "The rules' names are in brackets in what zwizard check prints.",
+        f"Did you mean {near[0]}?"
+        if near
+        else "The rules' names are in brackets in what zwizard check prints.",
     )
+
+
+def explain_rule(slug: str) -> str:
+    """Everything about the rule named ``slug``, as text; raises UsageError if there is none."""
+    return explain(find_rule(slug))
+
+
+def rules_table() -> str:
+    """The whole checklist as a Markdown table."""
+    return table(RULES)
 
 
 def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:

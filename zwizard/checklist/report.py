@@ -111,23 +111,28 @@ class Report:
         }
 
 
-_HEADINGS = {
+HEADINGS = {
     Severity.MUST: "It will not work",
     Severity.SHOULD: "It works, and bites later",
     Severity.ADVICE: "Worth knowing",
 }
-_MARKS = {Outcome.FAIL: "✗", Outcome.UNKNOWN: "?", Outcome.PASS: "✓", Outcome.NOT_APPLICABLE: "·"}
+MARKS = {Outcome.FAIL: "✗", Outcome.UNKNOWN: "?", Outcome.PASS: "✓", Outcome.NOT_APPLICABLE: "·"}
 
 
 def render_text(report: Report) -> str:
     """The report for a terminal: what blocks first, every line safe to show."""
     lines = [f"{one_line(report.artefact)}: {report.mode.words}"]
-    for severity, heading in _HEADINGS.items():
+    for severity, heading in HEADINGS.items():
         lines += _section(heading, report.wrong(severity))
     lines += _section("Waived", report.waived)
-    held = sum(finding.outcome is Outcome.PASS for finding in report.findings)
-    lines += ["", f"{'ready' if report.ready else 'NOT ready'}: {_counts(report)}{held} hold"]
+    lines += ["", summary(report)]
     return "\n".join(lines) + "\n"
+
+
+def summary(report: Report) -> str:
+    """The report in a line: ``NOT ready: 2 block, 40 hold``."""
+    held = sum(finding.outcome is Outcome.PASS for finding in report.findings)
+    return f"{'ready' if report.ready else 'NOT ready'}: {_counts(report)}{held} hold"
 
 
 def _section(heading: str, findings: tuple[Finding, ...]) -> Iterator[str]:
@@ -136,7 +141,7 @@ def _section(heading: str, findings: tuple[Finding, ...]) -> Iterator[str]:
     yield ""
     yield heading
     for finding in findings:
-        yield f"  {_MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
+        yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
         yield f"      found   {one_line(finding.evidence)}"
         yield f"      do      {one_line(finding.fix)}"
         yield f"      because {one_line(finding.rule.source)}"
