@@ -27,7 +27,7 @@ from zwizard.tui.watch import BuildWatch
 from zwizard.tui.widgets.logview import LogPane, LogView
 from zwizard.tui.widgets.rows import Row, Rows
 
-_EVERY = 0.25  # seconds between looks at the journal
+_EVERY = 0.5  # seconds between looks at the journal
 _OVER = {"ready", "not-ready", "failed", "cancelled", "interrupted"}
 
 
@@ -59,6 +59,7 @@ class Building(View[None]):
         self._watch = BuildWatch(build)
         self.status = self._watch.look()
         self._shown_log: tuple[str, float] | None = None
+        self._shown = 0.0  # when the screen was last renewed
         self._followed = ""  # the step that was running when last looked at
 
     def content(self) -> ComposeResult:
@@ -80,8 +81,12 @@ class Building(View[None]):
 
     def _look(self) -> None:
         before, self.status = self.status, self._watch.look()
-        if self.status != before or self.status.state == "running":
+        now = self.zwizard.clock()
+        if self.status != before:
             self._show()
+            self.refresh_bindings()
+        elif self.status.state == "running" and now - self._shown >= 1:
+            self._show()  # the seconds go on
         if before.state == "running" and self.status.state in _OVER:
             self.app.bell()
 
@@ -89,6 +94,7 @@ class Building(View[None]):
 
     def _show(self) -> None:
         told = self.status
+        self._shown = self.zwizard.clock()
         now, narrow = self.zwizard.clock(), self.size.width < 76
         steps = self.query_one(BuildSteps)
         busy = told.step.name if told.step else ""
@@ -105,7 +111,6 @@ class Building(View[None]):
         card.display = bool(said.plain)
         card.set_class(told.state == "ready", "-good")
         self._show_log()
-        self.refresh_bindings()
 
     def _overall(self, told: Status, now: float) -> Content:
         parts: list[Content | str] = [mark(told.state)]

@@ -23,7 +23,7 @@ from zwizard.tui.background import in_background
 from zwizard.tui.show import plain
 from zwizard.tui.widgets.logfile import LogFile
 
-_TICK = 0.1  # seconds between looks at the file
+_TICK = 0.15  # seconds between looks at the file
 
 
 class LogView(ScrollView, can_focus=True):
