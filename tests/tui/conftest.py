@@ -93,10 +93,16 @@ _SHORT = {
 async def settle(pilot: Pilot[None]) -> None:
     """Wait for what is going on off the interface's thread, and for the next frame."""
     await pilot.pause()
+    await _quiet(pilot)
+
+
+async def _quiet(pilot: Pilot[None]) -> None:
+    busy = [w for w in pilot.app.workers if w.group in _SHORT and not w.is_finished]
     async with asyncio.timeout(10):
-        while any(w.group in _SHORT and not w.is_finished for w in pilot.app.workers):
-            await asyncio.sleep(0.01)
-    await pilot.pause()
+        while not all(worker.is_finished for worker in busy):
+            await asyncio.sleep(0.005)
+    if busy:
+        await pilot.pause()
 
 
 async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
@@ -109,7 +115,7 @@ async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
     await pilot.press(*keys)
-    await settle(pilot)
+    await _quiet(pilot)
 
 
 def draft() -> Answers:

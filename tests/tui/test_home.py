@@ -19,6 +19,7 @@ from tests.tui.conftest import (
     press,
     recipe,
     settle,
+    until,
 )
 from zwizard.engine import builds, journal
 from zwizard.tui.app import ZwizardApp
@@ -69,7 +70,7 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
             journal.append(build.journal, "step-started", step="initramfs", log="")
             on(app, Home).look()
             await settle(pilot)
-            assert "3/7 initramfs" in frame(app)
+            await until(pilot, lambda: "3/7 initramfs" in frame(app))
 
 
 async def test_a_runner_that_vanished_is_told_as_interrupted(app: ZwizardApp) -> None:

@@ -43,6 +43,7 @@ class Ask(ModalScreen[str]):
             if self._text:
                 yield Static(block(self._text), markup=False)
             yield Rows(id="options")
+            yield Static("Enter chooses, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
         """Offer the options."""
