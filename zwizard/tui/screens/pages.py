@@ -87,7 +87,19 @@ class Pages(View[None]):
         body.scroll_home(animate=False)
         self.query_one(Breadcrumb).show(self.walk, page)
         self._focus(key or asked[0].key)
+        self.call_after_refresh(self._keep_in_sight)
         self._foresee()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """However the page folds, the question one is at stays in sight."""
+        self.call_after_refresh(self._keep_in_sight)
+
+    def _keep_in_sight(self) -> None:
+        field = self.focused_field()
+        if field and field is self.query(Field).first():
+            self.query_one("#questions").scroll_home(animate=False)
+        elif field:
+            field.scroll_visible(animate=False)
 
     def _focus(self, key: str) -> None:
         for field in self.query(f"#{field_id(key)}").results(Field):
