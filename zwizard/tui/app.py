@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -67,6 +69,7 @@ class ZwizardApp(App[None]):
     ) -> None:
         super().__init__()
         self.clock = clock
+        self.last_resort: Callable[[int], None] = lambda _: None
         self._look = look
         self._recipe = recipe
         self._machine: asyncio.Task[Machine] | None = None
@@ -83,6 +86,7 @@ class ZwizardApp(App[None]):
             self.run_worker(self._open(self._recipe))
 
     def _ended_by(self, number: signal.Signals) -> None:
+        self.last_resort(128 + number)
         self.exit(return_code=128 + number)
 
     # --- what screens ask for ---
@@ -265,5 +269,17 @@ def run(recipe: Path | None) -> int:
     """The wizard, until the user leaves; with the answers of ``recipe``, if one is named."""
     _keep_alt_digits()
     app = ZwizardApp(recipe)
+    app.last_resort = _end_soon
     app.run()
     return app.return_code or 0
+
+
+def _end_soon(status: int) -> None:
+    """End this process in two seconds, whatever it is still doing.
+
+    Where the terminal is gone, Textual's writer dies of it, and restoring the terminal waits for
+    ever for room in the writer's queue. Nothing is lost: answers and builds are on the disk.
+    """
+    timer = threading.Timer(2.0, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
