@@ -17,9 +17,19 @@ Breakage = Callable[[Path], None]
 def write(name: str, data: bytes) -> Breakage:
     def breaks(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
+        own(root / name)
         (root / name).write_bytes(data)
 
     return breaks
+
+
+def own(path: Path) -> None:
+    """Make a file of the tree's own of one that it may share with another by a hard link."""
+    if path.is_file() and not path.is_symlink() and path.stat().st_nlink > 1:
+        data, bits = path.read_bytes(), path.stat().st_mode
+        path.unlink()
+        path.write_bytes(data)
+        path.chmod(bits)
 
 
 def link(name: str, target: str) -> Breakage:
@@ -78,7 +88,7 @@ def emptied(root: Path) -> None:
 def executable(name: str, text: str) -> Breakage:
     def breaks(root: Path) -> None:
         write(name, text.encode())(root)
-        (root / name).chmod(0o755)
+        mode(name, 0o755)(root)
 
     return breaks
 
@@ -94,7 +104,11 @@ def packages(*paragraphs: str) -> Breakage:
 
 
 def mode(name: str, bits: int) -> Breakage:
-    return lambda root: (root / name).chmod(bits)
+    def breaks(root: Path) -> None:
+        own(root / name)
+        (root / name).chmod(bits)
+
+    return breaks
 
 
 def replaced(name: str, old: str, new: str) -> Breakage:

@@ -30,6 +30,7 @@ from tests.checklist.breakages import (
     emptied,
     executable,
     link,
+    mode,
     move,
     own_hook,
     packages,
@@ -145,7 +146,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("init-present", "/sbin/init leads to /usr/sbin/init, which is not there",
      remove("usr/sbin/init")),
     ("init-present", "not executable (mode 644)",
-     lambda root: (root / "usr/lib/systemd/systemd").chmod(0o644)),
+     mode("usr/lib/systemd/systemd", 0o644)),
 ]  # fmt: skip
 
 

@@ -1,0 +1,339 @@
+"""The checklist on a real Debian VM: good as it is, and broken in each rule's way by that rule."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.artefact import disks
+from tests.artefact.composed import bzimage, cpio
+from tests.artefact.disks import Part
+from tests.checklist.breakages import Breakage, both, directory, link, remove, wrapped, write
+from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
+from tests.real.conftest import Built
+from zwizard.checklist import RULES, Mode, Outcome, Severity, check
+
+pytestmark = pytest.mark.real
+
+EXPLAINED = {"setuid-files"}
+"""What even a good Debian fails in: its sudo and su lose their bits on any flist."""
+
+
+@pytest.fixture(scope="session")
+def unpacked(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The archive's tree; the tests link to its files and never write them."""
+    root = tmp_path_factory.mktemp("unpacked") / "debian"
+    root.mkdir()
+    disks.run("tar", "-xpf", vm.archive, "-C", root)
+    yield root
+    wrong = {f.slug for f in check(root, mode="vm").findings if f.wrong}
+    shutil.rmtree(root)
+    assert wrong <= EXPLAINED, f"a test changed the tree that it shares: {wrong}"
+
+
+@pytest.fixture(scope="session")
+def linked(unpacked: Path) -> Path:
+    """A second tree of hard links to the first."""
+    own = unpacked.with_name("own")
+    disks.run("cp", "-al", unpacked, own)
+    return own
+
+
+@pytest.fixture
+def root(unpacked: Path, linked: Path) -> Iterator[Path]:
+    """A tree to break; afterwards only what differs is linked anew, which is faster than all."""
+    yield linked
+    _restore(linked, unpacked)
+
+
+def _restore(own: Path, whole: Path) -> None:
+    """Make the directory ``own`` again what ``whole`` is: the same files by hard links."""
+    wanted = {item.name: item for item in os.scandir(whole)}
+    for item in os.scandir(own):
+        other = wanted.get(item.name)
+        if other is not None and _same(item, other):
+            continue
+        remove(item.name)(own)
+    for name, item in wanted.items():
+        path = own / name
+        if item.is_dir(follow_symlinks=False):
+            path.mkdir(exist_ok=True)
+            _restore(path, whole / name)
+        elif not os.path.lexists(path):
+            os.link(item.path, path, follow_symlinks=False)
+
+
+def _same(one: os.DirEntry[str], two: os.DirEntry[str]) -> bool:
+    if one.is_dir(follow_symlinks=False):
+        return two.is_dir(follow_symlinks=False)
+    return one.inode() == two.inode()
+
+
+def kernel(root: Path) -> str:
+    return f"boot/{(root / 'boot/vmlinuz').readlink()}"
+
+
+def initrd(root: Path) -> str:
+    return f"boot/{(root / 'boot/initrd.img').readlink()}"
+
+
+def edited(name: Callable[[Path], str], change: Callable[[bytes], bytes]) -> Breakage:
+    """A file whose name holds the version, changed."""
+
+    def breaks(root: Path) -> None:
+        before = (root / name(root)).read_bytes()
+        after = change(before)
+        assert after != before
+        write(name(root), after)(root)
+
+    return breaks
+
+
+def version(old: bytes, new: bytes) -> Breakage:
+    return edited(kernel, lambda data: data.replace(b"Linux version " + old,
+                                                    b"Linux version " + new))  # fmt: skip
+
+
+def without_module(name: str) -> Breakage:
+    """The real initramfs with a module under another name."""
+
+    def changed(data: bytes) -> bytes:
+        inside = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        return zstandard.compress(inside.replace(f"{name}.ko".encode(), b"x" * len(name) + b".ko"),
+                                  1)  # fmt: skip
+
+    return edited(initrd, changed)
+
+
+def modules(pattern: str) -> Breakage:
+    """No module of that name in /lib/modules."""
+
+    def breaks(root: Path) -> None:
+        found = list((root / "usr/lib/modules").rglob(pattern))
+        assert found
+        for path in found:
+            path.unlink()
+
+    return breaks
+
+
+# The note of a PVH entry: sizes, type 0x12, owner.
+XEN = re.compile(rb"(\x04\x00\x00\x00[\x04\x08]\x00\x00\x00)(\x12\x00\x00)(\x00)Xen\x00")
+
+BROKEN_KERNEL: list[tuple[str, Breakage]] = [
+    ("archive-root", wrapped),
+    ("mode", remove("boot/vmlinuz")),
+    ("mode", lambda root: link("boot/vmlinuz", f"/{kernel(root)}")(root)),
+    ("mode-single", write("image.raw", b"x")),
+    ("kernel-resolves", link("boot/vmlinuz", "vmlinuz-gone")),
+    ("kernel-resolves", edited(kernel, lambda data: b"")),
+    ("kernel-link-relative", lambda root: link("boot/vmlinuz", f"/{kernel(root)}")(root)),
+    ("kernel-link-relative", lambda root: link("boot/initrd.img", f"/{initrd(root)}")(root)),
+    ("kernel-elf", edited(kernel, lambda data: bzimage(zstandard.compress(data, 1)))),
+    ("kernel-elf", edited(kernel, lambda data: data[:18] + b"\xb7" + data[19:])),
+    ("kernel-pvh", edited(kernel, lambda data: XEN.sub(rb"\1\3\2Xen\3", data))),
+    ("kernel-pvh", edited(kernel, lambda data: XEN.sub(rb"\1\2\3Xon\3", data))),
+    ("kernel-whole", edited(kernel, lambda data: data[: len(data) // 2])),
+    ("kernel-version", version(b"6.", b"7.")),
+    ("kernel-version", modules("modules.dep")),
+    ("kernel-recent", version(b"6.", b"4.")),
+    ("kernel-drivers", modules("virtio_net.ko*")),
+    ("kernel-btrfs", modules("btrfs.ko*")),
+    ("kernel-upgrades", remove("etc/kernel/postinst.d/zz-zos-kernel")),
+    ("initrd-resolves", link("boot/initrd.img", "gone")),
+    ("initrd-resolves", remove("boot/initrd.img")),
+    ("initrd-readable", edited(initrd, lambda data: data[: len(data) // 2])),
+    ("initrd-readable", edited(initrd, lambda data: cpio({"bin/sh": b"x"}))),
+    ("initrd-virtiofs", without_module("virtiofs")),
+    ("initrd-virtiofs", edited(initrd, lambda data: cpio({"init": b"x"}))),
+    ("initrd-virtio-pci", without_module("virtio_pci")),
+    ("initrd-virtio-pci", edited(initrd, lambda data: cpio({"init": b"x"}))),
+    ("init-present", remove("usr/lib/systemd/systemd")),
+    ("init-present", link("usr/sbin/init", "/bin/nothing")),
+]  # fmt: skip
+# What breaks the small tree and leaves Debian another way: scripts in /etc/init.d, ifupdown, a
+# shell.
+HARMLESS = {
+    "the service cloud-config is not",
+    "eni is chosen, and the service networking is not enabled",
+    "a script for /bin/sh is not there",
+}
+MUTANTS = [
+    *BROKEN_KERNEL,
+    *((slug, breaks) for slug, evidence, breaks in BROKEN_GUEST if evidence not in HARMLESS),
+]
+
+
+class TestAGoodVm:
+    def test_is_ready_with_nothing_wrong_that_a_user_could_not_explain(
+        self, vm: Built, unpacked: Path
+    ) -> None:
+        for path in (vm.archive, unpacked):
+            report = check(path, mode="vm")
+            assert report.ready
+            wrong = {f.slug: f.evidence for f in report.findings if f.wrong}
+            assert set(wrong) <= EXPLAINED, wrong
+
+    def test_gives_the_same_findings_as_archive_and_as_directory(
+        self, vm: Built, unpacked: Path
+    ) -> None:
+        one, two = check(vm.archive, mode="vm"), check(unpacked, mode="vm")
+        for a, b in zip(one.findings, two.findings, strict=True):
+            assert a.outcome is b.outcome, a.slug
+            if not a.slug.startswith(("archive", "path-colon")):
+                assert a.evidence == b.evidence
+
+    def test_gives_the_same_findings_of_its_guest_inside_a_disk_image(
+        self, unpacked: Path, tmp_path: Path
+    ) -> None:
+        disks.need_tools()
+        path = disks.disk(tmp_path / "image.raw", unpacked, Part(disks.ROOT_TYPE, 41, 2047))
+        started = time.monotonic()
+        one = check(path, disk_size=5 << 30)
+        assert time.monotonic() - started < 2
+        two = check(unpacked, mode="vm")
+        shared = [rule for rule in RULES if {Mode.VM, Mode.IMAGE} <= rule.modes]
+        for rule in shared:
+            if not rule.slug.startswith(("archive", "mode")):
+                finding, other = one.finding(rule.slug), two.finding(rule.slug)
+                assert (finding.outcome, finding.evidence) == (other.outcome, other.evidence)
+
+
+@pytest.mark.parametrize(
+    ("slug", "breaks"), MUTANTS, ids=[f"{n}-{slug}" for n, (slug, _) in enumerate(MUTANTS)]
+)
+def test_a_vm_broken_in_a_rules_way_is_caught_by_that_rule(
+    root: Path, slug: str, breaks: Breakage
+) -> None:
+    breaks(root)
+    report = check(root, mode="vm")
+    finding = report.finding(slug)
+    assert finding.outcome is Outcome.FAIL, finding.evidence
+    assert not (finding.severity is Severity.MUST and report.ready)
+
+
+def test_there_is_a_mutant_for_every_rule_and_two_for_each_must() -> None:
+    told = [slug for slug, _ in MUTANTS]
+    named = {"kernel-whole": 1, "path-colon": 0}  # one way to be cut; names, below
+    for rule in RULES:
+        if Mode.VM in rule.modes and (
+            not rule.slug.startswith("archive") or rule.slug == "archive-root"
+        ):
+            wanted = 2 if rule.severity is Severity.MUST else 1
+            wanted = 1 if rule.slug == "archive-root" else named.get(rule.slug, wanted)
+            assert told.count(rule.slug) >= wanted, rule.slug
+
+
+class TestABrokenArchive:
+    """The archive itself, where a copy of it is broken."""
+
+    @pytest.mark.parametrize(
+        ("name", "slug"),
+        [("a.tgz", "archive-name"), ("a.TAR.GZ", "archive-name"),
+         ("a b.tar.gz", "archive-name-survives"), ("a:b.tar.gz", "path-colon")],
+    )  # fmt: skip
+    def test_its_name(self, unpacked: Path, name: str, slug: str) -> None:
+        report = check(unpacked, mode="vm", planned_name=name)
+        assert report.finding(slug).outcome is Outcome.FAIL
+
+    @pytest.mark.parametrize(
+        ("change", "evidence"),
+        [
+            (lambda size: (size // 2, None), "it is cut"),
+            (lambda size: (size - 5, None), "it is cut"),
+            (lambda size: (size, (size // 2, b"\xff\x00\xff\x00")), ""),
+            (lambda size: (size, (size, b"more")), "something else follows"),
+        ],
+    )
+    def test_its_bytes(
+        self,
+        vm: Built,
+        tmp_path: Path,
+        change: Callable[[int], tuple[int, tuple[int, bytes] | None]],
+        evidence: str,
+    ) -> None:
+        path = tmp_path / "debian.tar.gz"
+        shutil.copy(vm.archive, path)
+        size, patch = change(path.stat().st_size)
+        with path.open("r+b") as file:
+            file.truncate(size)
+            if patch is not None:
+                file.seek(patch[0])
+                file.write(patch[1])
+        report = check(path, mode="vm")
+        assert report.finding("archive-readable").outcome is Outcome.FAIL
+        assert evidence in report.finding("archive-readable").evidence
+        assert not report.ready
+
+    @pytest.mark.parametrize(
+        ("slug", "name", "kind", "target"),
+        [
+            ("archive-paths", "/etc/absolute", tarfile.REGTYPE, ""),
+            ("archive-paths", "../outside", tarfile.REGTYPE, ""),
+            ("archive-paths", "etc/hard", tarfile.LNKTYPE, "./etc/nothing"),
+            ("archive-paths", "bin/beneath-a-link", tarfile.REGTYPE, ""),
+            ("archive-duplicates", "./etc/passwd", tarfile.REGTYPE, ""),
+            ("archive-owners", "./etc/owned", tarfile.REGTYPE, ""),
+        ],
+    )
+    def test_a_member_too_many(
+        self, vm: Built, tmp_path: Path, slug: str, name: str, kind: bytes, target: str
+    ) -> None:
+        path = tmp_path / "debian.tar.gz"
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        member.uname = "joe" if slug == "archive-owners" else ""
+        _behind(vm.archive, path, member.tobuf(tarfile.GNU_FORMAT))
+        report = check(path, mode="vm")
+        assert report.finding(slug).outcome is Outcome.FAIL
+        assert not (report.finding(slug).blocks and report.ready)
+
+
+def _behind(whole: Path, path: Path, member: bytes) -> None:
+    """The archive with a member behind its last one, as tar --append puts it."""
+    with tarfile.open(whole) as archive:
+        last = max(archive, key=lambda info: info.offset_data)
+        end = last.offset_data + (last.size + 511) // 512 * 512
+    with gzip.open(whole) as source, gzip.open(path, "wb", 1) as packed:
+        left = end
+        while left:
+            data = source.read(min(1 << 20, left))
+            packed.write(data)
+            left -= len(data)
+        packed.write(member + bytes(1024))
+
+
+def test_a_directory_that_may_not_be_read_is_unknown_and_never_ready(root: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    both(directory("etc/closed"))(root)
+    (root / "etc/closed").chmod(0)
+    report = check(root, mode="vm")
+    assert report.finding("archive-readable").outcome is Outcome.UNKNOWN
+    assert not report.ready
+
+
+class TestWhatItTakes:
+    def test_an_archive_is_checked_as_fast_as_tar_lists_it(self, vm: Built) -> None:
+        started = time.monotonic()
+        subprocess.run(["tar", "-tzf", vm.archive], capture_output=True, check=True)
+        listed = time.monotonic() - started
+        started = time.monotonic()
+        check(vm.archive, mode="vm")
+        # The bar is 1.0 on a quiet machine; tests share theirs.
+        assert time.monotonic() - started < 1.5 * listed
+
+    def test_a_directory_takes_two_seconds(self, unpacked: Path) -> None:
+        started = time.monotonic()
+        check(unpacked, mode="vm")
+        assert time.monotonic() - started < 2
