@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.artefact import disks
 from tests.artefact.composed import NAME, numbers
 from tests.artefact.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
+from tests.artefact.test_disk import PLACES
 from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
 from zwizard.artefact import UnreadableError
 from zwizard.checklist import RULES, Mode, Outcome, Report, Severity, check
@@ -353,3 +356,32 @@ def test_loader_entries_with_their_files_are_a_way_to_start(image: Path) -> None
     assert report.finding("esp-loader").outcome is Outcome.PASS
     assert report.finding("loader-known").outcome is Outcome.FAIL
     assert "no console=ttyS0" in report.finding("grub-cmdline").evidence
+
+
+@settings(
+    max_examples=80, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    edits=st.lists(
+        st.tuples(st.sampled_from(PLACES), st.floats(0, 1), st.binary(min_size=1, max_size=8)),
+        min_size=1, max_size=12,
+    )
+)  # fmt: skip
+def test_a_mutated_disk_is_judged_in_time_whatever_it_has_become(
+    image: Path, edits: list[tuple[tuple[int, int], float, bytes]]
+) -> None:
+    before: list[tuple[int, bytes]] = []
+    with image.open("r+b") as file:
+        for (start, size), part, patch in edits:
+            offset = start + int(part * size)
+            file.seek(offset)
+            before.append((offset, file.read(len(patch))))
+            file.seek(offset)
+            file.write(patch)
+    report = judged(image)
+    for finding in report.findings:
+        assert not (finding.blocks and report.ready)
+    with image.open("r+b") as file:
+        for offset, data in reversed(before):
+            file.seek(offset)
+            file.write(data)

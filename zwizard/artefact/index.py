@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What one entry costs beside its own text (the record, its integers, its place in the tables),
-# and what all may cost together: about 400,000 entries, several times any system's.
+# and what all may cost together: about 330,000 entries, several times any server's, which takes
+# some four seconds to read.
 _ENTRY_COST = 400
-INDEX_BYTES = 160 << 20
+INDEX_BYTES = 128 << 20
 
 
 class IndexFullError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import struct
@@ -184,7 +185,7 @@ def _member(source: Gunzip, header: bytes, extras: _Extras) -> Member:
     real = stored
     if kind == b"S":
         real, extents = _old_sparse(source, header)
-    elif any(key.startswith("GNU.sparse.") for key in records) or extras.holes:
+    elif (records and any(key.startswith("GNU.sparse.") for key in records)) or extras.holes:
         path = records.get("GNU.sparse.name", path)
         real, extents = _pax_sparse(extras)
     hard = kind == b"1"
@@ -291,6 +292,7 @@ def _text(data: bytes) -> str:
     return os.fsdecode(data.partition(b"\x00")[0])
 
 
+@functools.lru_cache(maxsize=1 << 12)  # modes and owners repeat in every member
 def _number(data: bytes) -> int:
     """Octal digits, or base 256 where the first bit is set (GNU and star, for large values)."""
     if data[0] & 0x80:

@@ -93,8 +93,8 @@ class TarballView(IndexedView):
         try:
             for member in members(source):
                 self.members += 1
-                self._add(member)
-                if member.kind is Kind.FILE and not member.hard and self._wanted(member):
+                path = self._add(member)
+                if path and member.kind is Kind.FILE and not member.hard and self._keep(path):
                     self._hold(source, member)
         except ArchiveError as error:
             self.fault, self.bounded = str(error), error.bounded
@@ -107,29 +107,29 @@ class TarballView(IndexedView):
                 "Check the disk, and that the directory for temporary files has room (TMPDIR).",
             ) from error
 
-    def _add(self, member: Member) -> None:
+    def _add(self, member: Member) -> str:
+        """Index the member; returns its path in the image, "" if it has no place there."""
         path, climbs = _inside(member.name)
         if climbs:
             self.unsafe.add(f"{member.name} climbs out with ..")
-            return
+            return ""
         if max(len(path), len(member.target)) > _PATH:
             self.unsafe.add(f"{path[:40]}… has a longer name or target than any system takes")
-            return
+            return ""
         if member.name.startswith("/"):
             self.unsafe.add(f"{member.name} is absolute")
         if member.named:
             self._note_owner(member.named)
-        if path == "/":
-            return
-        entry = self._entry(path, member)
+        entry = self._entry(path, member) if path != "/" else None
         if entry is None:
-            return
+            return ""
         above = self._above(path)
         if above is not None:
             self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
         before = self._index.add(entry)
         if before is not None:
             self._replaced(before, entry)
+        return path
 
     def _note_owner(self, owner: str) -> None:
         self.named += 1
@@ -173,10 +173,6 @@ class TarballView(IndexedView):
         self.duplicates.add(entry.path)
         if before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
             self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
-
-    def _wanted(self, member: Member) -> bool:
-        path, climbs = _inside(member.name)
-        return not climbs and self._keep(path)
 
     def _hold(self, source: Gunzip, member: Member) -> None:
         disk = _inside(member.name)[0] == _IMAGE
