@@ -325,7 +325,7 @@ def test_answers_that_do_not_go_together_are_said_and_mended_from_the_review(
     press(keyboard, ENTER, to_debootstrap, to_standard, LEAVE)
     assert plain.new(None) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Base: 'minimal' is not possible. debootstrap makes the standard base;" in said
+    assert "Problem: Base: debootstrap makes the standard base;" in said
     assert questions.to_recipe(given()).source == Source(bootstrap="debootstrap")
 
 

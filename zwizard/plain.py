@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import questionary
 
-from zwizard import paths, plan, questions
+from zwizard import paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import builds, doctor, follow, listing, preflight, sandbox, status
-from zwizard.engine.preflight import Forecast, StepState
-from zwizard.engine.sandbox import Privilege
+from zwizard.engine import builds, doctor, follow, listing, outlook, status
+from zwizard.engine.outlook import Machine, Outlook, look_around
+from zwizard.engine.preflight import StepState, Trouble
 from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
-from zwizard.plan import Plan, render
+from zwizard.plan import render
 from zwizard.questions import Question
 from zwizard.recipe import Recipe
 from zwizard.text import ago, one_line, sanitise, size
@@ -199,98 +198,57 @@ def _lines(question: Question, answers: Answers, now: str, back: str) -> str | N
 # --- review -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Outlook:
-    """What the answers lead to."""
-
-    recipe: Recipe
-    plan: Plan
-    output: Path
-    right: Privilege
-    forecast: Forecast
-    lacking: frozenset[str]
-
-    @property
-    def obstacle(self) -> str:
-        """Why it cannot be built as things are, or ""."""
-        if self.right.mode == "none":
-            return "no right to"
-        return "see the problems above" if self.forecast.problems else ""
-
-
 def _review(answers: Answers) -> int:
     """Show what the answers lead to and do what is chosen, until that ends the wizard."""
     code = 0
+    machine = look_around()
     while True:
-        outlook = _look(answers)
-        if outlook:
-            _show(outlook)
-        match _decide(outlook):
-            case "build" if outlook:
-                code = _attempt(outlook)
+        seen = _look(answers, machine)
+        _show(seen, machine)
+        match _decide(seen):
+            case "build" if seen.recipe:
+                code = _attempt(seen.recipe)
                 if code == 130:
                     return _leave(130)
                 if code in {0, 3}:
                     answers.clear()
                     return code
-            case "install" if outlook:
-                _install(outlook.lacking)
-            case "save" if outlook:
-                _save(outlook.recipe)
+            case "install" if seen.forecast:
+                _install(seen.forecast.lacking)
+            case "save" if seen.recipe:
+                _save(seen.recipe)
             case "change":
                 _change(answers)
             case _:
                 return _leave(code)
 
 
-def _look(answers: Answers) -> _Outlook | None:
-    """What the answers lead to; None, with the reasons said, if to nothing that can be built."""
-    wrong = questions.problems(answers)
-    for question in questions.asked(answers):
-        if question.key in wrong:
-            said = f"{question.text}: {question.answer(answers)!r} is not possible."
-            _say(f"{said} {wrong[question.key]}")
-    if wrong:
-        return None
-    try:
-        recipe = questions.to_recipe(answers)
-        made = plan.make(recipe)
-        output = builds.output_directory(recipe, Path.cwd())
-    except UsageError as error:
-        _complain(error)
-        return None
-    right = sandbox.privilege()
-    before = builds.making(output / made.archive)
-    ahead = preflight.forecast(
-        made, preflight.store_of(right), output, before=_plan_of(before) if before else None
-    )
-    return _Outlook(recipe, made, output, right, ahead, doctor.missing(made.tools()))
+def _look(answers: Answers, machine: Machine) -> Outlook:
+    """What the answers lead to; why not, if to nothing that can be built, is said."""
+    seen = outlook.of(answers, machine)
+    if not seen.forecast:
+        _tell(seen.troubles)
+    return seen
 
 
-def _plan_of(build: builds.Build) -> Plan | None:
-    """The plan of ``build`` as it is; None if this version cannot build it."""
-    try:
-        return plan.make(build.recipe())
-    except UsageError:
-        return None
+def _tell(troubles: tuple[Trouble, ...]) -> None:
+    for trouble in troubles:
+        _say(f"Problem: {trouble.said}")
+        _say(f"Remedy: {trouble.remedy}", indent="  ")
 
 
-def _show(outlook: _Outlook) -> None:
-    ahead = outlook.forecast
+def _show(seen: Outlook, machine: Machine) -> None:
+    if not (seen.recipe and seen.plan and seen.forecast):
+        return
     _say("")
-    _say(f"== Review: {outlook.recipe.name}, {listing.what(outlook.recipe)}")
+    _say(f"== Review: {seen.recipe.name}, {listing.what(seen.recipe)}")
     _say("Nothing runs before you say so.")
-    for state in ahead.steps:
+    for state in seen.forecast.steps:
         _say(_row(state), indent="  ", hang=" " * 31)
-    _say(f"Archive: {outlook.output / outlook.plan.archive}")
-    _say(f"Runs as: {outlook.right.why}")
-    _say(f"Needs about {size(ahead.needs)}; {size(ahead.free)} are free.")
-    problems = list(ahead.problems)
-    if outlook.right.mode == "none":
-        problems.append(("Builds cannot run here.", outlook.right.remedy))
-    for said, remedy in problems:
-        _say(f"Problem: {said}")
-        _say(f"Remedy: {remedy}", indent="  ")
+    _say(f"Archive: {seen.output / seen.plan.archive}")
+    _say(f"Runs as: {machine.privilege.why}")
+    _say(f"Needs about {size(seen.forecast.needs)}; {size(seen.forecast.free)} are free.")
+    _tell(seen.troubles)
 
 
 def _row(state: StepState) -> str:
@@ -302,44 +260,36 @@ def _row(state: StepState) -> str:
     return f"{state.number:2}. {state.step.name:<13} {taken:>10}  ".replace(" ", "\u00a0") + what
 
 
-def _decide(outlook: _Outlook | None) -> str:
+def _decide(seen: Outlook) -> str:
     """What to do next; "" to leave."""
     while True:
-        chosen = _choose("What next?", _ways(outlook))
-        if chosen == "commands" and outlook:
+        chosen = _choose("What next?", _ways(seen))
+        if chosen == "commands" and seen.plan:
             # Whole and unwrapped: they are to be read, and pasted, as they run.
-            sys.stdout.write(f"\n{sanitise(render.text(outlook.plan))}\n")
+            sys.stdout.write(f"\n{sanitise(render.text(seen.plan))}\n")
             continue
         return chosen
 
 
-def _ways(outlook: _Outlook | None) -> list[Row]:
+def _ways(seen: Outlook) -> list[Row]:
     ways: list[Row] = []
-    if outlook:
-        ways.append(("Build", "build", outlook.obstacle))
-        if outlook.lacking:
-            ways.append((f"Install {', '.join(sorted(outlook.lacking))}", "install", ""))
+    if seen.forecast:
+        ways.append(("Build", "build", "see the problems above" if seen.troubles else ""))
+        if lacking := seen.forecast.lacking:
+            ways.append((f"Install {', '.join(sorted(lacking))}", "install", ""))
         ways += [("Show every command", "commands", ""), ("Save recipe", "save", "")]
     return [*ways, ("Change an answer", "change", ""), ("Leave (answers kept)", "", "")]
 
 
-def _attempt(outlook: _Outlook) -> int:
+def _attempt(recipe: Recipe) -> int:
     """Build, telling what happens; the exit code."""
-    if outlook.right.mode == "sudo" and not _authorised():
-        _say("Not possible: sudo did not agree.")
-        return 1
     try:
-        build = builds.open_for(outlook.recipe, Path.cwd())
+        build = builds.open_for(recipe, Path.cwd())
         _say("Ctrl-C stops it; what is finished is kept.")
         return follow.foreground(build, fresh=False, as_json=False)
     except ZwizardError as error:
         _complain(error)
         return error.exit_code
-
-
-def _authorised() -> bool:
-    """Whether sudo lets the runner start; it asks for the password here, where it can be seen."""
-    return subprocess.run(["sudo", "-v"], check=False).returncode == 0
 
 
 def _install(names: frozenset[str]) -> None:

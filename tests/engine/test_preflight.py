@@ -48,7 +48,7 @@ def test_a_first_build_runs_every_step(store: Store, tmp_path: Path) -> None:
     assert ahead.first == 0
     assert reasons(ahead) == ["not made yet"] + ["it lies on bootstrap"] * 6
     assert ahead.needs == sum(step.size for step in PLAN.steps)
-    assert ahead.problems == ()
+    assert ahead.troubles == ()
 
 
 def test_what_is_there_does_not_run_and_needs_no_space(store: Store, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_layer_without_the_ones_below_it_is_not_counted(store: Store, tmp_path
 def test_when_all_is_there_nothing_runs(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
     ahead = forecast(PLAN, store, tmp_path)
-    assert (ahead.first, ahead.needs, ahead.problems) == (7, 0, ())
+    assert (ahead.first, ahead.needs, ahead.troubles) == (7, 0, ())
 
 
 def test_an_archive_whose_layers_are_gone_is_made_again(store: Store, tmp_path: Path) -> None:
@@ -84,21 +84,24 @@ def test_an_archive_whose_layers_are_gone_is_made_again(store: Store, tmp_path: 
 
 def test_a_step_that_runs_again_says_which_answers_changed(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
-    after = make(replace(RECIPE, kernel=Kernel(modules=("virtiofs", "virtio_pci", "nvme"))))
-    ahead = forecast(after, store, tmp_path, before=PLAN)
-    assert reasons(ahead)[:4] == ["", "", "changed: kernel.modules", "it lies on initramfs"]
+    changed = replace(RECIPE, kernel=Kernel(modules=("virtiofs", "virtio_pci", "nvme")))
+    after = make(changed)
+    ahead = forecast(after, store, tmp_path, recipe=changed, before=RECIPE)
+    said = "Modules in the initramfs: virtiofs virtio_pci → virtiofs virtio_pci nvme"
+    assert reasons(ahead)[:4] == ["", "", said, "it lies on initramfs"]
 
 
 def test_a_step_that_is_new_says_so(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
-    after = make(replace(RECIPE, system=System(run=("true",))))
-    ahead = forecast(after, store, tmp_path, before=PLAN)
-    assert reasons(ahead)[5:7] == ["new in this recipe", "it lies on commands"]
+    changed = replace(RECIPE, system=System(run=("true",)))
+    ahead = forecast(make(changed), store, tmp_path, recipe=changed, before=RECIPE)
+    said = "Your own commands, one a line: none → true"
+    assert reasons(ahead)[5:7] == [said, "it lies on commands"]
 
 
 def test_a_step_that_did_not_finish_says_so(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, 1)
-    assert reasons(forecast(PLAN, store, tmp_path, before=PLAN))[1] == "not finished yet"
+    assert reasons(forecast(PLAN, store, tmp_path, before=RECIPE))[1] == "not finished yet"
 
 
 @pytest.fixture
@@ -118,7 +121,8 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
 ) -> None:
     (tools / "mmdebstrap").unlink()
     (tools / "pigz").unlink()
-    ((said, remedy),) = forecast(PLAN, store, tmp_path).problems
+    (trouble,) = forecast(PLAN, store, tmp_path).troubles
+    said, remedy = trouble.said, trouble.remedy
     assert said == "missing on this machine: mmdebstrap, pigz"
     assert "apt-get install --yes mmdebstrap pigz" in remedy
     assert "zwizard doctor --install" in remedy
@@ -130,10 +134,10 @@ def test_a_tool_that_only_finished_steps_need_is_not_missed(
     (tools / "mmdebstrap").unlink()
     (tools / "debootstrap").unlink()
     commit(store, PLAN, 1)
-    assert forecast(PLAN, store, tmp_path).problems == ()
+    assert forecast(PLAN, store, tmp_path).troubles == ()
     commit(store, PLAN, *range(2, 8))
     (tools / "pigz").unlink()
-    assert forecast(PLAN, store, tmp_path).problems == ()
+    assert forecast(PLAN, store, tmp_path).troubles == ()
 
 
 def test_the_documents_tool_is_missed_only_where_it_was_chosen(
@@ -141,9 +145,9 @@ def test_the_documents_tool_is_missed_only_where_it_was_chosen(
 ) -> None:
     (tools / "debootstrap").unlink()
     by_document = make(replace(RECIPE, source=Source(bootstrap="debootstrap")))
-    assert forecast(PLAN, store, tmp_path).problems == ()
-    ((said, _),) = forecast(by_document, store, tmp_path).problems
-    assert said == "missing on this machine: debootstrap"
+    assert forecast(PLAN, store, tmp_path).troubles == ()
+    (trouble,) = forecast(by_document, store, tmp_path).troubles
+    assert trouble.said == "missing on this machine: debootstrap"
 
 
 class Usage(NamedTuple):
@@ -158,24 +162,25 @@ def test_too_little_space_is_told_with_how_much_is_wanted(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40, 300 * 2**20))
-    ((said, remedy),) = forecast(PLAN, store, tmp_path).problems
+    (trouble,) = forecast(PLAN, store, tmp_path).troubles
+    said, remedy = trouble.said, trouble.remedy
     assert said.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
     assert "zwizard clean" in remedy
     commit(store, PLAN, *range(1, 7))
-    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).problems[0][0]
+    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).troubles[0].said
     commit(store, PLAN, 7)
-    assert forecast(PLAN, store, tmp_path).problems == ()
+    assert forecast(PLAN, store, tmp_path).troubles == ()
 
 
 def test_an_output_that_is_a_file_is_no_directory(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file/below"):
-        ((said, _),) = forecast(PLAN, store, output).problems
-        assert said == f"{tmp_path / 'file'} is not a directory"
+        (trouble,) = forecast(PLAN, store, output).troubles
+        assert trouble.said == f"{tmp_path / 'file'} is not a directory"
 
 
 def test_an_output_that_is_not_there_yet_is_no_problem(store: Store, tmp_path: Path) -> None:
-    assert forecast(PLAN, store, tmp_path / "to/be/made").problems == ()
+    assert forecast(PLAN, store, tmp_path / "to/be/made").troubles == ()
 
 
 def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Path) -> None:
@@ -183,14 +188,14 @@ def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Pat
     place = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
     if os.geteuid() != 0:
         place.mkdir(mode=0o500)
-    ((said, _),) = forecast(PLAN, store, place / "images").problems
-    assert said == f"{place / 'images'} cannot be written to by you"
+    (trouble,) = forecast(PLAN, store, place / "images").troubles
+    assert trouble.said == f"{place / 'images'} cannot be written to by you"
 
 
 def test_every_problem_is_told_at_once(tools: Path, store: Store, tmp_path: Path) -> None:
     (tools / "tar").unlink()
     (tmp_path / "file").write_text("")
-    assert len(forecast(PLAN, store, tmp_path / "file").problems) == 2
+    assert len(forecast(PLAN, store, tmp_path / "file").troubles) == 2
 
 
 def test_the_nearest_parent_that_exists_is_found(tmp_path: Path) -> None:

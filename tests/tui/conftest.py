@@ -18,11 +18,11 @@ from zwizard import paths
 from zwizard.answers import Answers
 from zwizard.engine import builds, journal
 from zwizard.engine.builds import Build
+from zwizard.engine.outlook import Machine
 from zwizard.engine.sandbox import Privilege
 from zwizard.plan import make
 from zwizard.recipe import Recipe
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.outlook import Machine
 
 NOW = 1_800_000_000.0
 MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")

@@ -12,6 +12,7 @@ from zwizard import paths
 from zwizard.engine import builds, doctor, preflight
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
+from zwizard.engine.outlook import Machine
 from zwizard.engine.sandbox import Privilege
 from zwizard.errors import ZwizardError
 from zwizard.plan import make
@@ -19,7 +20,6 @@ from zwizard.questions import to_recipe
 from zwizard.recipe import Recipe
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.outlook import Machine
 from zwizard.tui.screens.building import Building
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.screens.review import Review

@@ -84,6 +84,14 @@ class Build:
         return False
 
 
+def recipe_of(build: Build) -> Recipe | None:
+    """The build's recipe; None if this version cannot read it."""
+    try:
+        return build.recipe()
+    except UsageError:
+        return None
+
+
 def directory() -> Path:
     """Where the builds are."""
     return paths.state() / "builds"

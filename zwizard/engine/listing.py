@@ -44,14 +44,6 @@ WORDS: dict[State | StepState, str] = {
 }
 
 
-def recipe_of(build: Build) -> Recipe | None:
-    """The build's recipe; None if this version cannot read it."""
-    try:
-        return build.recipe()
-    except UsageError:
-        return None
-
-
 def what(recipe: Recipe | None) -> str:
     """What a recipe makes, in a few words: ``vm · Debian bookworm``."""
     if recipe is None:
@@ -69,7 +61,7 @@ def where(told: Status) -> str:
 
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
-    found = [(build, recipe_of(build), status.of(build)) for build in builds.everything()]
+    found = [(build, builds.recipe_of(build), status.of(build)) for build in builds.everything()]
     if as_json:
         return json.dumps([status.summary(*entry) for entry in found], indent=1) + "\n"
     if not found:
@@ -84,7 +76,7 @@ def everything(*, as_json: bool) -> str:
 
 def one(build: Build, *, as_json: bool) -> str:
     """One build, with its steps."""
-    recipe, told = recipe_of(build), status.of(build)
+    recipe, told = builds.recipe_of(build), status.of(build)
     if as_json:
         steps = [
             {"name": s.name, "state": s.state, "seconds": s.seconds, "bytes": s.bytes}

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zwizard import paths
+from zwizard import paths, questions
+from zwizard.engine import doctor
 from zwizard.engine.layers import Layer, Store
 from zwizard.engine.sandbox import Privilege
 from zwizard.plan.step import Plan, Step
+from zwizard.recipe import Recipe
 from zwizard.text import size
 
 _SPARE = 200 * 2**20  # bytes that should stay free
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that keeps a build from starting: what, what to do, the recipe's key if any."""
+
+    said: str
+    remedy: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,12 +40,16 @@ class StepState:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a build would do and need. Bytes are estimates; ``problems`` stop it, if any."""
+    """What a build would do and need. Bytes are estimates; ``troubles`` stop it, if any.
+
+    ``lacking`` are the programs that the steps to run need and this machine has not.
+    """
 
     steps: tuple[StepState, ...]
     needs: int
     free: int
-    problems: tuple[tuple[str, str], ...]  # what is wrong, and what to do about it
+    troubles: tuple[Trouble, ...]
+    lacking: frozenset[str] = frozenset()
 
     @property
     def first(self) -> int:
@@ -47,80 +62,85 @@ def store_of(privilege: Privilege) -> Store:
     return Store(privilege.layers_below(paths.cache()))
 
 
-def forecast(plan: Plan, store: Store, output: Path, *, before: Plan | None = None) -> Forecast:
+def forecast(
+    plan: Plan,
+    store: Store,
+    output: Path,
+    *,
+    recipe: Recipe | None = None,
+    before: Recipe | None = None,
+) -> Forecast:
     """What building ``plan`` into the directory ``output`` would do.
 
-    ``before``: the plan this build had the last time; what differs is the reason a step runs.
+    ``recipe`` is the plan's, ``before`` the one by which this archive was built the last time:
+    what differs between them is the reason that a step runs.
     """
-    steps = _states(plan, store, before)
-    missing = tuple(state for state in steps if not state.layer)
-    needs = sum(state.step.size for state in missing)
+    unmade = "not finished yet" if before else "not made yet"
+    steps = _states(plan, store, _changes(recipe, before), unmade)
+    missing = tuple(state.step for state in steps if not state.layer)
+    needs = sum(step.size for step in missing)
     free = free_space(store.directory)
-    found = [*_tool_problems(plan, missing), *_place_problems(output)]
+    lacking = doctor.missing(replace(plan, steps=missing).tools() if missing else ())
+    troubles = [
+        *_tool_trouble(lacking),
+        *_place_trouble(output, "Choose another directory for the archive."),
+        *_place_trouble(store.directory, "Move the cache with XDG_CACHE_HOME."),
+    ]
     if missing and free < needs + _SPARE:
-        found.append(
-            (
-                f"{store.directory} has {size(free)} free, and this needs about"
-                f" {size(needs + _SPARE)}",
-                "Free some space (zwizard clean), or move the cache with XDG_CACHE_HOME.",
-            )
-        )
-    return Forecast(steps, needs, free, tuple(found))
+        said = f"{store.directory} has {size(free)} free, and this needs about"
+        remedy = "Free some space (zwizard clean), or move the cache with XDG_CACHE_HOME."
+        troubles.append(Trouble(f"{said} {size(needs + _SPARE)}", remedy))
+    return Forecast(steps, needs, free, tuple(troubles), lacking)
 
 
-def _states(plan: Plan, store: Store, before: Plan | None) -> tuple[StepState, ...]:
+def _states(
+    plan: Plan, store: Store, changes: dict[str, str], unmade: str
+) -> tuple[StepState, ...]:
     fingerprints = plan.fingerprints()
     layers = [store.get(fingerprint) for fingerprint in fingerprints]
     # A later layer lies on its parents, so it counts only where all of them are there too.
     present = next((i for i, x in enumerate(layers) if x is None), len(layers))
-    earlier = {step.name: step for step in before.steps} if before else {}
     states = []
-    parent = ""
     for number, (step, print_, layer) in enumerate(
         zip(plan.steps, fingerprints, layers, strict=True), 1
     ):
-        there = layer if number <= present else None
-        reason = ""
-        if number > present:
-            reason = parent or _reason(step, earlier.get(step.name), bool(before))
-            parent = parent or f"it lies on {step.name}"
-        states.append(StepState(number, step, print_, there, reason))
+        if number <= present:
+            states.append(StepState(number, step, print_, layer, ""))
+            continue
+        said = [changes[key] for key in step.answers if key in changes]
+        first = plan.steps[present].name
+        otherwise = unmade if number == present + 1 else f"it lies on {first}"
+        states.append(StepState(number, step, print_, None, ", ".join(said) or otherwise))
     return tuple(states)
 
 
-def _reason(step: Step, earlier: Step | None, had_before: bool) -> str:
-    if not had_before:
-        return "not made yet"
-    if earlier is None:
-        return "new in this recipe"
-    if earlier.actions != step.actions:
-        return f"changed: {', '.join(step.answers) or 'what it does'}"
-    return "not finished yet"
+def _changes(recipe: Recipe | None, before: Recipe | None) -> dict[str, str]:
+    """The answers that differ, by key: ``Suite: bookworm → trixie``."""
+    if not (recipe and before):
+        return {}
+    now, then = questions.from_recipe(recipe), questions.from_recipe(before)
+    return {
+        question.key: f"{question.text}: {then[question.key] or 'none'} → "
+        f"{now[question.key] or 'none'}"
+        for question in questions.QUESTIONS
+        if now[question.key] != then[question.key]
+    }
 
 
-def _tool_problems(plan: Plan, missing: tuple[StepState, ...]) -> list[tuple[str, str]]:
-    from zwizard.engine import doctor
-
-    needed = Plan(plan.name, plan.target, plan.environment, tuple(s.step for s in missing))
-    lacking = doctor.missing(needed.tools() if missing else frozenset())
+def _tool_trouble(lacking: frozenset[str]) -> list[Trouble]:
     if not lacking:
         return []
-    return [
-        (
-            f"missing on this machine: {', '.join(sorted(lacking))}",
-            f"{doctor.install_command(lacking)}   (or: zwizard doctor --install)",
-        )
-    ]
+    remedy = f"{doctor.install_command(lacking)}   (or: zwizard doctor --install)"
+    return [Trouble(f"missing on this machine: {', '.join(sorted(lacking))}", remedy)]
 
 
-def _place_problems(output: Path) -> list[tuple[str, str]]:
-    place = existing(output)
+def _place_trouble(directory: Path, remedy: str) -> list[Trouble]:
+    """Why ``directory`` cannot take what goes there, if it cannot."""
+    place = existing(directory)
     if not place.is_dir():
-        return [(f"{place} is not a directory", "Choose another directory for the archive.")]
+        return [Trouble(f"{place} is not a directory", remedy)]
     if not os.access(place, os.W_OK | os.X_OK):
-        return [
-            (f"{output} cannot be written to by you", "Choose another directory for the archive.")
-        ]
+        return [Trouble(f"{directory} cannot be written to by you", remedy)]
     return []
 
 

@@ -190,9 +190,9 @@ class Worker:
             steps=[{"name": step.name, "title": step.title} for step in self.plan.steps],
         )
         ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
-        if ahead.problems:
-            said, remedy = ahead.problems[0]
-            self._note("build-failed", error=said, hint=remedy)
+        if ahead.troubles:
+            first = ahead.troubles[0]
+            self._note("build-failed", error=first.said, hint=first.remedy)
             return False
         fingerprints = self.plan.fingerprints()
         there = 0 if self.fresh else ahead.first

@@ -6,16 +6,15 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.distro import Distro, Suite
-from zwizard.errors import UsageError
 from zwizard.plan import kernel, pack, sources, system
 from zwizard.plan.step import Plan, Step
-from zwizard.recipe import Recipe
+from zwizard.recipe import Problem, Recipe, RecipeError
 
 __all__ = ["Plan", "Step", "make"]
 
 
 def make(recipe: Recipe) -> Plan:
-    """The plan of ``recipe``; UsageError if this version cannot build it yet."""
+    """The plan of ``recipe``; RecipeError if this version cannot build it yet."""
     distro, suite = _buildable(recipe)
     steps = (
         sources.bootstrap(recipe, suite),
@@ -53,7 +52,5 @@ def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
 
 
 def _refuse(key: str, value: str, built: str) -> NoReturn:
-    raise UsageError(
-        f"{key} = {value!r} is a good recipe, but this version cannot build it yet",
-        f"It builds: {built}.",
-    )
+    said = f"a good answer, but this version cannot build it yet; it builds: {built}"
+    raise RecipeError((Problem(key, value, said),))

@@ -23,10 +23,10 @@ from textual.screen import Screen
 from zwizard import paths, questions
 from zwizard.answers import Answers
 from zwizard.engine.builds import Build
+from zwizard.engine.outlook import Machine, look_around
 from zwizard.errors import ZwizardError
 from zwizard.recipe import Recipe
 from zwizard.tui.background import in_background
-from zwizard.tui.outlook import Machine, look_around
 from zwizard.tui.screens.base import LEAST
 from zwizard.tui.screens.building import Building
 from zwizard.tui.screens.checking import Checking
@@ -189,7 +189,7 @@ class ZwizardApp(App[None]):
     async def start_build(self, build: Build) -> bool:
         """Start (or resume) a build; whether it runs. What is wrong is shown."""
         machine = await self.machine()
-        if machine.privilege.mode == "sudo" and not self.outside(_ask_for_sudo):
+        if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
             return False
         try:
             await in_background(lambda: _start(build))
@@ -257,12 +257,6 @@ def _start(build: Build) -> None:
     from zwizard.engine import runner  # it brings the checklist along: not before it is needed
 
     runner.start(build)
-
-
-def _ask_for_sudo() -> None:
-    done = subprocess.run(["sudo", "-v"], check=False)
-    if done.returncode != 0:
-        raise ZwizardError("sudo did not let you in", "Try again, or ask who may use sudo here.")
 
 
 def run(recipe: Path | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zwizard.engine import builds, listing, status
+from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.engine.journal import Reader
 from zwizard.engine.status import Status
@@ -57,6 +57,6 @@ class Shelf:
         changed = build.recipe_file.stat().st_mtime
         known = self._recipes.get(build.id)
         if known is None or known[0] != changed:
-            known = (changed, listing.recipe_of(build))
+            known = (changed, builds.recipe_of(build))
             self._recipes[build.id] = known
         return known[1]

@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from zwizard import questions
+from zwizard.engine import outlook
+from zwizard.engine.outlook import Outlook
 from zwizard.questions import PAGES, Question
 from zwizard.text import size
-from zwizard.tui import outlook
 from zwizard.tui.background import in_background
-from zwizard.tui.outlook import Outlook
 from zwizard.tui.screens.base import View
 from zwizard.tui.show import MUTED, block, plain
 from zwizard.tui.walk import NAMES, REVIEW, TITLES, Walk

@@ -13,14 +13,13 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from zwizard import paths
-from zwizard.engine import builds, doctor, listing
-from zwizard.engine.preflight import StepState
+from zwizard.engine import builds, doctor, listing, outlook
+from zwizard.engine.outlook import Machine, Outlook
+from zwizard.engine.preflight import StepState, Trouble
 from zwizard.errors import ZwizardError
 from zwizard.plan import Step, render
 from zwizard.text import ago, size
-from zwizard.tui import outlook
 from zwizard.tui.background import in_background
-from zwizard.tui.outlook import Machine, Outlook, Trouble
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import AskPath, Reader
 from zwizard.tui.screens.pages import PAGE_KEYS
@@ -96,7 +95,7 @@ class Review(View[None]):
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
         now, width = self.zwizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
-        rows += [Row(f"step:{s.step.name}", _step(s, seen.reason(s), now, width)) for s in states]
+        rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
         self.query_one(StepRows).show(rows, prefer=f"step:{states[0].step.name}" if states else "")
         self.query_one("#facts", Static).update(_facts(seen, machine))
         self.refresh_bindings()
@@ -108,7 +107,7 @@ class Review(View[None]):
             case "save" | "export" | "build":
                 return bool(seen and seen.recipe)
             case "install":
-                return bool(seen and seen.lacking)
+                return bool(seen and seen.forecast and seen.forecast.lacking)
             case _:
                 return True
 
@@ -121,7 +120,7 @@ class Review(View[None]):
             self._mend(self._seen.troubles[int(name)])
         elif self._seen.forecast:
             state = next(s for s in self._seen.forecast.steps if s.step.name == name)
-            self.app.push_screen(commands(state.step, self._seen.reason(state)))
+            self.app.push_screen(commands(state.step, state.reason))
 
     def _mend(self, trouble: Trouble) -> None:
         question = question_of(trouble.key)
@@ -159,9 +158,9 @@ class Review(View[None]):
     @work
     async def action_install(self) -> None:
         """Install what is missing, in the terminal, where it can ask and be read."""
-        if not (self._seen and self._seen.lacking):
+        if not (self._seen and self._seen.forecast and self._seen.forecast.lacking):
             return
-        lacking = self._seen.lacking
+        lacking = self._seen.forecast.lacking
         self.zwizard.outside(lambda: doctor.install(lacking))
         self.zwizard.forget_machine()
         self.look()

@@ -1,0 +1,96 @@
+"""What building the answers would do and need on this machine: the review in one value."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zwizard import plan, questions
+from zwizard.engine import builds, preflight
+from zwizard.engine.preflight import Forecast, Trouble
+from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.errors import UsageError
+from zwizard.plan import Plan
+from zwizard.recipe import Recipe, RecipeError
+
+_MEND = "Change that answer."
+
+_WORDS = {
+    "root": "as root",
+    "userns": "rootless",
+    "sudo": "by sudo",
+    "none": "no right to build",
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this computer is to a build: by which right it may run, and on what system."""
+
+    privilege: Privilege
+    system: str
+
+    @property
+    def word(self) -> str:
+        """The privilege in a word or two."""
+        return _WORDS[self.privilege.mode]
+
+
+def look_around() -> Machine:
+    """This machine. Slow: it tries out whether user namespaces serve."""
+    return Machine(privilege(), _system())
+
+
+def _system() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system()
+    name = release.get("NAME", "Linux").partition(" ")[0]
+    return f"{name} {release.get('VERSION_ID', '')}".strip()
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
+
+    ``output`` is the directory the archive goes to; ``troubles`` is all that keeps a build from
+    starting.
+    """
+
+    troubles: tuple[Trouble, ...]
+    recipe: Recipe | None = None
+    plan: Plan | None = None
+    forecast: Forecast | None = None
+    output: Path = Path()
+
+
+def of(given: Mapping[str, str], machine: Machine) -> Outlook:
+    """The outlook of these answers. It reads the disk: not for an interface's thread."""
+    if wrong := questions.problems(given):
+        return Outlook(
+            tuple(
+                Trouble(f"{question.text}: {wrong[question.key]}", _MEND, question.key)
+                for question in questions.asked(given)
+                if question.key in wrong
+            )
+        )
+    try:
+        recipe = questions.to_recipe(given)
+        made = plan.make(recipe)
+        output = builds.output_directory(recipe, Path.cwd())
+    except RecipeError as error:
+        return Outlook(tuple(Trouble(str(p), _MEND, p.key) for p in error.problems))
+    except UsageError as error:
+        return Outlook((Trouble(error.message, error.hint),))
+    store = preflight.store_of(machine.privilege)
+    before = builds.making(output / made.archive)
+    ahead = preflight.forecast(
+        made, store, output, recipe=recipe, before=builds.recipe_of(before) if before else None
+    )
+    troubles = ahead.troubles
+    if machine.privilege.mode == "none":
+        troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
+    return Outlook(troubles, recipe, made, ahead, output)
