@@ -1,7 +1,7 @@
 """Pictures of the real app, as SVG: ``python screenshots/make.py [DIRECTORY]``.
 
 The states are those of two real builds, kept beside this file in ``builds/`` (recipe, journal,
-logs, report; only the paths in them are rewritten). What differs from machine to machine (clock,
+logs, report; only paths and mirrors in them are rewritten). What differs between machines (clock,
 free space, tools) is fixed, so that the same program makes the same pictures.
 """
 
@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -145,12 +145,12 @@ async def checklist() -> str:
 async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     """The app, on a machine that is always the same."""
     from zwizard.engine import doctor, preflight
+    from zwizard.engine.outlook import Machine
     from zwizard.engine.sandbox import Privilege
     from zwizard.tui.app import ZwizardApp
-    from zwizard.tui.outlook import Machine
 
     preflight.free_space = lambda _: 65 * 2**30
-    preflight._place_problems = lambda _: []  # noqa: SLF001 - nobody is ada
+    preflight._place_trouble = lambda *_: []  # noqa: SLF001 - nobody is ada
     doctor.find = lambda name: f"/usr/bin/{name}"
     machine = Machine(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
@@ -255,7 +255,7 @@ def layers(recipe: Any, build: Any) -> None:
 
 
 def keep(directory: Path) -> None:
-    """Keep a real build for the pictures: its last whole run, with no path of this machine."""
+    """Keep a real build for the pictures: its last whole run, without this machine's names."""
     place = HERE / "builds" / directory.name
     shutil.rmtree(place, ignore_errors=True)
     (place / "logs").mkdir(parents=True)
@@ -263,9 +263,12 @@ def keep(directory: Path) -> None:
         r'^directory = "(.*)"', (directory / "recipe.toml").read_text(), re.MULTILINE
     )
     assert output
-    tidy: Callable[[str], str] = lambda text: text.replace(  # noqa: E731
-        str(directory), f"{HOME}/.local/state/zwizard/builds/{directory.name}"
-    ).replace(output[1], HOME)
+    kept = f"{HOME}/.local/state/zwizard/builds/{directory.name}"
+
+    def tidy(text: str) -> str:
+        text = text.replace(str(directory), kept).replace(output[1], HOME)
+        return re.sub(r"(https?://)[a-z0-9.-]+(?=/debian)", r"\1mirror.example", text)
+
     for name in ("recipe.toml", "report.json"):
         if (directory / name).exists():
             (place / name).write_text(tidy((directory / name).read_text("utf-8")), "utf-8")

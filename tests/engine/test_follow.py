@@ -29,7 +29,7 @@ def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
     def run() -> None:
         with running(build):
             held.set()
-            time.sleep(0.3)
+            time.sleep(1)
             what()
 
     thread = threading.Thread(target=run)
