@@ -7,6 +7,7 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -40,6 +41,20 @@ GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX_DEFAULT="loglevel=3 console=tty console=ttyS0"
 GRUB_CMDLINE_LINUX=""
 """
+
+
+_opened: list[BinaryIO] = []
+
+
+def handle(path: Path) -> BinaryIO:
+    """The file at ``path``, open until `close_handles`."""
+    _opened.append(path.open("rb"))
+    return _opened[-1]
+
+
+def close_handles() -> None:
+    while _opened:
+        _opened.pop().close()
 
 
 def need_tools(*names: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,10 +23,7 @@ from zwizard.artefact.gpt import read_gpt
 from zwizard.artefact.stretch import Stretch
 from zwizard.artefact.view import Kind
 
-pytestmark = [
-    pytest.mark.usefixtures("_tools"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.usefixtures("_tools")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +31,18 @@ def _tools() -> None:
     disks.need_tools()
 
 
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    disks.close_handles()
+
+
 def stretch(path: Path) -> Stretch:
-    return Stretch(path.open("rb"), 0, path.stat().st_size)
+    return Stretch(disks.handle(path), 0, path.stat().st_size)
 
 
 def opened(path: Path) -> Disk:
-    return Disk(path, path.open("rb"), path.stat().st_size)
+    return Disk(path, disks.handle(path), path.stat().st_size)
 
 
 def edit(path: Path, offset: int, data: bytes) -> None:
@@ -272,13 +276,14 @@ def test_a_mutated_disk_is_read_or_refused_and_never_hangs(
     ):  # fmt: skip
         with contextlib.suppress(UnreadableError):
             look()
+    disks.close_handles()
 
 
 class Patched:
     """A file with some of its bytes others, without a copy."""
 
     def __init__(self, path: Path, patches: dict[int, bytes]) -> None:
-        self._file = path.open("rb")
+        self._file = disks.handle(path)
         self._patches = patches
 
     def seek(self, offset: int) -> None:

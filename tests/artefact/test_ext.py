@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.usefixtures("_tools")
 @pytest.fixture(scope="module")
 def _tools() -> None:
     disks.need_tools("mke2fs", "e2fsck", "debugfs")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    disks.close_handles()
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +91,7 @@ def image(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Path:
 
 
 def opened(path: Path) -> ExtView:
-    return ExtView(path, Stretch(path.open("rb"), 0, path.stat().st_size))
+    return ExtView(path, Stretch(disks.handle(path), 0, path.stat().st_size))
 
 
 def told(view: View) -> dict[str, tuple[object, ...]]:
@@ -101,14 +108,12 @@ def told(view: View) -> dict[str, tuple[object, ...]]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
     image: Path, tree: Path
 ) -> None:
     assert told(opened(image)) == told(DirectoryView(tree))
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
     path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "1024")
     subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
@@ -118,7 +123,6 @@ def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
     assert len(opened(path).children("/many")) == 1500
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
     view = opened(disks.ext(tmp_path / "fs", 32, tree))
     assert view.resolve("/etc/longer").file is not None
@@ -130,22 +134,21 @@ def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
     assert view.node("/nothing") is None
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
     path = disks.ext(tmp_path / "fs", 32, tree)
-    found = read_super(Stretch(path.open("rb"), 0, path.stat().st_size))
+    found = read_super(Stretch(disks.handle(path), 0, path.stat().st_size))
     assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
     assert found.clean
     assert not found.needs_recovery
     forms = {name: disks.ext(tmp_path / name, 32, tree, "-t", name) for name in ("ext2", "ext3")}
     for name, other in forms.items():
-        assert read_super(Stretch(other.open("rb"), 0, other.stat().st_size)).form == name
+        assert read_super(Stretch(disks.handle(other), 0, other.stat().st_size)).form == name
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("offset", "value", "message"),
     [
+        (1024 + 300, b"x", "the checksum of its superblock is wrong"),
         (1024 + 96, b"\xff\xff\x00\x00", "compression|feature"),
         (1024 + 4, b"\xff\xff\xff\x7f", "says it has"),
         (1024 + 40, bytes(4), "makes no sense"),
@@ -156,7 +159,8 @@ def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
 def test_a_superblock_that_cannot_be_is_refused(
     tree: Path, tmp_path: Path, offset: int, value: bytes, message: str
 ) -> None:
-    path = disks.ext(tmp_path / "fs", 32, tree)
+    plain = () if "checksum" in message else ("-t", "ext4", "-O", "^metadata_csum")
+    path = disks.ext(tmp_path / "fs", 32, tree, *plain)
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(value)
@@ -164,7 +168,6 @@ def test_a_superblock_that_cannot_be_is_refused(
         opened(path)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> None:
     """Every inode's double indirect block is made its own child."""
     path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext2", "-b", "1024")
@@ -178,3 +181,34 @@ def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> N
         file.write(block.to_bytes(4, "little") * 256)
     with pytest.raises(UnreadableError, match=r"has no end|there is no block|not in order"):
         opened(path).read("/etc/large", 4 << 20)
+
+
+@pytest.mark.parametrize(
+    ("part", "at", "message"),
+    [
+        ("descriptors", 20, "the checksum of group 0 is wrong"),
+        ("inode", 0x64, "the checksum of inode"),
+        ("directory", 60, "the checksum of a directory is wrong"),
+    ],
+)
+def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
+    tree: Path, tmp_path: Path, part: str, at: int, message: str
+) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "4096")
+    view = opened(path)
+    entry = view.node("/etc")
+    assert entry is not None
+    shown = subprocess.run(["debugfs", "-R", "imap /etc", path], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    words = shown.replace(",", "").split()
+    table = int(words[words.index("at") + 2]) * 4096 + int(words[-1], 16)
+    blocks = subprocess.run(["debugfs", "-R", "blocks /etc", path], capture_output=True, text=True,
+                            check=True).stdout.split()  # fmt: skip
+    place = {"descriptors": 4096, "inode": table, "directory": int(blocks[0]) * 4096}[part]
+    with path.open("r+b") as file:
+        file.seek(place + at)
+        byte = file.read(1)
+        file.seek(place + at)
+        file.write(bytes([byte[0] ^ 0x40]))
+    with pytest.raises(UnreadableError, match=message):
+        opened(path).read("/etc/tiny", 1)

@@ -22,10 +22,7 @@ from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
 from zwizard.artefact import UnreadableError
 from zwizard.checklist import RULES, Mode, Outcome, Report, Severity, check
 
-pytestmark = [
-    pytest.mark.usefixtures("_tools"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.usefixtures("_tools")
 DISK = 5 << 30
 
 Breakage = Callable[[Path], None]
@@ -78,7 +75,8 @@ def header(offset: int, form: str, value: int) -> Breakage:
     """Another number in the GPT's header, its checksum made right again."""
 
     def breaks(path: Path) -> None:
-        data = bytearray(path.open("rb").read(1024)[512:])
+        with path.open("rb") as file:
+            data = bytearray(file.read(1024)[512:])
         struct.pack_into(form, data, offset, value)
         data[16:20] = bytes(4)
         struct.pack_into("<I", data, 16, zlib.crc32(data[:92]))

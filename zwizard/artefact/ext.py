@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from zwizard.artefact.crc32c import crc32c
 from zwizard.artefact.stretch import Run, Stretch, damaged, in_pieces
 from zwizard.artefact.view import Entry, Kind, UnreadableError, View
 
@@ -27,6 +28,8 @@ _KNOWN = 0x2 | _RECOVER | _META_BG | 0x40 | _64BIT | 0x100 | 0x200 | 0x400 | 0x1
 _KNOWN |= 0x4000 | 0x8000 | 0x10000 | 0x20000
 _FEATURES = {0x1: "compression", 0x8: "a journal device"}
 _SPARSE_SUPER = 0x1
+_CHECKSUMS = 0x400
+_SEED = 0x2000
 _SPARSE_SUPER2 = 0x200
 _HAS_JOURNAL = 0x4
 _EXTENTS, _INLINE, _ENCRYPTED = 0x80000, 0x10000000, 0x800
@@ -34,6 +37,7 @@ _EXTENTS, _INLINE, _ENCRYPTED = 0x80000, 0x10000000, 0x800
 # Bounds that no system's file passes and that a hostile one cannot use to waste time.
 _RUNS = 1 << 18
 _NODES = 1 << 14
+_GROUPS = 1 << 14  # two terabytes of the usual ones
 _DIRECTORY = 8 << 20
 _NAMES = 400_000
 _LINK = 4096
@@ -59,6 +63,7 @@ class Super:
     first_meta: int
     backups: tuple[int, int]
     clean: bool
+    seed: int | None
     uuid: str
     label: str
 
@@ -87,11 +92,17 @@ def read_super(volume: Stretch) -> Super:
         inode_size, compatible, incompatible, read_only = 128, 0, 0, 0
     if incompatible & _64BIT:
         blocks |= struct.unpack_from("<I", data, 336)[0] << 32
+    seed = None
+    if read_only & _CHECKSUMS:
+        if crc32c(data[:1020]) != int.from_bytes(data[1020:], "little"):
+            raise damaged("the checksum of its superblock is wrong")
+        given = struct.unpack_from("<I", data, 624)[0]
+        seed = given if incompatible & _SEED else crc32c(data[104:120])
     found = Super(
         _form(compatible, incompatible), 1024 << min(log_size, 10), blocks, first, per_group,
         inodes, inodes_per_group, inode_size, descriptor if incompatible & _64BIT else 32,
         incompatible, read_only, compatible, first_meta, struct.unpack_from("<II", data, 588),
-        bool(state & 1) and not state & 2, str(uuid.UUID(bytes=data[104:120])),
+        bool(state & 1) and not state & 2, seed, str(uuid.UUID(bytes=data[104:120])),
         os.fsdecode(data[120:136].partition(b"\x00")[0]),
     )  # fmt: skip
     _check(found, log_size, volume)
@@ -142,6 +153,7 @@ class _Inode:
     has_blocks: bool
     place: bytes
     inline: bytes
+    seed: int | None
 
 
 class ExtView(View):
@@ -155,6 +167,10 @@ class ExtView(View):
         self._inodes: dict[int, _Inode] = {}
         self._directories: dict[int, dict[str, int]] = {}
         self._names = 0
+        # The kernel proves every group when it mounts, and refuses the whole if one is wrong.
+        groups = -(-(self.super.blocks - self.super.first_block) // self.super.per_group)
+        for group in range(min(groups, _GROUPS) if self.super.seed is not None else 0):
+            self._inode_table(group)
 
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path``; raises UnreadableError."""
@@ -239,6 +255,7 @@ class ExtView(View):
             return
         with self._open(inode) as file:
             while data := file.read(self.super.block):
+                _check_names(data, inode.seed)
                 yield data
 
     def _open(self, inode: _Inode) -> BinaryIO:
@@ -268,10 +285,10 @@ class ExtView(View):
             raise damaged("a file is in too many pieces")
 
     def _extents(self, inode: _Inode) -> Iterator[tuple[int, int, int]]:
-        yield from self._extent_node(inode.place, None, set())
+        yield from self._extent_node(inode.place, None, set(), inode.seed)
 
     def _extent_node(
-        self, node: bytes, depth: int | None, seen: set[int]
+        self, node: bytes, depth: int | None, seen: set[int], seed: int | None
     ) -> Iterator[tuple[int, int, int]]:
         magic, count, _, here = struct.unpack_from("<HHHH", node)
         if magic != 0xF30A or here > 5 or 12 + 12 * count > len(node):
@@ -281,7 +298,9 @@ class ExtView(View):
         for at in range(12, 12 + 12 * count, 12):
             if here:
                 low, high = struct.unpack_from("<IH", node, at + 4)
-                yield from self._extent_node(self._once(high << 32 | low, seen), here, seen)
+                block = self._once(high << 32 | low, seen)
+                _check_extents(block, seed)
+                yield from self._extent_node(block, here, seen, seed)
                 continue
             logical, length, high, low = struct.unpack_from("<IHHI", node, at)
             if length <= 32768:  # more marks room that was never written: zeros
@@ -332,6 +351,11 @@ class ExtView(View):
 
     def _inode_table(self, group: int) -> int:
         data = self._metadata(self._descriptor(group), self.super.descriptor)
+        if self.super.seed is not None:
+            before = crc32c(struct.pack("<I", group), self.super.seed)
+            own = crc32c(data[:30] + bytes(2) + data[32:], before) & 0xFFFF
+            if own != int.from_bytes(data[30:32], "little"):
+                raise damaged(f"the checksum of group {group} is wrong")
         (low,) = struct.unpack_from("<I", data, 8)
         high = struct.unpack_from("<I", data, 40)[0] if self.super.descriptor >= 64 else 0
         return int(high << 32 | low)
@@ -374,6 +398,14 @@ class ExtView(View):
         return self._blocks[number]
 
 
+def _check_extents(block: bytes, seed: int | None) -> None:
+    end = 12 + 12 * int.from_bytes(block[4:6], "little")
+    if seed is None or end > len(block) - 4:
+        return
+    if crc32c(block[:end], seed) != int.from_bytes(block[end : end + 4], "little"):
+        raise damaged("the checksum of a file's map is wrong")
+
+
 class _Memory(Stretch):
     """Bytes that lie in an inode instead of in blocks."""
 
@@ -400,7 +432,24 @@ def _read_inode(number: int, data: bytes, found: Super) -> _Inode:
         number, kind, mode & 0o7777, uid_high << 16 | uid, gid_high << 16 | gid, size, flags,
         sectors > attributes, data[40:100],
         _inline(data) if flags & _INLINE and len(data) > 160 else b"",
+        None if found.seed is None else _seed(number, data, found.seed),
     )  # fmt: skip
+
+
+def _seed(number: int, data: bytes, seed: int) -> int:
+    """What the sums of an inode's blocks begin with; raises UnreadableError if its own fails."""
+    seed = crc32c(struct.pack("<I", number) + data[100:104], seed)
+    plain = bytearray(data)
+    plain[124:126] = bytes(2)
+    stored = int.from_bytes(data[124:126], "little")
+    mask = 0xFFFF
+    if len(data) > 132 and struct.unpack_from("<H", data, 128)[0] >= 4:
+        stored |= int.from_bytes(data[130:132], "little") << 16
+        plain[130:132] = bytes(2)
+        mask = 0xFFFFFFFF
+    if crc32c(bytes(plain), seed) & mask != stored:
+        raise damaged(f"the checksum of inode {number} is wrong")
+    return seed
 
 
 def _inline(data: bytes) -> bytes:
@@ -416,6 +465,14 @@ def _inline(data: bytes) -> bytes:
             return data[base + offset : base + offset + size]
         at += (16 + length + 3) // 4 * 4
     return b""
+
+
+def _check_names(data: bytes, seed: int | None) -> None:
+    """The sum in a directory block's last entry, which has no name; indexes have none of these."""
+    if seed is None or data[-12:-4] != b"\x00\x00\x00\x00\x0c\x00\x00\xde":
+        return
+    if crc32c(data[:-12], seed) != int.from_bytes(data[-4:], "little"):
+        raise damaged("the checksum of a directory is wrong")
 
 
 def _add_names(names: dict[str, int], data: bytes) -> None:
