@@ -240,28 +240,46 @@ def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
 
 
 @zwizard.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option("--mode", type=click.Choice(["container", "vm", "image"]), help="What it should be.")
 @click.option("--disk-size", help="The disk that will be rented, such as 5GiB (image).")
 @click.option("--entrypoint", help="What the deployment starts (container).")
+@click.option("--report", type=click.Path(path_type=Path), help="Write it to FILE.md or .html.")
+@click.option("--explain", metavar="RULE", help="Say what a rule is about, and check nothing.")
 @_JSON
 def check(
-    path: Path, *, mode: str | None, disk_size: str | None, entrypoint: str | None, as_json: bool
+    path: Path | None,
+    *,
+    mode: str | None,
+    disk_size: str | None,
+    entrypoint: str | None,
+    report: Path | None,
+    explain: str | None,
+    as_json: bool,
 ) -> int:
-    """Check a directory or .tar.gz against every rule of Zero-OS."""
+    """Check a directory, .tar.gz or disk image against every rule of Zero-OS."""
     from zwizard import checklist
     from zwizard.recipe import parse_size
 
+    if explain:
+        click.echo(checklist.explain_rule(explain))
+        return 0
+    if path is None:
+        raise UsageError("what is to be checked?", "Name a directory, a .tar.gz or an image.")
     try:
         rented = parse_size(disk_size) if disk_size else None
     except ValueError:
         raise UsageError(f"--disk-size {disk_size} is not a size", "For example 5GiB.") from None
-    report = checklist.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
+    if report:
+        checklist.check_name(report)
+    found = checklist.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
+    if report:
+        checklist.write_report(found, report)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=1))
+        click.echo(json.dumps(found.to_json(), indent=1))
     else:
-        click.echo(checklist.render_text(report), nl=False)
-    return 0 if report.ready else 3
+        click.echo(checklist.render_text(found), nl=False)
+    return 0 if found.ready else 3
 
 
 @zwizard.command()
