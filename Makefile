@@ -9,8 +9,10 @@ BIN    := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # What the tests run, and the packages that have it.
-TEST_PROGRAMS := mmdebstrap debootstrap pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep
-TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps
+TEST_PROGRAMS := mmdebstrap debootstrap pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
+	sfdisk mke2fs mkfs.vfat mcopy
+TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
+	fdisk e2fsprogs dosfstools mtools
 
 lacking = $(strip $(foreach program,$(1),\
 	$(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))

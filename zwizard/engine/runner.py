@@ -28,6 +28,7 @@ from zwizard.engine.sandbox import Privilege, privilege, tree
 from zwizard.errors import ZwizardError, describe_os_error
 from zwizard.plan.actions import Chroot
 from zwizard.plan.step import Plan, Step
+from zwizard.recipe import parse_size
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _MODULE = "zwizard.engine.runner"  # what -m takes, also where __name__ is __main__
@@ -309,7 +310,13 @@ class Worker:
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
         """The checklist's report of the archive; the last one, if nothing has changed since."""
         recipe = self.build.recipe()
-        basis = [fingerprint, str(archive), *recipe.checklist.waive, recipe.target, __version__]
+        wanted: dict[str, Any] = {
+            "mode": recipe.target,
+            "waive": recipe.checklist.waive,
+            "disk_size": parse_size(recipe.checklist.disk_size),
+            "entrypoint": recipe.container.entrypoint if recipe.target == "container" else None,
+        }
+        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
         try:
             known = json.loads(self.build.report_file.read_text("utf-8"))
             if known["basis"] == basis:
@@ -317,7 +324,7 @@ class Worker:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none yet, or none that can be used
         self._note("check-started")
-        report = checklist.check(archive, mode=recipe.target, waive=recipe.checklist.waive)
+        report = checklist.check(archive, **wanted)
         data = report.to_json()
         paths.write_atomically(
             self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
