@@ -69,7 +69,7 @@ class _Group(click.Group):
 @click.version_option(__version__, message="zwizard %(version)s")
 @click.pass_context
 def zwizard(context: click.Context) -> int:
-    """Build, check and upload Zero-OS Zmachine images.
+    """Build and check Zero-OS Zmachine images.
 
     Without a command: the wizard.
     """
@@ -99,7 +99,7 @@ def _need_terminal(instead: str) -> None:
     help="Begin with the answers of this recipe.",
 )
 def new(*, plain: bool, recipe: Path | None) -> int:
-    """Answer the questions for a new image, and build it."""
+    """Answer the questions, and build the image."""
     if not plain:
         return _wizard(recipe)
     _need_terminal("build RECIPE needs none")
@@ -127,7 +127,10 @@ def build(recipe: Path, *, fresh: bool, as_json: bool) -> int:
 @_build_argument(required=False)
 @_JSON
 def resume(build: str | None, *, as_json: bool) -> int:
-    """Go on with BUILD at the step it was in; without BUILD, pick one."""
+    """Go on with a build at the step it was in.
+
+    Without BUILD: pick one.
+    """
     from zwizard.engine import builds
 
     if build is None:
@@ -257,7 +260,10 @@ def check(
     explain: str | None,
     as_json: bool,
 ) -> int:
-    """Check a directory, .tar.gz or disk image against every rule of Zero-OS."""
+    """Check an image against every rule of Zero-OS.
+
+    PATH is a directory, a .tar.gz or a disk image, whoever made it.
+    """
     from zwizard import checklist
     from zwizard.recipe import parse_size
 
@@ -286,7 +292,10 @@ def check(
 @click.option("--install", is_flag=True, help="Install what is missing.")
 @_JSON
 def doctor(*, install: bool, as_json: bool) -> int:
-    """Say what this machine lacks for building, and what installs it."""
+    """Say what this machine lacks for building.
+
+    And the command that installs it; with --install, run that command.
+    """
     from zwizard.engine import doctor as tools
     from zwizard.engine import listing
 
@@ -299,7 +308,10 @@ def doctor(*, install: bool, as_json: bool) -> int:
 @zwizard.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print the completion script for SHELL: eval "$(zwizard completion bash)"."""
+    """Print the completion script of a shell.
+
+    To use it: eval "$(zwizard completion bash)"
+    """
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
