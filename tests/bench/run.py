@@ -34,7 +34,8 @@ chroot root apt-get clean
 kernel=$(ls root/boot/vmlinuz-*)
 start=$(( ($(od -An -tu1 -j497 -N1 "$kernel") + 1) * 512 + $(od -An -tu4 -j584 -N4 "$kernel") ))
 length=$(( $(od -An -tu4 -j588 -N4 "$kernel") - 4 ))
-tail -c +$((start + 1)) "$kernel" | head -c $length | lz4 -dc > root/boot/elf
+dd if="$kernel" iflag=skip_bytes,count_bytes skip=$start count=$length bs=1M status=none \
+	| lz4 -dc > root/boot/elf
 mv root/boot/elf "$kernel"
 umount root/sys root/proc root/dev
 rm -rf root/dev/*

@@ -58,8 +58,8 @@ def test_a_layer_of_an_earlier_boot_counts_only_if_it_had_reached_the_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(store, PRINT)
+    store.sync()
     make(store, "e" * 32)
-    store.sync((PRINT,))
     monkeypatch.setattr(layers, "boot_id", lambda: "another boot")
     assert store.get(PRINT) is not None
     assert store.get("e" * 32) is None
@@ -84,7 +84,7 @@ def test_of_two_that_finish_the_same_layer_the_first_stays(store: Store) -> None
 
 
 def test_syncing_what_is_not_there_marks_nothing(store: Store) -> None:
-    store.sync((PRINT,))
+    store.sync()
     assert not store.path(PRINT).exists()
 
 

@@ -119,7 +119,14 @@ class Workplace:
             time.sleep(0.1)
 
     def traces(self) -> list[str]:
-        """What a build has left behind here: mounts, processes, half-made layers and files."""
+        """What a build has left behind here for good: what goes within seconds does not count."""
+        end = time.monotonic() + 20
+        while (found := self.traces_now()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return found
+
+    def traces_now(self) -> list[str]:
+        """The mounts, processes, half-made layers and files that are here now."""
         place = str(self.directory)
         found = [
             f"mount {line.split()[4]}"

@@ -82,16 +82,14 @@ class Store:
                 raise
             discard(work)
 
-    def sync(self, fingerprints: tuple[str, ...]) -> None:
-        """Bring these layers to the disk, and mark them as lasting."""
-        unsynced = [
-            marker
-            for fingerprint in fingerprints
-            if self.get(fingerprint) and not (marker := self.path(fingerprint) / "synced").exists()
-        ]
+    def sync(self) -> None:
+        """Bring every finished layer to the disk, and mark it as lasting."""
+        markers = [self.path(layer.fingerprint) / "synced" for layer in self.all()]
+        unsynced = [marker for marker in markers if not marker.exists()]
         if unsynced:
             _sync_filesystem(self.directory)
-            for marker in unsynced:
+        for marker in unsynced:
+            with contextlib.suppress(FileNotFoundError):  # somebody has removed it meanwhile
                 marker.touch()
 
     def all(self) -> list[Layer]:
@@ -151,7 +149,6 @@ def disk_usage(path: Path) -> int:
 def _sync_filesystem(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        # ctypes releases the interpreter lock, so that the caller's other threads go on.
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
             raise OSError(ctypes.get_errno(), f"syncfs {directory}")
     finally:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -142,14 +143,14 @@ class Workshop:
                 _ok_code=list(range(-64, 256)),
                 _return_cmd=True,
             )
-            while True:
-                try:
-                    command.wait(timeout=_POLL)
-                    break
-                except sh.TimeoutException:
-                    if self.cancelled():
-                        _end(command)
-                        raise Cancelled from None
+            since = time.monotonic()
+            # sh's own waiting looks ten times a second, too seldom for a step of short commands.
+            while command.is_alive():
+                if self.cancelled():
+                    _end(command)
+                    raise Cancelled
+                time.sleep(min(_POLL, 0.005 + (time.monotonic() - since) / 20))
+            command.wait()
         if command.exit_code != 0:
             raise CommandError(shell, command.exit_code)
 

@@ -133,6 +133,9 @@ def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
             hint="Resume it: everything finished is kept.",
         )
     _give_back(build)
+    os.close(descriptor)
+    # Nobody has to wait for this: until it is done, layers count during this boot only.
+    store.sync()
     return status
 
 
@@ -231,8 +234,6 @@ class Worker:
             self._fail(step, log, since, error, command="")
             return False
         self._note("step-finished", step=step.name, seconds=layer.seconds, bytes=layer.bytes)
-        # Off to the disk while the next step computes.
-        threading.Thread(target=self.store.sync, args=((print_,),), daemon=True).start()
         return True
 
     def _make(
@@ -295,8 +296,10 @@ class Worker:
         made = self.store.archive(fingerprint)
         if not (archive.exists() and archive.samefile(made)):
             _place(made, archive)
+        lasting = threading.Thread(target=_to_disk, args=(archive,))
+        lasting.start()  # while it is checked
         report = self._report(archive, fingerprint)
-        self.store.sync(self.plan.fingerprints())
+        lasting.join()
         self._note(
             "build-finished",
             build=self.build.id,
@@ -349,6 +352,11 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _to_disk(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
 def _blocking(report: dict[str, Any]) -> int:
     wrong = ("fail", "unknown")
     found = report["findings"]
@@ -364,8 +372,6 @@ def _place(made: Path, archive: Path) -> None:
         part.hardlink_to(made)
     except OSError:
         shutil.copyfile(made, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
     part.replace(archive)
 
 
