@@ -31,7 +31,7 @@ test: $(VENV)/.test lint
 
 # Without the tests that build real images.
 test-fast: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not real"
+	$(BIN)/python -m pytest -m "not real" --numprocesses 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check

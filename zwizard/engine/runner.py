@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +259,6 @@ class Worker:
         content = place.new
         if step.packs:
             layers.discard(place.new)
-            (place.new.parent / _SUM).write_text(_digest(out), "ascii")
             content = out
         layer = layers.new_layer(print_, step.name, content, whole=place.whole, since=since)
         if self.fresh:
@@ -296,16 +296,16 @@ class Worker:
         made = self.store.archive(fingerprint)
         if not (archive.exists() and archive.samefile(made)):
             _place(made, archive)
-        lasting = threading.Thread(target=_to_disk, args=(archive,))
-        lasting.start()  # while it is checked
-        report = self._report(archive, fingerprint)
-        lasting.join()
+        with ThreadPoolExecutor(1) as beside:
+            sealed = beside.submit(_seal, made)  # on one core, while it is checked on the other
+            report = self._report(archive, fingerprint)
+            sha256 = sealed.result()
         self._note(
             "build-finished",
             build=self.build.id,
             artefact=str(archive),
             archive=str(archive),
-            sha256=(made.parent / _SUM).read_text("ascii"),
+            sha256=sha256,
             bytes=archive.stat().st_size,
             ready=report["ready"],
             blocks=_blocking(report),
@@ -352,9 +352,14 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _to_disk(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+def _seal(made: Path) -> str:
+    """Bring a packed archive to the disk, and keep its sum beside it; the sum."""
+    kept = made.parent / _SUM
+    if not kept.exists():
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        paths.write_atomically(kept, _digest(made))
+    return kept.read_text("ascii")
 
 
 def _blocking(report: dict[str, Any]) -> int:

@@ -101,7 +101,7 @@ class Pack:
         when = (f"--mtime=@{self.epoch}", "--clamp-mtime")
         how = ("--format=gnu", "--sort=name", "--numeric-owner")
         tar = ("tar", "--create", "--directory", ROOT, *how, *when, ".")
-        return f"{_line(tar)} | pigz -{self.level} --no-name > {_argument(OUT)}"
+        return f"{_line(tar)} | pigz -{self.level} --blocksize 1024 --no-name > {_argument(OUT)}"
 
 
 Action = Host | Chroot | Write | Append | Link | Remove | Pack
