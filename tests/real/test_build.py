@@ -236,8 +236,11 @@ class TestBeingStopped:
         process.communicate()
         assert '"state": "running"' in vm.place.run("show", "detached", "--json").output
         attached = vm.place.start("resume", "detached")
-        vm.place.run("cancel", "detached")
-        assert "commands" in attached.communicate(timeout=60)[0]
+        assert attached.stdout is not None
+        # Attached first, else it would rightly start the stopped build once more.
+        assert any("● commands" in line for line in attached.stdout)
+        assert vm.place.run("cancel", "detached").output == "detached is stopping\n"
+        attached.communicate(timeout=60)
         assert attached.returncode == 130
 
     def test_killing_the_runners_worker_is_told_and_cleared_up(self, vm: Built) -> None:
