@@ -177,7 +177,9 @@ def _variants(given: Given) -> tuple[Choice, ...]:
 
 def _bootstraps(_: Given) -> tuple[Choice, ...]:
     return (
-        Choice("auto", "the quicker one", "mmdebstrap: the same packages in half the time."),
+        Choice(
+            "auto", "the quicker one", "mmdebstrap: the same set of packages in half the time."
+        ),
         Choice("debootstrap", "debootstrap", "The tool the document uses, as it uses it."),
         Choice("mmdebstrap", "mmdebstrap", "Always mmdebstrap."),
     )
@@ -266,8 +268,8 @@ QUESTIONS = (
         "source.bootstrap",
         "source",
         "Bootstrap tool",
-        'The document: "sudo debootstrap jammy ubuntu:jammy". Both tools lead to the same'
-        " packages.",
+        'The document: "sudo debootstrap jammy ubuntu:jammy". Both install the same set of'
+        " packages; with the distribution's own mirror mmdebstrap takes security updates too.",
         "choice",
         _bootstraps,
     ),
