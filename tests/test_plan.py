@@ -154,7 +154,7 @@ def test_a_good_recipe_that_cannot_be_built_yet_is_told_so(
 
 
 def test_the_tools_are_those_that_the_actions_run() -> None:
-    common = {"bash", "chroot", "mount", "umount", "pigz", "tar"}
+    common = {"bash", "chroot", "mount", "umount", "tar"}
     assert make(FULL).tools() == common | {"mmdebstrap"}
     by_document = replace(FULL, source=replace(FULL.source, bootstrap="debootstrap"))
     assert make(by_document).tools() == common | {"debootstrap"}

@@ -35,8 +35,8 @@ def test_everything_a_plan_runs_is_known_with_its_packages() -> None:
 
 def test_a_tool_counts_only_if_it_can_be_run(here: Path) -> None:
     put(here, "tar")
-    (here / "pigz").write_text("not executable")
-    assert doctor.missing(("tar", "pigz", "bash")) == {"pigz", "bash"}
+    (here / "debootstrap").write_text("not executable")
+    assert doctor.missing(("tar", "debootstrap", "bash")) == {"debootstrap", "bash"}
 
 
 def test_tools_of_the_system_are_found_where_an_ordinary_path_lacks_them() -> None:
@@ -47,27 +47,27 @@ def test_tools_of_the_system_are_found_where_an_ordinary_path_lacks_them() -> No
 @pytest.mark.parametrize(
     ("manager", "command"),
     [
-        ("apt-get", "apt-get install --yes mount pigz uidmap"),
-        ("pacman", "pacman -S --needed --noconfirm pigz shadow util-linux"),
-        ("dnf", "dnf install --assumeyes pigz shadow-utils util-linux"),
+        ("apt-get", "apt-get install --yes debootstrap mount uidmap"),
+        ("pacman", "pacman -S --needed --noconfirm debootstrap shadow util-linux"),
+        ("dnf", "dnf install --assumeyes debootstrap shadow-utils util-linux"),
     ],
 )
 def test_the_machines_own_manager_gets_its_own_names_each_once(
     here: Path, manager: str, command: str
 ) -> None:
     put(here, manager)
-    names = ("pigz", "newuidmap", "mount", "umount")
+    names = ("debootstrap", "newuidmap", "mount", "umount")
     assert " ".join(doctor.install_argv(names)) == command
     sudo = "" if os.geteuid() == 0 else "sudo "
     assert doctor.install_command(names) == f"{sudo}{command}"
 
 
 def test_without_a_known_manager_the_programs_are_named(here: Path) -> None:
-    assert doctor.install_argv(("pigz",)) == ()
-    assert doctor.install_command(("tar", "pigz")) == "install: pigz, tar"
+    assert doctor.install_argv(("debootstrap",)) == ()
+    assert doctor.install_command(("tar", "debootstrap")) == "install: debootstrap, tar"
     with pytest.raises(ZwizardError, match="no package manager that zwizard knows") as caught:
-        doctor.install(("tar", "pigz"))
-    assert caught.value.hint == "Install by hand: pigz, tar."
+        doctor.install(("tar", "debootstrap"))
+    assert caught.value.hint == "Install by hand: debootstrap, tar."
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def manager(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_installing_refreshes_the_lists_and_installs(manager: Path) -> None:
-    doctor.install(("pigz",))
-    assert manager.read_text() == "update\ninstall --yes pigz\n"
+    doctor.install(("debootstrap",))
+    assert manager.read_text() == "update\ninstall --yes debootstrap\n"
 
 
 @pytest.mark.parametrize("failing", ["update", "install"])
@@ -90,5 +90,5 @@ def test_an_installation_that_fails_is_named(
 ) -> None:
     monkeypatch.setenv("FAILING", failing)
     with pytest.raises(ZwizardError, match=f"apt-get {failing}.* failed"):
-        doctor.install(("pigz",))
+        doctor.install(("debootstrap",))
     assert manager.read_text().splitlines()[-1].startswith(failing)

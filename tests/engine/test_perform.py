@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from zwizard.engine.perform import Cancelled, CommandError, Workshop, describe
 from zwizard.engine.sandbox import Tree
 from zwizard.errors import ZwizardError
+from zwizard.plan import render
 from zwizard.plan.actions import (
     OUT,
     ROOT,
@@ -51,7 +53,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 def by_bash(action: Action, root: Path, out: Path | None = None) -> None:
     """Run the line that is shown, as the exported script does."""
-    head = "set -euo pipefail; shopt -s dotglob nullglob; umask 022\n"
+    head = f"set -euo pipefail; shopt -s dotglob nullglob; umask 022\n{render.functions()}\n"
     places = {"ROOT": str(root), "CHROOT": str(root), "OUT": str(out or root / "out")}
     subprocess.run(["bash", "-c", head + action.shell()], check=True, env=ENVIRONMENT | places)
 
@@ -178,14 +180,16 @@ def test_a_command_in_the_tree_does_not_see_where_the_tree_is(shop: Shop, tmp_pa
     assert (tmp_path / "log").read_text().endswith("\n<>\n")
 
 
-def test_the_archive_is_the_one_the_shown_pipeline_makes(shop: Shop, tmp_path: Path) -> None:
+def test_the_archive_holds_what_the_shown_pipeline_puts_into_it(
+    shop: Shop, tmp_path: Path
+) -> None:
     root = tmp_path / "tree"
     furnish(root)
     action = Pack(2, 1_686_355_200)
     by_bash(action, root, tmp_path / "shown.tar.gz")
     shop(root).perform(action)
-    made = (tmp_path / "out.tar.gz").read_bytes()
-    assert made == (tmp_path / "shown.tar.gz").read_bytes()
+    made, shown = (gzip.open(tmp_path / name).read() for name in ("out.tar.gz", "shown.tar.gz"))
+    assert made == shown
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "-xpzf", tmp_path / "out.tar.gz", "-C", unpacked], check=True)

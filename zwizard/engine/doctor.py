@@ -34,7 +34,6 @@ TOOLS = {
         Tool("umount", "unmounts inside the sandbox", "mount", "util-linux", "util-linux"),
         Tool("unshare", "makes the sandbox", "util-linux", "util-linux", "util-linux"),
         Tool("tar", "packs the archive", "tar", "tar", "tar"),
-        Tool("pigz", "compresses the archive on every core", "pigz", "pigz", "pigz"),
         Tool("mmdebstrap", "bootstraps Debian", "mmdebstrap", "mmdebstrap", "mmdebstrap"),
         Tool("debootstrap", "bootstraps Debian", "debootstrap", "debootstrap", "debootstrap"),
         Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),

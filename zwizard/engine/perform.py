@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -36,6 +38,7 @@ from zwizard.plan.actions import (
 _POLL = 0.2  # seconds between looks at whether to stop
 _GRACE = 3.0  # seconds a command has after SIGTERM
 _UNSAFE = "A root file system with such a link cannot be changed safely."
+_TO_GZIP = f'to_gzip() {{ {shlex.quote(sys.executable)} -m zwizard.engine.gzip "$@"; }}'
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -92,7 +95,7 @@ class Workshop:
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
             case Pack():
-                pipeline = ("bash", "-o", "pipefail", "-c", action.shell())
+                pipeline = ("bash", "-o", "pipefail", "-c", f"{_TO_GZIP}\n{action.shell()}")
                 self._run(pipeline, action.shell(), self._variables())
             case Write(path, text, mode):
                 self._write(path, text, mode)

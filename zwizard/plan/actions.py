@@ -88,7 +88,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class Pack:
-    """Write the tree as a tar, gzipped by pigz at ``level``, its time stamps capped at ``epoch``.
+    """Write the tree as a tar, gzipped at ``level``, its time stamps capped at ``epoch``.
 
     Sorted, with owners as numbers: equal trees give equal bytes, and the hub maps no names.
     """
@@ -97,11 +97,11 @@ class Pack:
     epoch: int
 
     def shell(self) -> str:
-        """One pipeline of bash."""
+        """One pipeline of bash, to a function ``to_gzip`` that the script and the engine have."""
         when = (f"--mtime=@{self.epoch}", "--clamp-mtime")
         how = ("--format=gnu", "--sort=name", "--numeric-owner")
         tar = ("tar", "--create", "--directory", ROOT, *how, *when, ".")
-        return f"{_line(tar)} | pigz -{self.level} --blocksize 1024 --no-name > {_argument(OUT)}"
+        return f"{_line(tar)} | to_gzip {self.level} > {_argument(OUT)}"
 
 
 Action = Host | Chroot | Write | Append | Link | Remove | Pack

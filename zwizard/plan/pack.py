@@ -7,7 +7,8 @@ from zwizard.plan.actions import Pack
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
 
-# pigz: at 2 an archive a few per cent larger than gzip's default, in a fifth of the time.
+# libdeflate's: at 2 an archive a few per cent larger than gzip's default, in a tenth of the time;
+# at 9 a few per cent smaller, in the same time.
 _LEVELS = {"fast": 2, "small": 9}
 
 

@@ -69,7 +69,7 @@ class Plan:
                     case Chroot():
                         found.add("chroot")
                     case Pack():
-                        found |= {"tar", "pigz"}
+                        found.add("tar")
                     case _:
                         pass
         return frozenset(found)
