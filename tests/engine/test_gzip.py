@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_higher_level_makes_less() -> None:
 
 def test_a_full_disk_is_said_in_a_line() -> None:
     argv = [sys.executable, "-m", "zwizard.engine.gzip", "1"]
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, input=LONG, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert done.stderr == b"compressing: [Errno 28] No space left on device\n"

@@ -1,4 +1,4 @@
-"""``python -m zwizard.engine.gzip LEVEL``: standard input to gzip, on every core, by libdeflate."""
+"""``python -m zwizard.engine.gzip LEVEL``: compress standard input on every core."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ BLOCK = (
 
 
 def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
-    """Compress ``source`` into ``target`` at ``level`` (1 to 12); holds a few blocks in memory.
+    """Compress ``source`` into ``target`` at libdeflate's ``level``, 1 to 12.
+
+    Holds a few blocks in memory.
 
     Equal bytes in, equal bytes out, whatever the number of cores.
     """
     cores = len(os.sched_getaffinity(0))
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[Future[bytearray]] = deque()
     with ThreadPoolExecutor(cores) as pool:
         block = source.read(BLOCK)
         while True:
@@ -31,8 +33,7 @@ def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
             block = source.read(BLOCK)
             if not block:
                 break
-        for member in waiting:
-            target.write(member.result())
+        target.writelines(member.result() for member in waiting)
 
 
 if __name__ == "__main__":
