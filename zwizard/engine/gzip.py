@@ -10,9 +10,8 @@ from typing import BinaryIO
 
 import deflate
 
-BLOCK = (
-    4 * 2**20
-)  # bytes; each is a gzip member of its own, as RFC 1952 (2.2) lets a file have many
+# Bytes; each block is a gzip member of its own, as RFC 1952 (2.2) lets a file have many.
+BLOCK = 4 * 2**20
 
 
 def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
