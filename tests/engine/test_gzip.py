@@ -53,7 +53,7 @@ def test_a_full_disk_is_said_in_a_line() -> None:
 
 def test_a_stream_that_breaks_off_is_told_and_leaves_nothing_waiting() -> None:
     class Breaking(io.BytesIO):
-        def write(self, data: object) -> int:
+        def writelines(self, lines: object) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):

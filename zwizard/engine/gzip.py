@@ -17,9 +17,7 @@ BLOCK = 4 * 2**20
 def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
     """Compress ``source`` into ``target`` at libdeflate's ``level``, 1 to 12.
 
-    Holds a few blocks in memory.
-
-    Equal bytes in, equal bytes out, whatever the number of cores.
+    Holds a few blocks in memory. Equal bytes in, equal bytes out, whatever the number of cores.
     """
     cores = len(os.sched_getaffinity(0))
     waiting: deque[Future[bytearray]] = deque()
