@@ -68,7 +68,15 @@ class Workplace:
             f"HOME={self.directory}",
         ]
         prefix = become if self.user else []
-        return [*prefix, "env", *variables, str(ZWIZARD), *map(str, arguments)]
+        # Whoever runs the tests in a shell's background has Ctrl-C ignored, which is inherited.
+        return [
+            *prefix,
+            "env",
+            "--default-signal=INT",
+            *variables,
+            str(ZWIZARD),
+            *map(str, arguments),
+        ]
 
     def run(self, *arguments: str | Path) -> Result:
         """Run ``zwizard`` here, to its end."""
