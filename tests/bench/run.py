@@ -129,7 +129,8 @@ class Bench:
         document = timed("tar", "-czf", theirs, "-C", tree, ".")
         lines = (self.place / "script.sh").read_text("utf-8").splitlines()
         (line,) = (line for line in lines if line.startswith("tar --create"))
-        fast = timed("bash", "-c", line, ROOT=str(tree), OUT=str(ours))
+        to_gzip = f'to_gzip() {{ {sys.executable} -m zwizard.engine.gzip "$@"; }}'
+        fast = timed("bash", "-c", f"{to_gzip}\n{line}", ROOT=str(tree), OUT=str(ours))
         self.row("pack (fast) against tar -czf", fast / document, 0.25)
         larger = ours.stat().st_size / theirs.stat().st_size
         self.row("size of the packed (fast) archive against it", larger, 1.08)

@@ -62,7 +62,7 @@ def packages(recipe: Recipe, distro: Distro) -> Step:
         (
             *host_keys,
             QUIET,
-            Chroot(("apt-get", "update", *_RETRY)),
+            Chroot(_UPDATE),
             Chroot(install),
             UNQUIET,
         ),
@@ -83,7 +83,7 @@ def more_packages(recipe: Recipe) -> tuple[Step, ...]:
         return ()
     actions: tuple[Action, ...] = (
         QUIET,
-        Chroot(("apt-get", "update", *_RETRY)),
+        Chroot(_UPDATE),
         Chroot(_install(names, recommends=recipe.source.variant != "minimal")),
         UNQUIET,
     )
@@ -101,8 +101,13 @@ def more_packages(recipe: Recipe) -> tuple[Step, ...]:
 
 
 # A mirror that does not answer is asked again, with growing pauses, before the step fails.
-_RETRY = ("-o", "Acquire::Retries=3", "-o", "APT::Update::Error-Mode=any")
+_RETRY = ("-o", "Acquire::Retries=3")
 
+# Nobody reads the packages' descriptions here, least of all translated ones.
+_UPDATE = (
+    *("apt-get", "update", *_RETRY, "-o", "APT::Update::Error-Mode=any"),
+    *("-o", "Acquire::Languages=none"),
+)
 
 # Each downloaded package is deleted once it is installed, so that no layer carries it.
 _NO_DEBS = ("-o", "APT::Keep-Downloaded-Packages=false")
@@ -110,4 +115,4 @@ _NO_DEBS = ("-o", "APT::Keep-Downloaded-Packages=false")
 
 def _install(names: tuple[str, ...], *, recommends: bool) -> tuple[str, ...]:
     lean = () if recommends else ("--no-install-recommends",)
-    return ("apt-get", "install", "--yes", *_RETRY[:2], *_NO_DEBS, *lean, *names)
+    return ("apt-get", "install", "--yes", *_RETRY, *_NO_DEBS, *lean, *names)
