@@ -182,6 +182,36 @@ def log(build: str, step: str | None) -> int:
 
 @zwizard.command()
 @_build_argument()
+@click.argument("step", required=False)
+@click.option("-c", "command", default="", help="Run this line of bash there, and no shell.")
+def shell(build: str, step: str | None, command: str) -> int:
+    """Open a shell in the tree of BUILD as STEP finds it; changes are thrown away.
+
+    Without STEP: the one it stopped in. In a line given by -c, $ROOT and $CHROOT are the tree, as
+    in the plan.
+    """
+    from zwizard.engine import builds
+    from zwizard.engine import shell as shells
+
+    if not command:
+        _need_terminal("-c COMMAND needs none")
+    wanted = builds.find(build)
+    return shells.enter(wanted, step or shells.step_of(wanted), command)
+
+
+@zwizard.command()
+@_build_argument()
+def bundle(build: str) -> int:
+    """Put what a bug report about BUILD needs in one file; private things are taken out."""
+    from zwizard.engine import builds
+    from zwizard.engine import bundle as bundles
+
+    click.echo(bundles.describe(bundles.make(builds.find(build), Path.cwd())))
+    return 0
+
+
+@zwizard.command()
+@_build_argument()
 def cancel(build: str) -> int:
     """Stop BUILD; what is finished stays."""
     from zwizard.engine import builds

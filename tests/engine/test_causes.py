@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.engine.causes import likely, tail
+from zwizard.engine.causes import Cause, likely, tail
+from zwizard.questions import QUESTIONS
 
 KNOWN = {
     """\
@@ -58,6 +59,79 @@ there is no time zone Europe/Pris in this suite
     """\
 modprobe: FATAL: Module virtio_sf not found in directory /lib/modules/6.1.0-25-amd64
 """: "The kernel has no module virtio_sf: mend it in 'Modules in the initramfs'.",
+    """\
+Err:1 http://m.example/debian bookworm InRelease
+  407  Proxy Authentication Required
+""": "The proxy wants a name and a password: check http_proxy and https_proxy where the wizard is"
+    " started, then retry.",
+    """\
+curl: (5) Could not resolve proxy: proxy.example
+""": "The proxy proxy.example cannot be used: check http_proxy and https_proxy where the wizard is"
+    " started, then retry.",
+    """\
+E: Release file for http://m.example/debian/dists/bookworm/InRelease is not valid yet (invalid for
+ another 3h 2min 4s). Updates for this repository will not be applied.
+""": "This machine's clock is behind: what the mirror has signed is dated in the future. Set the"
+    " clock, then retry.",
+    """\
+E: Release file for http://m.example/dists/trixie/InRelease is expired (invalid since 9d).
+""": "The mirror's index http://m.example/dists/trixie/InRelease has expired: this machine's"
+    " clock is ahead, or the mirror is no longer kept up to date.",
+    """\
+E: Failed to fetch http://m.example/x  Clearsigned file isn't valid, got 'NOSPLIT' (does the
+ network require authentication?)
+""": "Something between here and the mirror answers in its place: a log-in page of the network, or"
+    " a proxy. Open a web page to see it, then retry.",
+    """\
+Err:1 https://m.example/debian bookworm InRelease
+  Certificate verification failed: The certificate is NOT trusted.
+""": "The mirror's certificate cannot be verified: ca-certificates is missing, the clock is wrong,"
+    " or a proxy reads along.",
+    """\
+E: Failed to fetch http://m.example/p/Packages.xz  Hash Sum mismatch
+""": "The mirror is being updated, or a proxy keeps old files: retry in some minutes, or take"
+    " another mirror.",
+    """\
+E: Failed to fetch file:/srv/mirror/dists/bookworm/Release  File not found - /srv/mirror/dists (2)
+""": "The mirror has no file:/srv/mirror/dists/bookworm/Release: check the mirror and the suite.",
+    """\
+E: No such script: /usr/share/debootstrap/scripts/trixie
+""": "This machine's debootstrap does not know the suite trixie: take mmdebstrap, or a newer"
+    " debootstrap.",
+    """\
+The following packages have unmet dependencies:
+ nginx-extras : Depends: nginx (= 1.22.1-9) but it is not going to be installed
+E: Unable to correct problems, you have held broken packages.
+""": "The package nginx-extras cannot be installed together with the others: leave it out, or take"
+    " another suite.",
+    """\
+Job for mysql.service failed.
+dpkg: error processing package mysql-server (--configure):
+ installed mysql-server package post-installation script subprocess returned error exit status 1
+Errors were encountered while processing:
+ mysql-server
+""": "The package mysql-server could not be set up: a script of its own failed, and said why just"
+    " above that line in the log.",
+    """\
+fork: Cannot allocate memory
+""": "This machine has run out of memory: end other programs or add swap, then retry.",
+    """\
+error: target not found: htpo
+""": "There is no package htpo in this suite: mend its name in 'More packages'.",
+    """\
+sh: 1: pyhton3: not found
+""": "There is no command pyhton3 in the image: install its package, or mend your commands.",
+}
+KEYS = {
+    "E: Unable to locate package htp\n": "source.packages",
+    "E: Failed to fetch http://m.example/x  Could not resolve 'm.example'\n": "source.mirror",
+    "GPG error: NO_PUBKEY 0E98404D386FA1D9\n": "source.mirror",
+    "No space left on device\n": "",
+    "there is no time zone Europe/Pris in this suite\n": "system.timezone",
+    "there is no locale de_DE in this suite\n": "system.locale",
+    "sh: 1: pyhton3: not found\n": "system.run",
+    "modprobe: FATAL: Module virtio_sf not found\n": "kernel.modules",
+    "Unit file ngnix.service does not exist.\n": "system.services",
 }
 
 
@@ -69,31 +143,45 @@ def log(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("text", "said"), KNOWN.items(), ids=KNOWN.values())
 def test_a_known_failure_is_said_in_a_sentence(text: str, said: str, log: Path) -> None:
     log.write_text(f"+ chroot $CHROOT something\n{text}")
-    assert likely(log) == said
+    assert likely(log).said == said
+
+
+@pytest.mark.parametrize(("text", "key"), KEYS.items(), ids=KEYS.values())
+def test_a_known_failure_leads_to_the_answer_that_mends_it(text: str, key: str, log: Path) -> None:
+    log.write_text(text)
+    assert likely(log).key == key
+    assert not key or key in {question.key for question in QUESTIONS}
+
+
+def test_of_several_answers_the_one_that_the_step_hangs_on_is_meant(log: Path) -> None:
+    log.write_text("E: Unable to locate package linux-image-cluod-amd64\n")
+    assert likely(log, ("kernel.package",)).key == "kernel.package"
+    assert likely(log, ("source.packages",)).key == "source.packages"
+    assert likely(log, ("system.run",)).key == "source.packages"
 
 
 def test_what_is_not_known_is_not_guessed(log: Path) -> None:
     log.write_text("make: *** [all] Error 2\n")
-    assert likely(log) == ""
+    assert likely(log) == Cause()
 
 
 def test_a_log_that_is_not_there_has_no_cause_and_no_end(log: Path) -> None:
-    assert (likely(log), tail(log)) == ("", "")
+    assert (likely(log), tail(log)) == (Cause(), "")
 
 
 def test_the_last_of_several_is_meant(log: Path) -> None:
     log.write_text("E: Unable to locate package vmi\nE: Unable to locate package htp\n")
-    assert "no package htp" in likely(log)
+    assert "no package htp" in likely(log).said
 
 
 def test_only_the_end_of_a_long_log_is_looked_at(log: Path) -> None:
     log.write_text("E: Unable to locate package early\n" + "a line of output\n" * 10_000)
-    assert likely(log) == ""
+    assert likely(log) == Cause()
 
 
 def test_bytes_that_are_no_text_do_not_matter(log: Path) -> None:
     log.write_bytes(b"\xff\xfe\n" * 100 + b"E: Unable to locate package htp\n")
-    assert "no package htp" in likely(log)
+    assert "no package htp" in likely(log).said
 
 
 def test_the_tail_is_the_last_lines_whole(log: Path) -> None:

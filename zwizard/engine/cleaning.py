@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -65,7 +67,7 @@ def used() -> frozenset[str]:
 def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed:
     layers = size = 0
     for entry in list(store.directory.iterdir()):
-        working = entry.name.startswith(".work-") and entry.name[6:] in running
+        working = entry.name.startswith(".work-") and (entry.name[6:] in running or _held(entry))
         if entry.name in keep or working:
             continue
         size += disk_usage(entry)
@@ -75,6 +77,18 @@ def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed
         else:
             store.remove(entry.name)
     return Freed(layers, size)
+
+
+def _held(directory: Path) -> bool:
+    """Whether a shell is at work there."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ _TO_GZIP = f'to_gzip() {{ {shlex.quote(sys.executable)} -m zwizard.engine.gzip "
 _NOTHING: Mapping[str, str] = {}
 
 
+def _still() -> None:
+    pass
+
+
 class Cancelled(Exception):  # noqa: N818 - a wish, not an error
     """The user asked to stop."""
 
@@ -77,13 +81,17 @@ def _ended_by(number: int, status: int) -> str:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What performing needs: the tree, the archive's place, environment, log, and when to stop."""
+    """What performing needs: the tree, the archive's place, environment, log, and when to stop.
+
+    ``pulse`` is called often while a command runs.
+    """
 
     tree: Tree
     out: Path
     environment: dict[str, str]
     log: IO[bytes]
     cancelled: Callable[[], bool]
+    pulse: Callable[[], None] = _still
 
     def perform(self, action: Action) -> None:
         """Do one action; CommandError, Cancelled or ZwizardError if it does not succeed."""
@@ -152,6 +160,7 @@ class Workshop:
                 if self.cancelled():
                     _end(command)
                     raise Cancelled
+                self.pulse()
                 time.sleep(min(_POLL, 0.005 + (time.monotonic() - since) / 20))
             command.wait()
         if command.exit_code != 0:

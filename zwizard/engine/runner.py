@@ -24,6 +24,7 @@ from zwizard import __version__, checklist, paths, plan
 from zwizard.engine import causes, journal, layers, perform
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import ARCHIVE, Store
+from zwizard.engine.meter import Meter
 from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import Privilege, privilege, tree
 from zwizard.errors import ZwizardError, describe_os_error
@@ -247,8 +248,14 @@ class Worker:
             _alone(),
         ):
             out = place.new.parent / ARCHIVE
+            meter = Meter(lambda count: self._note("progress", step=step.name, written=count))
             shop = perform.Workshop(
-                place, out, self._environment(), output, self.build.cancel_request.exists
+                place,
+                out,
+                environment(self.plan),
+                output,
+                self.build.cancel_request.exists,
+                meter.look,
             )
             if any(isinstance(action, Chroot) for action in step.actions):
                 shop.enter(network=step.network)
@@ -267,21 +274,14 @@ class Worker:
         layers.discard(work)
         return layer
 
-    def _environment(self) -> dict[str, str]:
-        proxies = {
-            name: os.environ[name]
-            for proxy in _PROXIES
-            for name in (proxy, proxy.upper())
-            if name in os.environ
-        }
-        return proxies | dict(self.plan.environment)
-
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
         message = error.message if isinstance(error, ZwizardError) else str(error)
+        cause = causes.likely(log, step.answers)
         facts = {
             "error": f"{step.name}: {message}",
             "hint": getattr(error, "hint", "") or f"The whole log: {log}",
-            "cause": causes.likely(log),
+            "cause": cause.said,
+            "key": cause.key,
             "command": command,
             "log": str(log),
             "tail": causes.tail(log, _TAIL_LINES),
@@ -345,6 +345,17 @@ class Worker:
 
     def _note(self, event: str, **facts: object) -> None:
         journal.append(self.build.journal, event, **facts)
+
+
+def environment(made: Plan) -> dict[str, str]:
+    """What the commands of a plan run with: its own variables, and this process's proxies."""
+    proxies = {
+        name: os.environ[name]
+        for proxy in _PROXIES
+        for name in (proxy, proxy.upper())
+        if name in os.environ
+    }
+    return proxies | dict(made.environment)
 
 
 def _digest(file: Path) -> str:

@@ -16,7 +16,10 @@ State = Literal["new", "running", "ready", "not-ready", "failed", "cancelled", "
 
 @dataclass(frozen=True)
 class StepStatus:
-    """One step: its state, when it began (seconds since 1970) and how long it took."""
+    """One step: its state, when it began (seconds since 1970) and how long it took.
+
+    ``bytes``: what its layer takes. ``written``: bytes its commands have sent to the disk so far.
+    """
 
     number: int
     name: str
@@ -25,15 +28,17 @@ class StepStatus:
     began: float = 0.0
     seconds: float = 0.0
     bytes: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True)
 class Status:
     """A build as its journal tells it.
 
-    ``error``, ``hint``, ``cause``, ``command`` and ``log`` are those of the last failure;
-    ``archive``, ``sha256`` and ``bytes`` those of the archive; ``blocks`` counts the ``must``
-    rules that failed or are unknown.
+    ``error``, ``hint``, ``cause``, ``key`` (the answer that would mend it), ``command`` and
+    ``log`` are those of the last failure; ``archive``, ``sha256`` and ``bytes`` those of the
+    archive; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is when
+    the checklist began, 0 before.
     """
 
     state: State = "new"
@@ -43,17 +48,29 @@ class Status:
     error: str = ""
     hint: str = ""
     cause: str = ""
+    key: str = ""
     command: str = ""
     log: str = ""
     archive: str = ""
     sha256: str = ""
     bytes: int = 0
     blocks: int = 0
+    checking: float = 0.0
 
     @property
     def step(self) -> StepStatus | None:
         """The step it is in, or failed in."""
         return next((s for s in self.steps if s.state in {"running", "failed", "stopped"}), None)
+
+    @property
+    def done(self) -> int:
+        """How many steps are finished."""
+        return sum(step.state in {"done", "reused"} for step in self.steps)
+
+    @property
+    def written(self) -> int:
+        """Bytes that the commands of this run have sent to the disk so far."""
+        return sum(step.written for step in self.steps)
 
     def after(self, event: Event) -> Status:
         """The status once ``event`` has happened; one lacking what ours have changes nothing."""
@@ -78,6 +95,10 @@ class Status:
                 return now.with_step(
                     event, "reused", seconds=event["seconds"], bytes=event["bytes"]
                 )
+            case "progress":
+                return now.with_step(event, "running", written=event["written"])
+            case "check-started":
+                return replace(now, checking=event["at"])
             case "step-finished":
                 return now.with_step(event, "done", seconds=event["seconds"], bytes=event["bytes"])
             case "step-failed":
@@ -110,7 +131,18 @@ class Status:
         return replace(self, steps=steps)
 
 
-_FACTS = ("error", "hint", "cause", "command", "log", "archive", "sha256", "bytes", "blocks")
+_FACTS = (
+    "error",
+    "hint",
+    "cause",
+    "key",
+    "command",
+    "log",
+    "archive",
+    "sha256",
+    "bytes",
+    "blocks",
+)
 
 
 def of(build: Build) -> Status:
@@ -143,7 +175,7 @@ def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, ob
         "distro": recipe.source.distro if recipe else "",
         "suite": recipe.source.suite if recipe else "",
         "step": step.name if step else "",
-        "steps_done": sum(s.state in {"done", "reused"} for s in status.steps),
+        "steps_done": status.done,
         "steps": len(status.steps),
         "changed": status.at,
         "archive": status.archive,

@@ -1,0 +1,169 @@
+"""A shell in a step's tree: what it finds, what it leaves, and where it cannot go."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hand import begin, fail, finish, new_build
+from zwizard import paths, plan
+from zwizard.engine import cleaning, layers, shell
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import Store
+from zwizard.engine.sandbox import privilege
+from zwizard.errors import UsageError
+from zwizard.recipe import Recipe
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right layers are elsewhere")
+
+Capture = pytest.CaptureFixture[str]
+
+
+def program(name: str, tree: Path) -> None:
+    """Put a program of this machine into ``tree``, with the libraries that it loads."""
+    found = shutil.which(name)
+    assert found
+    real = Path(found).resolve()
+    needed = subprocess.run(["ldd", real], capture_output=True, text=True, check=True).stdout
+    for path in {found, *re.findall(r"/\S+", needed)}:
+        place = tree / path.removeprefix("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+
+
+def store() -> Store:
+    return Store(privilege().layers_below(paths.cache()))
+
+
+def base(build: Build) -> None:
+    """Give ``build`` the layer of its first step: a tree in which there is a shell."""
+    made = store()
+    work = made.work("test")
+    tree = work / "tree"
+    for directory in ("etc", "usr/bin"):
+        (tree / directory).mkdir(parents=True)
+    (tree / "bin").symlink_to("usr/bin")
+    for name in ("sh", "cat", "ls"):
+        program(f"/usr/bin/{name}", tree)
+    (tree / "etc/motto").write_text("as it was\n")
+    first = plan.make(build.recipe()).fingerprints()[0]
+    made.commit(
+        work, layers.new_layer(first, "bootstrap", tree, whole=True, since=time.monotonic())
+    )
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    made = new_build("web", tmp_path)
+    begin(made)
+    return made
+
+
+def run(build: Build, step: str, command: str) -> subprocess.CompletedProcess[str]:
+    """``zwizard shell BUILD STEP -c COMMAND``, as it is pasted."""
+    line = shell.by_hand(build, step, command)
+    directory = Path(sys.executable).parent
+    return subprocess.run(
+        ["bash", "-c", line],
+        env={**os.environ, "PATH": f"{directory}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@needs_root
+def test_a_steps_command_pasted_runs_in_its_tree(build: Build) -> None:
+    base(build)
+    done = run(build, "packages", "chroot \"$CHROOT\" cat '/etc/motto' \\\n /usr/sbin/policy-rc.d")
+    assert done.stderr == ""
+    assert done.stdout == "as it was\n#!/bin/sh\nexit 101\n"  # what the step writes first is there
+    assert done.returncode == 0
+
+
+@needs_root
+def test_the_mounts_are_those_of_the_steps_commands(build: Build) -> None:
+    base(build)
+    done = run(build, "packages", 'chroot "$CHROOT" sh -c "ls /dev; cat /proc/1/comm; ls /"')
+    assert {"null", "pts", "shm", "tty"} <= set(done.stdout.split())
+    assert "python" in done.stdout  # a /proc of its own: process 1 is ours, not the machine's
+
+
+@needs_root
+def test_what_is_changed_is_thrown_away(build: Build) -> None:
+    base(build)
+    before = sorted(str(path) for path in store().directory.rglob("*"))
+    assert (
+        run(build, "packages", 'echo other >"$ROOT/etc/motto"; rm -rf "$ROOT/etc"').returncode == 0
+    )
+    assert run(build, "packages", 'cat "$ROOT/etc/motto"').stdout == "as it was\n"
+    assert sorted(str(path) for path in store().directory.rglob("*")) == before
+
+
+@needs_root
+def test_the_commands_status_is_told(build: Build) -> None:
+    base(build)
+    assert run(build, "packages", "exit 7").returncode == 7
+    assert run(build, "packages", 'chroot "$CHROOT" no-such-command').returncode == 127
+
+
+@needs_root
+def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> None:
+    base(build)
+    command = [sys.executable, "-m", "zwizard", "shell", "web", "packages", "-c", "sleep 60"]
+    opened = subprocess.Popen(command)
+
+    until = time.monotonic() + 20
+    while not list(store().directory.glob(".work-shell-*/log")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert cleaning.clean().bytes == 0
+    assert list(store().directory.glob(".work-shell-*"))
+    children = Path(f"/proc/{opened.pid}/task/{opened.pid}/children").read_text().split()
+    for doomed in (opened.pid, *map(int, children)):
+        os.kill(doomed, signal.SIGKILL)
+    opened.wait()
+    until = time.monotonic() + 20
+    while cleaning.clean().bytes == 0:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not list(store().directory.glob(".work-shell-*"))
+
+
+def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:
+    with pytest.raises(UsageError, match="bootstrap, before it, is not finished"):
+        shell.enter(build, "kernel", "true")
+    with pytest.raises(UsageError, match="there is no step 'no'") as raised:
+        shell.enter(build, "no", "true")
+    assert "bootstrap, packages" in raised.value.hint
+
+
+def test_the_step_that_it_stopped_in_is_meant(build: Build) -> None:
+    assert shell.step_of(build) == "bootstrap"
+    finish(build, "bootstrap")
+    fail(build, "packages")
+    assert shell.step_of(build) == "packages"
+
+
+def test_of_a_finished_build_the_last_step_is_meant(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path, Recipe())
+    for step in begin(build):
+        finish(build, step)
+    assert shell.step_of(build) == "pack"
+
+
+def test_a_line_to_paste_is_one_word_to_the_shell(build: Build) -> None:
+    command = "chroot \"$CHROOT\" sh -c 'echo `id` $HOME'"
+    line = shell.by_hand(build, "packages", command)
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert words == ["zwizard", "shell", "web", "packages", "-c", command]
