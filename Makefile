@@ -17,7 +17,7 @@ TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zst
 lacking = $(strip $(foreach program,$(1),\
 	$(if $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))
 
-.PHONY: run test test-fast lint bench screenshots clean
+.PHONY: run test test-fast lint bench fuzz screenshots clean
 
 run: $(VENV)/.run
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -43,6 +43,11 @@ lint: $(VENV)/.test
 # By hand: builds images several times over, for about half an hour.
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/run.py
+
+# By hand: changed inputs for every reader, for MINUTES; prints the smallest that is not taken well.
+MINUTES ?= 20
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz $(MINUTES)
 
 screenshots: $(VENV)/.test
 	$(BIN)/python screenshots/make.py

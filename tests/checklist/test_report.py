@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.artefact.composed import PACKERS, bzimage, elf, member, packed, tarred, vm_tree
+from tests.artefact.composed import PACKERS, bzimage, elf, member, packed, vm_tree
 from tests.artefact.composed import archive as archived
-from tests.artefact.test_mutations import changes, mutated
 from zwizard.artefact import UnreadableError
 from zwizard.checklist import RULES, Mode, Outcome, Severity, check, find_rule, render_text
 from zwizard.errors import UsageError
@@ -139,27 +135,3 @@ def test_progress_and_the_modes_names_are_taken(root: Path, tmp_path: Path) -> N
     report = check(path, mode=Mode.VM, progress=lambda done, total: seen.append(done))
     assert seen[-1] == path.stat().st_size
     assert report.ready
-
-
-@settings(
-    max_examples=60, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(edits=changes, inside=st.booleans())
-def test_a_mutated_archive_is_never_ready_unless_it_unpacks_to_the_same(
-    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[float, bytes | int]], inside: bool
-) -> None:
-    place = tmp_path_factory.mktemp("fuzz")
-    good = tarred(vm_tree(place / "root"))
-    path = place / "image.tar.gz"
-    if inside:
-        path.write_bytes(gzip.compress(mutated(good, edits), 1))
-        check(path, mode="vm").to_json()
-        return
-    data = mutated(gzip.compress(good, 1, mtime=0), edits)
-    path.write_bytes(data)
-    try:
-        report = check(path, mode="vm")
-    except UnreadableError:
-        return
-    if report.ready:
-        assert gzip.decompress(data) == good

@@ -144,9 +144,11 @@ class Disk:
         """The root file system with the other partitions where fstab puts them."""
         root = self.root.open(self.path)
         mounts: dict[str, View] = {}
+        left = [v for v in self.volumes if v is not self.root and v.form in {"vfat", *_EXT}]
         for device, place in _fstab(root):
-            volume = next((v for v in self.volumes if v.named(device)), None)
-            if volume is not None and volume is not self.root and volume.form in {"vfat", *_EXT}:
+            volume = next((v for v in left if v.named(device)), None)
+            if volume is not None:
+                left.remove(volume)  # what is mounted twice is there once: it bounds the work
                 mounts[place] = volume.open(self.path)
         return MountedView(root, mounts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,6 +34,11 @@ _KINDS = {
     b"5": Kind.DIRECTORY, b"D": Kind.DIRECTORY, b"6": Kind.FIFO,
 }  # fmt: skip
 _WITHOUT_DATA = b"123456"
+# Attributes that tar refuses where they are no numbers.
+_WHOLE = re.compile(r"\d{1,20}", re.ASCII).fullmatch
+_TIME = re.compile(r"-?\d{1,20}(?:\.\d*)?", re.ASCII).fullmatch
+_NUMBERS = {"uid": _WHOLE, "gid": _WHOLE, "size": _WHOLE,
+            "atime": _TIME, "ctime": _TIME, "mtime": _TIME}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +170,12 @@ def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
             raise ArchiveError(f"the member attributes at unpacked byte {place} are damaged")
         end = position + int(length)
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if not equals or not space < end <= len(data) or data[end - 1 : end] != b"\n":
+        whole = space < end <= len(data) and data[end - 1 : end] == b"\n"
+        if not equals or b"\0" in key or not whole:
             raise ArchiveError(f"the member attributes at unpacked byte {place} are damaged")
         name, text = _text(key), os.fsdecode(value)
+        if name in _NUMBERS and not _NUMBERS[name](text):
+            raise ArchiveError(f"the {name} at unpacked byte {place} is no number")
         if name in {"GNU.sparse.offset", "GNU.sparse.numbytes"}:
             extras.holes.append((name, text))
         else:

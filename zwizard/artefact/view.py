@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What may be read of an image's settings in all, in bytes: many times what any system has.
+READ_ALL = 64 << 20
+
 # The kernel follows no more links than this in one path; neither does a view.
 MAX_LINKS = 40
 
@@ -110,6 +113,8 @@ class View(ABC):
     path: Path
     """The artefact on this machine."""
 
+    _spent = 0  # bytes handed out by read()
+
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """Every entry beneath the root, sorted by path."""
@@ -164,9 +169,19 @@ class View(ABC):
         return self.open_entry(found.file)
 
     def read(self, path: str, limit: int) -> bytes:
-        """The first ``limit`` bytes of the file ``path`` leads to; raises UnreadableError."""
+        """The first ``limit`` bytes of the file ``path`` leads to; raises UnreadableError.
+
+        Also once all that was read so comes to more than READ_ALL.
+        """
         with self.open(path) as file:
-            return file.read(limit)
+            data = file.read(limit)
+        self._spent += len(data)
+        if self._spent > READ_ALL:
+            raise UnreadableError(
+                f"{path} was not read: the image's settings come to more than {READ_ALL >> 20} MiB",
+                "Look at what is so large in it.",
+            )
+        return data
 
     def close(self) -> None:  # noqa: B027 - most views hold nothing
         """Let go of what the view holds open."""

@@ -200,8 +200,8 @@ _ANYWHERE = (
 _KEY_DIRECTORIES = ("/etc/ssl/private", "/etc/pki/tls/private", "/etc/wireguard")
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^PrivateKey\s*=", re.MULTILINE)
 _PROXY = re.compile(
-    r"^\s*(?:export\s+)?(?:https?|ftp|all)_proxy\s*=\s*[\"']?\w"
-    r"|^\s*Acquire::(?:https?|ftp)::Proxy\s+\"(?!DIRECT|false)",
+    r"^[ \t]*(?:export[ \t]+)?(?:https?|ftp|all)_proxy[ \t]*=[ \t]*[\"']?\w"
+    r"|^[ \t]*Acquire::(?:https?|ftp)::Proxy[ \t]+\"(?!DIRECT|false)",
     re.MULTILINE | re.IGNORECASE,
 )
 _PROXIED = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zwizard.artefact.view import Kind, UnreadableError
 from zwizard.checklist.disk import esp_near_misses
-from zwizard.checklist.reading import text
+from zwizard.checklist.reading import SETTINGS, text
 from zwizard.checklist.rule import (
     IMAGE,
     Severity,
@@ -116,7 +116,7 @@ def _entry_fault(esp: View, path: str) -> str:
     content = text(esp, path) or ""
     if len(content) > _ENTRY:
         return f"{path} has more than {_ENTRY} bytes"
-    files = re.findall(r"^(linux|initrd)\s+(\S+)", content, re.MULTILINE)
+    files = re.findall(r"^(linux|initrd)[ \t]+(\S+)", content, re.MULTILINE)
     if "linux" not in {kind for kind, _ in files}:
         return f"{path} names no kernel"
     missing = [name for _, name in files if esp.resolve(name).file is None]
@@ -212,8 +212,8 @@ def esp_room(image: Image) -> Verdict:
 
 
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
-_LINUX = re.compile(r"^\s*linux(?:efi|16)?\s+\S+[ \t]*(.*)$", re.MULTILINE)
-_OPTIONS = re.compile(r"^options\s+(.*)$", re.MULTILINE)
+_LINUX = re.compile(r"^[ \t]*linux(?:efi|16)?[ \t]+\S+[ \t]*(.*)$", re.MULTILINE)
+_OPTIONS = re.compile(r"^options[ \t]+(.*)$", re.MULTILINE)
 # Started by hand, by someone who is at the console.
 _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
 
@@ -283,7 +283,7 @@ def _line_fault(image: Image, words: list[str]) -> str:
     return f"root={root} is not in the image"
 
 
-_FILES = re.compile(r"^\s*(?:linux|initrd)(?:efi|16)?\s+(/[^\n]*)$", re.MULTILINE)
+_FILES = re.compile(r"^[ \t]*(?:linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
 
 
 @rule(
@@ -324,7 +324,7 @@ def _is_file(image: Image, path: str) -> bool:
     return any(view.resolve(path).file is not None for view in views)
 
 
-_DEFAULT = re.compile(r"^\s*(?:export\s+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
+_DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
 
 
 def _defaults(image: Image) -> dict[str, str]:
@@ -335,11 +335,11 @@ def _defaults(image: Image) -> dict[str, str]:
               if entry.name.endswith(".cfg")]  # fmt: skip
     for path in paths:
         for key, value in _DEFAULT.findall(text(image.guest, path) or ""):
-            found[key] = (
-                value.strip("\"'")
-                .replace(f"${key}", found.get(key, ""))
-                .replace(f"${{{key}}}", found.get(key, ""))
-            )
+            before = found.get(key, "")
+            now = value.strip("\"'").replace(f"${key}", before).replace(f"${{{key}}}", before)
+            if len(now) > SETTINGS:
+                raise UnreadableError(f"{path} doubles {key} over and over", "Look at it.")
+            found[key] = now
     return found
 
 
@@ -357,9 +357,9 @@ def _defaults_fault(image: Image) -> str:
     return ""
 
 
-_TIMEOUT = re.compile(r"^\s*set timeout=(\S+)", re.MULTILINE)
+_TIMEOUT = re.compile(r"^[ \t]*set timeout=(\S+)", re.MULTILINE)
 # After a failed start Debian's and Ubuntu's GRUB wait longer; that is another matter.
-_RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].*?(?:else|fi)\b", re.DOTALL)
+_RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)\b", re.DOTALL)
 
 
 @rule(

@@ -55,7 +55,9 @@ class CloudConfig:
         """The order in which ways to write the network are tried, () for cloud-init's own."""
         found: tuple[str, ...] = ()
         for _, value in self.values("system_info"):
-            listed = re.search(r"renderers[\"']?\s*:\s*(\[[^\]]*\]|(?:\n\s*-[^\n]*)+)", value)
+            listed = re.search(
+                r"renderers[\"']?[ \t]*:[ \t]*(\[[^\[\]]*\]|(?:\n[ \t]*-[^\n]*)+)", value
+            )
             if listed is not None:
                 found = words(listed[1])
         return found

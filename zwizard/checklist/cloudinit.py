@@ -124,7 +124,7 @@ def _switched_off(image: Image) -> Iterator[str]:
     if image.guest.lstat("/etc/cloud/cloud-init.disabled") is not None:
         yield "/etc/cloud/cloud-init.disabled switches it off"
     identify = text(image.guest, "/etc/cloud/ds-identify.cfg") or ""
-    if re.search(r"^\s*policy\s*:\s*disabled\b", identify, re.MULTILINE):
+    if re.search(r"^[ \t]*policy[ \t]*:[ \t]*disabled\b", identify, re.MULTILINE):
         yield "/etc/cloud/ds-identify.cfg has policy: disabled"
     last = image.cloud.last("network")
     if last is not None and re.search(r"config[\"']?\s*:\s*[\"']?disabled\b", last[1]):
@@ -145,7 +145,7 @@ def _switched_off(image: Image) -> Iterator[str]:
 def cloud_init_nocloud(image: Image) -> Verdict:
     """``datasource_list``, if set, holds NoCloud; and no label but cidata is asked for."""
     identify = text(image.guest, "/etc/cloud/ds-identify.cfg") or ""
-    forced = re.search(r"^\s*datasource\s*:\s*(\S+)", identify, re.MULTILINE)
+    forced = re.search(r"^[ \t]*datasource[ \t]*:[ \t]*(\S+)", identify, re.MULTILINE)
     if forced is not None and forced[1].strip("\"'") != "NoCloud":
         return failed(f"/etc/cloud/ds-identify.cfg asks for {forced[1]} only")
     label = _label(image)
@@ -225,8 +225,8 @@ _DESCRIBED = (
     ("/etc/sysconfig/network-scripts", ""),
 )
 _MAC = re.compile(
-    r"^\s*(?:macaddress|MACAddress|hwaddress(?:\s+ether)?|mac-address|HWADDR)"
-    r"\s*[:=\s]\s*[\"']?((?:[0-9a-f]{2}:){5}[0-9a-f]{2})",
+    r"^[ \t]*(?:macaddress|MACAddress|hwaddress(?:[ \t]+ether)?|mac-address|HWADDR)"
+    r"(?:[ \t]*[:=][ \t]*|[ \t]+)[\"']?((?:[0-9a-f]{2}:){5}[0-9a-f]{2})",
     re.MULTILINE | re.IGNORECASE,
 )
 

@@ -107,7 +107,7 @@ def _pacman(view: View) -> Verdict:
         if view.resolve("/etc/pacman.conf").file is None
         else _text(view, "/etc/pacman.conf", _SCRIPT)
     )
-    ignored = re.findall(r"^\s*IgnorePkg\s*=\s*(.+)$", text, re.MULTILINE)
+    ignored = re.findall(r"^[ \t]*IgnorePkg[ \t]*=[ \t]*(.+)$", text, re.MULTILINE)
     patterns = " ".join(ignored).split()
     loose = [k for k in kernels if not any(fnmatchcase(k, pattern) for pattern in patterns)]
     if loose:
