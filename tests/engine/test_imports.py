@@ -18,7 +18,8 @@ FACES = (
 
 def test_the_runner_loads_no_face() -> None:
     code = (
-        "import sys, zwizard.engine.runner, zwizard.engine.cleaning, zwizard.engine.listing\n"
+        "import sys\n"
+        "from zwizard.engine import cleaning, listing, runner, worker\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     done = subprocess.run(

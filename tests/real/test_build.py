@@ -245,7 +245,7 @@ class TestBeingStopped:
 
     def test_killing_the_runners_worker_is_told_and_cleared_up(self, vm: Built) -> None:
         process = self.hanging(vm, "killed")
-        (worker,) = _processes("zwizard.engine.runner", "--inside", "builds/killed", "python")
+        (worker,) = _processes("zwizard.engine.worker", "builds/killed", "python")
         os.kill(worker, signal.SIGKILL)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 1
@@ -256,7 +256,7 @@ class TestBeingStopped:
 
     def test_killing_the_whole_runner_leaves_nothing_running(self, vm: Built) -> None:
         process = self.hanging(vm, "felled")
-        for runner in _processes("zwizard.engine.runner", "builds/felled"):
+        for runner in _processes("zwizard.engine.", "builds/felled"):
             os.kill(runner, signal.SIGKILL)
         process.communicate(timeout=60)
         assert process.returncode == 1

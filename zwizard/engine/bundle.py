@@ -19,7 +19,7 @@ from zwizard.engine import builds, journal, listing, redact
 from zwizard.engine.builds import Build
 from zwizard.engine.preflight import free_space
 from zwizard.engine.redact import Redactor
-from zwizard.engine.runner import environment
+from zwizard.engine.worker import environment
 from zwizard.plan.step import Plan
 from zwizard.text import size
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shlex
 import shutil
 import signal
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -154,14 +154,11 @@ class Workshop:
                 _ok_code=list(range(-64, 256)),
                 _return_cmd=True,
             )
-            since = time.monotonic()
-            # sh's own waiting looks ten times a second, too seldom for a step of short commands.
-            while command.is_alive():
+            for _ in _beats(command):
                 if self.cancelled():
                     _end(command)
                     raise Cancelled
                 self.pulse()
-                time.sleep(min(_POLL, 0.005 + (time.monotonic() - since) / 20))
             command.wait()
         if command.exit_code != 0:
             raise CommandError(shell, command.exit_code)
@@ -254,6 +251,22 @@ def _clear(parent: int, name: str) -> None:
         shutil.rmtree(name, dir_fd=parent)
     else:
         os.unlink(name, dir_fd=parent)
+
+
+def _beats(command: sh.RunningCommand) -> Iterator[None]:
+    """Now and then while ``command`` runs; it ends the moment that the command does.
+
+    sh's own waiting looks ten times a second, too seldom for a step of short commands.
+    """
+    try:
+        descriptor = os.pidfd_open(command.pid)
+    except ProcessLookupError:
+        return  # it has ended already
+    try:
+        while not select.select([descriptor], [], [], _POLL)[0]:
+            yield
+    finally:
+        os.close(descriptor)
 
 
 def _end(command: sh.RunningCommand) -> None:

@@ -18,7 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from zwizard import paths, plan
-from zwizard.engine import perform, runner, status
+from zwizard.engine import perform, status, worker
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store, discard
 from zwizard.engine.sandbox import Privilege, Tree, privilege, tree
@@ -134,7 +134,7 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     fcntl.flock(descriptor, fcntl.LOCK_EX)  # `zwizard clean` leaves it alone
     try:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
-            environment = runner.environment(made)
+            environment = worker.environment(made)
             shop = perform.Workshop(place, work / "archive", environment, log, lambda: False)
             chrooted = any(isinstance(action, Chroot) for action in step.actions)
             if chrooted or _shell_in(place.root):

@@ -1,0 +1,289 @@
+"""What the runner starts in namespaces of its own: it carries out the steps, one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from zwizard import __version__, checklist, paths, plan
+from zwizard.engine import causes, journal, layers, perform
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import ARCHIVE, Store
+from zwizard.engine.meter import Meter
+from zwizard.engine.preflight import forecast
+from zwizard.engine.sandbox import tree
+from zwizard.errors import ZwizardError, describe_os_error
+from zwizard.plan.actions import Chroot
+from zwizard.plan.step import Plan, Step
+from zwizard.recipe import parse_size
+
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_TAIL_LINES = 20
+_SUM = "sha256"  # the file beside a packed archive that holds its sum
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Carries out the steps of one build."""
+
+    build: Build
+    plan: Plan
+    store: Store
+    fresh: bool
+
+    def run(self) -> bool:
+        """Build; True if the archive is made (ready or not), False if a step failed."""
+        recipe = self.build.recipe()
+        self._note(
+            "build-started",
+            steps=[{"name": step.name, "title": step.title} for step in self.plan.steps],
+        )
+        ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
+        if ahead.troubles:
+            first = ahead.troubles[0]
+            self._note("build-failed", error=first.said, hint=first.remedy)
+            return False
+        fingerprints = self.plan.fingerprints()
+        there = 0 if self.fresh else ahead.first
+        if there == len(fingerprints) and not self._intact(fingerprints[-1]):
+            self.store.remove(fingerprints[-1])
+            there = forecast(self.plan, self.store, Path(recipe.output.directory)).first
+        for state in ahead.steps[:there]:
+            assert state.layer is not None
+            self._note(
+                "step-reused",
+                step=state.step.name,
+                seconds=state.layer.seconds,
+                bytes=state.layer.bytes,
+                age=round(time.time() - state.layer.made),
+            )
+        for number, step in enumerate(self.plan.steps[there:], there + 1):
+            if not self._step(number, step, fingerprints[: number - 1], fingerprints[number - 1]):
+                return False
+        self._deliver(fingerprints[-1])
+        return True
+
+    def _step(self, number: int, step: Step, parents: tuple[str, ...], print_: str) -> bool:
+        """Run one step; False if it failed."""
+        log = self.build.step_log(number, step.name)
+        log.parent.mkdir(exist_ok=True)
+        self._note("step-started", step=step.name, log=str(log))
+        since = time.monotonic()
+        try:
+            layer = self._make(step, parents, print_, log, since)
+        except perform.CommandError as error:
+            self._fail(step, log, since, error, command=error.shell)
+            return False
+        except (ZwizardError, OSError) as error:
+            self._fail(step, log, since, error, command="")
+            return False
+        self._note("step-finished", step=step.name, seconds=layer.seconds, bytes=layer.bytes)
+        return True
+
+    def _make(
+        self, step: Step, parents: tuple[str, ...], print_: str, log: Path, since: float
+    ) -> layers.Layer:
+        work = self.store.work(self.build.id)
+        with (
+            log.open("wb") as output,
+            tree(self.store, parents, work) as place,
+            _alone(),
+        ):
+            out = place.new.parent / ARCHIVE
+            meter = Meter(lambda count: self._note("progress", step=step.name, written=count))
+            shop = perform.Workshop(
+                place,
+                out,
+                environment(self.plan),
+                output,
+                self.build.cancel_request.exists,
+                meter.look,
+            )
+            if any(isinstance(action, Chroot) for action in step.actions):
+                shop.enter(network=step.network)
+            for action in step.actions:
+                if self.build.cancel_request.exists():
+                    raise perform.Cancelled
+                shop.perform(action)
+        content = place.new
+        if step.packs:
+            layers.discard(place.new)
+            content = out
+        layer = layers.new_layer(print_, step.name, content, whole=place.whole, since=since)
+        if self.fresh:
+            self.store.remove(print_)
+        self.store.commit(place.new.parent, layer)
+        layers.discard(work)
+        return layer
+
+    def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
+        message = error.message if isinstance(error, ZwizardError) else str(error)
+        cause = causes.likely(log, step.answers)
+        facts = {
+            "error": f"{step.name}: {message}",
+            "hint": getattr(error, "hint", "") or f"The whole log: {log}",
+            "cause": cause.said,
+            "key": cause.key,
+            "command": command,
+            "log": str(log),
+            "tail": causes.tail(log, _TAIL_LINES),
+        }
+        seconds = round(time.monotonic() - since, 2)
+        self._note("step-failed", step=step.name, seconds=seconds, **facts)
+        self._note("build-failed", **facts)
+
+    def _deliver(self, fingerprint: str) -> None:
+        """Put the archive where the recipe wants it, check it, and say so."""
+        archive = self.build.archive()
+        made = self.store.archive(fingerprint)
+        if not (archive.exists() and archive.samefile(made)):
+            _place(made, archive)
+        with ThreadPoolExecutor(1) as beside:
+            sealed = beside.submit(_seal, made)  # on one core, while it is checked on the other
+            report = self._report(archive, fingerprint)
+            sha256 = sealed.result()
+        self._note(
+            "build-finished",
+            build=self.build.id,
+            artefact=str(archive),
+            archive=str(archive),
+            sha256=sha256,
+            bytes=archive.stat().st_size,
+            ready=report["ready"],
+            blocks=_blocking(report),
+        )
+
+    def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
+        """The checklist's report of the archive; the last one, if nothing has changed since."""
+        recipe = self.build.recipe()
+        wanted: dict[str, Any] = {
+            "mode": recipe.target,
+            "waive": recipe.checklist.waive,
+            "disk_size": parse_size(recipe.checklist.disk_size),
+            "entrypoint": recipe.container.entrypoint if recipe.target == "container" else None,
+        }
+        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
+        try:
+            known = json.loads(self.build.report_file.read_text("utf-8"))
+            if known["basis"] == basis:
+                return cast("dict[str, Any]", known["report"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none yet, or none that can be used
+        self._note("check-started")
+        report = checklist.check(archive, **wanted)
+        data = report.to_json()
+        paths.write_atomically(
+            self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
+        )
+        return data
+
+    def _intact(self, fingerprint: str) -> bool:
+        """Whether the archive in the store is what was packed: the user has a link to it."""
+        made = self.store.archive(fingerprint)
+        try:
+            return _digest(made) == (made.parent / _SUM).read_text("ascii")
+        except FileNotFoundError:
+            return False
+
+    def _note(self, event: str, **facts: object) -> None:
+        journal.append(self.build.journal, event, **facts)
+
+
+def environment(made: Plan) -> dict[str, str]:
+    """What the commands of a plan run with: its own variables, and this process's proxies."""
+    proxies = {
+        name: os.environ[name]
+        for proxy in _PROXIES
+        for name in (proxy, proxy.upper())
+        if name in os.environ
+    }
+    return proxies | dict(made.environment)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _seal(made: Path) -> str:
+    """Bring a packed archive to the disk, and keep its sum beside it; the sum."""
+    kept = made.parent / _SUM
+    if not kept.exists():
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        paths.write_atomically(kept, _digest(made))
+    return kept.read_text("ascii")
+
+
+def _blocking(report: dict[str, Any]) -> int:
+    wrong = ("fail", "unknown")
+    found = report["findings"]
+    return sum(f["severity"] == "must" and f["outcome"] in wrong for f in found)
+
+
+def _place(made: Path, archive: Path) -> None:
+    """Make ``archive`` the file ``made``: a link to it, or a copy on another file system."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    part = archive.with_name(f".{archive.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        part.hardlink_to(made)
+    except OSError:
+        shutil.copyfile(made, part)
+    part.replace(archive)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """End everything that is still running in this PID namespace, such as a stray daemon."""
+    try:
+        yield
+    finally:
+        if os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, 0):
+                    pass
+
+
+def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
+    """The worker's whole life; 0 if the archive was made."""
+    os.umask(0o022)
+    store = Store(layer_directory)
+    try:
+        store.directory.mkdir(parents=True, exist_ok=True)
+        worker = Worker(build, plan.make(build.recipe()), store, fresh)
+        return 0 if worker.run() else 1
+    except perform.Cancelled:
+        journal.append(build.journal, "build-cancelled")
+        return 130
+    except ZwizardError as error:
+        journal.append(build.journal, "build-failed", error=error.message, hint=error.hint)
+        return 1
+    except OSError as error:  # the archive's or the layers' place: full, or not to be written
+        told = describe_os_error(error)
+        journal.append(build.journal, "build-failed", error=told.message, hint=told.hint)
+        return 1
+
+
+def main(arguments: list[str]) -> int:
+    """``BUILD LAYERS [--fresh]``: carry out that build, with the layers in a directory."""
+    directory, place, *options = arguments
+    return work(Build(Path(directory)), Path(place), fresh="--fresh" in options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
