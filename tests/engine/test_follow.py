@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from tests.engine.hand import begin, end, fail, finish, new_build, running
 from zwizard.engine import follow, journal
 from zwizard.engine.builds import Build
+from zwizard.engine.shell import by_hand
 from zwizard.recipe import Recipe, Source
 
 
@@ -97,9 +99,11 @@ def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Ca
     runner = meanwhile(build, lambda: None)
     assert follow.foreground(build, fresh=False, as_json=False) == 1
     runner.join()
-    assert capsys.readouterr().out.endswith(
-        "✗ the runner is gone\nResume it: everything finished is kept.\n"
-    )
+    assert capsys.readouterr().out.splitlines()[-4:-1] == [
+        "✗ the runner is gone",
+        "Resume it: everything finished is kept.",
+        "Go on:   zwizard resume web",
+    ]
 
 
 def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
@@ -108,6 +112,61 @@ def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
     assert follow.foreground(build, fresh=False, as_json=False) == 130
     runner.join()
     assert "what is finished is kept" in capsys.readouterr().out
+
+
+def test_a_failure_ends_with_what_to_do_as_commands_to_paste(
+    build: Build, capsys: Capture
+) -> None:
+    command = "chroot \"$CHROOT\" apt-get install 'htpo'"
+    begin(build)
+    runner = meanwhile(build, lambda: fail(build, "packages", command=command))
+    assert follow.foreground(build, fresh=False, as_json=False) == 1
+    runner.join()
+    lines = capsys.readouterr().out.splitlines()
+    assert "Go on:   zwizard resume web" in lines
+    assert f"By hand: {by_hand(build, 'packages', command)}" in lines
+    assert "Shell:   zwizard shell web packages" in lines
+    assert "Report:  zwizard bundle web" in lines
+
+
+def narrator(build: Build, monkeypatch: pytest.MonkeyPatch, **usual: float) -> follow.Narrator:
+    """One that has been told that the build is in its second step, at a time of 1000."""
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    told = follow.Narrator(build, usual)
+    begin(build)
+    finish(build, "bootstrap")
+    journal.append(build.journal, "step-started", step="packages", log="")
+    for event in journal.replay(build.journal):
+        told.tell(event)
+    return told
+
+
+def test_a_step_says_where_it_stands_and_what_it_usually_takes(
+    build: Build, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrator(build, monkeypatch, packages=38)
+    assert "● packages   step 2 of 7, usually 38 s\n" in capsys.readouterr().out
+
+
+def test_a_long_step_shows_a_sign_of_life_now_and_then_and_never_writes_over_it(
+    build: Build, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = narrator(build, monkeypatch)
+    log = build.step_log(2, "packages")
+    log.write_bytes(b"Setting up a\nSetting up b\x1b[2J [55%]\n")
+    os.utime(log, (1000, 1000))
+    journal.append(build.journal, "progress", step="packages", written=65_011_712)
+    told.tell(journal.replay(build.journal)[-1])
+    capsys.readouterr()
+    said = []
+    for now in range(1000, 1101, 5):
+        monkeypatch.setattr(time, "time", lambda at=now: float(at))
+        told.look()
+        said += capsys.readouterr().out.splitlines()
+    assert said == [
+        f"  packages  {took}, 62.0 MiB written, nothing printed for {took}: Setting up b [55%]"
+        for took in ("15 s", "45 s", "1 min 15 s")
+    ]
 
 
 def test_as_json_each_event_is_one_line_and_the_last_is_the_verdict(
