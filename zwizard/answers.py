@@ -15,11 +15,13 @@ class Answers(Mapping[str, str]):
     """A mapping of question key to the text given, saved at every change.
 
     An answer that is wrong is kept too: going back, leaving or crashing loses nothing that was
-    typed. ``path`` None keeps them in memory only.
+    typed. ``path`` None keeps them in memory only. ``unsaved`` says why the disk does not have
+    them as they are now, and is empty where it does.
     """
 
     def __init__(self, path: Path | None = None, given: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self.unsaved = ""
         self._given: dict[str, str] = dict(given or {})
 
     @classmethod
@@ -50,19 +52,26 @@ class Answers(Mapping[str, str]):
         """Answer the question ``key``, and save."""
         if self._given.get(key) != text:
             self._given[key] = text
-            self._save()
+            self.save()
 
     def take(self, recipe: Recipe) -> None:
         """Replace the answers by those that lead to ``recipe``, and save."""
         self._given = questions.from_recipe(recipe)
-        self._save()
+        self.save()
 
     def clear(self) -> None:
         """Forget them: they were built, or are not wanted any more."""
-        self._given = {}
+        self._given, self.unsaved = {}, ""
         if self.path:
             self.path.unlink(missing_ok=True)
 
-    def _save(self) -> None:
-        if self.path:
+    def save(self) -> None:
+        """Write them to the disk; what keeps that from being done is ``unsaved``."""
+        if not self.path:
+            return
+        try:
             write_atomically(self.path, json.dumps(self._given, ensure_ascii=False, indent=1))
+        except OSError as error:
+            self.unsaved = f"{error.filename or self.path}: {error.strerror or error}"
+        else:
+            self.unsaved = ""

@@ -18,6 +18,11 @@ def cache() -> Path:
     return platformdirs.user_cache_path("zwizard")
 
 
+def preferences() -> Path:
+    """How the user likes the wizard (XDG_CONFIG_HOME moves it)."""
+    return platformdirs.user_config_path("zwizard") / "preferences.toml"
+
+
 def draft() -> Path:
     """The answers being given to the wizard."""
     return state() / "draft.json"

@@ -18,8 +18,11 @@ from zwizard import paths
 from zwizard.answers import Answers
 from zwizard.engine import builds, journal
 from zwizard.engine.builds import Build
+from zwizard.engine.library import Fetch, Library
 from zwizard.engine.outlook import Machine
 from zwizard.engine.sandbox import Privilege
+from zwizard.errors import ZwizardError
+from zwizard.hints import Catalogue
 from zwizard.plan import make
 from zwizard.recipe import Recipe
 from zwizard.tui.app import ZwizardApp
@@ -28,6 +31,28 @@ NOW = 1_800_000_000.0
 MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]not[/] [@click=app.quit]markup[/] \u202eabc"
 SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, literally
+
+
+def offline(mirror: str, suite: str) -> Catalogue:
+    """No test asks an archive of the internet."""
+    raise ZwizardError("this machine is offline")
+
+
+def a_list(mirror: str, suite: str) -> Catalogue:
+    """A small archive's packages, read three hours ago."""
+    packages = {
+        "htop": "3.2.2-2\tinteractive processes viewer",
+        "httpie": "3.2.1-1\tCLI, cURL-like tool for humans",
+        "linux-image-6.1.0-50-cloud-amd64": "6.1.176-1\tLinux 6.1 for x86-64 cloud",
+        "linux-image-amd64": "6.1.176-1\tLinux for 64-bit PCs (meta-package)",
+        "linux-image-cloud-amd64": "6.1.176-1\tLinux for x86-64 cloud (meta-package)",
+        "mail-transport-agent": "\t",
+        "nginx": "1.22.1-9\tsmall, powerful, scalable web/proxy server",
+        "vim": "2:9.0.1378-2\tVi IMproved - enhanced vi editor",
+        "vim-nox": "2:9.0.1378-2\tVi IMproved - with scripting languages",
+    }
+    return Catalogue(suite, NOW - 3 * 3600, tuple(f"{n}\t{said}" for n, said in packages.items()))
+
 
 MakeApp = Callable[..., ZwizardApp]
 
@@ -45,8 +70,11 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_app() -> MakeApp:
-    def made(recipe: Path | None = None, machine: Machine = MACHINE) -> ZwizardApp:
-        app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine)
+    def made(
+        recipe: Path | None = None, machine: Machine = MACHINE, fetch: Fetch = offline
+    ) -> ZwizardApp:
+        library = Library(fetch, clock=lambda: NOW)
+        app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine, library=library)
         app.animation_level = "none"
         return app
 
@@ -87,6 +115,8 @@ _SHORT = {
     "read",
     "search",
     "machine",
+    "learn",
+    "copy",
 }  # groups of workers that end by themselves
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Distro:
 
     ``vm_packages`` is what a VM of its own kernel needs beside the kernel: configuration by
     cloud-init, a network, a login, name resolution. ``minimal_packages`` is what the ``minimal``
-    variant lacks of it and ``standard`` brings along.
+    variant lacks of it and ``standard`` brings along. ``mirror`` is what its bootstrap tools use
+    if none is named; ``units`` which services well-known packages bring ("": the base itself).
     """
 
     name: str
@@ -42,6 +44,8 @@ class Distro:
     bootstraps: tuple[str, ...]
     vm_packages: tuple[str, ...]
     minimal_packages: tuple[str, ...]
+    mirror: str = ""
+    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def suite(self, name: str) -> Suite | None:
         """The suite called ``name``, or None."""

@@ -64,8 +64,7 @@ def _locale(locale: str) -> tuple[Action, ...]:
     setting = Write("/etc/default/locale", f"LANG={locale}\n")
     if locale.partition(".")[0] in {"C", "POSIX"}:
         return (setting,)
-    charset = locale.partition("@")[0].partition(".")[2] or "ISO-8859-1"
-    line = f"{locale} {charset}"
+    line = f"{locale} {charset(locale)}"
     return (
         Chroot(
             _must(
@@ -77,6 +76,11 @@ def _locale(locale: str) -> tuple[Action, ...]:
         Chroot(("locale-gen",)),
         setting,
     )
+
+
+def charset(locale: str) -> str:
+    """The charset of a locale, by its name, as locale-gen wants it beside."""
+    return locale.partition("@")[0].partition(".")[2] or "ISO-8859-1"
 
 
 def _must(test: str, otherwise: str) -> tuple[str, ...]:

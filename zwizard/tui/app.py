@@ -11,32 +11,41 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, cast
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.screen import Screen
 
-from zwizard import paths, questions
+from zwizard import paths, preferences, questions
 from zwizard.answers import Answers
 from zwizard.engine.builds import Build
+from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, look_around
 from zwizard.errors import ZwizardError
+from zwizard.preferences import Preferences
 from zwizard.recipe import Recipe
+from zwizard.tui import console
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import LEAST
 from zwizard.tui.screens.building import Building
 from zwizard.tui.screens.checking import Checking
-from zwizard.tui.screens.dialogs import Ask, Option, Reader, explain
+from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, explain
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.screens.review import Review
-from zwizard.tui.show import block
-from zwizard.tui.walk import NAMES, REVIEW, Walk, settled
-from zwizard.tui.widgets.keys import shown
+from zwizard.tui.show import block, plain
+from zwizard.tui.themes import THEMES
+from zwizard.tui.walk import NAMES as PAGE_NAMES
+from zwizard.tui.walk import REVIEW, Walk, settled
+from zwizard.tui.widgets.keys import NAMES, named, shown
 
 
 class ZwizardApp(App[None]):
@@ -55,10 +64,13 @@ class ZwizardApp(App[None]):
         (0, "-flat"),
         (LEAST[1], "-tall"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "explain", "Help", tooltip="Help on what has the focus"),
-        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        "app",
+        [
+            Binding("f1", "explain", "Help", tooltip="Help on what has the focus"),
+            Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+        ],
+    )
 
     def __init__(
         self,
@@ -66,13 +78,18 @@ class ZwizardApp(App[None]):
         *,
         clock: Callable[[], float] = time.time,
         look: Callable[[], Machine] = look_around,
+        library: Library | None = None,
+        driver: type[Driver] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=driver)
         self.clock = clock
+        self.library = library or Library()
         self.last_resort: Callable[[int], None] = lambda _: None
         self._look = look
         self._recipe = recipe
         self._machine: asyncio.Task[Machine] | None = None
+        self._walk: Walk | None = None
+        self._clashes: set[frozenset[str]] = set()
 
     def on_mount(self) -> None:
         """Home; and the recipe's pages, if one was named."""
@@ -81,9 +98,32 @@ class ZwizardApp(App[None]):
             # Textual leaves these to end the process at once, the terminal unrestored.
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread (tests)
                 loop.add_signal_handler(number, partial(self._ended_by, number))
+        self._like(preferences.load())
         self.push_screen(Home())
         if self._recipe:
             self.run_worker(self._open(self._recipe))
+
+    def _like(self, liked: Preferences) -> None:
+        """Look and listen as the user prefers; say what could not be heeded."""
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = liked.theme
+        self.set_keymap({name: key for name, key in liked.keys.items() if name in NAMES})
+        unknown = [
+            f"{paths.preferences()}: there is no key called {name!r}{_near(name)}"
+            for name in liked.keys
+            if name not in NAMES
+        ]
+        for said in (*liked.complaints, *unknown):
+            self.notify(plain(said).plain, severity="warning", timeout=8, markup=False)
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:  # noqa: ARG002
+        """One key for two actions: say so, once."""
+        names = frozenset(binding.id or binding.action for binding in clashed_bindings)
+        if names not in self._clashes:
+            self._clashes.add(names)
+            said = f"The preferences give the key of {', '.join(sorted(names))} to another action."
+            self.notify(plain(said).plain, severity="warning", timeout=8, markup=False)
 
     def _ended_by(self, number: signal.Signals) -> None:
         self.last_resort(128 + number)
@@ -130,7 +170,8 @@ class ZwizardApp(App[None]):
 
     def walk_on(self) -> None:
         """The pages, where the answers in the draft have got to."""
-        walk = Walk(Answers.open(paths.draft()))
+        kept = self._walk  # answers that the disk does not have are nowhere else
+        walk = kept if kept and kept.answers.unsaved else Walk(Answers.open(paths.draft()))
         page = walk.first_open()
         if page == REVIEW:
             self.review(walk)
@@ -139,10 +180,12 @@ class ZwizardApp(App[None]):
 
     def turn_to(self, walk: Walk, page: str, key: str = "") -> None:
         """A page of questions."""
+        self._walk = walk
         self._on_home(Pages(walk, page, key))
 
     def review(self, walk: Walk) -> None:
         """The review."""
+        self._walk = walk
         self._on_home(Review(walk))
 
     def show_build(self, build: Build) -> None:
@@ -198,6 +241,54 @@ class ZwizardApp(App[None]):
             return False
         return True
 
+    # --- recipes as files ---
+
+    def leave_answers(self) -> None:
+        """Home; the answers are kept."""
+        self.home()
+        if not (self._walk and self._walk.answers.unsaved):
+            self.notify("Your answers are kept.", markup=False)
+
+    @work
+    async def open_recipe(self) -> None:
+        """Ask for a recipe's file, and open it."""
+        path = await self.push_screen_wait(
+            AskPath(
+                "Open a recipe",
+                "Its answers take the place of those you are giving.",
+                "",
+                lambda p: "" if p.is_file() else f"{p} is not a file",
+                wanted=lambda name: name.endswith(".toml"),
+            )
+        )
+        if path:
+            await self._open(path)
+
+    @work
+    async def save_recipe(self, walk: Walk) -> None:
+        """Ask for a file, and save the answers as a recipe."""
+        try:
+            recipe = questions.to_recipe(walk.answers)
+        except ZwizardError as error:
+            self.complain(error)
+            return
+        said = "`zwizard build FILE` builds it, `zwizard new --from FILE` opens it again."
+        await self.save(f"{recipe.name}.toml", "Save the recipe", said, recipe.to_toml())
+
+    async def save(self, name: str, title: str, said: str, text: str) -> None:
+        """Ask for a file, and write ``text`` to it."""
+        path = await self.push_screen_wait(
+            AskPath(title, said, name, _not_writable, lambda p: "it exists" * p.exists())
+        )
+        if path is None:
+            return
+        try:
+            await in_background(lambda: paths.write_atomically(path, text))
+        except OSError as error:
+            self.complain(error)
+        else:
+            self.notify(plain(f"Saved to {path.absolute()}").plain, markup=False)
+
     # --- keys that work everywhere ---
 
     def get_key_display(self, binding: Binding) -> str:
@@ -208,8 +299,19 @@ class ZwizardApp(App[None]):
         name = names.get(binding.key, binding.key)
         return name.upper() if re.fullmatch(r"f\d+", name) else name
 
-    def action_leave(self) -> None:
-        """Quit. Nothing is ever lost, so nothing is asked."""
+    @work
+    async def action_leave(self) -> None:
+        """Quit; it asks only if the answers cannot be kept."""
+        answers = self._walk.answers if self._walk else None
+        if answers and answers.unsaved:
+            answers.save()
+        if answers and answers.unsaved:
+            stay = Option("k", "Keep the wizard open: make room, and go on")
+            leave = Option("q", "Quit, and lose them")
+            said = f"They could not be written: {answers.unsaved}"
+            asked = Ask("Your answers would be lost", said, (stay, leave))
+            if await self.push_screen_wait(asked) != "q":
+                return
         self.exit(return_code=0)
 
     async def action_quit(self) -> None:
@@ -236,8 +338,44 @@ class ZwizardApp(App[None]):
             key = self.get_key_display(binding)
             said = f"{binding.tooltip or binding.description}  ({key})"
             yield SystemCommand(binding.description, said, press)
-        yield SystemCommand("Theme", "Change how zwizard looks", self.action_change_theme)
+        yield SystemCommand("Open recipe", "Open a recipe from a file", self.open_recipe)
+        for theme in preferences.THEMES:
+            now = " (as now)" if theme == self.theme else ""
+            wear = partial(self.wear, theme)
+            yield SystemCommand(f"Theme: {theme}", f"Look {theme}{now}", wear)
+        yield SystemCommand("Keys", "Every key, and where to change it", self.action_keys)
         yield SystemCommand("Quit", "Leave; builds go on", self.action_leave)
+
+    @work
+    async def wear(self, theme: str) -> None:
+        """Change the theme, now and for later."""
+        self.theme = theme
+        try:
+            await in_background(lambda: preferences.keep_theme(theme))
+        except OSError as error:
+            said = f"The theme is not kept: {error.strerror or error}"
+            self.notify(plain(said).plain, severity="warning", markup=False)
+
+    def action_keys(self) -> None:
+        """Every key by its name, and how to change it."""
+        how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"page.next" = "f9"'
+        lines = [block(how), Content("")]
+        for name, binding in sorted(NAMES.items()):
+            key = self._keymap.get(name, binding.key)
+            said = binding.tooltip or binding.description
+            lines.append(plain(f"{name:<26} {key:<14} {said}"))
+        self.push_screen(Reader("Keys", Content("\n").join(lines)))
+
+
+def _near(name: str) -> str:
+    near = get_close_matches(name, NAMES, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _not_writable(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a directory: add a file name"
+    return "" if path.absolute().parent.is_dir() else f"{path.parent} is not a directory"
 
 
 def _keep_alt_digits() -> None:
@@ -249,7 +387,7 @@ def _keep_alt_digits() -> None:
     from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
     table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
-    for number in range(1, len(NAMES) + 1):
+    for number in range(1, len(PAGE_NAMES) + 1):
         table.pop(f"\x1b{number}", None)
 
 
@@ -262,7 +400,7 @@ def _start(build: Build) -> None:
 def run(recipe: Path | None) -> int:
     """The wizard, until the user leaves; with the answers of ``recipe``, if one is named."""
     _keep_alt_digits()
-    app = ZwizardApp(recipe)
+    app = ZwizardApp(recipe, driver=console.driver())
     app.last_resort = _end_soon
     app.run()
     return app.return_code or 0

@@ -9,7 +9,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
-from zwizard.tui.widgets.keys import Keys
+from zwizard.tui.widgets.keys import Keys, Remappable
 
 if TYPE_CHECKING:
     from zwizard.tui.app import ZwizardApp
@@ -18,7 +18,7 @@ T = TypeVar("T")
 LEAST = (60, 18)
 
 
-class View(Screen[T]):
+class View(Remappable, Screen[T]):
     """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for."""
 
     HELP = ""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, on
-from textual.app import ComposeResult
+from textual import events, on, work
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
+from zwizard import paths
+from zwizard.tui.background import in_background
 from zwizard.tui.show import block, plain
 from zwizard.tui.widgets.rows import Row, Rows
 
@@ -69,9 +72,16 @@ class Ask(ModalScreen[str]):
 
 
 class AskPath(ModalScreen[Path | None]):
-    """A path to type. ``check`` says what is wrong with it; ``doubt`` what Enter again accepts."""
+    """A path to type, or to find in the list below it, if there is one.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    ``check`` says what is wrong with a path; ``doubt`` what a second Enter accepts. ``wanted``
+    tells which files to list (directories are always), None for no list.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back"),
+        Binding("tab", "complete", "Complete", priority=True),
+    ]
 
     def __init__(
         self,
@@ -80,31 +90,84 @@ class AskPath(ModalScreen[Path | None]):
         value: str,
         check: Callable[[Path], str],
         doubt: Callable[[Path], str] = lambda _: "",
+        wanted: Callable[[str], bool] | None = None,
     ) -> None:
         super().__init__()
         self._title, self._text, self._value = title, text, value
-        self._check, self._doubt = check, doubt
+        self._check, self._doubt, self._wanted = check, doubt, wanted
         self._doubted: Path | None = None
 
     def compose(self) -> ComposeResult:
-        """Title, text, the path, what is wrong with it."""
+        """Title, text, the path, what is wrong with it, what there is."""
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
             yield Static(block(self._text), markup=False)
             yield Input(self._value, compact=True, select_on_focus=False)
             yield Static(classes="problem", markup=False)
-            yield Static("Enter goes on, Esc goes back.", classes="muted", markup=False)
+            if self._wanted:
+                yield Rows(id="entries")
+            listed = "↓ chooses from the list, Tab completes, " if self._wanted else ""
+            yield Static(f"{listed}Enter goes on, Esc goes back.", classes="muted", markup=False)
+
+    def on_mount(self) -> None:
+        """List what is here."""
+        if self._wanted:
+            self.query_one(Rows).can_focus = False
+            self._list()
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self.query_one(".problem", Static).update("")
+        self._say("")
+        self._list()
+
+    @work(exclusive=True, group="look")
+    async def _list(self) -> None:
+        if not self._wanted:
+            return
+        typed, wanted = self.query_one(Input).value, self._wanted
+        names = await in_background(lambda: _entries(typed, wanted))
+        listed = self.query_one(Rows)
+        listed.show(Row(name, plain(name)) for name in names)
+        listed.highlighted = None
+        listed.display = bool(names)
+
+    def on_key(self, event: events.Key) -> None:
+        """The arrows choose from the list while one types."""
+        if self._wanted and event.key in {"up", "down"}:
+            event.stop()
+            listed = self.query_one(Rows)
+            listed.action_cursor_down() if event.key == "down" else listed.action_cursor_up()
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self) -> None:
+        self.action_complete()
+
+    def action_complete(self) -> None:
+        """Take the highlighted entry, or the only one, into the path."""
+        found = self.query("#entries").results(Rows)
+        listed = next(iter(found), None)
+        name = listed.current if listed else ""
+        if listed and not name and listed.option_count == 1:
+            name = listed.get_option_at_index(0).id or ""
+        if name:
+            line = self.query_one(Input)
+            line.value = line.value[: line.value.rfind("/") + 1] + name
+            line.cursor_position = len(line.value)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
+        if self._wanted and self.query_one(Rows).current:
+            self.action_complete()
+            event.value = self.query_one(Input).value
+            if event.value.endswith("/"):
+                return None
         if not event.value.strip():
             return self._say("✗ a path is needed")
-        path = Path(event.value.strip()).expanduser()
+        try:
+            path = Path(event.value.strip()).expanduser()
+        except RuntimeError:
+            return self._say("✗ there is no such home directory")
         if wrong := self._check(path):
             return self._say(f"✗ {wrong}")
         if (doubt := self._doubt(path)) and self._doubted != path:
@@ -119,6 +182,29 @@ class AskPath(ModalScreen[Path | None]):
     def action_leave(self) -> None:
         """Name no path."""
         self.dismiss(None)
+
+
+_MOST_ENTRIES = 200
+
+
+def _entries(typed: str, wanted: Callable[[str], bool]) -> list[str]:
+    """What the directory named so far has that begins as the rest; directories end in "/"."""
+    directory, _, begun = typed.rpartition("/")
+    try:
+        place = Path(directory + "/" if "/" in typed else ".").expanduser()
+        found = sorted(place.iterdir(), key=lambda path: (not path.is_dir(), path.name))
+    except (OSError, RuntimeError):
+        return []
+    names = (f"{path.name}/" if path.is_dir() else path.name for path in found)
+    fitting = (
+        name
+        for name in names
+        if name.startswith(begun)
+        and (begun or not name.startswith("."))
+        and (name.endswith("/") or wanted(name))
+        and name.isprintable()
+    )
+    return list(islice(fitting, _MOST_ENTRIES))
 
 
 class Reader(ModalScreen[None]):
@@ -155,9 +241,25 @@ class Reader(ModalScreen[None]):
         return action != "copy" or bool(self._copy)
 
     def action_copy(self) -> None:
-        """Hand the commands to the terminal's clipboard."""
-        self.app.copy_to_clipboard(self._copy)
-        self.app.notify("Copied, if this terminal allows it (OSC 52).", markup=False)
+        """Hand the commands to the terminal's clipboard, and to a file."""
+        copy(self.app, self._copy)
+
+
+def copy(app: App[object], text: str) -> None:
+    """Hand ``text`` to the terminal's clipboard; as it may not listen, save it to a file too."""
+
+    async def keep() -> None:
+        path = paths.state() / "copied.txt"
+        said = "Copied, if this terminal allows it (OSC 52)"
+        try:
+            await in_background(lambda: paths.write_atomically(path, text))
+        except OSError:
+            app.notify(f"{said}.", markup=False)
+        else:
+            app.notify(plain(f"{said}; also saved to {path}").plain, markup=False)
+
+    app.copy_to_clipboard(text)
+    app.run_worker(keep(), group="copy")
 
 
 def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str]) -> Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events, on, work
@@ -11,13 +12,15 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from zwizard import questions
+from zwizard import hints, questions
 from zwizard.engine import outlook
 from zwizard.engine.outlook import Outlook
+from zwizard.hints import Known
 from zwizard.questions import PAGES, Question
 from zwizard.text import size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
+from zwizard.tui.screens.picking import Pick
 from zwizard.tui.show import MUTED, block, plain
 from zwizard.tui.walk import NAMES, REVIEW, TITLES, Walk
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
@@ -46,6 +49,8 @@ class Pages(View[None]):
         Binding("f3", "next", "Next"),
         Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
         *PAGE_KEYS,
+        Binding("f7", "save", "Save", tooltip="Save the answers as a recipe (TOML)"),
+        Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
     ]
 
     def __init__(self, walk: Walk, page: str, key: str = "") -> None:
@@ -53,7 +58,8 @@ class Pages(View[None]):
         self.walk = walk
         self.page = page
         self._key = key  # the question to begin with
-        self._outlook: Outlook | None = None
+        self._warned = False  # that the answers cannot be kept
+        self._doubted: dict[str, str] = {}  # what was said to be doubtful, and left so
 
     def content(self) -> ComposeResult:
         """Breadcrumb, questions, why."""
@@ -76,19 +82,20 @@ class Pages(View[None]):
         self.page = page
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.walk.answers)
-        roomy = len(asked) <= _ROOMY
+        roomy, known = len(asked) <= _ROOMY, self._known()
         body = self.query_one("#questions", VerticalScroll)
         with self.app.batch_update():
             await body.remove_children()
             await body.mount(
                 Static(plain(heading), classes="heading", markup=False),
-                *(Field(question, self.walk.answers, roomy=roomy) for question in asked),
+                *(Field(question, self.walk.answers, known, roomy=roomy) for question in asked),
             )
         body.scroll_home(animate=False)
         self.query_one(Breadcrumb).show(self.walk, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
         self._foresee()
+        self._learn()
 
     def on_resize(self, _: events.Resize) -> None:
         """However the page folds, the question one is at stays in sight."""
@@ -115,13 +122,57 @@ class Pages(View[None]):
         if asked != [field.question.key for field in fields]:
             await self.show(self.page, event.field.question.key)
             return
-        for field in fields:
-            field.look(self.walk.answers)
+        self._look()
         # What is wrong is said below the answer, where there may be no room as yet.
         self.call_after_refresh(event.field.scroll_visible, animate=False)
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
+        if event.field.question.kind == "choice":
+            self._learn()
+        self._warn()
+
+    def _look(self) -> None:
+        known = self._known()
+        for field in self.query(Field):
+            field.look(self.walk.answers, known)
+
+    def _warn(self) -> None:
+        """Once, where the answers cannot be kept."""
+        if self.walk.answers.unsaved and not self._warned:
+            said = plain(f"Your answers cannot be kept: {self.walk.answers.unsaved}").plain
+            self.app.notify(said, severity="error", timeout=10, markup=False)
+        self._warned = bool(self.walk.answers.unsaved)
+
+    # --- what is known of possible answers ---
+
+    def _known(self) -> Known:
+        return self.zwizard.library.known(self.walk.answers)
+
+    def _learn(self) -> None:
+        """Have the lists read that these answers call for, if they are not yet."""
+        reading = self.zwizard.library.begin(self.walk.answers) if self.page != "target" else None
+        if reading:
+            self._look()
+            self._read(reading)
+
+    @work(group="learn")
+    async def _read(self, reading: Callable[[], None]) -> None:
+        """Show what is read, when it has been."""
+        await in_background(reading)
+        self._look()
+        self._explain()
+
+    @on(Field.Wanted)
+    @work
+    async def _choose(self, event: Field.Wanted) -> None:
+        """Choose from the list."""
+        field, given = event.field, self.walk.answers
+        hint = hints.hint(field.question, given, self._known())
+        pick = Pick(field.question, given, self.zwizard.library, hint.near, self.zwizard.clock())
+        chosen = await self.app.push_screen_wait(pick)
+        if chosen is not None:
+            field.write(chosen)
 
     @on(Input.Submitted)
     def _entered(self) -> None:
@@ -130,8 +181,9 @@ class Pages(View[None]):
     # --- explaining ---
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
-        """Say why this is asked."""
+        """Say why this is asked; what was typed elsewhere is whole now."""
         self._explain()
+        self._learn()
 
     def focused_field(self) -> Field | None:
         """The field that has the focus."""
@@ -157,10 +209,12 @@ class Pages(View[None]):
         parts = [question.text, question.why]
         parts += [
             f"{choice.title}: {choice.means or choice.unavailable or 'no more to say'}"
-            for choice in question.choices(self.walk.answers)
+            for choice in hints.choices(question, self.walk.answers, self._known())
         ]
         if question.kind == "list":
             parts.append("Words, separated by spaces or commas.")
+        if hints.offered(question):
+            parts.append("F4 shows all there is, to be searched and chosen from.")
         return "\n\n".join(parts)
 
     @work(exclusive=True, group="foresee")
@@ -182,16 +236,28 @@ class Pages(View[None]):
             await self.show(NAMES[before])
 
     async def action_next(self) -> None:
-        """The next page, if nothing on this one is wrong."""
+        """The next page, if nothing on this one is wrong; what is doubtful is said once."""
         wrong = self.walk.problems(self.page)
+        doubts = self._doubts()
         if wrong:
-            key, said = next(iter(wrong.items()))
-            self._focus(key)
-            field = self.query_one(f"#{field_id(key)}", Field)
-            text = plain(f"{field.question.text}: {said}").plain
-            self.app.notify(text, severity="warning", markup=False)
-            return
-        await self._turn(NAMES[NAMES.index(self.page) + 1])
+            self._stay(*next(iter(wrong.items())))
+        elif doubts and doubts != self._doubted:
+            self._doubted = doubts
+            key, said = next(iter(doubts.items()))
+            self._stay(key, f"{said} F3 again goes on with it.")
+        else:
+            await self._turn(NAMES[NAMES.index(self.page) + 1])
+
+    def _doubts(self) -> dict[str, str]:
+        asked = questions.on_page(self.page, self.walk.answers)
+        return hints.doubts(asked, self.walk.answers, self._known())
+
+    def _stay(self, key: str, said: str) -> None:
+        """Go to the question, and say what keeps one there."""
+        self._focus(key)
+        field = self.query_one(f"#{field_id(key)}", Field)
+        text = plain(f"{field.question.text}: {said}").plain
+        self.app.notify(text, severity="warning", markup=False)
 
     async def action_page(self, page: str) -> None:
         """Jump to any page."""
@@ -207,8 +273,15 @@ class Pages(View[None]):
     def action_leave(self) -> None:
         """Home; the answers are kept."""
         self.walk.leave(self.page)
-        self.dismiss()
-        self.app.notify("Your answers are kept.", markup=False)
+        self.zwizard.leave_answers()
+
+    def action_save(self) -> None:
+        """Save the answers as a recipe."""
+        self.zwizard.save_recipe(self.walk)
+
+    def action_open(self) -> None:
+        """Open a recipe."""
+        self.zwizard.open_recipe()
 
 
 def _why(question: Question, means: str) -> Content:

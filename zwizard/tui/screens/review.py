@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard import paths
+from zwizard import hints, questions
 from zwizard.engine import builds, doctor, listing, outlook
 from zwizard.engine.outlook import Machine, Outlook
 from zwizard.engine.preflight import StepState, Trouble
@@ -21,7 +21,7 @@ from zwizard.plan import Step, render
 from zwizard.text import ago, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
-from zwizard.tui.screens.dialogs import AskPath, Reader
+from zwizard.tui.screens.dialogs import Reader, copy
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.show import MUTED, block, fit, join, plain
 from zwizard.tui.walk import NAMES, REVIEW, Walk, question_of
@@ -52,6 +52,8 @@ class Review(View[None]):
         Binding("f6", "install", "Install tools", tooltip="Install the programs that are missing"),
         Binding("s", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
         Binding("x", "export", "Export script", tooltip="A bash script that does the same"),
+        Binding("y", "copy", "Copy", tooltip="Copy every command of every step"),
+        Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
         Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
         *PAGE_KEYS,
     ]
@@ -93,6 +95,8 @@ class Review(View[None]):
     def _show(self, seen: Outlook, machine: Machine) -> None:
         self.query_one("#summary", Static).update(_summary(seen))
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
+        doubts = self._doubts()
+        rows += [Row(f"doubt:{key}", _doubt(key, said)) for key, said in doubts.items()]
         now, width = self.zwizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
         rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
@@ -104,7 +108,7 @@ class Review(View[None]):
         """What needs a recipe waits for one."""
         seen = self._seen
         match action:
-            case "save" | "export" | "build":
+            case "save" | "export" | "copy" | "build":
                 return bool(seen and seen.recipe)
             case "install":
                 return bool(seen and seen.forecast and seen.forecast.lacking)
@@ -118,15 +122,28 @@ class Review(View[None]):
             return
         if kind == "trouble":
             self._mend(self._seen.troubles[int(name)])
+        elif kind == "doubt":
+            self._ask_again(name)
         elif self._seen.forecast:
             state = next(s for s in self._seen.forecast.steps if s.step.name == name)
             self.app.push_screen(commands(state.step, state.reason))
 
-    def _mend(self, trouble: Trouble) -> None:
-        question = question_of(trouble.key)
+    def _doubts(self) -> dict[str, str]:
+        """Answers that can be built with, and are probably not what was meant."""
+        given = self.walk.answers
+        wrong = questions.problems(given)
+        asked = (question for question in questions.asked(given) if question.key not in wrong)
+        return hints.doubts(asked, given, self.zwizard.library.known(given))
+
+    def _ask_again(self, key: str) -> bool:
+        """Go to the question that fills ``key``; False if none does."""
+        question = question_of(key)
         if question:
             self.zwizard.turn_to(self.walk, question.page, question.key)
-        else:
+        return bool(question)
+
+    def _mend(self, trouble: Trouble) -> None:
+        if not self._ask_again(trouble.key):
             text = Content("\n\n").join([block(trouble.said), block(trouble.remedy)])
             self.app.push_screen(Reader("In the way", text, copy=trouble.remedy))
 
@@ -167,13 +184,13 @@ class Review(View[None]):
 
     # --- keeping ---
 
-    @work
-    async def action_save(self) -> None:
+    def action_save(self) -> None:
         """Save the recipe to a file."""
-        if self._seen and self._seen.recipe:
-            recipe = self._seen.recipe
-            text = "`zwizard build FILE` builds it, `zwizard new --from FILE` opens it again."
-            await self._write(f"{recipe.name}.toml", "Save the recipe", text, recipe.to_toml())
+        self.zwizard.save_recipe(self.walk)
+
+    def action_open(self) -> None:
+        """Open another recipe."""
+        self.zwizard.open_recipe()
 
     @work
     async def action_export(self) -> None:
@@ -181,20 +198,14 @@ class Review(View[None]):
         if self._seen and self._seen.plan:
             made = self._seen.plan
             text = "A bash script that does all of this on its own; run it as root."
-            await self._write(f"{made.name}.sh", "Export a script", text, render.script(made))
+            await self.zwizard.save(
+                f"{made.name}.sh", "Export a script", text, render.script(made)
+            )
 
-    async def _write(self, name: str, title: str, said: str, text: str) -> None:
-        path = await self.app.push_screen_wait(
-            AskPath(title, said, name, _not_writable, lambda p: "it exists" * p.exists())
-        )
-        if path is None:
-            return
-        try:
-            await in_background(lambda: paths.write_atomically(path, text))
-        except OSError as error:
-            self.zwizard.complain(error)
-        else:
-            self.app.notify(plain(f"Saved to {path.absolute()}").plain, markup=False)
+    def action_copy(self) -> None:
+        """Copy every command of every step."""
+        if self._seen and self._seen.plan:
+            copy(self.app, render.text(self._seen.plan))
 
     # --- going elsewhere ---
 
@@ -209,14 +220,7 @@ class Review(View[None]):
 
     def action_leave(self) -> None:
         """Home; the answers are kept."""
-        self.dismiss()
-        self.app.notify("Your answers are kept.", markup=False)
-
-
-def _not_writable(path: Path) -> str:
-    if path.is_dir():
-        return f"{path} is a directory: add a file name"
-    return "" if path.absolute().parent.is_dir() else f"{path.parent} is not a directory"
+        self.zwizard.leave_answers()
 
 
 def _summary(seen: Outlook) -> Content:
@@ -230,6 +234,11 @@ def _summary(seen: Outlook) -> Content:
 def _trouble(trouble: Trouble) -> Content:
     remedy = f"  {trouble.remedy}" if trouble.remedy else ""
     return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
+
+
+def _doubt(key: str, said: str) -> Content:
+    question = question_of(key)
+    return plain(f"! {question.text if question else key}: {said}", "$text-warning")
 
 
 def _step(state: StepState, reason: str, now: float, width: int) -> Content:

@@ -1,23 +1,33 @@
-"""A question as a field: its text, a control for its kind, and what is wrong beside it."""
+"""A question as a field: its text, a control for its kind, and what is to be said beside it."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
+from zwizard import hints
+from zwizard.hints import Known
 from zwizard.questions import Given, Question
 from zwizard.text import one_line, sanitise
-from zwizard.tui.show import block, plain
+from zwizard.tui.show import MUTED, block, plain
 from zwizard.tui.widgets.choices import Choices
+from zwizard.tui.widgets.keys import Remappable
 
 
-class Field(Horizontal):
+class Field(Remappable, Horizontal):
     """One question. It shows the answer as given, right or wrong, and reports each change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f4", "choose", "List", tooltip="Choose from all there is, by searching"),
+    ]
 
     class Answered(Message):
         """The answer changed."""
@@ -27,14 +37,21 @@ class Field(Horizontal):
             self.field = field
             self.text = text
 
-    def __init__(self, question: Question, given: Given, *, roomy: bool) -> None:
+    class Wanted(Message):
+        """The answer is to be chosen from a list."""
+
+        def __init__(self, field: Field) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, question: Question, given: Given, known: Known, *, roomy: bool) -> None:
         super().__init__(id=field_id(question.key), classes="-roomy" if roomy else "")
         self.question = question
-        self._given = given
+        self._given, self._known = given, known
         self._roomy = roomy
 
     def compose(self) -> ComposeResult:
-        """Label, control, problem."""
+        """Label, control, problem or hint."""
         yield Static(plain(self.question.text), classes="label", markup=False)
         with Vertical(classes="answer"):
             yield self._control()
@@ -42,15 +59,17 @@ class Field(Horizontal):
 
     def on_mount(self) -> None:
         """Say what is wrong from the beginning."""
-        self.look(self._given)
+        self.look(self._given, self._known)
 
     def on_descendant_focus(self) -> None:
         """Its label tells where one is."""
         self.add_class("-here")
+        self._remark(typing=True)
 
     def on_descendant_blur(self) -> None:
-        """One went on."""
+        """One went on: the last word is whole now."""
         self.remove_class("-here")
+        self._remark(typing=False)
 
     @property
     def control(self) -> Widget:
@@ -64,27 +83,55 @@ class Field(Horizontal):
         chosen = control.chosen if isinstance(control, Choices) else None
         return chosen.means if chosen else ""
 
-    def look(self, given: Given) -> None:
-        """Show what the answers say by now."""
+    def look(self, given: Given, known: Known) -> None:
+        """Show what the answers, and what is known, say by now."""
+        self._given, self._known = given, known
         text = self.question.answer(given)
         match self.control:
             case Choices() as choices:
-                choices.set(self.question.choices(given), text)
+                choices.set(hints.choices(self.question, given, known), text)
             case Input() as line if line.value != one_line(text) and not line.has_focus:
                 line.value = one_line(text)
             case _:
                 pass
-        said = self.question.problem(given)
-        problem = self.query_one(".problem", Static)
-        problem.update(block(f"✗ {said}") if said else "")
-        problem.display = bool(said)
+        self._remark(typing=self.control.has_focus)
+
+    def write(self, text: str) -> None:
+        """Answer with ``text``, as if it had been typed."""
+        control = self.control
+        if isinstance(control, Input):
+            control.value = text
+            control.cursor_position = len(text)
+
+    def _remark(self, *, typing: bool) -> None:
+        """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
+        wrong = self.question.problem(self._given)
+        hint = hints.hint(self.question, self._given, self._known, typing=typing)
+        if wrong:
+            said = block(f"✗ {wrong}{hints.meant(hint.near)}", "$text-error")
+        elif hint.doubt:
+            said = block(f"! {hint.text}", "$text-warning")
+        else:
+            said = block(hint.text, MUTED)
+        remark = self.query_one(".problem", Static)
+        remark.update(said)
+        remark.display = bool(said.plain)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """There is not a list for every question."""
+        return action != "choose" or hints.offered(self.question)
+
+    def action_choose(self) -> None:
+        """Ask for the list."""
+        self.post_message(self.Wanted(self))
 
     def _control(self) -> Widget:
         question, given = self.question, self._given
         text = question.answer(given)
         match question.kind:
             case "choice":
-                return Choices(question.choices(given), text, roomy=self._roomy)
+                offered = hints.choices(question, given, self._known)
+                return Choices(offered, text, roomy=self._roomy)
             case "lines":
                 area = TextArea(sanitise(text), compact=True, tab_behavior="focus")
                 area.placeholder = Content(f"for example: {question.example}")
@@ -93,7 +140,9 @@ class Field(Horizontal):
                 example = question.example
                 if question.kind == "list" and example:
                     example = f"for example: {example}"
-                return Input(one_line(text), example, compact=True)
+                return Input(
+                    one_line(text), example, compact=True, select_on_focus=question.kind == "text"
+                )
 
     @on(Choices.Changed)
     def _chosen(self, event: Choices.Changed) -> None:

@@ -1,13 +1,44 @@
-"""The footer: every key that does something now, on as many lines as that takes."""
+"""The keys: each has a name by which it is remapped, and the footer shows those that work now."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
 from textual import events
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, Static, TextArea
+
+NAMES: dict[str, Binding] = {}  # every action that has a key, by its name ("review.build")
+
+
+class Remappable:
+    """Whatever binds keys: each binding gets a name, by which the preferences can give others."""
+
+    BINDINGS: ClassVar[list[BindingType]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "BINDINGS" in cls.__dict__:
+            cls.BINDINGS = named(cls.__name__.lower(), cls.BINDINGS)
+        super().__init_subclass__(**options)
+
+
+def named(owner: str, bindings: Sequence[BindingType]) -> list[BindingType]:
+    """These bindings with names: ``owner.action``, as in "review.build"."""
+    given = [_named(owner, binding) for binding in bindings if isinstance(binding, Binding)]
+    NAMES.update((binding.id or "", binding) for binding in given if binding.show)
+    return list(given)
+
+
+def _named(owner: str, binding: Binding) -> Binding:
+    action = binding.action.rpartition("app.")[2]
+    words = re.sub(r"\W+", "-", action).strip("-").replace("_", "-")
+    return replace(binding, id=f"{owner}.{words}")
 
 
 def shown(screen: Screen[object]) -> list[ActiveBinding]:

@@ -9,6 +9,8 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from zwizard.tui.widgets.keys import Remappable
+
 
 @dataclass(frozen=True)
 class Row:
@@ -19,7 +21,7 @@ class Row:
     heading: bool = False
 
 
-class Rows(OptionList):
+class Rows(Remappable, OptionList):
     """Rows by their ids: the highlight stays on its row when others come, go or change."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name

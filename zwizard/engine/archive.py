@@ -1,0 +1,140 @@
+"""Which packages an archive has: its own index, read once a day and kept in the cache.
+
+Only hints are made of it. What is checked is that the index is the one its InRelease names; that
+InRelease itself is genuine is verified by the build, with the distribution's keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import re
+import time
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from zwizard import paths
+from zwizard.errors import ZwizardError
+from zwizard.hints import Catalogue
+from zwizard.text import one_line
+
+DAY = 86400.0  # seconds for which a list is taken as it is
+_PART = "main/binary-amd64/Packages.xz"
+_MOST = 64 * 2**20  # bytes of a compressed index
+_MOST_UNPACKED = 512 * 2**20
+_MOST_STANZA = 2**20
+_PIECE = 2**16
+_PATIENCE = 10.0  # seconds without a byte
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+_FIELD = re.compile(rb"^(Package|Version|Description|Provides): *(.*)$", re.MULTILINE)
+_SUMMARY = 90  # characters of a summary that are kept
+
+
+def load(mirror: str, suite: str) -> Catalogue | None:
+    """The list in the cache, however old; None if there is none that can be read."""
+    try:
+        head, *lines = _cached(mirror, suite).read_text("utf-8").split("\n")[:-1]
+        data = json.loads(head)
+        if (data["mirror"], data["suite"]) != (mirror, suite):
+            return None
+        if any(line.count("\t") != 2 for line in lines):
+            return None
+        return Catalogue(suite, float(data["read"]), tuple(lines))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def fetch(mirror: str, suite: str) -> Catalogue:
+    """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had."""
+    base = f"{mirror.rstrip('/')}/dists/{suite}"
+    try:
+        wanted, size = _promised(base)
+        lines = _read(f"{base}/{_PART}", wanted, size)
+    except URLError as error:
+        raise ZwizardError(one_line(f"{base}: {error.reason}")) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise ZwizardError(one_line(f"{base}: {error}")) from None
+    found = Catalogue(suite, time.time(), tuple(sorted(lines)))
+    _keep(mirror, found)
+    return found
+
+
+def _cached(mirror: str, suite: str) -> Path:
+    name = hashlib.sha256(f"{mirror}\n{suite}".encode()).hexdigest()[:32]
+    return paths.cache() / "lists" / name
+
+
+def _keep(mirror: str, found: Catalogue) -> None:
+    head = json.dumps({"mirror": mirror, "suite": found.suite, "read": found.read})
+    try:
+        paths.write_atomically(
+            _cached(mirror, found.suite), "".join(f"{line}\n" for line in (head, *found.lines))
+        )
+    except OSError:
+        return  # a full disk costs the next reader a download, and this one nothing
+
+
+def _promised(base: str) -> tuple[str, int]:
+    """SHA-256 and bytes of the index, by the suite's InRelease."""
+    with urlopen(f"{base}/InRelease", timeout=_PATIENCE) as answer:  # noqa: S310 - a mirror's
+        text = answer.read(2**22).decode("utf-8", "replace")
+    section = text.partition("\nSHA256:\n")[2]
+    found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(_PART)}$", section, re.MULTILINE)
+    if not found:
+        raise ValueError(f"InRelease names no {_PART}")
+    if int(found[2]) > _MOST:
+        raise ValueError(f"{_PART} has {found[2]} bytes, more than any known archive's")
+    return found[1], int(found[2])
+
+
+def _read(url: str, wanted: str, size: int) -> set[str]:
+    """The lines of a catalogue from the index at ``url``, which must have this sum and size."""
+    lines: set[str] = set()
+    virtual: set[str] = set()
+    for stanza in _stanzas(_unpacked(url, wanted, size)):
+        fields = {name: value.decode("utf-8", "replace") for name, value in _FIELD.findall(stanza)}
+        name, version = fields.get(b"Package", ""), one_line(fields.get(b"Version", ""))
+        if _NAME.fullmatch(name):
+            lines.add(f"{name}\t{version}\t{one_line(fields.get(b'Description', ''))[:_SUMMARY]}")
+        for provided in fields.get(b"Provides", "").split(","):
+            if words := provided.split():
+                virtual.add(words[0])
+    real = {line.partition("\t")[0] for line in lines}
+    return lines | {f"{name}\t\t" for name in virtual - real if _NAME.fullmatch(name)}
+
+
+def _unpacked(url: str, wanted: str, size: int) -> Iterator[bytes]:
+    """The index in pieces; ValueError at its end if it was not the one that was promised."""
+    digest, decompressor, arrived, unpacked = hashlib.sha256(), lzma.LZMADecompressor(), 0, 0
+    with urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 - a mirror's
+        while piece := answer.read(_PIECE):
+            digest.update(piece)
+            arrived += len(piece)
+            if arrived > size:
+                break
+            while piece or not (decompressor.needs_input or decompressor.eof):
+                try:
+                    out = decompressor.decompress(piece, _PIECE)
+                except (lzma.LZMAError, EOFError):
+                    raise ValueError(f"{_PART} is damaged") from None
+                unpacked += len(out)
+                if unpacked > _MOST_UNPACKED:
+                    raise ValueError(f"{_PART} grows beyond any known archive's")
+                yield out
+                piece = b""
+    if arrived != size or digest.hexdigest() != wanted:
+        raise ValueError(f"{_PART} is not the one that InRelease names; the mirror may be at work")
+
+
+def _stanzas(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n\n")
+        if len(rest) > _MOST_STANZA:
+            raise ValueError(f"{_PART} is not a list of packages")
+        yield from whole
+    yield rest

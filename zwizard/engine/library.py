@@ -1,0 +1,133 @@
+"""What is known of possible answers, by now: lists of this machine, and of archives once read."""
+
+from __future__ import annotations
+
+import time
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+from zwizard.engine import archive
+from zwizard.errors import ZwizardError
+from zwizard.hints import Catalogue, Known, distro_of
+from zwizard.plan.system import charset
+from zwizard.questions import Given
+from zwizard.recipe import check_value
+
+_SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
+_AGAIN = 60.0  # seconds until a list that could not be had is tried again
+
+Fetch = Callable[[str, str], Catalogue]
+
+
+class Library:
+    """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
+
+    ``fetch`` reads the list of a mirror and a suite, ``clock`` tells the time since 1970.
+    """
+
+    def __init__(
+        self, fetch: Fetch = archive.fetch, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._read: dict[tuple[str, str], Catalogue] = {}
+        self._reading: set[tuple[str, str]] = set()
+        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
+        self._here = Known()
+
+    def known(self, given: Given) -> Known:
+        """What is known for these answers at this moment."""
+        place = _place(given)
+        catalogue = self._read.get(place) if place else None
+        return replace(self._here, catalogue=catalogue, state=self._state(place, given))
+
+    def _state(self, place: tuple[str, str] | None, given: Given) -> str:
+        if place is None:
+            title = distro_of(given).title
+            return f"There is no package list of {title} to look at: names are not checked here."
+        if place in self._reading:
+            return f"Reading the package list of {place[1]} …"
+        if place in self._failed:
+            reason = self._failed[place][1]
+            return f"No package list ({reason}): names are not checked here."
+        return ""
+
+    def begin(self, given: Given) -> Callable[[], None] | None:
+        """What there is to be read for these answers, as work for a thread; None if nothing.
+
+        From now on it counts as being read. A list from the cache serves at once, and until the
+        new one has come if it is old.
+        """
+        place = _place(given)
+        if place in self._reading or (place is None and self._here.zones):
+            return None
+        failed = self._failed.get(place) if place else None
+        if failed and self._clock() - failed[0] < _AGAIN:
+            return None
+        if place and not self._old(place):
+            return None
+        if place:
+            self._reading.add(place)
+        return partial(self._look_up, place)
+
+    def _look_up(self, place: tuple[str, str] | None) -> None:
+        self._here = this_machine()
+        if place is None:
+            return
+        try:
+            if place not in self._read and (kept := archive.load(*place)):
+                self._read[place] = kept
+            if self._old(place):
+                self._read[place] = self._fetch(*place)
+            self._failed.pop(place, None)
+        except ZwizardError as error:
+            self._failed[place] = (self._clock(), error.message)
+        finally:
+            self._reading.discard(place)
+
+    def _old(self, place: tuple[str, str]) -> bool:
+        read = self._read.get(place)
+        return read is None or self._clock() - read.read > archive.DAY
+
+
+def _place(given: Given) -> tuple[str, str] | None:
+    """Mirror and suite of the answers; None where there is no list, or none can be asked for."""
+    distro = distro_of(given)
+    mirror = given.get("source.mirror", "").strip()
+    suite = given.get("source.suite", "") or distro.suites[0].name
+    if (mirror and check_value("source.mirror", mirror)) or not distro.suite(suite):
+        return None
+    mirror = mirror or distro.mirror
+    return (mirror, suite) if mirror else None
+
+
+# What most people want, for a machine that does not say what there is.
+_COMMON = (
+    "C.UTF-8 POSIX en_US.UTF-8 en_GB.UTF-8 ar_EG.UTF-8 cs_CZ.UTF-8 da_DK.UTF-8 de_AT.UTF-8"
+    " de_CH.UTF-8 de_DE.UTF-8 el_GR.UTF-8 es_ES.UTF-8 es_MX.UTF-8 fi_FI.UTF-8 fr_BE.UTF-8"
+    " fr_CA.UTF-8 fr_FR.UTF-8 he_IL.UTF-8 hi_IN.UTF-8 hu_HU.UTF-8 id_ID.UTF-8 it_IT.UTF-8"
+    " ja_JP.UTF-8 ko_KR.UTF-8 nb_NO.UTF-8 nl_BE.UTF-8 nl_NL.UTF-8 pl_PL.UTF-8 pt_BR.UTF-8"
+    " pt_PT.UTF-8 ro_RO.UTF-8 ru_RU.UTF-8 sv_SE.UTF-8 tr_TR.UTF-8 uk_UA.UTF-8 vi_VN.UTF-8"
+    " zh_CN.UTF-8 zh_TW.UTF-8"
+)
+
+
+@cache
+def this_machine() -> Known:
+    """The time zones and locales that this machine knows; some common ones if it has no list."""
+    zones = tuple(sorted(zoneinfo.available_timezones() - {"localtime", "Factory"}))
+    try:
+        lines = _SUPPORTED.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return Known(zones, tuple(_COMMON.split()))
+    return Known(zones, _locales(lines), every_locale=True)
+
+
+def _locales(lines: list[str]) -> tuple[str, ...]:
+    """The locales whose names say their charset, as the build tells it; UTF-8 first."""
+    pairs = (line.split()[:2] for line in lines if line.count(" ") == 1)
+    names = {name for name, named in pairs if named == charset(name)}
+    ordered = sorted(names, key=lambda name: (".UTF-8" not in name, name))
+    return tuple(dict.fromkeys(("C.UTF-8", "POSIX", *ordered)))

@@ -1,0 +1,146 @@
+"""Choosing an answer from a long list, by searching it."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+
+from zwizard import hints
+from zwizard.engine.library import Library
+from zwizard.hints import Offer
+from zwizard.questions import Given, Question
+from zwizard.text import ago
+from zwizard.tui.background import in_background
+from zwizard.tui.show import MUTED, fit, plain
+from zwizard.tui.widgets.rows import Row, Rows
+
+_MOST = 200  # rows; more are found by typing more
+_EVERY = 0.3  # seconds between looks whether the list has come
+_MOVES = {
+    "up": "cursor_up",
+    "down": "cursor_down",
+    "pageup": "page_up",
+    "pagedown": "page_down",
+}
+
+
+class Pick(ModalScreen[str | None]):
+    """The offers for a question; gives the answer as text, None if it stays as it was.
+
+    Where the answer is a list of words, Enter takes one in or out and the list stays open.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+
+    def __init__(
+        self, question: Question, given: Given, library: Library, search: str, now: float
+    ) -> None:
+        super().__init__()
+        self._question, self._given, self._library = question, given, library
+        self._search, self._now = search, now
+        self._many = question.kind == "list"
+        self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
+        self._offers: dict[str, Offer] = {}
+        self._state = ""
+
+    def compose(self) -> ComposeResult:
+        """Title, search, offers, what is known of the list."""
+        with Vertical(classes="dialog tall"):
+            yield Static(plain(self._question.text), classes="title", markup=False)
+            yield Input(self._search, "type to search", compact=True)
+            yield Rows(id="offers")
+            yield Static(id="offer", markup=False)
+            yield Static(id="picked", markup=False)
+            how = "takes in or out" if self._many else "chooses"
+            yield Static(
+                f"Type to search, ↑ ↓ go, Enter {how}, Esc goes back.",
+                classes="muted",
+                markup=False,
+            )
+
+    def on_mount(self) -> None:
+        """Search at once, and again when the list has come."""
+        self.query_one(Rows).can_focus = False
+        self._state = self._library.known(self._given).state
+        self.set_interval(_EVERY, self._renew)
+        self.search()
+
+    def _renew(self) -> None:
+        state = self._library.known(self._given).state
+        if state != self._state:
+            self._state = state
+            self.search()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self.search()
+
+    @work(exclusive=True, group="search")
+    async def search(self) -> None:
+        """Show what is found."""
+        words, known = self.query_one(Input).value, self._library.known(self._given)
+        question, given = self._question, self._given
+        found = await in_background(lambda: hints.search(question, given, known, words, _MOST + 1))
+        self._offers = {offer.value: offer for offer in found[:_MOST]}
+        self._show()
+        said = f"The first {_MOST}: type more to see others." if len(found) > _MOST else ""
+        if not found:
+            said = known.state or "Nothing is called so."
+        elif self._question.key == hints.PACKAGES and known.catalogue:
+            count, age = known.catalogue.count, ago(known.catalogue.read, self._now)
+            said = f"{count:,} packages of {known.catalogue.suite}, as of {age}. {said}"
+        self.query_one("#picked", Static).update(plain(said, MUTED))
+
+    def _show(self) -> None:
+        listed = self.query_one(Rows)
+        listed.show(Row(value, self._row(offer)) for value, offer in self._offers.items())
+        if listed.highlighted is None and self._offers:
+            listed.highlighted = 0
+        self._tell()
+
+    def _row(self, offer: Offer) -> Content:
+        mark = "✓ " if offer.value in self._words else "  "
+        name = Content.styled(f"{mark}{fit(offer.value, 30)}", "bold" if mark.strip() else "")
+        return Content.assemble(name, " ", plain(offer.means, MUTED))
+
+    @on(OptionList.OptionHighlighted)
+    def _tell(self) -> None:
+        """The highlighted offer whole: its row may be cut off."""
+        offer = self._offers.get(self.query_one(Rows).current)
+        said = f"{offer.value}: {offer.means}" if offer and offer.means else ""
+        self.query_one("#offer", Static).update(plain(said or (offer.value if offer else "")))
+
+    def on_key(self, event: events.Key) -> None:
+        """The arrows go through the list while one types."""
+        if move := _MOVES.get(event.key):
+            event.stop()
+            getattr(self.query_one(Rows), f"action_{move}")()
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: events.Event) -> None:
+        event.stop()
+        value = self.query_one(Rows).current
+        if not value:
+            return
+        if not self._many:
+            self.dismiss(value)
+            return
+        if value in self._words:
+            self._words.remove(value)
+        else:
+            self._words.append(value)
+        self._show()
+
+    def action_leave(self) -> None:
+        """Back, with the words as they are now."""
+        before = self._question.value(self._question.answer(self._given))
+        self.dismiss(" ".join(self._words) if self._many and self._words != before else None)
