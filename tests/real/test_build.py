@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import signal
@@ -88,7 +89,7 @@ class TestBuildingAgain:
 
 class TestTheScript:
     @pytest.mark.skipif(not is_root(), reason="the script runs as root")
-    def test_runs_on_its_own_and_leads_to_the_same_bytes(self, vm: Built, tmp_path: Path) -> None:
+    def test_runs_on_its_own_and_leads_to_the_same_tree(self, vm: Built, tmp_path: Path) -> None:
         script = tmp_path / "build.sh"
         plan = vm.place.run("plan", vm.place.directory / "debian-vm.toml", "--script")
         script.write_text(plan.output, encoding="utf-8")
@@ -101,7 +102,8 @@ class TestTheScript:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert hashlib.sha256(archive.read_bytes()).hexdigest() == vm.sha256
+        by_hand, by_engine = (gzip.decompress(a.read_bytes()) for a in (archive, vm.archive))
+        assert by_hand == by_engine
 
 
 class TestAnOrdinaryUser:
