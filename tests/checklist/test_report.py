@@ -11,7 +11,7 @@ import pytest
 from tests.artefact.composed import PACKERS, bzimage, elf, member, packed, vm_tree
 from tests.artefact.composed import archive as archived
 from zwizard.artefact import UnreadableError
-from zwizard.checklist import RULES, Mode, Outcome, Severity, check, find_rule, render_text
+from zwizard.checklist import RULES, Group, Mode, Outcome, Severity, check, find_rule, render_text
 from zwizard.errors import UsageError
 
 
@@ -70,7 +70,7 @@ def test_what_comes_after_a_failure_is_not_judged(root: Path) -> None:
 def test_a_waived_finding_is_shown_as_waived_and_not_counted(root: Path) -> None:
     (root / "image.raw").write_bytes(b"x")
     report = check(root, mode="vm", waive=["mode-single", "kernel-btrfs"])
-    assert [finding.slug for finding in report.waived] == ["mode-single"]
+    assert [finding.slug for finding in report.under(Group.WAIVED)] == ["mode-single"]
     shown = {found["rule"]: found for found in report.to_json()["findings"]}
     assert shown["mode-single"]["waived"] is True
     assert "Waived" in render_text(report)

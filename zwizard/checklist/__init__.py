@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zwizard.artefact import FileView, Keep, UnreadableError, open_view
 from zwizard.checklist import (
@@ -25,7 +25,7 @@ from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
 from zwizard.checklist.manual import explain, table
 from zwizard.checklist.pages import check_name, render_html, render_markdown, write_report
-from zwizard.checklist.report import Finding, Report, render_text
+from zwizard.checklist.report import Finding, Group, Report, render_text, summary, told
 from zwizard.checklist.rule import (
     Mode,
     Outcome,
@@ -38,13 +38,14 @@ from zwizard.checklist.rule import (
 from zwizard.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from zwizard.artefact import View
 
 __all__ = [
     "RULES",
     "Finding",
+    "Group",
     "Mode",
     "Outcome",
     "Report",
@@ -58,7 +59,10 @@ __all__ = [
     "render_html",
     "render_markdown",
     "render_text",
+    "report_of",
     "rules_table",
+    "summary",
+    "told",
     "write_report",
 ]
 
@@ -121,6 +125,29 @@ def judge(image: Image, *, waive: Collection[str] = ()) -> Report:
         for rule in RULES
     )
     return Report(str(image.view.path), image.mode, findings)
+
+
+def report_of(data: Mapping[str, Any]) -> Report:
+    """The report that ``Report.to_json`` gave as ``data``; raises ValueError if none did.
+
+    What it says of a rule is kept, whatever the rule says by now.
+    """
+    try:
+        findings = tuple(_finding_of(found) for found in data["findings"])
+        return Report(str(data["artefact"]), Mode(data["mode"]), findings)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it is no report ({error!r})") from error
+
+
+def _finding_of(found: Mapping[str, Any]) -> Finding:
+    slug, severity = str(found["rule"]), Severity(found["severity"])
+    texts = {key: str(found[key]) for key in ("evidence", "source", "fix")}
+    verdict = Verdict(Outcome(found["outcome"]), texts["evidence"], texts["fix"], severity)
+    rule = next((rule for rule in RULES if rule.slug == slug), None)
+    if rule is None:  # of another version
+        rule = Rule(slug, slug, severity, frozenset(Mode), "", "", lambda _: verdict)
+    rule = replace(rule, source=texts["source"])
+    return Finding(rule, verdict, bool(found.get("waived")))
 
 
 def find_rule(slug: str) -> Rule:

@@ -40,6 +40,7 @@ _INCLUDES = 16
     remedy="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep"
     " PermitRootLogin prohibit-password.",
     reads=(_SSHD, "/etc/ssh/sshd_config.d/*", "/etc/passwd", "/etc/shadow"),
+    answers=("source.packages", "system.services"),
 )
 def ssh_server(image: Image) -> Verdict:
     """sshd is there and started, and its configuration takes root's key."""
@@ -140,6 +141,7 @@ def _included(view: View, pattern: str) -> list[str]:
     source="Keys in an image are shared by all its machines, and known to everyone who has it (zos"
     " issue 2109; Zero-OS removes them for a VM with its own kernel, not in a disk image).",
     remedy="rm /etc/ssh/ssh_host_*; cloud-init makes new ones at the first start.",
+    answers=("system.run",),
 )
 def ssh_host_keys(image: Image) -> Verdict:
     """cloud-init makes each machine its own."""
@@ -156,6 +158,7 @@ def ssh_host_keys(image: Image) -> Verdict:
     " key authentication only […] passwd -d root” (zmachine.md, “Installation”)",
     remedy="passwd -d root drops it as the document does; passwd -l root locks it, and leaves a"
     " hash behind if there was one.",
+    answers=("system.run",),
 )
 def root_password(image: Image) -> Verdict:
     """None, or locked; never a hash."""
@@ -226,6 +229,7 @@ _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
         "/root/.ssh/*",
         "/home/*/.ssh/*",
     ),
+    answers=("system.run",),
 )
 def no_secrets(image: Image) -> Verdict:
     """No private keys, authorized keys, histories, credentials or proxies."""

@@ -53,6 +53,7 @@ def flist_name(name: str) -> str:
     source="The hub takes no other name: .tgz, .tar.xz and .TAR.GZ get “this file is not allowed”"
     " (0-hub, allowed-extensions).",
     remedy="Rename it so that it ends exactly in .tar.gz, in lower case.",
+    answers=("name",),
 )
 def archive_name(image: Image) -> Verdict:
     """The hub compares the end of the name, case-sensitively."""
@@ -70,6 +71,7 @@ def archive_name(image: Image) -> Verdict:
     " overwrites a flist that already has the resulting name (0-hub, secure_filename).",
     remedy="Use only letters, digits, “_”, “.” and “-” in the name, and begin with a letter or"
     " digit.",
+    answers=("name",),
 )
 def archive_name_survives(image: Image) -> Verdict:
     """The flist's name is the archive's, with nothing lost on the way."""

@@ -40,6 +40,7 @@ _MIB = 1 << 20
     source="“ZOS only support images with esp partition” (zmachine.md, “Boot the VM (locally)”)",
     remedy="parted image.raw set 1 esp on, for the partition that holds the loader.",
     after="image-gpt",
+    answers=("disk.esp_size",),
 )
 def esp_present(image: Image) -> Verdict:
     """A partition of the ESP's type."""
@@ -60,6 +61,7 @@ def esp_present(image: Image) -> Verdict:
     " too.",
     remedy="mkfs.vfat -F 32 -s 1 on a partition of 34 MiB or more.",
     after="esp-present",
+    answers=("disk.esp_size",),
 )
 def esp_fat(image: Image) -> Verdict:
     """FAT by the number of clusters; another FAT than 32 starts, against the document."""
@@ -146,6 +148,7 @@ def _pe_fault(head: bytes) -> str:
     " memory (rust-hypervisor-firmware issues 382 and 175).",
     remedy="Make it a VM with its own kernel instead, which needs no loader; or install GRUB.",
     after="esp-loader",
+    answers=("source.suite",),
 )
 def loader_known(image: Image) -> Verdict:
     """GRUB, but not Ubuntu's of after 20.04; anything else is told."""
@@ -195,6 +198,7 @@ def _newer(version: str, than: tuple[int, int]) -> bool:
     " initramfs beside the old ones, and stops half-way where there is no room.",
     remedy="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root.",
     after="esp-fat",
+    answers=("disk.esp_size", "disk.esp_mount"),
 )
 def esp_room(image: Image) -> Verdict:
     """Free space for the largest kernel and initramfs again."""
@@ -228,6 +232,7 @@ _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
     remedy="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the"
     " image; give root as UUID=.",
     after="esp-loader",
+    answers=("grub.cmdline",),
 )
 def grub_cmdline(image: Image) -> Verdict:
     """Every linux line has ``console=ttyS0``, no ``quiet``, and a ``root=`` of the image."""
@@ -296,6 +301,7 @@ _FILES = re.compile(r"^[ \t]*(?:linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MU
     " that are gone.",
     remedy="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot.",
     after="esp-loader",
+    answers=("kernel.package",),
 )
 def grub_kernel(image: Image) -> Verdict:
     """Every linux and initrd line names files of the root, of /boot or of the ESP."""
@@ -371,6 +377,7 @@ _RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)
     " “Installation”)",
     remedy="GRUB_TIMEOUT=0 in /etc/default/grub, and grub-mkconfig -o /boot/grub/grub.cfg",
     after="esp-loader",
+    answers=("grub.timeout",),
 )
 def grub_timeout(image: Image) -> Verdict:
     """In the defaults, and in the grub.cfg made from them."""

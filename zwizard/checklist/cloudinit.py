@@ -53,6 +53,7 @@ _INSTALL = (
     " guide for a VM of its own kernel installs it too.",
     remedy=_INSTALL,
     reads=(*READS, *service_files.READS),
+    answers=("source.packages",),
 )
 def cloud_init_installed(image: Image) -> Verdict:
     """The program, its Python package, and a service for each of its stages."""
@@ -83,6 +84,7 @@ def cloud_init_installed(image: Image) -> Verdict:
     remedy="systemctl enable cloud-init-local cloud-init cloud-config cloud-final, and remove"
     " what disables it.",
     after="cloud-init-installed",
+    answers=("system.run",),
 )
 def cloud_init_enabled(image: Image) -> Verdict:
     """Its services are wanted, by a target that is reached, and nothing switches it off."""
@@ -141,6 +143,7 @@ def _switched_off(image: Image) -> Iterator[str]:
     remedy="Put datasource_list: [NoCloud, None] on one line into"
     " /etc/cloud/cloud.cfg.d/90-zero-os.cfg.",
     after="cloud-init-installed",
+    answers=("system.run",),
 )
 def cloud_init_nocloud(image: Image) -> Verdict:
     """``datasource_list``, if set, holds NoCloud; and no label but cidata is asked for."""
@@ -176,6 +179,7 @@ def _label(image: Image) -> str | None:
     source="“to make sure we have clean setup: cloud-init clean” (zmachine.md, “Building an ubuntu"
     " VM flist”); “you always need to do cloud-init clean” after a boot.",
     remedy="cloud-init clean --logs in the image, or remove all in /var/lib/cloud but seed.",
+    answers=("system.run",),
 )
 def cloud_init_clean(image: Image) -> Verdict:
     """No instance, semaphores or data of an earlier boot; no seed that goes before the disk."""
@@ -245,6 +249,7 @@ _MAC = re.compile(
         "/etc/network/interfaces",
         "/etc/udev/rules.d/*persistent-net*",
     ),
+    answers=("system.run",),
 )
 def cloud_init_network_clean(image: Image) -> Verdict:
     """No file that cloud-init rendered, and no hardware address in any other."""
@@ -287,6 +292,7 @@ def _fixed(view: View) -> Iterator[str]:
     remedy="Install netplan.io, or enable one that is there: systemctl enable systemd-networkd;"
     " and name it first in system_info: {network: {renderers: […]}}.",
     after="cloud-init-installed",
+    answers=("source.packages", "system.services"),
 )
 def network_renderer(image: Image) -> Verdict:
     """The first one that cloud-init would choose is one that then works."""

@@ -30,6 +30,7 @@ _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themsel
     remedy="Say the absolute path of an executable file of the image with --entrypoint, and the"
     " same in the deployment; chmod +x it.",
     reads=READS,
+    answers=("container.entrypoint",),
 )
 def entrypoint(image: Image) -> Verdict:
     """An absolute path that exists and is executable; without one, /sbin/init."""
@@ -56,6 +57,7 @@ def entrypoint(image: Image) -> Verdict:
     remedy="Name the file that the link leads to, such as /usr/lib/systemd/systemd, or make the"
     " link relative.",
     after="entrypoint",
+    answers=("container.entrypoint",),
 )
 def entrypoint_link(image: Image) -> Verdict:
     """The test is made outside the image's root."""
@@ -76,6 +78,7 @@ def entrypoint_link(image: Image) -> Verdict:
     remedy="Build the program static, or put the libraries and the interpreter into the image as"
     " well.",
     after="entrypoint",
+    answers=("container.entrypoint",),
 )
 def entrypoint_loader(image: Image) -> Verdict:
     """Its ``#!`` interpreter or ELF loader resolves inside the image."""
@@ -117,6 +120,7 @@ def _by_env(view: View, name: str, way: list[str]) -> Verdict:
     " fListStartup).",
     remedy="Put the entrypoint into the deployment, and give it here with --entrypoint.",
     reads=(_STARTUP,),
+    answers=("container.entrypoint",),
 )
 def entrypoint_startup_toml(image: Image) -> Verdict:
     """There is none, or the entrypoint is given beside it."""
@@ -152,6 +156,7 @@ def _named(settings: dict[str, object]) -> str:
     " set): “a container has no control over the kernel” (zmachine.md, “Container”).",
     remedy="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
     reads=("/etc/modules", "/etc/modules-load.d/*"),
+    answers=("target",),
 )
 def container_kernel_modules(image: Image) -> Verdict:
     """No modules, and no list of some to load."""
@@ -182,6 +187,7 @@ _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
     source="“a container should ideally only have 1 process running […] if you need the latter, it"
     " might be an indication that you actually want a VM” (zmachine.md, “Container”)",
     remedy="Leave out what the service does not need, or make it a VM with its own kernel.",
+    answers=("target",),
 )
 def container_single_process(image: Image) -> Verdict:
     """No init system, ssh server or other parts of a machine."""

@@ -125,6 +125,7 @@ def root_partition_last(image: Image) -> Verdict:
     source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
     " fail” (zmachine.md, “Expected Flist structure”), with “image size is bigger than disk”.",
     remedy="Rent a larger disk, or make the image smaller.",
+    answers=("checklist.disk_size", "disk.size"),
 )
 def image_fits_disk(image: Image) -> Verdict:
     """Its size with all holes, against --disk-size."""
@@ -152,6 +153,7 @@ def _shown(size: int) -> str:
     source="The hub counts a file's 512 KiB chunks with too little precision: of a large file that"
     " does not end with a whole one, the end can be lost (0-flist, zero_chunk.c).",
     remedy="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
+    answers=("disk.size",),
 )
 def image_multiple(image: Image) -> Verdict:
     """No chunk is cut."""
@@ -195,6 +197,7 @@ _RESIZERS = {
     " disk size allocated in the deployment.” (zmachine.md, “Expected Flist structure”)",
     remedy="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's"
     " own tools (e2fsprogs).",
+    answers=("source.packages",),
 )
 def growpart(image: Image) -> Verdict:
     """growpart and the resize tool of the root's file system are there."""
@@ -214,6 +217,7 @@ def growpart(image: Image) -> Verdict:
     source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
     " systemd-resolved, cloud-init, cloud-final” (zmachine.md, “Installation”)",
     remedy="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
+    answers=("system.services", "source.packages"),
 )
 def services_enabled(image: Image) -> Verdict:
     """Each of the four by one of the names it has."""

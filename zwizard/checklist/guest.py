@@ -38,6 +38,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
     " same: DHCP leases, journals and cluster members are mixed up (machine-id(5)).",
     remedy=": > /etc/machine-id (systemd fills it), and rm -f /var/lib/dbus/machine-id.",
     reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
+    answers=("system.run",),
 )
 def machine_id(image: Image) -> Verdict:
     """Empty, absent or ``uninitialized``, and no second one where D-Bus keeps it."""
@@ -66,6 +67,7 @@ _NAMELESS = frozenset({
     " deployed via cloud-init” (zmachine.md, “Installation”); debootstrap copies the builder's.",
     remedy="rm /etc/hostname",
     reads=("/etc/hostname",),
+    answers=("system.run",),
 )
 def hostname(image: Image) -> Verdict:
     """Not the building host's: cloud-init sets the deployment's name over any."""
@@ -99,6 +101,7 @@ _RESOLVERS = (
     " container Zero-OS writes the file, and fails where it is a link to nothing.",
     remedy="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
     reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
+    answers=("system.run",),
 )
 def resolv_conf(image: Image) -> Verdict:
     """A container: no dangling link. A guest: a name server, or a link to a running service."""
@@ -148,6 +151,7 @@ def _by_service(image: Image, service: str) -> Verdict:
     remedy="Remove the line, or add nofail to its options; in a disk image name the partitions by"
     " UUID=: genfstab -U.",
     reads=("/etc/fstab",),
+    answers=("system.run",),
 )
 def fstab(image: Image) -> Verdict:
     """V: no block device without ``nofail``. R: devices are the image's own, never a loop."""
@@ -209,6 +213,7 @@ _CACHES = (
     source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
     " /var/cache/pacman/pkg” (zmachine.md)",
     remedy="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
+    answers=("system.run",),
 )
 def package_cache(image: Image) -> Verdict:
     """Packages that are installed already only make the image larger."""

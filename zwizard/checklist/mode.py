@@ -39,6 +39,7 @@ _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".
     " else.",
     remedy="Put the file that decides at exactly /image.raw or /boot/vmlinuz, or say with --mode"
     " what is meant.",
+    answers=("target",),
 )
 def mode(image: Image) -> Verdict:
     """The mode that the three paths lead to is the one intended."""
@@ -108,6 +109,7 @@ def _kernels(view: View) -> Iterator[str]:
     source="With both /image.raw and /boot/vmlinuz, the disk image is started and the kernel is"
     " ignored (Zero-OS, getFlistInfo).",
     remedy="Remove the one that is not meant.",
+    answers=("target",),
 )
 def mode_single(image: Image) -> Verdict:
     """A disk image and a kernel together are a mistake in one of them."""

@@ -6,8 +6,7 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zwizard.checklist.report import HEADINGS, MARKS, summary
-from zwizard.checklist.rule import Outcome
+from zwizard.checklist.report import MARKS, Group, summary
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.text import one_line
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zwizard.checklist.report import Finding, Report
-
-_HOLDS, _SILENT = "What holds", "Not looked at, or says nothing about this image"
 
 
 def render_markdown(report: Report) -> str:
@@ -32,11 +29,9 @@ def render_markdown(report: Report) -> str:
 
 def _sections(report: Report) -> Iterator[tuple[str, tuple[Finding, ...]]]:
     """The headings under which there is something, what blocks first."""
-    groups = [(heading, report.wrong(severity)) for severity, heading in HEADINGS.items()]
-    groups.append(("Waived", report.waived))
-    for heading, outcome in ((_HOLDS, Outcome.PASS), (_SILENT, Outcome.NOT_APPLICABLE)):
-        groups.append((heading, tuple(f for f in report.findings if f.outcome is outcome)))
-    return ((heading, findings) for heading, findings in groups if findings)
+    for group in Group:
+        if found := report.under(group):
+            yield group.value, found
 
 
 def _item(finding: Finding) -> list[str]:

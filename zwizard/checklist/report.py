@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,23 @@ from zwizard.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class Group(enum.Enum):
+    """Where a finding stands in a report, and the heading there; what matters most first."""
+
+    BLOCKS = "It will not work"
+    LATER = "It works, and bites later"
+    WORTH = "Worth knowing"
+    UNKNOWN = "Could not be told"
+    WAIVED = "Waived"
+    HOLDS = "What holds"
+    SILENT = "Not looked at, or says nothing about this image"
+
+    @property
+    def wrong(self) -> bool:
+        """What stands there calls for something to be done, or was accepted as it is."""
+        return self not in {Group.HOLDS, Group.SILENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,19 @@ class Finding:
         """It keeps the image from being called ready."""
         return self.wrong and self.severity is Severity.MUST
 
+    @property
+    def group(self) -> Group:
+        """Where it stands; a ``must`` that could not be told blocks as one that failed does."""
+        if not self.wrong:
+            return Group.HOLDS if self.outcome is Outcome.PASS else Group.SILENT
+        if self.blocks:
+            return Group.BLOCKS
+        if self.waived:
+            return Group.WAIVED
+        if self.outcome is Outcome.UNKNOWN:
+            return Group.UNKNOWN
+        return Group.LATER if self.severity is Severity.SHOULD else Group.WORTH
+
     def to_json(self) -> dict[str, Any]:
         """The finding as ``check --json`` gives it."""
         shown: dict[str, Any] = {
@@ -88,18 +119,9 @@ class Report:
                 return finding
         raise KeyError(slug)
 
-    def wrong(self, severity: Severity) -> tuple[Finding, ...]:
-        """What failed or is unknown at one severity and is not waived."""
-        return tuple(
-            finding
-            for finding in self.findings
-            if finding.wrong and finding.severity is severity and not finding.waived
-        )
-
-    @property
-    def waived(self) -> tuple[Finding, ...]:
-        """What is wrong and accepted as it is."""
-        return tuple(finding for finding in self.findings if finding.wrong and finding.waived)
+    def under(self, group: Group) -> tuple[Finding, ...]:
+        """What stands under one heading."""
+        return tuple(finding for finding in self.findings if finding.group is group)
 
     def to_json(self) -> dict[str, Any]:
         """The report as ``check --json`` gives it."""
@@ -111,43 +133,46 @@ class Report:
         }
 
 
-HEADINGS = {
-    Severity.MUST: "It will not work",
-    Severity.SHOULD: "It works, and bites later",
-    Severity.ADVICE: "Worth knowing",
-}
 MARKS = {Outcome.FAIL: "✗", Outcome.UNKNOWN: "?", Outcome.PASS: "✓", Outcome.NOT_APPLICABLE: "·"}
 
 
 def render_text(report: Report) -> str:
     """The report for a terminal: what blocks first, every line safe to show."""
     lines = [f"{one_line(report.artefact)}: {report.mode.words}"]
-    for severity, heading in HEADINGS.items():
-        lines += _section(heading, report.wrong(severity))
-    lines += _section("Waived", report.waived)
+    for group in Group:
+        found = report.under(group) if group.wrong else ()
+        lines += ["", group.value] if found else []
+        for finding in found:
+            lines += _told(finding)
     lines += ["", summary(report)]
     return "\n".join(lines) + "\n"
 
 
 def summary(report: Report) -> str:
     """The report in a line: ``NOT ready: 2 block, 40 hold``."""
-    held = sum(finding.outcome is Outcome.PASS for finding in report.findings)
-    return f"{'ready' if report.ready else 'NOT ready'}: {_counts(report)}{held} hold"
+    counts = [(len(report.under(group)), word) for group, word in _COUNTED.items()]
+    told = ", ".join(f"{count} {word}" for count, word in counts if count or word == "hold")
+    return f"{'ready' if report.ready else 'NOT ready'}: {told}"
 
 
-def _section(heading: str, findings: tuple[Finding, ...]) -> Iterator[str]:
-    if not findings:
-        return
-    yield ""
-    yield heading
-    for finding in findings:
-        yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
-        yield f"      found   {one_line(finding.evidence)}"
+_COUNTED = {
+    Group.BLOCKS: "block",
+    Group.LATER: "bite later",
+    Group.WORTH: "to know",
+    Group.UNKNOWN: "unknown",
+    Group.WAIVED: "waived",
+    Group.HOLDS: "hold",
+}
+
+
+def told(finding: Finding) -> str:
+    """One finding as text of a few lines, safe to show."""
+    return "\n".join(_told(finding)) + "\n"
+
+
+def _told(finding: Finding) -> Iterator[str]:
+    yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
+    yield f"      found   {one_line(finding.evidence)}"
+    if finding.fix:
         yield f"      do      {one_line(finding.fix)}"
-        yield f"      because {one_line(finding.rule.source)}"
-
-
-def _counts(report: Report) -> str:
-    names = {Severity.MUST: "block", Severity.SHOULD: "bite later", Severity.ADVICE: "to know"}
-    found = [(len(report.wrong(severity)), name) for severity, name in names.items()]
-    return "".join(f"{count} {name}, " for count, name in found if count)
+    yield f"      because {one_line(finding.rule.source)}"

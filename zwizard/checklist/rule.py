@@ -103,7 +103,8 @@ class Rule:
     sentence or the fact about Zero-OS or its hub behind it. ``after`` is the slug of a ``must``
     rule that has to pass for this one to have anything to judge. ``reads`` are the paths (shell
     patterns) whose contents it will want, for views that are read once from front to back.
-    ``must_in`` are the modes in which it is a ``must`` whatever ``severity`` says.
+    ``must_in`` are the modes in which it is a ``must`` whatever ``severity`` says. ``answers``
+    are the recipe's keys that decide it in an image of one's own, the most likely first.
     """
 
     slug: str
@@ -116,6 +117,7 @@ class Rule:
     after: str = ""
     reads: tuple[str, ...] = ()
     must_in: frozenset[Mode] = frozenset()
+    answers: tuple[str, ...] = ()
 
     def severity_in(self, mode: Mode) -> Severity:
         """How bad it is if the rule fails on an image judged as ``mode``."""
@@ -133,10 +135,13 @@ def rule(
     after: str = "",
     reads: tuple[str, ...] = (),
     must_in: frozenset[Mode] = frozenset(),
+    answers: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Image], Verdict]], Rule]:
     """Make the function below it the ``judge`` of a Rule with these texts."""
 
     def made(judge: Callable[[Image], Verdict]) -> Rule:
-        return Rule(slug, title, severity, modes, source, remedy, judge, after, reads, must_in)
+        return Rule(
+            slug, title, severity, modes, source, remedy, judge, after, reads, must_in, answers
+        )
 
     return made

@@ -40,6 +40,7 @@ _POLICY = "/usr/sbin/policy-rc.d"
     source="Whatever starts the image mounts /dev, /proc, /sys, /run and /tmp on them; a flist is"
     " read-only below, and not every init makes what is missing.",
     remedy="mkdir -p dev proc sys run tmp",
+    answers=("system.run",),
 )
 def tree_mountpoints(image: Image) -> Verdict:
     """``/dev /proc /sys /run /tmp`` as directories."""
@@ -59,6 +60,7 @@ def tree_mountpoints(image: Image) -> Verdict:
     source="“sudo rm -rf ubuntu:jammy/dev/*” (zmachine.md, “Building an ubuntu VM flist”); devices"
     " do not survive in a flist, and regular files there would only be hidden.",
     remedy="rm -rf DIRECTORY/dev/* (only when nothing is mounted there)",
+    answers=("system.run",),
 )
 def dev_empty(image: Image) -> Verdict:
     """The kernel fills it."""
@@ -76,6 +78,7 @@ _SPECIAL = frozenset({Kind.CHARACTER, Kind.BLOCK, Kind.FIFO, Kind.SOCKET})
     modes=CONTAINER_VM,
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
     remedy="Remove them; what needs one has to make it when it starts (mkfifo, systemd.socket).",
+    answers=("system.run",),
 )
 def special_files(image: Image) -> Verdict:
     """They vanish."""
@@ -106,6 +109,7 @@ def _sampled(found: Iterator[str]) -> Sample:
     " bit. For other users set it again at each start: a line z /usr/bin/sudo 4755 root root for"
     " each in /etc/tmpfiles.d/setuid.conf.",
     reads=("/etc/tmpfiles.d/*",),
+    answers=("system.run",),
 )
 def setuid_files(image: Image) -> Verdict:
     """What loses its bit, but for what the image sets again at each start."""
@@ -152,6 +156,7 @@ def _restored(view: View) -> Iterator[str]:
     remedy="Leave the chroot, unmount what is in it (umount -R DIRECTORY/proc …), remove"
     " /usr/sbin/policy-rc.d, and pack again.",
     reads=(_POLICY,),
+    answers=("system.run",),
 )
 def build_leftovers(image: Image) -> Verdict:
     """Nothing mounted, nothing in ``/proc`` and ``/sys``, no ``policy-rc.d`` of the build."""
@@ -187,6 +192,7 @@ def _is_dockers(image: Image, policy: str) -> bool:
     source="overlayfs separates directories by it, tar takes what is before it for another"
     " machine, and the hub drops it: the document's own ubuntu:jammy meets all three.",
     remedy="Rename it: ubuntu-jammy.",
+    answers=("name",),
 )
 def path_colon(image: Image) -> Verdict:
     """Neither in the archive's name nor in the directory's."""
@@ -206,6 +212,7 @@ def path_colon(image: Image) -> Verdict:
     remedy="Build the image for amd64: debootstrap --arch amd64, docker pull --platform"
     " linux/amd64.",
     reads=PROGRAM_READS,
+    answers=("source.distro",),
 )
 def userland_arch(image: Image) -> Verdict:
     """The init or entrypoint is an x86-64 ELF, or a script whose interpreter is."""
