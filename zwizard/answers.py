@@ -31,7 +31,11 @@ class Answers(Mapping[str, str]):
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             data = {}
-        known = {questions.BASE, *(question.key for question in questions.QUESTIONS)}
+        known = {
+            questions.BASE,
+            questions.HERE,
+            *(question.key for question in questions.QUESTIONS),
+        }
         given = {
             key: text
             for key, text in (data.items() if isinstance(data, dict) else ())
@@ -58,6 +62,12 @@ class Answers(Mapping[str, str]):
         """Replace the answers by those that lead to ``recipe``, and save."""
         self._given = questions.from_recipe(recipe)
         self.save()
+
+    def are_of(self, recipe: Recipe) -> bool:
+        """Whether they are those of ``recipe`` and nothing else, wherever one was."""
+        here = self._given.get(questions.HERE)
+        beside = {} if here is None else {questions.HERE: here}
+        return self._given == questions.from_recipe(recipe) | beside
 
     def clear(self) -> None:
         """Forget them: they were built, or are not wanted any more."""

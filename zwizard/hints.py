@@ -123,11 +123,17 @@ class Known:
 
 @dataclass(frozen=True)
 class Hint:
-    """A line beside an answer; with ``doubt`` it is probably wrong, and ``near`` was meant."""
+    """A line beside an answer.
+
+    With ``doubt`` it is probably wrong: ``near`` is meant by ``word``. With ``begun`` it is the
+    beginning of good ones.
+    """
 
     text: str = ""
     doubt: bool = False
+    word: str = ""
     near: str = ""
+    begun: bool = False
 
 
 def offered(question: Question) -> bool:
@@ -260,12 +266,12 @@ def _judge_packages(text: str, _: Given, known: Known, typing: bool) -> Hint:
         if not following:
             wrong.append(begun)
         elif not wrong:
-            return Hint(_beginning([offer.value for offer in following]))
+            return _beginning([offer.value for offer in following])
     if wrong:
         near = catalogue.nearest(_bare(wrong[0]))
         said = f"{_bare(wrong[0])!r} is not in {catalogue.suite}."
         others = f" Nor {'is' if len(wrong) == 2 else 'are'} {', '.join(map(repr, wrong[1:]))}."
-        return _doubt(f"{said}{meant(near)}{others if wrong[1:] else ''}", near)
+        return _doubt(f"{said}{meant(near)}{others if wrong[1:] else ''}", wrong[0], near)
     if begun and (found := catalogue.get(_bare(begun))):
         return Hint(f"{found.value}: {found.means}" if found.means else "")
     return Hint()
@@ -277,12 +283,12 @@ def _installable(word: str, catalogue: Catalogue) -> bool:
     return any(catalogue.get(name) for name in (name, name.rstrip("-"), name.rstrip("+")))
 
 
-def _beginning(names: list[str]) -> str:
-    return f"{', '.join(names[:_FEW])}{' …' if len(names) > _FEW else ''}"
+def _beginning(names: list[str]) -> Hint:
+    return Hint(f"{', '.join(names[:_FEW])}{' …' if len(names) > _FEW else ''}", begun=True)
 
 
-def _doubt(said: str, near: str = "") -> Hint:
-    return Hint(said, doubt=True, near=near)
+def _doubt(said: str, word: str, near: str = "") -> Hint:
+    return Hint(said, True, word, near)
 
 
 def meant(near: str) -> str:
@@ -306,9 +312,9 @@ def _judge_name(text: str, names: tuple[str, ...], what: str, typing: bool) -> H
     if not names or not text or text in names:
         return Hint()
     if typing and (begun := [name for name in names if name.startswith(text)]):
-        return Hint(_beginning(begun))
+        return _beginning(begun)
     near = _alike(text, names)
-    return _doubt(f"{text!r} is not a known {what}.{meant(near)}", near)
+    return _doubt(f"{text!r} is not a known {what}.{meant(near)}", text, near)
 
 
 def _alike(text: str, names: tuple[str, ...]) -> str:
@@ -319,9 +325,9 @@ def _alike(text: str, names: tuple[str, ...]) -> str:
     for index in (by_name, by_part):
         if sought in index:
             return index[sought]
-    begun = min((name for name in by_name if name.startswith(sought)), key=len, default="")
+    begun = next((name for name in names if sought and _plain(name).startswith(sought)), "")
     if begun:
-        return by_name[begun]
+        return begun
     merged = by_part | by_name
     return next((merged[m] for m in get_close_matches(sought, merged, n=1, cutoff=0.7)), "")
 
@@ -340,10 +346,11 @@ def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
         unit = word if "." in word else f"{word}.service"
         package = owner.get(unit)
         if package and package not in chosen | always:
-            return _doubt(f"{unit} comes with the package {package}, which is not among yours.")
+            said = f"{unit} comes with the package {package}, which is not among yours."
+            return _doubt(said, word)
         near = get_close_matches(word.removesuffix(".service"), names, n=1, cutoff=0.8)
         if not package and near and not (typing and near[0].startswith(word)):
-            return _doubt(f"{word!r} is not a known service.{meant(near[0])}", near[0])
+            return _doubt(f"{word!r} is not a known service.{meant(near[0])}", word, near[0])
     brought = [unit for package in sorted(chosen - {""}) for unit in known.get(package, ())]
     return Hint(f"Your packages bring: {', '.join(brought)}" if brought and typing else "")
 

@@ -14,6 +14,7 @@ from zwizard.recipe import Recipe, check_value, default_value
 Kind = Literal["choice", "text", "list", "lines"]
 Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
 BASE = "recipe"  # among the given: the opened recipe (TOML), for what no question asks
+HERE = "here"  # among the given: the page one was at
 
 
 @dataclass(frozen=True)

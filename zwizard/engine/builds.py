@@ -188,6 +188,11 @@ def _names(name: str) -> Iterator[str]:
         number += 1
 
 
+def free_name(name: str) -> str:
+    """``name``, with a number behind it if there is such a build already."""
+    return next(free for free in _names(name) if not (directory() / free).exists())
+
+
 def remove(build: Build) -> None:
     """Delete a build's directory; its archive and its layers stay."""
     if build.running():

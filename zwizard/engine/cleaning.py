@@ -12,8 +12,9 @@ from pathlib import Path
 
 from zwizard import paths, plan
 from zwizard.engine import builds
+from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store, discard, disk_usage
-from zwizard.engine.sandbox import privilege
+from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError, ZwizardError
 
 
@@ -53,10 +54,28 @@ def clean(*, everything: bool = False) -> Freed:
     return Freed(**json.loads(done.stdout))
 
 
-def used() -> frozenset[str]:
-    """The fingerprints that the builds' recipes lead to."""
+@dataclass(frozen=True)
+class Frees:
+    """What deleting a build would free, in bytes: itself, and the layers that no other uses."""
+
+    build: int
+    layers: int
+
+
+def frees(build: Build, right: Privilege) -> Frees:
+    """What deleting ``build``, made by ``right``, would free; nothing is removed."""
+    store = Store(right.layers_below(paths.cache()))
+    keep = used(without=build)
+    idle = sum(layer.bytes for layer in store.all() if layer.fingerprint not in keep)
+    return Frees(disk_usage(build.directory), idle)
+
+
+def used(without: Build | None = None) -> frozenset[str]:
+    """The fingerprints that the recipes of the builds lead to, those of ``without`` left out."""
     found: set[str] = set()
     for build in builds.everything():
+        if build == without:
+            continue
         try:
             found.update(plan.make(build.recipe()).fingerprints())
         except UsageError:

@@ -103,15 +103,15 @@ def _place(given: Given) -> tuple[str, str] | None:
     return (mirror, suite) if mirror else None
 
 
-# What most people want, for a machine that does not say what there is.
-_COMMON = (
+# What most people want; all there is to offer where the machine has no list.
+_COMMON = (  # noqa: SIM905 - a line each would say no more
     "C.UTF-8 POSIX en_US.UTF-8 en_GB.UTF-8 ar_EG.UTF-8 cs_CZ.UTF-8 da_DK.UTF-8 de_AT.UTF-8"
     " de_CH.UTF-8 de_DE.UTF-8 el_GR.UTF-8 es_ES.UTF-8 es_MX.UTF-8 fi_FI.UTF-8 fr_BE.UTF-8"
     " fr_CA.UTF-8 fr_FR.UTF-8 he_IL.UTF-8 hi_IN.UTF-8 hu_HU.UTF-8 id_ID.UTF-8 it_IT.UTF-8"
     " ja_JP.UTF-8 ko_KR.UTF-8 nb_NO.UTF-8 nl_BE.UTF-8 nl_NL.UTF-8 pl_PL.UTF-8 pt_BR.UTF-8"
     " pt_PT.UTF-8 ro_RO.UTF-8 ru_RU.UTF-8 sv_SE.UTF-8 tr_TR.UTF-8 uk_UA.UTF-8 vi_VN.UTF-8"
     " zh_CN.UTF-8 zh_TW.UTF-8"
-)
+).split()
 
 
 @cache
@@ -121,13 +121,14 @@ def this_machine() -> Known:
     try:
         lines = _SUPPORTED.read_text("utf-8", "replace").splitlines()
     except OSError:
-        return Known(zones, tuple(_COMMON.split()))
+        return Known(zones, tuple(_COMMON))
     return Known(zones, _locales(lines), every_locale=True)
 
 
 def _locales(lines: list[str]) -> tuple[str, ...]:
-    """The locales whose names say their charset, as the build tells it; UTF-8 first."""
+    """The locales whose names say their charset, as the build tells it; the common ones first."""
     pairs = (line.split()[:2] for line in lines if line.count(" ") == 1)
     names = {name for name, named in pairs if named == charset(name)}
     ordered = sorted(names, key=lambda name: (".UTF-8" not in name, name))
-    return tuple(dict.fromkeys(("C.UTF-8", "POSIX", *ordered)))
+    common = (name for name in _COMMON if name in names)
+    return tuple(dict.fromkeys((*_COMMON[:2], *common, *ordered)))

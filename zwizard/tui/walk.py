@@ -55,7 +55,10 @@ class Walk:
         self._left[page] = self._offer(page)
 
     def first_open(self) -> str:
-        """The page to go on with: the first that is not done, else the review."""
+        """The page to go on with: where one was, else the first not done, else the review."""
+        here = self.answers.get(questions.HERE, "")
+        if here in NAMES:
+            return here
         open_pages = (page.name for page in PAGES if self.state(page.name, "") != "done")
         return next(open_pages, REVIEW)
 

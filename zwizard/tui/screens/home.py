@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from textwrap import fill
 from typing import ClassVar
 
 from textual import on, work
@@ -13,7 +15,7 @@ from textual.widgets import OptionList, Static
 
 from zwizard import paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import builds, listing, preflight
+from zwizard.engine import builds, cleaning, listing, preflight
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
@@ -30,13 +32,11 @@ _DRAFT = "draft:"
 _BUILD = "build:"
 _EVERY = 1.0  # seconds between looks at the builds
 
-_WELCOME = """\
-zwizard builds the images that ThreeFold Zero-OS starts as Zmachines.
-You answer a few questions; it installs a system that boots there, packs it, and
-checks it against every rule. Nothing runs before you have seen what will.
-
-Kinds of Zmachine
-"""
+_WELCOME = (
+    "zwizard builds the images that ThreeFold Zero-OS starts as Zmachines. You answer a few"
+    " questions; it installs a system that boots there, packs it, and checks it against every"
+    " rule. Nothing runs before you have seen what will."
+)
 
 
 class BuildRows(Rows):
@@ -44,8 +44,9 @@ class BuildRows(Rows):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
     HELP = (
-        "Your builds, the latest first. Enter opens one: its steps and log while it runs or when"
-        " it failed, its checklist when it is finished, its questions while you are answering."
+        "Your builds: those at work first, then the latest. Enter opens one: its steps and log"
+        " while it runs or when it failed, its checklist when it is finished, its questions while"
+        " you are answering."
     )
 
 
@@ -58,6 +59,8 @@ class Home(View[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Answer the questions for a new image"),
+        Binding("o", "open", "Open recipe", tooltip="Open a recipe from a file"),
+        Binding("u", "duplicate", "Duplicate", tooltip="A new recipe with this build's answers"),
         Binding("r", "resume", "Resume", tooltip="Go on with a build that stopped"),
         Binding("c", "check", "Check a file", tooltip="Check any directory or .tar.gz"),
         Binding("d", "delete", "Delete", tooltip="Forget a build; its archive stays"),
@@ -86,6 +89,10 @@ class Home(View[None]):
         self.look()
         self.set_interval(_EVERY, self.look)
 
+    def on_resize(self) -> None:
+        """Rows and words are made for the width."""
+        self.look()
+
     def on_screen_resume(self) -> None:
         """Back from another screen: what it changed is shown at once."""
         self.look()
@@ -106,6 +113,7 @@ class Home(View[None]):
         self._show(entries, draft)
 
     def _show(self, entries: tuple[Entry, ...], draft: Answers | None) -> None:
+        entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
         now, width = self.zwizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
@@ -118,7 +126,7 @@ class Home(View[None]):
         elif not rows:
             self.set_focus(None)
         welcome = self.query_one("#welcome", Static)
-        welcome.update(_hint() if rows else _welcome())
+        welcome.update(_hint() if rows else _welcome(max(40, min(width - 2, 100))))
         self.refresh_bindings()
 
     # --- what can be done ---
@@ -129,6 +137,8 @@ class Home(View[None]):
         match action:
             case "resume":
                 return bool(entry and entry.status.state in _RESUMABLE)
+            case "duplicate":
+                return bool(entry and entry.recipe)
             case "delete":
                 return bool(entry or self._row() == _DRAFT)
             case _:
@@ -180,29 +190,60 @@ class Home(View[None]):
         if entry and await self.zwizard.start_build(entry.build):
             self.zwizard.show_build(entry.build)
 
+    def action_open(self) -> None:
+        """Open a recipe from a file."""
+        self.zwizard.open_recipe()
+
+    @work
+    async def action_duplicate(self) -> None:
+        """Begin a new recipe with this build's answers, under a name that is free."""
+        entry = self._entry()
+        if not (entry and entry.recipe):
+            return
+        recipe = entry.recipe
+        name = await in_background(lambda: builds.free_name(recipe.name))
+        walk = await self.zwizard.take(replace(recipe, name=name))
+        if walk:
+            self.zwizard.turn_to(walk, "target", "name")
+
     @work
     async def action_delete(self) -> None:
         """Forget a build or the answers, after asking."""
         entry = self._entry()
-        name = entry.build.id if entry else "the answers you began"
-        keeps = _what_stays(entry) if entry else "No build is touched."
-        forget = Option("d", f"Delete {name}")
-        chosen = await self.app.push_screen_wait(
-            Ask(f"Delete {name}?", keeps, (Option("k", "Keep it"), forget))
-        )
-        if chosen != "d":
-            return
         if entry:
-            await self._remove(entry.build)
-        else:
+            await self._delete(entry)
+            return
+        name = "the answers you began"
+        options = (Option("k", "Keep them"), Option("d", f"Delete {name}"))
+        asked = Ask(f"Delete {name}?", "No build is touched.", options)
+        if await self.app.push_screen_wait(asked) == "d":
             Answers.open(paths.draft()).clear()
-        self.look()
+            self.look()
 
-    async def _remove(self, build: Build) -> None:
+    async def _delete(self, entry: Entry) -> None:
+        """Forget a build; with what only it uses, if that is wanted."""
+        build = entry.build
+        machine = await self.zwizard.machine()
+        frees = await in_background(lambda: cleaning.frees(build, machine.privilege))
+        options = [Option("k", "Keep it"), Option("d", f"Delete it: frees {size(frees.build)}")]
+        if frees.layers:
+            freed = f"frees {size(frees.build + frees.layers)}"
+            options.append(
+                Option("l", f"Delete it and the layers that nothing else uses: {freed}")
+            )
+        chosen = await self.app.push_screen_wait(
+            Ask(f"Delete {build.id}?", _what_stays(entry), options)
+        )
+        if chosen not in {"d", "l"}:
+            return
+        by_sudo = chosen == "l" and machine.privilege.mode == "sudo"
+        if by_sudo and not self.zwizard.outside(machine.privilege.authorise):
+            return
         try:
-            await in_background(lambda: builds.remove(build))
+            await in_background(lambda: _remove(build, layers=chosen == "l"))
         except (ZwizardError, OSError) as error:
             self.zwizard.complain(error)
+        self.look()
 
     @work
     async def action_check(self) -> None:
@@ -213,6 +254,7 @@ class Home(View[None]):
                 "A directory, or a .tar.gz, against every rule of Zero-OS. Nothing is changed.",
                 "",
                 lambda p: "" if p.exists() else f"{p} does not exist",
+                wanted=lambda _: True,
             )
         )
         if path:
@@ -275,9 +317,15 @@ def _what_stays(entry: Entry) -> str:
     archive = entry.status.archive
     kept = f"The archive stays: {one_line(archive)}\n" if archive else ""
     return (
-        "Its recipe, journal and logs go.\n"
-        f"{kept}Its layers stay until `zwizard clean`: building it again is quick."
+        f"Its recipe, journal and logs go.\n{kept}"
+        "While its layers stay, building it again is quick; `zwizard clean` frees them too."
     )
+
+
+def _remove(build: Build, *, layers: bool) -> None:
+    builds.remove(build)
+    if layers:
+        cleaning.clean()
 
 
 def _hint() -> Content:
@@ -288,11 +336,21 @@ def _hint() -> Content:
     )
 
 
-def _welcome() -> Content:
+def _welcome(width: int) -> Content:
     target = next(q for q in questions.QUESTIONS if q.key == "target")
-    kinds = [
-        Content.assemble((f"  {choice.title}", "bold"), (f"\n    {choice.means}", MUTED))
-        for choice in target.choices({})
-    ]
-    start = Content.assemble("\nPress ", ("n", "bold $text-accent"), " to begin.")
-    return Content("\n").join([Content(_WELCOME.rstrip("\n")), *kinds, start])
+    parts = [Content(fill(_WELCOME, width)), Content("\nKinds of Zmachine")]
+    for choice in target.choices({}):
+        later = f" – {choice.unavailable}" if choice.unavailable else ""
+        parts.append(Content.assemble((f"  {choice.title}", "bold"), (later, MUTED)))
+        means = fill(choice.means, width, initial_indent="    ", subsequent_indent="    ")
+        parts.append(Content.styled(means, MUTED))
+    parts.append(
+        Content.assemble(
+            "\nPress ",
+            ("n", "bold $text-accent"),
+            " to begin, or ",
+            ("o", "bold $text-accent"),
+            " to open a recipe.",
+        )
+    )
+    return Content("\n").join(parts)

@@ -36,6 +36,7 @@ PAGE_KEYS = tuple(
         show=number == 1,  # one stands for all of them
         key_display=f"Alt+1…{len(NAMES)}" if number == 1 else f"Alt+{number}",
         tooltip=TITLES[name],
+        priority=True,  # a line being typed into would take the digit for text
     )
     for number, name in enumerate(NAMES, 1)
 )
@@ -80,6 +81,9 @@ class Pages(View[None]):
     async def show(self, page: str, key: str = "") -> None:
         """Turn to ``page``, at the question ``key`` or the first."""
         self.page = page
+        if self.walk.answers:
+            self.walk.answers.give(questions.HERE, page)
+        self.app.clear_notifications()  # they were of the page before
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.walk.answers)
         roomy, known = len(asked) <= _ROOMY, self._known()
@@ -123,8 +127,6 @@ class Pages(View[None]):
             await self.show(self.page, event.field.question.key)
             return
         self._look()
-        # What is wrong is said below the answer, where there may be no room as yet.
-        self.call_after_refresh(event.field.scroll_visible, animate=False)
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
@@ -169,7 +171,7 @@ class Pages(View[None]):
         """Choose from the list."""
         field, given = event.field, self.walk.answers
         hint = hints.hint(field.question, given, self._known())
-        pick = Pick(field.question, given, self.zwizard.library, hint.near, self.zwizard.clock())
+        pick = Pick(field.question, given, self.zwizard.library, hint, self.zwizard.clock())
         chosen = await self.app.push_screen_wait(pick)
         if chosen is not None:
             field.write(chosen)

@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 
 from zwizard import hints
 from zwizard.engine.library import Library
-from zwizard.hints import Offer
+from zwizard.hints import Hint, Offer
 from zwizard.questions import Given, Question
 from zwizard.text import ago
 from zwizard.tui.background import in_background
@@ -41,11 +41,11 @@ class Pick(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def __init__(
-        self, question: Question, given: Given, library: Library, search: str, now: float
+        self, question: Question, given: Given, library: Library, hint: Hint, now: float
     ) -> None:
         super().__init__()
         self._question, self._given, self._library = question, given, library
-        self._search, self._now = search, now
+        self._hint, self._now = hint, now
         self._many = question.kind == "list"
         self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
         self._offers: dict[str, Offer] = {}
@@ -55,7 +55,7 @@ class Pick(ModalScreen[str | None]):
         """Title, search, offers, what is known of the list."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._question.text), classes="title", markup=False)
-            yield Input(self._search, "type to search", compact=True)
+            yield Input(self._hint.near, "type to search", compact=True)
             yield Rows(id="offers")
             yield Static(id="offer", markup=False)
             yield Static(id="picked", markup=False)
@@ -136,6 +136,8 @@ class Pick(ModalScreen[str | None]):
             return
         if value in self._words:
             self._words.remove(value)
+        elif self._hint.doubt and self._hint.word in self._words:
+            self._words[self._words.index(self._hint.word)] = value  # it was a slip
         else:
             self._words.append(value)
         self._show()

@@ -76,6 +76,8 @@ class Review(View[None]):
 
     def on_mount(self) -> None:
         """Work out what there is to do."""
+        if self.walk.answers:
+            self.walk.answers.give(questions.HERE, REVIEW)
         self.query_one(Breadcrumb).show(self.walk, REVIEW)
         self.query_one(StepRows).focus()
         self.look()

@@ -71,6 +71,11 @@ class Field(Remappable, Horizontal):
         self.remove_class("-here")
         self._remark(typing=False)
 
+    def on_resize(self) -> None:
+        """What is said below the answer needs room."""
+        if self.has_focus_within:
+            self.call_after_refresh(self.scroll_visible, animate=False)
+
     @property
     def control(self) -> Widget:
         """What takes the focus."""
@@ -107,8 +112,8 @@ class Field(Remappable, Horizontal):
         """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
         wrong = self.question.problem(self._given)
         hint = hints.hint(self.question, self._given, self._known, typing=typing)
-        if wrong:
-            said = block(f"✗ {wrong}{hints.meant(hint.near)}", "$text-error")
+        if wrong and not hint.begun:
+            said = block(f"✗ {wrong.rstrip('.')}.{hints.meant(hint.near)}", "$text-error")
         elif hint.doubt:
             said = block(f"! {hint.text}", "$text-warning")
         else:
