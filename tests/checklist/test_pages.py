@@ -14,12 +14,16 @@ from zwizard.checklist import (
     check,
     check_name,
     explain_rule,
+    find_rule,
+    list_rules,
     render_html,
     render_markdown,
     rules_table,
     write_report,
 )
 from zwizard.errors import UsageError, ZwizardError
+from zwizard.questions import QUESTIONS
+from zwizard.recipe import default_value
 
 HOSTILE = "<script>alert(1)</script>`` ` ](http://x) \x1b[2J\u202e"
 
@@ -77,6 +81,29 @@ def test_the_table_has_a_row_of_five_cells_for_every_rule() -> None:
         assert row.replace("\\|", "").count("|") == 6
     assert "| `resolv-conf` | should; must for C | * |" in rules_table()
     assert "| `fstab` | should | VR |" in rules_table()
+
+
+def test_the_readme_has_the_table_as_it_is_now() -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+    _, _, behind = readme.partition("a test compares it -->\n")
+    table, end, _ = behind.partition("<!-- end of rules -->")
+    assert end
+    assert table.strip() == rules_table().strip(), "put rules_table() between the two marks"
+
+
+def test_the_list_for_a_terminal_has_a_line_for_every_rule() -> None:
+    lines = list_rules().splitlines()
+    for line, rule in zip(lines, RULES, strict=False):
+        assert line.split()[1:3] == [rule.severity.value, rule.slug]
+        assert len(line) <= 110
+    assert lines[-1].startswith("C container")
+
+
+def test_answers_are_keys_of_the_recipe_and_questions_are_asked_for_some() -> None:
+    for rule in RULES:
+        for key in rule.answers:
+            default_value(key)  # raises for what is no key
+    assert {q.key for q in QUESTIONS} & set(find_rule("initrd-virtiofs").answers)
 
 
 def test_markdown_groups_what_blocks_first_and_says_what_to_do(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from zwizard.checklist import (
 )
 from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
-from zwizard.checklist.manual import explain, table
+from zwizard.checklist.manual import explain, overview, table
 from zwizard.checklist.pages import check_name, render_html, render_markdown, write_report
 from zwizard.checklist.report import Finding, Group, Report, render_text, summary, told
 from zwizard.checklist.rule import (
@@ -56,6 +56,7 @@ __all__ = [
     "explain_rule",
     "find_rule",
     "judge",
+    "list_rules",
     "render_html",
     "render_markdown",
     "render_text",
@@ -167,6 +168,11 @@ def find_rule(slug: str) -> Rule:
 def explain_rule(slug: str) -> str:
     """Everything about the rule named ``slug``, as text; raises UsageError if there is none."""
     return explain(find_rule(slug))
+
+
+def list_rules() -> str:
+    """The whole checklist for a terminal, a line a rule."""
+    return overview(RULES)
 
 
 def rules_table() -> str:

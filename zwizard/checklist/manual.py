@@ -47,9 +47,18 @@ def explain(rule: Rule) -> str:
         f"  because   {rule.source}",
         f"  to mend   {rule.remedy}",
     ]
+    if rule.answers:
+        lines.append(f"  answers   decided by {' and '.join(rule.answers)} in a recipe")
     if rule.after:
         lines.append(f"  after     {rule.after} has to pass first")
     return "\n".join(lines) + "\n"
+
+
+def overview(rules: Iterable[Rule]) -> str:
+    """``rules``, a line each: where it applies, how bad it is, its name, what holds."""
+    lines = [f"{modes(rule):<3} {rule.severity:<7} {rule.slug:<26} {rule.title}" for rule in rules]
+    key = "\nC container, V VM with its own kernel, R VM from a disk image, * all three\n"
+    return "\n".join(lines) + "\n" + key
 
 
 def table(rules: Iterable[Rule]) -> str:
