@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from zwizard.errors import ZwizardError
 
 # Tools are looked for where root has them too: an ordinary user's PATH often lacks /usr/sbin.
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+_RELEASE = Path("/etc/os-release")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, what it is for, and the package that has it, by package manager."""
+    """A program, what it is for, and the package that has it, by package manager.
+
+    ``files`` are where distributions keep it if it is not on anybody's PATH.
+    """
 
     name: str
     purpose: str
     apt: str
     pacman: str
     dnf: str
+    files: tuple[str, ...] = ()
+
+
+def _virtiofsd_package() -> str:
+    """Debian 12's QEMU brings virtiofsd along; later releases have a package of that name."""
+    with contextlib.suppress(OSError):
+        if re.search(r'VERSION_ID="?12"?$', _RELEASE.read_text("utf-8"), re.MULTILINE):
+            return "qemu-system-common"
+    return "virtiofsd"
 
 
 TOOLS = {
@@ -37,6 +53,37 @@ TOOLS = {
         Tool("mmdebstrap", "bootstraps Debian", "mmdebstrap", "mmdebstrap", "mmdebstrap"),
         Tool("debootstrap", "bootstraps Debian", "debootstrap", "debootstrap", "debootstrap"),
         Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
+        Tool(
+            "qemu-system-x86_64",
+            "boots the proof",
+            "qemu-system-x86",
+            "qemu-system-x86",
+            "qemu-system-x86-core",
+        ),
+        Tool(
+            "virtiofsd",
+            "serves the proof's root",
+            _virtiofsd_package(),
+            "virtiofsd",
+            "virtiofsd",
+            ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd"),
+        ),
+        Tool(
+            "OVMF",
+            "boots the proof of an image.raw",
+            "ovmf",
+            "edk2-ovmf",
+            "edk2-ovmf",
+            (
+                "/usr/share/OVMF/OVMF_CODE_4M.fd",
+                "/usr/share/OVMF/OVMF_CODE.fd",
+                "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
+                "/usr/share/edk2/ovmf/OVMF_CODE.fd",
+            ),
+        ),
+        Tool("mkfs.vfat", "makes the proof's seed disk", "dosfstools", "dosfstools", "dosfstools"),
+        Tool("mcopy", "fills the proof's seed disk", "mtools", "mtools", "mtools"),
+        Tool("ssh", "logs in to the proof", "openssh-client", "openssh", "openssh-clients"),
     )
 }
 
@@ -49,7 +96,10 @@ _MANAGERS = {
 
 def find(name: str) -> str | None:
     """The path of a program, or None."""
-    return shutil.which(name, path=PATH)
+    found = shutil.which(name, path=PATH)
+    if found or name not in TOOLS:
+        return found
+    return next((file for file in TOOLS[name].files if Path(file).is_file()), None)
 
 
 def missing(names: Iterable[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from zwizard.errors import ZwizardError
 Mode = Literal["root", "userns", "sudo", "none"]
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_AS_ROOT = ",volatile,redirect_dir=off,metacopy=off,index=off"
 _MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
 
 
@@ -150,20 +151,29 @@ def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
 
 def _mount_overlay(store: Store, lower: tuple[str, ...], work: Path) -> bool:
     # Relative names keep the option short, and free of what overlayfs would split at.
-    layers = ":".join(f"{fingerprint}/tree" for fingerprint in reversed(lower))
-    place = os.path.relpath(work, store.directory)
-    options = f"lowerdir={layers},upperdir={place}/layer/tree,workdir={place}/overlay,volatile"
-    options += ",userxattr" if _mapped() else ",redirect_dir=off,metacopy=off,index=off"
+    layers = [f"{fingerprint}/tree" for fingerprint in reversed(lower)]
+    return mount_overlay(store.directory, layers, work, upper="layer/tree")
+
+
+def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -> bool:
+    """Mount an overlayfs at ``work/root``; whether that can be done here.
+
+    ``lower`` are directories relative to ``base``, the topmost first; ``work``, below ``base``,
+    has the directories ``root``, ``overlay`` and ``upper``, where what is written goes.
+    """
+    place = os.path.relpath(work, base)
+    options = f"lowerdir={':'.join(lower)},upperdir={place}/{upper},workdir={place}/overlay"
+    options += ",volatile,userxattr" if mapped() else _AS_ROOT
     mounted = subprocess.run(
         ["mount", "-t", "overlay", "overlay", "-o", options, str(work / "root")],
-        cwd=store.directory,
+        cwd=base,
         capture_output=True,
         check=False,
     )
     return mounted.returncode == 0
 
 
-def _mapped() -> bool:
+def mapped() -> bool:
     """Whether this process is root only in a user namespace."""
     return not re.match(r"\s*0\s+0\s", Path("/proc/self/uid_map").read_text("ascii"))
 

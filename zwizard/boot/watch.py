@@ -1,0 +1,98 @@
+"""The serial console read as it grows: what was reached, and what nothing good comes after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from zwizard.text import one_line
+
+Kind = Literal["kernel", "root", "init", "cloud-init", "cloud-init-over", "prompt", "end"]
+
+_LONGEST = 4096  # characters of a line that has no end yet
+
+_SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("kernel", re.compile(r"Linux version \S+")),
+    (
+        "root",
+        re.compile(
+            r"VFS: Mounted root|Running /scripts/init-bottom|Switching root|"
+            r"Mounted .*/sysroot|Run /(?!init\b)\S+ as init process"
+        ),
+    ),
+    # An initramfs with systemd welcomes too, naming itself.
+    ("init", re.compile(r"Welcome to (?!.*(?:dracut|[Ii]nitramfs|[Ii]nitrd))\S+")),
+    ("init", re.compile(r"^INIT: version|OpenRC \S+ is starting up|runit: enter stage")),
+    ("cloud-init", re.compile(r"Cloud-init v\. \S+ running '")),
+    ("cloud-init-over", re.compile(r"Cloud-init v\. \S+ finished at")),
+    ("prompt", re.compile(r"^\S+ login: *$")),
+)
+
+# After these a guest does nothing more by itself.
+_END = re.compile(
+    r"Kernel panic - not syncing"
+    r"|No init found\. Try passing init="
+    r"|ALERT! .* does not exist|^\(initramfs\)"
+    r"|Failed to mount \S+ as root file system"
+    r"|ERROR: Failed to mount|being dropped (?:in)?to an emergency shell|^\[rootfs ?\S*\]#"
+    r"|[Ee]ntering emergency mode|You are in emergency mode|for maintenance\b.*:"
+    r"|the root account is locked|^(?:dracut|sh):/#"
+    r"|^grub(?: rescue)?>|error: (?:no such device|unknown filesystem|no such partition)"
+    r"|BdsDxe: No bootable option|>>Start PXE|^Shell>"
+)
+# What stands at the end of a console that waits for somebody, without a newline.
+_PROMPT = re.compile(r"\S login: *$|^\(initramfs\) *$|^grub(?: rescue)?> *$|^Shell> *$|# *$|: *$")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Something the console showed, and the line that showed it (safe to show)."""
+
+    kind: Kind
+    line: str
+
+
+@dataclass
+class Console:
+    """What a console has shown so far. Memory: its text, without control characters."""
+
+    lines: list[str] = field(default_factory=list)
+    _rest: str = ""
+    _seen: set[Kind] = field(default_factory=set)
+
+    def feed(self, data: bytes) -> list[Sight]:
+        """What ``data`` shows for the first time; a line's end may come with the next call."""
+        *whole, rest = (self._rest + data.decode("utf-8", "replace")).split("\n")
+        lines = [_shown(line) for line in whole]
+        self.lines += lines
+        self._rest = rest[-_LONGEST:]
+        waiting = _shown(rest)
+        if _PROMPT.search(waiting):
+            lines.append(waiting)
+        return [sight for line in lines for sight in self._look(line)]
+
+    def _look(self, line: str) -> Iterator[Sight]:
+        for kind, pattern in _SIGHTS:
+            if kind not in self._seen and pattern.search(line):
+                self._seen.add(kind)
+                yield Sight(kind, line)
+        if "end" not in self._seen and _END.search(line):
+            self._seen.add("end")
+            yield Sight("end", line)
+
+    @property
+    def text(self) -> str:
+        """Everything shown so far."""
+        return "\n".join([*self.lines, _shown(self._rest)])
+
+    def tail(self, count: int) -> str:
+        """The last ``count`` lines that say something."""
+        said = [line for line in self.text.split("\n") if line.strip()]
+        return "\n".join(said[-count:])
+
+
+def _shown(line: str) -> str:
+    """A line as it stands on the screen: what was written over is gone."""
+    return one_line(line.rstrip("\r").rpartition("\r")[2]).replace("\ufffd", "").rstrip()
