@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.artefact.composed import NAME, VERSION, program, vm_tree
+from tests.artefact.composed import NAME, PACKERS, VERSION, bzimage, elf, program, vm_tree
 
 MIB = 1 << 20
 TOOLS = ("sfdisk", "mke2fs", "mkfs.vfat", "mcopy", "mmd")
@@ -95,6 +95,7 @@ SIZE = 96
 def image_tree(root: Path) -> Path:
     """What vm_tree has and a disk image needs besides."""
     vm_tree(root)
+    (root / "boot" / NAME).write_bytes(bzimage(PACKERS["zstd"](elf())))  # as GRUB wants it
     for name in ("growpart", "resize2fs"):
         path = root / f"usr/sbin/{name}"
         path.write_bytes(program())

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.artefact import disks
-from tests.artefact.composed import NAME, numbers
+from tests.artefact.composed import NAME, elf, numbers
 from tests.artefact.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
 from tests.artefact.test_disk import PLACES
 from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
@@ -105,7 +105,7 @@ def remove(*names: str) -> Breakage:
 def write(name: str, text: str) -> Breakage:
     def breaks(path: Path) -> None:
         content = path.with_suffix(".content")
-        content.write_text(text)
+        content.write_text(text, "latin-1")
         subprocess.run(["debugfs", "-w", "-R", f"rm {name}",
                         f"{path}?offset={ROOT_PART.start * MIB}"],
                        capture_output=True, check=True)  # fmt: skip
@@ -197,6 +197,8 @@ BROKEN: list[tuple[str, str, Breakage]] = [
      on_esp({**disks.LOADER, "vmlinuz-linux": bytes(10 * MIB),
              "initramfs-linux.img": bytes(20 * MIB)})),
     ("grub-kernel", f"loads /boot/{NAME}, which is not there", remove(f"/boot/{NAME}")),
+    ("grub-kernel", f"loads /boot/{NAME}, which is an ELF program, not a bzImage",
+     write(f"/boot/{NAME}", elf().decode("latin-1"))),
     ("grub-kernel", "loads /boot/initrd.img-7, which is not there",
      grub("/boot/initrd.img-6.1.0-50-cloud-amd64", "/boot/initrd.img-7")),
     ("grub-cmdline", "it has quiet", grub("loglevel=3", "quiet")),

@@ -6,6 +6,8 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from zwizard.artefact.content import HEAD, what
+from zwizard.artefact.kernel import read_bzimage
 from zwizard.artefact.view import Kind, UnreadableError
 from zwizard.checklist.disk import esp_near_misses
 from zwizard.checklist.reading import SETTINGS, text
@@ -288,46 +290,56 @@ def _line_fault(image: Image, words: list[str]) -> str:
     return f"root={root} is not in the image"
 
 
-_FILES = re.compile(r"^[ \t]*(?:linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
+_FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
 
 
 @rule(
     "grub-kernel",
-    "The kernels and initramfs that GRUB loads are in the image",
+    "The kernels and initramfs that GRUB loads are in the image, and of its kind",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg”"
     " (zmachine.md, “Installation”): one made before the last change of the kernel names files"
-    " that are gone.",
-    remedy="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot.",
+    " that are gone. GRUB starts bzImages, as distributions ship them, and no extracted ELF.",
+    remedy="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot;"
+    " install the kernel's package again if its file was extracted.",
     after="esp-loader",
     answers=("kernel.package",),
 )
 def grub_kernel(image: Image) -> Verdict:
-    """Every linux and initrd line names files of the root, of /boot or of the ESP."""
+    """Every linux line names a bzImage, every initrd line files, of the root, /boot or the ESP."""
     esp = image.disk.esp_view
     if esp.resolve(_LOADER).file is None or "GRUB" not in _loader_name(esp):
         return not_applicable("the loader is not GRUB")
     found = [
-        (path, name)
+        (path, command, name)
         for path, content in _settings(image)
-        for line in _FILES.findall(content)
-        for name in line.split()
+        for command, line in _FILES.findall(content)
+        for name in line.split()[: 1 if command == "linux" else None]
         if name.startswith("/") and "$" not in name
     ]
     if not found:
         return unknown(
             "no grub.cfg that loads a kernel was found", "grub-mkconfig, and look again."
         )
-    for path, name in found:
-        if not any(_is_file(image, place) for place in (name, f"/boot{name}")):
-            return failed(f"{path} loads {name}, which is not there")
-    return passed(f"{len(found)} files, such as {found[0][1]}")
+    for path, command, name in dict.fromkeys(found):
+        wrong = _file_fault(image, command, name)
+        if wrong:
+            return failed(f"{path} loads {name}, which {wrong}")
+    return passed(f"{len(found)} files, such as {found[0][2]}")
 
 
-def _is_file(image: Image, path: str) -> bool:
-    views = (image.guest, image.disk.esp_view)
-    return any(view.resolve(path).file is not None for view in views)
+def _file_fault(image: Image, command: str, name: str) -> str:
+    """Why GRUB could not load the file called ``name`` by ``command``, "" if it could."""
+    for view in (image.guest, image.disk.esp_view):
+        for path in (name, f"/boot{name}"):
+            if view.resolve(path).file is None:
+                continue
+            with view.open(path) as file:
+                whole = command != "linux" or read_bzimage(file) is not None
+                file.seek(0)
+                return "" if whole else f"is {what(file.read(HEAD))}, not a bzImage"
+    return "is not there"
 
 
 _DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
