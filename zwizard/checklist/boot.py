@@ -295,7 +295,7 @@ _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULT
 
 @rule(
     "grub-kernel",
-    "The kernels and initramfs that GRUB loads are in the image, and of its kind",
+    "GRUB finds the kernels and initramfs it loads, and can start them",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg”"
