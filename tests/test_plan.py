@@ -137,7 +137,6 @@ def test_a_password_cannot_get_into_a_plan() -> None:
     ("data", "key", "builds"),
     [
         ({"target": "container"}, "target", "vm"),
-        ({"target": "image"}, "target", "vm"),
         ({"source": {"kind": "rootfs", "location": "x"}}, "source.kind", "distro"),
         ({"source": {"distro": "arch", "suite": ""}}, "source.distro", "debian"),
         ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),

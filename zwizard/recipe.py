@@ -367,6 +367,9 @@ _TYPES: dict[Any, tuple[str, Callable[[object], bool]]] = {
     dict[str, str]: ("a table of strings", _string_map),
 }
 
+_SMALLEST_FAT32 = 34 * 2**20  # 65,525 clusters of 512 bytes, and their two tables
+_SMALLEST_ROOT = 256 * 2**20
+
 _FILES = ("rootfs", "cloud-image", "oci", "binary")
 _TARGETS_OF = {
     "distro": ("container", "vm", "image"),
@@ -398,7 +401,28 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if recipe.kernel.file and recipe.kernel.package:
         said = "either kernel.package or kernel.file, not both"
         found.append(Problem("kernel.package", recipe.kernel.package, said))
+    if recipe.target == "image":
+        found += _disk_contradictions(recipe)
     return found + _out_of_place(recipe)
+
+
+def _disk_contradictions(recipe: Recipe) -> list[Problem]:
+    """Sizes of a disk image that cannot be, with the figures."""
+    size, esp = parse_size(recipe.disk.size), parse_size(recipe.disk.esp_size)
+    rented = parse_size(recipe.checklist.disk_size)
+    found = []
+    if esp < _SMALLEST_FAT32:
+        said = "34MiB or more: FAT32, which the document asks for, cannot be smaller"
+        found.append(Problem("disk.esp_size", recipe.disk.esp_size, said))
+    if size > rented:
+        said = (
+            f"at most the disk that is rented (checklist.disk_size = {recipe.checklist.disk_size})"
+        )
+        found.append(Problem("disk.size", recipe.disk.size, f"{said}: Zero-OS refuses the image"))
+    if size < esp + _SMALLEST_ROOT:
+        said = f"at least 256MiB more than the ESP ({recipe.disk.esp_size})"
+        found.append(Problem("disk.size", recipe.disk.size, said))
+    return found
 
 
 def _distro_contradictions(source: Source) -> list[Problem]:

@@ -27,6 +27,29 @@ DEBIAN = Distro(
         "zstd",
     ),
     minimal_packages=("init", "dbus", "iproute2", "netbase", "udev"),
+    image_packages=(
+        "cloud-init",
+        "cloud-guest-utils",  # growpart: the root takes the whole disk
+        "openssh-server",
+        "curl",
+        "netplan.io",
+        "systemd-resolved",
+        "tzdata",
+        "e2fsprogs",
+        "dosfstools",
+        "fdisk",
+        "grub-efi-amd64",
+        "zstd",
+    ),
+    image_services=(
+        "ssh",
+        "systemd-networkd",
+        "systemd-resolved",
+        "cloud-init",
+        "cloud-final",
+    ),
+    # Not /boot: dpkg cannot upgrade a kernel on FAT.
+    esp_mount="/boot/efi",
     mirror="",
     units={
         "": ("fstrim.timer",),

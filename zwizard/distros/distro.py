@@ -33,7 +33,9 @@ class Distro:
 
     ``vm_packages`` is what a VM of its own kernel needs beside the kernel: configuration by
     cloud-init, a network, a login, name resolution. ``minimal_packages`` is what the ``minimal``
-    variant lacks of it and ``standard`` brings along. ``mirror`` is what its bootstrap tools use
+    variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw needs
+    instead of ``vm_packages``, ``image_services`` what is enabled in it, and ``esp_mount`` where
+    its EFI system partition is mounted if nothing else is said. ``mirror`` is what its bootstrap tools use
     if none is named; ``units`` which services well-known packages bring ("": the base itself).
     """
 
@@ -44,6 +46,9 @@ class Distro:
     bootstraps: tuple[str, ...]
     vm_packages: tuple[str, ...]
     minimal_packages: tuple[str, ...]
+    image_packages: tuple[str, ...]
+    image_services: tuple[str, ...]
+    esp_mount: str
     mirror: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

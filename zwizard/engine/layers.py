@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+IMAGE = "image.raw"  # the one file in the tree that a step leaves which makes a disk of it
 ARCHIVE = "archive.tar.gz"  # the file that a packing step leaves, instead of a tree
 
 

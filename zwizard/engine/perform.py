@@ -28,6 +28,7 @@ from zwizard.plan.actions import (
     Action,
     Append,
     Chroot,
+    Disk,
     Host,
     Link,
     Pack,
@@ -39,6 +40,10 @@ _POLL = 0.2  # seconds between looks at whether to stop
 _GRACE = 3.0  # seconds a command has after SIGTERM
 _UNSAFE = "A root file system with such a link cannot be changed safely."
 _TO_GZIP = f'to_gzip() {{ {shlex.quote(sys.executable)} -m zwizard.engine.gzip "$@"; }}'
+_MAKE_ROOT = f"""make_root() {{
+	format_root "${{@:1:6}}"
+	{shlex.quote(sys.executable)} -m zwizard.engine.ext4 "$ROOT" "$1" "$2" "$6" "$7"
+}}"""
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -103,8 +108,10 @@ class Workshop:
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
             case Pack():
-                pipeline = ("bash", "-o", "pipefail", "-c", f"{_TO_GZIP}\n{action.shell()}")
-                self._run(pipeline, action.shell(), self._variables())
+                self._run_bash(f"{_TO_GZIP}\n{action.shell()}", action)
+            case Disk():
+                functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
+                self._run_bash(f"{functions}\n{action.shell()}", action)
             case Write(path, text, mode):
                 self._write(path, text, mode)
             case Append(path, text):
@@ -122,6 +129,10 @@ class Workshop:
         enter = "enter_root network" if network else "enter_root"
         functions = ("bash", "-euc", f"{render.functions()}\n{enter}")
         self._run(functions, enter, self._variables())
+
+    def _run_bash(self, script: str, action: Action) -> None:
+        pipeline = ("bash", "-euo", "pipefail", "-c", script)
+        self._run(pipeline, action.shell(), self._variables())
 
     def _variables(self) -> dict[str, str]:
         """What our own bash reads; commands in the tree must not see where it is."""

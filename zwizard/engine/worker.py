@@ -20,7 +20,7 @@ from typing import Any, cast
 from zwizard import __version__, checklist, paths, plan
 from zwizard.engine import causes, journal, layers, perform
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import ARCHIVE, Store
+from zwizard.engine.layers import ARCHIVE, IMAGE, Store
 from zwizard.engine.meter import Meter
 from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import tree
@@ -117,11 +117,13 @@ class Worker:
                 if self.build.cancel_request.exists():
                     raise perform.Cancelled
                 shop.perform(action)
-        content = place.new
-        if step.packs:
+        content, whole = place.new, place.whole
+        if step.leaves != "tree":
             layers.discard(place.new)
             content = out
-        layer = layers.new_layer(print_, step.name, content, whole=place.whole, since=since)
+        if step.leaves == "image":  # a tree of its own, in which there is nothing else
+            content, whole = _alone_in(place.new, out), True
+        layer = layers.new_layer(print_, step.name, content, whole=whole, since=since)
         if self.fresh:
             self.store.remove(print_)
         self.store.commit(place.new.parent, layer)
@@ -210,6 +212,13 @@ def environment(made: Plan) -> dict[str, str]:
         if name in os.environ
     }
     return proxies | dict(made.environment)
+
+
+def _alone_in(tree: Path, image: Path) -> Path:
+    """Make ``tree`` a directory that holds only the disk image, by its name on Zero-OS."""
+    tree.mkdir()
+    image.rename(tree / IMAGE)
+    return tree
 
 
 def _digest(file: Path) -> str:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import kernel, pack, sources, system
+from zwizard.plan import disk, grub, kernel, pack, sources, system
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import Problem, Recipe, RecipeError
 
@@ -17,15 +17,7 @@ def make(recipe: Recipe) -> Plan:
     """The plan of ``recipe``; RecipeError if this version cannot build it yet."""
     distro, suite = _buildable(recipe)
     steps = (
-        sources.bootstrap(recipe, suite),
-        sources.packages(recipe, distro),
-        kernel.initramfs(recipe),
-        kernel.kernel(),
-        *sources.more_packages(recipe),
-        system.system(recipe),
-        *system.commands(recipe),
-        system.clean(),
-        pack.pack(recipe, suite),
+        _image(recipe, distro, suite) if recipe.target == "image" else _vm(recipe, distro, suite)
     )
     environment = (
         ("DEBIAN_FRONTEND", "noninteractive"),
@@ -37,11 +29,43 @@ def make(recipe: Recipe) -> Plan:
     return Plan(recipe.name, recipe.target, environment, steps)
 
 
+def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
+    """The document's "Building an ubuntu VM flist"."""
+    return (
+        sources.bootstrap(recipe, suite),
+        sources.packages(recipe, distro),
+        kernel.initramfs(recipe),
+        kernel.kernel(),
+        *sources.more_packages(recipe),
+        system.system(recipe, distro),
+        *system.commands(recipe),
+        system.clean(),
+        pack.pack(recipe, suite),
+    )
+
+
+def _image(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
+    """The document's "Create an image from scratch"."""
+    where = disk.layout(recipe, distro)
+    tree = (
+        sources.bootstrap(recipe, suite),
+        sources.packages(recipe, distro),
+        kernel.initramfs(recipe),
+        *sources.more_packages(recipe),
+        system.system(recipe, distro),
+        *system.commands(recipe),
+        grub.grub(recipe, where, distro.title),
+        system.clean(),
+    )
+    disk.must_hold(where, tree)
+    return (*tree, disk.disk(where, suite), pack.pack(recipe, suite))
+
+
 def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
     distro = distros.KNOWN.get(recipe.source.distro)
     suite = distro.suite(recipe.source.suite) if distro else None
-    if recipe.target != "vm":
-        _refuse("target", recipe.target, "vm")
+    if recipe.target not in {"vm", "image"}:
+        _refuse("target", recipe.target, "vm, image")
     if recipe.source.kind != "distro":
         _refuse("source.kind", recipe.source.kind, "distro")
     if distro is None or suite is None:

@@ -104,7 +104,33 @@ class Pack:
         return f"{_line(tar)} | to_gzip {self.level} > {_argument(OUT)}"
 
 
-Action = Host | Chroot | Write | Append | Link | Remove | Pack
+@dataclass(frozen=True)
+class Disk:
+    """Write the tree as a disk image: GPT, an EFI system partition, and the rest ext4.
+
+    ``size`` and ``esp_size`` in MiB; ``esp_mount`` is where the ESP is mounted in the image, and
+    ``label`` the root's. The ids are the disk's, the ESP's as a partition and as a file system
+    (``1234-ABCD``), and the root's. Times in the root are capped at ``epoch``.
+    """
+
+    size: int
+    esp_size: int
+    esp_mount: str
+    label: str
+    disk_id: str
+    esp_partition_id: str
+    esp_id: str
+    root_id: str
+    epoch: int
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/disk.sh defines."""
+        ids = (self.disk_id, self.esp_partition_id, self.esp_id, self.root_id)
+        sizes = (str(self.size), str(self.esp_size))
+        return _line(("make_disk", *sizes, self.esp_mount, self.label, str(self.epoch), *ids))
+
+
+Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk
 
 
 def canonical(action: Action) -> dict[str, object]:

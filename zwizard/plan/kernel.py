@@ -11,16 +11,20 @@ from zwizard.recipe import Recipe
 _MIB = 2**20
 _HOOK = "/etc/kernel/postinst.d/zz-zos-kernel"
 
+# A disk image's root is ext4 on a virtio disk, whatever else was asked for.
+_DISK_MODULES = ("virtio_blk", "ext4", "crc32c")
+
 # zstd at a low level is read as fast, and made faster.
 _CONFIGURATION = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n"
 
 
 def initramfs(recipe: Recipe) -> Step:
     """An initramfs with the modules that reach the root file system."""
-    modules = "".join(f"{module}\n" for module in recipe.kernel.modules)
+    names = (*recipe.kernel.modules, *(_DISK_MODULES if recipe.target == "image" else ()))
+    modules = "".join(f"{module}\n" for module in names)
     return Step(
         "initramfs",
-        "Make the initramfs, with " + " and ".join(recipe.kernel.modules or ("nothing added",)),
+        "Make the initramfs, with " + " and ".join(names or ("nothing added",)),
         (
             '"make sure that virtiofs is part of the initramfs image"',
             "Only what it takes to reach the root file system, which has every module: the machine"

@@ -6,19 +6,22 @@ import shlex
 from importlib import resources
 from textwrap import indent
 
-from zwizard.plan.actions import Chroot, canonical
+from zwizard.plan.actions import Action, Chroot, Disk, canonical
 from zwizard.plan.step import Plan, Step
 
 
-def functions() -> str:
-    """Bash functions ``enter_root`` and ``leave_root``: mounts for commands in the tree."""
-    return resources.files("zwizard.plan").joinpath("files/functions.sh").read_text("utf-8")
+def functions(*actions: Action) -> str:
+    """The bash functions that these actions call, and the mounts for commands in the tree."""
+    names = ["functions.sh", *(["disk.sh"] if any(isinstance(a, Disk) for a in actions) else [])]
+    files = resources.files("zwizard.plan").joinpath("files")
+    return "\n".join(files.joinpath(name).read_text("utf-8") for name in names)
 
 
 def script(plan: Plan) -> str:
     """The script: run as root, it leads to the same tree and archive as the engine."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in plan.environment)
-    head = _HEAD.format(name=plan.name, exports=exports, functions=functions().rstrip())
+    actions = [action for step in plan.steps for action in step.actions]
+    head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions).rstrip())
     steps = "\n\n".join(_step(number, step) for number, step in enumerate(plan.steps, 1))
     return f'{head}\n{steps}\n\necho "made $OUT"\n'
 

@@ -41,10 +41,12 @@ def bootstrap(recipe: Recipe, suite: Suite) -> Step:
 
 
 def packages(recipe: Recipe, distro: Distro) -> Step:
-    """What every VM on Zero-OS needs: kernel, cloud-init, SSH, a network."""
+    """What every VM on Zero-OS needs: kernel, cloud-init, SSH, a network; an image also GRUB."""
     kernel = recipe.kernel.package or distro.kernels[0].package
     minimal = recipe.source.variant == "minimal"
-    names = (*distro.vm_packages, *(distro.minimal_packages if minimal else ()), kernel)
+    image = recipe.target == "image"
+    needed = distro.image_packages if image else distro.vm_packages
+    names = (*needed, *(distro.minimal_packages if minimal else ()), kernel)
     host_keys = tuple(
         Write(f"/etc/ssh/ssh_host_{kind}_key", "", mode=0o600)
         for kind in ("rsa", "ecdsa", "ed25519")
@@ -62,6 +64,7 @@ def packages(recipe: Recipe, distro: Distro) -> Step:
         (
             *host_keys,
             QUIET,
+            *(_GRUB_ANSWERS if image else ()),
             Chroot(_UPDATE),
             Chroot(install),
             UNQUIET,
@@ -74,6 +77,18 @@ def packages(recipe: Recipe, distro: Distro) -> Step:
             "apt-get install linux-modules-extra-5.15.0-25-generic"
         ),
     )
+
+
+# Asked when GRUB is installed and upgraded: its EFI program is where every firmware looks.
+_GRUB_ANSWERS = (
+    Chroot(
+        (
+            *("sh", "-c"),
+            "printf 'grub-efi-amd64 grub2/%s\\n' 'update_nvram boolean false'"
+            " 'force_efi_extra_removable boolean true' | debconf-set-selections",
+        )
+    ),
+)
 
 
 def more_packages(recipe: Recipe) -> tuple[Step, ...]:

@@ -6,8 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal
 
-from zwizard.plan.actions import Action, Chroot, Host, Pack, canonical
+from zwizard.plan.actions import Action, Chroot, Disk, Host, Pack, canonical
+
+_DISK_TOOLS = ("debugfs", "mcopy", "mke2fs", "mkfs.vfat", "mmd", "sfdisk")
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,17 @@ class Step:
     document: str = ""
 
     @property
-    def packs(self) -> bool:
-        """Whether it leaves a single file, the archive, rather than a tree."""
-        return any(isinstance(action, Pack) for action in self.actions)
+    def leaves(self) -> Literal["tree", "image", "archive"]:
+        """What is left of it: the tree, or a single file that is made of it."""
+        for action in self.actions:
+            match action:
+                case Disk():
+                    return "image"
+                case Pack():
+                    return "archive"
+                case _:
+                    continue
+        return "tree"
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class Plan:
                         found.add("chroot")
                     case Pack():
                         found.add("tar")
+                    case Disk():
+                        found.update(_DISK_TOOLS)
                     case _:
                         pass
         return frozenset(found)

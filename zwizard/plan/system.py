@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zwizard.distros.distro import Distro
 from zwizard.plan.actions import Action, Chroot, Link, Remove, Write
 from zwizard.plan.sources import QUIET, UNQUIET
 from zwizard.plan.step import Step
@@ -24,30 +25,45 @@ _HOSTS = """\
 """
 
 
-def system(recipe: Recipe) -> Step:
+_RESOLVED = Link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
+_OF_VM = "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\""
+_OF_IMAGE = '"let\'s drop the root password all together"; "make sure we using resolved"'
+_DOCUMENT_VM = "rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf"
+_DOCUMENT_IMAGE = """\
+passwd -d root
+systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final
+rm /etc/resolv.conf
+ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
+
+
+def system(recipe: Recipe, distro: Distro) -> Step:
     """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
     wanted = recipe.system
+    image = recipe.target == "image"
+    services = (*(distro.image_services if image else ()), *wanted.services)
     actions: list[Action] = [
         Write("/etc/cloud/cloud.cfg.d/90-zero-os.cfg", _CLOUD.format(locale=wanted.locale)),
-        Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
+        _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", _HOSTS),
         *_timezone(wanted.timezone),
         *_locale(wanted.locale),
     ]
-    if wanted.services:
-        actions.append(Chroot(("systemctl", "enable", *wanted.services)))
+    if image:
+        actions.append(Chroot(("passwd", "-d", "root")))
+    if services:
+        actions.append(Chroot(("systemctl", "enable", *services)))
     return Step(
         "system",
         "Set time zone, locale, name resolution and services",
         (
-            "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\"",
+            _OF_IMAGE if image else _OF_VM,
             '"You don\'t have to set the hostname, this will be setup later on zos"',
         ),
         tuple(actions),
         answers=("system.timezone", "system.locale", "system.services"),
         size=4 * _MIB,
-        document="rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf",
+        document=_DOCUMENT_IMAGE if image else _DOCUMENT_VM,
     )
 
 

@@ -21,11 +21,22 @@ enter_root() { # [network]
 	ln -s fd/2 "$CHROOT/dev/stderr"
 	mount -t tmpfs -o mode=0755 tmpfs "$CHROOT/run"
 	mount -t tmpfs -o mode=1777 tmpfs "$CHROOT/tmp"
-	# Names resolve as they do here; a copy, so that nothing can write to this machine's file.
+	# Names resolve as they do here; a copy, so that nothing can write to this machine's file. Where
+	# the image's own leads into /run, as systemd-resolved's does, that is a tmpfs for now.
 	[ "${1:-}" = network ] || return 0
-	if [ -f "$CHROOT/etc/resolv.conf" ] && [ ! -L "$CHROOT/etc/resolv.conf" ]; then
+	local names=$CHROOT/etc/resolv.conf target
+	if [ -L "$names" ]; then
+		target=$(readlink "$names")
+		case $target in
+		/run/* | ../run/*)
+			target=$CHROOT/run/${target#*run/}
+			mkdir -p "$(dirname "$target")"
+			cat /etc/resolv.conf >"$target"
+			;;
+		esac
+	elif [ -f "$names" ]; then
 		cat /etc/resolv.conf >"$CHROOT/run/resolv.conf"
-		mount --bind "$CHROOT/run/resolv.conf" "$CHROOT/etc/resolv.conf"
+		mount --bind "$CHROOT/run/resolv.conf" "$names"
 	fi
 }
 

@@ -1,0 +1,118 @@
+"""The disk of an image.raw: how it is divided, and the step that puts it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+from zwizard.distros.distro import Distro, Suite
+from zwizard.plan.actions import Disk, Write
+from zwizard.plan.step import Step
+from zwizard.recipe import Problem, Recipe, RecipeError, parse_size
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The disk of a recipe. Sizes in bytes; ids as the tools write them.
+
+    The ids follow from the recipe's name alone: equal recipes give equal images, and no other
+    answer makes the steps run again that have put an id into the tree.
+    """
+
+    size: int
+    esp_size: int
+    esp_mount: str
+    label: str
+    disk_id: str
+    esp_partition_id: str
+    esp_id: str
+    root_id: str
+
+    @property
+    def root_size(self) -> int:
+        """Bytes of the root partition: a MiB each is left for the two partition tables."""
+        return self.size - self.esp_size - 2 * _MIB
+
+
+def layout(recipe: Recipe, distro: Distro) -> Layout:
+    """How the disk of ``recipe`` is divided; sizes are cut to whole MiB."""
+
+    def identifier(part: str) -> str:
+        return str(uuid5(NAMESPACE_URL, f"zwizard:{recipe.name}/{part}"))
+
+    serial = identifier("esp")[:8].upper()
+    wanted = recipe.disk
+    return Layout(
+        parse_size(wanted.size) // _MIB * _MIB,
+        parse_size(wanted.esp_size) // _MIB * _MIB,
+        wanted.esp_mount or distro.esp_mount,
+        wanted.label,
+        identifier("disk"),
+        identifier("esp-partition"),
+        f"{serial[:4]}-{serial[4:]}",
+        identifier("root"),
+    )
+
+
+def must_hold(where: Layout, steps: tuple[Step, ...]) -> None:
+    """RecipeError if what ``steps`` make is, by their estimates, more than the root takes."""
+    needed = sum(step.size for step in steps)
+    # ext4 keeps about 6 per cent for itself: inode tables and its journal.
+    if needed > where.root_size * 0.94:
+        smallest = -(-(needed * 100 // 94 + where.size - where.root_size) // (256 * _MIB))
+        raise RecipeError(
+            (
+                Problem(
+                    "disk.size",
+                    f"{where.size // _MIB}MiB",
+                    f"the root gets {where.root_size // _MIB} MiB of it, and about"
+                    f" {needed // _MIB} MiB go into it: take {smallest * 256}MiB or more",
+                ),
+            )
+        )
+
+
+def fstab(where: Layout) -> Write:
+    """What is mounted at the start, by the file systems' own ids."""
+    return Write(
+        "/etc/fstab",
+        f"UUID={where.root_id} / ext4 defaults 0 1\n"
+        f"UUID={where.esp_id} {where.esp_mount} vfat umask=0077,nofail 0 2\n",
+    )
+
+
+def disk(where: Layout, suite: Suite) -> Step:
+    """The image.raw: partitions, ESP and root, without root, loop devices or mounts."""
+    return Step(
+        "disk",
+        "Put the disk image together",
+        (
+            '"an esp (boot) partition of 100M; a root partition that spans the remaining of the'
+            ' disk"',
+            '"this one has to be vfat of size 32"',
+            "Written straight into the file: nothing is mounted, and holes stay holes.",
+        ),
+        (
+            Disk(
+                where.size // _MIB,
+                where.esp_size // _MIB,
+                where.esp_mount,
+                where.label,
+                where.disk_id,
+                where.esp_partition_id,
+                where.esp_id,
+                where.root_id,
+                suite.epoch,
+            ),
+        ),
+        answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
+        size=700 * _MIB,
+        document=(
+            "parted $DISK mklabel gpt\nparted $DISK mkpart primary 1 100M\n"
+            "parted $DISK set 1 esp on\nparted $DISK mkpart primary 100M 100%\n"
+            "mkfs.vfat -F 32 /dev/vda1\nmkfs.ext4 -L cloud-root /dev/vda2\n"
+            "mount /dev/vda2 /mnt\nmkdir /mnt/boot\nmount /dev/vda1 /mnt/boot"
+        ),
+    )

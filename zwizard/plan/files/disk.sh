@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# The disk image: partition table, ESP and root put into the file $OUT without mounting anything.
+MIB=1048576
+
+make_disk() { # SIZE ESP_SIZE (in MiB) ESP_MOUNT LABEL EPOCH DISK_ID ESP_PARTITION_ID ESP_ID ROOT_ID
+	local esp_start=1 root_start=$((1 + $2)) root_size=$(($1 - $2 - 2))
+	rm -f "$OUT"
+	truncate --size "$1M" "$OUT"
+	sfdisk --quiet --wipe never "$OUT" <<-END
+		label: gpt
+		label-id: $6
+		start=${esp_start}MiB, size=$2MiB, type=uefi, name=esp, uuid=$7
+		start=${root_start}MiB, size=${root_size}MiB, type=linux, name=root, uuid=$9
+	END
+	rm -f "$OUT.esp"
+	mkfs.vfat -C -F 32 -n ESP -i "${8//-/}" -h $((esp_start * MIB / 512)) --invariant \
+		"$OUT.esp" $(($2 * 1024))
+	fill_esp "$OUT.esp" "$ROOT$3"
+	dd if="$OUT.esp" of="$OUT" bs=1M seek=$esp_start conv=notrunc,sparse status=none
+	rm "$OUT.esp"
+	make_root "$OUT" $((root_start * MIB)) "$root_size" "$4" "$9" "$5" "$3"
+}
+
+fill_esp() { # IMAGE DIRECTORY: in the order of names, each directory's files at once
+	local -x MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null TZ=UTC LC_ALL=C
+	local directory place files
+	while IFS= read -r directory; do
+		place=${directory#"$2"}
+		[ -z "$place" ] || mmd -i "$1" "::$place"
+		mapfile -d '' files < <(find "$directory" -maxdepth 1 -type f -print0 | sort -z)
+		[ ${#files[@]} -eq 0 ] || mcopy -i "$1" "${files[@]}" "::$place/"
+	done < <(find "$2" -type d | sort)
+}
+
+format_root() { # IMAGE OFFSET SIZE_IN_MIB LABEL ID EPOCH [MORE OPTIONS]
+	# No feature that the boot loaders of the last years cannot read.
+	E2FSPROGS_FAKE_TIME=$6 mke2fs -q -F -t ext4 -b 4096 -O '^metadata_csum_seed,^orphan_file' \
+		-L "$4" -U "$5" -E "offset=$2,hash_seed=$5,root_owner=0:0,nodiscard" "${@:7}" "$1" "$3M"
+}
+
+# $ROOT, but for what the ESP holds. (The engine has one of its own, which takes the files by the
+# order of their names and caps their times: equal trees give equal images.)
+make_root() { # IMAGE OFFSET SIZE_IN_MIB LABEL ID EPOCH ESP_MOUNT
+	rm -rf "${ROOT:?}$7"/*
+	format_root "${@:1:6}" -d "$ROOT"
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# In the image's own tree: GRUB's EFI program and its configuration, by the image's own tools.
+# They look for disks that are not there yet, so that grub-probe is stood in for, in this private
+# mount namespace only.
+set -eu
+esp=$1 esp_id=$2 root_id=$3
+stand_in=/run/zwizard-grub
+mkdir -p "$stand_in" /dev/disk/by-uuid "$esp/EFI/BOOT"
+: >"/dev/disk/by-uuid/$root_id"
+: >"/dev/disk/by-uuid/$esp_id"
+
+cat >"$stand_in/grub-probe" <<END
+#!/bin/sh
+esp=$esp esp_id=$esp_id root_id=$root_id
+END
+cat >>"$stand_in/grub-probe" <<'END'
+target=fs path=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--target=*) target=${1#*=} ;;
+	-t | --target) target=$2 && shift ;;
+	-d | --device | -0) ;;
+	-*) ;;
+	*) path=$1 ;;
+	esac
+	shift
+done
+case $path in
+"$esp" | "$esp"/* | /dev/esp) device=/dev/esp id=$esp_id fs=fat hint=hd0,gpt1 ;;
+*) device=/dev/root id=$root_id fs=ext2 hint=hd0,gpt2 ;;
+esac
+case $target in
+device) echo "$device" ;;
+fs_uuid) echo "$id" ;;
+fs) echo "$fs" ;;
+partmap) echo gpt ;;
+compatibility_hint) echo "$hint" ;;
+hints_string) echo "--hint-efi=$hint" ;;
+abstraction | partuuid | cryptodisk_uuid | drive) ;;
+*) exit 1 ;;
+esac
+END
+chmod +x "$stand_in/grub-probe"
+mount --bind "$stand_in/grub-probe" "$(command -v grub-probe)"
+
+# Where /boot is the ESP, paths in it begin there.
+boot_id=$root_id prefix=/boot/grub
+if [ "$esp" = /boot ]; then
+	mount --bind /boot /boot
+	boot_id=$esp_id prefix=/grub
+fi
+
+mkdir -p /boot/grub
+cp -r /usr/lib/grub/x86_64-efi /boot/grub/
+rm -f /boot/grub/x86_64-efi/*.img /boot/grub/x86_64-efi/*.exec
+cat >"$stand_in/start.cfg" <<END
+search --no-floppy --fs-uuid --set=root $boot_id
+set prefix=(\$root)$prefix
+END
+grub-mkimage --format=x86_64-efi --output="$esp/EFI/BOOT/BOOTX64.EFI" \
+	--config="$stand_in/start.cfg" --prefix="$prefix" \
+	part_gpt fat ext2 search search_fs_uuid configfile normal linux echo test all_video gzio
+grub-mkconfig -o /boot/grub/grub.cfg

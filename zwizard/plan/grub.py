@@ -1,0 +1,55 @@
+"""The boot loader of an image.raw: GRUB for UEFI, found without any firmware setting."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from zwizard.plan.actions import Chroot, Write
+from zwizard.plan.disk import Layout, fstab
+from zwizard.plan.step import Step
+from zwizard.recipe import Grub, Recipe
+
+_MIB = 2**20
+
+_DEFAULTS = """\
+# Written by zwizard. After a change: grub-mkconfig -o /boot/grub/grub.cfg
+GRUB_DEFAULT=0
+GRUB_TIMEOUT={timeout}
+GRUB_DISTRIBUTOR={distributor}
+GRUB_CMDLINE_LINUX_DEFAULT="{cmdline}"
+GRUB_CMDLINE_LINUX=""
+GRUB_TERMINAL=console
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+
+def defaults(wanted: Grub, distributor: str) -> str:
+    """The text of /etc/default/grub."""
+    quoted = "".join(f"\\{sign}" if sign in '"\\$`' else sign for sign in wanted.cmdline)
+    return _DEFAULTS.format(timeout=wanted.timeout, distributor=distributor, cmdline=quoted)
+
+
+def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
+    """GRUB's settings, its EFI program and its configuration, and what is mounted at the start."""
+    script = resources.files("zwizard.plan").joinpath("files/grub.sh").read_text("utf-8")
+    return Step(
+        "grub",
+        "Install GRUB for UEFI",
+        (
+            '"GRUB_CMDLINE_LINUX_DEFAULT=\\"loglevel=3 console=tty console=ttyS0\\""',
+            '"Also set the GRUB_TIMEOUT to 0 for a faster boot"',
+            "Only grub2 has been tested and known to work.",
+        ),
+        (
+            fstab(where),
+            Write("/etc/default/grub", defaults(recipe.grub, distributor)),
+            Chroot(("sh", "-c", script, "grub", where.esp_mount, where.esp_id, where.root_id)),
+        ),
+        answers=("grub.cmdline", "grub.timeout", "disk.esp_mount"),
+        size=20 * _MIB,
+        document=(
+            "genfstab -U /mnt >> /mnt/etc/fstab\n"
+            "grub-install --target=x86_64-efi --efi-directory=esp --removable\n"
+            "grub-mkconfig -o /boot/grub/grub.cfg"
+        ),
+    )
