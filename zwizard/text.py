@@ -50,6 +50,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def brief(seconds: float) -> str:
+    """Seconds in a narrow column: ``38 s``, ``1:12``, ``2:05:00``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def ago(moment: float, now: float) -> str:
     """How long before ``now`` (both seconds since 1970): ``2 hours ago``."""
     import humanize

@@ -92,8 +92,8 @@ E: Failed to fetch http://m.example/p/Packages.xz  Hash Sum mismatch
 """: "The mirror is being updated, or a proxy keeps old files: retry in some minutes, or take"
     " another mirror.",
     """\
-E: Failed to fetch file:/srv/mirror/dists/bookworm/Release  File not found - /srv/mirror/dists (2)
-""": "The mirror has no file:/srv/mirror/dists/bookworm/Release: check the mirror and the suite.",
+E: Failed to fetch file:/srv/mirror/x  File not found - /srv/mirror/dists/bookworm/Release (2: No)
+""": "The mirror has no /srv/mirror/dists/bookworm/Release: check the mirror and the suite.",
     """\
 E: No such script: /usr/share/debootstrap/scripts/trixie
 """: "This machine's debootstrap does not know the suite trixie: take mmdebstrap, or a newer"

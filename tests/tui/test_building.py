@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+from rich.style import Style
 
 from tests.tui.conftest import (
     HOSTILE,
+    NOW,
     SHOWN,
     Held,
     a_build,
@@ -20,7 +25,7 @@ from tests.tui.conftest import (
     settle,
     until,
 )
-from zwizard.engine import journal
+from zwizard.engine import journal, shell, status
 from zwizard.engine.builds import Build
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
@@ -49,12 +54,57 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
             shown = frame(app)
             assert "● running · step 3 of 7" in shown
             assert "✓ bootstrap     done 38 s" in shown
-            assert "● initramfs     running" in shown
+            assert "● initramfs     runs" in shown
             assert "○ pack          to come" in shown
             assert "03-initramfs · 2 lines · following" in shown
             assert "second" in shown
             assert "X Cancel" in shown
             assert "r Retry" not in shown
+
+
+async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
+    app: ZwizardApp,
+) -> None:
+    a_build("older", done=6)  # each step took 38 s
+    build = a_build(done=2)
+    app.clock = lambda: status.of(build).at + 4
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await until(pilot, lambda: "~38 s" in frame(app))
+            shown = frame(app)
+            assert "✓ packages      done 38 s" in shown
+            assert "● initramfs     runs 4 s of ~38 s" in shown
+            assert "○ kernel        to come ~38 s" in shown
+            assert "○ pack          to come   " in shown  # it never ran
+            assert "about" not in shown.splitlines()[0]
+
+
+async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp) -> None:
+    older = a_build("older", done=6)
+    journal.append(older.journal, "step-finished", step="pack", seconds=10.0, bytes=1)
+    build = a_build(done=2)
+    with Held(build):
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.show_build(build)
+            # By this test's clock initramfs is overdue: three steps of 38 s and one of 10 s.
+            await until(pilot, lambda: "about 2 min 4 s to go" in frame(app))
+
+
+async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    journal.append(build.journal, "progress", step="initramfs", written=65_011_712)
+    log = build.step_log(3, "initramfs")
+    os.utime(log, (NOW - 75, NOW - 75))
+    with Held(build):
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "62.0 MiB written" in frame(app).splitlines()[0]
+            assert "62.0 MiB written to the disk · silent for 1 min 15 s" in frame(app)
+            os.utime(log, (NOW, NOW))
+            journal.append(build.journal, "progress", step="initramfs", written=66_060_288)
+            await until(pilot, lambda: "63.0 MiB written to the disk · printing" in frame(app))
 
 
 async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> None:
@@ -105,7 +155,7 @@ async def test_a_failure_says_what_where_why_and_what_to_do(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", started.append)
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
     build = a_build(done=1, logs={2: b"E: Unable to locate package htpo\n"})
     fail(
         build,
@@ -124,8 +174,110 @@ async def test_a_failure_says_what_where_why_and_what_to_do(
         assert "Probably  There is no package htpo" in shown
         assert "Unable to locate package" in shown  # the log is that of the step that failed
         assert "y Copy command" in shown
+        await press(pilot, "y")
+        assert app.clipboard == (
+            "zwizard shell debian-vm packages -c 'chroot / apt-get install htpo'"
+        )
         await press(pilot, "r")
         assert [b.id for b in started] == [build.id]
+
+
+async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp) -> None:
+    build = a_build("mine", 4)
+    fail(build, "system", error="system: exit status 1", key="system.locale", command="")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        field = on(app, Pages).focused_field()
+        assert field is not None
+        assert field.question.key == "system.locale"
+
+
+async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[tuple[str, str]] = []
+    monkeypatch.setattr(shell, "enter", lambda build, step: entered.append((build.id, step)))
+    monkeypatch.setattr(app, "outside", lambda work: work())  # there is no terminal to leave
+    build = a_build(done=0)
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "! Shell" in frame(app)
+        await press(pilot, "!")
+        await until(pilot, lambda: entered == [("debian-vm", "bootstrap")])
+        await press(pilot, "down", "!")
+        await until(pilot, lambda: "before it, is not finished" in " ".join(frame(app).split()))
+        assert len(entered) == 1
+
+
+async def test_a_bug_report_says_what_is_in_it_and_where_it_is(
+    app: ZwizardApp, apart: Path
+) -> None:
+    build = a_build(done=2)
+    fail(build, "initramfs", error="initramfs: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "b")
+        await until(pilot, lambda: "logs/03-initramfs.log" in frame(app))
+        (made,) = apart.glob("debian-vm-report-*.tar.gz")
+        assert made.name in "".join(frame(app).split())
+
+
+async def test_the_log_is_copied_safe_to_paste_and_said_where_it_is(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"one\x1b[31m\n10%\r99%\nthree\x1b]52;c;aGk=\x07\n"})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "Y")
+        await until(pilot, lambda: app.clipboard)
+        assert app.clipboard == "one\n99%\nthree\n"
+        assert str(build.step_log(1, "bootstrap")) in notes(app)[-1]
+
+
+async def test_of_an_endless_log_the_end_is_copied(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"".join(b"line %d\n" % n for n in range(100_000))})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "Y")
+        await until(pilot, lambda: app.clipboard)
+        assert app.clipboard.endswith("line 99998\nline 99999\n")
+        assert len(app.clipboard) < 300 * 1024
+        assert "Its last 256.0 KiB are copied" in notes(app)[-1]
+
+
+async def test_the_log_opens_in_the_users_pager(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "outside", lambda work: work())
+    monkeypatch.setenv("PAGER", f"cp -t {tmp_path}")
+    build = a_build(done=0)
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "l")
+        assert (tmp_path / "01-bootstrap.log").read_text() == "log of bootstrap\n"
+
+
+async def test_a_long_command_can_be_read_whole_by_the_keyboard(app: ZwizardApp) -> None:
+    build = a_build(done=0)
+    command = "\n".join(f"echo {n}" for n in range(50)) + "\necho END"
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command=command)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "echo END" not in frame(app)
+        await press(pilot, "shift+tab", "end")
+        await until(pilot, lambda: "echo END" in frame(app))
 
 
 async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
@@ -157,7 +309,7 @@ async def test_a_finished_build_rings_and_leads_to_its_checklist(
             finish(build, {"ready": True, "findings": [finding("archive-name")]})
             runner.release()
             await until(pilot, lambda: "✓ Ready" in frame(app))
-            assert bells
+            await until(pilot, lambda: bells)
             assert "171.7 MiB" in frame(app)
             assert "ab" * 32 in frame(app)  # the whole sum, on one line
             await press(pilot, "c")
@@ -196,6 +348,53 @@ async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -
             assert follows(app)
             await press(pilot, "/", *"absent", "enter")
             await until(pilot, lambda: "'absent' is not in this log" in notes(app))
+
+
+async def test_a_log_is_searched_upwards_from_where_one_reads(app: ZwizardApp) -> None:
+    lines = b"".join(b"line %d\n" % n for n in range(500))
+    build = a_build(done=0, logs={1: b"needle one\n" + lines + b"needle two\n" + lines})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            await press(pilot, "tab", "?", *"needle", "enter")
+            assert view.found == 501
+            assert "line 502 of 1,002" in frame(app)
+            await press(pilot, "N")
+            assert view.found == 0
+            await press(pilot, "N")
+            assert view.found == 501
+            assert "Past the beginning of the log, from its other end on." in notes(app)
+
+
+async def test_colours_are_kept_and_what_was_found_stands_out(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"a \x1b[31mred\x1b[0m word\nred again\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+
+            def looks(y: int) -> dict[str, Style]:
+                return {s.text: s.style for s in view.render_line(y) if s.style}
+
+            assert looks(0)["red"].color != looks(0)["a "].color
+            assert looks(0)["a "].color == looks(0)[" word"].color
+            await press(pilot, "tab", "home", "/", *"red", "enter")
+            assert looks(0)["red"].bgcolor != looks(1)["red"].bgcolor != looks(1)[" again"].bgcolor
+
+
+async def test_black_on_black_is_shown_all_the_same(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"\x1b[30mblack \x1b[31;41msame \x1b[8mhidden\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            styles = {s.style.color for s in view.render_line(0) if s.style and s.text.strip()}
+            assert styles == {view.rich_style.color}
+            assert "black same hidden" in frame(app)
 
 
 async def test_a_log_stays_where_it_is_read_and_follows_at_its_end(app: ZwizardApp) -> None:

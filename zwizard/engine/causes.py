@@ -122,7 +122,7 @@ _CAUSES = tuple(
             _SUITE,
         ),
         (
-            r"(?P<what>(?:file|copy):\S+)\s+File not found",
+            r"File not found - (?P<what>/\S+)",
             "The mirror has no {what}: check the mirror and the suite.",
             _MIRROR,
             _SUITE,

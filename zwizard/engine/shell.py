@@ -53,13 +53,10 @@ def enter(build: Build, step: str, command: str = "") -> int:
     In the line $ROOT and $CHROOT are the tree, as in the plan's commands. UsageError if there is
     no such step, or if the layers below it are not there; ZwizardError if the tree cannot be made.
     """
-    made = plan.make(build.recipe())
     right = privilege()
-    if right.mode == "none":
-        raise ZwizardError(right.why, right.remedy)
-    store = Store(right.layers_below(paths.cache()))
-    _below(made, store, step)
+    verify(build, step, right)
     right.authorise()
+    store = Store(right.layers_below(paths.cache()))
     store.directory.mkdir(parents=True, exist_ok=True)
     work = store.work(f"shell-{build.id}-{os.getpid()}")
     inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
@@ -73,6 +70,13 @@ def enter(build: Build, step: str, command: str = "") -> int:
         finally:
             _sweep(work, right)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def verify(build: Build, step: str, right: Privilege) -> None:
+    """Whether the tree of ``step`` can be entered by this right: if not, the error says why."""
+    if right.mode == "none":
+        raise ZwizardError(right.why, right.remedy)
+    _below(plan.make(build.recipe()), Store(right.layers_below(paths.cache())), step)
 
 
 def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +27,8 @@ from textual.screen import Screen
 
 from zwizard import paths, preferences, questions
 from zwizard.answers import Answers
+from zwizard.boot import runs
+from zwizard.boot.runs import Proving, Wish
 from zwizard.engine.builds import Build
 from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, look_around
@@ -34,18 +37,22 @@ from zwizard.preferences import Preferences
 from zwizard.recipe import Recipe
 from zwizard.tui import console
 from zwizard.tui.background import in_background
+from zwizard.tui.herald import Herald, Title
 from zwizard.tui.screens.base import LEAST
 from zwizard.tui.screens.building import Building
 from zwizard.tui.screens.checking import Checking
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, explain
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.proving import ProvingScreen
 from zwizard.tui.screens.review import Review
 from zwizard.tui.show import block, plain
-from zwizard.tui.themes import THEMES
+from zwizard.tui.themes import CONTRAST, THEMES
 from zwizard.tui.walk import NAMES as PAGE_NAMES
 from zwizard.tui.walk import REVIEW, Walk, settled
 from zwizard.tui.widgets.keys import NAMES, named, shown
+
+_EVERY = 1.0  # seconds between looks at which builds run
 
 
 class ZwizardApp(App[None]):
@@ -88,8 +95,11 @@ class ZwizardApp(App[None]):
         self._look = look
         self._recipe = recipe
         self._machine: asyncio.Task[Machine] | None = None
+        self._proofs: dict[Path, Proving] = {}  # by artefact; they end with this process
         self._walk: Walk | None = None
         self._clashes: set[frozenset[str]] = set()
+        self._herald = Herald()
+        self.terminal_title = Title(self._send)
 
     def on_mount(self) -> None:
         """Home; and the recipe's pages, if one was named."""
@@ -100,6 +110,8 @@ class ZwizardApp(App[None]):
                 loop.add_signal_handler(number, partial(self._ended_by, number))
         self._like(preferences.load())
         self.push_screen(Home())
+        self._proclaim()
+        self.set_interval(_EVERY, self._proclaim)
         if self._recipe:
             self.run_worker(self._open(self._recipe))
 
@@ -107,7 +119,9 @@ class ZwizardApp(App[None]):
         """Look and listen as the user prefers; say what could not be heeded."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = liked.theme
+        # Shades of grey are lost where there are sixteen colours.
+        few = self.console.color_system == "standard"
+        self.theme = liked.theme or (CONTRAST if few else preferences.THEMES[0])
         self.set_keymap({name: key for name, key in liked.keys.items() if name in NAMES})
         unknown = [
             f"{paths.preferences()}: there is no key called {name!r}{_near(name)}"
@@ -129,6 +143,19 @@ class ZwizardApp(App[None]):
         self.last_resort(128 + number)
         self.exit(return_code=128 + number)
 
+    @work(exclusive=True, group="herald")
+    async def _proclaim(self) -> None:
+        """Tell what the builds do where it is seen from afar: in the title, by a bell."""
+        for ended in await in_background(self._herald.look):
+            self.bell()
+            if not (isinstance(self.screen, Building) and self.screen.build.id == ended.name):
+                self.notify(plain(ended.said).plain, timeout=8, markup=False)
+        self.terminal_title.show(self._herald.title)
+
+    def _send(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
     # --- what screens ask for ---
 
     async def machine(self) -> Machine:
@@ -147,15 +174,18 @@ class ZwizardApp(App[None]):
         said = [block(getattr(error, "message", "") or str(error), "$text-error"), block(hint)]
         self.push_screen(Reader("That did not work", Content("\n\n").join(said)))
 
-    def outside(self, work: Callable[[], None]) -> bool:
+    def outside(self, work: Callable[[], object]) -> bool:
         """Do ``work`` in the bare terminal, where it can ask and be read; whether it went well."""
-        try:
-            with self.suspend():
+        failed: Exception | None = None
+        with self.suspend():
+            try:
                 work()
-        except (ZwizardError, OSError, subprocess.SubprocessError) as error:
-            self.complain(error)
-            return False
-        return True
+            except (ZwizardError, OSError, subprocess.SubprocessError) as error:
+                failed = error
+                _let_read()
+        if failed:
+            self.complain(failed)
+        return failed is None
 
     # --- from screen to screen ---
 
@@ -196,6 +226,22 @@ class ZwizardApp(App[None]):
         """The checklist of a build."""
         self.push_screen(Checking(build))
 
+    def prove(self, path: Path, disk_size: int | None = None) -> None:
+        """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""
+        self.push_screen(ProvingScreen(Wish(path.resolve(), disk_size=disk_size)))
+
+    async def proving(self, wish: Wish, *, anew: bool) -> Proving | None:
+        """The proof of ``wish`` that is going on, or a new one; None if sudo let nobody in."""
+        known = self._proofs.get(wish.artefact)
+        if known and (known.running or not anew):
+            return known
+        machine = await self.machine()
+        if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
+            return None
+        begun = await in_background(lambda: runs.start(wish))
+        self._proofs[wish.artefact] = begun
+        return begun
+
     def check(self, path: Path) -> None:
         """The checklist of any file or directory."""
         self.push_screen(Checking(path))
@@ -203,7 +249,7 @@ class ZwizardApp(App[None]):
     async def take(self, recipe: Recipe) -> Walk | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
         answers = Answers.open(paths.draft())
-        if len(answers) and dict(answers) != questions.from_recipe(recipe):
+        if answers and not answers.are_of(recipe):
             chosen = await self.push_screen_wait(
                 Ask(
                     "You have answers that were not built yet",
@@ -229,13 +275,16 @@ class ZwizardApp(App[None]):
         if walk:
             self.turn_to(walk, "target")
 
-    async def start_build(self, build: Build) -> bool:
-        """Start (or resume) a build; whether it runs. What is wrong is shown."""
+    async def start_build(self, build: Build, *, fresh: bool = False) -> bool:
+        """Start (or resume) a build; whether it runs. What is wrong is shown.
+
+        ``fresh`` makes every layer anew, from today's packages.
+        """
         machine = await self.machine()
         if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
             return False
         try:
-            await in_background(lambda: _start(build))
+            await in_background(lambda: _start(build, fresh))
         except (ZwizardError, OSError) as error:
             self.complain(error)
             return False
@@ -367,6 +416,14 @@ class ZwizardApp(App[None]):
         self.push_screen(Reader("Keys", Content("\n").join(lines)))
 
 
+def _let_read() -> None:
+    """Wait for Enter: what went wrong stands on the terminal, which the wizard covers again."""
+    sys.stdout.write("\nThat failed. Enter goes back to the wizard. ")
+    sys.stdout.flush()
+    with contextlib.suppress(OSError, KeyboardInterrupt):
+        sys.stdin.readline()
+
+
 def _near(name: str) -> str:
     near = get_close_matches(name, NAMES, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
@@ -391,10 +448,10 @@ def _keep_alt_digits() -> None:
         table.pop(f"\x1b{number}", None)
 
 
-def _start(build: Build) -> None:
+def _start(build: Build, fresh: bool) -> None:
     from zwizard.engine import runner  # it brings the checklist along: not before it is needed
 
-    runner.start(build)
+    runner.start(build, fresh=fresh)
 
 
 def run(recipe: Path | None) -> int:
@@ -402,7 +459,11 @@ def run(recipe: Path | None) -> int:
     _keep_alt_digits()
     app = ZwizardApp(recipe, driver=console.driver())
     app.last_resort = _end_soon
-    app.run()
+    try:
+        app.run()
+    finally:
+        sys.stderr.write(app.terminal_title.ending)
+        sys.stderr.flush()
     return app.return_code or 0
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
+import subprocess
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -13,22 +17,25 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from zwizard import plan
-from zwizard.engine import builds, listing
+from zwizard.engine import builds, pace, preflight
 from zwizard.engine.builds import Build
+from zwizard.engine.listing import WORDS
 from zwizard.engine.status import Status, StepState, StepStatus
-from zwizard.errors import ZwizardError
-from zwizard.text import duration, size
+from zwizard.errors import ZwizardError, describe_os_error
+from zwizard.text import brief, duration, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
-from zwizard.tui.screens.dialogs import Ask, Option
+from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
 from zwizard.tui.show import MUTED, block, fit, join, mark, plain
 from zwizard.tui.walk import REVIEW, question_of
 from zwizard.tui.watch import BuildWatch
+from zwizard.tui.widgets.keys import named
+from zwizard.tui.widgets.logfile import LogFile
 from zwizard.tui.widgets.logview import LogPane, LogView
 from zwizard.tui.widgets.rows import Row, Rows
 
 _EVERY = 0.5  # seconds between looks at the journal
-_OVER = {"ready", "not-ready", "failed", "cancelled", "interrupted"}
+_MOST_COPIED = 256 * 1024  # bytes of a log's end that terminals take by OSC 52
 
 
 class BuildSteps(Rows):
@@ -40,24 +47,43 @@ class BuildSteps(Rows):
 class Building(View[None]):
     """One build, as its journal and logs tell it."""
 
-    HELP = "A build at work. Leaving does not stop it: it has a process of its own."
+    HELP = (
+        "A build at work. Leaving does not stop it: it has a process of its own. Times after ~ are"
+        " what the step usually takes here."
+    )
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "log('follow')", "Follow log"),
-        Binding("slash", "log('search')", "Search log"),
-        Binding("r", "retry", "Retry", tooltip="Go on at the step it was in"),
-        Binding("a", "change", "Change answers", tooltip="To the question this step hangs on"),
-        Binding("c", "checklist", "Checklist"),
-        Binding("y", "copy", "Copy command", tooltip="Copy the command that failed"),
-        Binding("X", "cancel", "Cancel", tooltip="Stop the build; what is finished stays"),
-        Binding("q,escape", "leave", "Leave", tooltip="Home; a running build goes on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        "build",
+        [
+            Binding("r", "retry", "Retry", tooltip="Go on at the step it was in"),
+            Binding("a", "change", "Change the answer", tooltip="The one that caused the failure"),
+            Binding(
+                "exclamation_mark",
+                "shell",
+                "Shell",
+                key_display="!",
+                tooltip="A shell in the highlighted step's tree; what is changed is thrown away",
+            ),
+            Binding("y", "copy", "Copy command", tooltip="Copy a line that runs it by hand"),
+            Binding("b", "bundle", "Bug report", tooltip="Put all that a report needs in a file"),
+            Binding("c", "checklist", "Checklist"),
+            Binding("f", "log('follow')", "Follow log"),
+            Binding("slash", "log('search')", "Search log"),
+            Binding("l", "pager", "Open log", tooltip="Read the log in $PAGER, or less"),
+            Binding(
+                "Y", "copy_log", "Copy log", tooltip="Copy the log shown, and say where it is"
+            ),
+            Binding("X", "cancel", "Cancel", tooltip="Stop the build; what is finished stays"),
+            Binding("q,escape", "leave", "Leave", tooltip="Home; a running build goes on"),
+        ],
+    )
 
     def __init__(self, build: Build) -> None:
         super().__init__()
         self.build = build
         self._watch = BuildWatch(build)
         self.status = self._watch.look()
+        self._usual: pace.Pace = {}
         self._shown_log: tuple[str, float] | None = None
         self._shown = 0.0  # when the screen was last renewed
         self._followed = ""  # the step that was running when last looked at
@@ -67,7 +93,7 @@ class Building(View[None]):
         with Horizontal(classes="top"):
             yield Static(plain(self.build.id), classes="title", markup=False)
             yield Static(id="overall", markup=False)
-        with VerticalScroll(id="card", can_focus=False):
+        with Card(id="card"):
             yield Static(id="card-text", markup=False)
         with Horizontal(id="work"):
             yield BuildSteps(id="build-steps")
@@ -78,6 +104,15 @@ class Building(View[None]):
         self.query_one(BuildSteps).focus()
         self._show()
         self.set_interval(_EVERY, self._look)
+        self._learn_pace()
+
+    @work(exclusive=True, group="read")
+    async def _learn_pace(self) -> None:
+        """What the steps usually take: by earlier builds, whose journals are read."""
+        machine = await self.zwizard.machine()
+        store = preflight.store_of(machine.privilege)
+        self._usual = await in_background(lambda: pace.usual(self.build, store))
+        self._show()
 
     def _look(self) -> None:
         before, self.status = self.status, self._watch.look()
@@ -87,8 +122,8 @@ class Building(View[None]):
             self.refresh_bindings()
         elif self.status.state == "running" and now - self._shown >= 1:
             self._show()  # the seconds go on
-        if before.state == "running" and self.status.state in _OVER:
-            self.app.bell()
+        if before.state != "running" and self.status.state == "running":
+            self._learn_pace()  # it goes on: the last run counts too by now
 
     # --- showing ---
 
@@ -98,7 +133,8 @@ class Building(View[None]):
         now, narrow = self.zwizard.clock(), self.size.width < 76
         steps = self.query_one(BuildSteps)
         busy = told.step.name if told.step else ""
-        steps.show(_rows(told, now, narrow), prefer=busy)
+        busy = told.step.name if told.step else ""
+        steps.show(_rows(told, self._usual, now, narrow), prefer=busy)
         if busy and steps.current in {"", self._followed}:
             steps.go(busy)  # whoever watches the running step goes on to the next with it
         elif not self._followed and not busy and told.steps:
@@ -113,31 +149,38 @@ class Building(View[None]):
         self._show_log()
 
     def _overall(self, told: Status, now: float) -> Content:
+        """The state, where it stands, for how long, and how much longer."""
         parts: list[Content | str] = [mark(told.state)]
         if told.steps and told.state == "running":
-            done = sum(s.state in {"done", "reused"} for s in told.steps)
-            parts.append(
-                f"step {min(done + 1, len(told.steps))} of {len(told.steps)}"
-                if done < len(told.steps)
-                else "checklist"
+            left = pace.to_go(told, self._usual, now)
+            written = f"{size(told.written)} written" if told.written else ""
+            parts += filter(
+                None,
+                (
+                    _place(told),
+                    duration(max(0.0, now - told.began)),
+                    written if self.size.width >= _ROOMY else "",
+                    "" if left is None else f"about {duration(left)} to go",
+                ),
             )
-            parts.append(duration(max(0.0, now - told.began)))
-            parts += self._silence(told, now)
         elif told.began:
             parts.append(f"after {duration(max(0.0, told.at - told.began))}")
         return join(*parts, between=" · ")
 
-    def _silence(self, told: Status, now: float) -> list[Content | str]:
-        """How long ago the running step last said anything."""
-        step = told.step
-        if step is None:
-            return []
+    def _show_activity(self, step: StepStatus | None, now: float) -> None:
+        """Below the log: what its step has written, and for how long it has printed nothing."""
+        pane = self.query_one(LogPane)
+        if step is None or step.state != "running":
+            pane.note(Content(""))
+            return
+        written = f"{size(step.written)} written to the disk" if step.written else ""
+        parts = [Content.styled(written, MUTED)] if written else []
         with contextlib.suppress(OSError):
             last = self.build.step_log(step.number, step.name).stat().st_mtime
             quiet = max(0.0, now - max(last, step.began))
-            style = "$text-warning" if quiet > 60 else MUTED
-            return [Content.styled(f"last output {duration(quiet)} ago", style)]
-        return []
+            said = f"silent for {duration(quiet)}" if quiet > 5 else "printing"
+            parts.append(Content.styled(said, "$text-warning" if quiet > 60 else MUTED))
+        pane.note(join(*parts, between=" · "))
 
     def _show_log(self) -> None:
         name = self.query_one(BuildSteps).current
@@ -154,6 +197,7 @@ class Building(View[None]):
             self._shown_log = shown
             pane.open(path, title, quiet)
         pane.say_when_empty(quiet)
+        self._show_activity(step, self.zwizard.clock())
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
@@ -163,20 +207,32 @@ class Building(View[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only what makes sense in the state it is in."""
-        running = self.status.state == "running"
+        state, running = self.status.state, self.status.state == "running"
         match action:
             case "cancel":
                 return running
             case "retry":
-                return not running and self.status.state not in {"ready", "not-ready"}
+                return not running and state not in {"ready", "not-ready"}
             case "change":
                 return not running
             case "checklist":
-                return self.status.state in {"ready", "not-ready"}
+                return state in {"ready", "not-ready"}
             case "copy":
-                return bool(self.status.command) and self.status.state == "failed"
+                return bool(self.status.command) and state == "failed"
+            case "shell":
+                return not running and bool(self.status.steps)
+            case "bundle":
+                return state in {"failed", "interrupted", "not-ready"}
+            case "pager" | "copy_log":
+                return bool(self._log_file())
             case _:
                 return True
+
+    def _log_file(self) -> Path | None:
+        """The log that is shown, if there is one."""
+        found = self.query(LogView)
+        file = found.first().file if found else None
+        return file.path if file and len(file) else None
 
     def action_log(self, what: str) -> None:
         """Work in the log from anywhere on the screen."""
@@ -185,7 +241,7 @@ class Building(View[None]):
         if what == "follow":
             view.action_follow()
         else:
-            view.action_search()
+            view.action_search(False)
 
     @work
     async def action_retry(self) -> None:
@@ -212,9 +268,60 @@ class Building(View[None]):
         self.zwizard.show_report(self.build)
 
     def action_copy(self) -> None:
-        """Hand the command that failed to the terminal's clipboard."""
-        self.app.copy_to_clipboard(self.status.command)
-        self.app.notify("Copied, if this terminal allows it (OSC 52).", markup=False)
+        """Hand over a line that runs the command that failed by hand, where it failed."""
+        from zwizard.engine.shell import by_hand
+
+        step = self.status.step
+        name = step.name if step else ""
+        copy(self.app, by_hand(self.build, name, self.status.command))
+
+    @work
+    async def action_shell(self) -> None:
+        """A shell in the tree of the highlighted step, in the bare terminal."""
+        from zwizard.engine import shell
+
+        step = self.query_one(BuildSteps).current
+        right = (await self.zwizard.machine()).privilege
+        try:
+            await in_background(lambda: shell.verify(self.build, step, right))
+        except ZwizardError as error:
+            self.zwizard.complain(error)
+            return
+        self.zwizard.outside(lambda: shell.enter(self.build, step))
+
+    @work
+    async def action_bundle(self) -> None:
+        """Put what a bug report needs in a file, and say what is in it and where it is."""
+        from zwizard.engine import bundle
+
+        place = self.build.archive().parent
+        try:
+            made = await in_background(lambda: bundle.make(self.build, place))
+        except OSError as error:
+            self.zwizard.complain(describe_os_error(error))
+            return
+        said = block(bundle.describe(made))
+        self.app.push_screen(Reader("Bug report", said))
+
+    def action_pager(self) -> None:
+        """The whole log in the user's pager, in the bare terminal."""
+        path = self._log_file()
+        if path is None:
+            return
+        pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
+        self.zwizard.outside(lambda: _read_in(pager, path))
+
+    @work
+    async def action_copy_log(self) -> None:
+        """Hand the log to the terminal's clipboard, and say where it lies."""
+        path = self._log_file()
+        if path is None:
+            return
+        text, whole = await in_background(lambda: _copied(path))
+        self.app.copy_to_clipboard(text)
+        what = "The log is copied" if whole else f"Its last {size(len(text))} are copied"
+        said = f"{what}, if this terminal allows it (OSC 52). All of it is in {path}"
+        self.app.notify(plain(said).plain, timeout=8, markup=False)
 
     @work
     async def action_cancel(self) -> None:
@@ -239,21 +346,78 @@ class Building(View[None]):
         self.dismiss()
 
 
-def _rows(told: Status, now: float, narrow: bool) -> list[Row]:
-    return [Row(step.name, _row(step, now, narrow)) for step in told.steps]
+class Card(VerticalScroll, can_focus=False):
+    """What came of the build; it takes the focus only where there is more than fits."""
+
+    HELP = "What failed, with its command whole. The arrow keys scroll."
+
+    def watch_virtual_size(self) -> None:
+        """More or less to show."""
+        self.can_focus = self.virtual_size.height > self.size.height
 
 
-def _row(step: StepStatus, now: float, narrow: bool) -> Content:
-    """A step as its glyph, its name, its state in a word, and how long it took."""
+_ROOMY = 100  # columns where everything has room in the top line
+
+
+def _place(told: Status) -> str:
+    """Which step it is in: ``step 3 of 7``."""
+    count = len(told.steps)
+    return f"step {told.done + 1} of {count}" if told.done < count else "checklist"
+
+
+def _read_in(pager: list[str], path: Path) -> None:
+    try:
+        subprocess.run([*pager, str(path)], check=False)
+    except FileNotFoundError:
+        raise ZwizardError(f"there is no {pager[0]} here", f"The log is in {path}") from None
+
+
+def _copied(path: Path) -> tuple[str, bool]:
+    """The end of a log as text that is safe to paste, and whether it is all of it."""
+    log = LogFile(path)
+    try:
+        while log.grow():
+            pass
+        lines: list[str] = []
+        room = _MOST_COPIED
+        for number in reversed(range(len(log))):
+            lines.append(log.line(number))
+            room -= len(lines[-1].encode()) + 1
+            if room < 0:
+                break
+        return "\n".join(reversed(lines)) + "\n", len(lines) == len(log)
+    finally:
+        log.close()
+
+
+def _rows(told: Status, usual: pace.Pace, now: float, narrow: bool) -> list[Row]:
+    return [Row(step.name, _row(step, usual, now, narrow)) for step in told.steps]
+
+
+def _row(step: StepStatus, usual: pace.Pace, now: float, narrow: bool) -> Content:
+    """A step as its glyph, its name, its state in a word, how long it took, and usually takes."""
     glyph = mark(step.state)
-    word = _SHORT.get(step.state, listing.WORDS[step.state]) if narrow else glyph[2:].plain
-    seconds = max(0.0, now - step.began) if step.state == "running" else step.seconds
-    timed = step.state in {"running", "done", "failed"} and not narrow
-    took = f" {duration(seconds)}" if timed else ""
+    short = narrow or step.state == "running"
+    word = _SHORT.get(step.state, WORDS[step.state]) if short else glyph[2:].plain
+    took = "" if narrow else _took(step, usual.get(step.name), now)
     style = glyph.spans[0].style if glyph.spans else ""
     return Content.assemble(
-        glyph[:2], plain(fit(step.name, 13), "bold"), " ", (word + took, style)
+        glyph[:2], plain(fit(step.name, 13), "bold"), " ", (f"{word} {took}".rstrip(), style)
     )
+
+
+def _took(step: StepStatus, usual: float | None, now: float) -> str:
+    """How long, and after ~ how long it usually takes."""
+    expected = "" if usual is None else f"~{brief(usual)}"
+    match step.state:
+        case "running":
+            return " of ".join(filter(None, (brief(max(0.0, now - step.began)), expected)))
+        case "waiting":
+            return expected
+        case "done" | "failed":
+            return brief(step.seconds)
+        case _:
+            return ""
 
 
 _SHORT: dict[StepState, str] = {"reused": "there", "running": "runs"}
@@ -300,6 +464,7 @@ def _failure(told: Status) -> Content:
     lines = [plain(f"✗ {_what_failed(told)}", "bold $text-error")]
     if told.command:
         lines.append(block(told.command))
+        lines.append(Content.styled("y copies a line that runs it by hand, in its tree", MUTED))
     if told.cause:
         lines.append(Content.assemble(("Probably  ", "bold"), block(told.cause)))
     elif told.hint:
@@ -312,14 +477,17 @@ def _what_failed(told: Status) -> str:
     error = told.error
     if told.command and error.endswith(told.command):
         error = error.removesuffix(told.command).rstrip(": ")
-    return error or listing.WORDS[told.state]
+    return error or WORDS[told.state]
 
 
 def _decided_by(build: Build, told: Status) -> tuple[str, str]:
-    """The page and question that decide the step it stopped in; else the review."""
+    """The page and question of the answer that caused the failure; else the review.
+
+    The likely cause names it; where none is known, it is the first that the step hangs on.
+    """
     name = told.step.name if told.step else ""
     steps = plan.make(build.recipe()).steps
     step = next((s for s in steps if s.name == name), None)
-    asked = (question_of(key) for key in (step.answers if step else ()))
+    asked = (question_of(key) for key in (told.key, *(step.answers if step else ())))
     question = next((q for q in asked if q), None)
     return (question.page, question.key) if question else (REVIEW, "")

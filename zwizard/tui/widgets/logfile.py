@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from zwizard.text import one_line
+from zwizard.tui.widgets.ansi import Line, parse
 
 _LONGEST = 16 * 1024  # bytes of one line that are looked at
 _CHUNK = 1 << 20
+_SIP = 1 << 18  # bytes indexed between two looks at the clock
 _NEWLINE = re.compile(b"\n")
+
+
+def matcher(text: str) -> re.Pattern[str]:
+    """Finds ``text`` in a line. Case matters only if it has capitals."""
+    return re.compile(re.escape(text), 0 if text != text.lower() else re.IGNORECASE)
 
 
 class LogFile:
@@ -27,6 +35,8 @@ class LogFile:
         self._starts = array("Q", [0])  # where each line starts; the last may be empty so far
         self._indexed = 0
         self._descriptor: int | None = None
+        self._there = 0
+        self.touched = 0.0  # when it was last written to, in seconds since 1970
 
     def close(self) -> None:
         """Let go of the file."""
@@ -42,34 +52,45 @@ class LogFile:
         """Bytes that are indexed."""
         return self._indexed
 
-    def grow(self, limit: int = 8 * _CHUNK) -> bool:
-        """Index what was written since, at most ``limit`` bytes; whether anything changed."""
+    @property
+    def behind(self) -> bool:
+        """Whether :meth:`grow` left some of the file for the next time."""
+        return self._indexed < self._there
+
+    def grow(self, budget: float = 0.015) -> bool:
+        """Index what was written since, for about ``budget`` seconds; whether anything changed."""
         if self._descriptor is None:
             try:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 return False  # not there yet
-        there = os.fstat(self._descriptor).st_size
-        if there < self._indexed:
+        now = os.fstat(self._descriptor)
+        self._there, self.touched = now.st_size, now.st_mtime
+        anew = self._there < self._indexed
+        if anew:
             self._starts, self._indexed = array("Q", [0]), 0
-        before = self._indexed
-        while self._indexed < min(there, before + limit):
-            data = os.pread(self._descriptor, _CHUNK, self._indexed)
+        before, until = self._indexed, time.monotonic() + budget
+        while self.behind and (self._indexed == before or time.monotonic() < until):
+            data = self._read(self._indexed, self._indexed + _SIP)
             if not data:
                 break
             base = self._indexed + 1
             self._starts.extend(base + found.start() for found in _NEWLINE.finditer(data))
             self._indexed += len(data)
-        return self._indexed != before or there < before
+        return self._indexed != before or anew
 
     def line(self, number: int) -> str:
-        """Line ``number`` (from 0) as it would stand on a terminal, safe to show.
+        """Line ``number`` (from 0) as it would stand on a terminal, safe to show."""
+        return self.look(number).text
+
+    def look(self, number: int) -> Line:
+        """The same with its colours.
 
         Of a line that a progress display wrote over and over, what it shows last.
         """
         data, cut = self._bytes(number)
-        text = data.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
-        return one_line(text.expandtabs()) + (f" … {cut} bytes more" if cut else "")
+        line = parse(data.decode("utf-8", "replace"))
+        return replace(line, text=f"{line.text} … {cut} bytes more") if cut else line
 
     def _bytes(self, number: int) -> tuple[bytes, int]:
         """A line's bytes without its newline, and how many were left out at its end."""
@@ -95,9 +116,8 @@ class LogFile:
 
         ``back`` looks towards the beginning. Case matters only if ``text`` has capitals.
         """
-        flags = 0 if text != text.lower() else re.IGNORECASE
-        wanted = re.compile(re.escape(text.encode()), flags)
-        shown = re.compile(re.escape(text), flags)
+        shown = matcher(text)
+        wanted = re.compile(re.escape(text.encode()), shown.flags & re.IGNORECASE)
         for number in self._candidates(wanted, start, back=back):
             if stop():
                 return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
 from rich.cells import cell_len
+from rich.color import Color
 from rich.segment import Segment
+from rich.style import Style
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,9 +25,12 @@ from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
 from zwizard.tui.show import plain
-from zwizard.tui.widgets.logfile import LogFile
+from zwizard.tui.widgets.ansi import Colour, Line, Look
+from zwizard.tui.widgets.keys import named
+from zwizard.tui.widgets.logfile import LogFile, matcher
 
 _TICK = 0.15  # seconds between looks at the file
+_SOON = 0.005  # and where there is more to index than one look takes
 
 
 class LogView(ScrollView, can_focus=True):
@@ -31,20 +38,41 @@ class LogView(ScrollView, can_focus=True):
 
     HELP = (
         "The log as the commands write it. At its end it follows; scroll up and it stays."
-        " Left and right show the rest of long lines."
+        " Left and right show the rest of long lines. A text looked for finds capitals and small"
+        " letters alike, unless it has capitals."
     )
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "follow", "Follow log", tooltip="Go to the end of the log and stay there"),
-        Binding("end", "follow", "Follow", show=False),
-        Binding("slash", "search", "Search log", tooltip="Find a text in the log"),
-        Binding("n", "again(False)", "Next", tooltip="The next match"),
-        Binding("N", "again(True)", "Previous", tooltip="The match before"),
-        Binding("home", "start", "Start", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        "log",
+        [
+            Binding(
+                "f", "follow", "Follow log", tooltip="Go to the end of the log and stay there"
+            ),
+            Binding("end", "follow", "Follow", show=False),
+            Binding("slash", "search(False)", "Search log", tooltip="Find a text in the log"),
+            Binding(
+                "question_mark",
+                "search(True)",
+                "Search back",
+                key_display="?",
+                tooltip="Find a text further up in the log",
+            ),
+            Binding("n", "again(False)", "Next", tooltip="The next match"),
+            Binding("N", "again(True)", "Previous", tooltip="The match before"),
+            Binding("home", "start", "Start", show=False),
+            Binding("left", "sideways(-1)", "Left", show=False),
+            Binding("right", "sideways(1)", "Right", show=False),
+        ],
+    )
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--match"}
 
     class Search(Message):
-        """The user wants to type what to look for."""
+        """The user wants to type what to look for, further up if ``back``."""
+
+        def __init__(self, back: bool) -> None:
+            super().__init__()
+            self.back = back
 
     class Grown(Message):
         """The log has more lines, or the view shows another place of it."""
@@ -85,6 +113,8 @@ class LogView(ScrollView, can_focus=True):
     def _tick(self) -> None:
         if self.file is None or not self.file.grow():
             return
+        if self.file.behind:
+            self.set_timer(_SOON, self._tick)
         self.virtual_size = Size(self._widest, len(self.file))
         if self.following:
             self._to_end()
@@ -96,6 +126,13 @@ class LogView(ScrollView, can_focus=True):
         return action != "again" or bool(self.wanted)
 
     # --- where it is ---
+
+    @property
+    def place(self) -> int:
+        """The line that is looked at: what was found, while it is in sight, or else the first."""
+        top = round(self.scroll_y)
+        there = self.found is not None and top <= self.found < top + self.size.height
+        return self.found if there and self.found is not None else top
 
     def _to_end(self) -> None:
         self._moving = True
@@ -127,18 +164,23 @@ class LogView(ScrollView, can_focus=True):
         """Go to the beginning."""
         self.scroll_home(animate=False, x_axis=False)
 
+    def action_sideways(self, direction: int) -> None:
+        """Show more of long lines: a third of the width at a time."""
+        step = max(8, self.size.width // 3)
+        self.scroll_relative(x=direction * step, animate=False)
+
     # --- searching ---
 
-    def action_search(self) -> None:
+    def action_search(self, back: bool) -> None:
         """Ask what to look for."""
-        self.post_message(self.Search())
+        self.post_message(self.Search(back))
 
     def action_again(self, back: bool) -> None:
         """Go to the next match, or the one before."""
         if self.wanted:
             self.search(self.wanted, back=back)
         else:
-            self.action_search()
+            self.action_search(back)
 
     @work(exclusive=True, group="search")
     async def search(self, text: str, *, back: bool = False) -> None:
@@ -149,13 +191,20 @@ class LogView(ScrollView, can_focus=True):
         fresh = text != self.wanted or self.found is None
         self.wanted = text
         self.refresh_bindings()
-        here = round(self.scroll_y) if fresh or self.found is None else self.found
-        start = here if fresh else here + (-1 if back else 1)
+        if fresh or self.found is None:
+            start = min(
+                round(self.scroll_y) + (self.size.height - 1 if back else 0), len(file) - 1
+            )
+        else:
+            start = self.found + (-1 if back else 1)
         ends = (start, len(file) - 1 if back else 0)  # once round
         for place in ends:
             if 0 <= place < len(file):
                 number = await in_background(lambda at=place: file.find(text, at, back=back))  # type: ignore[misc]
                 if number is not None:
+                    if place != start:
+                        end = "beginning" if back else "end"
+                        self.app.notify(f"Past the {end} of the log, from its other end on.")
                     self._show_match(number)
                     return
         self.app.notify(plain(f"{text!r} is not in this log").plain, markup=False)
@@ -179,24 +228,42 @@ class LogView(ScrollView, can_focus=True):
         if self.file is None or number >= len(self.file):
             text = self.quiet if number == 0 else ""
             return Strip([Segment(text, style)]).crop_extend(0, width, style)
-        text = self.file.line(number)
-        self._widen(cell_len(text))
-        strip = Strip(self._segments(text, number))
+        line = self.file.look(number)
+        self._widen(cell_len(line.text))
+        strip = Strip(self._segments(line, number))
         return strip.crop_extend(left, left + width, style).apply_offsets(left, number)
 
-    def _segments(self, text: str, number: int) -> list[Segment]:
-        style = self.rich_style
+    def _segments(self, line: Line, number: int) -> list[Segment]:
+        """The line in its colours, with what was looked for and what is selected in theirs."""
+        text, length = line.text, len(line.text)
+        layers = [(start, end, _style(look)) for start, end, look in _runs(line)]
+        layers += [(start, end, self._match_style(number)) for start, end in self._matches(text)]
         span = self.text_selection.get_span(number) if self.text_selection else None
         if span:
-            start, end = span[0], len(text) if span[1] == -1 else span[1]
-            chosen = self.screen.get_component_rich_style("screen--selection")
-            middle = Segment(text[start:end], style + chosen)
-            return [Segment(text[:start], style), middle, Segment(text[end:], style)]
-        if number == self.found:
-            return [Segment(text, style + self.get_component_rich_style("log--found"))]
-        return [Segment(text, style)]
+            end = length if span[1] == -1 else span[1]
+            layers.append(
+                (span[0], end, self.screen.get_component_rich_style("screen--selection"))
+            )
+        edges = {0, length, *(min(edge, length) for layer in layers for edge in layer[:2])}
+        base = self.rich_style
+        return [
+            Segment(
+                text[start:end],
+                Style.combine(
+                    [base, *(style for a, b, style in layers if a <= start and end <= b)]
+                ),
+            )
+            for start, end in pairwise(sorted(edges))
+        ]
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found"}
+    def _matches(self, text: str) -> list[tuple[int, int]]:
+        if not self.wanted:
+            return []
+        return [found.span() for found in matcher(self.wanted).finditer(text)]
+
+    def _match_style(self, number: int) -> Style:
+        name = "log--found" if number == self.found else "log--match"
+        return self.get_component_rich_style(name)
 
     def _widen(self, width: int) -> None:
         if width > self._widest and self.file is not None:
@@ -228,6 +295,44 @@ class LogView(ScrollView, can_focus=True):
         self.refresh()
 
 
+def _runs(line: Line) -> list[tuple[int, int, Look]]:
+    """The line's runs with where they end."""
+    starts = [start for start, _ in line.runs]
+    return [
+        (start, end, look)
+        for (start, look), end in zip(line.runs, [*starts[1:], len(line.text)], strict=True)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _style(look: Look) -> Style:
+    """The style of a look; what would be as good as invisible on some background is not coloured.
+
+    Hiding what stands in a log is nobody's business.
+    """
+    fore, back = look.fore, look.back
+    if fore == back or (back is None and fore in _GREYS):
+        fore = back = None
+    return Style(
+        color=_colour(fore),
+        bgcolor=_colour(back),
+        bold=look.bold or None,
+        dim=look.dim or None,
+        italic=look.italic or None,
+        underline=look.underline or None,
+        reverse=look.reverse or None,
+    )
+
+
+_GREYS = frozenset({0, 7, 8, 15, 16, *range(231, 256)})
+
+
+def _colour(colour: Colour) -> Color | None:
+    if colour is None:
+        return None
+    return Color.from_ansi(colour) if isinstance(colour, int) else Color.from_rgb(*colour)
+
+
 class LogPane(Vertical):
     """A log view with a line that says what it shows, and one to type what to look for."""
 
@@ -235,7 +340,8 @@ class LogPane(Vertical):
         """Title, log, search line."""
         yield Static(id="log-title", markup=False)
         yield LogView()
-        field = Input(placeholder="look for …", id="log-search", compact=True)
+        yield Static(id="log-note", markup=False)
+        field = Input(id="log-search", compact=True)
         field.display = False
         yield field
 
@@ -252,7 +358,14 @@ class LogPane(Vertical):
             view.quiet = quiet
             view.refresh()
 
+    def note(self, note: Content) -> None:
+        """What stands below the log, such as for how long nothing was printed."""
+        place = self.query_one("#log-note", Static)
+        place.display = bool(note.plain)
+        place.update(note)
+
     _name = ""
+    _back = False
 
     @on(LogView.Grown)
     def _retitle(self) -> None:
@@ -261,15 +374,17 @@ class LogPane(Vertical):
         if not count:
             place = ""
         elif view.following:
-            place = f"{count:,} lines · following"
+            place = f"{count:,} {'line' if count == 1 else 'lines'} · following"
         else:
-            place = f"line {round(view.scroll_y) + 1:,} of {count:,} · f follows"
+            place = f"line {view.place + 1:,} of {count:,} · f follows"
         title = Content(" · ").join(filter(None, (plain(self._name, "bold"), Content(place))))
         self.query_one("#log-title", Static).update(title)
 
     @on(LogView.Search)
-    def _ask(self) -> None:
+    def _ask(self, event: LogView.Search) -> None:
+        self._back = event.back
         field = self.query_one("#log-search", Input)
+        field.placeholder = "look further up for …" if event.back else "look for …"
         field.display = True
         field.focus()
 
@@ -280,7 +395,7 @@ class LogPane(Vertical):
         if event.value:
             view = self.query_one(LogView)
             view.found = None
-            view.search(event.value)
+            view.search(event.value, back=self._back)
 
     def leave_search(self) -> bool:
         """Close the search line; whether it was open."""
