@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import questionary
 
-from zwizard import paths, questions
+from zwizard import hints, paths, questions
 from zwizard.answers import Answers
 from zwizard.engine import builds, doctor, follow, listing, outlook, status
+from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, Outlook, look_around
 from zwizard.engine.preflight import StepState, Trouble
 from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
-from zwizard.plan import render
+from zwizard.hints import Hint
+from zwizard.plan import Plan, render
 from zwizard.questions import Question
 from zwizard.recipe import Recipe
 from zwizard.text import ago, one_line, sanitise, size
 
 BACK = "<"  # goes back: chosen, or typed alone
+SEARCH = "?"  # before words: searches what there is to answer with
+_MOST = 20  # answers that a search says
 _WIDTH = 78
 _KEPT = "Your answers are kept: `zwizard new --plain` goes on with them."
 
@@ -37,12 +42,15 @@ def new(recipe: Path | None) -> int:
     ``recipe``: a file whose answers to begin with. Answers are kept whenever and however it ends.
     """
     _prepare()
-    answers = Answers.open(paths.draft())
+    answers, library, machine = Answers.open(paths.draft()), Library(), look_around()
     try:
         _begin(answers, recipe)
-        return _review(answers) if _ask_all(answers) else _leave(0)
+        _tell_space(outlook.of(answers, machine))
+        if _ask_all(answers, library):
+            return _review(answers, library, machine)
+        return _leave(answers, 0)
     except (KeyboardInterrupt, EOFError):
-        return _leave(130)
+        return _leave(answers, 130)
 
 
 def pick() -> str:
@@ -73,9 +81,9 @@ def _since(told: Status, now: float) -> str:
     return f"{listing.where(told)}  {ago(told.at or now, now)}".strip()
 
 
-def _leave(code: int) -> int:
+def _leave(answers: Answers, code: int) -> int:
     _say("")
-    _say(_KEPT)
+    _say(f"Your answers could not be kept: {answers.unsaved}" if answers.unsaved else _KEPT)
     return code
 
 
@@ -108,7 +116,7 @@ def _settled(recipe: Recipe, base: Path) -> Recipe:
     return replace(recipe, output=replace(recipe.output, directory=output))
 
 
-def _ask_all(answers: Answers) -> bool:
+def _ask_all(answers: Answers, library: Library) -> bool:
     """Ask from the first question without a good answer to the last; False if the user left."""
     asked = questions.asked(answers)
     at = next((i for i, q in enumerate(asked) if q.key not in answers or q.problem(answers)), None)
@@ -122,7 +130,8 @@ def _ask_all(answers: Answers) -> bool:
         if question.page != page:
             page = question.page
             _announce(page)
-        at += 1 if _ask(question, answers, first=at == 0) else -1
+            _learn(library, answers)
+        at += 1 if _ask(question, answers, library, first=at == 0) else -1
         asked = questions.asked(answers)
     return True
 
@@ -133,37 +142,80 @@ def _announce(name: str) -> None:
     _say(f"== {page.title} ({number} of {len(questions.PAGES)}): {page.heading}")
 
 
-def _ask(question: Question, answers: Answers, *, first: bool = False) -> bool:
+def _learn(library: Library, answers: Answers) -> None:
+    """Have the lists read that the answers call for, while the questions go on."""
+    if reading := library.begin(dict(answers)):
+        threading.Thread(target=reading, daemon=True).start()
+
+
+def _ask(question: Question, answers: Answers, library: Library, *, first: bool = False) -> bool:
     """Ask until the answer is good, saving each; False to go back."""
     _say("")
     _say(question.why, indent="  ")
-    for choice in question.choices(answers):
+    for choice in hints.choices(question, answers, library.known(answers)):
         if choice.means:
             _say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
     while True:
-        text = _prompt(question, answers, "< Leave (answers kept)" if first else "< Back")
+        text = _prompt(question, answers, library, "< Leave (answers kept)" if first else "< Back")
         if text is None:
             return False
+        if hints.offered(question) and text.strip().startswith(SEARCH):
+            _find(question, answers, library, text.strip().removeprefix(SEARCH))
+            continue
         answers.give(question.key, text)
-        said = question.problem(answers)
-        if not said:
+        hint = hints.hint(question, answers, library.known(answers))
+        if said := question.problem(answers):
+            _say(f"Not possible: {text!r}. {said}{hints.meant(hint.near)}", indent="  ")
+        elif not hint.doubt or _accept(question, answers, hint):
+            if hint.text and not hint.doubt:
+                _say(hint.text, indent="  ")
             return True
-        _say(f"Not possible: {text!r}. {said}", indent="  ")
 
 
-def _prompt(question: Question, answers: Answers, back: str) -> str | None:
+def _accept(question: Question, answers: Answers, hint: Hint) -> bool:
+    """Whether a doubtful answer is good by now: kept, or what was meant put in its place."""
+    _say(f"Perhaps not: {hint.text}", indent="  ")
+    rows = [("Keep it as it is", "keep", ""), ("Type it again", "again", "")]
+    if hint.near:
+        rows.insert(0, (f"Take {hint.near} instead", "near", ""))
+    match _choose("What now?", rows):
+        case "near":
+            text = question.answer(answers)
+            answers.give(question.key, text.replace(hint.word, hint.near))
+            return True
+        case "keep":
+            return True
+        case _:
+            return False
+
+
+def _find(question: Question, answers: Answers, library: Library, words: str) -> None:
+    """Say which answers there are that have these words."""
+    known = library.known(answers)
+    found = hints.search(question, answers, known, words, _MOST + 1)
+    for offer in found[:_MOST]:
+        _say(f"{offer.value}: {offer.means}".rstrip(": "), indent="  ", hang="    ")
+    if not found:
+        _say(known.state or "Nothing is called so.", indent="  ")
+    elif len(found) > _MOST:
+        _say(f"These are the first {_MOST}; more words after {SEARCH} find fewer.", indent="  ")
+
+
+def _prompt(question: Question, answers: Answers, library: Library, back: str) -> str | None:
     """One answer as text; None to go back."""
     now = question.answer(answers)
     match question.kind:
         case "choice":
-            rows = [(c.title, c.value, c.unavailable) for c in question.choices(answers)]
+            choices = hints.choices(question, answers, library.known(answers))
+            rows = [(c.title, c.value, c.unavailable) for c in choices]
             chosen = _choose(question.text, [*rows, (back, BACK, "")], now)
             return None if chosen == BACK else chosen
         case "lines":
             return _lines(question, answers, now, back)
         case _:
             like = f"{_example(question)}; " if question.example and not now else ""
-            text = _type(question.text, now, f"{like}{BACK} goes back")
+            find = f"{SEARCH}WORD searches; " if hints.offered(question) else ""
+            text = _type(question.text, now, f"{like}{find}{BACK} goes back")
             return None if text.strip() == BACK else text
 
 
@@ -198,18 +250,18 @@ def _lines(question: Question, answers: Answers, now: str, back: str) -> str | N
 # --- review -------------------------------------------------------------------------------------
 
 
-def _review(answers: Answers) -> int:
+def _review(answers: Answers, library: Library, machine: Machine) -> int:
     """Show what the answers lead to and do what is chosen, until that ends the wizard."""
     code = 0
-    machine = look_around()
     while True:
         seen = _look(answers, machine)
         _show(seen, machine)
+        _doubt(answers, library)
         match _decide(seen):
-            case "build" if seen.recipe:
-                code = _attempt(seen.recipe)
+            case "build" | "afresh" as way if seen.recipe:
+                code = _attempt(seen.recipe, fresh=way == "afresh")
                 if code == 130:
-                    return _leave(130)
+                    return _leave(answers, 130)
                 if code in {0, 3}:
                     answers.clear()
                     return code
@@ -217,10 +269,14 @@ def _review(answers: Answers) -> int:
                 _install(seen.forecast.lacking)
             case "save" if seen.recipe:
                 _save(seen.recipe)
+            case "export" if seen.plan:
+                _export(seen.plan)
+            case "open":
+                _open(answers)
             case "change":
-                _change(answers)
+                _change(answers, library)
             case _:
-                return _leave(code)
+                return _leave(answers, code)
 
 
 def _look(answers: Answers, machine: Machine) -> Outlook:
@@ -247,8 +303,21 @@ def _show(seen: Outlook, machine: Machine) -> None:
         _say(_row(state), indent="  ", hang=" " * 31)
     _say(f"Archive: {seen.output / seen.plan.archive}")
     _say(f"Runs as: {machine.privilege.why}")
-    _say(f"Needs about {size(seen.forecast.needs)}; {size(seen.forecast.free)} are free.")
+    _tell_space(seen)
     _tell(seen.troubles)
+
+
+def _doubt(answers: Answers, library: Library) -> None:
+    """Say which answers can be built with, and are probably not what was meant."""
+    wrong = questions.problems(answers)
+    asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
+    for key, said in hints.doubts(asked.values(), answers, library.known(answers)).items():
+        _say(f"Perhaps not meant so: {asked[key].text}: {said}")
+
+
+def _tell_space(seen: Outlook) -> None:
+    if seen.forecast:
+        _say(f"Needs about {size(seen.forecast.needs)}; {size(seen.forecast.free)} are free.")
 
 
 def _row(state: StepState) -> str:
@@ -265,10 +334,17 @@ def _decide(seen: Outlook) -> str:
     while True:
         chosen = _choose("What next?", _ways(seen))
         if chosen == "commands" and seen.plan:
-            # Whole and unwrapped: they are to be read, and pasted, as they run.
-            sys.stdout.write(f"\n{sanitise(render.text(seen.plan))}\n")
+            _commands(seen.plan)
             continue
         return chosen
+
+
+def _commands(plan: Plan) -> None:
+    """Every command whole and unwrapped, to be read and pasted; then the document's own."""
+    sys.stdout.write(f"\n{sanitise(render.text(plan))}\n")
+    for step in (step for step in plan.steps if step.document):
+        own = textwrap.indent(sanitise(step.document), "      ")
+        sys.stdout.write(f"{step.name}, in the document's own commands:\n{own}\n\n")
 
 
 def _ways(seen: Outlook) -> list[Row]:
@@ -278,15 +354,21 @@ def _ways(seen: Outlook) -> list[Row]:
         if lacking := seen.forecast.lacking:
             ways.append((f"Install {', '.join(sorted(lacking))}", "install", ""))
         ways += [("Show every command", "commands", ""), ("Save recipe", "save", "")]
-    return [*ways, ("Change an answer", "change", ""), ("Leave (answers kept)", "", "")]
+    ways.append(("Change an answer", "change", ""))
+    if seen.plan:
+        ways.append(("Export a script that does the same", "export", ""))
+    ways.append(("Open a recipe", "open", ""))
+    if seen.forecast and seen.forecast.first and not seen.troubles:
+        ways.append(("Build afresh: every step again, with today's packages", "afresh", ""))
+    return [*ways, ("Leave (answers kept)", "", "")]
 
 
-def _attempt(recipe: Recipe) -> int:
+def _attempt(recipe: Recipe, *, fresh: bool) -> int:
     """Build, telling what happens; the exit code."""
     try:
         build = builds.open_for(recipe, Path.cwd())
         _say("Ctrl-C stops it; what is finished is kept.")
-        return follow.foreground(build, fresh=False, as_json=False)
+        return follow.foreground(build, fresh=fresh, as_json=False)
     except ZwizardError as error:
         _complain(error)
         return error.exit_code
@@ -302,37 +384,64 @@ def _install(names: frozenset[str]) -> None:
 
 def _save(recipe: Recipe) -> None:
     """Write the recipe to a file that the user names."""
-    name = f"{recipe.name}.toml"
+    if name := _write(f"{recipe.name}.toml", lambda file: _portable(recipe, file).to_toml()):
+        _say(f"Saved: `zwizard build {name}` builds it.")
+
+
+def _export(plan: Plan) -> None:
+    """Write the script to a file that the user names."""
+    if name := _write(f"{plan.name}.sh", lambda _: render.script(plan)):
+        _say(f"Saved: `bash {name} DIRECTORY ARCHIVE`, as root, does all of this on its own.")
+
+
+def _write(name: str, text: Callable[[Path], str]) -> str:
+    """Write what ``text`` gives for a file that the user names; its name, "" if there is none."""
     while True:
         name = _type("Save as", name, f"{BACK} goes back").strip()
         if name == BACK:
-            return
+            return ""
         try:
-            if _saved(recipe, builds.place(name, Path.cwd())):
-                _say(f"Saved: `zwizard build {name}` builds it.")
-                return
+            if _written(builds.place(name, Path.cwd()), text):
+                return name
         except OSError as error:
             _say(f"Not possible: {name}: {error.strerror}.", indent="  ")
         except UsageError as error:
             _complain(error)
 
 
-def _saved(recipe: Recipe, file: Path) -> bool:
-    """Whether ``recipe`` is written to ``file`` by now; False if another name is wanted."""
+def _written(file: Path, text: Callable[[Path], str]) -> bool:
+    """Whether ``file`` is written by now; False if another name is wanted."""
     rows = (("Replace it", "yes", ""), ("Name another", "no", ""))
     if file.is_dir():
         _say(f"Not possible: {file} is a directory.", indent="  ")
         return False
     if file.exists() and _choose(f"{file.name} is there already", rows) == "no":
         return False
-    if file.parent != Path.cwd().resolve():
-        # What is relative to here must not become relative to there.
-        recipe = _settled(recipe, Path.cwd())
-    paths.write_atomically(file, recipe.to_toml())
+    paths.write_atomically(file, text(file))
     return True
 
 
-def _change(answers: Answers) -> None:
+def _portable(recipe: Recipe, file: Path) -> Recipe:
+    """What is relative to here must not become relative to there."""
+    return recipe if file.parent == Path.cwd().resolve() else _settled(recipe, Path.cwd())
+
+
+def _open(answers: Answers) -> None:
+    """Take the answers of a recipe that the user names."""
+    name = ""
+    while True:
+        name = _type("Recipe", name, f"a file; {BACK} goes back").strip()
+        if name in {"", BACK}:
+            return
+        try:
+            answers.take(_opened(builds.place(name, Path.cwd())))
+        except UsageError as error:
+            _complain(error)
+        else:
+            return
+
+
+def _change(answers: Answers, library: Library) -> None:
     """Let the user pick one question and answer it anew."""
     asked = {question.key: question for question in questions.asked(answers)}
     rows = [
@@ -342,7 +451,7 @@ def _change(answers: Answers) -> None:
     wrong = next(iter(questions.problems(answers)), None)
     chosen = _choose("Which answer?", [*rows, ("< Back", BACK, "")], wrong)
     if chosen != BACK:
-        _ask(asked[chosen], answers)
+        _ask(asked[chosen], answers, library)
 
 
 def _shown(question: Question, answers: Answers) -> str:

@@ -25,13 +25,12 @@ Fetch = Callable[[str, str], Catalogue]
 class Library:
     """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
 
-    ``fetch`` reads the list of a mirror and a suite, ``clock`` tells the time since 1970.
+    ``fetch`` reads the list of a mirror and a suite (:func:`archive.fetch` unless another is
+    given), ``clock`` tells the time since 1970.
     """
 
-    def __init__(
-        self, fetch: Fetch = archive.fetch, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._fetch, self._clock = fetch, clock
+    def __init__(self, fetch: Fetch | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._fetch, self._clock = fetch or archive.fetch, clock
         self._read: dict[tuple[str, str], Catalogue] = {}
         self._reading: set[tuple[str, str]] = set()
         self._failed: dict[tuple[str, str], tuple[float, str]] = {}
