@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -417,27 +418,81 @@ def test_a_place_that_cannot_be_built_to_is_told_before_the_build(
     assert f"Problem: {here / 'file'} is not a directory Remedy: Choose another dir" in said
 
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right it may ask")
 needs_mmdebstrap = pytest.mark.skipif(
     not doctor.find("mmdebstrap"), reason="mmdebstrap is not here"
 )
 
 
-@needs_mmdebstrap
-def test_a_build_that_fails_is_told_and_the_answers_can_be_changed(
-    keyboard: PipeInput, capsys: Capture, tmp_path: Path
-) -> None:
-    """A real build by the real runner, from a mirror that is an empty directory."""
+def failing(tmp_path: Path) -> Recipe:
+    """What a real runner fails to build: its mirror is an empty directory."""
     (tmp_path / "mirror").mkdir()
-    all_kept(Recipe(name="web", source=Source(mirror=f"file://{tmp_path}/mirror")))
-    change = "4" + ENTER + DOWN + ENTER + CLEAR + "other" + ENTER
-    press(keyboard, ENTER, ENTER, change, LEAVE)
+    return Recipe(name="web", source=Source(mirror=f"file://{tmp_path}/mirror"))
+
+
+RETRY, CHANGE_IT, SHELL, REPORT = ("1" + ENTER, "2" + ENTER, "3" + ENTER, "4" + ENTER)
+
+
+@needs_mmdebstrap
+def test_a_build_that_fails_is_a_place_to_work(
+    keyboard: PipeInput, capsys: Capture, here: Path, tmp_path: Path
+) -> None:
+    all_kept(failing(tmp_path))
+    press(keyboard, ENTER, ENTER, RETRY, REPORT, CHANGE_IT + "x" + ENTER, LEAVE)
     assert plain.new(None) == 1
     said = capsys.readouterr().out
     assert "Ctrl-C stops it; what is finished is kept." in said
-    assert "✗ bootstrap" in said
-    assert "== Review: other," in said
-    assert given()["name"] == "other"
+    assert said.count("● bootstrap") == 2  # it was tried again
+    assert said.count("Probably: The mirror has no ") == 2
+    (report,) = here.glob("web-report-*.tar.gz")
+    assert f"saved to {report}" in said
+    assert given()["source.mirror"] == f"file://{tmp_path}/mirrorx"
+    assert said.count("== Review: web,") == 2  # and back to it
     assert not builds.find("web").running()
+    assert "\x1b" not in said
+
+
+@needs_mmdebstrap
+@needs_root
+def test_the_tree_of_the_step_that_failed_can_be_entered(
+    keyboard: PipeInput, capfd: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = tmp_path / "typed"
+    typed.write_text('echo "root: $ROOT"\n')
+    all_kept(failing(tmp_path))
+    press(keyboard, ENTER, ENTER, SHELL, UP + ENTER, LEAVE)
+    before = os.dup(0)
+    with typed.open() as file:
+        os.dup2(file.fileno(), 0)
+    try:
+        assert plain.new(None) == 1
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    said = capfd.readouterr().out
+    assert "What you change is thrown away when you leave" in said
+    assert "/tree/root\n" in said.partition("root: ")[2]
+
+
+@needs_mmdebstrap
+def test_a_picked_build_that_fails_leads_to_its_answers(
+    keyboard: PipeInput, capsys: Capture, here: Path, tmp_path: Path
+) -> None:
+    build = new_build("web", here, failing(tmp_path))
+    press(keyboard, CHANGE_IT + "x" + ENTER, LEAVE)
+    assert plain.go_on(build) == 0
+    said = capsys.readouterr().out
+    assert "✗ bootstrap" in said
+    assert given()["source.mirror"] == f"file://{tmp_path}/mirrorx"
+
+
+@needs_mmdebstrap
+@pytest.mark.parametrize(("keys", "code"), [(UP + ENTER, 1), ("", 1)], ids=["leave", "line dead"])
+def test_a_failure_can_be_left_as_it_is(
+    keyboard: PipeInput, here: Path, tmp_path: Path, keys: str, code: int
+) -> None:
+    press(keyboard, keys)
+    assert plain.go_on(new_build("web", here, failing(tmp_path))) == code
 
 
 # --- the picker ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,6 +46,16 @@ def _recipe(path: Path) -> tuple[Recipe, Path]:
     if path == Path("-"):
         return Recipe.from_toml(sys.stdin.read(), "standard input"), Path.cwd()
     return Recipe.load(path), path.resolve().parent
+
+
+def _size(text: str | None) -> int | None:
+    """The bytes that --disk-size means."""
+    from zwizard.recipe import parse_size
+
+    try:
+        return parse_size(text) if text else None
+    except ValueError:
+        raise UsageError(f"--disk-size {text} is not a size", "For example 5GiB.") from None
 
 
 class _Group(click.Group):
@@ -135,9 +146,10 @@ def resume(build: str | None, *, as_json: bool) -> int:
 
     if build is None:
         _need_terminal("name the BUILD: zwizard list shows them")
-        from zwizard.plain import pick
+        from zwizard.plain import go_on, pick
 
-        build = pick()
+        picked = builds.find(pick())
+        return _follow(picked, fresh=False, as_json=True) if as_json else go_on(picked)
     return _follow(builds.find(build), fresh=False, as_json=as_json)
 
 
@@ -278,7 +290,8 @@ def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
 @click.option("--disk-size", help="The disk that will be rented, such as 5GiB (image).")
 @click.option("--entrypoint", help="What the deployment starts (container).")
 @click.option("--report", type=click.Path(path_type=Path), help="Write it to FILE.md or .html.")
-@click.option("--explain", metavar="RULE", help="Say what a rule is about, and check nothing.")
+@click.option("--explain", metavar="[RULE]", is_flag=False, flag_value="",
+              help="Say what a rule is about, or list all, and check nothing.")  # fmt: skip
 @_JSON
 def check(
     path: Path | None,
@@ -295,27 +308,49 @@ def check(
     PATH is a directory, a .tar.gz or a disk image, whoever made it.
     """
     from zwizard import checklist
-    from zwizard.recipe import parse_size
+    from zwizard.engine import proofs
+    from zwizard.text import sanitise
 
-    if explain:
-        click.echo(checklist.explain_rule(explain))
+    if explain is not None:
+        told = checklist.explain_rule(explain) if explain else checklist.list_rules()
+        click.echo(told, nl=False)
         return 0
     if path is None:
         raise UsageError("what is to be checked?", "Name a directory, a .tar.gz or an image.")
-    try:
-        rented = parse_size(disk_size) if disk_size else None
-    except ValueError:
-        raise UsageError(f"--disk-size {disk_size} is not a size", "For example 5GiB.") from None
+    rented = _size(disk_size)
     if report:
         checklist.check_name(report)
     found = checklist.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
     if report:
         checklist.write_report(found, report)
+    proof = proofs.proof_of_file(path) if found.ready else None
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=1))
+        proven = {"proven": proof is not None and proof.proven}
+        click.echo(json.dumps(found.to_json() | proven, indent=1))
     else:
         click.echo(checklist.render_text(found), nl=False)
+        if proof:
+            click.echo(sanitise(proofs.told(proof, time.time())))
     return 0 if found.ready else 3
+
+
+@zwizard.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds it may take in all.")
+@click.option("--entrypoint", default="", help="What the deployment starts instead of init.")
+@click.option("--disk-size", help="The disk that is rented, such as 5GiB (image).")
+@_JSON
+def boot(
+    path: Path, *, timeout: float | None, entrypoint: str, disk_size: str | None, as_json: bool
+) -> int:
+    """Boot an image as Zero-OS would, and prove that it comes up.
+
+    PATH is a directory, a .tar.gz or an image.raw; it is not touched.
+    """
+    from zwizard.boot import follow
+    from zwizard.boot.runs import Wish
+
+    return follow.foreground(Wish(path, timeout, entrypoint, _size(disk_size)), as_json=as_json)
 
 
 @zwizard.command()

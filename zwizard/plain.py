@@ -15,7 +15,8 @@ import questionary
 
 from zwizard import hints, paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import builds, doctor, follow, listing, outlook, status
+from zwizard.engine import builds, bundle, doctor, follow, listing, outlook, shell, status
+from zwizard.engine.builds import Build
 from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, Outlook, look_around
 from zwizard.engine.preflight import StepState, Trouble
@@ -36,15 +37,18 @@ _KEPT = "Your answers are kept: `zwizard new --plain` goes on with them."
 Row = tuple[str, str, str]  # what is shown, its value, and why it cannot be chosen (or "")
 
 
-def new(recipe: Path | None) -> int:
+def new(recipe: Path | None, key: str = "") -> int:
     """Ask everything, show what would run, and build; the exit code.
 
-    ``recipe``: a file whose answers to begin with. Answers are kept whenever and however it ends.
+    ``recipe``: a file whose answers to begin with; ``key``: the question to ask first, if any.
+    Answers are kept whenever and however it ends.
     """
     _prepare()
     answers, library, machine = Answers.open(paths.draft()), Library(), look_around()
     try:
         _begin(answers, recipe)
+        if asked := next((q for q in questions.asked(answers) if q.key == key), None):
+            _ask(asked, answers, library)
         _tell_space(outlook.of(answers, machine))
         if _ask_all(answers, library):
             return _review(answers, library, machine)
@@ -259,7 +263,7 @@ def _review(answers: Answers, library: Library, machine: Machine) -> int:
         _doubt(answers, library)
         match _decide(seen):
             case "build" | "afresh" as way if seen.recipe:
-                code = _attempt(seen.recipe, fresh=way == "afresh")
+                code = _attempt(seen.recipe, answers, library, fresh=way == "afresh")
                 if code == 130:
                     return _leave(answers, 130)
                 if code in {0, 3}:
@@ -363,15 +367,18 @@ def _ways(seen: Outlook) -> list[Row]:
     return [*ways, ("Leave (answers kept)", "", "")]
 
 
-def _attempt(recipe: Recipe, *, fresh: bool) -> int:
-    """Build, telling what happens; the exit code."""
+def _attempt(recipe: Recipe, answers: Answers, library: Library, *, fresh: bool) -> int:
+    """Build, telling what happens; the exit code. A failure may lead to a question."""
     try:
         build = builds.open_for(recipe, Path.cwd())
-        _say("Ctrl-C stops it; what is finished is kept.")
-        return follow.foreground(build, fresh=fresh, as_json=False)
+        code, key = _attend(build, fresh=fresh)
     except ZwizardError as error:
         _complain(error)
         return error.exit_code
+    asked = next((q for q in questions.asked(answers) if q.key == key), None)
+    if asked:
+        _ask(asked, answers, library)
+    return code
 
 
 def _install(names: frozenset[str]) -> None:
@@ -458,6 +465,57 @@ def _shown(question: Question, answers: Answers) -> str:
     text = question.answer(answers)
     titles = {choice.value: choice.title for choice in question.choices(answers)}
     return titles.get(text, text) or "(none)"
+
+
+# --- a build ------------------------------------------------------------------------------------
+
+
+def go_on(build: Build) -> int:
+    """Go on with ``build``, telling what happens, and do what is chosen when it fails."""
+    try:
+        code, key = _attend(build)
+    except EOFError:
+        return 1
+    return new(build.recipe_file, key) if key else code
+
+
+def _attend(build: Build, *, fresh: bool = False) -> tuple[int, str]:
+    """Build until it ends well or the user has enough; the exit code, and what to ask anew."""
+    _say("Ctrl-C stops it; what is finished is kept.")
+    while True:
+        code = follow.foreground(build, fresh=fresh, as_json=False)
+        if code != 1:
+            return code, ""
+        way, key = _after_failure(build)
+        if way != "retry":
+            return code, key if way == "change" else ""
+        fresh = False
+
+
+def _after_failure(build: Build) -> tuple[str, str]:
+    """What is to be done about a failure, and the answer behind it: retry, change, or nothing."""
+    told = status.of(build)
+    key = status.answer_behind(told, build.recipe())
+    question = next((q for q in questions.QUESTIONS if q.key == key), None)
+    step = told.step.name if told.step else ""
+    rows: list[Row] = [(f"Retry {step}".rstrip(), "retry", "")]
+    if question:
+        rows.append((f"Change the answer: {question.text}", "change", ""))
+    if step:
+        rows.append((f"Open a shell in the tree of {step}", "shell", ""))
+    rows += [("Write a bug report to a file", "bundle", ""), ("Leave it", BACK, "")]
+    while True:
+        _say("")
+        chosen = _choose("It failed. What next?", rows)
+        try:
+            if chosen == "shell":
+                shell.enter(build, step)
+            elif chosen == "bundle":
+                sys.stdout.write(sanitise(bundle.describe(bundle.make(build, Path.cwd()))) + "\n")
+            else:
+                return chosen, key
+        except ZwizardError as error:
+            _complain(error)
 
 
 # --- the terminal -------------------------------------------------------------------------------

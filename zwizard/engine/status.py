@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from zwizard import plan, questions
 from zwizard.engine.builds import Build
 from zwizard.engine.journal import Event, replay
 from zwizard.recipe import Recipe
@@ -162,6 +163,18 @@ def settle(status: Status, build: Build) -> Status:
     if not running and status.state == "running":
         return replace(status.stopped(), state="interrupted")
     return status
+
+
+def answer_behind(told: Status, recipe: Recipe) -> str:
+    """The key of the answer that most likely caused the failure; "" if no question decides it.
+
+    The likely cause names it; where none is known, it is the first that the step hangs on.
+    """
+    name = told.step.name if told.step else ""
+    step = next((step for step in plan.make(recipe).steps if step.name == name), None)
+    asked = {question.key for question in questions.QUESTIONS}
+    keys = (told.key, *(step.answers if step else ()))
+    return next((key for key in keys if key in asked), "")
 
 
 def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, object]:

@@ -16,8 +16,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard import plan
-from zwizard.engine import builds, pace, preflight
+from zwizard.engine import builds, pace, preflight, status
 from zwizard.engine.builds import Build
 from zwizard.engine.listing import WORDS
 from zwizard.engine.status import Status, StepState, StepStatus
@@ -27,7 +26,7 @@ from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
 from zwizard.tui.show import MUTED, block, fit, join, mark, plain
-from zwizard.tui.walk import REVIEW, question_of
+from zwizard.tui.walk import question_of
 from zwizard.tui.watch import BuildWatch
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile
@@ -253,15 +252,15 @@ class Building(View[None]):
         """Open its answers again, at the question that decides the step that failed."""
         try:
             recipe = self.build.recipe()
-            page, key = _decided_by(self.build, self.status)
+            question = question_of(status.answer_behind(self.status, recipe))
         except ZwizardError as error:
             self.zwizard.complain(error)
             return
         walk = await self.zwizard.take(recipe)
-        if walk and page == REVIEW:
-            self.zwizard.review(walk)
+        if walk and question:
+            self.zwizard.turn_to(walk, question.page, question.key)
         elif walk:
-            self.zwizard.turn_to(walk, page, key)
+            self.zwizard.review(walk)
 
     def action_checklist(self) -> None:
         """What the archive came to."""
@@ -478,16 +477,3 @@ def _what_failed(told: Status) -> str:
     if told.command and error.endswith(told.command):
         error = error.removesuffix(told.command).rstrip(": ")
     return error or WORDS[told.state]
-
-
-def _decided_by(build: Build, told: Status) -> tuple[str, str]:
-    """The page and question of the answer that caused the failure; else the review.
-
-    The likely cause names it; where none is known, it is the first that the step hangs on.
-    """
-    name = told.step.name if told.step else ""
-    steps = plan.make(build.recipe()).steps
-    step = next((s for s in steps if s.name == name), None)
-    asked = (question_of(key) for key in (told.key, *(step.answers if step else ())))
-    question = next((q for q in asked if q), None)
-    return (question.page, question.key) if question else (REVIEW, "")
