@@ -15,12 +15,12 @@ _THEME_LINE = re.compile(r"^theme\s*=.*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Preferences:
-    """``theme`` is one of THEMES; ``keys`` are the keys of an action, by its name.
+    """``theme`` is one of THEMES, or "" for what suits the terminal; ``keys`` by action's name.
 
     ``complaints`` say what in the file was passed over, and why.
     """
 
-    theme: str = THEMES[0]
+    theme: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
 
@@ -38,10 +38,10 @@ def load() -> Preferences:
         f"{path}: there is no {name!r}; allowed: theme, keys"
         for name in sorted(data.keys() - {"theme", "keys"})
     ]
-    theme = data.get("theme", THEMES[0])
-    if theme not in THEMES:
+    theme = data.get("theme", "")
+    if theme not in ("", *THEMES):
         complaints.append(f"{path}: theme = {theme!r}; allowed: {', '.join(THEMES)}")
-        theme = THEMES[0]
+        theme = ""
     keys = data.get("keys", {})
     if not isinstance(keys, dict):
         complaints.append(f"{path}: keys = {keys!r}; allowed: a table of names and keys")

@@ -155,7 +155,7 @@ async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", started.append)
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")
@@ -168,7 +168,7 @@ async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
 async def test_a_build_that_does_not_start_says_so_and_keeps_the_answers(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> None:
+    def broken(build: Build, fresh: bool) -> None:
         raise ZwizardError("the runner ended at once", "Try sudo.")
 
     monkeypatch.setattr(app_module, "_start", broken)

@@ -49,7 +49,7 @@ from zwizard.tui.screens.review import Review
 from zwizard.tui.show import block, plain
 from zwizard.tui.themes import CONTRAST, THEMES
 from zwizard.tui.walk import NAMES as PAGE_NAMES
-from zwizard.tui.walk import REVIEW, Walk, settled
+from zwizard.tui.walk import REVIEW, Walk, settled, to_keep
 from zwizard.tui.widgets.keys import NAMES, named, shown
 
 _EVERY = 1.0  # seconds between looks at which builds run
@@ -322,17 +322,22 @@ class ZwizardApp(App[None]):
             self.complain(error)
             return
         said = "`zwizard build FILE` builds it, `zwizard new --from FILE` opens it again."
-        await self.save(f"{recipe.name}.toml", "Save the recipe", said, recipe.to_toml())
+        await self.save(
+            f"{recipe.name}.toml",
+            "Save the recipe",
+            said,
+            lambda path: to_keep(recipe, path.parent).to_toml(),
+        )
 
-    async def save(self, name: str, title: str, said: str, text: str) -> None:
-        """Ask for a file, and write ``text`` to it."""
+    async def save(self, name: str, title: str, said: str, text: Callable[[Path], str]) -> None:
+        """Ask for a file, and write to it the ``text`` for it."""
         path = await self.push_screen_wait(
             AskPath(title, said, name, _not_writable, lambda p: "it exists" * p.exists())
         )
         if path is None:
             return
         try:
-            await in_background(lambda: paths.write_atomically(path, text))
+            await in_background(lambda: paths.write_atomically(path, text(path)))
         except OSError as error:
             self.complain(error)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,10 +81,19 @@ def question_of(key: str) -> Question | None:
 
 def settled(recipe: Recipe, beside: Path) -> Recipe:
     """``recipe``, read from a file in ``beside``, as it is meant from the working directory."""
-    from dataclasses import replace
-
     directory = Path(recipe.output.directory).expanduser()
     if directory.is_absolute() or beside.resolve() == Path.cwd():
         return recipe
-    output = replace(recipe.output, directory=str((beside / directory).resolve()))
-    return replace(recipe, output=output)
+    return _going_to(recipe, (beside / directory).resolve())
+
+
+def to_keep(recipe: Recipe, beside: Path) -> Recipe:
+    """``recipe``, as it is meant from the working directory, to be read from one in ``beside``."""
+    directory = Path(recipe.output.directory).expanduser()
+    if directory.is_absolute() or beside.resolve() == Path.cwd():
+        return recipe
+    return _going_to(recipe, directory.resolve())
+
+
+def _going_to(recipe: Recipe, directory: Path) -> Recipe:
+    return replace(recipe, output=replace(recipe.output, directory=str(directory)))

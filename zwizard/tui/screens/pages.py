@@ -34,7 +34,7 @@ PAGE_KEYS = tuple(
         f"page('{name}')",
         "Page",
         show=number == 1,  # one stands for all of them
-        key_display=f"Alt+1…{len(NAMES)}" if number == 1 else f"Alt+{number}",
+        key_display=f"Alt+1–{len(NAMES)}" if number == 1 else f"Alt+{number}",
         tooltip=TITLES[name],
         priority=True,  # a line being typed into would take the digit for text
     )

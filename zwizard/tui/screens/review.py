@@ -49,6 +49,9 @@ class Review(View[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", "Back"),
         Binding("f5", "build", "Build"),
+        Binding(
+            "f9", "afresh", "Afresh", tooltip="Build with today's packages: no step is reused"
+        ),
         Binding("f6", "install", "Install tools", tooltip="Install the programs that are missing"),
         Binding("s", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
         Binding("x", "export", "Export script", tooltip="A bash script that does the same"),
@@ -112,6 +115,8 @@ class Review(View[None]):
         match action:
             case "save" | "export" | "copy" | "build":
                 return bool(seen and seen.recipe)
+            case "afresh":
+                return bool(seen and seen.forecast and seen.forecast.first)
             case "install":
                 return bool(seen and seen.forecast and seen.forecast.lacking)
             case _:
@@ -151,9 +156,16 @@ class Review(View[None]):
 
     # --- building ---
 
-    @work
-    async def action_build(self) -> None:
+    def action_build(self) -> None:
         """Start the build, and watch it."""
+        self._build(fresh=False)
+
+    def action_afresh(self) -> None:
+        """The same with every step made anew."""
+        self._build(fresh=True)
+
+    @work
+    async def _build(self, *, fresh: bool) -> None:
         seen = self._seen
         if self._starting or not (seen and seen.recipe):
             return
@@ -166,7 +178,7 @@ class Review(View[None]):
         self._starting = True
         try:
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
-            if await self.zwizard.start_build(build):
+            if await self.zwizard.start_build(build, fresh=fresh):
                 self.walk.answers.clear()  # they are in the build's recipe now
                 self.zwizard.show_build(build)
         except (ZwizardError, OSError) as error:
@@ -201,7 +213,7 @@ class Review(View[None]):
             made = self._seen.plan
             text = "A bash script that does all of this on its own; run it as root."
             await self.zwizard.save(
-                f"{made.name}.sh", "Export a script", text, render.script(made)
+                f"{made.name}.sh", "Export a script", text, lambda _: render.script(made)
             )
 
     def action_copy(self) -> None:
