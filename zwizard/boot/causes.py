@@ -88,7 +88,8 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (
             r"No init found\. Try passing init=|No working init found"
             r"|switch_root: (?:can't execute|failed to execute)"
-            r"|Target filesystem doesn't have (?:requested )?/",
+            r"|Target filesystem doesn't have (?:requested )?/"
+            r"|run-init: can't execute '/sbin/init'|can't access tty; job control turned off",
             "init",
             "The root is mounted, and there is no program at its /sbin/init.",
             "init-present",
@@ -142,8 +143,8 @@ NO_CONSOLE = Cause(
 )
 NO_CLOUD_INIT = Cause(
     "cloud-init",
-    "The machine asks for a login, and cloud-init did not run: without it there is no address,"
-    " no host name and no key.",
+    "The machine is up, and cloud-init did not run: without it there is no address, no host name"
+    " and no key.",
     "cloud-init-enabled",
 )
 NO_NETWORK = Cause(
@@ -160,9 +161,10 @@ NO_SHUTDOWN = Cause("shutdown", "It was told to power off, and did not.", "")
 RESET = Cause("kernel", "The machine reset itself without a word about why.", "")
 
 
-def diagnose(shown: str) -> Cause | None:
-    """The cause that a console, or what QEMU said, shows; None where it is not known."""
+def diagnose(shown: str) -> tuple[Cause, str] | None:
+    """The cause that a console, or what QEMU said, shows, and the line that shows it."""
     for pattern, cause in _CAUSES:
-        if pattern.search(shown):
-            return cause
+        if found := pattern.search(shown):
+            begin = shown.rfind("\n", 0, found.start()) + 1
+            return cause, shown[begin:].partition("\n")[0]
     return None

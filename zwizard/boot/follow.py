@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 
@@ -14,6 +16,8 @@ from zwizard.engine.sandbox import privilege
 from zwizard.text import duration, sanitise
 
 _Teller = Callable[[Event], None]
+_EVIDENCE = 100  # characters of it in a line; the report has all
+_STAMP = re.compile(r"^\[ *\d+\.\d+\] ")  # of the guest's kernel
 _POLL = 0.1  # seconds between looks at the journal
 
 
@@ -77,7 +81,8 @@ def _lines(event: Event) -> list[str]:
             return [f"  by {event['accelerator']}: {event['why']}"]
         case "proof-stage":
             mark, at = report.MARKS[event["outcome"]], duration(event["seconds"])
-            return [f"{mark} {event['stage']:<11}{at:>12}   {event['evidence']}"]
+            said = textwrap.shorten(_STAMP.sub("", event["evidence"]), _EVIDENCE, placeholder=" …")
+            return [f"{mark} {event['stage']:<11}{at:>12}   {said}"]
         case "proof-failed" | "proof-interrupted":
             return [f"✗ {event['error']}", *filter(None, [f"  {event['hint']}"])]
         case "proof-cancelled":

@@ -129,7 +129,7 @@ def _drive(name: str, file: str, more: str = "") -> tuple[str, ...]:
 def _user_network() -> str:
     # Port 0 is a free one, which QEMU tells when it is asked.
     forward = f"tcp:127.0.0.1:0-{ADDRESS.ip}:22"
-    return f"net={NETWORK.network},host={GATEWAY},hostfwd={forward}"
+    return f"ipv6=off,net={NETWORK.network},host={GATEWAY},hostfwd={forward}"
 
 
 def _escaped(path: str) -> str:

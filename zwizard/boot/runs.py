@@ -19,6 +19,7 @@ from pathlib import Path
 
 from zwizard import paths
 from zwizard.engine import doctor, journal, proofs
+from zwizard.engine.layers import discard
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError, ZwizardError, describe_os_error
 
@@ -50,6 +51,11 @@ class Run:
     def journal(self) -> Path:
         """The journal."""
         return self.directory / "journal.jsonl"
+
+    @property
+    def wish(self) -> Path:
+        """What was asked for."""
+        return self.directory / "wish.json"
 
     @property
     def console(self) -> Path:
@@ -111,13 +117,14 @@ def start(wish: Wish) -> Proving:
     if right.mode == "none":
         raise ZwizardError(right.why, right.remedy)
     run = _new_run(artefact)
+    _forget_unfinished(run, artefact)
     told = {
         "artefact": str(artefact),
         "timeout": wish.timeout,
         "entrypoint": wish.entrypoint,
         "disk_size": wish.disk_size,
     }
-    (run.directory / "wish.json").write_text(json.dumps(told), "utf-8")
+    run.wish.write_text(json.dumps(told), "utf-8")
     _works().mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
     with run.log.open("wb") as output:
         process = subprocess.Popen(
@@ -153,6 +160,16 @@ def _new_run(artefact: Path) -> Run:
     directory = Path(tempfile.mkdtemp(prefix=f"{artefact.name.partition('.')[0][:30]}-", dir=home))
     directory.chmod(0o755)
     return Run(directory)
+
+
+def _forget_unfinished(fresh: Run, artefact: Path) -> None:
+    """Remove what proofs of ``artefact`` have kept that were stopped, or could not be done."""
+    for entry in fresh.directory.parent.iterdir():
+        run = Run(entry)
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            ours = json.loads(run.wish.read_text("utf-8"))["artefact"] == str(artefact)
+            if ours and not run.report.exists() and not run.work.exists():
+                discard(entry)
 
 
 def _ended(run: Run) -> bool:
@@ -298,7 +315,7 @@ def work_on(run: Run, work: Path) -> int:
     from zwizard.boot.proof import Proof
 
     os.umask(0o022)
-    told = json.loads((run.directory / "wish.json").read_text("utf-8"))
+    told = json.loads(run.wish.read_text("utf-8"))
     wish = Wish(Path(told.pop("artefact")), **told)
     with _journalled(run):
         Proof(run, wish, work).carry_out()

@@ -67,22 +67,23 @@ class Status:
                     now, stages=shown, accelerator=event["accelerator"], why=event["why"]
                 )
             case "proof-stage":
-                return now._with(event)
+                return now.with_stage(event)
             case "proof-finished":
                 said = {key: event[key] for key in ("said", "rule", "remedy", "report")}
                 state: State = "proven" if event["proven"] else "not-proven"
-                return replace(now, state=state, **said)._over()
+                return replace(now, state=state, **said).ended()
             case "proof-failed":
                 return replace(now, state="failed", error=event["error"], hint=event["hint"])
             case "proof-cancelled":
-                return replace(now, state="cancelled")._over()
+                return replace(now, state="cancelled").ended()
             case "proof-interrupted":
                 told = {"error": event["error"], "hint": event["hint"]}
-                return replace(now, state="interrupted", **told)._over()
+                return replace(now, state="interrupted", **told).ended()
             case _:
                 return now
 
-    def _with(self, event: Event) -> Status:
+    def with_stage(self, event: Event) -> Status:
+        """With the stage that ``event`` names decided."""
         told = {key: event[key] for key in ("evidence", "seconds")}
         shown = tuple(
             replace(stage, state=event["outcome"], **told)
@@ -92,7 +93,7 @@ class Status:
         )
         return replace(self, stages=shown)
 
-    def _over(self) -> Status:
+    def ended(self) -> Status:
         """With the stages that were not reached called so."""
         shown = tuple(
             replace(stage, state="unreached") if stage.state == "waiting" else stage

@@ -42,8 +42,8 @@ def unpack(archive: Path, work: Path) -> Path:
     errors = [line for line in said.read_text("utf-8", "replace").splitlines() if line]
     wrong = [line for line in errors if not any(harmless in line for harmless in _HARMLESS)]
     if tar.returncode != 0 and (wrong or not errors):
-        last = wrong[-1] if wrong else f"tar ended with {tar.returncode}"
-        raise ZwizardError(f"{archive.name} cannot be unpacked: {last}")
+        first = wrong[0] if wrong else f"tar ended with {tar.returncode}"
+        raise ZwizardError(f"{archive.name} cannot be unpacked: {first}")
     return root
 
 

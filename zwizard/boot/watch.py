@@ -9,7 +9,9 @@ from typing import Literal
 
 from zwizard.text import one_line
 
-Kind = Literal["kernel", "root", "init", "cloud-init", "cloud-init-over", "prompt", "end"]
+Kind = Literal[
+    "kernel", "root", "init", "cloud-init", "network", "cloud-init-over", "prompt", "end"
+]
 
 _LONGEST = 4096  # characters of a line that has no end yet
 
@@ -25,9 +27,11 @@ _SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     # An initramfs with systemd welcomes too, naming itself.
     ("init", re.compile(r"Welcome to (?!.*(?:dracut|[Ii]nitramfs|[Ii]nitrd))\S+")),
     ("init", re.compile(r"^INIT: version|OpenRC \S+ is starting up|runit: enter stage")),
-    ("cloud-init", re.compile(r"Cloud-init v\. \S+ running '")),
+    # systemd names what it starts, whatever cloud-init's own output goes to.
+    ("cloud-init", re.compile(r"Cloud-init v\. \S+ running '|Starting .*[cC]loud-init")),
+    ("network", re.compile(r"Reached target (?:network\.target - )?Network\.")),
     ("cloud-init-over", re.compile(r"Cloud-init v\. \S+ finished at")),
-    ("prompt", re.compile(r"^\S+ login: *$")),
+    ("prompt", re.compile(r"^\S+ login:(?: *$| +\[)")),
 )
 
 # After these a guest does nothing more by itself.
@@ -38,12 +42,15 @@ _END = re.compile(
     r"|Failed to mount \S+ as root file system"
     r"|ERROR: Failed to mount|being dropped (?:in)?to an emergency shell|^\[rootfs ?\S*\]#"
     r"|[Ee]ntering emergency mode|You are in emergency mode|for maintenance\b.*:"
-    r"|the root account is locked|^(?:dracut|sh):/#"
+    r"|the root account is locked|^(?:dracut|sh):/#|can't access tty; job control turned off"
     r"|^grub(?: rescue)?>|error: (?:no such device|unknown filesystem|no such partition)"
     r"|BdsDxe: No bootable option|>>Start PXE|^Shell>"
 )
 # What stands at the end of a console that waits for somebody, without a newline.
-_PROMPT = re.compile(r"\S login: *$|^\(initramfs\) *$|^grub(?: rescue)?> *$|^Shell> *$|# *$|: *$")
+_PROMPT = re.compile(
+    r"\S login: *$|^\(initramfs\) *$|^grub(?: rescue)?> *$|^Shell> *$|^\[rootfs ?\S*\]# *$"
+    r"|^(?:dracut|sh):/# *$|for maintenance\b.*: *$"
+)
 
 
 @dataclass(frozen=True)

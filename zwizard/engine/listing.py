@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from zwizard.engine import builds, status
+from zwizard.engine import builds, proofs, status
 from zwizard.engine import doctor as tools
 from zwizard.engine.builds import Build
 from zwizard.engine.sandbox import privilege
@@ -59,16 +59,28 @@ def where(told: Status) -> str:
     return size(told.bytes) if told.state in {"ready", "not-ready"} else ""
 
 
+def word(told: Status, proven: Collection[str]) -> str:
+    """A build's state as glyph and word; ready is ``proven`` where that very archive was booted.
+
+    ``proven`` are the sums of what was, as :func:`zwizard.engine.proofs.proven` has them.
+    """
+    if told.state == "ready" and told.sha256 in proven:
+        return "◆ proven"
+    return f"{MARKS[told.state]} {WORDS[told.state]}"
+
+
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
     found = [(build, builds.recipe_of(build), status.of(build)) for build in builds.everything()]
+    proven = proofs.proven()
     if as_json:
-        return json.dumps([status.summary(*entry) for entry in found], indent=1) + "\n"
+        entries = [_summary(*entry, proven) for entry in found]
+        return json.dumps(entries, indent=1) + "\n"
     if not found:
         return "no builds yet; `zwizard` begins one\n"
     now = time.time()
     return "".join(
-        f"{MARKS[told.state]} {WORDS[told.state]:<12} {build.id:<20} {what(recipe):<26}"
+        f"{word(told, proven):<14} {build.id:<20} {what(recipe):<26}"
         f" {where(told):<18} {ago(told.at or now, now)}\n"
         for build, recipe, told in found
     )
@@ -82,7 +94,7 @@ def one(build: Build, *, as_json: bool) -> str:
             {"name": s.name, "state": s.state, "seconds": s.seconds, "bytes": s.bytes}
             for s in told.steps
         ]
-        summary = status.summary(build, recipe, told) | {"step_states": steps}
+        summary = _summary(build, recipe, told, proofs.proven()) | {"step_states": steps}
         return json.dumps(summary, indent=1) + "\n"
     lines = [f"{build.id}: {what(recipe)}, {WORDS[told.state]}"]
     lines += [
@@ -95,8 +107,17 @@ def one(build: Build, *, as_json: bool) -> str:
         lines += ["", told.error, told.cause or told.hint]
     if told.archive:
         lines += ["", f"archive  {told.archive}", f"sha256   {told.sha256}"]
+        if proof := proofs.proof_of(told.sha256):
+            lines.append(f"proof    {proofs.told(proof, time.time())}")
     lines += ["", f"build    {build.directory}"]
     return sanitise("\n".join(lines)) + "\n"
+
+
+def _summary(
+    build: Build, recipe: Recipe | None, told: Status, proven: Collection[str]
+) -> dict[str, object]:
+    is_proven = told.state == "ready" and told.sha256 in proven
+    return status.summary(build, recipe, told) | {"proven": is_proven}
 
 
 def log(build: Build, step: str | None) -> Iterator[str]:

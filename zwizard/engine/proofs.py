@@ -12,6 +12,7 @@ from pathlib import Path
 from zwizard import paths
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
+from zwizard.text import ago
 
 REPORT = "report.json"
 
@@ -69,21 +70,29 @@ def proof_of(sha256: str) -> Record | None:
 
 def proof_of_file(path: Path) -> Record | None:
     """The same for the artefact at ``path``, which is read only if a proof may be of it."""
-    wanted = str(path.resolve())
-    records = everything()
-    if path.is_file():
-        length = path.stat().st_size
-        if not any(record.bytes == length for record in records):
-            return None
-    elif not any(record.artefact == wanted for record in records):
-        return None
-    return proof_of(digest(path))
+    wanted, length = str(path.resolve()), total(path)
+    try:
+        maybe = any(
+            record.bytes == length and (length or record.artefact == wanted)
+            for record in everything()
+        )
+        return proof_of(digest(path)) if maybe else None
+    except OSError:
+        return None  # what may not be read was not proven by this user
 
 
-def is_proven(sha256: str) -> bool:
-    """Whether the latest proof of these bytes held."""
-    record = proof_of(sha256)
-    return record is not None and record.proven
+def proven() -> frozenset[str]:
+    """The sums of all artefacts whose latest proof held."""
+    latest: dict[str, Record] = {}
+    for record in everything():
+        latest.setdefault(record.sha256, record)
+    return frozenset(sum_ for sum_, record in latest.items() if record.proven)
+
+
+def told(record: Record, now: float) -> str:
+    """A proof in a line: what it came to, when (``now``: seconds since 1970), its report."""
+    verdict = "proven" if record.proven else "NOT proven"
+    return f"{verdict} {ago(record.at, now)}: {record.directory / 'report.txt'}"
 
 
 def forget_others(kept: Path, artefact: str) -> None:
