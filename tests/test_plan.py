@@ -139,6 +139,11 @@ def test_a_password_cannot_get_into_a_plan() -> None:
         ({"target": "container"}, "target", "vm"),
         ({"source": {"kind": "rootfs", "location": "x"}}, "source.kind", "distro"),
         ({"source": {"distro": "arch", "suite": ""}}, "source.distro", "debian"),
+        (
+            {"source": {"kind": "cloud-image", "location": "x.qcow2"}},
+            "target",
+            "image, of a cloud image",
+        ),
         ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),
     ],
 )

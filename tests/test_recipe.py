@@ -79,8 +79,8 @@ name = "arch.image"
 target = "image"
 
 [source]
-kind = "cloud-image"
-location = "https://images.example/arch.qcow2"
+kind = "rootfs"
+location = "https://images.example/arch.tar"
 sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 [system]
@@ -105,6 +105,24 @@ label = "root"
 [grub]
 cmdline = "console=ttyS0"
 timeout = 3
+
+[output]
+directory = "."
+compression = "fast"
+
+[checklist]
+disk_size = "5GiB"
+waive = []
+"""
+
+CLOUD = """\
+name = "arch-cloud"
+target = "image"
+
+[source]
+kind = "cloud-image"
+location = "https://images.example/arch.qcow2"
+sha256 = ""
 
 [output]
 directory = "."
@@ -179,13 +197,18 @@ RECIPES = {
         name="arch.image",
         target="image",
         source=Source(
-            kind="cloud-image",
-            location="https://images.example/arch.qcow2",
+            kind="rootfs",
+            location="https://images.example/arch.tar",
             sha256="0123456789abcdef" * 4,
         ),
         kernel=Kernel(file="vmlinuz", initrd="initrd.img", modules=()),
         disk=Disk(size="4GiB", esp_size="200MiB", esp_mount="/boot/efi", label="root"),
         grub=Grub(cmdline="console=ttyS0", timeout=3),
+    ),
+    CLOUD: Recipe(
+        name="arch-cloud",
+        target="image",
+        source=Source(kind="cloud-image", location="https://images.example/arch.qcow2"),
     ),
     CONTAINER: Recipe(
         name="web",
@@ -201,7 +224,9 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize(("text", "recipe"), RECIPES.items(), ids=("vm", "image", "container"))
+@pytest.mark.parametrize(
+    ("text", "recipe"), RECIPES.items(), ids=("vm", "image", "cloud", "container")
+)
 def test_a_recipe_and_its_file_say_the_same_key_by_key(text: str, recipe: Recipe) -> None:
     assert Recipe.from_toml(text) == recipe
     assert recipe.to_toml() == text

@@ -401,7 +401,7 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if recipe.kernel.file and recipe.kernel.package:
         said = "either kernel.package or kernel.file, not both"
         found.append(Problem("kernel.package", recipe.kernel.package, said))
-    if recipe.target == "image":
+    if recipe.target == "image" and source.kind != "cloud-image":
         found += _disk_contradictions(recipe)
     return found + _out_of_place(recipe)
 
@@ -459,6 +459,8 @@ def _out_of_place(recipe: Recipe) -> list[Problem]:
 def _sections(recipe: Recipe) -> frozenset[str]:
     """The tables that mean something for this recipe's target."""
     always = {"source", "output", "checklist"}
+    if recipe.source.kind == "cloud-image" and recipe.target == "image":
+        return frozenset(always)  # nothing in it is changed
     match recipe.target:
         case "container":
             return frozenset(always | {"system", "container"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from zwizard import paths
 from zwizard.engine import journal
 from zwizard.engine.layers import discard
 from zwizard.errors import UsageError
-from zwizard.recipe import Recipe
+from zwizard.recipe import Recipe, Source
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,11 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
     output = output_directory(recipe, base)
-    settled = replace(recipe, output=replace(recipe.output, directory=str(output)))
+    settled = replace(
+        recipe,
+        source=_settled(recipe.source, base),
+        output=replace(recipe.output, directory=str(output)),
+    )
     build = making(output / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)
@@ -158,6 +163,25 @@ def open_for(recipe: Recipe, base: Path) -> Build:
         )
     paths.write_atomically(build.recipe_file, settled.to_toml())
     return build
+
+
+def _settled(source: Source, base: Path) -> Source:
+    """``source`` with the whole path of its file, and the sum that says which file is meant."""
+    if not source.location or "://" in source.location:
+        return source
+    file = place(source.location, base)
+    if not file.exists():
+        raise UsageError(f"{file} does not exist", "source.location names a file or a URL.")
+    if source.sha256 or not file.is_file():
+        return replace(source, location=str(file))
+    try:
+        with file.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", "Name a file that you may read."
+        ) from None
+    return replace(source, location=str(file), sha256=sha256)
 
 
 def _makes(build: Build, archive: Path) -> bool:

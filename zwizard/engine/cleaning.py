@@ -13,7 +13,7 @@ from pathlib import Path
 from zwizard import paths, plan
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import Store, discard, disk_usage
+from zwizard.engine.layers import DOWNLOADS, Store, discard, disk_usage
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError, ZwizardError
 
@@ -87,7 +87,8 @@ def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed
     layers = size = 0
     for entry in list(store.directory.iterdir()):
         working = entry.name.startswith(".work-") and (entry.name[6:] in running or _held(entry))
-        if entry.name in keep or working:
+        fetching = entry.name == DOWNLOADS and running
+        if entry.name in keep or working or fetching:
             continue
         size += disk_usage(entry)
         layers += not entry.name.startswith(".")

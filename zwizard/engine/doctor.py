@@ -52,6 +52,12 @@ TOOLS = {
         Tool("tar", "packs the archive", "tar", "tar", "tar"),
         Tool("mmdebstrap", "bootstraps Debian", "mmdebstrap", "mmdebstrap", "mmdebstrap"),
         Tool("debootstrap", "bootstraps Debian", "debootstrap", "debootstrap", "debootstrap"),
+        Tool("sfdisk", "divides the disk image", "fdisk", "util-linux", "util-linux"),
+        Tool("mke2fs", "makes the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
+        Tool("debugfs", "fills the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
+        Tool("mmd", "fills the disk image's ESP", "mtools", "mtools", "mtools"),
+        Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
+        Tool("curl", "fetches cloud images", "curl", "curl", "curl"),
         Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
         Tool(
             "qemu-system-x86_64",

@@ -28,6 +28,7 @@ from zwizard.plan.actions import (
     Action,
     Append,
     Chroot,
+    Convert,
     Disk,
     Host,
     Link,
@@ -88,7 +89,8 @@ def _ended_by(number: int, status: int) -> str:
 class Workshop:
     """What performing needs: the tree, the archive's place, environment, log, and when to stop.
 
-    ``pulse`` is called often while a command runs.
+    ``downloads`` is where what is fetched is kept for other builds. ``pulse`` is called often
+    while a command runs.
     """
 
     tree: Tree
@@ -97,6 +99,7 @@ class Workshop:
     log: IO[bytes]
     cancelled: Callable[[], bool]
     pulse: Callable[[], None] = _still
+    downloads: Path = Path("/nonexistent")
 
     def perform(self, action: Action) -> None:
         """Do one action; CommandError, Cancelled or ZwizardError if it does not succeed."""
@@ -112,6 +115,8 @@ class Workshop:
             case Disk():
                 functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
                 self._run_bash(f"{functions}\n{action.shell()}", action)
+            case Convert():
+                self._run_bash(f"{render.functions(action)}\n{action.shell()}", action)
             case Write(path, text, mode):
                 self._write(path, text, mode)
             case Append(path, text):
@@ -136,7 +141,8 @@ class Workshop:
 
     def _variables(self) -> dict[str, str]:
         """What our own bash reads; commands in the tree must not see where it is."""
-        return {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
+        places = {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
+        return {**places, "DOWNLOADS": str(self.downloads)}
 
     def _place(self, argument: str) -> str:
         places = {ROOT: self.tree.root, CHROOT: self.tree.chroot, OUT: self.out}

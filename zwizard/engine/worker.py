@@ -20,7 +20,7 @@ from typing import Any, cast
 from zwizard import __version__, checklist, paths, plan
 from zwizard.engine import causes, journal, layers, perform
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import ARCHIVE, IMAGE, Store
+from zwizard.engine.layers import ARCHIVE, DOWNLOADS, IMAGE, Store
 from zwizard.engine.meter import Meter
 from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import tree
@@ -110,6 +110,7 @@ class Worker:
                 output,
                 self.build.cancel_request.exists,
                 meter.look,
+                self.store.directory / DOWNLOADS,
             )
             if any(isinstance(action, Chroot) for action in step.actions):
                 shop.enter(network=step.network)

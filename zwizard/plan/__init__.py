@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import disk, grub, kernel, pack, sources, system
+from zwizard.plan import cloud, disk, grub, kernel, pack, sources, system
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import Problem, Recipe, RecipeError
 
@@ -15,18 +15,29 @@ __all__ = ["Plan", "Step", "make"]
 
 def make(recipe: Recipe) -> Plan:
     """The plan of ``recipe``; RecipeError if this version cannot build it yet."""
+    if recipe.source.kind == "cloud-image":
+        return _plan(recipe, 0, _converted(recipe))
     distro, suite = _buildable(recipe)
-    steps = (
-        _image(recipe, distro, suite) if recipe.target == "image" else _vm(recipe, distro, suite)
-    )
+    steps = _image if recipe.target == "image" else _vm
+    return _plan(recipe, suite.epoch, steps(recipe, distro, suite))
+
+
+def _plan(recipe: Recipe, epoch: int, steps: tuple[Step, ...]) -> Plan:
     environment = (
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("HOME", "/root"),
         ("LC_ALL", "C.UTF-8"),
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("SOURCE_DATE_EPOCH", str(suite.epoch)),
+        ("SOURCE_DATE_EPOCH", str(epoch)),
     )
     return Plan(recipe.name, recipe.target, environment, steps)
+
+
+def _converted(recipe: Recipe) -> tuple[Step, ...]:
+    """The document's "Use one of ubuntu cloud-images"."""
+    if recipe.target != "image":
+        _refuse("target", recipe.target, "image, of a cloud image")
+    return (cloud.convert(recipe), pack.pack(recipe, 0))
 
 
 def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
@@ -40,7 +51,7 @@ def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
         system.system(recipe, distro),
         *system.commands(recipe),
         system.clean(),
-        pack.pack(recipe, suite),
+        pack.pack(recipe, suite.epoch),
     )
 
 
@@ -58,7 +69,7 @@ def _image(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
         system.clean(),
     )
     disk.must_hold(where, tree)
-    return (*tree, disk.disk(where, suite), pack.pack(recipe, suite))
+    return (*tree, disk.disk(where, suite), pack.pack(recipe, suite.epoch))
 
 
 def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
@@ -67,7 +78,7 @@ def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
     if recipe.target not in {"vm", "image"}:
         _refuse("target", recipe.target, "vm, image")
     if recipe.source.kind != "distro":
-        _refuse("source.kind", recipe.source.kind, "distro")
+        _refuse("source.kind", recipe.source.kind, "distro, cloud-image")
     if distro is None or suite is None:
         _refuse("source.distro", recipe.source.distro, ", ".join(distros.KNOWN))
     if recipe.kernel.file:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from importlib import resources
 
 ROOT = "$ROOT"  # in arguments: the tree being built
 CHROOT = "$CHROOT"  # the same tree with /proc, /dev and so on mounted, to run commands in
@@ -130,12 +132,39 @@ class Disk:
         return _line(("make_disk", *sizes, self.esp_mount, self.label, str(self.epoch), *ids))
 
 
-Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk
+@dataclass(frozen=True)
+class Convert:
+    """Make a disk image by others, at ``location`` (a path or URL), the raw one.
+
+    ``sha256``: what the file must have, if it is known. ``limit``: bytes of the disk to be rented,
+    which the image must not exceed.
+    """
+
+    location: str
+    sha256: str
+    limit: int
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/cloud.sh defines."""
+        return _line(("convert_image", self.location, self.sha256, str(self.limit)))
+
+
+Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk | Convert
+
+
+_FUNCTIONS: dict[type[Action], str] = {Disk: "disk.sh", Convert: "cloud.sh"}
 
 
 def canonical(action: Action) -> dict[str, object]:
     """The action as plain data: its verb and its fields (for fingerprints and ``--json``)."""
     return {"action": type(action).__name__.lower(), **asdict(action)}
+
+
+def functions(kinds: Iterable[type[Action]]) -> str:
+    """The bash functions that actions of these kinds call."""
+    files = resources.files("zwizard.plan").joinpath("files")
+    names = [name for kind, name in _FUNCTIONS.items() if kind in set(kinds)]
+    return "\n".join(files.joinpath(name).read_text("utf-8") for name in names)
 
 
 def _line(argv: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from zwizard.distros.distro import Suite
 from zwizard.plan.actions import Pack
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
@@ -12,7 +11,7 @@ from zwizard.recipe import Recipe
 _LEVELS = {"fast": 2, "small": 9}
 
 
-def pack(recipe: Recipe, suite: Suite) -> Step:
+def pack(recipe: Recipe, epoch: int) -> Step:
     """The tree as one .tar.gz, everything at its root, owners as numbers."""
     return Step(
         "pack",
@@ -21,7 +20,7 @@ def pack(recipe: Recipe, suite: Suite) -> Step:
             '"Now package the tar for upload"',
             "Owners as numbers: the hub would map names to its own users.",
         ),
-        (Pack(_LEVELS[recipe.output.compression], suite.epoch),),
+        (Pack(_LEVELS[recipe.output.compression], epoch),),
         answers=("output.compression", "name"),
         size=260 * 2**20,
         document="sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy .",

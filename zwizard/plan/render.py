@@ -6,15 +6,15 @@ import shlex
 from importlib import resources
 from textwrap import indent
 
-from zwizard.plan.actions import Action, Chroot, Disk, canonical
+from zwizard.plan.actions import Action, Chroot, canonical
+from zwizard.plan.actions import functions as called
 from zwizard.plan.step import Plan, Step
 
 
 def functions(*actions: Action) -> str:
     """The bash functions that these actions call, and the mounts for commands in the tree."""
-    names = ["functions.sh", *(["disk.sh"] if any(isinstance(a, Disk) for a in actions) else [])]
-    files = resources.files("zwizard.plan").joinpath("files")
-    return "\n".join(files.joinpath(name).read_text("utf-8") for name in names)
+    mounts = resources.files("zwizard.plan").joinpath("files/functions.sh").read_text("utf-8")
+    return f"{mounts}\n{called(map(type, actions))}"
 
 
 def script(plan: Plan) -> str:
@@ -93,6 +93,7 @@ OUT=$(realpath -m "${{2:-{name}.tar.gz}}")
 [ ! -e "$ROOT" ] || {{ echo "$ROOT exists already; name another tree" >&2; exit 2; }}
 mkdir -p "$ROOT"
 CHROOT=$(mktemp -d)
+DOWNLOADS=${{DOWNLOADS:-$PWD}}
 trap 'leave_root; rmdir "$CHROOT"' EXIT
 {exports}
 

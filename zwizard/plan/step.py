@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from zwizard.plan.actions import Action, Chroot, Disk, Host, Pack, canonical
+from zwizard.plan.actions import Action, Chroot, Convert, Disk, Host, Pack, canonical, functions
 
 _DISK_TOOLS = ("debugfs", "mcopy", "mke2fs", "mkfs.vfat", "mmd", "sfdisk")
 
@@ -36,7 +36,7 @@ class Step:
         """What is left of it: the tree, or a single file that is made of it."""
         for action in self.actions:
             match action:
-                case Disk():
+                case Disk() | Convert():
                     return "image"
                 case Pack():
                     return "archive"
@@ -83,13 +83,21 @@ class Plan:
                         found.add("tar")
                     case Disk():
                         found.update(_DISK_TOOLS)
+                    case Convert(location):
+                        found.add("qemu-img")
+                        found.update(["curl"] if "://" in location else [])
                     case _:
                         pass
         return frozenset(found)
 
 
 def _identity(step: Step) -> str:
-    data = {"network": step.network, "actions": [canonical(action) for action in step.actions]}
+    data: dict[str, object] = {
+        "network": step.network,
+        "actions": [canonical(action) for action in step.actions],
+    }
+    if called := functions(map(type, step.actions)):
+        data["functions"] = called
     return json.dumps(data, sort_keys=True)
 
 

@@ -13,7 +13,8 @@ make_disk() { # SIZE ESP_SIZE (in MiB) ESP_MOUNT LABEL EPOCH DISK_ID ESP_PARTITI
 		start=${root_start}MiB, size=${root_size}MiB, type=linux, name=root, uuid=$9
 	END
 	rm -f "$OUT.esp"
-	mkfs.vfat -C -F 32 -n ESP -i "${8//-/}" -h $((esp_start * MIB / 512)) --invariant \
+	# --invariant first: it sets an id of its own.
+	mkfs.vfat --invariant -C -F 32 -n ESP -i "${8//-/}" -h $((esp_start * MIB / 512)) \
 		"$OUT.esp" $(($2 * 1024))
 	fill_esp "$OUT.esp" "$ROOT$3"
 	dd if="$OUT.esp" of="$OUT" bs=1M seek=$esp_start conv=notrunc,sparse status=none
