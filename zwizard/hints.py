@@ -345,11 +345,11 @@ def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
     for word in (word for word in re.split(r"[,\s]+", text) if word):
         unit = word if "." in word else f"{word}.service"
         package = owner.get(unit)
-        if package and package not in chosen | always:
+        if package is not None and package not in chosen | always:
             said = f"{unit} comes with the package {package}, which is not among yours."
             return _doubt(said, word)
         near = get_close_matches(word.removesuffix(".service"), names, n=1, cutoff=0.8)
-        if not package and near and not (typing and near[0].startswith(word)):
+        if package is None and near and not (typing and near[0].startswith(word)):
             return _doubt(f"{word!r} is not a known service.{meant(near[0])}", word, near[0])
     brought = [unit for package in sorted(chosen - {""}) for unit in known.get(package, ())]
     return Hint(f"Your packages bring: {', '.join(brought)}" if brought and typing else "")

@@ -126,7 +126,7 @@ def _unpacked(url: str, wanted: str, size: int) -> Iterator[bytes]:
                     raise ValueError(f"{_PART} grows beyond any known archive's")
                 yield out
                 piece = b""
-    if arrived != size or digest.hexdigest() != wanted:
+    if not decompressor.eof or arrived != size or digest.hexdigest() != wanted:
         raise ValueError(f"{_PART} is not the one that InRelease names; the mirror may be at work")
 
 

@@ -1,0 +1,149 @@
+"""An archive's index: read whole, believed only as far as its InRelease goes, kept for later."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zwizard import paths
+from zwizard.engine import archive
+from zwizard.errors import ZwizardError
+
+STANZAS = """\
+Package: htop
+Version: 3.2.2-2
+Description: interactive processes viewer
+
+Package: postfix
+Version: 3.7
+Provides: mail-transport-agent, default-mta (= 3.7)
+Description: mail transport agent
+ This line is not the summary.
+
+Package: \x1b]0;owned\x07
+Version: 1
+Description: a name that is none
+
+Package: sly
+Version: 1\x1b[2J
+Description: clears \x1b[2J the screen \u202e
+"""
+
+Make = Callable[..., str]
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Make:
+    """Makes a mirror of one suite in a directory; gives its URL."""
+
+    def made(stanzas: str = STANZAS, *, packed: bytes = b"", release: str | None = None) -> str:
+        packed = packed or lzma.compress(stanzas.encode())
+        suite = tmp_path / "mirror/dists/bookworm"
+        index = suite / "main/binary-amd64/Packages.xz"
+        index.parent.mkdir(parents=True, exist_ok=True)
+        index.write_bytes(packed)
+        line = f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {archive._PART}"
+        text = f"Suite: oldstable\nMD5Sum:\n x 1 {archive._PART}\nSHA256:\n{line}\n"
+        (suite / "InRelease").write_text(text if release is None else release)
+        return f"file://{tmp_path}/mirror"
+
+    return made
+
+
+def test_packages_are_read_with_version_and_summary(mirror: Make) -> None:
+    found = archive.fetch(mirror(), "bookworm")
+    htop = found.get("htop")
+    assert htop is not None
+    assert htop.means == "3.2.2-2  interactive processes viewer"
+    assert found.get("mail-transport-agent") is not None  # apt-get installs what provides it
+    assert found.get("default-mta") is not None
+    assert found.get("hto") is None
+    assert found.count == 3  # virtual ones are none
+
+
+def test_what_an_archive_says_cannot_act_on_the_terminal(mirror: Make) -> None:
+    found = archive.fetch(mirror(), "bookworm")
+    assert all(line.replace("\t", "").isprintable() for line in found.lines)
+    assert not any("owned" in line for line in found.lines)
+
+
+def test_it_is_kept_and_read_again_without_the_archive(mirror: Make, tmp_path: Path) -> None:
+    url = mirror()
+    assert archive.load(url, "bookworm") is None
+    found = archive.fetch(url, "bookworm")
+    (tmp_path / "mirror").rename(tmp_path / "gone")
+    kept = archive.load(url, "bookworm")
+    assert kept is not None
+    assert (kept.lines, kept.read) == (found.lines, found.read)
+    assert archive.load(url, "trixie") is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"[]\n", b'{"mirror": "m"}\n', b"\xff\xfe", b'{"read": 1}\nhtop\n', b"{}\n\x00"],
+)
+def test_a_damaged_cache_is_no_cache(mirror: Make, damage: bytes) -> None:
+    url = mirror()
+    archive.fetch(url, "bookworm")
+    (file,) = (paths.cache() / "lists").iterdir()
+    file.write_bytes(damage)
+    assert archive.load(url, "bookworm") is None
+    assert archive.fetch(url, "bookworm").count == 3
+
+
+def test_a_cache_cut_short_is_no_cache_or_a_shorter_one(mirror: Make) -> None:
+    url = mirror()
+    archive.fetch(url, "bookworm")
+    (file,) = (paths.cache() / "lists").iterdir()
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        found = archive.load(url, "bookworm")
+        assert found is None or found.count <= 3
+
+
+REFUSED = {
+    "not promised": {"release": "SHA256:\n"},
+    "another sum": {"release": f"\nSHA256:\n {'0' * 64} 10 {archive._PART}\n"},
+    "enormous": {"release": f"\nSHA256:\n {'0' * 64} {2**40} {archive._PART}\n"},
+    "not xz": {"packed": b"<html>a portal's page</html>"},
+    "cut short": {"packed": lzma.compress(STANZAS.encode() * 500)[:-30]},
+    "no stanzas": {"packed": lzma.compress(b"x" * 2**21)},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_an_index_that_is_not_what_it_should_be_is_refused(
+    mirror: Make, case: dict[str, str | bytes]
+) -> None:
+    url = mirror(**case)
+    with pytest.raises(ZwizardError):
+        archive.fetch(url, "bookworm")
+    assert archive.load(url, "bookworm") is None
+
+
+def test_what_unpacks_without_end_is_given_up(
+    mirror: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_MOST_UNPACKED", 2**20)
+    url = mirror(packed=lzma.compress(b"Package: a\n\n" * 2**18))
+    with pytest.raises(ZwizardError, match="beyond any known"):
+        archive.fetch(url, "bookworm")
+
+
+def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ZwizardError, match="dists/bookworm"):
+        archive.fetch(f"file://{tmp_path}/nowhere", "bookworm")
+    with pytest.raises(ZwizardError, match="dists/bookworm"):
+        archive.fetch("http://127.0.0.1:1/debian", "bookworm")  # nobody listens there
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing(
+    mirror: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    assert archive.fetch(mirror(), "bookworm").count == 3
