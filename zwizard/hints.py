@@ -209,6 +209,12 @@ def _offers(question: Question, given: Given, known: Known, sought: list[str]) -
     return (offer for offer in those if all(word in _searched(offer) for word in sought))
 
 
+def nothing(question: Question, known: Known) -> str:
+    """What is to be said where a search finds nothing."""
+    reason = known.state if question.key == PACKAGES else ""
+    return reason or "Nothing is called so."
+
+
 def _searched(offer: Offer) -> str:
     return f"{offer.value} {offer.means}".lower().replace("_", " ")
 

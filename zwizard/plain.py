@@ -200,7 +200,7 @@ def _find(question: Question, answers: Answers, library: Library, words: str) ->
     for offer in found[:_MOST]:
         _say(f"{offer.value}: {offer.means}".rstrip(": "), indent="  ", hang="    ")
     if not found:
-        _say(known.state or "Nothing is called so.", indent="  ")
+        _say(hints.nothing(question, known), indent="  ")
     elif len(found) > _MOST:
         _say(f"These are the first {_MOST}; more words after {SEARCH} find fewer.", indent="  ")
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from textual.widgets import Input, TextArea
 
-from tests.tui.conftest import HOSTILE, draft, frame, notes, on, press, settle
-from zwizard import paths, questions
+from tests.tui.conftest import (
+    HOSTILE,
+    MakeApp,
+    a_list,
+    draft,
+    frame,
+    notes,
+    on,
+    press,
+    recipe,
+    settle,
+    until,
+)
+from zwizard import answers, paths, questions
+from zwizard.hints import Catalogue
 from zwizard.questions import PAGES
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.dialogs import Ask, AskPath
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.picking import Pick
 from zwizard.tui.screens.review import Review
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.field import Field, field_id
@@ -194,3 +212,296 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
         assert "Alt+1–6" in shown
         await press(pilot, "escape")
         assert on(app, Pages).page == "kernel"
+
+
+async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
+    make_app: MakeApp,
+) -> None:
+    given = {
+        "name": "mine",
+        "source.suite": "trixie",
+        "source.variant": "minimal",
+        "source.bootstrap": "mmdebstrap",
+        "source.mirror": "https://mirror.example/debian",
+        "source.packages": "vim, htop",
+        "kernel.package": "linux-image-amd64",
+        "kernel.modules": "virtiofs virtio_pci nvme",
+        "system.timezone": "Europe/Paris",
+        "system.locale": "en_GB.UTF-8",
+        "system.services": "nginx",
+        "system.run": "echo one\n  echo two",
+        "output.directory": "images",
+        "output.compression": "small",
+    }
+    for key, text in given.items():
+        draft().give(key, text)
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "alt+1", *["f3"] * 7, *["f2"] * 5)
+        assert on(app, Pages).page == "target"
+        assert {key: draft()[key] for key in given} == given
+        for number in range(1, 6):
+            await press(pilot, f"alt+{number}", *["tab"] * 8)
+        assert {key: draft()[key] for key in given} == given
+
+
+async def test_an_earlier_answer_that_changes_makes_a_later_page_look_again(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+2")
+        field(app, "source.variant").control.focus()
+        await press(pilot, "right", "f3", "f3")
+        assert "✓ Source" in frame(app)
+        await press(pilot, "alt+2")
+        field(app, "source.bootstrap").control.focus()
+        await press(pilot, "down", "alt+1")
+        assert "! Source" in frame(app)  # minimal cannot be had with debootstrap
+
+
+async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for number in range(1, 6):
+            await press(pilot, f"alt+{number}")
+            assert "are free" in " ".join(frame(app).split())
+
+
+# --- what is known of possible answers ----------------------------------------------------------
+
+
+async def test_a_slip_is_said_while_typing_and_the_list_puts_it_right(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        packages = field(app, "source.packages")
+        packages.control.focus()
+        await press(pilot, *"vim hto")
+        assert "  htop" in frame(app)
+        await press(pilot, "x")
+        shown = " ".join(frame(app).split())
+        assert "! 'htox' is not in bookworm. Did" in shown
+        assert "'htop'?" in shown
+        await press(pilot, "f4")
+        pick = on(app, Pick)
+        assert pick.query_one(Input).value == "htop"
+        await press(pilot, "enter", "escape")
+        assert draft()["source.packages"] == "vim htop"
+        assert "is not in" not in frame(app)
+
+
+async def test_several_are_taken_from_the_list_and_one_is_put_back(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, "f4", *"vi")
+        await press(pilot, "down", "enter")
+        assert "✓ vim-nox" in frame(app)
+        # However fast one types, Enter is for what was typed.
+        await press(pilot, "ctrl+u", *"web", "enter", "ctrl+u", *"nox", "enter", "escape")
+        assert draft()["source.packages"] == "nginx"
+        await press(pilot, "f4", "escape")
+        assert draft()["source.packages"] == "nginx"
+
+
+async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4", "f4", *"new york")
+        assert "America/New_York" in frame(app)
+        await press(pilot, "enter")
+        on(app, Pages)
+        assert draft()["system.timezone"] == "America/New_York"
+        await press(pilot, "f4", *"zzz")
+        await settle(pilot)
+        assert "Nothing is called so." in frame(app), frame(app)
+        await press(pilot, "enter", "escape")
+        assert draft()["system.timezone"] == "America/New_York"
+
+
+async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"my-own", "f3")
+        assert on(app, Pages).page == "source"
+        assert any("F3 again goes on" in note for note in notes(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "kernel"
+        assert questions.to_recipe(draft()).source.packages == ("my-own",)
+
+
+async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"xyzzy")
+        shown = " ".join(frame(app).split())
+        assert "No package list (this machine is" in shown
+        assert "✗" not in shown
+        await press(pilot, "f4")
+        assert "No package list" in frame(app)
+        await press(pilot, "escape", "f3")
+        assert on(app, Pages).page == "kernel"
+
+
+async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: MakeApp) -> None:
+    from threading import Event
+
+    come = Event()
+
+    def slow(mirror: str, suite: str) -> Catalogue:
+        come.wait(10)
+        return a_list(mirror, suite)
+
+    app = make_app(fetch=slow)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("n", "f3")
+        packages = field(app, "source.packages")
+        packages.control.focus()
+        await pilot.press(*"vimx")
+        await until_shown(pilot, app, "Reading the package list of")
+        await pilot.press("f4")
+        await until_shown(pilot, app, "Reading the package list of bookworm")
+        come.set()
+        await until(pilot, lambda: "8 packages of bookworm" in frame(app))
+        await press(pilot, "escape")
+        await until(pilot, lambda: "'vimx' is not in bookworm" in " ".join(frame(app).split()))
+
+
+async def until_shown(pilot: object, app: ZwizardApp, text: str) -> None:
+    import asyncio
+
+    async with asyncio.timeout(10):
+        while text not in " ".join(frame(app).split()):
+            await asyncio.sleep(0.02)
+
+
+async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+3")
+        assert "6.1.176-1. The choice zwizard makes" in frame(app)
+        await press(pilot, "end")
+        assert draft()["kernel.package"] == "linux-image-6.1.0-50-cloud-amd64"
+        await press(pilot, "alt+6")
+        on(app, Review)
+        assert "✗" not in frame(app)
+
+
+async def test_what_an_archive_or_a_file_is_called_is_only_text(make_app: MakeApp) -> None:
+    hostile = Catalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
+    app = make_app(fetch=lambda mirror, suite: hostile)
+    (Path.cwd() / "[red]\u202eabc.toml").write_text("")
+    (Path.cwd() / "日本語の長い名前のレシピ.toml").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, "f4")
+        shown = frame(app)
+        assert "[red]" in shown
+        assert "日本" in shown
+        assert "\x1b" not in shown
+        await press(pilot, "escape", "f8")
+        on(app, AskPath)
+        shown = frame(app)
+        assert "日本語" in shown
+        assert "\u202e" not in shown
+
+
+# --- recipes as files ---------------------------------------------------------------------------
+
+
+async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
+    place = Path.cwd() / "recipes"
+    place.mkdir()
+    (place / "web.toml").write_text(recipe("web", source={"suite": "trixie"}).to_toml())
+    (place / "notes.txt").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f8")
+        assert "recipes/" in frame(app)
+        await press(pilot, "down", "enter")
+        assert "web.toml" in frame(app)
+        assert "notes.txt" not in frame(app)
+        await press(pilot, *"we", "tab", "enter")
+        await settle(pilot)
+        assert on(app, Pages).page == "target"
+        assert draft()["name"] == "web"
+        assert draft()["output.directory"] == str(place)
+
+
+async def test_opening_asks_before_answers_are_replaced_and_says_what_is_wrong(
+    app: ZwizardApp,
+) -> None:
+    Path("web.toml").write_text(recipe("web").to_toml())
+    Path("bad.toml").write_text("nam = 1\n")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab", "ctrl+u", *"mine", "f8", *"web.toml", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await press(pilot, "k")
+        assert draft()["name"] == "mine"
+        await press(pilot, "f8", *"bad.toml", "enter")
+        await until(pilot, lambda: "did you mean name" in frame(app))
+        await press(pilot, "escape", "f8", *"nowhere", "enter")
+        assert "nowhere is not a file" in frame(app)
+
+
+async def test_a_recipe_is_saved_from_any_page_and_elsewhere_means_the_same(
+    app: ZwizardApp,
+) -> None:
+    from zwizard.recipe import Recipe
+
+    (Path.cwd() / "kept").mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3", "f7", "enter")
+        await until(pilot, lambda: Path("debian-vm.toml").exists())
+        assert Recipe.load(Path("debian-vm.toml")).output.directory == "."
+        await press(pilot, "f7", "home", *"kept/", "enter")
+        await until(pilot, lambda: Path("kept/debian-vm.toml").exists())
+        assert Recipe.load(Path("kept/debian-vm.toml")).output.directory == str(Path.cwd())
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!", "f7")
+        await until(pilot, lambda: "cannot be used" in frame(app))
+
+
+async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    write = paths.write_atomically
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        monkeypatch.setattr(answers, "write_atomically", full)
+        await press(pilot, "tab", *"x")
+        assert any("cannot be kept" in note for note in notes(app))
+        await press(pilot, "escape")
+        on(app, Home)
+        await press(pilot, "q")
+        await until(pilot, lambda: "would be lost" in frame(app))
+        await press(pilot, "k")
+        assert not app._exit
+        await press(pilot, "n")  # they are still there to go on with
+        assert "x" in on(app, Pages).walk.answers["name"]
+        monkeypatch.setattr(answers, "write_atomically", write)
+        await pilot.press("ctrl+q")  # and by now there is room
+    assert app.return_code == 0
+    assert "x" in draft()["name"]

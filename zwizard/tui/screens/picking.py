@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
+from textual.worker import Worker
 
 from zwizard import hints
 from zwizard.engine.library import Library
@@ -50,6 +51,7 @@ class Pick(ModalScreen[str | None]):
         self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
         self._offers: dict[str, Offer] = {}
         self._state = ""
+        self._found: Worker[None] | None = None  # the search for what was typed last
 
     def compose(self) -> ComposeResult:
         """Title, search, offers, what is known of the list."""
@@ -81,7 +83,7 @@ class Pick(ModalScreen[str | None]):
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self.search()
+        self._found = self.search()
 
     @work(exclusive=True, group="search")
     async def search(self) -> None:
@@ -91,9 +93,10 @@ class Pick(ModalScreen[str | None]):
         found = await in_background(lambda: hints.search(question, given, known, words, _MOST + 1))
         self._offers = {offer.value: offer for offer in found[:_MOST]}
         self._show()
+        self.query_one(Rows).highlighted = 0 if found else None
         said = f"The first {_MOST}: type more to see others." if len(found) > _MOST else ""
         if not found:
-            said = known.state or "Nothing is called so."
+            said = hints.nothing(question, known)
         elif self._question.key == hints.PACKAGES and known.catalogue:
             count, age = known.catalogue.count, ago(known.catalogue.read, self._now)
             said = f"{count:,} packages of {known.catalogue.suite}, as of {age}. {said}"
@@ -102,8 +105,6 @@ class Pick(ModalScreen[str | None]):
     def _show(self) -> None:
         listed = self.query_one(Rows)
         listed.show(Row(value, self._row(offer)) for value, offer in self._offers.items())
-        if listed.highlighted is None and self._offers:
-            listed.highlighted = 0
         self._tell()
 
     def _row(self, offer: Offer) -> Content:
@@ -126,8 +127,10 @@ class Pick(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
-    def _chosen(self, event: events.Event) -> None:
+    async def _chosen(self, event: events.Event) -> None:
         event.stop()
+        if self._found and not self._found.is_finished:
+            await self._found.wait()  # what was typed counts, not what stood there before
         value = self.query_one(Rows).current
         if not value:
             return
