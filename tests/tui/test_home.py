@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.tui.conftest import (
     HOSTILE,
+    MACHINE,
     SHOWN,
     Held,
     MakeApp,
@@ -21,7 +25,10 @@ from tests.tui.conftest import (
     settle,
     until,
 )
-from zwizard.engine import builds, journal
+from zwizard.engine import builds, cleaning, journal, preflight
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import Layer, boot_id
+from zwizard.plan import make
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.building import Building
 from zwizard.tui.screens.checking import Checking
@@ -221,3 +228,96 @@ async def test_quit_never_asks(app: ZwizardApp) -> None:
             await pilot.press("q")
         assert app.return_code == 0
         assert [b.id for b in builds.everything()] == ["web"]
+
+
+# --- recipes, copies, space ---------------------------------------------------------------------
+
+
+async def test_a_recipe_is_opened_from_home(app: ZwizardApp) -> None:
+    Path("mine.toml").write_text(recipe("mine").to_toml())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", *"mi", "tab", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        assert draft()["name"] == "mine"
+
+
+async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: ZwizardApp) -> None:
+    build = a_build("web", 6, source={"packages": ["vim"]})
+    finish(build, {"ready": True, "findings": []})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "u")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        field = on(app, Pages).focused_field()
+        assert field is not None
+        assert field.question.key == "name"
+        assert draft()["name"] == "web-2"
+        assert draft()["source.packages"] == "vim"
+    assert [b.id for b in builds.everything()] == ["web"]
+
+
+async def test_a_duplicate_does_not_take_the_place_of_a_draft_unasked(app: ZwizardApp) -> None:
+    a_build("web", 6)
+    draft().give("name", "begun")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "u")
+        await until(pilot, lambda: "takes their place" in frame(app))
+        await press(pilot, "k")
+        assert draft()["name"] == "begun"
+
+
+def a_layer_of(build: Build, step: int) -> Path:
+    """A finished layer of a build's step, of 256 MiB by its record."""
+    made = make(build.recipe())
+    store = preflight.store_of(MACHINE.privilege)
+    print_ = made.fingerprints()[step - 1]
+    layer = Layer(print_, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    work = store.work("test")
+    (work / "tree").mkdir(parents=True)
+    store.commit(work, layer)
+    return store.path(print_)
+
+
+async def test_delete_says_what_it_frees_with_and_without_its_layers(app: ZwizardApp) -> None:
+    build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
+    shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
+    assert a_layer_of(other, 1) == shared
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "d")
+        await until(pilot, lambda: "Delete it: frees" in frame(app))
+        assert "layers that nothing else uses: frees 256." in frame(app)
+        await press(pilot, "d")
+        await until(pilot, lambda: not build.directory.exists())
+        assert own.exists()
+    assert cleaning.frees(other, MACHINE.privilege).layers == 2**29  # of both by now
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="layers of root's")
+async def test_delete_with_the_layers_leaves_those_that_others_use(app: ZwizardApp) -> None:
+    build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
+    shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "d")
+        await until(pilot, lambda: "Delete it: frees" in frame(app))
+        await press(pilot, "l")
+        await until(pilot, lambda: not own.exists())
+    assert shared.exists()
+    assert not build.directory.exists()
+    assert other.directory.exists()
+
+
+async def test_those_at_work_come_first(app: ZwizardApp) -> None:
+    running = a_build("jammy", 1)
+    a_build("later", 2)
+    with Held(running):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            shown = frame(app)
+            assert shown.index("● running") < shown.index("■ interrupted")

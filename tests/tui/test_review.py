@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.tui.conftest import MACHINE, MakeApp, draft, frame, notes, on, press, settle, until
+from tests.tui.conftest import (
+    MACHINE,
+    MakeApp,
+    a_list,
+    draft,
+    frame,
+    notes,
+    on,
+    press,
+    settle,
+    until,
+)
 from zwizard import paths
 from zwizard.engine import builds, doctor, preflight
 from zwizard.engine.builds import Build
@@ -149,6 +162,95 @@ async def test_the_script_is_exported(app: ZwizardApp) -> None:
         await press(pilot, "x", "enter")
         await until(pilot, lambda: Path("debian-vm.sh").exists())
         assert Path("debian-vm.sh").read_text().startswith("#!/bin/bash")
+
+
+async def test_every_command_is_copied_and_saved_beside(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to_review(app, pilot)
+        await press(pilot, "y")
+        await until(pilot, lambda: (paths.state() / "copied.txt").exists())
+        await until(pilot, lambda: any("OSC 52" in note for note in notes(app)))
+        assert "mmdebstrap --mode=root" in app.clipboard
+        assert (paths.state() / "copied.txt").read_text() == app.clipboard
+        assert any("copied.txt" in note for note in notes(app))
+        await press(pilot, "enter", "y")
+        await until(pilot, lambda: app.clipboard.startswith("mmdebstrap"))
+
+
+async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_nothing_up(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Build] = []
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
+    app = make_app(fetch=a_list)
+    draft().give("source.packages", "htpo")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "alt+2", "alt+6")
+        assert "! More packages: 'htpo' is not in bookworm." in frame(app)
+        await press(pilot, "home", "enter")
+        focused = on(app, Pages).focused_field()
+        assert focused is not None
+        assert focused.question.key == "source.packages"
+        await press(pilot, "alt+6", "f5")
+        await until(pilot, lambda: isinstance(app.screen, Building))
+        assert started
+
+
+async def test_a_base_that_is_old_can_be_built_afresh(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(fresh))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to_review(app, pilot)
+        assert "F9 Afresh" not in frame(app)  # there is nothing to make anew
+        a_layer(1, dict(draft()))
+        await press(pilot, "alt+5", "alt+6")
+        assert "made 4 months ago" in frame(app)
+        await press(pilot, "f9")
+        await until(pilot, lambda: isinstance(app.screen, Building))
+        assert started == [True]
+
+
+async def test_what_is_missing_is_installed_and_then_nothing_is_in_the_way(
+    app: ZwizardApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a package manager that stands for the machine's, which would install for everybody."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "chroot", "mount", "umount", "tar"):
+        (tools / name).symlink_to("/bin/true")
+    (tools / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {tools}/mmdebstrap\n")
+    (tools / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    for name in ("apt-get", "sudo"):
+        (tools / name).chmod(0o755)
+    monkeypatch.setattr(doctor, "find", lambda name: shutil.which(name, path=str(tools)))
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to_review(app, pilot)
+        assert "missing on this machine: mmdebstrap" in frame(app)
+        await press(pilot, "f6")
+        await until(pilot, lambda: "missing on this" not in frame(app))
+        assert "F6" not in frame(app)
+
+
+async def test_an_install_that_fails_is_told(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(names: frozenset[str]) -> None:
+        raise ZwizardError("apt-get install failed", "See what it printed above.")
+
+    monkeypatch.setattr(doctor, "find", lambda name: None if name == "mmdebstrap" else name)
+    monkeypatch.setattr(doctor, "install", broken)
+    monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to_review(app, pilot)
+        await press(pilot, "f6")
+        await until(pilot, lambda: "apt-get install failed" in frame(app))
+        await press(pilot, "escape")
+        assert "missing on this machine" in frame(app)
 
 
 async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
