@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zwizard.checklist import Mode
-
 Outcome = Literal["pass", "fail", "unknown"]
 
 
@@ -35,9 +33,9 @@ STAGES = (
 )
 
 
-def stages(mode: Mode) -> tuple[Stage, ...]:
-    """What is asserted of an artefact of this mode."""
-    return tuple(stage for stage in STAGES if mode is Mode.IMAGE or not stage.image_only)
+def stages(mode: str) -> tuple[Stage, ...]:
+    """What is asserted of an artefact of this mode (``vm`` or ``image``)."""
+    return tuple(stage for stage in STAGES if mode == "image" or not stage.image_only)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from zwizard.boot.stages import stages
-from zwizard.checklist import Mode
 from zwizard.engine.journal import Event
 
 State = Literal["running", "proven", "not-proven", "failed", "cancelled", "interrupted"]
@@ -36,7 +35,7 @@ class Status:
     began: float = 0.0
     at: float = 0.0
     stages: tuple[StageStatus, ...] = tuple(
-        StageStatus(stage.name, stage.title) for stage in stages(Mode.VM)
+        StageStatus(stage.name, stage.title) for stage in stages("vm")
     )
     accelerator: str = ""
     why: str = ""
@@ -60,7 +59,7 @@ class Status:
             case "proof-started":
                 return replace(Status(), began=event["at"], at=event["at"])
             case "proof-machine":
-                asserted = stages(Mode(event["mode"]))
+                asserted = stages(event["mode"])
                 known = {stage.name: stage for stage in self.stages}
                 shown = tuple(known.get(s.name, StageStatus(s.name, s.title)) for s in asserted)
                 return replace(

@@ -9,15 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
+from zwizard.engine import proofs, status
 from zwizard.engine.builds import Build
+from zwizard.engine.proofs import Record
 from zwizard.errors import UsageError, ZwizardError
+from zwizard.recipe import parse_size
 from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
@@ -105,6 +108,7 @@ class Checking(View[None]):
         Binding("Y", "copy_all", "Copy all", tooltip="Copy the whole report"),
         Binding("e", "export", "Export", tooltip="Save the report as Markdown or as a web page"),
         Binding("r", "again", "Check again", tooltip="Read the file anew"),
+        Binding("p", "prove", "Boot it", tooltip="Start it as Zero-OS would: does it come up?"),
         Binding("b", "build", "Steps and log", tooltip="The build it came from"),
         Binding("q,escape,f2", "leave", "Back"),
     ]
@@ -113,6 +117,7 @@ class Checking(View[None]):
         super().__init__()
         self.subject = subject
         self.report: Report | None = None
+        self.proven = False
         self._open_groups: set[str] = set()
         self._filter = _EVERY
         self._leaving = threading.Event()
@@ -159,6 +164,18 @@ class Checking(View[None]):
             self._say(Content("\n").join(said))
             return
         self._show()
+        self._look_for_proof()
+
+    @on(events.ScreenResume)
+    @work(exclusive=True, group="proof")
+    async def _look_for_proof(self) -> None:
+        """Say that it is proven, if what was booted were these very bytes."""
+        report, subject = self.report, self.subject
+        if report is None or not report.ready:
+            return
+        record = await in_background(lambda: _proof_of(subject))
+        self.proven = record is not None and record.proven
+        self.query_one("#verdict", Static).update(_verdict(report, proven=self.proven))
 
     def _check(self, path: Path) -> Report:
         from zwizard import checklist
@@ -182,7 +199,7 @@ class Checking(View[None]):
         if report is None:
             return
         self.query_one("#artefact", Static).update(plain(Path(report.artefact).name))
-        self.query_one("#verdict", Static).update(_verdict(report))
+        self.query_one("#verdict", Static).update(_verdict(report, proven=self.proven))
         rows = []
         for group, glyph, title, style in _GROUPS:
             found = [f for f in report.findings if f.group.name == group and self._wanted(f)]
@@ -307,6 +324,8 @@ class Checking(View[None]):
                 return found is not None
             case "copy_all" | "export" | "filter" | "search":
                 return self.report is not None
+            case "prove":  # containers run on Zero-OS's own kernel, which is not to be had here
+                return self.report is not None and self.report.mode.value != "container"
             case _:
                 return True
 
@@ -392,6 +411,14 @@ class Checking(View[None]):
         """Check the file anew: something may be mended by now."""
         self.read()
 
+    def action_prove(self) -> None:
+        """Boot it as Zero-OS would."""
+        if self.report:
+            disk_size = None
+            if isinstance(self.subject, Build):
+                disk_size = parse_size(self.subject.recipe().checklist.disk_size)
+            self.zwizard.prove(Path(self.report.artefact), disk_size)
+
     def action_build(self) -> None:
         """The build it came from."""
         if isinstance(self.subject, Build):
@@ -438,9 +465,17 @@ def _waivable(found: Finding) -> bool:
     return found.wrong and found.severity.value != "must" and found.rule.severity.value != "must"
 
 
-def _verdict(report: Report) -> Content:
+def _proof_of(subject: Build | Path) -> Record | None:
+    if isinstance(subject, Build):
+        return proofs.proof_of(status.of(subject).sha256)
+    return proofs.proof_of_file(subject)
+
+
+def _verdict(report: Report, *, proven: bool) -> Content:
     blocks = sum(found.blocks for found in report.findings)
-    if report.ready:
+    if report.ready and proven:
+        verdict = Content.styled("◆ READY, PROVEN", "bold $text-success")
+    elif report.ready:
         verdict = Content.styled("✓ READY", "bold $text-success")
     else:
         verdict = Content.styled(f"✗ NOT READY: {blocks} block", "bold $text-error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import ClassVar
 
 from textual import on, work
@@ -83,7 +84,7 @@ class ProvingScreen(View[None]):
         with VerticalScroll(id="card", can_focus=False):
             yield Static(id="card-text", markup=False)
         with Horizontal(id="work"):
-            yield Stages(id="build-steps")
+            yield Stages(id="proof-stages")
             yield LogPane(id="log-pane")
 
     def on_mount(self) -> None:
@@ -138,9 +139,19 @@ class ProvingScreen(View[None]):
         now = self.zwizard.clock() if told.state == "running" else told.at
         took = [duration(max(0.0, now - told.began))] if told.began else []
         by = [Content.styled(told.accelerator.upper(), MUTED)] if told.accelerator else []
-        overall = join(Content.styled(word, style), *took, *by, between=" · ")
+        overall = join(Content.styled(word, style), *took, *self._silence(), *by, between=" · ")
         self.query_one("#overall", Static).update(overall)
         self._explain()
+
+    def _silence(self) -> list[Content]:
+        """How long ago the machine last said anything; many wait half a minute for their root."""
+        if self._proving is None or self.status.state != "running":
+            return []
+        with contextlib.suppress(OSError):
+            quiet = self.zwizard.clock() - self._proving.run.console.stat().st_mtime
+            if quiet >= 5:
+                return [Content.styled(f"last output {duration(quiet)} ago", MUTED)]
+        return []
 
     @on(OptionList.OptionHighlighted)
     def _explain(self) -> None:
@@ -232,5 +243,5 @@ def _card(told: Status, stage: StageStatus) -> Content:
 
 
 def _about(stage: StageStatus) -> Content:
-    told = stage.evidence or stage.title
-    return join(plain(stage.title if stage.evidence else ""), plain(told, MUTED), between="\n")
+    title = plain(stage.title[0].upper() + stage.title[1:])
+    return join(title, plain(stage.evidence, MUTED), between="\n") if stage.evidence else title
