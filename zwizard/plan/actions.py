@@ -163,7 +163,8 @@ def canonical(action: Action) -> dict[str, object]:
 def functions(kinds: Iterable[type[Action]]) -> str:
     """The bash functions that actions of these kinds call."""
     files = resources.files("zwizard.plan").joinpath("files")
-    names = [name for kind, name in _FUNCTIONS.items() if kind in set(kinds)]
+    wanted = set(kinds)
+    names = [name for kind, name in _FUNCTIONS.items() if kind in wanted]
     return "\n".join(files.joinpath(name).read_text("utf-8") for name in names)
 
 
