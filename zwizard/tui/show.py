@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
+from textual.widgets import Static
 
 from zwizard.engine.listing import MARKS, WORDS
 from zwizard.engine.status import State, StepState
@@ -55,6 +56,16 @@ def join(*parts: Content | str, between: str = "  ") -> Content:
     return Content(between).join(
         Content(part) if isinstance(part, str) else part for part in parts
     )
+
+
+def renew(place: Static, text: Content) -> None:
+    """Let ``place`` say ``text``; where it fits as the old text did, only that is drawn anew."""
+    old = place.content
+    if isinstance(old, Content) and old == text:
+        return
+    width = place.size.width
+    fits = isinstance(old, Content) and max(old.cell_length, text.cell_length) <= width
+    place.update(text, layout=not fits or not text or not old)
 
 
 def age(seconds: float) -> str:

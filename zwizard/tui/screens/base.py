@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 
 from zwizard.tui.widgets.keys import Keys, Remappable
@@ -38,6 +40,25 @@ class View(Remappable, Screen[T]):
     def content(self) -> ComposeResult:
         """What this screen shows."""
         raise NotImplementedError
+
+    def every(self, seconds: float, look: Callable[[], object]) -> None:
+        """Call ``look`` regularly while this screen is the one on top.
+
+        One below that changes makes Textual paint the whole of the one on top.
+        """
+        self._looks = (*self._looks, self.set_interval(seconds, look))
+
+    _looks: tuple[Timer, ...] = ()
+
+    def on_screen_suspend(self) -> None:
+        """Another screen is on top."""
+        for timer in self._looks:
+            timer.pause()
+
+    def on_screen_resume(self) -> None:
+        """On top again."""
+        for timer in self._looks:
+            timer.resume()
 
     @property
     def zwizard(self) -> ZwizardApp:

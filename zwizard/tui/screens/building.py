@@ -25,7 +25,7 @@ from zwizard.text import brief, duration, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
-from zwizard.tui.show import MUTED, block, fit, join, mark, plain
+from zwizard.tui.show import MUTED, block, fit, join, mark, plain, renew
 from zwizard.tui.walk import question_of
 from zwizard.tui.watch import BuildWatch
 from zwizard.tui.widgets.keys import named
@@ -102,8 +102,12 @@ class Building(View[None]):
         """Keep up with the build."""
         self.query_one(BuildSteps).focus()
         self._show()
-        self.set_interval(_EVERY, self._look)
+        self.every(_EVERY, self._look)
         self._learn_pace()
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen: show how it stands by now."""
+        self._look()
 
     @work(exclusive=True, group="read")
     async def _learn_pace(self) -> None:
@@ -119,7 +123,7 @@ class Building(View[None]):
         if self.status != before:
             self._show()
             self.refresh_bindings()
-        elif self.status.state == "running" and now - self._shown >= 1:
+        elif self.status.state == "running" and now - self._shown >= 0.9:
             self._show()  # the seconds go on
         if before.state != "running" and self.status.state == "running":
             self._learn_pace()  # it goes on: the last run counts too by now
@@ -139,10 +143,10 @@ class Building(View[None]):
         elif not self._followed and not busy and told.steps:
             steps.go(told.steps[-1].name)
         self._followed = busy or steps.current
-        self.query_one("#overall", Static).update(self._overall(told, now))
+        renew(self.query_one("#overall", Static), self._overall(told, now))
         card = self.query_one("#card")
         said = _card(told)
-        self.query_one("#card-text", Static).update(said)
+        renew(self.query_one("#card-text", Static), said)
         card.display = bool(said.plain)
         card.set_class(told.state == "ready", "-good")
         self._show_log()

@@ -87,7 +87,7 @@ class Home(View[None]):
         self.query_one("#builds").display = False
         self._machine()
         self.look()
-        self.set_interval(_EVERY, self.look)
+        self.every(_EVERY, self.look)
 
     def on_resize(self) -> None:
         """Rows and words are made for the width."""

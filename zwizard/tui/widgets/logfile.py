@@ -14,8 +14,7 @@ from pathlib import Path
 from zwizard.tui.widgets.ansi import Line, parse
 
 _LONGEST = 16 * 1024  # bytes of one line that are looked at
-_CHUNK = 1 << 20
-_SIP = 1 << 18  # bytes indexed between two looks at the clock
+_CHUNK = 1 << 18  # bytes looked at in one go: no thread waits long for another's
 _NEWLINE = re.compile(b"\n")
 
 
@@ -71,7 +70,7 @@ class LogFile:
             self._starts, self._indexed = array("Q", [0]), 0
         before, until = self._indexed, time.monotonic() + budget
         while self.behind and (self._indexed == before or time.monotonic() < until):
-            data = self._read(self._indexed, self._indexed + _SIP)
+            data = self._read(self._indexed, self._indexed + _CHUNK)
             if not data:
                 break
             base = self._indexed + 1

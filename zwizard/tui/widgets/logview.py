@@ -24,7 +24,7 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
-from zwizard.tui.show import plain
+from zwizard.tui.show import plain, renew
 from zwizard.tui.widgets.ansi import Colour, Line, Look
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
@@ -362,7 +362,7 @@ class LogPane(Vertical):
         """What stands below the log, such as for how long nothing was printed."""
         place = self.query_one("#log-note", Static)
         place.display = bool(note.plain)
-        place.update(note)
+        renew(place, note)
 
     _name = ""
     _back = False
@@ -378,7 +378,7 @@ class LogPane(Vertical):
         else:
             place = f"line {view.place + 1:,} of {count:,} · f follows"
         title = Content(" · ").join(filter(None, (plain(self._name, "bold"), Content(place))))
-        self.query_one("#log-title", Static).update(title)
+        renew(self.query_one("#log-title", Static), title)
 
     @on(LogView.Search)
     def _ask(self, event: LogView.Search) -> None:
