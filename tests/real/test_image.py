@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.conftest import Built
-from tests.real.workplace import Workplace, is_root
+from tests.real.workplace import is_root
 
 MIB = 2**20
 
