@@ -112,8 +112,9 @@ async def on_screen(build: Build, log: Path) -> None:
             while len(view.file) < LINES:
                 await asyncio.sleep(0.01)
         writer.wait()
+        view.focus()
+        await pilot.pause(1)
         async with watched("to the beginning and the end, 20 times", 50):
-            view.focus()
             for _ in range(20):
                 view.action_start()
                 await pilot.pause()
