@@ -7,21 +7,32 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from rich.cells import cell_len
+from textual.screen import ModalScreen
 
 from tests.tui.conftest import (
     Held,
     MakeApp,
     a_build,
+    a_list,
     draft,
     fail,
     finding,
     finish,
     frame,
+    notes,
+    on,
     press,
     settle,
     until,
 )
+from zwizard import paths, preferences
+from zwizard.engine import doctor
+from zwizard.tui import app as app_module
+from zwizard.tui import console
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.home import Home
+from zwizard.tui.screens.pages import Pages
 from zwizard.tui.walk import Walk
 from zwizard.tui.widgets.keys import shown
 
@@ -129,3 +140,188 @@ async def test_without_colour_everything_is_still_said(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "■ interrupted" in frame(app)
+
+
+async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: None)
+    monkeypatch.setattr(doctor, "find", lambda name: f"/usr/bin/{name}")
+    app = make_app(fetch=a_list)
+    to_home(app)
+    draft().give("name", "begun")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for go in (None, to_page, to_review):
+            app.home()
+            await settle(pilot)
+            if go:
+                go(app)
+                await settle(pilot)
+            for active in shown(app.screen):
+                before = app.screen
+                if "leave" in active.binding.action:
+                    continue  # tested where leaving is
+                await press(pilot, active.binding.key)
+                await settle(pilot)
+                while isinstance(app.screen, ModalScreen):
+                    await press(pilot, "escape")
+                if app.screen is not before:
+                    app.home()
+                    await settle(pilot)
+                    if go:
+                        go(app)
+                        await settle(pilot)
+        assert app.is_running
+
+
+# --- preferences --------------------------------------------------------------------------------
+
+
+def prefer(text: str) -> None:
+    file = paths.preferences()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+async def test_a_theme_is_chosen_from_the_palette_and_kept(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert app.theme == "dark"
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {"Theme: dark", "Theme: light", "Theme: high-contrast"} <= titles
+        await press(pilot, "ctrl+p", *"contrast")
+        await until(pilot, lambda: "Theme: high-contrast" in frame(app))
+        await press(pilot, "down", "enter")
+        await until(pilot, lambda: app.theme == "high-contrast")
+        await until(pilot, lambda: preferences.load().theme == "high-contrast")
+    again = make_app()
+    async with again.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert again.theme == "high-contrast"
+
+
+@pytest.mark.parametrize("theme", preferences.THEMES)
+async def test_in_every_theme_everything_is_said(make_app: MakeApp, theme: str) -> None:
+    prefer(f'theme = "{theme}"')
+    app = make_app(fetch=a_list)
+    to_home(app)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "■ interrupted" in frame(app)
+        await press(pilot, "n", "f3")
+        assert "● Source" in frame(app)
+
+
+async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
+    prefer('[keys]\n"home.new" = "ctrl+n"\n"pages.next" = "f10,ctrl+g"\n')
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "n New" not in frame(app).splitlines()[-1].replace("ctrl+n", "")
+        await press(pilot, "n")
+        on(app, Home)
+        await press(pilot, "ctrl+n")
+        assert "F10 Next" in frame(app)
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "target"
+        await press(pilot, "ctrl+g")
+        assert on(app, Pages).page == "source"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("theme = [", "cannot be read"),
+        ('theme = "blue"', "allowed: dark, light"),
+        ('[keys]\n"hom.new" = "x"', "no key called 'hom.new'; did you mean 'home.new'?"),
+        ('[keys]\n"home.new" = "no such key !"', ""),
+        ('[keys]\n"home.new" = ","', ""),
+    ],
+)
+async def test_preferences_that_cannot_be_heeded_are_told_and_nothing_breaks(
+    make_app: MakeApp, text: str, said: str
+) -> None:
+    prefer(text)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert any(said in note for note in notes(app)) or not said
+        assert "Zero-OS" in frame(app)
+
+
+async def test_one_key_for_two_actions_is_told(make_app: MakeApp) -> None:
+    prefer('[keys]\n"home.new" = "c"\n')
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert any(
+            "'c' is for home.new now, and no longer for home.check" in n for n in notes(app)
+        )
+        await press(pilot, "c")
+        on(app, Pages)
+
+
+async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None:
+    async with app.run_test(size=(120, 150)) as pilot:
+        await settle(pilot)
+        app.action_keys()
+        await settle(pilot)
+        told = frame(app)
+        assert "preferences.toml" in told
+        for name in ("pages.next", "review.build", "home.duplicate", "field.choose"):
+            assert name in told
+
+
+# --- terminals ----------------------------------------------------------------------------------
+
+
+def test_the_consoles_glyphs_are_as_wide_as_what_they_stand_for() -> None:
+    for character in "✓✗●○■•→×…–▁▔▎▊🮂日e\u0301é\u200b─│":
+        assert cell_len(console.drawable(character)) == cell_len(character), character
+    assert console.drawable("plain\x1b[31m ~") == "plain\x1b[31m ~"
+
+
+@pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
+async def test_the_console_is_sent_only_what_it_can_draw(app: ZwizardApp, go: Go) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        go(app)
+        await settle(pilot)
+        drawn = console.drawable(frame(app))
+        assert all(c < "\x80" or c in console._ALWAYS for c in drawn)
+        assert drawn.count("?") == frame(app).count("?")  # nothing was without a stand-in
+        for line, before in zip(drawn.splitlines(), frame(app).splitlines(), strict=True):
+            assert cell_len(line) == cell_len(before)
+
+
+async def test_where_there_are_sixteen_colours_it_is_high_contrast(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for term, theme in (("linux", "high-contrast"), ("screen", "high-contrast"), ("foot", "dark")):
+        monkeypatch.setenv("TERM", term)
+        monkeypatch.setenv("COLORTERM", "truecolor" if term == "foot" else "")
+        app = make_app()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert app.theme == theme
+
+
+def test_only_the_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert console.driver() is None
+    monkeypatch.setenv("TERM", "linux")
+    assert console.driver() is not None
+
+
+@pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
+async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        go(app)
+        for size in ((200, 60), (1, 1), (60, 18), (20, 80), (120, 10), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        await settle(pilot)
+        assert "F1 Help" in frame(app)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.screen import Screen
 
@@ -97,7 +96,6 @@ class ZwizardApp(App[None]):
         self._machine: asyncio.Task[Machine] | None = None
         self._proofs: dict[Path, Proving] = {}  # by artefact; they end with this process
         self._walk: Walk | None = None
-        self._clashes: set[frozenset[str]] = set()
         self._herald = Herald()
         self.terminal_title = Title(self._send)
 
@@ -128,15 +126,7 @@ class ZwizardApp(App[None]):
             for name in liked.keys
             if name not in NAMES
         ]
-        for said in (*liked.complaints, *unknown):
-            self.notify(plain(said).plain, severity="warning", timeout=8, markup=False)
-
-    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:  # noqa: ARG002
-        """One key for two actions: say so, once."""
-        names = frozenset(binding.id or binding.action for binding in clashed_bindings)
-        if names not in self._clashes:
-            self._clashes.add(names)
-            said = f"The preferences give the key of {', '.join(sorted(names))} to another action."
+        for said in (*liked.complaints, *unknown, *_clashes(liked.keys)):
             self.notify(plain(said).plain, severity="warning", timeout=8, markup=False)
 
     def _ended_by(self, number: signal.Signals) -> None:
@@ -427,6 +417,19 @@ def _let_read() -> None:
     sys.stdout.flush()
     with contextlib.suppress(OSError, KeyboardInterrupt):
         sys.stdin.readline()
+
+
+def _clashes(wished: Mapping[str, str]) -> list[str]:
+    """Where a key that is wished for one action is another's on the same screen."""
+    keys = {name: wished.get(name, binding.key).split(",") for name, binding in NAMES.items()}
+    return [
+        f"{paths.preferences()}: {key!r} is for {name} now, and no longer for {other}"
+        for name in wished
+        for other in keys
+        if other != name and other.partition(".")[0] == name.partition(".")[0]
+        for key in keys.get(name, ())
+        if key in keys[other]
+    ]
 
 
 def _near(name: str) -> str:

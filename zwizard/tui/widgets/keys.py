@@ -29,13 +29,15 @@ class Remappable:
 
 
 def named(owner: str, bindings: Sequence[BindingType]) -> list[BindingType]:
-    """These bindings with names: ``owner.action``, as in "review.build"."""
+    """These bindings with names: ``owner.action``, as in "review.build", if they have none yet."""
     given = [_named(owner, binding) for binding in bindings if isinstance(binding, Binding)]
-    NAMES.update((binding.id or "", binding) for binding in given if binding.show)
+    NAMES.update((b.id or "", b) for b in given if b.show or b.tooltip)
     return list(given)
 
 
 def _named(owner: str, binding: Binding) -> Binding:
+    if binding.id:
+        return binding
     action = binding.action.rpartition("app.")[2]
     words = re.sub(r"\W+", "-", action).strip("-").replace("_", "-")
     return replace(binding, id=f"{owner}.{words}")
