@@ -10,14 +10,18 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.artefact import mutations
 from tests.artefact.mutations import Edit
 
 ROUND = 200  # examples of one reader before the next has its turn
 _QUIET = settings(
-    max_examples=ROUND, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=ROUND,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
 )
 
 

@@ -164,11 +164,11 @@ def ext(path: Path, size: int, tree: Path, *options: str) -> Path:
 LOADER = {"EFI/BOOT/BOOTX64.EFI": efi()}
 
 
-def disk(path: Path, tree: Path, root: Part = ROOT_PART) -> Path:
-    """A whole disk image of ``tree``: GPT, an ESP with a loader, an ext4 root."""
+def disk(path: Path, tree: Path, root: Part = ROOT_PART, esp: dict[str, bytes] = LOADER) -> Path:
+    """A whole disk image of ``tree``: GPT, an ESP with these files, an ext4 root."""
     partition(path, ESP_PART, root, size=root.end + 1)
     work = path.with_suffix(".part")
-    put(path, ESP_PART, fat(work, ESP_PART.end - ESP_PART.start, LOADER))
+    put(path, ESP_PART, fat(work, ESP_PART.end - ESP_PART.start, esp))
     put(path, root, ext(work, root.end - root.start, tree))
     work.unlink()
     return path

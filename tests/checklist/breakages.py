@@ -1,8 +1,10 @@
-"""Ways to break an image: each a function that changes the directory it is given."""
+"""Ways to break an image: each a function that changes the directory, or archive, it is given."""
 
 from __future__ import annotations
 
+import gzip
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +120,75 @@ def replaced(name: str, old: str, new: str) -> Breakage:
         write(name, text.replace(old, new).encode())(root)
 
     return breaks
+
+
+# --- archives -----------------------------------------------------------------------------------
+
+
+def cut(share: float) -> Breakage:
+    """The archive without what is behind ``share`` of it."""
+
+    def breaks(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.truncate(int(path.stat().st_size * share))
+
+    return breaks
+
+
+def damaged(path: Path) -> None:
+    """A few bytes in the middle of the archive are others."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff\x00\xff\x00")
+
+
+def followed(path: Path) -> None:
+    """Something stands behind the archive's end."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def appended(
+    name: str, kind: bytes = tarfile.REGTYPE, target: str = "", owner: str = ""
+) -> Breakage:
+    """A member behind the last one, as tar --append puts it."""
+
+    def breaks(path: Path) -> None:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.uname = kind, target, owner
+        whole = path.rename(path.with_suffix(".whole"))
+        with tarfile.open(whole) as archive:
+            last = max(archive, key=lambda info: info.offset_data)
+            left = last.offset_data + (last.size + 511) // 512 * 512
+        with gzip.open(whole) as source, gzip.open(path, "wb", 1) as packed:
+            while left:
+                data = source.read(min(1 << 20, left))
+                packed.write(data)
+                left -= len(data)
+            packed.write(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+        whole.unlink()
+
+    return breaks
+
+
+ARCHIVES: list[tuple[str, str, Breakage]] = [
+    ("archive-readable", "it is cut", cut(0.5)),
+    ("archive-readable", "it is cut", cut(0.999)),
+    ("archive-readable", "", damaged),
+    ("archive-readable", "something else follows", followed),
+    ("archive-paths", "is absolute", appended("/etc/absolute")),
+    ("archive-paths", "climbs out with ..", appended("../outside")),
+    ("archive-paths", "which is missing", appended("etc/h", tarfile.LNKTYPE, "./etc/nothing")),
+    ("archive-paths", "lies beneath /bin", appended("bin/sh/beneath")),
+    ("archive-duplicates", "more than once: /etc/hosts", appended("./etc/hosts")),
+    ("archive-owners", "1 members carry names: joe:", appended("./etc/owned", owner="joe")),
+]
+"""What breaks an archive of a system that has /etc/hosts and /bin/sh: rule, evidence, how."""
+
+NAMES = [
+    ("archive-name", "a.tgz"),
+    ("archive-name", "a.TAR.GZ"),
+    ("archive-name-survives", "a b.tar.gz"),
+    ("path-colon", "a:b.tar.gz"),
+]
+"""Names that an archive should not have, and the rule that says so."""

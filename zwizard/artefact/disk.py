@@ -20,7 +20,7 @@ from zwizard.artefact.view import Kind, UnreadableError, View
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FSTAB = 1 << 20
+_FSTAB = 64 << 10
 _EXT = frozenset({"ext2", "ext3", "ext4"})
 # No machine has more partitions, and each is looked at.
 _VOLUMES = 128

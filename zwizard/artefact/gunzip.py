@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip_lib
@@ -35,8 +36,9 @@ class ArchiveError(Exception):
 class Gunzip:
     """The unpacked bytes of ``file``, in order and counted.
 
-    ``position`` is the number of unpacked bytes handed out. Raises ArchiveError where the data
-    is broken, where it ends too early, or where something other than zeros follows it.
+    No more of the file is read than it has now, whoever writes to it meanwhile. ``position`` is
+    the number of unpacked bytes handed out. Raises ArchiveError where the data is broken, where
+    it ends too early, or where something other than zeros follows it.
     """
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
@@ -47,6 +49,7 @@ class Gunzip:
         self._raw_at = 0
         self._gzip_members = 0
         self._taken = 0
+        self._left = os.fstat(file.fileno()).st_size - file.tell()
         self._made = 0
         self._buffer = b""
         self._at = 0
@@ -143,8 +146,9 @@ class Gunzip:
         return self._raw[self._raw_at : self._raw_at + size]
 
     def _read(self) -> bytes:
-        data = self._file.read(_INPUT)
+        data = self._file.read(min(_INPUT, self._left))
         self._taken += len(data)
+        self._left -= len(data)
         if self._progress is not None:
             self._progress(self._taken)
         return data

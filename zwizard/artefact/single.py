@@ -12,14 +12,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def state(file: Path | int) -> tuple[int, int, int] | None:
+    """What tells a file, or an open one, from what it was before; None if it is gone."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - also of descriptors
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 class FileView(IndexedView):
     """A tree of one file, under its own name."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self._state = state(path)
         self.entry = Entry(f"/{path.name}", Kind.FILE, 0o644, path.stat().st_size)
         self._index.add(self.entry)
+
+    def unchanged(self) -> bool:
+        """Nobody has written to the file since."""
+        return self._state == state(self.path)
 
     def open_entry(self, entry: Entry) -> BinaryIO:  # noqa: ARG002 - there is one only
         """The file's contents; raises UnreadableError."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from zwizard.artefact.gunzip import ArchiveError, Gunzip
 from zwizard.artefact.index import IndexedView, IndexFullError
 from zwizard.artefact.sample import Sample
+from zwizard.artefact.single import state
 from zwizard.artefact.spool import Spool
 from zwizard.artefact.tar import Member, contents, members
 from zwizard.artefact.view import Entry, Kind, UnreadableError
@@ -85,11 +86,11 @@ class TarballView(IndexedView):
         self._kept_bytes = 0
         self._passes = 0
         with _opened(path) as file:
-            self._state = _state(file)
-            size = self._state[1]
+            self._state = state(file.fileno())
+            size = os.fstat(file.fileno()).st_size
             tick = None if progress is None else lambda done: progress(done, size)
             self._scan(Gunzip(file, tick))
-            if not self.fault and self._state != _state(file):
+            if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
 
     def _scan(self, source: Gunzip) -> None:
@@ -222,8 +223,12 @@ class TarballView(IndexedView):
             ) from error
 
     def _expect_same(self, file: BinaryIO) -> None:
-        if _state(file) != self._state:
+        if state(file.fileno()) != self._state:
             raise ArchiveError("the archive changed while it was checked")
+
+    def unchanged(self) -> bool:
+        """Nobody has written to the archive since."""
+        return self._state == state(self.path)
 
     def close(self) -> None:
         """Let go of the contents kept."""
@@ -237,11 +242,6 @@ def _opened(path: Path) -> BinaryIO:
         raise UnreadableError(
             f"{path} cannot be read: {error.strerror}", "Check that it is there and readable."
         ) from error
-
-
-def _state(file: BinaryIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _inside(name: str) -> tuple[str, bool]:

@@ -178,10 +178,14 @@ class View(ABC):
         self._spent += len(data)
         if self._spent > READ_ALL:
             raise UnreadableError(
-                f"{path} was not read: the image's settings come to more than {READ_ALL >> 20} MiB",
+                f"{path} was not read: the settings come to more than {READ_ALL >> 20} MiB",
                 "Look at what is so large in it.",
             )
         return data
+
+    def unchanged(self) -> bool:
+        """Whether the artefact is still the one that was opened, as far as can be told."""
+        return True
 
     def close(self) -> None:  # noqa: B027 - most views hold nothing
         """Let go of what the view holds open."""

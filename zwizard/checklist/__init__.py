@@ -113,7 +113,13 @@ def check(
             entrypoint=entrypoint,
         )
         with closing(image):
-            return judge(image, waive=waive)
+            report = judge(image, waive=waive)
+        if not view.unchanged():
+            raise UnreadableError(
+                f"{path} changed while it was checked",
+                "Check it again when nothing writes to it any more.",
+            )
+        return report
 
 
 def judge(image: Image, *, waive: Collection[str] = ()) -> Report:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from zwizard.artefact.view import Kind, UnreadableError
-from zwizard.checklist.reading import lines, program, text
+from zwizard.checklist.reading import BY_HAND, lines, matches, program, text
 from zwizard.checklist.rule import (
     EVERY,
     VM_IMAGE,
@@ -84,7 +83,7 @@ def _refusal(view: View) -> str:
 
 
 def _matches_root(patterns: str) -> bool:
-    return any(fnmatchcase("root", word.partition("@")[0]) for word in patterns.split())
+    return any(matches("root", word.partition("@")[0]) for word in patterns.split())
 
 
 def _locked_out(view: View, settings: dict[str, str]) -> str:
@@ -100,7 +99,7 @@ def _locked_out(view: View, settings: dict[str, str]) -> str:
 def _settings(view: View) -> dict[str, str]:
     """sshd's settings outside Match blocks; of several the first counts."""
     settings: dict[str, str] = {}
-    budget = [_INCLUDES * 16]
+    budget = [_INCLUDES * 4]
     for key, value in _directives(view, _SSHD, 0, budget):
         if key in {"allowusers", "denyusers", "allowgroups", "denygroups"} and key in settings:
             settings[key] += f" {value}"
@@ -114,7 +113,7 @@ def _directives(view: View, path: str, depth: int, budget: list[int]) -> Iterato
     budget[0] -= 1
     if depth > _INCLUDES or budget[0] < 0:
         raise UnreadableError(f"{path} includes itself over and over", "Look at sshd's settings.")
-    for line in lines(view, path):
+    for line in lines(view, path, BY_HAND):
         key, _, value = line.replace("=", " ", 1).replace("\t", " ").partition(" ")
         key, value = key.lower(), value.strip().strip('"')
         if key == "match":
@@ -130,7 +129,7 @@ def _directives(view: View, path: str, depth: int, budget: list[int]) -> Iterato
 def _included(view: View, pattern: str) -> list[str]:
     full = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
     directory, _, name = full.rpartition("/")
-    return [entry.path for entry in view.listing(directory) if fnmatchcase(entry.name, name)]
+    return [entry.path for entry in view.listing(directory) if matches(entry.name, name)]
 
 
 @rule(

@@ -10,7 +10,7 @@ from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.kernel import read_bzimage
 from zwizard.artefact.view import Kind, UnreadableError
 from zwizard.checklist.disk import esp_near_misses
-from zwizard.checklist.reading import SETTINGS, text
+from zwizard.checklist.reading import SETTINGS, few, text
 from zwizard.checklist.rule import (
     IMAGE,
     Severity,
@@ -238,7 +238,7 @@ _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
 )
 def grub_cmdline(image: Image) -> Verdict:
     """Every linux line has ``console=ttyS0``, no ``quiet``, and a ``root=`` of the image."""
-    found = list(_command_lines(image))
+    found = few(_command_lines(image), "lines that start Linux")
     if not found:
         return unknown("no grub.cfg with a linux line was found", "Look at the loader's settings.")
     for path, line in found:
@@ -311,13 +311,7 @@ def grub_kernel(image: Image) -> Verdict:
     esp = image.disk.esp_view
     if esp.resolve(_LOADER).file is None or "GRUB" not in _loader_name(esp):
         return not_applicable("the loader is not GRUB")
-    found = [
-        (path, command, name)
-        for path, content in _settings(image)
-        for command, line in _FILES.findall(content)
-        for name in line.split()[: 1 if command == "linux" else None]
-        if name.startswith("/") and "$" not in name
-    ]
+    found = few(_loaded(image), "files that GRUB loads")
     if not found:
         return unknown(
             "no grub.cfg that loads a kernel was found", "grub-mkconfig, and look again."
@@ -327,6 +321,14 @@ def grub_kernel(image: Image) -> Verdict:
         if wrong:
             return failed(f"{path} loads {name}, which {wrong}")
     return passed(f"{len(found)} files, such as {found[0][2]}")
+
+
+def _loaded(image: Image) -> Iterator[tuple[str, str, str]]:
+    for path, content in _settings(image):
+        for command, line in _FILES.findall(content):
+            for name in line.split()[: 1 if command == "linux" else None]:
+                if name.startswith("/") and "$" not in name:
+                    yield path, command, name
 
 
 def _file_fault(image: Image, command: str, name: str) -> str:

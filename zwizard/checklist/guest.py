@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from zwizard.artefact.view import Kind
-from zwizard.checklist.reading import files, lines, text
+from zwizard.checklist.reading import BY_HAND, files, lines, text
 from zwizard.checklist.rule import (
     CONTAINER,
     EVERY,
@@ -186,7 +186,7 @@ _DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
 
 def mounts(view: View) -> Iterator[Mount]:
     """The lines of /etc/fstab that ask for block devices (fstab(5))."""
-    for line in lines(view, "/etc/fstab"):
+    for line in lines(view, "/etc/fstab", BY_HAND):
         fields = line.split()
         if len(fields) < 3 or not _DEVICE.match(fields[0]):
             continue

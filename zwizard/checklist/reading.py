@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 from zwizard.artefact.view import Kind, UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from zwizard.artefact.view import Entry, View
 
+_T = TypeVar("_T")
+
 # No settings file is larger; one that is has something else in it.
 SETTINGS = 1 << 20
+# Those that a person writes line by line, and each line of which costs something to look at.
+BY_HAND = 64 << 10
+# No image has more of anything that is compared with each of something else.
+FEW = 1000
+_PATTERN = 4096
 
 _PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -30,12 +39,25 @@ def text(view: View, path: str, limit: int = SETTINGS) -> str | None:
     return view.read(path, limit).decode("utf-8", "surrogateescape")
 
 
-def lines(view: View, path: str) -> Iterator[str]:
+def lines(view: View, path: str, limit: int = SETTINGS) -> Iterator[str]:
     """The lines of the settings file at ``path`` without comments (#) and empty ones."""
-    for line in (text(view, path) or "").splitlines():
+    for line in (text(view, path, limit) or "").splitlines():
         plain = line.partition("#")[0].strip()
         if plain:
             yield plain
+
+
+def few(found: Iterable[_T], what: str) -> list[_T]:
+    """``found``, called ``what``, as a list; raises UnreadableError for more than FEW."""
+    kept = list(islice(found, FEW + 1))
+    if len(kept) > FEW:
+        raise UnreadableError(f"there are more than {FEW} {what}", "Look at what makes them.")
+    return kept
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether ``name`` fits a shell pattern; one that is longer than any path fits nothing."""
+    return len(pattern) <= _PATTERN and fnmatchcase(name, pattern)
 
 
 def program(view: View, name: str) -> Entry | None:

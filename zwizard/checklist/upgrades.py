@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from zwizard.artefact.view import Kind
+from zwizard.checklist.reading import few, matches
 from zwizard.checklist.rule import Verdict, failed, passed, unknown
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def _hooks(view: View) -> Iterator[str]:
 
 def _dpkg(view: View) -> Verdict:
     """Every installed kernel package is held, or apt is told never to install one."""
-    packages = dict(_installed(_text(view, "/var/lib/dpkg/status", _TEXT)))
-    pinned = list(_pinned(view))
+    packages = dict(few(_installed(_text(view, "/var/lib/dpkg/status", _TEXT)), "kernels"))
+    pinned = few(_pinned(view), "pins of packages")
     loose = [
         name
         for name, held in packages.items()
-        if not held and not any(fnmatchcase(name, pattern) for pattern in pinned)
+        if not held and not any(matches(name, pattern) for pattern in pinned)
     ]
     if loose:
         return failed(f"not held: {', '.join(sorted(loose)[:5])}")
@@ -108,8 +108,8 @@ def _pacman(view: View) -> Verdict:
         else _text(view, "/etc/pacman.conf", _SCRIPT)
     )
     ignored = re.findall(r"^[ \t]*IgnorePkg[ \t]*=[ \t]*(.+)$", text, re.MULTILINE)
-    patterns = " ".join(ignored).split()
-    loose = [k for k in kernels if not any(fnmatchcase(k, pattern) for pattern in patterns)]
+    patterns = few(" ".join(ignored).split(), "packages in IgnorePkg")
+    loose = [k for k in kernels if not any(matches(k, pattern) for pattern in patterns)]
     if loose:
         return failed(f"not in IgnorePkg: {', '.join(loose)}")
     return passed(f"ignored: {', '.join(kernels)}" if kernels else "no kernel package installed")
