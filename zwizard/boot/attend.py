@@ -82,7 +82,7 @@ class Attendant:
 
     def _connect(self) -> Control:
         try:
-            return Control(self._task.work / CONTROL)
+            return Control(self._task.work / CONTROL, lambda: self._qemu.poll() is None)
         except (OSError, ValueError):
             self._qemu.kill()
             self._qemu.wait()

@@ -7,21 +7,23 @@ import json
 import re
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from zwizard.boot.machine import ADDRESS
 
+_PATIENCE = 30.0  # seconds in which QEMU should listen
 _FORWARDED = re.compile(rf"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+{ADDRESS.ip}\s+22\b")
 
 
 class Control:
     """A QMP connection. ``stopped`` is why the machine stopped: QEMU's word, or ""."""
 
-    def __init__(self, path: Path, patience: float = 10.0) -> None:
+    def __init__(self, path: Path, alive: Callable[[], bool]) -> None:
         self.stopped = ""
         self._rest = b""
-        self._socket = _connect(path, patience)
+        self._socket = _connect(path, alive)
         self._ask("qmp_capabilities")
 
     def port(self) -> int:
@@ -68,16 +70,16 @@ class Control:
             self._hear(told)
 
 
-def _connect(path: Path, patience: float) -> socket.socket:
-    """Connect as soon as QEMU listens; OSError if it does not."""
-    deadline = time.monotonic() + patience
+def _connect(path: Path, alive: Callable[[], bool]) -> socket.socket:
+    """Connect as soon as QEMU listens; OSError if it has ended before, or does not."""
+    deadline = time.monotonic() + _PATIENCE
     while True:
         made = socket.socket(socket.AF_UNIX)
         try:
             made.connect(str(path))
         except OSError:
             made.close()
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not alive():
                 raise
             time.sleep(0.02)
         else:

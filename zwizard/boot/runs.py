@@ -90,6 +90,7 @@ class Proving:
         """Whether it is at work; afterwards nothing of it is left but what it kept."""
         if self._process.poll() is None:
             return True
+        self.cancel()  # lets go of what held it
         if not _ended(self.run):
             _clear_up(self.run)
         return False

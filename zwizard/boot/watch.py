@@ -49,7 +49,7 @@ _END = re.compile(
 # What stands at the end of a console that waits for somebody, without a newline.
 _PROMPT = re.compile(
     r"\S login: *$|^\(initramfs\) *$|^grub(?: rescue)?> *$|^Shell> *$|^\[rootfs ?\S*\]# *$"
-    r"|^(?:dracut|sh):/# *$|for maintenance\b.*: *$"
+    r"|^(?:dracut|sh):/# *$|for maintenance\b.*: *$|>>Start PXE"
 )
 
 
