@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.engine.hand import begin, end, fail, finish, new_build, running
 from zwizard import paths, plain, questions
 from zwizard.answers import Answers
 from zwizard.engine import archive, builds, doctor
+from zwizard.engine.library import Library
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.hints import Catalogue
 from zwizard.questions import QUESTIONS
@@ -281,6 +283,92 @@ def test_lines_that_are_there_can_be_kept_changed_or_left_alone(keyboard: PipeIn
     assert given()["system.run"] == "first\nthree and a half\nfour"
 
 
+# --- what is known of possible answers -----------------------------------------------------------
+
+
+def a_list(mirror: str, suite: str) -> Catalogue:
+    return Catalogue(
+        suite,
+        time.time(),
+        ("htop\t3.2.2-2\tinteractive processes viewer", "vim\t2:9.0\tVi \x1b[2JIMproved"),
+    )
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that answers at once."""
+    monkeypatch.setattr(archive, "fetch", a_list)
+    monkeypatch.setattr(plain, "_learn", lambda library, answers: at_once(library, answers))
+
+
+def at_once(library: Library, answers: Answers) -> None:
+    if reading := library.begin(dict(answers)):
+        reading()
+
+
+def test_a_slip_is_doubted_and_what_was_meant_can_be_taken(
+    keyboard: PipeInput, capsys: Capture, online: None
+) -> None:
+    kept(target="vm", name="web")
+    press(keyboard, ENTER, ENTER * 6, "vim htpo" + ENTER, "1" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Perhaps not: 'htpo' is not in bookworm. Did you mean 'htop'?" in said
+    assert given()["source.packages"] == "vim htop"
+
+
+def test_a_doubtful_answer_can_be_kept_or_typed_again(
+    keyboard: PipeInput, capsys: Capture, online: None
+) -> None:
+    kept(target="vm", name="web")
+    again = "3" + ENTER + CLEAR + "my-own" + ENTER  # nothing is near it
+    press(keyboard, ENTER, ENTER * 6, "htpo" + ENTER, again, "1" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert given()["source.packages"] == "my-own"
+
+
+def test_what_there_is_can_be_searched(keyboard: PipeInput, capsys: Capture, online: None) -> None:
+    kept(target="vm", name="web")
+    search = "".join(f"?{words}{ENTER}" for words in ("viewer", "vi", "zzz"))
+    press(keyboard, ENTER, ENTER * 6, search, "vim" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = capsys.readouterr().out
+    assert "  htop: 3.2.2-2  interactive processes viewer\n" in said
+    assert "Nothing is called so." in said
+    assert "\x1b" not in said
+    assert given()["source.packages"] == "vim"
+
+
+def test_a_time_zone_is_found_by_its_city(keyboard: PipeInput, capsys: Capture) -> None:
+    all_kept()
+    thirteenth = "4" + ENTER + DOWN * 11 + ENTER
+    keys = CLEAR + "?new york" + ENTER + CLEAR + "paris" + ENTER + "1" + ENTER
+    press(keyboard, ENTER, thirteenth, keys, LEAVE)
+    assert plain.new(None) == 0
+    assert "  America/New_York\n" in capsys.readouterr().out
+    assert given()["system.timezone"] == "Europe/Paris"
+
+
+def test_offline_it_says_so_and_asks_on(keyboard: PipeInput, capsys: Capture) -> None:
+    kept(target="vm", name="web")
+    press(keyboard, ENTER, ENTER * 6, "?vim" + ENTER, "vim" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = capsys.readouterr().out
+    assert "Perhaps" not in said
+    assert "kernel" in said
+    assert given()["source.packages"] == "vim"
+
+
+def test_what_is_probably_not_meant_is_said_again_in_the_review(
+    keyboard: PipeInput, capsys: Capture
+) -> None:
+    all_kept(Recipe(system=System(timezone="Europe/Pariss")))
+    press(keyboard, ENTER, LEAVE)
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Perhaps not meant so: Time zone: 'Europe/Pariss' is not a known time zone." in said
+
+
 # --- review -------------------------------------------------------------------------------------
 
 
@@ -381,6 +469,50 @@ def test_where_a_recipe_cannot_be_saved_is_said_and_asked_again(
     assert "Not possible: file/x.toml: " in said
     assert "there is no such home directory" in said
     assert [path.name for path in here.iterdir()] == ["file"]
+
+
+def test_a_script_is_exported(keyboard: PipeInput, here: Path) -> None:
+    all_kept(Recipe(name="web"))
+    press(keyboard, ENTER, "5" + ENTER, ENTER, LEAVE)
+    assert plain.new(None) == 0
+    assert (here / "web.sh").read_text().startswith("#!/bin/bash")
+
+
+def test_a_recipe_is_opened_from_the_review(
+    keyboard: PipeInput, here: Path, capsys: Capture
+) -> None:
+    all_kept(Recipe(name="web"))
+    (here / "other.toml").write_text('name = "other"\n')
+    (here / "bad.toml").write_text('nam = "x"\n')
+    keys = "6" + ENTER, "nowhere" + ENTER, CLEAR + "bad.toml" + ENTER, CLEAR + "other.toml" + ENTER
+    press(keyboard, ENTER, *keys, LEAVE)
+    assert plain.new(None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nowhere cannot be read" in said
+    assert "did you mean name" in said
+    assert given()["name"] == "other"
+
+
+def test_the_documents_own_commands_are_shown_too(keyboard: PipeInput, capsys: Capture) -> None:
+    all_kept()
+    press(keyboard, ENTER, "2" + ENTER, LEAVE)
+    assert plain.new(None) == 0
+    said = capsys.readouterr().out
+    assert "bootstrap, in the document's own commands:\n      sudo debootstrap jammy" in said
+
+
+def test_answers_that_cannot_be_kept_are_told(
+    keyboard: PipeInput, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("zwizard.answers.write_atomically", full)
+    press(keyboard, ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    said = " ".join(capsys.readouterr().out.split())
+    assert "could not be kept:" in said
+    assert "No space left on device" in said
 
 
 def test_missing_tools_are_told_and_can_be_installed_and_until_then_nothing_is_built(

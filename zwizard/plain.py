@@ -46,7 +46,9 @@ def new(recipe: Path | None, key: str = "") -> int:
     _prepare()
     answers, library, machine = Answers.open(paths.draft()), Library(), look_around()
     try:
+        library.look_here()
         _begin(answers, recipe)
+        _learn(library, answers)
         if asked := next((q for q in questions.asked(answers) if q.key == key), None):
             _ask(asked, answers, library)
         _tell_space(outlook.of(answers, machine))
