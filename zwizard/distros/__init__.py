@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from zwizard.distros.debian import DEBIAN
 from zwizard.distros.distro import Distro
+from zwizard.distros.ubuntu import UBUNTU
 
-KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN,)}
+KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU)}

@@ -28,15 +28,26 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Keyring:
+    """The keys that sign a distribution's archive: a file, the package with it, fingerprints."""
+
+    file: str
+    package: str
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Distro:
     """A distribution: its suites (newest last), its kernels (default first) and its packages.
 
     ``vm_packages`` is what a VM of its own kernel needs beside the kernel: configuration by
     cloud-init, a network, a login, name resolution. ``minimal_packages`` is what the ``minimal``
-    variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw needs
-    instead of ``vm_packages``, ``image_services`` what is enabled in it, and ``esp_mount`` where
-    its EFI system partition is mounted if nothing else is said. ``mirror`` is what its bootstrap tools use
-    if none is named; ``units`` which services well-known packages bring ("": the base itself).
+    variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw
+    needs instead of ``vm_packages``, ``image_services`` what is enabled in it, and ``esp_mount``
+    where its EFI system partition is mounted if nothing else is said. ``mirror`` is what its
+    bootstrap tools use if none is named; ``units`` which services well-known packages bring ("":
+    the base itself). ``components`` of the archive are named if there are more than the first;
+    ``keyring`` if another distribution's machines may lack it.
     """
 
     name: str
@@ -51,6 +62,8 @@ class Distro:
     esp_mount: str
     mirror: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
+    keyring: Keyring | None = None
 
     def suite(self, name: str) -> Suite | None:
         """The suite called ``name``, or None."""

@@ -57,7 +57,10 @@ TOOLS = {
         Tool("debugfs", "fills the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
         Tool("mmd", "fills the disk image's ESP", "mtools", "mtools", "mtools"),
         Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
-        Tool("curl", "fetches cloud images", "curl", "curl", "curl"),
+        Tool("curl", "fetches images and keys", "curl", "curl", "curl"),
+        Tool("gpg", "proves a distribution's keys", "gpg", "gnupg", "gnupg2"),
+        Tool("xz", "unpacks a mirror's list", "xz-utils", "xz", "xz"),
+        Tool("dpkg-deb", "unpacks a distribution's keyring", "dpkg", "dpkg", "dpkg"),
         Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
         Tool(
             "qemu-system-x86_64",

@@ -23,6 +23,7 @@ from zwizard.errors import ZwizardError
 from zwizard.plan import render
 from zwizard.plan.actions import (
     CHROOT,
+    DOWNLOADS,
     OUT,
     ROOT,
     Action,
@@ -34,6 +35,7 @@ from zwizard.plan.actions import (
     Link,
     Pack,
     Remove,
+    TrustKeys,
     Write,
 )
 
@@ -115,7 +117,7 @@ class Workshop:
             case Disk():
                 functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
                 self._run_bash(f"{functions}\n{action.shell()}", action)
-            case Convert():
+            case Convert() | TrustKeys():
                 self._run_bash(f"{render.functions(action)}\n{action.shell()}", action)
             case Write(path, text, mode):
                 self._write(path, text, mode)
@@ -141,11 +143,15 @@ class Workshop:
 
     def _variables(self) -> dict[str, str]:
         """What our own bash reads; commands in the tree must not see where it is."""
-        places = {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT)}
-        return {**places, "DOWNLOADS": str(self.downloads)}
+        return {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT, DOWNLOADS)}
 
     def _place(self, argument: str) -> str:
-        places = {ROOT: self.tree.root, CHROOT: self.tree.chroot, OUT: self.out}
+        places = {
+            ROOT: self.tree.root,
+            CHROOT: self.tree.chroot,
+            OUT: self.out,
+            DOWNLOADS: self.downloads,
+        }
         for variable, place in places.items():
             if argument == variable or argument.startswith(f"{variable}/"):
                 return f"{place}{argument.removeprefix(variable)}"

@@ -43,7 +43,7 @@ def _converted(recipe: Recipe) -> tuple[Step, ...]:
 def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
     """The document's "Building an ubuntu VM flist"."""
     return (
-        sources.bootstrap(recipe, suite),
+        sources.bootstrap(recipe, distro, suite),
         sources.packages(recipe, distro),
         kernel.initramfs(recipe),
         kernel.kernel(),
@@ -59,7 +59,7 @@ def _image(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
     """The document's "Create an image from scratch"."""
     where = disk.layout(recipe, distro)
     tree = (
-        sources.bootstrap(recipe, suite),
+        sources.bootstrap(recipe, distro, suite),
         sources.packages(recipe, distro),
         kernel.initramfs(recipe),
         *sources.more_packages(recipe),

@@ -10,6 +10,7 @@ from importlib import resources
 ROOT = "$ROOT"  # in arguments: the tree being built
 CHROOT = "$CHROOT"  # the same tree with /proc, /dev and so on mounted, to run commands in
 OUT = "$OUT"  # in arguments: the archive being written
+DOWNLOADS = "$DOWNLOADS"  # what was fetched, kept for other builds
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,33 @@ class Convert:
         return _line(("convert_image", self.location, self.sha256, str(self.limit)))
 
 
-Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk | Convert
+@dataclass(frozen=True)
+class TrustKeys:
+    """Have the keys of an archive in ``$DOWNLOADS/file``, proved by their ``fingerprints``.
+
+    Where this machine lacks the keyring, it is taken from ``package`` of ``suite`` at ``mirror``.
+    """
+
+    file: str
+    package: str
+    mirror: str
+    suite: str
+    fingerprints: tuple[str, ...]
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/keys.sh defines."""
+        where = (self.file, self.package, self.mirror, self.suite)
+        return _line(("trust_keys", *where, *self.fingerprints))
 
 
-_FUNCTIONS: dict[type[Action], str] = {Disk: "disk.sh", Convert: "cloud.sh"}
+Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk | Convert | TrustKeys
+
+
+_FUNCTIONS: dict[type[Action], str] = {
+    Disk: "disk.sh",
+    Convert: "cloud.sh",
+    TrustKeys: "keys.sh",
+}
 
 
 def canonical(action: Action) -> dict[str, object]:
@@ -174,7 +198,7 @@ def _line(argv: tuple[str, ...]) -> str:
 
 def _argument(text: str) -> str:
     """``text`` as one word of bash; ROOT and OUT stay variables."""
-    for variable in (ROOT, CHROOT, OUT):
+    for variable in (ROOT, CHROOT, OUT, DOWNLOADS):
         if text == variable:
             return f'"{variable}"'
         if text.startswith(f"{variable}/"):

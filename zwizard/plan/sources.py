@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan.actions import ROOT, Action, Chroot, Host, Remove, Write
+from zwizard.plan.actions import DOWNLOADS, ROOT, Action, Chroot, Host, Remove, TrustKeys, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
 
@@ -15,24 +15,39 @@ QUIET = Write(_POLICY, "#!/bin/sh\nexit 101\n", mode=0o755)
 UNQUIET = Remove((_POLICY,))
 
 
-def bootstrap(recipe: Recipe, suite: Suite) -> Step:
+def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     """The base system, by mmdebstrap or debootstrap."""
     source = recipe.source
     tool = "mmdebstrap" if source.bootstrap == "auto" else source.bootstrap
     mirror = (source.mirror,) if source.mirror else ()
+    options: tuple[str, ...] = (
+        (f"--components={','.join(distro.components)}",) if distro.components else ()
+    )
+    keys: tuple[Action, ...] = ()
+    if keyring := distro.keyring:
+        options += ("--keyring", f"{DOWNLOADS}/{keyring.file}")
+        keys = (
+            TrustKeys(
+                keyring.file,
+                keyring.package,
+                source.mirror or distro.mirror,
+                suite.name,
+                keyring.fingerprints,
+            ),
+        )
     command: tuple[str, ...]
     if tool == "debootstrap":
-        command = ("debootstrap", suite.name, ROOT, *mirror)
+        command = ("debootstrap", *options, suite.name, ROOT, *mirror)
     else:
         variant = {"standard": "important", "minimal": "apt"}[source.variant]
         command = ("mmdebstrap", "--mode=root", "--format=directory", f"--variant={variant}")
         # The next step needs the lists again, and removes them at the end.
-        command += ("--skip=cleanup/apt/lists", suite.name, ROOT, *mirror)
+        command += ("--skip=cleanup/apt/lists", *options, suite.name, ROOT, *mirror)
     return Step(
         "bootstrap",
         f"Install the base system of {suite.title}",
         ('"this will create and download the basic rootfs"',),
-        (Host(command),),
+        (*keys, Host(command)),
         answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
         network=True,
         size=(320 if source.variant == "standard" else 230) * _MIB,

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from zwizard.plan.actions import Action, Chroot, Convert, Disk, Host, Pack, canonical, functions
+from zwizard.plan.actions import (
+    Action,
+    Chroot,
+    Convert,
+    Disk,
+    Host,
+    Pack,
+    TrustKeys,
+    canonical,
+    functions,
+)
 
 _DISK_TOOLS = ("debugfs", "mcopy", "mke2fs", "mkfs.vfat", "mmd", "sfdisk")
 
@@ -83,6 +93,8 @@ class Plan:
                         found.add("tar")
                     case Disk():
                         found.update(_DISK_TOOLS)
+                    case TrustKeys():
+                        found.update(("curl", "dpkg-deb", "gpg", "xz"))
                     case Convert(location):
                         found.add("qemu-img")
                         found.update(["curl"] if "://" in location else [])

@@ -1,0 +1,39 @@
+"""Ubuntu: jammy, which the document's guide is for, and noble."""
+
+from __future__ import annotations
+
+from zwizard.distros.debian import DEBIAN
+from zwizard.distros.distro import Distro, Kernel, Keyring, Suite
+
+UBUNTU = Distro(
+    name="ubuntu",
+    title="Ubuntu",
+    suites=(
+        Suite("jammy", "jammy (22.04)", epoch=1_650_499_200),  # 2022-04-21
+        Suite("noble", "noble (24.04)", epoch=1_714_003_200),  # 2024-04-25
+    ),
+    kernels=(
+        Kernel("linux-image-virtual", "virtual: small, made for virtual machines"),
+        Kernel("linux-image-generic", "generic: more drivers"),
+        Kernel("linux-modules-extra-5.15.0-25-generic", "the document's choice, for jammy"),
+    ),
+    bootstraps=DEBIAN.bootstraps,
+    vm_packages=DEBIAN.vm_packages,
+    # The kernel only recommends what makes its initramfs, of which a hook wants dumpe2fs.
+    minimal_packages=(*DEBIAN.minimal_packages, "initramfs-tools", "e2fsprogs"),
+    image_packages=tuple(name for name in DEBIAN.image_packages if name != "systemd-resolved"),
+    image_services=DEBIAN.image_services,
+    esp_mount=DEBIAN.esp_mount,
+    mirror="http://archive.ubuntu.com/ubuntu",  # as in the document
+    components=("main", "universe"),
+    # The archive's keys of 2012 and 2018.
+    keyring=Keyring(
+        "ubuntu-archive-keyring.gpg",
+        "ubuntu-keyring",
+        (
+            "790BC7277767219C42C86F933B4FE6ACC0B21F32",
+            "F6ECB3762474EDA9D21B7022871920D1991BC93C",
+        ),
+    ),
+    units=DEBIAN.units,
+)
