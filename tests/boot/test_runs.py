@@ -112,6 +112,11 @@ class TestWhatIsNotStarted:
         told = self.told(packed(tree, tree.with_name("vm.tar.gz")))
         assert told["rule"] == "kernel-pvh"
 
+    def test_the_same_in_a_directory_whose_name_overlayfs_would_split(self, tree: Path) -> None:
+        remove("boot/vmlinuz")(tree)
+        write("boot/vmlinuz", elf_without_pvh())(tree)
+        assert self.told(tree.rename(tree.with_name("ubuntu:jammy, mine")))["rule"] == "kernel-pvh"
+
     def test_a_kernel_that_is_none(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
         write("boot/vmlinuz", b"not a kernel" * 1000)(tree)

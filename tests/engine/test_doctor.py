@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,33 @@ def test_an_installation_that_fails_is_named(
     with pytest.raises(ZwizardError, match=f"apt-get {failing}.* failed"):
         doctor.install(("debootstrap",))
     assert manager.read_text().splitlines()[-1].startswith(failing)
+
+
+def test_what_is_on_nobodys_path_is_found_where_distributions_keep_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = here / "elsewhere/virtiofsd"
+    tool = replace(doctor.TOOLS["virtiofsd"], files=(str(here / "nowhere"), str(kept)))
+    monkeypatch.setitem(doctor.TOOLS, "virtiofsd", tool)
+    assert doctor.find("virtiofsd") is None
+    kept.parent.mkdir()
+    kept.write_text("")
+    assert doctor.find("virtiofsd") == str(kept)
+    put(here, "virtiofsd")
+    assert doctor.find("virtiofsd") == str(here / "virtiofsd")  # the user's own comes first
+
+
+@pytest.mark.parametrize(
+    ("release", "package"),
+    [
+        ('ID=debian\nVERSION_ID="12"\n', "qemu-system-common"),
+        ('ID=debian\nVERSION_ID="13"\n', "virtiofsd"),
+        ("ID=arch\n", "virtiofsd"),
+    ],
+)
+def test_virtiofsd_is_in_the_package_that_this_release_has_it_in(
+    here: Path, monkeypatch: pytest.MonkeyPatch, release: str, package: str
+) -> None:
+    (here / "os-release").write_text(release)
+    monkeypatch.setattr(doctor, "_RELEASE", here / "os-release")
+    assert doctor._virtiofsd_package() == package
