@@ -12,10 +12,8 @@ import lzma
 import re
 import time
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import IO
 
 from zwizard import paths
 from zwizard.errors import ZwizardError
@@ -50,6 +48,9 @@ def load(mirror: str, suite: str) -> Catalogue | None:
 
 def fetch(mirror: str, suite: str) -> Catalogue:
     """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had."""
+    from http.client import HTTPException
+    from urllib.error import URLError
+
     base = f"{mirror.rstrip('/')}/dists/{suite}"
     try:
         wanted, size = _promised(base)
@@ -78,9 +79,16 @@ def _keep(mirror: str, found: Catalogue) -> None:
         return  # a full disk costs the next reader a download, and this one nothing
 
 
+def _open(url: str) -> IO[bytes]:
+    from urllib.request import urlopen  # not before it is needed: the wizard starts without
+
+    answer: IO[bytes] = urlopen(url, timeout=_PATIENCE)  # noqa: S310 - http, https or file
+    return answer
+
+
 def _promised(base: str) -> tuple[str, int]:
     """SHA-256 and bytes of the index, by the suite's InRelease."""
-    with urlopen(f"{base}/InRelease", timeout=_PATIENCE) as answer:  # noqa: S310 - a mirror's
+    with _open(f"{base}/InRelease") as answer:
         text = answer.read(2**22).decode("utf-8", "replace")
     section = text.partition("\nSHA256:\n")[2]
     found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(_PART)}$", section, re.MULTILINE)
@@ -110,7 +118,7 @@ def _read(url: str, wanted: str, size: int) -> set[str]:
 def _unpacked(url: str, wanted: str, size: int) -> Iterator[bytes]:
     """The index in pieces; ValueError at its end if it was not the one that was promised."""
     digest, decompressor, arrived, unpacked = hashlib.sha256(), lzma.LZMADecompressor(), 0, 0
-    with urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 - a mirror's
+    with _open(url) as answer:
         while piece := answer.read(_PIECE):
             digest.update(piece)
             arrived += len(piece)
