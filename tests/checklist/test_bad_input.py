@@ -294,4 +294,4 @@ def test_an_initramfs_that_has_no_end_is_given_up(root: Path) -> None:
     with bounds():
         finding = check(root, mode="vm").finding("initrd-readable")
     assert finding.outcome is Outcome.UNKNOWN
-    assert "unpacks to more than 1024 MiB" in finding.evidence
+    assert "unpacks to more than 768 MiB" in finding.evidence

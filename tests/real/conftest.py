@@ -47,6 +47,17 @@ def vm(place: Workplace) -> Built:
     return Built(place, "debian-vm", result)
 
 
+MORE = '[source]\npackages = ["busybox-static", "grub-efi-amd64-signed"]\n'
+
+
+@pytest.fixture(scope="session")
+def more(place: Workplace) -> Built:
+    """The same with a program that needs nothing around it, and a loader for disk images."""
+    result = place.run("build", place.recipe("debian-more", MORE), "--json")
+    assert result.code == 0, result.output + result.errors
+    return Built(place, "debian-more", result)
+
+
 @pytest.fixture(scope="session")
 def ordinary_place() -> Iterator[Workplace]:
     """Where an ordinary user builds: this one, or a throw-away one with a range of sub-ids."""

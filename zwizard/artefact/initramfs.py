@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Bounds on what is believed. A machine has to hold all of it in memory to boot.
-_UNPACKED = 1 << 30
+_UNPACKED = 768 << 20
 _ENTRIES = 500_000
 _NAME = 4096
 _PARTS = 64
