@@ -76,6 +76,7 @@ COMMANDS = (
     "clean",
     "plan",
     "check",
+    "boot",
     "doctor",
     "completion",
 )
@@ -574,3 +575,15 @@ def test_a_recipe_can_be_begun_with(recipe: Path, tmp_path: Path) -> None:
     )
     assert code == 130
     assert "Review: web" in said
+
+
+def test_rules_are_explained_one_or_all(run: Run) -> None:
+    code, out, _ = run("check", "--explain", "kernel-elf")
+    assert (code, out.splitlines()[0]) == (
+        0,
+        "kernel-elf: The kernel is an uncompressed ELF for x86-64",
+    )
+    code, out, _ = run("check", "--explain")
+    assert code == 0
+    assert "V   must    kernel-elf " in out
+    refused(run("check", "--explain", "kernel-elv"), "kernel-elv", "Did you mean kernel-elf?")
