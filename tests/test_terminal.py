@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,11 @@ class Terminal:
         return self._tmux("capture-pane", "-p")
 
     @property
+    def title(self) -> str:
+        """Its title."""
+        return self._tmux("display-message", "-p", "#{pane_title}").strip()
+
+    @property
     def alternate(self) -> bool:
         """Whether a full-screen program has it."""
         return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
@@ -70,6 +78,13 @@ class Terminal:
             time.sleep(0.1)
         return shown
 
+    def wait_title(self, text: str) -> None:
+        """Wait until its title is ``text``."""
+        until = time.monotonic() + 15
+        while self.title != text:
+            assert time.monotonic() < until, f"its title is {self.title!r}, not {text!r}"
+            time.sleep(0.1)
+
     def close(self) -> None:
         """Close the terminal, as closing its window does."""
         self._tmux("kill-server")
@@ -83,6 +98,39 @@ def terminal(tmp_path: Path, xdg: Path) -> Iterator[Terminal]:
     subprocess.run(
         ["tmux", "-S", str(tmp_path / "tmux"), "kill-server"], capture_output=True, check=False
     )
+
+
+class Mirror(ThreadingHTTPServer):
+    """A mirror that lets everyone wait until it is told to have nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Waiting)
+        self.answers = threading.Event()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/debian"
+
+
+class _Waiting(BaseHTTPRequestHandler):
+    server: Mirror
+
+    def do_GET(self) -> None:
+        self.server.answers.wait(60)
+        with contextlib.suppress(BrokenPipeError):  # whoever asked has gone
+            self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    with Mirror() as opened:
+        yield opened
+        opened.answers.set()
+        opened.shutdown()
 
 
 def wizard_of(terminal: Terminal) -> int:
@@ -161,6 +209,82 @@ def test_closing_the_terminal_leaves_the_build_running(terminal: Terminal, tmp_p
     assert status.of(build).state == "cancelled"
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="it builds, as root"
+)
+def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_on(
+    terminal: Terminal, mirror: Mirror, tmp_path: Path
+) -> None:
+    own_title = terminal.title
+    recipe = Recipe.from_dict({"name": "web", "source": {"mirror": mirror.url}})
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml())
+    terminal.type(f"no_proxy=127.0.0.1 {PROGRAM} new --from recipe.toml")
+    terminal.wait("What kind of Zmachine?")
+    terminal.press("M-6")
+    terminal.wait("1 bootstrap")
+    terminal.press("F5")
+    terminal.wait("● running · step 1 of 7")
+    terminal.wait("running apt-get update")
+    # Left, and come back to: the build goes on by itself.
+    terminal.press("q")
+    terminal.wait("Enter Open")
+    terminal.wait_title("● 1/7 bootstrap · web")
+    terminal.press("q")
+    terminal.wait_title(own_title)
+    build = builds.find("web")
+    assert build.running()
+    terminal.type(f"clear; {PROGRAM}")
+    terminal.wait("● running")
+    terminal.press("Enter")
+    terminal.wait("running apt-get update")
+    # It fails, and says why.
+    mirror.answers.set()
+    terminal.wait("✗ bootstrap: exit status", seconds=60)
+    terminal.wait("Probably  The mirror does not carry this suite")
+    terminal.wait_title("✗ web: failed")
+    # The step's tree can be entered, and left again.
+    terminal.press("!")
+    terminal.wait("thrown away when you leave")
+    terminal.type('echo "in $PWD" && touch litter')
+    terminal.wait("/tree/root")
+    terminal.type("exit")
+    terminal.wait("r Retry")
+    # All that a report needs is in one file.
+    terminal.press("b")
+    terminal.wait("logs/01-bootstrap.log")
+    assert len(list(tmp_path.glob("web-report-*.tar.gz"))) == 1
+    terminal.press("Escape")
+    # Tried again without anything mended, it fails again.
+    terminal.press("r")
+    terminal.wait("● running")
+    terminal.wait("✗ bootstrap: exit status", seconds=60)
+    # The answer behind it is one key away; with another mirror it goes on.
+    terminal.press("a")
+    terminal.wait("Where does the root file system come from?")
+    terminal.wait("Mirror          http://127")
+    time.sleep(1)  # for the focus to be there
+    terminal.press("End", "1")
+    terminal.wait("/debian1")
+    terminal.press("M-6")
+    terminal.wait("F5 Build")
+    mirror.answers.clear()
+    terminal.press("F5")
+    terminal.wait("● running")
+    assert build.recipe().source.mirror == f"{mirror.url}1"
+    # What was done is resumed from the command line just as well.
+    terminal.press("X")
+    terminal.wait("Stop web?")
+    terminal.press("s")
+    terminal.wait("■ Stopped", seconds=60)
+    terminal.press("q")
+    terminal.wait("■ cancelled")
+    terminal.press("q")
+    terminal.wait_title(own_title)
+    mirror.answers.set()
+    terminal.type(f"clear; no_proxy=127.0.0.1 {PROGRAM} resume web")
+    terminal.wait("Go on:   zwizard resume web", seconds=60)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_killed_wizard_leaves_the_terminal_usable(
     terminal: Terminal, number: signal.Signals
@@ -187,3 +311,12 @@ def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Termi
     terminal.type(f"stty sane; clear; {PROGRAM}")
     shown = terminal.wait("○ answers")
     assert "mine" in shown
+
+
+def test_a_wizard_that_fails_leaves_the_terminal_usable_and_says_what_is_kept(
+    terminal: Terminal,
+) -> None:
+    broken = "import zwizard.tui.app as a; a.Home.content = lambda self: 1 / 0; a.run(None)"
+    terminal.type(f"{sys.executable} -c {shlex.quote(broken)}; echo status $?")
+    terminal.wait("Your answers are kept, and builds go on.")
+    assert not terminal.alternate
