@@ -100,6 +100,7 @@ def test_a_good_machine_shows_no_cause() -> None:
     [
         (b"debian login: ", ["prompt"]),  # it waits, without a newline
         (b"Last login: today\n", []),
+        (b"\x1b[2JWelcome to GRUB!\r\n", []),
         (b"(initramfs) ", ["end"]),
         (b"\r\ngrub rescue> ", ["end"]),
         (b"[    1.0] Run /init as init process\r\n", []),
@@ -117,8 +118,27 @@ def test_single_lines(data: bytes, kinds: list[str]) -> None:
 def test_what_is_shown_is_safe_and_what_was_written_over_is_gone() -> None:
     console = Console()
     console.feed(b"50 %\r100 %\r\n\x1b]0;owned\x07\x1b[2Jtail\r\nno end")
-    assert console.lines == ["100 %", "tail"]
+    assert list(console.lines) == ["100 %", "tail"]
     assert console.tail(2) == "tail\nno end"
+
+
+@pytest.mark.parametrize(
+    ("data", "silent"),
+    [(b"", True), (b"\r\n \x1b[2J\r\n", True), (b"L", False), (b"L\n\n", False)],
+)
+def test_a_console_is_silent_until_it_says_something(data: bytes, silent: bool) -> None:
+    console = Console()
+    console.feed(data)
+    console.feed(b"\n")
+    assert console.silent is silent
+
+
+def test_of_an_endless_console_the_end_is_kept() -> None:
+    console = Console()
+    for number in range(30):
+        console.feed(b"".join(b"line %d\n" % (number * 1000 + n) for n in range(1000)))
+    assert len(console.lines) == 20_000
+    assert console.tail(1) == "line 29999"
 
 
 def test_a_line_without_end_does_not_grow_for_ever() -> None:

@@ -24,7 +24,7 @@ _TAIL_LINES = 15
 
 # Seconds, where KVM runs guests; emulation multiplies them.
 _FIRST_WORD = 15.0
-_GRACE = 5.0  # for what should have come before what was seen
+_GRACE = 8.0  # for what should have come before what was seen
 _SHUTDOWN = 20.0
 _ALL = 180.0
 
@@ -64,8 +64,7 @@ class Attendant:
 
     def to_the_end(self) -> None:
         """Watch until everything is told and the machine is off; NotUpError if it gets stuck."""
-        control = self._connect()
-        self._port = control.port()
+        control, self._port = self._connect()
         self._ledger.record("start", "pass", self._qemu_said() or "QEMU started it")
         threading.Thread(target=self._wait_for_greeting, daemon=True).start()
         with self._task.console.open("rb") as console:
@@ -80,9 +79,11 @@ class Attendant:
                 time.sleep(_POLL)
             self._shut_down(control)
 
-    def _connect(self) -> Control:
+    def _connect(self) -> tuple[Control, int]:
+        """QEMU's control socket, and the port of this machine that leads into the guest."""
         try:
-            return Control(self._task.work / CONTROL, lambda: self._qemu.poll() is None)
+            control = Control(self._task.work / CONTROL, lambda: self._qemu.poll() is None)
+            return control, control.port()
         except (OSError, ValueError):
             self._qemu.kill()
             self._qemu.wait()
@@ -192,19 +193,20 @@ class Attendant:
             return now - self._seen[kind] if kind in self._seen else 0.0
 
         quiet = _GRACE * self._task.patience
-        silent = not self._console.text.strip()
-        outside = not self._ledger.decided("login")
-        greeted = self._greeted.is_set()
+        silent = self._console.silent
+        unheard = not self._greeted.is_set()
+        refused = not self._ledger.decided("login") and self._refusals > 1
         ran = "cloud-init" in self._seen or "cloud-init-over" in self._seen
         limit = self._task.timeout or _ALL * self._task.patience
         return [
-            (since("end") > _LAST_WORDS, self._stuck(f"The machine gave up: {self._evidence()}")),
+            (since("end") > _LAST_WORDS, self._stuck("The machine gave up.")),
             (silent and now - self._began > _FIRST_WORD * self._task.patience, causes.NO_CONSOLE),
-            (not ran and not greeted and since("prompt") > quiet, causes.NO_CLOUD_INIT),
+            (not ran and unheard and since("prompt") > quiet, causes.NO_CLOUD_INIT),
             # It prepares the network, so that it comes before it.
-            (not ran and not greeted and since("network") > quiet, causes.NO_CLOUD_INIT),
-            (not greeted and since("cloud-init-over") > quiet, causes.NO_NETWORK),
-            (outside and self._refusals > 1 and since("cloud-init-over") > quiet, causes.NO_LOGIN),
+            (not ran and unheard and since("network") > quiet, causes.NO_CLOUD_INIT),
+            (unheard and since("cloud-init-over") > quiet, causes.NO_NETWORK),
+            (refused and since("cloud-init-over") > quiet, causes.NO_LOGIN),
+            (refused and since("prompt") > 4 * quiet, causes.NO_LOGIN),
             (now - self._began > limit, self._stuck(f"It has not come so far in {limit:.0f} s.")),
         ]
 
@@ -212,12 +214,12 @@ class Attendant:
         """At the first stage that has not passed."""
         return Cause(self._ledger.first_open(), said)
 
-    def _evidence(self, cause: Cause | None = None) -> str:
+    def _evidence(self, cause: Cause) -> str:
         if cause is causes.NO_LOGIN:
             return self._refused
         if cause is causes.NO_CLOUD_INIT:
             return self._lines.get("prompt") or self._lines["network"]
-        return self._console.tail(1) or "nothing was printed"
+        return self._lines.get("end") or self._console.tail(1) or "nothing was printed"
 
     def _qemu_said(self) -> str:
         said = (self._task.work / "qemu.log").read_text("utf-8", "replace").strip()

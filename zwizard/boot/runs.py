@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -158,7 +159,9 @@ def _works() -> Path:
 def _new_run(artefact: Path) -> Run:
     home = proofs.home(artefact)
     home.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=f"{artefact.name.partition('.')[0][:30]}-", dir=home))
+    # virtiofsd takes what is behind a comma for another option.
+    name = re.sub(r"[^\w-]", "-", artefact.name.partition(".")[0], flags=re.ASCII)[:30]
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home))
     directory.chmod(0o755)
     return Run(directory)
 

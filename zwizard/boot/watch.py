@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,7 @@ Kind = Literal[
 ]
 
 _LONGEST = 4096  # characters of a line that has no end yet
+_KEPT = 20_000  # lines
 
 _SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("kernel", re.compile(r"Linux version \S+")),
@@ -24,8 +26,8 @@ _SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"Mounted .*/sysroot|Run /(?!init\b)\S+ as init process"
         ),
     ),
-    # An initramfs with systemd welcomes too, naming itself.
-    ("init", re.compile(r"Welcome to (?!.*(?:dracut|[Ii]nitramfs|[Ii]nitrd))\S+")),
+    # An initramfs with systemd welcomes too, naming itself, and so does GRUB.
+    ("init", re.compile(r"Welcome to (?!GRUB|.*(?:dracut|[Ii]nitramfs|[Ii]nitrd))\S+")),
     ("init", re.compile(r"^INIT: version|OpenRC \S+ is starting up|runit: enter stage")),
     # systemd names what it starts, whatever cloud-init's own output goes to.
     ("cloud-init", re.compile(r"Cloud-init v\. \S+ running '|Starting .*[cC]loud-init")),
@@ -63,9 +65,13 @@ class Sight:
 
 @dataclass
 class Console:
-    """What a console has shown so far. Memory: its text, without control characters."""
+    """What a console has shown so far; of its text, the last lines are kept.
 
-    lines: list[str] = field(default_factory=list)
+    ``silent``: it has shown nothing at all.
+    """
+
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    silent: bool = True
     _rest: str = ""
     _seen: set[Kind] = field(default_factory=set)
 
@@ -76,6 +82,7 @@ class Console:
         self.lines += lines
         self._rest = rest[-_LONGEST:]
         waiting = _shown(rest)
+        self.silent = self.silent and not any(lines) and not waiting
         if _PROMPT.search(waiting):
             lines.append(waiting)
         return [sight for line in lines for sight in self._look(line)]

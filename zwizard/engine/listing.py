@@ -158,7 +158,7 @@ def doctor(*, as_json: bool) -> str:
         }
         return json.dumps(data, indent=1) + "\n"
     lines = [
-        f"{'✗ missing' if tool.name in lacking else '✓ here   '}  {tool.name:<12} {tool.purpose}"
+        f"{'✗ missing' if tool.name in lacking else '✓ here   '}  {tool.name:<18} {tool.purpose}"
         for tool in tools.TOOLS.values()
     ]
     lines += ["", f"Builds run as: {right.why}"]
