@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def offline(mirror: str, suite: str) -> Catalogue:
+def offline(mirror: str, suite: str, components: object = ()) -> Catalogue:
     """No test asks an archive of the internet."""
     raise ZwizardError("this machine is offline")
 
@@ -286,7 +286,7 @@ def test_lines_that_are_there_can_be_kept_changed_or_left_alone(keyboard: PipeIn
 # --- what is known of possible answers -----------------------------------------------------------
 
 
-def a_list(mirror: str, suite: str) -> Catalogue:
+def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
     return Catalogue(
         suite,
         time.time(),

@@ -96,9 +96,9 @@ def _nearest(catalogue: Catalogue, name: str) -> str:
 
 
 def _likeness(typed: str, name: str) -> float:
-    """How much alike; a wrong letter is a likelier slip than one too many."""
+    """How much alike; letters in another order are the likeliest slip, then a wrong one."""
     alike = SequenceMatcher(None, typed, name).ratio()
-    return alike - 0.03 * abs(len(typed) - len(name))
+    return alike + 0.2 * (sorted(typed) == sorted(name)) - 0.03 * abs(len(typed) - len(name))
 
 
 def _package(line: str) -> Offer:

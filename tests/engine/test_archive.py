@@ -13,6 +13,9 @@ from zwizard import paths
 from zwizard.engine import archive
 from zwizard.errors import ZwizardError
 
+MAIN = ("main",)
+PART = archive._PART.format("main")
+
 STANZAS = """\
 Package: htop
 Version: 3.2.2-2
@@ -46,8 +49,8 @@ def mirror(tmp_path: Path) -> Make:
         index = suite / "main/binary-amd64/Packages.xz"
         index.parent.mkdir(parents=True, exist_ok=True)
         index.write_bytes(packed)
-        line = f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {archive._PART}"
-        text = f"Suite: oldstable\nMD5Sum:\n x 1 {archive._PART}\nSHA256:\n{line}\n"
+        line = f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {PART}"
+        text = f"Suite: oldstable\nMD5Sum:\n x 1 {PART}\nSHA256:\n{line}\n"
         (suite / "InRelease").write_text(text if release is None else release)
         return f"file://{tmp_path}/mirror"
 
@@ -55,7 +58,7 @@ def mirror(tmp_path: Path) -> Make:
 
 
 def test_packages_are_read_with_version_and_summary(mirror: Make) -> None:
-    found = archive.fetch(mirror(), "bookworm")
+    found = archive.fetch(mirror(), "bookworm", MAIN)
     htop = found.get("htop")
     assert htop is not None
     assert htop.means == "3.2.2-2  interactive processes viewer"
@@ -66,50 +69,50 @@ def test_packages_are_read_with_version_and_summary(mirror: Make) -> None:
 
 
 def test_what_an_archive_says_cannot_act_on_the_terminal(mirror: Make) -> None:
-    found = archive.fetch(mirror(), "bookworm")
+    found = archive.fetch(mirror(), "bookworm", MAIN)
     assert all(line.replace("\t", "").isprintable() for line in found.lines)
     assert not any("owned" in line for line in found.lines)
 
 
 def test_it_is_kept_and_read_again_without_the_archive(mirror: Make, tmp_path: Path) -> None:
     url = mirror()
-    assert archive.load(url, "bookworm") is None
-    found = archive.fetch(url, "bookworm")
+    assert archive.load(url, "bookworm", MAIN) is None
+    found = archive.fetch(url, "bookworm", MAIN)
     (tmp_path / "mirror").rename(tmp_path / "gone")
-    kept = archive.load(url, "bookworm")
+    kept = archive.load(url, "bookworm", MAIN)
     assert kept is not None
     assert (kept.lines, kept.read) == (found.lines, found.read)
-    assert archive.load(url, "trixie") is None
+    assert archive.load(url, "trixie", MAIN) is None
 
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"[]\n", b'{"mirror": "m"}\n', b"\xff\xfe", b'{"read": 1}\nhtop\n', b"{}\n\x00"],
+    [b"", b"[]\n", b'{"read": []}\n', b"\xff\xfe", b'{"read": 1}\nhtop\n', b"{}\n\x00"],
 )
 def test_a_damaged_cache_is_no_cache(mirror: Make, damage: bytes) -> None:
     url = mirror()
-    archive.fetch(url, "bookworm")
+    archive.fetch(url, "bookworm", MAIN)
     (file,) = (paths.cache() / "lists").iterdir()
     file.write_bytes(damage)
-    assert archive.load(url, "bookworm") is None
-    assert archive.fetch(url, "bookworm").count == 3
+    assert archive.load(url, "bookworm", MAIN) is None
+    assert archive.fetch(url, "bookworm", MAIN).count == 3
 
 
 def test_a_cache_cut_short_is_no_cache_or_a_shorter_one(mirror: Make) -> None:
     url = mirror()
-    archive.fetch(url, "bookworm")
+    archive.fetch(url, "bookworm", MAIN)
     (file,) = (paths.cache() / "lists").iterdir()
     whole = file.read_bytes()
     for length in range(len(whole)):
         file.write_bytes(whole[:length])
-        found = archive.load(url, "bookworm")
+        found = archive.load(url, "bookworm", MAIN)
         assert found is None or found.count <= 3
 
 
 REFUSED = {
     "not promised": {"release": "SHA256:\n"},
-    "another sum": {"release": f"\nSHA256:\n {'0' * 64} 10 {archive._PART}\n"},
-    "enormous": {"release": f"\nSHA256:\n {'0' * 64} {2**40} {archive._PART}\n"},
+    "another sum": {"release": f"\nSHA256:\n {'0' * 64} 10 {PART}\n"},
+    "enormous": {"release": f"\nSHA256:\n {'0' * 64} {2**40} {PART}\n"},
     "not xz": {"packed": b"<html>a portal's page</html>"},
     "cut short": {"packed": lzma.compress(STANZAS.encode() * 500)[:-30]},
     "no stanzas": {"packed": lzma.compress(b"x" * 2**21)},
@@ -122,8 +125,8 @@ def test_an_index_that_is_not_what_it_should_be_is_refused(
 ) -> None:
     url = mirror(**case)
     with pytest.raises(ZwizardError):
-        archive.fetch(url, "bookworm")
-    assert archive.load(url, "bookworm") is None
+        archive.fetch(url, "bookworm", MAIN)
+    assert archive.load(url, "bookworm", MAIN) is None
 
 
 def test_what_unpacks_without_end_is_given_up(
@@ -132,18 +135,34 @@ def test_what_unpacks_without_end_is_given_up(
     monkeypatch.setattr(archive, "_MOST_UNPACKED", 2**20)
     url = mirror(packed=lzma.compress(b"Package: a\n\n" * 2**18))
     with pytest.raises(ZwizardError, match="beyond any known"):
-        archive.fetch(url, "bookworm")
+        archive.fetch(url, "bookworm", MAIN)
 
 
 def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ZwizardError, match="dists/bookworm"):
-        archive.fetch(f"file://{tmp_path}/nowhere", "bookworm")
+        archive.fetch(f"file://{tmp_path}/nowhere", "bookworm", MAIN)
     with pytest.raises(ZwizardError, match="dists/bookworm"):
-        archive.fetch("http://127.0.0.1:1/debian", "bookworm")  # nobody listens there
+        archive.fetch("http://127.0.0.1:1/debian", "bookworm", MAIN)  # nobody listens there
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing(
     mirror: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    assert archive.fetch(mirror(), "bookworm").count == 3
+    assert archive.fetch(mirror(), "bookworm", MAIN).count == 3
+
+
+def test_every_component_is_read(mirror: Make, tmp_path: Path) -> None:
+    url = mirror("Package: nginx\nVersion: 1\nProvides: httpd, tini\n")
+    suite = tmp_path / "mirror/dists/bookworm"
+    packed = lzma.compress(b"Package: tini\nVersion: 2\n")
+    part = archive._PART.format("universe")
+    (suite / part).parent.mkdir(parents=True)
+    (suite / part).write_bytes(packed)
+    with (suite / "InRelease").open("a") as release:
+        release.write(f" {hashlib.sha256(packed).hexdigest()} {len(packed)} {part}\n")
+    found = archive.fetch(url, "bookworm", ("main", "universe"))
+    assert [line.partition("\t")[0] for line in found.lines] == ["httpd", "nginx", "tini"]
+    assert found.count == 2
+    alone = archive.fetch(url, "bookworm", MAIN)
+    assert alone.count == 1

@@ -19,7 +19,7 @@ class Shelf:
         self.asked: list[tuple[str, str]] = []
         self.fails = ""
 
-    def __call__(self, mirror: str, suite: str) -> Catalogue:
+    def __call__(self, mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
         self.asked.append((mirror, suite))
         if self.fails:
             raise ZwizardError(self.fails)
@@ -81,7 +81,7 @@ def test_an_old_list_serves_until_a_new_one_comes(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = Catalogue("bookworm", NOW - 9 * archive.DAY, ("nginx\t1\tserver",))
-    monkeypatch.setattr(archive, "load", lambda mirror, suite: old)
+    monkeypatch.setattr(archive, "load", lambda mirror, suite, components: old)
     known = Library(shelf, clock=lambda: NOW)
     shelf.fails = "offline"
     read(known, {})
@@ -98,7 +98,7 @@ def test_a_fresh_list_from_the_cache_needs_no_archive(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = Catalogue("bookworm", NOW - 60, ())
-    monkeypatch.setattr(archive, "load", lambda mirror, suite: fresh)
+    monkeypatch.setattr(archive, "load", lambda mirror, suite, components: fresh)
     known = Library(shelf, clock=lambda: NOW)
     read(known, {})
     assert known.known({}).catalogue is fresh

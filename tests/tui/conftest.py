@@ -33,12 +33,12 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]not[/] [@click=app.quit]markup[/] \u202ea
 SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, literally
 
 
-def offline(mirror: str, suite: str) -> Catalogue:
+def offline(mirror: str, suite: str, components: object = ()) -> Catalogue:
     """No test asks an archive of the internet."""
     raise ZwizardError("this machine is offline")
 
 
-def a_list(mirror: str, suite: str) -> Catalogue:
+def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
     """A small archive's packages, read three hours ago."""
     packages = {
         "htop": "3.2.2-2\tinteractive processes viewer",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from rich.cells import cell_len
+from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
 from tests.tui.conftest import (
@@ -325,3 +326,31 @@ async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
             await pilot.pause()
         await settle(pilot)
         assert "F1 Help" in frame(app)
+
+
+async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await click(pilot, "New")
+        assert on(app, Pages).page == "target"
+        await click(pilot, "Next")
+        assert on(app, Pages).page == "source"
+        await click(pilot, "example: vim")
+        await press(pilot, *"vi")
+        await click(pilot, "F4 List")
+        await settle(pilot)
+        await click(pilot, "vim-nox")
+        await press(pilot, "escape")
+        assert draft()["source.packages"] == "vim-nox"
+        await click(pilot, "Leave")
+        await click(pilot, "○ answers")
+        on(app, Pages)
+
+
+async def click(pilot: Pilot[None], text: str) -> None:
+    """Click where this text stands."""
+    lines = frame(pilot.app).splitlines()  # type: ignore[arg-type]  # it is ours
+    y = next(i for i, line in enumerate(lines) if text in line)
+    await pilot.click(offset=(cell_len(lines[y][: lines[y].index(text)]) + 1, y))
+    await settle(pilot)

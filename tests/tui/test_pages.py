@@ -360,7 +360,7 @@ async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: Mak
 
     come = Event()
 
-    def slow(mirror: str, suite: str) -> Catalogue:
+    def slow(mirror: str, suite: str, components: object = ()) -> Catalogue:
         come.wait(10)
         return a_list(mirror, suite)
 
@@ -403,7 +403,7 @@ async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: Ma
 
 async def test_what_an_archive_or_a_file_is_called_is_only_text(make_app: MakeApp) -> None:
     hostile = Catalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
-    app = make_app(fetch=lambda mirror, suite: hostile)
+    app = make_app(fetch=lambda mirror, suite, components: hostile)
     (Path.cwd() / "[red]\u202eabc.toml").write_text("")
     (Path.cwd() / "日本語の長い名前のレシピ.toml").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -21,7 +21,7 @@ from zwizard.hints import Catalogue
 from zwizard.text import one_line
 
 DAY = 86400.0  # seconds for which a list is taken as it is
-_PART = "main/binary-amd64/Packages.xz"
+_PART = "{}/binary-amd64/Packages.xz"
 _MOST = 64 * 2**20  # bytes of a compressed index
 _MOST_UNPACKED = 512 * 2**20
 _MOST_STANZA = 2**20
@@ -32,13 +32,12 @@ _FIELD = re.compile(rb"^(Package|Version|Description|Provides): *(.*)$", re.MULT
 _SUMMARY = 90  # characters of a summary that are kept
 
 
-def load(mirror: str, suite: str) -> Catalogue | None:
+def load(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue | None:
     """The list in the cache, however old; None if there is none that can be read."""
     try:
-        head, *lines = _cached(mirror, suite).read_text("utf-8").split("\n")[:-1]
+        file = _cached(mirror, suite, components)
+        head, *lines = file.read_text("utf-8").split("\n")[:-1]
         data = json.loads(head)
-        if (data["mirror"], data["suite"]) != (mirror, suite):
-            return None
         if any(line.count("\t") != 2 for line in lines):
             return None
         return Catalogue(suite, float(data["read"]), tuple(lines))
@@ -46,35 +45,37 @@ def load(mirror: str, suite: str) -> Catalogue | None:
         return None
 
 
-def fetch(mirror: str, suite: str) -> Catalogue:
+def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
     """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had."""
     from http.client import HTTPException
     from urllib.error import URLError
 
     base = f"{mirror.rstrip('/')}/dists/{suite}"
     try:
-        wanted, size = _promised(base)
-        lines = _read(f"{base}/{_PART}", wanted, size)
+        release = _release(base)
+        lines = set[str]().union(
+            *(_read(base, _PART.format(component), release) for component in components)
+        )
     except URLError as error:
         raise ZwizardError(one_line(f"{base}: {error.reason}")) from None
     except (OSError, HTTPException, ValueError) as error:
         raise ZwizardError(one_line(f"{base}: {error}")) from None
-    found = Catalogue(suite, time.time(), tuple(sorted(lines)))
-    _keep(mirror, found)
+    real = {line.partition("\t")[0] for line in lines if not line.endswith("\t\t")}
+    whole = (line for line in lines if not line.endswith("\t\t") or line[:-2] not in real)
+    found = Catalogue(suite, time.time(), tuple(sorted(whole)))
+    _keep(_cached(mirror, suite, components), found)
     return found
 
 
-def _cached(mirror: str, suite: str) -> Path:
-    name = hashlib.sha256(f"{mirror}\n{suite}".encode()).hexdigest()[:32]
+def _cached(mirror: str, suite: str, components: tuple[str, ...]) -> Path:
+    name = hashlib.sha256("\n".join((mirror, suite, *components)).encode()).hexdigest()[:32]
     return paths.cache() / "lists" / name
 
 
-def _keep(mirror: str, found: Catalogue) -> None:
-    head = json.dumps({"mirror": mirror, "suite": found.suite, "read": found.read})
+def _keep(file: Path, found: Catalogue) -> None:
+    head = json.dumps({"suite": found.suite, "read": found.read})
     try:
-        paths.write_atomically(
-            _cached(mirror, found.suite), "".join(f"{line}\n" for line in (head, *found.lines))
-        )
+        paths.write_atomically(file, "".join(f"{line}\n" for line in (head, *found.lines)))
     except OSError:
         return  # a full disk costs the next reader a download, and this one nothing
 
@@ -86,39 +87,41 @@ def _open(url: str) -> IO[bytes]:
     return answer
 
 
-def _promised(base: str) -> tuple[str, int]:
-    """SHA-256 and bytes of the index, by the suite's InRelease."""
+def _release(base: str) -> str:
+    """The SHA-256 sums of the suite's files, as its InRelease has them."""
     with _open(f"{base}/InRelease") as answer:
         text = answer.read(2**22).decode("utf-8", "replace")
-    section = text.partition("\nSHA256:\n")[2]
-    found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(_PART)}$", section, re.MULTILINE)
+    return text.partition("\nSHA256:\n")[2]
+
+
+def _promised(part: str, release: str) -> tuple[str, int]:
+    """SHA-256 and bytes of a file of the suite."""
+    found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(part)}$", release, re.MULTILINE)
     if not found:
-        raise ValueError(f"InRelease names no {_PART}")
+        raise ValueError(f"InRelease names no {part}")
     if int(found[2]) > _MOST:
-        raise ValueError(f"{_PART} has {found[2]} bytes, more than any known archive's")
+        raise ValueError(f"{part} has {found[2]} bytes, more than any known archive's")
     return found[1], int(found[2])
 
 
-def _read(url: str, wanted: str, size: int) -> set[str]:
-    """The lines of a catalogue from the index at ``url``, which must have this sum and size."""
+def _read(base: str, part: str, release: str) -> set[str]:
+    """The lines of a catalogue from one index, which must be the one that ``release`` names."""
     lines: set[str] = set()
-    virtual: set[str] = set()
-    for stanza in _stanzas(_unpacked(url, wanted, size)):
+    for stanza in _stanzas(_unpacked(base, part, *_promised(part, release)), part):
         fields = {name: value.decode("utf-8", "replace") for name, value in _FIELD.findall(stanza)}
         name, version = fields.get(b"Package", ""), one_line(fields.get(b"Version", ""))
-        if _NAME.fullmatch(name):
+        if _NAME.fullmatch(name) and version:
             lines.add(f"{name}\t{version}\t{one_line(fields.get(b'Description', ''))[:_SUMMARY]}")
         for provided in fields.get(b"Provides", "").split(","):
-            if words := provided.split():
-                virtual.add(words[0])
-    real = {line.partition("\t")[0] for line in lines}
-    return lines | {f"{name}\t\t" for name in virtual - real if _NAME.fullmatch(name)}
+            if (words := provided.split()) and _NAME.fullmatch(words[0]):
+                lines.add(f"{words[0]}\t\t")
+    return lines
 
 
-def _unpacked(url: str, wanted: str, size: int) -> Iterator[bytes]:
+def _unpacked(base: str, part: str, wanted: str, size: int) -> Iterator[bytes]:
     """The index in pieces; ValueError at its end if it was not the one that was promised."""
     digest, decompressor, arrived, unpacked = hashlib.sha256(), lzma.LZMADecompressor(), 0, 0
-    with _open(url) as answer:
+    with _open(f"{base}/{part}") as answer:
         while piece := answer.read(_PIECE):
             digest.update(piece)
             arrived += len(piece)
@@ -128,21 +131,21 @@ def _unpacked(url: str, wanted: str, size: int) -> Iterator[bytes]:
                 try:
                     out = decompressor.decompress(piece, _PIECE)
                 except (lzma.LZMAError, EOFError):
-                    raise ValueError(f"{_PART} is damaged") from None
+                    raise ValueError(f"{part} is damaged") from None
                 unpacked += len(out)
                 if unpacked > _MOST_UNPACKED:
-                    raise ValueError(f"{_PART} grows beyond any known archive's")
+                    raise ValueError(f"{part} grows beyond any known archive's")
                 yield out
                 piece = b""
     if not decompressor.eof or arrived != size or digest.hexdigest() != wanted:
-        raise ValueError(f"{_PART} is not the one that InRelease names; the mirror may be at work")
+        raise ValueError(f"{part} is not the one that InRelease names; the mirror may be at work")
 
 
-def _stanzas(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _stanzas(pieces: Iterator[bytes], part: str) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         *whole, rest = (rest + piece).split(b"\n\n")
         if len(rest) > _MOST_STANZA:
-            raise ValueError(f"{_PART} is not a list of packages")
+            raise ValueError(f"{part} is not a list of packages")
         yield from whole
     yield rest

@@ -19,21 +19,22 @@ from zwizard.recipe import check_value
 _SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
 _AGAIN = 60.0  # seconds until a list that could not be had is tried again
 
-Fetch = Callable[[str, str], Catalogue]
+Place = tuple[str, str, tuple[str, ...]]  # mirror, suite, components
+Fetch = Callable[[str, str, tuple[str, ...]], Catalogue]
 
 
 class Library:
     """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
 
-    ``fetch`` reads the list of a mirror and a suite (:func:`archive.fetch` unless another is
-    given), ``clock`` tells the time since 1970.
+    ``fetch`` reads a suite's list (:func:`archive.fetch` if no other is given), ``clock`` tells
+    the time since 1970.
     """
 
     def __init__(self, fetch: Fetch | None = None, clock: Callable[[], float] = time.time) -> None:
         self._fetch, self._clock = fetch or archive.fetch, clock
-        self._read: dict[tuple[str, str], Catalogue] = {}
-        self._reading: set[tuple[str, str]] = set()
-        self._failed: dict[tuple[str, str], tuple[float, str]] = {}
+        self._read: dict[Place, Catalogue] = {}
+        self._reading: set[Place] = set()
+        self._failed: dict[Place, tuple[float, str]] = {}
         self._here = Known()
 
     def known(self, given: Given) -> Known:
@@ -42,7 +43,7 @@ class Library:
         catalogue = self._read.get(place) if place else None
         return replace(self._here, catalogue=catalogue, state=self._state(place, given))
 
-    def _state(self, place: tuple[str, str] | None, given: Given) -> str:
+    def _state(self, place: Place | None, given: Given) -> str:
         if place is None:
             title = distro_of(given).title
             return f"There is no package list of {title} to look at: names are not checked here."
@@ -75,7 +76,7 @@ class Library:
         """Take in what this machine knows: some hundred files, milliseconds."""
         self._here = this_machine()
 
-    def _look_up(self, place: tuple[str, str] | None) -> None:
+    def _look_up(self, place: Place | None) -> None:
         self.look_here()
         if place is None:
             return
@@ -90,20 +91,20 @@ class Library:
         finally:
             self._reading.discard(place)
 
-    def _old(self, place: tuple[str, str]) -> bool:
+    def _old(self, place: Place) -> bool:
         read = self._read.get(place)
         return read is None or self._clock() - read.read > archive.DAY
 
 
-def _place(given: Given) -> tuple[str, str] | None:
-    """Mirror and suite of the answers; None where there is no list, or none can be asked for."""
+def _place(given: Given) -> Place | None:
+    """What the answers would be installed from; None where no list of it can be asked for."""
     distro = distro_of(given)
     mirror = given.get("source.mirror", "").strip()
     suite = given.get("source.suite", "") or distro.suites[0].name
     if (mirror and check_value("source.mirror", mirror)) or not distro.suite(suite):
         return None
     mirror = mirror or distro.mirror
-    return (mirror, suite) if mirror else None
+    return (mirror, suite, distro.components or ("main",)) if mirror else None
 
 
 # What most people want; all there is to offer where the machine has no list.

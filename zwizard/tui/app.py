@@ -406,8 +406,7 @@ class ZwizardApp(App[None]):
         lines = [block(how), Content("")]
         for name, binding in sorted(NAMES.items()):
             key = self._keymap.get(name, binding.key)
-            said = binding.tooltip or binding.description
-            lines.append(plain(f"{name:<26} {key:<14} {said}"))
+            lines.append(plain(f"{name:<24} {key:<17} {binding.description}"))
         self.push_screen(Reader("Keys", Content("\n").join(lines)))
 
 
