@@ -62,6 +62,12 @@ def test_what_tells_nothing_stays() -> None:
     assert Redactor(common).clean(text) == text
 
 
+@pytest.mark.parametrize("host", ["vm", "debian", "image"])
+def test_a_machine_called_like_a_word_of_ours_spoils_no_recipe(host: str) -> None:
+    text = 'name = "debian-vm"\ntarget = "image"\n'
+    assert Redactor(Identity(("root",), host, "/root")).clean(text) == text
+
+
 def test_what_is_short_is_not_replaced_everywhere() -> None:
     redactor = Redactor(ADA)
     redactor.learn("PASSWORD=no")

@@ -14,8 +14,10 @@ from pathlib import Path
 HIDDEN = "[redacted]"
 _SHORTEST = 5  # characters; what is shorter is replaced where it stands, not wherever it occurs
 
-# Names that many machines share: taking them out would tell nobody less and spoil the text.
+# Names that many machines share, and words of ours: taking them out would tell nobody less, and
+# spoil the text.
 _COMMON = frozenset({"root", "user", "debian", "ubuntu", "arch", "build", "builder", "localhost"})
+_COMMON |= {"image", "container", "server"}
 
 _WORD = (
     r"(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
@@ -113,6 +115,6 @@ def _hide(found: re.Match[str]) -> str:
 
 
 def _replace_word(text: str, word: str, by: str) -> str:
-    if len(word) < 2 or word.lower() in _COMMON:
+    if len(word) < 3 or word.lower() in _COMMON:
         return text
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", by, text)
