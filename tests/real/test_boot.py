@@ -127,7 +127,7 @@ class TestAGoodVm:
         report = Path(told["report"])
         assert report.is_relative_to(vm.place.build_directory("debian-vm"))
         assert "debian-vm.tar.gz: proven" in report.read_text("utf-8")
-        assert b"login:" in Path(told["console"]).read_bytes()
+        assert b"reboot: Power down" in Path(told["console"]).read_bytes()
 
 
 class TestABrokenVm:
