@@ -25,6 +25,7 @@ PACKAGES = {
     "linux-image-rt-amd64": "6.1.176-1\tLinux, PREEMPT_RT",
     "mail-transport-agent": "\t",
     "nginx": "1.22.1-9\tsmall, powerful, scalable web/proxy server",
+    "toot": "0.2\ta client",
     "vim": "2:9.0\tVi IMproved",
     "vim-nox": "2:9.0\tVi IMproved, with scripting",
 }
@@ -45,6 +46,7 @@ def hint(key: str, text: str, *, typing: bool = False, known: Known = KNOWN, **m
     ("text", "near"),
     [
         ("htpo", "htop"),  # letters in another order are the likeliest slip
+        ("htoo", "htop"),  # the beginning counts more
         ("vim, ngnix", "nginx"),
         ("libsll-dev", "libssl-dev"),  # a wrong letter is likelier than one too many
         ("Vim", "vim"),

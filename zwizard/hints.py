@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import cached_property, lru_cache
 from heapq import nsmallest
-from itertools import islice
+from itertools import islice, takewhile
 
 from zwizard import distros
 from zwizard.distros.distro import Distro
@@ -96,9 +96,11 @@ def _nearest(catalogue: Catalogue, name: str) -> str:
 
 
 def _likeness(typed: str, name: str) -> float:
-    """How much alike; letters in another order are the likeliest slip, then a wrong one."""
+    """How much alike; letters in another order are the likeliest slip, then a late one."""
     alike = SequenceMatcher(None, typed, name).ratio()
-    return alike + 0.2 * (sorted(typed) == sorted(name)) - 0.03 * abs(len(typed) - len(name))
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(typed, name)))
+    swapped = sorted(typed) == sorted(name)
+    return alike + 0.02 * same + 0.2 * swapped - 0.03 * abs(len(typed) - len(name))
 
 
 def _package(line: str) -> Offer:
