@@ -98,7 +98,8 @@ def _nearest(catalogue: Catalogue, name: str) -> str:
 def _likeness(typed: str, name: str) -> float:
     """How much alike; letters in another order are the likeliest slip, then a late one."""
     alike = SequenceMatcher(None, typed, name).ratio()
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(typed, name)))
+    pairs = zip(typed, name, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     swapped = sorted(typed) == sorted(name)
     return alike + 0.02 * same + 0.2 * swapped - 0.03 * abs(len(typed) - len(name))
 
