@@ -120,7 +120,7 @@ class Proof:
         code, state = probe.firmware()
         try:
             tree.write_disk(image, self._work / DISK, self._wish.disk_size or _RENTED, ours=ours)
-        except ZwizardError as error:
+        except tree.TooLargeError as error:
             said = f"{error.message}. {error.hint}"
             raise NotUpError(Cause("start", said, "image-fits-disk")) from None
         (self._work / FIRMWARE_STATE).write_bytes(state.read_bytes())

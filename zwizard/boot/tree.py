@@ -17,6 +17,10 @@ _UNMAPPED = 65534  # the owner that a user namespace shows of what is not its ow
 _HARMLESS = ("Cannot mknod", "Exiting with failure status")
 
 
+class TooLargeError(ZwizardError):
+    """An image that is larger than the disk it is to be written to."""
+
+
 def unpack(archive: Path, work: Path) -> Path:
     """Unpack ``archive`` into ``work/root``, with its owners; ZwizardError if it is broken."""
     root, said = work / "root", work / "tar.log"
@@ -88,10 +92,11 @@ def mount_as_flist(root: Path) -> None:
 def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
     """Make ``disk`` of ``length`` bytes, beginning with ``image``; as a node does, or refuses.
 
-    ``ours``: ``image`` was unpacked for this alone, and may become the disk itself.
+    ``ours``: ``image`` was unpacked for this alone, and may become the disk itself. Raises
+    TooLargeError.
     """
     if image.stat().st_size > length:
-        raise ZwizardError(
+        raise TooLargeError(
             f"image size is bigger than disk: {size(image.stat().st_size)} and {size(length)}",
             "Rent a larger disk, and say so: --disk-size.",
         )
