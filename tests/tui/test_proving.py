@@ -142,7 +142,8 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
         assert "Rule  initrd-virtiofs" in shown
         assert "Do    Add it." in shown
         assert "✗ root        fails 12 s" in shown
-        assert "– init        not reached" in shown
+        assert "– init        unreached" in shown
+        assert "No such device" in shown
 
 
 async def test_what_this_machine_lacks_is_said(

@@ -31,7 +31,7 @@ _MARKS: dict[StageState, tuple[str, str, str]] = {
     "pass": ("✓", "holds", "$text-success"),
     "fail": ("✗", "fails", "$text-error"),
     "unknown": ("?", "unknown", "$text-warning"),
-    "unreached": ("–", "not reached", MUTED),
+    "unreached": ("–", "unreached", MUTED),
 }
 _VERDICTS = {
     "running": ("● booting", "$text-accent"),
@@ -230,6 +230,9 @@ def _card(told: Status, stage: StageStatus) -> Content:
             lines = [Content.styled(said, "bold $text-success"), _about(stage)]
         case "not-proven":
             lines = [block(f"✗ {told.said}", "bold $text-error")]
+            failed = next((s for s in told.stages if s.state in {"fail", "unknown"}), None)
+            if failed and failed.evidence != told.said:
+                lines.append(plain(failed.evidence, MUTED))
             if told.rule:
                 lines.append(Content.assemble(("Rule  ", "bold"), plain(told.rule)))
                 lines.append(Content.assemble(("Do    ", "bold"), block(told.remedy)))
