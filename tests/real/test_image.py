@@ -12,6 +12,8 @@ import pytest
 
 from tests.real.conftest import Built
 from tests.real.workplace import is_root
+from zwizard.boot.stages import stages
+from zwizard.engine import doctor
 
 MIB = 2**20
 
@@ -153,3 +155,16 @@ class TestACloudImage:
         result = place.run("build", place.directory / "cloud.toml", "--json")
         assert result.steps("step-started") == ["convert", "pack"]
         qcow2.unlink()
+
+
+@pytest.mark.skipif(
+    bool(doctor.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
+    reason="QEMU, OVMF, mtools or ssh are not here",
+)
+def test_comes_up_by_uefi_with_its_root_grown_to_the_disk(image: Built) -> None:
+    booted = image.place.run("boot", image.archive, "--json")
+    assert booted.code == 0, booted.output + booted.errors
+    told = {e["stage"]: e for e in booted.events if e["event"] == "proof-stage"}
+    assert {e["outcome"] for e in told.values()} == {"pass"}
+    assert set(told) == {stage.name for stage in stages("image")}
+    assert told["grown"]["evidence"].endswith("on a disk of 5.0 GiB")
