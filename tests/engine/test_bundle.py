@@ -79,6 +79,12 @@ def test_what_a_report_needs_is_in_it_and_it_says_so(build: Build, tmp_path: Pat
         assert name in held["README.txt"] or name == "README.txt"
 
 
+def test_two_in_a_second_are_two_files(build: Build, tmp_path: Path) -> None:
+    made = [bundle.make(build, tmp_path).path for _ in range(3)]
+    assert len(set(made)) == 3
+    assert all(path.exists() for path in made)
+
+
 def test_of_an_endless_log_the_ends_are_kept(build: Build, tmp_path: Path) -> None:
     log = build.step_log(1, "bootstrap")
     log.write_bytes(b"first\n" + b"x" * 80 * 2**20 + b"\nlast\n")

@@ -196,6 +196,20 @@ async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp
         assert field.question.key == "system.locale"
 
 
+async def test_a_key_that_is_pressed_twice_leads_on_once(app: ZwizardApp) -> None:
+    build = a_build("mine", 4)
+    fail(build, "system", error="system: exit status 1", key="system.locale", command="")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        app.simulate_key("a")
+        app.simulate_key("a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await settle(pilot)
+        assert [type(screen).__name__ for screen in app.screen_stack[1:]] == ["Home", "Pages"]
+
+
 async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def make(build: Build, directory: Path) -> Bundle:
     about = redactor.clean(_ABOUT.format(build=build.id, files=listed))
     everything = {"README.txt": ("what this is", about), **cleaned}
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = _place(directory) / f"{build.id}-report-{stamp}.tar.gz"
+    path = _free(_place(directory), f"{build.id}-report-{stamp}")
     _write(path, {name: text for name, (_, text) in everything.items()})
     return Bundle(path, tuple((name, what) for name, (what, _) in everything.items()))
 
@@ -72,6 +72,12 @@ def describe(bundle: Bundle) -> str:
 
 def _place(directory: Path) -> Path:
     return directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
+
+
+def _free(directory: Path, name: str) -> Path:
+    """A path that is not taken yet."""
+    names = (f"{name}{more}.tar.gz" for more in ("", *(f"-{n}" for n in range(2, 100))))
+    return next(path for path in (directory / name for name in names) if not path.exists())
 
 
 def _redactor(build: Build) -> Redactor:

@@ -261,6 +261,8 @@ class Building(View[None]):
             self.zwizard.complain(error)
             return
         walk = await self.zwizard.take(recipe)
+        if not self.is_current:
+            return  # the key was pressed twice
         if walk and question:
             self.zwizard.turn_to(walk, question.page, question.key)
         elif walk:
