@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _INPUT = 256 << 10
 _OUTPUT = 1 << 20
-# Input goes in by growing portions, so that what a small member leaves over is small too.
+# Input goes in by growing portions, the first as large as the member before: what a small member
+# leaves over is small too, and one of many large ones is read as fast as a single one.
 _FIRST_INPUT = 1 << 10
 _SMALLEST_MEMBER = 1 << 10
 _MAGIC = b"\x1f\x8b"
@@ -91,18 +92,22 @@ class Gunzip:
 
     def _unpack(self) -> Iterator[bytes]:
         """Member after member, as gzip itself reads them, in pieces that are not empty."""
+        portion = _FIRST_INPUT
         while self._peek(2) == _MAGIC:
             self._count_member()
+            start = self._place
             decoder = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
-            portion = _FIRST_INPUT
             while not decoder.eof:
                 data = self._feed(portion) if decoder.needs_input else b""
                 if decoder.needs_input and not data:
-                    raise ArchiveError(f"it is cut: its compressed data ends at {self._place()}")
+                    raise ArchiveError(
+                        f"it is cut: its compressed data ends at byte {self._place}"
+                    )
                 if piece := self._step(decoder, data):
                     yield piece
                 portion = min(2 * portion, _INPUT)
             self._raw_at -= len(decoder.unused_data)
+            portion = max(_FIRST_INPUT, min(self._place - start, _INPUT))
         self._expect_padding()
 
     def _count_member(self) -> None:
@@ -116,7 +121,7 @@ class Gunzip:
             piece: bytes = decoder.decompress(data, _OUTPUT)
         except IsalError as error:
             raise ArchiveError(
-                f"its compressed data is damaged before {self._place()} ({error})"
+                f"its compressed data is damaged before byte {self._place} ({error})"
             ) from error
         self._made += len(piece)
         if self._made > BOMB_BYTES and self._made > self._taken * BOMB_RATIO:
@@ -153,5 +158,7 @@ class Gunzip:
             self._progress(self._taken)
         return data
 
-    def _place(self) -> str:
-        return f"byte {self._taken - len(self._raw) + self._raw_at}"
+    @property
+    def _place(self) -> int:
+        """The offset of the next packed byte."""
+        return self._taken - len(self._raw) + self._raw_at
