@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
+
+from zwizard.artefact.readat import ReadAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import BinaryIO
 
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
@@ -39,7 +41,7 @@ class Spool:
 
     def open(self, start: int, size: int) -> BinaryIO:
         """What was kept there, seekable; reads do not disturb each other."""
-        return io.BufferedReader(_Window(self._file.fileno(), start, size), 1 << 16)
+        return _Window(self._file.fileno(), start, size).buffered()
 
     def close(self) -> None:
         """Let go of everything kept."""
@@ -54,32 +56,13 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
         offset += written
 
 
-class _Window(io.RawIOBase):
+class _Window(ReadAt):
     """A part of a file as a file of its own."""
 
     def __init__(self, file: int, start: int, size: int) -> None:
+        super().__init__(size)
         self._descriptor = file
         self._start = start
-        self._size = size
-        self._at = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        size = max(min(len(buffer), self._size - self._at), 0)
-        data = os.pread(self._descriptor, size, self._start + self._at)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+    def read_at(self, offset: int, size: int) -> bytes:
+        return os.pread(self._descriptor, size, self._start + offset)

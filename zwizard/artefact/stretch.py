@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from bisect import bisect_right
 from typing import TYPE_CHECKING, BinaryIO
 
+from zwizard.artefact.readat import ReadAt
 from zwizard.artefact.view import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_BUFFER = 1 << 16
 
 
 class Stretch:
@@ -53,58 +51,34 @@ Run = tuple[int, int, int]
 """A piece of a file: offset in the file, offset in the stretch, length; gaps read as zeros."""
 
 
-class Pieces(io.RawIOBase):
+class Pieces(ReadAt):
     """A file of ``size`` bytes that lies in ``runs``, sorted by offset, of ``source``."""
 
     def __init__(self, source: Stretch, runs: Sequence[Run], size: int) -> None:
+        super().__init__(size)
         self._source = source
         self._runs = runs
         self._starts = [run[0] for run in runs]
-        self._size = size
-        self._at = 0
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to an offset."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        """Where it is."""
-        return self._at
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+    def read_at(self, offset: int, size: int) -> bytes:
         """What is there, up to the end of a piece or of a gap."""
-        wanted = max(min(len(buffer), self._size - self._at), 0)
-        if not wanted:
-            return 0
-        number = bisect_right(self._starts, self._at) - 1
-        data = self._piece(number, wanted)
-        if not data:
-            following = self._starts[number + 1 : number + 2]
-            data = bytes(min([wanted, *(start - self._at for start in following)]))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        number = bisect_right(self._starts, offset) - 1
+        data = self._piece(number, offset, size)
+        if data:
+            return data
+        following = self._starts[number + 1 : number + 2]
+        return bytes(min([size, *(start - offset for start in following)]))
 
-    def _piece(self, number: int, wanted: int) -> bytes:
+    def _piece(self, number: int, at: int, size: int) -> bytes:
         if number < 0:
             return b""
         start, offset, length = self._runs[number]
-        inside = self._at - start
+        inside = at - start
         if inside >= length:
             return b""
-        return self._source.exact(offset + inside, min(wanted, length - inside), "a file's data")
+        return self._source.exact(offset + inside, min(size, length - inside), "a file's data")
 
 
 def in_pieces(source: Stretch, runs: Sequence[Run], size: int) -> BinaryIO:
     """A seekable file of ``size`` bytes made of ``runs`` of ``source``."""
-    return io.BufferedReader(Pieces(source, runs, size), _BUFFER)
+    return Pieces(source, runs, size).buffered()

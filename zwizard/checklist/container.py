@@ -6,7 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from zwizard.checklist.binaries import READS, describe, identify
-from zwizard.checklist.reading import lines, program, text
+from zwizard.checklist.reading import leads_to_program, lines, program, text
 from zwizard.checklist.rule import CONTAINER, Severity, Verdict, failed, passed, rule, unknown
 
 if TYPE_CHECKING:
@@ -37,14 +37,8 @@ def entrypoint(image: Image) -> Verdict:
     path = image.starts
     if not path.startswith("/"):
         return failed(f"{path} is not an absolute path")
-    found = image.view.resolve(path)
-    if found.file is None:
-        return failed(f"{found.shown}{'' if image.entrypoint else ', and no entrypoint is given'}")
-    if not found.file.mode & 0o111:
-        return failed(f"{found.shown}, not executable (mode {found.file.mode:o})")
-    if found.file.size == 0:
-        return failed(f"{found.file.path} is empty")
-    return passed(found.shown)
+    unsaid = "" if image.entrypoint else ", and no entrypoint is given"
+    return leads_to_program(image.view.resolve(path), unsaid)
 
 
 @rule(

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zwizard.artefact.view import Kind, UnreadableError
+from zwizard.artefact.view import Kind
+from zwizard.checklist.reading import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +79,7 @@ def read_drivers(view: View, kernel: Kernel) -> Drivers:
         return Drivers("", None, "", None, {})
     base = f"/lib/modules/{kernel.version}"
     options, source = _configuration(view, kernel)
-    built_in = _text(view, f"{base}/modules.builtin")
+    built_in = text(view, f"{base}/modules.builtin", _TEXT)
     return Drivers(
         kernel.version,
         options,
@@ -92,16 +93,16 @@ def _configuration(view: View, kernel: Kernel) -> tuple[Mapping[str, str] | None
     if kernel.configuration is not None:
         return _options(kernel.configuration), "the kernel itself"
     for path in (f"/boot/config-{kernel.version}", f"/lib/modules/{kernel.version}/config"):
-        text = _text(view, path)
-        if text is not None:
-            return _options(text), path
+        found = text(view, path, _TEXT)
+        if found is not None:
+            return _options(found), path
     return None, ""
 
 
-def _options(text: str) -> dict[str, str]:
+def _options(configuration: str) -> dict[str, str]:
     return {
         set_ or unset: value.strip('"') if set_ else "n"
-        for set_, value, unset in _OPTION.findall(text)
+        for set_, value, unset in _OPTION.findall(configuration)
     }
 
 
@@ -113,7 +114,7 @@ def _needs(view: View, base: str) -> dict[str, tuple[str, ...]]:
         if entry.kind is Kind.FILE and _MODULE.fullmatch(entry.name)
     }
     needs: dict[str, tuple[str, ...]] = dict(there)
-    for line in (_text(view, f"{base}/modules.dep") or "").splitlines():
+    for line in (text(view, f"{base}/modules.dep", _TEXT) or "").splitlines():
         module, _, others = line.partition(":")
         if _name(module) in there:
             needs[_name(module)] = _names(others.split())
@@ -127,13 +128,3 @@ def _names(paths: Iterable[str]) -> tuple[str, ...]:
 def _name(path: str) -> str:
     found = _MODULE.fullmatch(path.rpartition("/")[2])
     return (found[1] if found else path).replace("-", "_")
-
-
-def _text(view: View, path: str) -> str | None:
-    """The text at ``path``; None if nothing is there. Raises UnreadableError."""
-    found = view.resolve(path)
-    if found.file is None:
-        return None
-    if found.file.size > _TEXT:
-        raise UnreadableError(f"{path} is far too large: {found.file.size} bytes", "Look at it.")
-    return view.read(path, _TEXT).decode("utf-8", "surrogateescape")

@@ -10,6 +10,7 @@ from zwizard.checklist import upgrades
 from zwizard.checklist.detection import INITRD, KERNEL
 from zwizard.checklist.drivers import READS as DRIVER_READS
 from zwizard.checklist.drivers import Drivers, Place
+from zwizard.checklist.reading import leads_to_file, leads_to_program
 from zwizard.checklist.rule import (
     VM,
     VM_IMAGE,
@@ -60,12 +61,7 @@ _RECENT = (5, 10)
 )
 def kernel_resolves(image: Image) -> Verdict:
     """No loop, no dangling link, no empty file."""
-    found = image.view.resolve(KERNEL)
-    if found.file is None:
-        return failed(f"{found.shown}{_elsewhere(image)}")
-    if found.file.size == 0:
-        return failed(f"{found.file.path} is empty")
-    return passed(f"{found.shown}, {found.file.size} bytes")
+    return leads_to_file(image.view.resolve(KERNEL), _elsewhere(image))
 
 
 def _elsewhere(image: Image) -> str:
@@ -313,14 +309,9 @@ def kernel_upgrades(image: Image) -> Verdict:
 )
 def initrd_resolves(image: Image) -> Verdict:
     """A non-empty file; or nothing, with virtiofs and virtio_pci built into the kernel."""
-    found = image.view.resolve(INITRD)
     if image.view.lstat(INITRD) is None:
         return _without_initrd(image)
-    if found.file is None:
-        return failed(found.shown)
-    if found.file.size == 0:
-        return failed(f"{found.file.path} is empty")
-    return passed(f"{found.shown}, {found.file.size} bytes")
+    return leads_to_file(image.view.resolve(INITRD))
 
 
 def _without_initrd(image: Image) -> Verdict:
@@ -425,14 +416,7 @@ def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str) -> Verdict:
 )
 def init_present(image: Image) -> Verdict:
     """It resolves inside the image to an executable file."""
-    found = image.guest.resolve("/sbin/init")
-    if found.file is None:
-        return failed(found.shown)
-    if not found.file.mode & 0o111:
-        return failed(f"{found.shown}, not executable (mode {found.file.mode:o})")
-    if found.file.size == 0:
-        return failed(f"{found.file.path} is empty")
-    return passed(found.shown)
+    return leads_to_program(image.guest.resolve("/sbin/init"))
 
 
 RULES = (

@@ -7,11 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from zwizard.artefact.view import Kind, UnreadableError
+from zwizard.checklist.rule import Outcome, Verdict, failed, passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zwizard.artefact.view import Entry, View
+    from zwizard.artefact.view import Entry, Resolution, View
 
 _T = TypeVar("_T")
 
@@ -58,6 +59,23 @@ def few(found: Iterable[_T], what: str) -> list[_T]:
 def matches(name: str, pattern: str) -> bool:
     """Whether ``name`` fits a shell pattern; one that is longer than any path fits nothing."""
     return len(pattern) <= _PATTERN and fnmatchcase(name, pattern)
+
+
+def leads_to_file(found: Resolution, otherwise: str = "") -> Verdict:
+    """Whether a path leads to a file that is not empty; ``otherwise`` is added if it does not."""
+    if found.file is None:
+        return failed(f"{found.shown}{otherwise}")
+    if found.file.size == 0:
+        return failed(f"{found.file.path} is empty")
+    return passed(f"{found.shown}, {found.file.size} bytes")
+
+
+def leads_to_program(found: Resolution, otherwise: str = "") -> Verdict:
+    """The same of a file that is executable too."""
+    if found.file is not None and not found.file.mode & 0o111:
+        return failed(f"{found.shown}, not executable (mode {found.file.mode:o})")
+    verdict = leads_to_file(found, otherwise)
+    return verdict if verdict.outcome is Outcome.FAIL else passed(found.shown)
 
 
 def program(view: View, name: str) -> Entry | None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zwizard.artefact.view import Kind
-from zwizard.checklist.reading import few, matches
+from zwizard.checklist.reading import SETTINGS, few, matches, text
 from zwizard.checklist.rule import Verdict, failed, passed, unknown
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ READS = (
 )
 
 _TEXT = 16 << 20
-_SCRIPT = 1 << 20
 # A hook that extracts a kernel names the tool or the result.
 _EXTRACTS = re.compile(r"extract-vmlinux|vmlinux\b|zos-kernel|zwizard")
 _KERNEL_PACKAGE = re.compile(r"linux-image-.+")
@@ -53,16 +52,16 @@ def _hooks(view: View) -> Iterator[str]:
     for directory in _HOOKS:
         for entry in view.listing(directory):
             found = view.resolve(entry.path).file
-            if found is None or found.size > _SCRIPT:
+            if found is None or found.size > SETTINGS:
                 continue
             runs = found.mode & 0o111 or entry.name.endswith(".hook")
-            if runs and _EXTRACTS.search(_text(view, entry.path, _SCRIPT)):
+            if runs and _EXTRACTS.search(text(view, entry.path) or ""):
                 yield entry.path
 
 
 def _dpkg(view: View) -> Verdict:
     """Every installed kernel package is held, or apt is told never to install one."""
-    packages = dict(few(_installed(_text(view, "/var/lib/dpkg/status", _TEXT)), "kernels"))
+    packages = dict(few(_installed(text(view, "/var/lib/dpkg/status", _TEXT) or ""), "kernels"))
     pinned = few(_pinned(view), "pins of packages")
     loose = [
         name
@@ -90,9 +89,7 @@ def _pinned(view: View) -> Iterator[str]:
     paths = ["/etc/apt/preferences"]
     paths += [entry.path for entry in view.listing("/etc/apt/preferences.d")]
     for path in paths:
-        if view.resolve(path).file is None:
-            continue
-        for paragraph in _text(view, path, _SCRIPT).split("\n\n"):
+        for paragraph in (text(view, path) or "").split("\n\n"):
             names = re.search(r"^Package: *(.+)$", paragraph, re.MULTILINE)
             if names and re.search(r"^Pin-Priority: *-\d+", paragraph, re.MULTILINE):
                 yield from names[1].split()
@@ -102,12 +99,8 @@ def _pacman(view: View) -> Verdict:
     """pacman's IgnorePkg names the installed kernels."""
     kernels = [name for name in ("linux", "linux-lts", "linux-zen", "linux-hardened")
                if _pacman_has(view, name)]  # fmt: skip
-    text = (
-        ""
-        if view.resolve("/etc/pacman.conf").file is None
-        else _text(view, "/etc/pacman.conf", _SCRIPT)
-    )
-    ignored = re.findall(r"^[ \t]*IgnorePkg[ \t]*=[ \t]*(.+)$", text, re.MULTILINE)
+    settings = text(view, "/etc/pacman.conf") or ""
+    ignored = re.findall(r"^[ \t]*IgnorePkg[ \t]*=[ \t]*(.+)$", settings, re.MULTILINE)
     patterns = few(" ".join(ignored).split(), "packages in IgnorePkg")
     loose = [k for k in kernels if not any(matches(k, pattern) for pattern in patterns)]
     if loose:
@@ -121,7 +114,3 @@ def _pacman_has(view: View, name: str) -> bool:
         entry.kind is Kind.DIRECTORY and directory.fullmatch(entry.name)
         for entry in view.listing("/var/lib/pacman/local")
     )
-
-
-def _text(view: View, path: str, limit: int) -> str:
-    return view.read(path, limit).decode("utf-8", "surrogateescape")
