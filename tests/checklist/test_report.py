@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -12,12 +13,48 @@ from tests.artefact.composed import PACKERS, bzimage, elf, member, packed, vm_tr
 from tests.artefact.composed import archive as archived
 from zwizard.artefact import UnreadableError
 from zwizard.checklist import RULES, Group, Mode, Outcome, Severity, check, find_rule, render_text
+from zwizard.checklist.manual import modes
 from zwizard.errors import UsageError
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return vm_tree(tmp_path / "image")
+
+
+INTERFACE = """\
+must *: archive-name archive-readable archive-root archive-paths mode build-leftovers
+must C: entrypoint entrypoint-loader
+must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
+    initrd-resolves initrd-readable initrd-virtiofs initrd-virtio-pci
+must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel
+    image-fits-disk services-enabled
+must CV: userland-arch
+must VR: init-present cloud-init-installed cloud-init-enabled cloud-init-nocloud
+    cloud-init-clean network-renderer
+should *: archive-name-survives mode-single no-secrets resolv-conf
+should C: entrypoint-link entrypoint-startup-toml
+should V: kernel-recent kernel-drivers kernel-upgrades
+should R: image-gpt-backup loader-known esp-room grub-cmdline grub-timeout root-partition-last
+    image-multiple growpart
+should CV: archive-owners tree-mountpoints dev-empty special-files setuid-files path-colon
+should VR: cloud-init-network-clean ssh-server ssh-host-keys root-password machine-id fstab
+advice *: archive-duplicates package-cache
+advice C: container-kernel-modules container-single-process
+advice V: kernel-btrfs
+advice R: filesystem-clean
+advice VR: hostname
+"""
+
+
+def test_names_severities_and_modes_are_what_others_rely_on() -> None:
+    """Recipes, reports and programs name rules: none is renamed, and none turns stricter alone."""
+    told: dict[str, tuple[str, str]] = {}
+    for group in re.split(r"\n(?=\S)", INTERFACE.strip()):
+        kind, slugs = group.split(":")
+        told |= dict.fromkeys(slugs.split(), (kind.split()[0], kind.split()[1]))
+    assert {rule.slug: (rule.severity.value, modes(rule)) for rule in RULES} == told
+    assert {rule.slug for rule in RULES if rule.must_in} == {"resolv-conf"}
 
 
 def test_rules_have_names_of_their_own_and_every_text() -> None:
