@@ -38,7 +38,7 @@ def test_a_question_says_why_it_is_asked_and_stands_on_a_page(question: Question
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
 def test_the_default_answers_the_question(question: Question) -> None:
-    assert question.problem({}) == ""
+    assert question.problem({}) == ("this has to be answered" if question.needed else "")
     assert question.answer({}) == question.default({})
 
 
@@ -134,7 +134,48 @@ def test_a_wrong_answer_is_said_at_its_question_and_leads_to_no_recipe(
 
 
 def test_what_cannot_be_had_yet_is_said_so() -> None:
-    assert questions.problems({"target": "image"}) == {"target": "not in this version yet"}
+    assert questions.problems({"target": "container"}) == {"target": "not in this version yet"}
+
+
+def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:
+    def pages(**given: str) -> list[str]:
+        return [page.name for page in questions.pages(given)]
+
+    image = {"target": "image"}
+    assert pages() == ["target", "source", "kernel", "system", "output"]
+    assert pages(**image) == ["target", "source", "kernel", "disk", "grub", "system", "output"]
+    assert pages(**image, **{"source.kind": "cloud-image"}) == ["target", "source", "output"]
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "said"),
+    [
+        ({"disk.esp_size": "20MiB"}, "disk.esp_size", "34MiB or more"),
+        ({"disk.esp_mount": "/boot", "disk.esp_size": "90M"}, "disk.esp_size", "100MiB or more"),
+        ({"disk.size": "300MiB"}, "disk.size", "at least 256MiB more than the ESP"),
+        ({"disk.size": "9GiB"}, "disk.size", "at most the disk that is rented"),
+        ({"disk.label": "a label that is too long"}, "disk.label", "1 to 16"),
+        ({"grub.timeout": "soon"}, "grub.timeout", "a whole number"),
+        ({"source.kind": "cloud-image"}, "source.location", "has to be answered"),
+        ({"target": "vm", "source.kind": "cloud-image"}, "source.kind", "a cloud image is a disk"),
+    ],
+)
+def test_what_cannot_be_is_said_beside_the_answer(
+    given: dict[str, str], key: str, said: str
+) -> None:
+    assert said in questions.problems({"target": "image", **given})[key]
+
+
+def test_answers_about_a_disk_become_its_recipe() -> None:
+    given = {
+        "target": "image",
+        "disk.size": "3GiB",
+        "grub.timeout": "2",
+        "source.distro": "ubuntu",
+    }
+    recipe = questions.to_recipe(given)
+    assert (recipe.disk.size, recipe.grub.timeout) == ("3GiB", 2)
+    assert (recipe.name, recipe.source.suite) == ("ubuntu-image", "jammy")
 
 
 def test_minimal_cannot_be_chosen_with_debootstrap() -> None:

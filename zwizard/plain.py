@@ -135,17 +135,18 @@ def _ask_all(answers: Answers, library: Library) -> bool:
         question = asked[at]
         if question.page != page:
             page = question.page
-            _announce(page)
+            _announce(page, answers)
             _learn(library, answers)
         at += 1 if _ask(question, answers, library, first=at == 0) else -1
         asked = questions.asked(answers)
     return True
 
 
-def _announce(name: str) -> None:
-    number, page = next((i, p) for i, p in enumerate(questions.PAGES, 1) if p.name == name)
+def _announce(name: str, answers: Answers) -> None:
+    pages = questions.pages(answers)
+    number, page = next((i, p) for i, p in enumerate(pages, 1) if p.name == name)
     _say("")
-    _say(f"== {page.title} ({number} of {len(questions.PAGES)}): {page.heading}")
+    _say(f"== {page.title} ({number} of {len(pages)}): {page.heading}")
 
 
 def _learn(library: Library, answers: Answers) -> None:

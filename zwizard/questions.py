@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from zwizard import distros
 from zwizard.distros.distro import Distro
-from zwizard.recipe import Recipe, check_value, default_value
+from zwizard.recipe import Recipe, RecipeError, check_value, default_value
 
-Kind = Literal["choice", "text", "list", "lines"]
+Kind = Literal["choice", "text", "number", "list", "lines"]
 Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
 BASE = "recipe"  # among the given: the opened recipe (TOML), for what no question asks
 HERE = "here"  # among the given: the page one was at
@@ -40,6 +40,7 @@ class Question:
 
     Answers are held as text, just as given: a choice's value, a line, words separated by commas
     or spaces (``list``), or lines (``lines``). ``value`` turns that into the recipe's value.
+    ``needed``: there is no default, and it may not stay empty.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Question:
     when: Callable[[Given], bool] = _always
     fallback: Callable[[Given], str] | None = None
     example: str = ""
+    needed: bool = False
 
     def default(self, given: Given) -> str:
         """The answer if none is given, as text."""
@@ -69,6 +71,8 @@ class Question:
                 return [word for word in re.split(r"[,\s]+", text) if word]
             case "lines":
                 return [line.strip() for line in text.splitlines() if line.strip()]
+            case "number":
+                return int(text) if text.strip().isdecimal() else text.strip()
             case _:
                 return text.strip()
 
@@ -88,8 +92,19 @@ class Question:
                 return f"{text!r} is not one of: {', '.join(choice.value for choice in options)}"
             if chosen.unavailable:
                 return chosen.unavailable
+        if self.needed and not text.strip():
+            return "this has to be answered"
         found = check_value(self.key, self.value(text))
-        return found.allowed if found else ""
+        return found.allowed if found else _contradiction(self.key, given)
+
+
+def _contradiction(key: str, given: Given) -> str:
+    """Why an answer that is good alone does not go with the others, or ""."""
+    try:
+        to_recipe(given)
+    except RecipeError as error:
+        return next((found.allowed for found in error.problems if found.key == key), "")
+    return ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,8 @@ PAGES = (
     Page("target", "Target", "What kind of Zmachine?"),
     Page("source", "Source", "Where does the root file system come from?"),
     Page("kernel", "Kernel", "Which kernel does it boot?"),
+    Page("disk", "Disk", "How is the disk divided?"),
+    Page("grub", "GRUB", "How does the machine start?"),
     Page("system", "System", "What is set inside?"),
     Page("output", "Output", "Where does the archive go?"),
 )
@@ -130,17 +147,60 @@ def _targets(_: Given) -> tuple[Choice, ...]:
             "image",
             "VM from a disk image (deprecated)",
             "Zero-OS copies /image.raw to the first disk and boots it by EFI. The document:"
-            ' "not recommended and will get phased out".',
-            _LATER,
+            ' "not recommended and will get phased out". Take it only where the machine needs'
+            " a disk of its own.",
         ),
     )
 
 
-def _kinds(_: Given) -> tuple[Choice, ...]:
+def _kinds(given: Given) -> tuple[Choice, ...]:
+    only_disk = "a cloud image is a disk: choose the kind of Zmachine that starts from one"
     return (
         Choice("distro", "A distribution, installed fresh", "Bootstrapped from its archive."),
+        Choice(
+            "cloud-image",
+            "A cloud image",
+            "qcow2 or raw, a file or a URL. It is converted; nothing in it is changed.",
+            "" if _target(given) == "image" else only_disk,
+        ),
         Choice("rootfs", "A root file system I have", "A directory or a tarball.", _LATER),
-        Choice("cloud-image", "A cloud image", "qcow2 or raw, a file or a URL.", _LATER),
+    )
+
+
+def _target(given: Given) -> str:
+    return given.get("target", "vm")
+
+
+def _installed(given: Given) -> bool:
+    """Whether a distribution is installed fresh."""
+    return given.get("source.kind", "distro") == "distro"
+
+
+def _made_by_others(given: Given) -> bool:
+    return not _installed(given)
+
+
+def _divided(given: Given) -> bool:
+    """Whether there is a disk to be divided."""
+    return _target(given) == "image" and _installed(given)
+
+
+def _disk(given: Given) -> bool:
+    return _target(given) == "image"
+
+
+def _esp_mounts(given: Given) -> tuple[Choice, ...]:
+    usual = _distro(given).esp_mount
+    return (
+        Choice("", usual, f"What zwizard takes for {_distro(given).title}."),
+        *(
+            Choice(place, place, means)
+            for place, means in (
+                ("/boot", "As in the document; kernels then lie on FAT, and dpkg cannot upgrade"),
+                ("/boot/efi", "The kernels stay in the root file system."),
+            )
+            if place != usual
+        ),
     )
 
 
@@ -240,6 +300,27 @@ QUESTIONS = (
         _kinds,
     ),
     Question(
+        "source.location",
+        "source",
+        "File or URL",
+        "The document takes one of Ubuntu's: \"This is a Qcow2 image, this is not supported by zos"
+        '. So we need to convert this to a raw disk image". What it is, is seen by its content.',
+        "text",
+        when=_made_by_others,
+        example="jammy-server-cloudimg-amd64.img",
+        needed=True,
+    ),
+    Question(
+        "source.sha256",
+        "source",
+        "Its SHA-256",
+        "Proves that it is the file you mean. Left empty, a URL is proved by the SHA256SUMS or"
+        " SHA512SUMS beside it, if there is one.",
+        "text",
+        when=_made_by_others,
+        example="64 hexadecimal digits, or nothing",
+    ),
+    Question(
         "source.distro",
         "source",
         "Distribution",
@@ -247,6 +328,7 @@ QUESTIONS = (
         " for.",
         "choice",
         _distros,
+        when=_installed,
     ),
     Question(
         "source.suite",
@@ -256,6 +338,8 @@ QUESTIONS = (
         " boots on Zero-OS.",
         "choice",
         _suites,
+        fallback=lambda given: _distro(given).suites[0].name,
+        when=_installed,
     ),
     Question(
         "source.variant",
@@ -264,6 +348,7 @@ QUESTIONS = (
         'The document runs plain debootstrap; "standard" is the same set of packages.',
         "choice",
         _variants,
+        when=_installed,
     ),
     Question(
         "source.bootstrap",
@@ -273,6 +358,7 @@ QUESTIONS = (
         " packages; with the distribution's own mirror mmdebstrap takes security updates too.",
         "choice",
         _bootstraps,
+        when=_installed,
     ),
     Question(
         "source.mirror",
@@ -282,6 +368,7 @@ QUESTIONS = (
         " will use for its updates.",
         "text",
         example="the distribution's own",
+        when=_installed,
     ),
     Question(
         "source.packages",
@@ -291,6 +378,7 @@ QUESTIONS = (
         " network), which are always installed.",
         "list",
         example="vim htop",
+        when=_installed,
     ),
     Question(
         "kernel.package",
@@ -301,6 +389,7 @@ QUESTIONS = (
         " will then show its Xen note (PVH), by which Zero-OS starts it.",
         "choice",
         _kernels,
+        when=_installed,
     ),
     Question(
         "kernel.modules",
@@ -311,6 +400,67 @@ QUESTIONS = (
         " kernel finds no root and panics.",
         "list",
         example="virtiofs virtio_pci",
+        when=_installed,
+    ),
+    Question(
+        "disk.size",
+        "disk",
+        "Size of the disk",
+        'The document: "Disk of about 2GB … The smaller the disk is better"; at the first start'
+        " cloud-init lets the root take the whole disk that was rented.",
+        "text",
+        when=_divided,
+        example="2GiB",
+    ),
+    Question(
+        "disk.esp_size",
+        "disk",
+        "Size of the EFI system partition",
+        'The document: "an esp (boot) partition of 100M". It holds GRUB, and the kernels too if it'
+        " is /boot.",
+        "text",
+        when=_divided,
+        example="100MiB",
+    ),
+    Question(
+        "disk.esp_mount",
+        "disk",
+        "Where it is mounted",
+        'The document: "mount /dev/vda1 /mnt/boot", for Arch. dpkg cannot upgrade a kernel on FAT,'
+        " so that Debian and Ubuntu keep /boot in the root file system.",
+        "choice",
+        _esp_mounts,
+        when=_divided,
+    ),
+    Question(
+        "disk.label",
+        "disk",
+        "Label of the root",
+        'The document: "mkfs.ext4 -L cloud-root". The machine finds its root by its id; the label'
+        " is for you.",
+        "text",
+        when=_divided,
+        example="cloud-root",
+    ),
+    Question(
+        "grub.cmdline",
+        "grub",
+        "Kernel command line",
+        'The document: "we removed the quiet and add the console flags". Without console=ttyS0'
+        " nothing is to be seen of a start that goes wrong.",
+        "text",
+        when=_divided,
+        example="loglevel=3 console=tty console=ttyS0",
+    ),
+    Question(
+        "grub.timeout",
+        "grub",
+        "Seconds that GRUB waits",
+        'The document: "Also set the GRUB_TIMEOUT to 0 for a faster boot". Nobody can press a key'
+        " there.",
+        "number",
+        when=_divided,
+        example="0",
     ),
     Question(
         "system.timezone",
@@ -320,6 +470,7 @@ QUESTIONS = (
         " servers usually keep.",
         "text",
         example="UTC",
+        when=_installed,
     ),
     Question(
         "system.locale",
@@ -328,6 +479,7 @@ QUESTIONS = (
         "C.UTF-8 needs no further packages; any other one is generated.",
         "text",
         example="C.UTF-8",
+        when=_installed,
     ),
     Question(
         "system.services",
@@ -337,6 +489,7 @@ QUESTIONS = (
         " machine starts; there is no password.",
         "list",
         example="nginx fstrim.timer",
+        when=_installed,
     ),
     Question(
         "system.run",
@@ -345,6 +498,7 @@ QUESTIONS = (
         "They run in the chroot, as root, after everything else is installed.",
         "lines",
         example="apt-get install -y nginx",
+        when=_installed,
     ),
     Question(
         "output.directory",
@@ -364,12 +518,28 @@ QUESTIONS = (
         "choice",
         _compressions,
     ),
+    Question(
+        "checklist.disk_size",
+        "output",
+        "Disk that will be rented",
+        'The document: "if the image.raw size is larger than the allocated disk. the workload for'
+        ' the VM will fail".',
+        "text",
+        when=_disk,
+        example="5GiB",
+    ),
 )
 
 
 def asked(given: Given) -> tuple[Question, ...]:
     """The questions that these answers make sense of, in order."""
     return tuple(question for question in QUESTIONS if question.when(given))
+
+
+def pages(given: Given) -> tuple[Page, ...]:
+    """The pages that have a question for these answers, in order."""
+    wanted = {question.page for question in asked(given)}
+    return tuple(page for page in PAGES if page.name in wanted)
 
 
 def on_page(page: str, given: Given) -> tuple[Question, ...]:

@@ -368,6 +368,7 @@ _TYPES: dict[Any, tuple[str, Callable[[object], bool]]] = {
 }
 
 _SMALLEST_FAT32 = 34 * 2**20  # 65,525 clusters of 512 bytes, and their two tables
+_SMALLEST_BOOT = 100 * 2**20
 _SMALLEST_ROOT = 256 * 2**20
 
 _FILES = ("rootfs", "cloud-image", "oci", "binary")
@@ -413,6 +414,9 @@ def _disk_contradictions(recipe: Recipe) -> list[Problem]:
     found = []
     if esp < _SMALLEST_FAT32:
         said = "34MiB or more: FAT32, which the document asks for, cannot be smaller"
+        found.append(Problem("disk.esp_size", recipe.disk.esp_size, said))
+    if recipe.disk.esp_mount == "/boot" and esp < _SMALLEST_BOOT:
+        said = "100MiB or more, as it is /boot: two kernels with their initramfs go into it"
         found.append(Problem("disk.esp_size", recipe.disk.esp_size, said))
     if size > rented:
         said = (

@@ -47,8 +47,7 @@ from zwizard.tui.screens.proving import ProvingScreen
 from zwizard.tui.screens.review import Review
 from zwizard.tui.show import block, plain
 from zwizard.tui.themes import CONTRAST, THEMES
-from zwizard.tui.walk import NAMES as PAGE_NAMES
-from zwizard.tui.walk import REVIEW, Walk, settled, to_keep
+from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk, settled, to_keep
 from zwizard.tui.widgets.keys import NAMES, named, shown
 
 _EVERY = 1.0  # seconds between looks at which builds run
@@ -451,7 +450,7 @@ def _keep_alt_digits() -> None:
     from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
     table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
-    for number in range(1, len(PAGE_NAMES) + 1):
+    for number in range(1, MOST_PAGES + 1):
         table.pop(f"\x1b{number}", None)
 
 

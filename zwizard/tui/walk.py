@@ -13,7 +13,7 @@ from zwizard.recipe import Recipe
 
 PageState = Literal["done", "here", "to-come", "look-again"]
 REVIEW = "review"
-NAMES = (*(page.name for page in PAGES), REVIEW)
+MOST_PAGES = len(PAGES) + 1
 TITLES = {**{page.name: page.title for page in PAGES}, REVIEW: "Review"}
 
 _Offer = tuple[tuple[str, tuple[Choice, ...], str], ...]
@@ -27,8 +27,13 @@ class Walk:
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
-        given = [page.name for page in PAGES if self._given(page.name)]
+        given = [page for page in self.pages if self._given(page)]
         self._left: dict[str, _Offer] = {name: self._offer(name) for name in given}
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The pages that these answers lead through, the review last."""
+        return (*(page.name for page in questions.pages(self.answers)), REVIEW)
 
     def state(self, page: str, here: str) -> PageState:
         """How ``page`` stands while ``here`` is shown."""
@@ -58,10 +63,9 @@ class Walk:
     def first_open(self) -> str:
         """The page to go on with: where one was, else the first not done, else the review."""
         here = self.answers.get(questions.HERE, "")
-        if here in NAMES:
+        if here in self.pages:
             return here
-        open_pages = (page.name for page in PAGES if self.state(page.name, "") != "done")
-        return next(open_pages, REVIEW)
+        return next(page for page in self.pages if self.state(page, "") != "done")
 
     def _given(self, page: str) -> bool:
         return any(q.key in self.answers for q in questions.on_page(page, self.answers))

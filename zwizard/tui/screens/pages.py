@@ -22,7 +22,7 @@ from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.picking import Pick
 from zwizard.tui.show import MUTED, block, plain
-from zwizard.tui.walk import NAMES, REVIEW, TITLES, Walk
+from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
 
@@ -31,14 +31,14 @@ _ROOMY = 3  # a page of at most so many questions has room to say what each choi
 PAGE_KEYS = tuple(
     Binding(
         f"alt+{number}",
-        f"page('{name}')",
+        f"page({number})",
         "Page",
         show=number == 1,  # one stands for all of them
-        key_display=f"Alt+1–{len(NAMES)}" if number == 1 else f"Alt+{number}",
-        tooltip=TITLES[name],
+        key_display=f"Alt+1–{MOST_PAGES}" if number == 1 else f"Alt+{number}",
+        tooltip=f"Page {number}, as they are named above",
         priority=True,  # a line being typed into would take the digit for text
     )
-    for number, name in enumerate(NAMES, 1)
+    for number in range(1, MOST_PAGES + 1)
 )
 
 
@@ -231,11 +231,12 @@ class Pages(View[None]):
     async def action_back(self) -> None:
         """The page before; what is wrong here stays as it was typed."""
         self.walk.leave(self.page)
-        before = NAMES.index(self.page) - 1
+        pages = self.walk.pages
+        before = pages.index(self.page) - 1
         if before < 0:
             self.action_leave()
         else:
-            await self.show(NAMES[before])
+            await self.show(pages[before])
 
     async def action_next(self) -> None:
         """The next page, if nothing on this one is wrong; what is doubtful is said once."""
@@ -248,7 +249,8 @@ class Pages(View[None]):
             key, said = next(iter(doubts.items()))
             self._stay(key, f"{said} F3 again goes on with it.")
         else:
-            await self._turn(NAMES[NAMES.index(self.page) + 1])
+            pages = self.walk.pages
+            await self._turn(pages[pages.index(self.page) + 1])
 
     def _doubts(self) -> dict[str, str]:
         asked = questions.on_page(self.page, self.walk.answers)
@@ -261,9 +263,10 @@ class Pages(View[None]):
         text = plain(f"{field.question.text}: {said}").plain
         self.app.notify(text, severity="warning", markup=False)
 
-    async def action_page(self, page: str) -> None:
-        """Jump to any page."""
-        await self._turn(page)
+    async def action_page(self, number: int) -> None:
+        """Jump to any page, by its place in the row (from 1)."""
+        if number <= len(self.walk.pages):
+            await self._turn(self.walk.pages[number - 1])
 
     async def _turn(self, page: str) -> None:
         self.walk.leave(self.page)

@@ -24,7 +24,7 @@ from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Reader, copy
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.show import MUTED, block, fit, join, plain
-from zwizard.tui.walk import NAMES, REVIEW, Walk, question_of
+from zwizard.tui.walk import REVIEW, Walk, question_of
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.rows import Row, Rows
 
@@ -84,6 +84,14 @@ class Review(View[None]):
         self.query_one(Breadcrumb).show(self.walk, REVIEW)
         self.query_one(StepRows).focus()
         self.look()
+        self._learn()
+
+    @work(group="learn")
+    async def _learn(self) -> None:
+        """What is known of the answers, if the pages have not been there to find it out."""
+        if reading := self.zwizard.library.begin(self.walk.answers):
+            await in_background(reading)
+            self.look()
 
     def on_screen_resume(self) -> None:
         """Back from another screen: things may have changed."""
@@ -225,12 +233,13 @@ class Review(View[None]):
 
     def action_back(self) -> None:
         """The last page of questions."""
-        self.zwizard.turn_to(self.walk, NAMES[-2])
+        self.zwizard.turn_to(self.walk, self.walk.pages[-2])
 
-    def action_page(self, page: str) -> None:
-        """Jump to any page."""
-        if page != REVIEW:
-            self.zwizard.turn_to(self.walk, page)
+    def action_page(self, number: int) -> None:
+        """Jump to any page, by its place in the row (from 1)."""
+        pages = self.walk.pages
+        if number < len(pages):
+            self.zwizard.turn_to(self.walk, pages[number - 1])
 
     def action_leave(self) -> None:
         """Home; the answers are kept."""

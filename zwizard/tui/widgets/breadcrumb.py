@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from zwizard.tui.walk import NAMES, TITLES, PageState, Walk
+from zwizard.tui.walk import TITLES, PageState, Walk
 
 _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
 _STYLES: dict[PageState, str] = {
@@ -24,7 +24,7 @@ class Breadcrumb(Static):
 
     def show(self, walk: Walk, here: str) -> None:
         """Show how the pages stand while ``here`` is on the screen."""
-        states = {name: walk.state(name, here) for name in NAMES}
+        states = {name: walk.state(name, here) for name in walk.pages}
         parts = [
             Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])
             for name, state in states.items()
