@@ -20,6 +20,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, Outlook, look_around
 from zwizard.engine.preflight import StepState, Trouble
+from zwizard.engine.preview import preview
 from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.hints import Hint
@@ -134,6 +135,8 @@ def _ask_all(answers: Answers, library: Library) -> bool:
             return False
         question = asked[at]
         if question.page != page:
+            for line in preview(page, answers, 60):
+                _say(line, indent="  ")
             page = question.page
             _announce(page, answers)
             _learn(library, answers)

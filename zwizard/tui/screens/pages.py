@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from zwizard import hints, questions
 from zwizard.engine import outlook
 from zwizard.engine.outlook import Outlook
+from zwizard.engine.preview import preview
 from zwizard.hints import Known
 from zwizard.questions import PAGES, Question
 from zwizard.text import size
@@ -93,17 +94,28 @@ class Pages(View[None]):
             await body.mount(
                 Static(plain(heading), classes="heading", markup=False),
                 *(Field(question, self.walk.answers, known, roomy=roomy) for question in asked),
+                Static(id="preview", markup=False),
             )
         body.scroll_home(animate=False)
         self.query_one(Breadcrumb).show(self.walk, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
+        self.call_after_refresh(self._draw)
         self._foresee()
         self._learn()
 
     def on_resize(self, _: events.Resize) -> None:
         """However the page folds, the question one is at stays in sight."""
         self.call_after_refresh(self._keep_in_sight)
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        """What the answers come to, below them, where there is something to draw."""
+        width = self.query_one("#questions").content_size.width - 4
+        lines = preview(self.page, self.walk.answers, max(20, width))
+        self.query_one("#preview", Static).update(
+            Content("\n").join(plain(line) for line in lines)
+        )
 
     def _keep_in_sight(self) -> None:
         field = self.focused_field()
@@ -138,6 +150,7 @@ class Pages(View[None]):
         known = self._known()
         for field in self.query(Field):
             field.look(self.walk.answers, known)
+        self._draw()
 
     def _warn(self) -> None:
         """Once, where the answers cannot be kept."""

@@ -1,0 +1,40 @@
+"""What the answers of a page come to, drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from zwizard.engine.preview import preview
+
+IMAGE = {"target": "image"}
+
+
+@pytest.mark.parametrize("width", [20, 47, 60])
+def test_the_disk_is_drawn_to_scale(width: int) -> None:
+    bar, esp, root, free = preview("disk", {**IMAGE, "disk.size": "3GiB"}, width)
+    assert len(bar) == width
+    assert bar == "".join(sorted(bar, key="█▓░".index))
+    assert abs(bar.count("▓") / width - 2.9 / 5) < 0.1
+    assert bar.count("█") == 1  # 100 MiB of 5 GiB: little, and never nothing
+    assert esp == "█ EFI system partition 100.0 MiB, FAT32, /boot/efi"
+    assert root == "▓ root 2.9 GiB, ext4, cloud-root"
+    assert free.startswith("░ 2.0 GiB more on a rented disk of 5.0 GiB")
+
+
+def test_a_disk_that_is_rented_whole_leaves_nothing() -> None:
+    bar = preview("disk", {**IMAGE, "disk.size": "5GiB"}, 40)[0]
+    assert "░" not in bar
+    assert len(bar) == 40
+
+
+def test_nothing_is_drawn_of_what_cannot_be() -> None:
+    assert preview("disk", {**IMAGE, "disk.size": "huge"}, 40) == ()
+    assert preview("disk", {**IMAGE, "disk.size": "9GiB"}, 40) == ()
+    assert preview("source", IMAGE, 40) == ()
+
+
+def test_the_boot_loaders_settings_are_those_that_are_written() -> None:
+    lines = preview("grub", {**IMAGE, "grub.cmdline": 'console=ttyS0 a="b $c"'}, 40)
+    assert lines[0] == "/etc/default/grub:"
+    assert '  GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0 a=\\"b \\$c\\""' in lines
+    assert "  GRUB_TIMEOUT=0" in lines
