@@ -195,7 +195,7 @@ def _guest(root: Path) -> None:
     _write(root / "etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n")
 
 
-CLOUD_CONFIG = "etc/cloud/cloud.cfg.d/90-zero-os.cfg"
+CLOUD_CONFIG = "etc/cloud/cloud.cfg.d/99-zero-os.cfg"
 CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
 datasource_list: [NoCloud, None]

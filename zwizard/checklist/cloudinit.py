@@ -141,7 +141,7 @@ def _switched_off(image: Image) -> Iterator[str]:
     source="“Cloud-init receive its config over the NoCloud source.” (zmachine.md, “VM Image”):"
     " a disk with the label cidata.",
     remedy="Put datasource_list: [NoCloud, None] on one line into"
-    " /etc/cloud/cloud.cfg.d/90-zero-os.cfg.",
+    " /etc/cloud/cloud.cfg.d/99-zero-os.cfg.",
     after="cloud-init-installed",
     answers=("system.run",),
 )

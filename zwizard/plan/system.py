@@ -10,6 +10,9 @@ from zwizard.recipe import Recipe
 
 _MIB = 2**20
 
+# The last by name: the distributions' own 90_dpkg.cfg lists every source there is, and where there
+# are many, cloud-init switches itself off if it does not see the disk at the very beginning.
+_CLOUD_CONFIG = "/etc/cloud/cloud.cfg.d/99-zero-os.cfg"
 _CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
 datasource_list: [NoCloud, None]
@@ -42,7 +45,7 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     image = recipe.target == "image"
     services = (*(distro.image_services if image else ()), *wanted.services)
     actions: list[Action] = [
-        Write("/etc/cloud/cloud.cfg.d/90-zero-os.cfg", _CLOUD.format(locale=wanted.locale)),
+        Write(_CLOUD_CONFIG, _CLOUD.format(locale=wanted.locale)),
         _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", _HOSTS),
