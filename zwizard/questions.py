@@ -405,7 +405,7 @@ QUESTIONS = (
     Question(
         "disk.size",
         "disk",
-        "Size of the disk",
+        "Disk size",
         'The document: "Disk of about 2GB … The smaller the disk is better"; at the first start'
         " cloud-init lets the root take the whole disk that was rented.",
         "text",
@@ -415,7 +415,7 @@ QUESTIONS = (
     Question(
         "disk.esp_size",
         "disk",
-        "Size of the EFI system partition",
+        "ESP size",
         'The document: "an esp (boot) partition of 100M". It holds GRUB, and the kernels too if it'
         " is /boot.",
         "text",
@@ -425,7 +425,7 @@ QUESTIONS = (
     Question(
         "disk.esp_mount",
         "disk",
-        "Where it is mounted",
+        "ESP mounted at",
         'The document: "mount /dev/vda1 /mnt/boot", for Arch. dpkg cannot upgrade a kernel on FAT,'
         " so that Debian and Ubuntu keep /boot in the root file system.",
         "choice",
@@ -435,7 +435,7 @@ QUESTIONS = (
     Question(
         "disk.label",
         "disk",
-        "Label of the root",
+        "Root label",
         'The document: "mkfs.ext4 -L cloud-root". The machine finds its root by its id; the label'
         " is for you.",
         "text",

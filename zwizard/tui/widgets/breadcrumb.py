@@ -8,6 +8,7 @@ from textual.widgets import Static
 from zwizard.tui.walk import TITLES, PageState, Walk
 
 _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
+_ROOMY = 6  # so many pages fit into 80 columns with air between them
 _STYLES: dict[PageState, str] = {
     "done": "$text-success",
     "here": "bold $text-accent",
@@ -29,4 +30,4 @@ class Breadcrumb(Static):
             Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])
             for name, state in states.items()
         ]
-        self.update(Content("  ").join(parts))
+        self.update(Content("  " if len(parts) <= _ROOMY else " ").join(parts))
