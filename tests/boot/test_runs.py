@@ -283,6 +283,21 @@ def test_what_was_abandoned_is_removed_by_the_next_and_what_is_held_is_not(tree:
     boot(tree)
 
 
+@needs_machine
+def test_what_a_stopped_proof_has_kept_is_removed_by_a_later_one_of_the_same(tree: Path) -> None:
+    link("boot/vmlinuz", "/nowhere")(tree)
+    home = paths.state() / "proofs"
+    for name, artefact, age in (("old", tree, 1000), ("new", tree, 1), ("foreign", home, 1000)):
+        wish = Run(home / name).wish
+        wish.parent.mkdir(parents=True)
+        wish.write_text(json.dumps({"artefact": str(artefact)}))
+        os.utime(wish, (time.time() - age, time.time() - age))
+    boot(tree)
+    kept = {path.name for path in home.iterdir()}
+    assert kept > {"new", "foreign"}
+    assert "old" not in kept
+
+
 def _stages(run: Run) -> set[str]:
     return {e["stage"] for e in journal.replay(run.journal) if e["event"] == "proof-stage"}
 

@@ -28,7 +28,7 @@ _MODULE = "zwizard.boot.runs"  # what -m takes, also where __name__ is __main__
 _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "mount")
 _VM_TOOLS = ("virtiofsd",)
 _IMAGE_TOOLS = ("OVMF",)
-_GRACE = 60.0  # seconds after which a working directory without a lock is nobody's
+_GRACE = 60.0  # seconds after which what is not locked is nobody's
 _LAST = frozenset({"proof-finished", "proof-failed", "proof-cancelled", "proof-interrupted"})
 
 
@@ -101,11 +101,6 @@ class Proving:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
-    def wait(self) -> None:
-        """Until it has ended."""
-        self._process.wait()
-        assert self.running is False
-
 
 def start(wish: Wish) -> Proving:
     """Begin a proof; ZwizardError if this machine lacks what it takes, before anything runs."""
@@ -168,11 +163,12 @@ def _new_run(artefact: Path) -> Run:
 
 def _forget_unfinished(fresh: Run, artefact: Path) -> None:
     """Remove what proofs of ``artefact`` have kept that were stopped, or could not be done."""
-    for entry in fresh.directory.parent.iterdir():
+    for entry in list(fresh.directory.parent.iterdir()):
         run = Run(entry)
         with contextlib.suppress(OSError, ValueError, KeyError):
             ours = json.loads(run.wish.read_text("utf-8"))["artefact"] == str(artefact)
-            if ours and not run.report.exists() and not run.work.exists():
+            old = time.time() - run.wish.stat().st_mtime > _GRACE  # others may just begin
+            if ours and old and not run.report.exists() and not run.work.exists():
                 discard(entry)
 
 
