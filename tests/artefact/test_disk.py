@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.artefact import disks
 from tests.artefact.disks import DATA_TYPE, ESP_PART, ESP_TYPE, MIB, ROOT_PART, Part
+from tests.artefact.mutations import bounds
 from zwizard.artefact import UnreadableError
 from zwizard.artefact.disk import Disk
 from zwizard.artefact.fat import FatView
@@ -164,10 +164,8 @@ def test_a_circle_of_clusters_ends(tmp_path: Path) -> None:
     root = view.geometry.root_cluster
     for cluster in range(2, 3000):
         edit(path, view.geometry.fat + cluster * 4, root.to_bytes(4, "little"))
-    started = time.monotonic()
-    with pytest.raises(UnreadableError, match="has no end"):
+    with bounds(), pytest.raises(UnreadableError, match="has no end"):
         list(FatView(path, stretch(path)).entries())
-    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(

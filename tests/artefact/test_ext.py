@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.artefact import disks
-from zwizard.artefact import DirectoryView, UnreadableError
+from zwizard.artefact import DirectoryView, UnreadableError, ext
 from zwizard.artefact.ext import ExtView, read_super
 from zwizard.artefact.stretch import Stretch
 from zwizard.artefact.view import Kind, View
@@ -212,3 +212,13 @@ def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
         file.write(bytes([byte[0] ^ 0x40]))
     with pytest.raises(UnreadableError, match=message):
         opened(path).read("/etc/tiny", 1)
+
+
+def test_a_file_system_without_end_is_given_up(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4")
+    assert len(list(opened(path).entries())) > 1500
+    monkeypatch.setattr(ext, "_METADATA", 1 << 16)
+    with pytest.raises(UnreadableError, match="more directories and files than can be looked at"):
+        list(opened(path).entries())

@@ -6,8 +6,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -217,9 +215,7 @@ class TestAGoodVm:
     ) -> None:
         disks.need_tools()
         path = disks.disk(tmp_path / "image.raw", unpacked, Part(disks.ROOT_TYPE, 41, 2047))
-        started = time.monotonic()
         one = check(path, disk_size=5 << 30)
-        assert time.monotonic() - started < 2
         two = check(unpacked, mode="vm")
         shared = [rule for rule in RULES if {Mode.VM, Mode.IMAGE} <= rule.modes]
         for rule in shared:
@@ -278,19 +274,3 @@ def test_a_directory_that_may_not_be_read_is_unknown_and_never_ready(root: Path)
     report = check(root, mode="vm")
     assert report.finding("archive-readable").outcome is Outcome.UNKNOWN
     assert not report.ready
-
-
-class TestWhatItTakes:
-    def test_an_archive_is_checked_as_fast_as_tar_lists_it(self, vm: Built) -> None:
-        started = time.monotonic()
-        subprocess.run(["tar", "-tzf", vm.archive], capture_output=True, check=True)
-        listed = time.monotonic() - started
-        started = time.monotonic()
-        check(vm.archive, mode="vm")
-        # The bar is 1.0 on a quiet machine; tests share theirs.
-        assert time.monotonic() - started < 1.5 * listed
-
-    def test_a_directory_takes_two_seconds(self, unpacked: Path) -> None:
-        started = time.monotonic()
-        check(unpacked, mode="vm")
-        assert time.monotonic() - started < 2
