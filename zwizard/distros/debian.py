@@ -50,7 +50,6 @@ DEBIAN = Distro(
     ),
     # Not /boot: dpkg cannot upgrade a kernel on FAT.
     esp_mount="/boot/efi",
-    mirror="",
     units={
         "": ("fstrim.timer",),
         "openssh-server": ("ssh.service",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
 import zoneinfo
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from zwizard.engine import archive
+from zwizard.engine import archive, doctor
 from zwizard.errors import ZwizardError
 from zwizard.hints import Catalogue, Known, distro_of
 from zwizard.plan.system import charset
@@ -103,8 +105,19 @@ def _place(given: Given) -> Place | None:
     suite = given.get("source.suite", "") or distro.suites[0].name
     if (mirror and check_value("source.mirror", mirror)) or not distro.suite(suite):
         return None
-    mirror = mirror or distro.mirror
+    mirror = mirror or distro.mirror or _of_the_tools(distro.name, distro.bootstraps)
     return (mirror, suite, distro.components or ("main",)) if mirror else None
+
+
+@cache
+def _of_the_tools(name: str, tools: tuple[str, ...]) -> str:
+    """The mirror of a distribution that this machine's bootstrap tools take by themselves; "" if none is here."""
+    for tool in tools:
+        with contextlib.suppress(OSError):
+            text = Path(doctor.find(tool) or "").read_text("utf-8", "replace")
+            if found := re.search(rf"https?://[a-z0-9.-]+/{name}(?=[\"'])", text):
+                return found[0]
+    return ""
 
 
 # What most people want; all there is to offer where the machine has no list.
