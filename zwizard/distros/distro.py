@@ -45,9 +45,9 @@ class Distro:
     variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw
     needs instead of ``vm_packages``, ``image_services`` what is enabled in it, and ``esp_mount``
     where its EFI system partition is mounted if nothing else is said. ``mirror`` is its archive,
-    "" where the bootstrap tools know it by themselves; ``units`` which services well-known packages bring ("":
-    the base itself). ``components`` of the archive are named if there are more than the first;
-    ``keyring`` if another distribution's machines may lack it.
+    "" where the bootstrap tools know it by themselves; ``units`` which services well-known
+    packages bring ("": the base itself). ``components`` of the archive are named if there are more
+    than the first; ``keyring`` if another distribution's machines may lack it.
     """
 
     name: str

@@ -111,7 +111,7 @@ def _place(given: Given) -> Place | None:
 
 @cache
 def _of_the_tools(name: str, tools: tuple[str, ...]) -> str:
-    """The mirror of a distribution that this machine's bootstrap tools take by themselves; "" if none is here."""
+    """The mirror that this machine's bootstrap tools take of themselves; "" if none is here."""
     for tool in tools:
         with contextlib.suppress(OSError):
             text = Path(doctor.find(tool) or "").read_text("utf-8", "replace")
