@@ -148,14 +148,18 @@ def followed(path: Path) -> None:
         file.write(b"more")
 
 
-def appended(
+def member(
     name: str, kind: bytes = tarfile.REGTYPE, target: str = "", owner: str = ""
-) -> Breakage:
-    """A member behind the last one, as tar --append puts it."""
+) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.uname = kind, target, owner
+    return info
+
+
+def appended(*members: tarfile.TarInfo) -> Breakage:
+    """Members behind the last one, as tar --append puts them."""
 
     def breaks(path: Path) -> None:
-        member = tarfile.TarInfo(name)
-        member.type, member.linkname, member.uname = kind, target, owner
         whole = path.rename(path.with_suffix(".whole"))
         with tarfile.open(whole) as archive:
             last = max(archive, key=lambda info: info.offset_data)
@@ -165,25 +169,33 @@ def appended(
                 data = source.read(min(1 << 20, left))
                 packed.write(data)
                 left -= len(data)
-            packed.write(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+            packed.writelines(info.tobuf(tarfile.GNU_FORMAT) for info in members)
+            packed.write(bytes(1024))
         whole.unlink()
 
     return breaks
 
 
-ARCHIVES: list[tuple[str, str, Breakage]] = [
+BYTES: list[tuple[str, str, Breakage]] = [
     ("archive-readable", "it is cut", cut(0.5)),
     ("archive-readable", "it is cut", cut(0.999)),
     ("archive-readable", "", damaged),
     ("archive-readable", "something else follows", followed),
-    ("archive-paths", "is absolute", appended("/etc/absolute")),
-    ("archive-paths", "climbs out with ..", appended("../outside")),
-    ("archive-paths", "which is missing", appended("etc/h", tarfile.LNKTYPE, "./etc/nothing")),
-    ("archive-paths", "lies beneath /bin", appended("bin/sh/beneath")),
-    ("archive-duplicates", "more than once: /etc/hosts", appended("./etc/hosts")),
-    ("archive-owners", "1 members carry names: joe:", appended("./etc/owned", owner="joe")),
 ]
-"""What breaks an archive of a system that has /etc/hosts and /bin/sh: rule, evidence, how."""
+"""What breaks an archive: rule, evidence, how."""
+
+MEMBERS: list[tuple[str, str, tarfile.TarInfo]] = [
+    ("archive-paths", "is absolute", member("/etc/absolute")),
+    ("archive-paths", "climbs out with ..", member("../outside")),
+    ("archive-paths", "which is missing", member("etc/h", tarfile.LNKTYPE, "./etc/nothing")),
+    ("archive-paths", "lies beneath /bin", member("bin/sh/beneath")),
+    ("archive-duplicates", "more than once: /etc/hosts", member("./etc/hosts")),
+    ("archive-owners", "1 members carry names: joe:", member("./etc/owned", owner="joe")),
+]
+"""What should not be in the archive of a system that has /etc/hosts and /bin/sh."""
+
+ARCHIVES = [*BYTES, *((slug, evidence, appended(info)) for slug, evidence, info in MEMBERS)]
+"""All of these, each by itself."""
 
 NAMES = [
     ("archive-name", "a.tgz"),
