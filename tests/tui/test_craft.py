@@ -330,7 +330,7 @@ async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
 
 async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 40)) as pilot:
         await settle(pilot)
         await click(pilot, "New")
         assert on(app, Pages).page == "target"

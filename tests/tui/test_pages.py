@@ -240,8 +240,8 @@ async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
         await press(pilot, "enter", "alt+1", *["f3"] * 7, *["f2"] * 5)
         assert on(app, Pages).page == "target"
         assert {key: draft()[key] for key in given} == given
-        for number in range(1, 6):
-            await press(pilot, f"alt+{number}", *["tab"] * 8)
+        for number in (2, 4):  # those with lines to type into
+            await press(pilot, f"alt+{number}", *["tab"] * 5)
         assert {key: draft()[key] for key in given} == given
 
 

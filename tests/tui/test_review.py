@@ -21,7 +21,7 @@ from tests.tui.conftest import (
     settle,
     until,
 )
-from zwizard import paths
+from zwizard import paths, questions
 from zwizard.engine import builds, doctor, preflight
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
@@ -195,6 +195,17 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
         await press(pilot, "alt+6", "f5")
         await until(pilot, lambda: isinstance(app.screen, Building))
         assert started
+
+
+async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: MakeApp) -> None:
+    draft().give("source.packages", "htpo")
+    draft().give(questions.HERE, "review")
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter")
+        on(app, Review)
+        await until(pilot, lambda: "! More packages: 'htpo' is not in bookworm." in frame(app))
 
 
 async def test_a_base_that_is_old_can_be_built_afresh(
