@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from zwizard import distros
@@ -95,16 +96,17 @@ class Question:
         if self.needed and not text.strip():
             return "this has to be answered"
         found = check_value(self.key, self.value(text))
-        return found.allowed if found else _contradiction(self.key, given)
+        return found.allowed if found else _contradictions(tuple(given.items())).get(self.key, "")
 
 
-def _contradiction(key: str, given: Given) -> str:
-    """Why an answer that is good alone does not go with the others, or ""."""
+@lru_cache(maxsize=16)  # every question asks for the same answers, at every key that is pressed
+def _contradictions(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Why answers that are good alone do not go together, by key."""
     try:
-        to_recipe(given)
+        to_recipe(dict(given))
     except RecipeError as error:
-        return next((found.allowed for found in error.problems if found.key == key), "")
-    return ""
+        return {found.key: found.allowed for found in reversed(error.problems)}
+    return {}
 
 
 @dataclass(frozen=True)
