@@ -230,11 +230,11 @@ def test_settings_made_to_be_slow_are_judged_in_time(root: Path, name: str, data
 
 
 def test_settings_that_have_no_end_are_not_all_read(root: Path) -> None:
-    for number in range(80):
+    for number in range(40):
         write(f"etc/tmpfiles.d/{number}.conf", bytes(MIB))(root)
     finding = check(root, mode="vm").finding("setuid-files")
     assert finding.outcome is Outcome.UNKNOWN
-    assert "come to more than 64 MiB" in finding.evidence
+    assert "come to more than 32 MiB" in finding.evidence
 
 
 def test_an_archive_is_not_gone_through_again_and_again(root: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What may be read of an image's settings in all, in bytes: many times what any system has.
-READ_ALL = 64 << 20
+READ_ALL = 32 << 20
 
 # The kernel follows no more links than this in one path; neither does a view.
 MAX_LINKS = 40

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zwizard.checklist.image import Image
 
 _LOADER = "/EFI/BOOT/BOOTX64.EFI"
-_PROGRAM = 32 << 20
+_PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near their beginning
 _ENTRY = 4096  # the firmware asserts that a loader entry is no larger
 _MIB = 1 << 20
 
