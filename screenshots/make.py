@@ -30,6 +30,7 @@ async def main(target: Path) -> None:
     for name, scene in (
         ("home", home),
         ("source", source),
+        ("disk", disk),
         ("review", review),
         ("build", build),
         ("failure", failure),
@@ -73,6 +74,21 @@ async def source() -> str:
         await pilot.press("n")
         await settle(pilot)
         await pilot.press("f3", "tab", "tab", "tab")
+        await settle(pilot)
+        return app.export_screenshot(title="zwizard")
+
+
+async def disk() -> str:
+    """How a disk image is divided, drawn to scale."""
+    from zwizard import paths
+    from zwizard.answers import Answers
+
+    answers = Answers.open(paths.draft())
+    answers.give("target", "image")
+    answers.give("disk.size", "3GiB")
+    async with shown(0) as (app, pilot):
+        await settle(pilot)
+        await pilot.press("n", "c", "alt+4")
         await settle(pilot)
         return app.export_screenshot(title="zwizard")
 

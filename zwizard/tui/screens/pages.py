@@ -237,7 +237,8 @@ class Pages(View[None]):
         machine = await self.zwizard.machine()
         given = dict(self.walk.answers)
         seen = await in_background(lambda: outlook.of(given, machine))
-        self.query_one("#needs", Static).update(_needs(seen))
+        here = {question.key for question in questions.on_page(self.page, given)}
+        self.query_one("#needs", Static).update(_needs(seen, here))
 
     # --- turning pages ---
 
@@ -309,7 +310,11 @@ def _why(question: Question, means: str) -> Content:
     return Content("\n\n").join(parts)
 
 
-def _needs(seen: Outlook) -> Content:
+def _needs(seen: Outlook, here: set[str]) -> Content:
+    """What the build needs of this machine; before that, what an answer on the page keeps away."""
+    for trouble in seen.troubles:
+        if trouble.key in here:
+            return plain(f"! {trouble.said}", "$text-warning")
     ahead = seen.forecast
     if not ahead:
         return Content("")
