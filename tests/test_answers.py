@@ -114,3 +114,24 @@ def test_state_and_cache_are_where_thexdg_variables_say(xdg: Path) -> None:
     assert paths.state() == xdg / "state" / "zwizard"
     assert paths.cache() == xdg / "cache" / "zwizard"
     assert paths.draft().parent == paths.state()
+
+
+def test_answers_reach_the_disk_when_told_so_and_it_never_fails(tmp_path: Path) -> None:
+    Answers().sync()
+    Answers.open(tmp_path / "none.json").sync()
+    answers = Answers.open(tmp_path / "draft.json")
+    answers.give("name", "web")
+    answers.sync()
+    assert Answers.open(tmp_path / "draft.json")["name"] == "web"
+
+
+def test_answers_that_cannot_be_written_say_why_and_are_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answers = Answers.open(tmp_path / "file/draft.json")
+    answers.give("name", "web")
+    assert "file" in answers.unsaved
+    assert answers["name"] == "web"
+    (tmp_path / "file").unlink()
+    answers.save()
+    assert answers.unsaved == ""
+    assert Answers.open(tmp_path / "file/draft.json")["name"] == "web"

@@ -504,7 +504,7 @@ def test_the_documents_own_commands_are_shown_too(keyboard: PipeInput, capsys: C
 def test_answers_that_cannot_be_kept_are_told(
     keyboard: PipeInput, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, text: str, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("zwizard.answers.write_atomically", full)

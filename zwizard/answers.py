@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,8 +82,20 @@ class Answers(Mapping[str, str]):
         if not self.path:
             return
         try:
-            write_atomically(self.path, json.dumps(self._given, ensure_ascii=False, indent=1))
+            text = json.dumps(self._given, ensure_ascii=False, indent=1)
+            write_atomically(self.path, text, lasting=False)
         except OSError as error:
             self.unsaved = f"{error.filename or self.path}: {error.strerror or error}"
         else:
             self.unsaved = ""
+
+    def sync(self) -> None:
+        """Bring them to the disk, where they outlive a power cut; it may take its time."""
+        if not self.path:
+            return
+        with contextlib.suppress(OSError):  # there are none, or none that could be written
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -28,15 +28,19 @@ def draft() -> Path:
     return state() / "draft.json"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds either what it held or all of ``text``, durably."""
+def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
+    """Write ``text`` so that ``path`` holds either what it held or all of ``text``.
+
+    ``lasting``: not before it is on the disk, where it outlives a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)  # it is still there only if something failed

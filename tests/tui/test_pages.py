@@ -482,7 +482,7 @@ async def test_a_recipe_is_saved_from_any_page_and_elsewhere_means_the_same(
 async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, text: str, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device", str(path))
 
     write = paths.write_atomically

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -27,6 +28,7 @@ from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
 
+_PAUSE = 1.0  # seconds without a key
 _ROOMY = 3  # a page of at most so many questions has room to say what each choice means
 
 PAGE_KEYS = tuple(
@@ -145,6 +147,13 @@ class Pages(View[None]):
         if event.field.question.kind == "choice":
             self._learn()
         self._warn()
+        self._sync()
+
+    @work(exclusive=True, group="sync")
+    async def _sync(self) -> None:
+        """Bring the answers to the disk once nobody types: a slow disk holds no key up."""
+        await asyncio.sleep(_PAUSE)
+        await in_background(self.walk.answers.sync)
 
     def _look(self) -> None:
         known = self._known()
