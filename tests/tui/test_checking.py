@@ -344,3 +344,9 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
     assert checklist.report_of(shown).to_json() == shown
     with pytest.raises(ValueError, match="it is no report"):
         checklist.report_of({"findings": []})
+
+
+async def test_what_does_not_apply_says_why(app: ZwizardApp) -> None:
+    async with shown(app, [finding("kernel-btrfs", "advice", "n/a", evidence="no VM")]) as pilot:
+        await press(pilot, "enter", "down")
+        assert "Why      no VM" in frame(app)

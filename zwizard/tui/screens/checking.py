@@ -491,11 +491,12 @@ def _row(found: Finding, glyph: str, style: str) -> Content:
 
 def _detail(found: Finding) -> Content:
     word = "waived" if found.waived and found.wrong else _WORDS[found.outcome.value]
+    label = "Why" if found.outcome.value == "n/a" else "Found"
     parts = [
         Content.assemble(
             plain(found.rule.title, "bold"), (f"  {found.severity.value}, {word}", MUTED)
         ),
-        Content.assemble(("Found    ", MUTED), block(found.evidence)),
+        Content.assemble((f"{label:<9}", MUTED), block(found.evidence)),
     ]
     if found.fix:
         parts.append(Content.assemble(("Do       ", MUTED), block(found.fix)))
