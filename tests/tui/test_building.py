@@ -101,10 +101,10 @@ async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
             app.show_build(build)
             await settle(pilot)
             assert "62.0 MiB written" in frame(app).splitlines()[0]
-            assert "62.0 MiB written to the disk · silent for 1 min 15 s" in frame(app)
+            assert "62.0 MiB written · silent for 1 min 15 s" in frame(app)
             os.utime(log, (NOW, NOW))
             journal.append(build.journal, "progress", step="initramfs", written=66_060_288)
-            await until(pilot, lambda: "63.0 MiB written to the disk · printing" in frame(app))
+            await until(pilot, lambda: "63.0 MiB written · printing" in frame(app))
 
 
 async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> None:

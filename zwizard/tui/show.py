@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widgets import Static
@@ -56,6 +58,20 @@ def join(*parts: Content | str, between: str = "  ") -> Content:
     return Content(between).join(
         Content(part) if isinstance(part, str) else part for part in parts
     )
+
+
+def joined(parts: Iterable[Content], width: int, spare: Sequence[int]) -> Content:
+    """The parts in one line of ``width`` cells; where that is too narrow, without those spared.
+
+    ``spare``: which parts may go, by their place, the first to go first.
+    """
+    left = dict(enumerate(parts))
+    for place in spare:
+        line = Content(" · ").join(left.values())
+        if line.cell_length <= width:
+            return line
+        left.pop(place, None)
+    return Content(" · ").join(left.values())
 
 
 def renew(place: Static, text: Content) -> None:

@@ -25,7 +25,7 @@ from zwizard.text import brief, duration, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
-from zwizard.tui.show import MUTED, block, fit, join, mark, plain, renew
+from zwizard.tui.show import MUTED, block, fit, join, joined, mark, plain, renew
 from zwizard.tui.walk import question_of
 from zwizard.tui.watch import BuildWatch
 from zwizard.tui.widgets.keys import named
@@ -105,6 +105,10 @@ class Building(View[None]):
         self.every(_EVERY, self._look)
         self._learn_pace()
 
+    def on_resize(self) -> None:
+        """Rows and words are made for the width."""
+        self._show()
+
     def on_screen_resume(self) -> None:
         """Back from another screen: show how it stands by now."""
         self._look()
@@ -153,22 +157,19 @@ class Building(View[None]):
 
     def _overall(self, told: Status, now: float) -> Content:
         """The state, where it stands, for how long, and how much longer."""
-        parts: list[Content | str] = [mark(told.state)]
-        if told.steps and told.state == "running":
-            left = pace.to_go(told, self._usual, now)
-            written = f"{size(told.written)} written" if told.written else ""
-            parts += filter(
-                None,
-                (
-                    _place(told),
-                    duration(max(0.0, now - told.began)),
-                    written if self.size.width >= _ROOMY else "",
-                    "" if left is None else f"about {duration(left)} to go",
-                ),
-            )
-        elif told.began:
-            parts.append(f"after {duration(max(0.0, told.at - told.began))}")
-        return join(*parts, between=" · ")
+        state = mark(told.state)
+        if not (told.steps and told.state == "running"):
+            after = duration(max(0.0, told.at - told.began))
+            return join(state, f"after {after}", between=" · ") if told.began else state
+        left = pace.to_go(told, self._usual, now)
+        parts = (
+            _place(told),
+            duration(max(0.0, now - told.began)),
+            "" if left is None else f"about {duration(left)} to go",
+            f"{size(told.written)} written" if told.written else "",
+        )
+        room = self.size.width - len(self.build.id) - _AROUND
+        return joined([state, *(Content(part) for part in parts if part)], room, (4, 2))
 
     def _show_activity(self, step: StepStatus | None, now: float) -> None:
         """Below the log: what its step has written, and for how long it has printed nothing."""
@@ -176,7 +177,7 @@ class Building(View[None]):
         if step is None or step.state != "running":
             pane.note(Content(""))
             return
-        written = f"{size(step.written)} written to the disk" if step.written else ""
+        written = f"{size(step.written)} written" if step.written else ""
         parts = [Content.styled(written, MUTED)] if written else []
         with contextlib.suppress(OSError):
             last = self.build.step_log(step.number, step.name).stat().st_mtime
@@ -361,7 +362,7 @@ class Card(VerticalScroll, can_focus=False):
         self.can_focus = self.virtual_size.height > self.size.height
 
 
-_ROOMY = 100  # columns where everything has room in the top line
+_AROUND = 6  # columns of the top line that are margins
 
 
 def _place(told: Status) -> str:

@@ -24,7 +24,7 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
-from zwizard.tui.show import plain, renew
+from zwizard.tui.show import joined, plain, renew
 from zwizard.tui.widgets.ansi import Colour, Line, Look
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
@@ -38,8 +38,8 @@ class LogView(ScrollView, can_focus=True):
 
     HELP = (
         "The log as the commands write it. At its end it follows; scroll up and it stays."
-        " Left and right show the rest of long lines. A text looked for finds capitals and small"
-        " letters alike, unless it has capitals."
+        " Left and right show the rest of long lines, which end in ›. A text looked for finds"
+        " capitals and small letters alike, unless it has capitals."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = named(
@@ -65,7 +65,7 @@ class LogView(ScrollView, can_focus=True):
         ],
     )
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--match"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--match", "log--more"}
 
     class Search(Message):
         """The user wants to type what to look for, further up if ``back``."""
@@ -148,11 +148,13 @@ class LogView(ScrollView, can_focus=True):
 
     def on_resize(self, _: events.Resize) -> None:
         """A view at the end stays there."""
+        self._keep_following()
         self.call_after_refresh(self._keep_following)
 
     def _keep_following(self) -> None:
         if self.following:
             self._to_end()
+            self.refresh()
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""
@@ -223,15 +225,20 @@ class LogView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the widget."""
         left, top = self.scroll_offset
-        width, number = self.size.width, top + y
+        width, number = self.scrollable_content_region.width, top + y
         style = self.rich_style
         if self.file is None or number >= len(self.file):
             text = self.quiet if number == 0 else ""
             return Strip([Segment(text, style)]).crop_extend(0, width, style)
         line = self.file.look(number)
-        self._widen(cell_len(line.text))
-        strip = Strip(self._segments(line, number))
-        return strip.crop_extend(left, left + width, style).apply_offsets(left, number)
+        length = cell_len(line.text)
+        self._widen(length)
+        strip = Strip(self._segments(line, number)).crop_extend(left, left + width, style)
+        strip = strip.apply_offsets(left, number)
+        if length <= left + width:
+            return strip
+        more = Segment("›", style + self.get_component_rich_style("log--more"))
+        return Strip([*strip.crop(0, width - 1), more], width)
 
     def _segments(self, line: Line, number: int) -> list[Segment]:
         """The line in its colours, with what was looked for and what is selected in theirs."""
@@ -374,10 +381,13 @@ class LogPane(Vertical):
         if not count:
             place = ""
         elif view.following:
-            place = f"{count:,} {'line' if count == 1 else 'lines'} · following"
+            place = f"{count:,} {'line' if count == 1 else 'lines'}"
         else:
-            place = f"line {view.place + 1:,} of {count:,} · f follows"
-        title = Content(" · ").join(filter(None, (plain(self._name, "bold"), Content(place))))
+            place = f"line {view.place + 1:,} of {count:,}"
+        parts = [plain(self._name, "bold"), Content(place)]
+        if count and view.following:
+            parts.append(Content("following"))
+        title = joined(filter(None, parts), self.size.width, (2,))
         renew(self.query_one("#log-title", Static), title)
 
     @on(LogView.Search)
