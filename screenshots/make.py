@@ -26,7 +26,9 @@ HOME = "/home/ada"
 
 
 async def main(target: Path) -> None:
-    """Make every picture."""
+    """Make every picture, as on a terminal with all colours."""
+    os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    os.environ.pop("NO_COLOR", None)
     for name, scene in (
         ("home", home),
         ("source", source),
