@@ -189,13 +189,17 @@ class ZwizardApp(App[None]):
 
     def walk_on(self) -> None:
         """The pages, where the answers in the draft have got to."""
-        kept = self._walk  # answers that the disk does not have are nowhere else
-        walk = kept if kept and kept.answers.unsaved else Walk(Answers.open(paths.draft()))
+        walk = Walk(self._answers())
         page = walk.first_open()
         if page == REVIEW:
             self.review(walk)
         else:
             self.turn_to(walk, page)
+
+    def _answers(self) -> Answers:
+        """The answers being given: the draft's, unless the disk could not take the latest."""
+        latest = self._walk.answers if self._walk else None
+        return latest if latest and latest.unsaved else Answers.open(paths.draft())
 
     def turn_to(self, walk: Walk, page: str, key: str = "") -> None:
         """A page of questions."""
@@ -237,7 +241,7 @@ class ZwizardApp(App[None]):
 
     async def take(self, recipe: Recipe) -> Walk | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
-        answers = Answers.open(paths.draft())
+        answers = self._answers()
         if answers and not answers.are_of(recipe):
             chosen = await self.push_screen_wait(
                 Ask(
