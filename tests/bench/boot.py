@@ -68,6 +68,18 @@ def by_hand(archive: Path, place: Path) -> float:
     return timed(*sandbox, "bash", "-c", BY_HAND, "-", str(place), str(archive), **variables)
 
 
+def to_the_verdict(archive: Path, **variables: str) -> float:
+    """Seconds until `zwizard boot` says that the archive is proven."""
+    since = time.monotonic()
+    command = [str(ZWIZARD), "boot", str(archive)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            if line.startswith("✓ proven"):
+                return time.monotonic() - since
+    sys.exit(f"zwizard boot: {program.returncode}, and nothing proven")
+
+
 def timed(*argv: str, **variables: str) -> float:
     """Seconds that a command takes; its output is shown only if it fails."""
     since = time.monotonic()
@@ -87,7 +99,7 @@ def main() -> None:
         hand = by_hand(archive, place)
         print(f"  by hand: {hand:.1f} s", flush=True)
         homes = {f"XDG_{kind}_HOME": str(place / kind) for kind in ("STATE", "CACHE")}
-        ours = timed(str(ZWIZARD), "boot", str(archive), PATH=doctor.PATH, **homes)
+        ours = to_the_verdict(archive, PATH=doctor.PATH, **homes)
         print(f"  zwizard boot: {ours:.1f} s", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)

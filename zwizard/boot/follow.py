@@ -19,6 +19,7 @@ _Teller = Callable[[Event], None]
 _EVIDENCE = 100  # characters of it in a line; the report has all
 _STAMP = re.compile(r"^\[ *\d+\.\d+\] ")  # of the guest's kernel
 _POLL = 0.1  # seconds between looks at the journal
+_PATIENCE = 5.0  # seconds that a proof which has ended has for tidying up
 
 
 def foreground(wish: Wish, *, as_json: bool) -> int:
@@ -36,15 +37,24 @@ def foreground(wish: Wish, *, as_json: bool) -> int:
 
 
 def _until_end(proving: Proving, reader: Reader, tell: _Teller) -> int:
-    code: int | None = None
     while True:
         running = proving.running
         for event in reader.read():
             tell(event)
-            code = _code(event) if code is None else code
+            code = _code(event)
+            if code is not None:
+                _wait_until_gone(proving)
+                return code
         if not running:
-            return 1 if code is None else code
+            return 1
         time.sleep(_POLL)
+
+
+def _wait_until_gone(proving: Proving) -> None:
+    """Let it tidy up; a large tree takes a while, and that it does without being waited for."""
+    deadline = time.monotonic() + _PATIENCE
+    while proving.running and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _code(event: Event) -> int | None:

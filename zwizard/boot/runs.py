@@ -29,6 +29,7 @@ _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "
 _VM_TOOLS = ("virtiofsd",)
 _IMAGE_TOOLS = ("OVMF",)
 _GRACE = 60.0  # seconds after which what is not locked is nobody's
+_WISHES = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # to stop
 _LAST = frozenset({"proof-finished", "proof-failed", "proof-cancelled", "proof-interrupted"})
 
 
@@ -183,7 +184,7 @@ def supervise(run: Run, work: Path) -> int:
     """Carry the proof out in namespaces of its own until it ends or nobody wants it any more."""
     with contextlib.suppress(PermissionError):
         os.setsid()  # unless it leads a session already
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _WISHES:
         signal.signal(number, _stop)
     right = privilege()
     _sweep(work.parent, right)
@@ -210,6 +211,8 @@ def supervise(run: Run, work: Path) -> int:
     except KeyboardInterrupt:
         pass
     finally:
+        for number in _WISHES:
+            signal.signal(number, signal.SIG_IGN)  # nothing keeps it from tidying up
         worker.kill()
         worker.wait()
         _remove(work, right)
