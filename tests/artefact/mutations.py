@@ -329,7 +329,7 @@ SETTINGS = {
     "etc/passwd": b"root:x:0:0:root:/root:/bin/bash\n",
     "etc/resolv.conf": b"# by hand\nnameserver 1.1.1.1\n",
     "etc/machine-id": b"0123456789abcdef0123456789abcdef\n",
-    "etc/cloud/cloud.cfg.d/99-own.cfg": b"datasource_list: [NoCloud]\nsystem_info:\n  network:\n"
+    "etc/cloud/cloud.cfg.d/zz-own.cfg": b"datasource_list: [NoCloud]\nsystem_info:\n  network:\n"
     b"    renderers: [netplan,\n      eni]\nnetwork: {config: disabled}\n"
     b"datasource: {NoCloud: {fs_label: own}}\n",
     "etc/cloud/ds-identify.cfg": b"policy: enabled\ndatasource: NoCloud\n",

@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 def setting(key: str, value: str) -> Breakage:
     """A later file of cloud-init's that says otherwise."""
-    return write("etc/cloud/cloud.cfg.d/99-own.cfg", f"{key}: {value}\n".encode())
+    return write("etc/cloud/cloud.cfg.d/zz-own.cfg", f"{key}: {value}\n".encode())
 
 
 def sshd(line: str) -> Breakage:
