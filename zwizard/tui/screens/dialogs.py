@@ -270,5 +270,12 @@ def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding
         lines.append(
             Content.assemble((f"{display(active.binding):<12}", "bold $text-accent"), said)
         )
-    lines.append(Content.assemble(("Tab         ", "bold $text-accent"), "the next field or list"))
+    lines += [
+        Content.assemble((f"{key:<12}", "bold $text-accent"), said)
+        for key, said in (
+            ("Tab", "the next field or list"),
+            ("Ctrl+P", "everything that can be done now, by searching; themes; all keys"),
+            ("Ctrl+Q", "quit; builds go on"),
+        )
+    ]
     return Reader("Help", Content("\n").join(lines))
