@@ -117,6 +117,7 @@ def test_an_event_of_a_later_version_is_passed_over(build: Build) -> None:
         '{"event": "build-started", "at": 1, "steps": 3}',
         '{"event": "build-finished", "at": "noon"}',
         '{"event": "step-started", "at": 5}',
+        '{"event": "progress", "at": 5, "step": "bootstrap", "written": "much"}',
     ],
 )
 def test_a_line_that_is_json_but_no_event_of_ours_breaks_nothing(build: Build, line: str) -> None:

@@ -455,6 +455,32 @@ async def test_a_hostile_failure_is_only_text(app: ZwizardApp) -> None:
         assert "\x1b" not in frame(app)
 
 
+async def test_a_hostile_journal_is_only_text(app: ZwizardApp) -> None:
+    build = a_build(done=0)
+    steps = [{"name": HOSTILE, "title": HOSTILE}]
+    journal.append(build.journal, "build-started", steps=steps)
+    journal.append(build.journal, "step-started", step=HOSTILE, log=HOSTILE)
+    with Held(build):
+        async with app.run_test(size=(120, 30)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "● [red]not[/] " in frame(app)
+            assert "\x1b" not in frame(app)
+
+
+async def test_hostile_texts_can_be_looked_for(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"first\n[red]x[/] (.*\nlast\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            await press(pilot, "/", *"x[/] (.*", "enter")
+            assert view.found == 1
+            await press(pilot, "/", *"[/]absent", "enter")
+            await until(pilot, lambda: "'[/]absent' is not in this log" in notes(app))
+
+
 async def test_long_lines_can_be_seen_whole_by_scrolling(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"a" * 60 + b"END\n"})
     with Held(build):
@@ -462,5 +488,6 @@ async def test_long_lines_can_be_seen_whole_by_scrolling(app: ZwizardApp) -> Non
             app.show_build(build)
             await settle(pilot)
             assert "END" not in frame(app)
+            assert "aaa›" in frame(app)
             await press(pilot, "tab", *["right"] * 20)
             assert "END" in frame(app)

@@ -77,7 +77,7 @@ class Status:
         """The status once ``event`` has happened; one lacking what ours have changes nothing."""
         try:
             return self._after(event)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             return self  # another version wrote it
 
     def _after(self, event: Event) -> Status:
@@ -97,7 +97,7 @@ class Status:
                     event, "reused", seconds=event["seconds"], bytes=event["bytes"]
                 )
             case "progress":
-                return now.with_step(event, "running", written=event["written"])
+                return now.with_step(event, "running", written=int(event["written"]))
             case "check-started":
                 return replace(now, checking=event["at"])
             case "step-finished":
