@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -99,3 +101,18 @@ def test_where_it_cannot_be_written_it_goes_among_the_builds(build: Build, tmp_p
     made = bundle.make(build, tmp_path / "not there")
     assert made.path.parent == build.directory.parent
     assert made.path.exists()
+
+
+def command(*arguments: str, place: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "zwizard", *arguments]
+    return subprocess.run(
+        line, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_saves_it_where_one_is_and_says_so(build: Build, tmp_path: Path) -> None:
+    done = command("bundle", "web", place=tmp_path)
+    (made,) = tmp_path.glob("web-report-*.tar.gz")
+    assert done.returncode == 0, done.stderr
+    assert f"saved to {made}" in done.stdout
+    assert command("bundle", "no-such", place=tmp_path).returncode == 2

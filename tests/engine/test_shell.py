@@ -167,3 +167,15 @@ def test_a_line_to_paste_is_one_word_to_the_shell(build: Build) -> None:
         ["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert words == ["zwizard", "shell", "web", "packages", "-c", command]
+
+
+def test_without_a_terminal_a_shell_is_refused_with_what_needs_none(build: Build) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard", "shell", "web"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "needs a terminal; -c COMMAND needs none" in done.stderr
