@@ -25,7 +25,7 @@ run: $(VENV)/.run
 	@if [ -t 0 ] && [ -t 1 ]; then \
 		exec $(BIN)/zwizard; \
 	else \
-		$(BIN)/zwizard doctor --install && echo 'name = "debian-vm"' | $(BIN)/zwizard build -; \
+		echo 'name = "debian-vm"' | $(BIN)/zwizard build --install -; \
 	fi
 
 test: $(VENV)/.test lint

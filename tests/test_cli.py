@@ -481,6 +481,32 @@ def test_the_doctor_tells_what_is_here_and_how_builds_run(
     assert "To install: install: bash, chroot" in out
 
 
+def test_what_a_build_lacks_is_installed_first_if_that_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "web.toml"
+    recipe.write_text('name = "web"\n')
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    # Stands for the machine's package manager, which would install it for everybody.
+    (tools / "apt-get").write_text(f'#!/bin/sh\necho "$*" >> {tools}/asked\ntest "$1" = update\n')
+    (tools / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    monkeypatch.setattr(doctor, "PATH", str(tools))
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    code, _, said = run("build", "--install", recipe)
+    assert code != 0
+    assert "apt-get install" in said
+    assert "failed" in said
+    update, install = (tools / "asked").read_text().splitlines()
+    assert update == "update"
+    assert install.startswith("install --yes")
+    assert {"mmdebstrap", "mount", "tar"} <= set(install.split())
+    assert "qemu-system-x86" not in install
+    assert builds.everything() == []
+
+
 # --- completion ---------------------------------------------------------------------------------
 
 

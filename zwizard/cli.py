@@ -122,15 +122,19 @@ def new(*, plain: bool, recipe: Path | None) -> int:
 @zwizard.command()
 @click.argument("recipe", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--fresh", is_flag=True, help="Make every layer anew, from today's packages.")
+@click.option("--install", is_flag=True, help="First install the programs that it lacks.")
 @_JSON
-def build(recipe: Path, *, fresh: bool, as_json: bool) -> int:
+def build(recipe: Path, *, fresh: bool, install: bool, as_json: bool) -> int:
     """Build RECIPE, here and now; what is finished already is used.
 
     RECIPE - is standard input; what it leaves out has its default.
     """
-    from zwizard.engine import builds
+    from zwizard import plan
+    from zwizard.engine import builds, doctor
 
     wanted, base = _recipe(recipe)
+    if install and (lacking := doctor.missing(doctor.needed(plan.make(wanted).tools()))):
+        doctor.install(lacking)
     return _follow(builds.open_for(wanted, base), fresh=fresh, as_json=as_json)
 
 

@@ -116,6 +116,11 @@ def missing(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name in names if not find(name))
 
 
+def needed(tools: frozenset[str]) -> frozenset[str]:
+    """``tools``, and what an ordinary user's build needs beside them to do without sudo."""
+    return tools if os.geteuid() == 0 else tools | {"newuidmap"}
+
+
 def install_argv(names: Iterable[str]) -> tuple[str, ...]:
     """The command (for root) that installs these programs, by this machine's package manager.
 
