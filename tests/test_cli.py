@@ -421,7 +421,7 @@ def test_a_plan_is_printed_and_nothing_is_run(run: Run, recipe: Path) -> None:
 
 
 def test_a_plan_that_cannot_be_built_yet_is_told_so(run: Run, recipe: Path) -> None:
-    recipe.write_text('target = "image"\n')
+    recipe.write_text('target = "container"\n')
     code, _, err = run("plan", recipe)
     assert code == 2
     assert "target = 'image'" in err
