@@ -472,8 +472,9 @@ def run(recipe: Path | None) -> int:
     try:
         app.run()
     finally:
-        sys.stderr.write(app.terminal_title.ending)
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(app.terminal_title.ending)
+            sys.stderr.flush()
     if app.return_code == 1:  # an exception of its own, shown above this
         sys.stderr.write("\nzwizard failed. Your answers are kept, and builds go on.\n")
     return app.return_code or 0
