@@ -127,6 +127,7 @@ KEYS = {
     "E: Failed to fetch http://m.example/x  Could not resolve 'm.example'\n": "source.mirror",
     "GPG error: NO_PUBKEY 0E98404D386FA1D9\n": "source.mirror",
     "No space left on device\n": "",
+    "Killed\n": "",
     "there is no time zone Europe/Pris in this suite\n": "system.timezone",
     "there is no locale de_DE in this suite\n": "system.locale",
     "sh: 1: pyhton3: not found\n": "system.run",
@@ -149,6 +150,7 @@ def test_a_known_failure_is_said_in_a_sentence(text: str, said: str, log: Path) 
 @pytest.mark.parametrize(("text", "key"), KEYS.items(), ids=KEYS.values())
 def test_a_known_failure_leads_to_the_answer_that_mends_it(text: str, key: str, log: Path) -> None:
     log.write_text(text)
+    assert likely(log).said
     assert likely(log).key == key
     assert not key or key in {question.key for question in QUESTIONS}
 

@@ -243,6 +243,19 @@ async def test_a_bug_report_says_what_is_in_it_and_where_it_is(
         assert made.name in "".join(frame(app).split())
 
 
+async def test_what_is_selected_with_the_mouse_is_copied(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"first \x1b[31mline\x1b[0m\nsecond line\nthird line\n"})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await pilot.mouse_down(LogView, offset=(6, 0))
+        await pilot.hover(LogView, offset=(3, 1))
+        await pilot.mouse_up(LogView, offset=(5, 1))
+        await press(pilot, "ctrl+c")
+        assert app.clipboard == "line\nsecond"
+
+
 async def test_the_log_is_copied_safe_to_paste_and_said_where_it_is(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"one\x1b[31m\n10%\r99%\nthree\x1b]52;c;aGk=\x07\n"})
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")

@@ -42,7 +42,7 @@ _CAUSES = tuple(
             "disk.size",
         ),
         (
-            r"Cannot allocate memory|std::bad_alloc|cannot fork\(\)|Out of memory",
+            r"Cannot allocate memory|std::bad_alloc|cannot fork\(\)|Out of memory|^Killed$",
             "This machine has run out of memory: end other programs or add swap, then retry.",
         ),
         (
