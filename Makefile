@@ -44,6 +44,7 @@ lint: $(VENV)/.test
 
 # By hand: builds images several times over, for about half an hour.
 bench: $(VENV)/.test
+	$(BIN)/python tests/bench/log.py
 	$(BIN)/python tests/bench/run.py
 
 # By hand: changed inputs for every reader, for MINUTES; prints the smallest that is not taken well.
