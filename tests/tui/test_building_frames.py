@@ -32,7 +32,9 @@ async def shows(pilot: Pilot[None], app: ZwizardApp, *texts: str) -> None:
 
     def still() -> bool:
         seen.append(frame(app))
-        return len(seen) > 5 and len(set(seen[-5:])) == 1 and all(text in seen[-1] for text in texts)
+        return (
+            len(seen) > 5 and len(set(seen[-5:])) == 1 and all(text in seen[-1] for text in texts)
+        )
 
     await until(pilot, still)
 
