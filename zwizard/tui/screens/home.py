@@ -23,7 +23,7 @@ from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option
-from zwizard.tui.show import MUTED, age, fit, join, mark, plain
+from zwizard.tui.show import MUTED, age, fit, join, mark, plain, renew
 from zwizard.tui.walk import TITLES, Walk
 from zwizard.tui.watch import Entry, Shelf
 from zwizard.tui.widgets.rows import Row, Rows
@@ -126,7 +126,7 @@ class Home(View[None]):
         elif not rows:
             self.set_focus(None)
         welcome = self.query_one("#welcome", Static)
-        welcome.update(_hint() if rows else _welcome(max(40, min(width - 2, 100))))
+        renew(welcome, _hint() if rows else _welcome(max(40, min(width - 2, 100))))
         self.refresh_bindings()
 
     # --- what can be done ---

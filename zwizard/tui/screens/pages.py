@@ -23,7 +23,7 @@ from zwizard.text import size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.picking import Pick
-from zwizard.tui.show import MUTED, block, plain
+from zwizard.tui.show import MUTED, block, plain, renew
 from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
@@ -115,9 +115,8 @@ class Pages(View[None]):
         """What the answers come to, below them, where there is something to draw."""
         width = self.query_one("#questions").content_size.width - 4
         lines = preview(self.page, self.walk.answers, max(20, width))
-        self.query_one("#preview", Static).update(
-            Content("\n").join(plain(line) for line in lines)
-        )
+        drawn = Content("\n").join(plain(line) for line in lines)
+        renew(self.query_one("#preview", Static), drawn)
 
     def _keep_in_sight(self) -> None:
         field = self.focused_field()
@@ -219,7 +218,7 @@ class Pages(View[None]):
         field = self.focused_field()
         if field:
             said = _why(field.question, "" if field.means and self._roomy() else field.means)
-            self.query_one("#why-text", Static).update(said)
+            renew(self.query_one("#why-text", Static), said)
 
     def _roomy(self) -> bool:
         return len(self.query(Field)) <= _ROOMY
@@ -247,7 +246,7 @@ class Pages(View[None]):
         given = dict(self.walk.answers)
         seen = await in_background(lambda: outlook.of(given, machine))
         here = {question.key for question in questions.on_page(self.page, given)}
-        self.query_one("#needs", Static).update(_needs(seen, here))
+        renew(self.query_one("#needs", Static), _needs(seen, here))
 
     # --- turning pages ---
 

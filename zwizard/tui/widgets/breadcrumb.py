@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from zwizard.tui.show import renew
 from zwizard.tui.walk import TITLES, PageState, Walk
 
 _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
@@ -30,4 +31,4 @@ class Breadcrumb(Static):
             Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])
             for name, state in states.items()
         ]
-        self.update(Content("  " if len(parts) <= _ROOMY else " ").join(parts))
+        renew(self, Content("  " if len(parts) <= _ROOMY else " ").join(parts))

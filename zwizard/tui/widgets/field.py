@@ -17,7 +17,7 @@ from zwizard import hints
 from zwizard.hints import Known
 from zwizard.questions import Given, Question
 from zwizard.text import one_line, sanitise
-from zwizard.tui.show import MUTED, block, plain
+from zwizard.tui.show import MUTED, block, plain, renew
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.keys import Remappable
 
@@ -119,7 +119,7 @@ class Field(Remappable, Horizontal):
         else:
             said = block(hint.text, MUTED)
         remark = self.query_one(".problem", Static)
-        remark.update(said)
+        renew(remark, said)
         remark.display = bool(said.plain)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
