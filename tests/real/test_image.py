@@ -15,6 +15,8 @@ from tests.real.workplace import is_root
 from zwizard.boot.stages import stages
 from zwizard.engine import doctor
 
+pytestmark = pytest.mark.real
+
 MIB = 2**20
 
 
