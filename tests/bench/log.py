@@ -107,8 +107,8 @@ async def on_screen(build: Build, log: Path) -> None:
         view = app.screen.query_one(LogView)
         assert view.file is not None
         before = resident()
+        writer = subprocess.Popen([sys.executable, __file__, str(log)])
         async with watched("a million lines written while they are shown", 50):
-            writer = subprocess.Popen([sys.executable, __file__, str(log)])
             while len(view.file) < LINES:
                 await asyncio.sleep(0.01)
         writer.wait()

@@ -56,7 +56,7 @@ class LogFile:
         """Whether :meth:`grow` left some of the file for the next time."""
         return self._indexed < self._there
 
-    def grow(self, budget: float = 0.015) -> bool:
+    def grow(self, budget: float = 0.006) -> bool:
         """Index what was written since, for about ``budget`` seconds; whether anything changed."""
         if self._descriptor is None:
             try:

@@ -30,7 +30,7 @@ from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
 
 _TICK = 0.15  # seconds between looks at the file
-_SOON = 0.005  # and where there is more to index than one look takes
+_SOON = 0.01  # and where there is more to index than one look takes
 
 
 class LogView(ScrollView, can_focus=True):
