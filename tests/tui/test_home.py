@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.tui.conftest import (
     HOSTILE,
     MACHINE,
+    NOW,
     SHOWN,
     Held,
     MakeApp,
@@ -321,3 +323,24 @@ async def test_those_at_work_come_first(app: ZwizardApp) -> None:
             await settle(pilot)
             shown = frame(app)
             assert shown.index("● running") < shown.index("■ interrupted")
+
+
+async def test_an_archive_that_was_booted_is_called_proven(app: ZwizardApp) -> None:
+    web = a_build("web", 6)
+    finish(web, {"ready": True, "findings": []})
+    proof = web.directory / "proofs/web-1"
+    proof.mkdir(parents=True)
+    told = {
+        "artefact": str(web.archive()),
+        "sha256": "ab" * 32,
+        "bytes": 10,
+        "proven": True,
+        "at": NOW,
+        "seconds": 150,
+    }
+    (proof / "report.json").write_text(json.dumps(told))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "◆ proven" in frame(app)
+        (proof / "report.json").write_text(json.dumps(told | {"sha256": "cd" * 32}))
+        await until(pilot, lambda: "✓ ready" in frame(app))

@@ -38,9 +38,9 @@ def block(text: str, style: str = "") -> Content:
     return Content.styled(sanitise(text), style) if style else Content(sanitise(text))
 
 
-def mark(state: State | StepState, width: int = 0) -> Content:
-    """A state as its glyph and its word, never colour alone."""
-    return Content.styled(fit(f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
+def mark(state: State | StepState, width: int = 0, said: str = "") -> Content:
+    """A state as its glyph and its word (or what is ``said`` of it), never colour alone."""
+    return Content.styled(fit(said or f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
 
 
 def fit(text: str, width: int) -> str:

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 
 from zwizard import paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import builds, cleaning, listing, preflight
+from zwizard.engine import builds, cleaning, listing, preflight, proofs
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
 from zwizard.errors import UsageError, ZwizardError
@@ -109,15 +109,17 @@ class Home(View[None]):
         """Show the builds as they are now."""
         if self.app.screen is not self:
             return
-        entries, draft = await in_background(lambda: (self._shelf.look(), _draft()))
-        self._show(entries, draft)
+        seen = await in_background(lambda: (self._shelf.look(), _draft(), proofs.proven()))
+        self._show(*seen)
 
-    def _show(self, entries: tuple[Entry, ...], draft: Answers | None) -> None:
+    def _show(
+        self, entries: tuple[Entry, ...], draft: Answers | None, proven: frozenset[str]
+    ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
         now, width = self.zwizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
-        rows += [Row(id_, _row(entry, now, width)) for id_, entry in self._entries.items()]
+        rows += [Row(id_, _row(entry, now, width, proven)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
         listed.show(rows)
         self.query_one("#builds-title").display = listed.display = bool(rows)
@@ -270,10 +272,10 @@ def _draft() -> Answers | None:
     return answers if len(answers) else None
 
 
-def _row(entry: Entry, now: float, width: int) -> Content:
+def _row(entry: Entry, now: float, width: int, proven: frozenset[str]) -> Content:
     told = entry.status
     return _columns(
-        mark(told.state, 13),
+        mark(told.state, 13, listing.word(told, proven)),
         entry.build.id,
         listing.what(entry.recipe),
         listing.where(told),
