@@ -2,7 +2,7 @@
 
 VENV   ?= .venv
 # The distribution's Python if it is there: other users of this machine can run it too.
-PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+PYTHON ?= $$(command -v /usr/bin/python3 || command -v python3)
 BIN    := $(VENV)/bin
 
 # Becomes root for what follows, where that is needed and can be had.
