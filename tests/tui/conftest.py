@@ -129,7 +129,7 @@ async def settle(pilot: Pilot[None]) -> None:
 
 async def _quiet(pilot: Pilot[None]) -> None:
     busy = [w for w in pilot.app.workers if w.group in _SHORT and not w.is_finished]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not all(worker.is_finished for worker in busy):
             await asyncio.sleep(0.005)
     if busy:
@@ -138,7 +138,7 @@ async def _quiet(pilot: Pilot[None]) -> None:
 
 async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
     """Wait for something that happens a little later."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.02)
     await settle(pilot)
