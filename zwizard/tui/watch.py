@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from zwizard.engine import builds, status
@@ -12,18 +13,23 @@ from zwizard.recipe import Recipe
 
 
 class BuildWatch:
-    """One build: each :meth:`look` reads only what its journal has gained since the last."""
+    """One build: each :meth:`look` reads only what its journal has gained since the last.
+
+    Looks may meet in several threads: one that was given up goes on to its end.
+    """
 
     def __init__(self, build: Build) -> None:
         self.build = build
         self._reader = Reader(build.journal)
         self._told = Status()
+        self._one = threading.Lock()
 
     def look(self) -> Status:
         """The build's status now."""
-        for event in self._reader.read():
-            self._told = self._told.after(event)
-        return status.settle(self._told, self.build)
+        with self._one:
+            for event in self._reader.read():
+                self._told = self._told.after(event)
+            return status.settle(self._told, self.build)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Shelf:
             found.append(Entry(build, self._recipe(build), watch.look()))
         gone = self._watches.keys() - {entry.build.id for entry in found}
         for name in gone:
-            del self._watches[name]
+            self._watches.pop(name, None)
         return tuple(found)
 
     def _recipe(self, build: Build) -> Recipe | None:
