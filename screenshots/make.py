@@ -163,8 +163,10 @@ async def checklist() -> str:
 async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     """The app, on a machine that is always the same."""
     from zwizard.engine import doctor, preflight
+    from zwizard.engine.library import Library
     from zwizard.engine.outlook import Machine
     from zwizard.engine.sandbox import Privilege
+    from zwizard.hints import Catalogue
     from zwizard.tui.app import ZwizardApp
 
     preflight.free_space = lambda _: 65 * 2**30
@@ -173,7 +175,8 @@ async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     machine = Machine(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
     )
-    app = ZwizardApp(clock=lambda: now, look=lambda: machine)
+    library = Library(lambda _, suite, __: Catalogue(suite, now, ()), clock=lambda: now)
+    app = ZwizardApp(clock=lambda: now, look=lambda: machine, library=library)
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:
         yield app, pilot
