@@ -42,7 +42,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 	shellcheck zwizard/plan/files/*
 
-# By hand: builds images several times over, for about half an hour.
+# By hand, on a machine with nothing else to do: some seven minutes.
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/log.py
 	$(BIN)/python tests/bench/run.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -164,6 +165,29 @@ def test_what_cannot_be_is_said_beside_the_answer(
     given: dict[str, str], key: str, said: str
 ) -> None:
     assert said in questions.problems({"target": "image", **given})[key]
+
+
+@pytest.mark.parametrize(
+    ("opened", "answers"),
+    [
+        ({"target": "image", "disk": {"size": "4GiB"}, "grub": {"timeout": 3}}, {"target": "vm"}),
+        (
+            {"target": "image", "source": {"kind": "cloud-image", "location": "x.img"}},
+            {"source.kind": "distro"},
+        ),
+        (
+            {"kernel": {"package": "linux-image-amd64"}, "system": {"timezone": "Europe/Paris"}},
+            {"target": "image", "source.kind": "cloud-image", "source.location": "x.img"},
+        ),
+    ],
+)
+def test_an_opened_recipe_can_become_another_kind(
+    opened: dict[str, Any], answers: dict[str, str]
+) -> None:
+    given = questions.from_recipe(Recipe.from_dict(opened)) | answers
+    assert questions.problems(given) == {}
+    made = questions.to_recipe(given)
+    assert made == Recipe.from_toml(made.to_toml())
 
 
 def test_answers_about_a_disk_become_its_recipe() -> None:

@@ -1,3 +1,3 @@
-"""zwizard: build and check Zero-OS Zmachine images, from one terminal wizard."""
+"""zwizard: build, check and boot Zero-OS Zmachine images, from one terminal wizard."""
 
 __version__ = "0.1.0"

@@ -80,7 +80,7 @@ class _Group(click.Group):
 @click.version_option(__version__, message="zwizard %(version)s")
 @click.pass_context
 def zwizard(context: click.Context) -> int:
-    """Build and check Zero-OS Zmachine images.
+    """Build, check and boot Zero-OS Zmachine images.
 
     Without a command: the wizard.
     """
@@ -361,7 +361,7 @@ def boot(
 @click.option("--install", is_flag=True, help="Install what is missing.")
 @_JSON
 def doctor(*, install: bool, as_json: bool) -> int:
-    """Say what this machine lacks for building.
+    """Say what this machine lacks for building and booting images.
 
     And the command that installs it; with --install, run that command.
     """

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from zwizard import distros
 from zwizard.distros.distro import Distro
-from zwizard.recipe import Recipe, RecipeError, check_value, default_value
+from zwizard.recipe import Recipe, RecipeError, applies, check_value, default_value
 
 Kind = Literal["choice", "text", "number", "list", "lines"]
 Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
@@ -326,8 +326,8 @@ QUESTIONS = (
         "source.distro",
         "source",
         "Distribution",
-        "Debian keeps its kernel links in /; zwizard makes the ones in /boot that Zero-OS looks"
-        " for.",
+        "The document's guide is for Ubuntu jammy; Debian is built the same way. Where this"
+        " machine lacks a distribution's keys, they are fetched and proved by their fingerprints.",
         "choice",
         _distros,
         when=_installed,
@@ -386,9 +386,10 @@ QUESTIONS = (
         "kernel.package",
         "kernel",
         "Kernel package",
-        'The document: "Also really important that we install a kernel". It is unpacked to'
-        ' ELF afterwards: "the vmlinuz MUST be an EFI kernel (not compressed)"; `readelf -n`'
-        " will then show its Xen note (PVH), by which Zero-OS starts it.",
+        'The document: "Also really important that we install a kernel". In a VM of its own'
+        ' kernel it is unpacked to ELF afterwards: "the vmlinuz MUST be an EFI kernel (not'
+        ' compressed)"; `readelf -n` will then show its Xen note (PVH), by which Zero-OS starts'
+        " it. In a disk image GRUB starts it as it is.",
         "choice",
         _kernels,
         when=_installed,
@@ -398,8 +399,8 @@ QUESTIONS = (
         "kernel",
         "Modules in the initramfs",
         'The document: "make sure that virtiofs is part of the initramfs image". The root file'
-        " system reaches the machine over virtiofs, and virtiofs over PCI: without both the"
-        " kernel finds no root and panics.",
+        " system of a VM reaches it over virtiofs, and virtiofs over PCI: without both the kernel"
+        " finds no root and panics. A disk image gets the drivers of its disk beside these.",
         "list",
         example="virtiofs virtio_pci",
         when=_installed,
@@ -565,7 +566,20 @@ def to_recipe(given: Given) -> Recipe:
         section, _, name = question.key.rpartition(".")
         table = data.setdefault(section, {}) if section else data
         table[name] = question.value(text)
-    return Recipe.from_dict(data, "these answers")
+    return Recipe.from_dict(_of_use(data), "these answers")
+
+
+def _of_use(data: dict[str, Any]) -> dict[str, Any]:
+    """``data`` without what an opened recipe said of another target, or of another source."""
+    target = data.get("target", default_value("target"))
+    kind = data.get("source", {}).get("kind", default_value("source.kind"))
+    kept: dict[str, Any] = {}
+    for name, value in data.items():
+        if not isinstance(value, dict):
+            kept[name] = value
+        elif table := {k: v for k, v in value.items() if applies(f"{name}.{k}", target, kind)}:
+            kept[name] = table
+    return kept
 
 
 def from_recipe(recipe: Recipe) -> dict[str, str]:

@@ -460,12 +460,24 @@ def _out_of_place(recipe: Recipe) -> list[Problem]:
     ]
 
 
+def applies(key: str, target: str, kind: str) -> bool:
+    """Whether ``key`` means anything for a target made of a source of this kind."""
+    section, _, name = key.rpartition(".")
+    if section == "source" and name in {"location", "sha256"}:
+        return kind in _FILES
+    return section in {"", "source"} or section in _tables(target, kind)
+
+
 def _sections(recipe: Recipe) -> frozenset[str]:
-    """The tables that mean something for this recipe's target."""
+    """The tables that mean something for this recipe."""
+    return _tables(recipe.target, recipe.source.kind)
+
+
+def _tables(target: str, kind: str) -> frozenset[str]:
     always = {"source", "output", "checklist"}
-    if recipe.source.kind == "cloud-image" and recipe.target == "image":
+    if kind == "cloud-image" and target == "image":
         return frozenset(always)  # nothing in it is changed
-    match recipe.target:
+    match target:
         case "container":
             return frozenset(always | {"system", "container"})
         case "vm":

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from zwizard.engine.perform import Workshop
 from zwizard.engine.sandbox import Tree
-from zwizard.plan.actions import Disk, Pack
+from zwizard.plan.actions import Disk, Layout, Pack
 
 EPOCH = 1_686_355_200
+MIB = 2**20
 BY_HAND = r"""
 set -euo pipefail
 truncate -s 2G "$2"
@@ -43,17 +44,17 @@ def main(tree: Path) -> None:
     hand, ours, packed, tarred = [], [], [], []
     (place / "mnt").mkdir()
     ids = ("0b1c0d3e-0000-4000-8000-00000000000", "1234-ABCD")
-    disk = Disk(
-        2048,
-        100,
+    layout = Layout(
+        2048 * MIB,
+        100 * MIB,
         "/boot/efi",
         "cloud-root",
         f"{ids[0]}1",
         f"{ids[0]}2",
         ids[1],
         f"{ids[0]}3",
-        EPOCH,
     )
+    disk = Disk(layout, EPOCH)
     try:
         with (place / "log").open("wb") as log:
             image = place / "ours.raw"

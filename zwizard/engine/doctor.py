@@ -55,7 +55,7 @@ TOOLS = {
         Tool("sfdisk", "divides the disk image", "fdisk", "util-linux", "util-linux"),
         Tool("mke2fs", "makes the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
         Tool("debugfs", "fills the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
-        Tool("mmd", "fills the disk image's ESP", "mtools", "mtools", "mtools"),
+        Tool("mmd", "fills ESPs", "mtools", "mtools", "mtools"),
         Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
         Tool("curl", "fetches images and keys", "curl", "curl", "curl"),
         Tool("gpg", "proves a distribution's keys", "gpg", "gnupg", "gnupg2"),
@@ -90,8 +90,8 @@ TOOLS = {
                 "/usr/share/edk2/ovmf/OVMF_CODE.fd",
             ),
         ),
-        Tool("mkfs.vfat", "makes the proof's seed disk", "dosfstools", "dosfstools", "dosfstools"),
-        Tool("mcopy", "fills the proof's seed disk", "mtools", "mtools", "mtools"),
+        Tool("mkfs.vfat", "makes ESPs and seed disks", "dosfstools", "dosfstools", "dosfstools"),
+        Tool("mcopy", "fills ESPs and seed disks", "mtools", "mtools", "mtools"),
         Tool("ssh", "logs in to the proof", "openssh-client", "openssh", "openssh-clients"),
     )
 }

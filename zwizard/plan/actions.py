@@ -12,6 +12,8 @@ CHROOT = "$CHROOT"  # the same tree with /proc, /dev and so on mounted, to run c
 OUT = "$OUT"  # in arguments: the archive being written
 DOWNLOADS = "$DOWNLOADS"  # what was fetched, kept for other builds
 
+_MIB = 2**20
+
 
 @dataclass(frozen=True)
 class Host:
@@ -108,12 +110,11 @@ class Pack:
 
 
 @dataclass(frozen=True)
-class Disk:
-    """Write the tree as a disk image: GPT, an EFI system partition, and the rest ext4.
+class Layout:
+    """How a disk image is divided: an EFI system partition, and the root behind it.
 
-    ``size`` and ``esp_size`` in MiB; ``esp_mount`` is where the ESP is mounted in the image, and
-    ``label`` the root's. The ids are the disk's, the ESP's as a partition and as a file system
-    (``1234-ABCD``), and the root's. Times in the root are capped at ``epoch``.
+    Sizes in bytes, whole MiB. ``esp_mount`` is where the ESP is mounted in the image. The ids are
+    the disk's, the ESP's as a partition and as a file system (``1234-ABCD``), and the root's.
     """
 
     size: int
@@ -124,13 +125,26 @@ class Disk:
     esp_partition_id: str
     esp_id: str
     root_id: str
+
+    @property
+    def root_size(self) -> int:
+        """Bytes of the root partition: a MiB each is left for the two partition tables."""
+        return self.size - self.esp_size - 2 * _MIB
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Write the tree as a disk image: GPT, ESP and an ext4 root, its times capped at ``epoch``."""
+
+    layout: Layout
     epoch: int
 
     def shell(self) -> str:
         """One line of bash: a call of the function that files/disk.sh defines."""
-        ids = (self.disk_id, self.esp_partition_id, self.esp_id, self.root_id)
-        sizes = (str(self.size), str(self.esp_size))
-        return _line(("make_disk", *sizes, self.esp_mount, self.label, str(self.epoch), *ids))
+        where = self.layout
+        sizes = (str(where.size // _MIB), str(where.esp_size // _MIB))
+        ids = (where.disk_id, where.esp_partition_id, where.esp_id, where.root_id)
+        return _line(("make_disk", *sizes, where.esp_mount, where.label, str(self.epoch), *ids))
 
 
 @dataclass(frozen=True)

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan.actions import Disk, Write
+from zwizard.plan.actions import Disk, Layout, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import Problem, Recipe, RecipeError, parse_size
 
 _MIB = 2**20
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The disk of a recipe. Sizes in bytes; ids as the tools write them.
+def layout(recipe: Recipe, distro: Distro) -> Layout:
+    """How the disk of ``recipe`` is divided; sizes are cut to whole MiB.
 
     The ids follow from the recipe's name alone: equal recipes give equal images, and no other
     answer makes the steps run again that have put an id into the tree.
     """
-
-    size: int
-    esp_size: int
-    esp_mount: str
-    label: str
-    disk_id: str
-    esp_partition_id: str
-    esp_id: str
-    root_id: str
-
-    @property
-    def root_size(self) -> int:
-        """Bytes of the root partition: a MiB each is left for the two partition tables."""
-        return self.size - self.esp_size - 2 * _MIB
-
-
-def layout(recipe: Recipe, distro: Distro) -> Layout:
-    """How the disk of ``recipe`` is divided; sizes are cut to whole MiB."""
 
     def identifier(part: str) -> str:
         return str(uuid5(NAMESPACE_URL, f"zwizard:{recipe.name}/{part}"))
@@ -94,19 +74,7 @@ def disk(where: Layout, suite: Suite) -> Step:
             '"this one has to be vfat of size 32"',
             "Written straight into the file: nothing is mounted, and holes stay holes.",
         ),
-        (
-            Disk(
-                where.size // _MIB,
-                where.esp_size // _MIB,
-                where.esp_mount,
-                where.label,
-                where.disk_id,
-                where.esp_partition_id,
-                where.esp_id,
-                where.root_id,
-                suite.epoch,
-            ),
-        ),
+        (Disk(where, suite.epoch),),
         answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
         size=700 * _MIB,
         document=(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-from zwizard.plan.actions import Chroot, Write
-from zwizard.plan.disk import Layout, fstab
+from zwizard.plan.actions import Chroot, Layout, Write
+from zwizard.plan.disk import fstab
 from zwizard.plan.step import Step
 from zwizard.recipe import Grub, Recipe
 

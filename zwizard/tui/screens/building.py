@@ -136,10 +136,9 @@ class Building(View[None]):
 
     def _show(self) -> None:
         told = self.status
-        self._shown = self.zwizard.clock()
-        now, narrow = self.zwizard.clock(), self.size.width < 76
+        self._shown = now = self.zwizard.clock()
+        narrow = self.size.width < 76
         steps = self.query_one(BuildSteps)
-        busy = told.step.name if told.step else ""
         busy = told.step.name if told.step else ""
         steps.show(_rows(told, self._usual, now, narrow), prefer=busy)
         if busy and steps.current in {"", self._followed}:
