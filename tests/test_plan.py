@@ -142,7 +142,7 @@ def test_a_password_cannot_get_into_a_plan() -> None:
         (
             {"source": {"kind": "cloud-image", "location": "x.qcow2"}},
             "target",
-            "image, of a cloud image",
+            "image, of a cloud-image",
         ),
         ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),
     ],

@@ -11,12 +11,14 @@ class Suite:
     """One release of a distribution.
 
     ``epoch`` (seconds since 1970) is the release's own date: it caps the time stamps of what is
-    built, so that the same recipe gives the same bytes.
+    built, so that the same recipe gives the same bytes. ``image_packages`` is what an image.raw of
+    this suite needs beside the distribution's.
     """
 
     name: str
     title: str
     epoch: int
+    image_packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

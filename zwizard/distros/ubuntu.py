@@ -10,7 +10,12 @@ UBUNTU = Distro(
     title="Ubuntu",
     suites=(
         Suite("jammy", "jammy (22.04)", epoch=1_650_499_200),  # 2022-04-21
-        Suite("noble", "noble (24.04)", epoch=1_714_003_200),  # 2024-04-25
+        Suite(
+            "noble",
+            "noble (24.04)",
+            epoch=1_714_003_200,  # 2024-04-25
+            image_packages=("systemd-resolved",),  # in jammy, a part of systemd
+        ),
     ),
     kernels=(
         Kernel("linux-image-virtual", "virtual: small, made for virtual machines"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from zwizard import distros
@@ -15,14 +16,16 @@ __all__ = ["Plan", "Step", "make"]
 
 def make(recipe: Recipe) -> Plan:
     """The plan of ``recipe``; RecipeError if this version cannot build it yet."""
-    if recipe.source.kind == "cloud-image":
-        return _plan(recipe, 0, _converted(recipe))
-    distro, suite = _buildable(recipe)
-    steps = _image if recipe.target == "image" else _vm
-    return _plan(recipe, suite.epoch, steps(recipe, distro, suite))
+    steps = _PLANS.get((recipe.source.kind, recipe.target))
+    if steps is None:
+        built = ", ".join(target for kind, target in _PLANS if kind == recipe.source.kind)
+        if built:
+            _refuse("target", recipe.target, f"{built}, of a {recipe.source.kind}")
+        _refuse("source.kind", recipe.source.kind, ", ".join(sorted({kind for kind, _ in _PLANS})))
+    return steps(recipe)
 
 
-def _plan(recipe: Recipe, epoch: int, steps: tuple[Step, ...]) -> Plan:
+def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
     environment = (
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("HOME", "/root"),
@@ -33,18 +36,19 @@ def _plan(recipe: Recipe, epoch: int, steps: tuple[Step, ...]) -> Plan:
     return Plan(recipe.name, recipe.target, environment, steps)
 
 
-def _converted(recipe: Recipe) -> tuple[Step, ...]:
+def _cloud_to_image(recipe: Recipe) -> Plan:
     """The document's "Use one of ubuntu cloud-images"."""
-    if recipe.target != "image":
-        _refuse("target", recipe.target, "image, of a cloud image")
-    return (cloud.convert(recipe), pack.pack(recipe, 0))
+    return _plan(recipe, 0, cloud.convert(recipe), pack.pack(recipe, 0))
 
 
-def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
+def _distro_to_vm(recipe: Recipe) -> Plan:
     """The document's "Building an ubuntu VM flist"."""
-    return (
+    distro, suite = _known(recipe)
+    return _plan(
+        recipe,
+        suite.epoch,
         sources.bootstrap(recipe, distro, suite),
-        sources.packages(recipe, distro),
+        sources.packages(recipe, distro, suite),
         kernel.initramfs(recipe),
         kernel.kernel(),
         *sources.more_packages(recipe),
@@ -55,12 +59,13 @@ def _vm(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
     )
 
 
-def _image(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
+def _distro_to_image(recipe: Recipe) -> Plan:
     """The document's "Create an image from scratch"."""
+    distro, suite = _known(recipe)
     where = disk.layout(recipe, distro)
     tree = (
         sources.bootstrap(recipe, distro, suite),
-        sources.packages(recipe, distro),
+        sources.packages(recipe, distro, suite),
         kernel.initramfs(recipe),
         *sources.more_packages(recipe),
         system.system(recipe, distro),
@@ -69,16 +74,22 @@ def _image(recipe: Recipe, distro: Distro, suite: Suite) -> tuple[Step, ...]:
         system.clean(),
     )
     disk.must_hold(where, tree)
-    return (*tree, disk.disk(where, suite), pack.pack(recipe, suite.epoch))
+    last = (disk.disk(where, suite), pack.pack(recipe, suite.epoch))
+    return _plan(recipe, suite.epoch, *tree, *last)
 
 
-def _buildable(recipe: Recipe) -> tuple[Distro, Suite]:
+# What each source becomes.
+_PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
+    ("distro", "vm"): _distro_to_vm,
+    ("distro", "image"): _distro_to_image,
+    ("cloud-image", "image"): _cloud_to_image,
+}
+
+
+def _known(recipe: Recipe) -> tuple[Distro, Suite]:
+    """The records of the recipe's distribution and suite."""
     distro = distros.KNOWN.get(recipe.source.distro)
     suite = distro.suite(recipe.source.suite) if distro else None
-    if recipe.target not in {"vm", "image"}:
-        _refuse("target", recipe.target, "vm, image")
-    if recipe.source.kind != "distro":
-        _refuse("source.kind", recipe.source.kind, "distro, cloud-image")
     if distro is None or suite is None:
         _refuse("source.distro", recipe.source.distro, ", ".join(distros.KNOWN))
     if recipe.kernel.file:

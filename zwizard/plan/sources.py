@@ -55,12 +55,12 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     )
 
 
-def packages(recipe: Recipe, distro: Distro) -> Step:
+def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     """What every VM on Zero-OS needs: kernel, cloud-init, SSH, a network; an image also GRUB."""
     kernel = recipe.kernel.package or distro.kernels[0].package
     minimal = recipe.source.variant == "minimal"
     image = recipe.target == "image"
-    needed = distro.image_packages if image else distro.vm_packages
+    needed = (*distro.image_packages, *suite.image_packages) if image else distro.vm_packages
     names = (*needed, *(distro.minimal_packages if minimal else ()), kernel)
     host_keys = tuple(
         Write(f"/etc/ssh/ssh_host_{kind}_key", "", mode=0o600)
