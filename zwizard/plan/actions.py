@@ -186,10 +186,10 @@ class TrustKeys:
 Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk | Convert | TrustKeys
 
 
-_FUNCTIONS: dict[type[Action], str] = {
-    Disk: "disk.sh",
-    Convert: "cloud.sh",
-    TrustKeys: "keys.sh",
+_FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
+    Disk: ("disk.sh",),
+    Convert: ("fetch.sh", "cloud.sh"),
+    TrustKeys: ("keys.sh",),
 }
 
 
@@ -202,8 +202,8 @@ def functions(kinds: Iterable[type[Action]]) -> str:
     """The bash functions that actions of these kinds call."""
     files = resources.files("zwizard.plan").joinpath("files")
     wanted = set(kinds)
-    names = [name for kind, name in _FUNCTIONS.items() if kind in wanted]
-    return "\n".join(files.joinpath(name).read_text("utf-8") for name in names)
+    names = (name for kind, those in _FUNCTIONS.items() if kind in wanted for name in those)
+    return "\n".join(files.joinpath(name).read_text("utf-8") for name in dict.fromkeys(names))
 
 
 def _line(argv: tuple[str, ...]) -> str:

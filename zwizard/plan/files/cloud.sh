@@ -2,14 +2,8 @@
 # A disk image that somebody else made, as the raw one that Zero-OS takes. Nothing in it is changed.
 
 convert_image() { # LOCATION SHA256 DISK_SIZE (in bytes): into $OUT
-	local file=$1 format size
-	case $1 in
-	http://* | https://*)
-		file=$DOWNLOADS/$(printf '%s' "$1" | sha256sum | cut -c 1-16)-${1##*/}
-		fetch "$1" "$2" "$file"
-		;;
-	*) [ -z "$2" ] || is_sum "$2" "$file" || fail "$file is not the file with the SHA-256 $2" ;;
-	esac
+	local file format size
+	at_hand "$1" "$2"
 	format=$(fact 'file format' "$file")
 	size=$(fact 'virtual size' "$file" | sed 's/.*(\([0-9]*\) bytes)/\1/')
 	case $format in
@@ -25,81 +19,6 @@ convert_image() { # LOCATION SHA256 DISK_SIZE (in bytes): into $OUT
 	[ "$(stat -c %s "$OUT")" -le "$3" ] || fail "the raw image is larger than the disk that is rented ($3)"
 }
 
-fail() {
-	echo "$1" >&2
-	exit 1
-}
-
 fact() { # NAME FILE: what qemu-img says of an image
 	LC_ALL=C qemu-img info "$2" | sed -n "s/^$1: //p" | head -n 1
-}
-
-is_sum() { # SHA256 FILE
-	[ "$(sha256sum <"$2" | cut -c 1-64)" = "${1,,}" ]
-}
-
-# What was fetched once is kept for the next time; what was half fetched is gone on with.
-fetch() { # URL SHA256 FILE
-	local beside=${1%/*} name=${1##*/} wanted=$2 sum=sha256sum
-	mkdir -p "${3%/*}"
-	[ -n "$wanted" ] || published "$beside" "$name" "$3"
-	if [ -f "$3" ] && is_wanted "$3"; then
-		echo "fetched already: $3"
-		return
-	fi
-	download "$1" "$3.part"
-	if ! is_wanted "$3.part"; then
-		rm -f "$3.part" # it may have been begun from an older file
-		download "$1" "$3.part"
-		if ! is_wanted "$3.part"; then
-			rm -f "$3.part"
-			fail "$1 is not the file with the sum $wanted: it was changed, or damaged on its way"
-		fi
-	fi
-	mv "$3.part" "$3"
-}
-
-is_wanted() { # FILE: by the sum that is known
-	if [ -z "$wanted" ]; then
-		[ "$1" != "${1%.part}" ] # a finished file may be an old one
-	else
-		[ "$("$sum" <"$1" | cut -d ' ' -f 1)" = "${wanted,,}" ]
-	fi
-}
-
-published() { # DIRECTORY_URL NAME FILE: sets wanted and sum by the list of sums beside the file
-	local list=$3.sums keyring=/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
-	for sum in sha256sum sha512sum; do
-		local url
-		url=$1/$(tr "[:lower:]" "[:upper:]" <<<"$sum")S
-		curl --fail --silent --location --output "$list" "$url" || continue
-		wanted=$(sed -n "s/^\([0-9a-fA-F]*\) [ *]\(\.\/\)\{0,1\}$2\$/\1/p" "$list" | head -n 1)
-		[ -n "$wanted" ] || continue
-		if [ -f "$keyring" ] && curl --fail --silent --location --output "$list.gpg" "$url.gpg"; then
-			gpgv --keyring "$keyring" "$list.gpg" "$list" || fail "the signature of $url is wrong"
-		else
-			echo "$url is taken as it is: no key is here to check its signature with"
-		fi
-		return
-	done
-	echo "not verified: no SHA-256 was given, and there is no list of sums beside the file"
-}
-
-download() { # URL FILE
-	local try status
-	for try in 1 2 3 4 5; do
-		status=0
-		curl --fail --location --progress-bar --connect-timeout 20 --speed-limit 1 --speed-time 60 \
-			--continue-at - --output "$2" "$1" || status=$?
-		case $status in
-		0) return ;;
-		22 | 33 | 36) # an answer that says no; where a part is there, perhaps to going on with it
-			[ -s "$2" ] || fail "$1 cannot be fetched"
-			rm -f "$2"
-			;;
-		esac
-		echo "broken off (curl: $status); trying again in $((2 * try)) s"
-		sleep $((2 * try))
-	done
-	fail "$1 cannot be fetched"
 }
