@@ -142,12 +142,6 @@ kind = "binary"
 location = "./web"
 sha256 = ""
 
-[system]
-timezone = "UTC"
-locale = "C.UTF-8"
-services = []
-run = []
-
 [container]
 entrypoint = "/usr/bin/web"
 args = [
@@ -160,6 +154,33 @@ mounts = [
 
 [container.env]
 KEY = "value"
+DB_PASSWORD = ""
+
+[output]
+directory = "."
+compression = "fast"
+
+[checklist]
+disk_size = "5GiB"
+waive = []
+"""
+
+OCI = """\
+name = "image"
+target = "container"
+
+[source]
+kind = "oci"
+location = "image.tar"
+sha256 = ""
+
+[container]
+entrypoint = ""
+args = []
+mounts = []
+start = "#!/bin/sh\\nexec nginx\\n"
+
+[container.env]
 
 [output]
 directory = "."
@@ -217,15 +238,21 @@ RECIPES = {
         container=Container(
             entrypoint="/usr/bin/web",
             args=("--port", "80"),
-            env={"KEY": "value"},
+            env={"KEY": "value", "DB_PASSWORD": ""},
             mounts=("/data",),
         ),
+    ),
+    OCI: Recipe(
+        name="image",
+        target="container",
+        source=Source(kind="oci", location="image.tar"),
+        container=Container(start="#!/bin/sh\nexec nginx\n"),
     ),
 }
 
 
 @pytest.mark.parametrize(
-    ("text", "recipe"), RECIPES.items(), ids=("vm", "image", "cloud", "container")
+    ("text", "recipe"), RECIPES.items(), ids=("vm", "image", "cloud", "container", "oci")
 )
 def test_a_recipe_and_its_file_say_the_same_key_by_key(text: str, recipe: Recipe) -> None:
     assert Recipe.from_toml(text) == recipe
@@ -347,6 +374,21 @@ WRONG = {
         {"A": 1},
         "a table of strings",
     ),
+    'target = "container"\n[container]\nentrypoint = "/app -f"': (
+        "container.entrypoint",
+        "/app -f",
+        "arguments stand by themselves",
+    ),
+    'target = "container"\n[container]\nmounts = ["/"]': (
+        "container.mounts",
+        ("/",),
+        "not / itself",
+    ),
+    'target = "container"\n[container]\nenv = {"A-B" = "c"}': (
+        "container.env",
+        {"A-B": "c"},
+        "'A-B' is no name",
+    ),
     '[output]\ndirectory = ""': ("output.directory", "", "a directory"),
     '[output]\ndirectory = "a\\u001b[2J"': ("output.directory", "a\x1b[2J", "control characters"),
     '[output]\ncompression = "best"': ("output.compression", "best", "allowed: fast, small"),
@@ -368,6 +410,8 @@ def test_a_wrong_key_is_one_error_naming_key_value_and_what_is_allowed(
     assert str(problem).startswith(key)
 
 
+BINARY = 'target = "container"\nsource = {kind = "binary", location = "x"}\n'
+
 IMPOSSIBLE = {
     'target = "vm"\n[source]\nkind = "binary"\nlocation = "x"': "target",
     'target = "container"\n[source]\nkind = "cloud-image"\nlocation = "x"': "target",
@@ -382,7 +426,13 @@ IMPOSSIBLE = {
     '[disk]\nsize = "3GiB"': "disk.size",
     "[grub]\ntimeout = 9": "grub.timeout",
     '[container]\nentrypoint = "/x"': "container.entrypoint",
-    'target = "container"\n[kernel]\nmodules = []': "kernel.modules",
+    f"{BINARY}[kernel]\nmodules = []": "kernel.modules",
+    f'{BINARY}[container]\nentrypoint = "/tmp/app"': "container.entrypoint",
+    f'{BINARY}[container]\nstart = "x"': "container.start",
+    'target = "container"': "container.entrypoint",
+    'target = "container"\n[container]\nentrypoint = "/x"\n[system]\nservices = ["x"]': (
+        "system.services"
+    ),
 }
 
 
@@ -478,3 +528,26 @@ def test_a_changed_copy_of_a_recipe_is_another_value() -> None:
     recipe = Recipe()
     assert replace(recipe, name="other") != recipe
     assert replace(recipe, name=recipe.name) == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASSWORD", "canary"),
+        ("token", "canary"),
+        ("STRIPE_API_KEY", "canary"),
+        ("DATABASE_URL", "postgres://me:canary@db/x"),
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(RecipeError, match=f"{name} without its value") as caught:
+        Recipe.from_dict({"target": "container", "container": {"env": {name: value}}})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "KEY", "TOKENIZERS_PARALLELISM", "PASSAGE"])
+def test_a_name_alone_and_what_only_sounds_like_a_secret_are_taken(name: str) -> None:
+    value = "" if name == "DB_PASSWORD" else "yes"
+    container = {"entrypoint": "/app", "env": {name: value}}
+    recipe = Recipe.from_dict({"target": "container", "container": container})
+    assert recipe.container.env == {name: value}

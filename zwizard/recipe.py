@@ -41,6 +41,8 @@ class Problem:
         """One line: key, value, what is allowed."""
         if self.value is None:
             return f"{self.key}: {self.allowed}"
+        if isinstance(self.value, dict):  # values may be secret
+            return f"{self.key} = {', '.join(self.value)}: {self.allowed}"
         shown = repr(list(self.value) if isinstance(self.value, tuple) else self.value)
         return f"{self.key} = {shown}: {self.allowed}"
 
@@ -103,6 +105,38 @@ def _command(value: str) -> str:
     return "a shell command without NUL bytes" if "\0" in value else ""
 
 
+def _word(value: str) -> str:
+    return "one argument, without line breaks and NUL bytes" if set(value) & {"\n", "\0"} else ""
+
+
+# A value behind such a name is a secret, whatever it is; so is a password in a URL.
+_SECRET_NAME = re.compile(
+    r"(.*_)?(PASS|PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|MNEMONIC"
+    r"|(API|ACCESS|PRIVATE|SECRET)_?KEY)",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@]*:[^\s/@]+@.*", re.IGNORECASE)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether the environment variable ``name`` looks as if ``value`` were nobody's business."""
+    return bool(value and (_SECRET_NAME.fullmatch(name) or _SECRET_VALUE.fullmatch(value)))
+
+
+def _environment(values: dict[str, str]) -> str:
+    for name, value in values.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            return f"{name!r} is no name of a variable: letters, digits and '_'"
+        if said := _word(value):
+            return f"{name}: {said}"
+        if is_secret(name, value):
+            return (
+                f"{name} without its value ({name}=): recipes, notes and reports are kept and"
+                " shown; a secret is typed into the deployment"
+            )
+    return ""
+
+
 def _mirror(value: str) -> str:
     if not value:
         return ""
@@ -134,7 +168,11 @@ _LOCALE = _matching(
     r"(C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)(\.[A-Za-z0-9-]+)?(@[a-z]+)?",
     "a locale, such as C.UTF-8 or en_GB.UTF-8",
 )
-_ABSOLUTE = _matching(r"/[^\0]*", "an absolute path inside the image, such as /app")
+_PATH = r"(/(?!\.{1,2}(/|$))[^\s/\0]+)+"
+_PROGRAM = _matching(
+    _PATH, "an absolute path inside the image, such as /app; arguments stand by themselves"
+)
+_MOUNT = _matching(_PATH, "an absolute path inside the image, such as /data, and not / itself")
 _SUITE = _matching(r"[a-z][a-z0-9.-]*", "a suite's name, such as bookworm")
 _SHA256 = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 sum: 64 hexadecimal digits")
 _SLUG = _matching(r"[a-z][a-z0-9-]*", "a rule's name, such as setuid-files")
@@ -207,12 +245,18 @@ class Grub:
 
 @dataclass(frozen=True)
 class Container:
-    """What a container starts, and with what."""
+    """What a container starts, and with what.
 
-    entrypoint: str = _key("/app", _ABSOLUTE)
-    args: tuple[str, ...] = _key(())
-    env: dict[str, str] = _key({})
-    mounts: tuple[str, ...] = _key((), _each(_ABSOLUTE))
+    An empty ``entrypoint`` is the usual one: /app for a binary, what an OCI image itself starts,
+    else /sbin/init. A variable without a value is one whose value the deployment gives. ``start``
+    is the script that starts an OCI image's program as the image says; the build writes it.
+    """
+
+    entrypoint: str = _key("", _optional(_PROGRAM))
+    args: tuple[str, ...] = _key((), _each(_word))
+    env: dict[str, str] = _key({}, _environment)
+    mounts: tuple[str, ...] = _key((), _each(_MOUNT))
+    start: str = _key("")
 
 
 @dataclass(frozen=True)
@@ -402,6 +446,8 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if recipe.kernel.file and recipe.kernel.package:
         said = "either kernel.package or kernel.file, not both"
         found.append(Problem("kernel.package", recipe.kernel.package, said))
+    if recipe.target == "container":
+        found += _container_contradictions(recipe)
     if recipe.target == "image" and source.kind != "cloud-image":
         found += _disk_contradictions(recipe)
     return found + _out_of_place(recipe)
@@ -426,6 +472,27 @@ def _disk_contradictions(recipe: Recipe) -> list[Problem]:
     if size < esp + _SMALLEST_ROOT:
         said = f"at least 256MiB more than the ESP ({recipe.disk.esp_size})"
         found.append(Problem("disk.size", recipe.disk.size, said))
+    return found
+
+
+BINARY = "/app"  # where a binary is put, if nothing else is said
+_MOUNTED = ("/dev/", "/proc/", "/run/", "/sys/", "/tmp/")  # noqa: S108 - the image's
+
+
+def _container_contradictions(recipe: Recipe) -> list[Problem]:
+    container, kind = recipe.container, recipe.source.kind
+    found = []
+    if kind == "distro" and not container.entrypoint:
+        said = "what Zero-OS starts in it, an absolute path such as /usr/sbin/nginx"
+        found.append(Problem("container.entrypoint", None, said))
+    if kind == "binary" and container.entrypoint.startswith(_MOUNTED):
+        said = "a place that nothing is mounted over: not below /dev, /proc, /run, /sys or /tmp"
+        found.append(Problem("container.entrypoint", container.entrypoint, said))
+    if container.start and kind != "oci":
+        found.append(Problem("container.start", container.start, "only for source.kind = oci"))
+    if recipe.system.services:
+        said = "none: a container runs its entrypoint alone; services are for a VM"
+        found.append(Problem("system.services", recipe.system.services, said))
     return found
 
 
@@ -465,6 +532,8 @@ def applies(key: str, target: str, kind: str) -> bool:
     section, _, name = key.rpartition(".")
     if section == "source" and name in {"location", "sha256"}:
         return kind in _FILES
+    if key == "system.services" and target == "container":
+        return False
     return section in {"", "source"} or section in _tables(target, kind)
 
 
@@ -478,6 +547,8 @@ def _tables(target: str, kind: str) -> frozenset[str]:
     if kind == "cloud-image" and target == "image":
         return frozenset(always)  # nothing in it is changed
     match target:
+        case "container" if kind in {"binary", "oci"}:
+            return frozenset(always | {"container"})
         case "container":
             return frozenset(always | {"system", "container"})
         case "vm":
@@ -502,6 +573,8 @@ def _write(recipe: Recipe, sections: frozenset[str]) -> dict[str, Any]:
 
 def _speaks(recipe: Recipe, section: str, key: str) -> bool:
     """Whether a default is worth writing: not where the other kind of source decides."""
+    if (section, key) == ("container", "start"):
+        return False
     if section != "source" or key == "kind":
         return True
     return (key in {"location", "sha256"}) == (recipe.source.kind in _FILES)
