@@ -42,6 +42,7 @@ class Keyring:
 class Distro:
     """A distribution: its suites (newest last), its kernels (default first) and its packages.
 
+    ``family`` is the package manager by which its trees are filled: apt or pacman.
     ``vm_packages`` is what a VM of its own kernel needs beside the kernel: configuration by
     cloud-init, a network, a login, name resolution. ``minimal_packages`` is what the ``minimal``
     variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw
@@ -62,6 +63,7 @@ class Distro:
     image_packages: tuple[str, ...]
     image_services: tuple[str, ...]
     esp_mount: str
+    family: str = "apt"
     mirror: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     components: tuple[str, ...] = ()

@@ -49,12 +49,12 @@ def _distro_to_vm(recipe: Recipe) -> Plan:
         suite.epoch,
         sources.bootstrap(recipe, distro, suite),
         sources.packages(recipe, distro, suite),
-        kernel.initramfs(recipe),
-        kernel.kernel(),
-        *sources.more_packages(recipe),
+        kernel.initramfs(recipe, distro),
+        kernel.kernel(distro),
+        *sources.more_packages(recipe, distro),
         system.system(recipe, distro),
-        *system.commands(recipe),
-        system.clean(),
+        *system.commands(recipe, distro),
+        system.clean(distro),
         pack.pack(recipe, suite.epoch),
     )
 
@@ -66,12 +66,12 @@ def _distro_to_image(recipe: Recipe) -> Plan:
     tree = (
         sources.bootstrap(recipe, distro, suite),
         sources.packages(recipe, distro, suite),
-        kernel.initramfs(recipe),
-        *sources.more_packages(recipe),
+        kernel.initramfs(recipe, distro),
+        *sources.more_packages(recipe, distro),
         system.system(recipe, distro),
-        *system.commands(recipe),
+        *system.commands(recipe, distro),
         grub.grub(recipe, where, distro.title),
-        system.clean(),
+        system.clean(distro),
     )
     disk.must_hold(where, tree)
     last = (disk.disk(where, suite), pack.pack(recipe, suite.epoch))

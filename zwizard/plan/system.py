@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zwizard.distros.distro import Distro
+from zwizard.plan import family
 from zwizard.plan.actions import Action, Chroot, Link, Remove, Write
-from zwizard.plan.sources import QUIET, UNQUIET
+from zwizard.plan.family import Family
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
 
@@ -49,8 +50,8 @@ def system(recipe: Recipe, distro: Distro) -> Step:
         _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", _HOSTS),
-        *_timezone(wanted.timezone),
-        *_locale(wanted.locale),
+        *_timezone(wanted.timezone, family.of(distro)),
+        *_locale(wanted.locale, family.of(distro)),
     ]
     if image:
         actions.append(Chroot(("passwd", "-d", "root")))
@@ -70,19 +71,18 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     )
 
 
-def _timezone(zone: str) -> tuple[Action, ...]:
+def _timezone(zone: str, of: Family) -> tuple[Action, ...]:
     file = f"/usr/share/zoneinfo/{zone}"
     return (
         Chroot(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
         Link("/etc/localtime", file),
-        Write("/etc/timezone", f"{zone}\n"),
+        *of.zone(zone),
     )
 
 
-def _locale(locale: str) -> tuple[Action, ...]:
-    setting = Write("/etc/default/locale", f"LANG={locale}\n")
+def _locale(locale: str, of: Family) -> tuple[Action, ...]:
     if locale.partition(".")[0] in {"C", "POSIX"}:
-        return (setting,)
+        return (of.language(locale),)
     line = f"{locale} {charset(locale)}"
     return (
         Chroot(
@@ -93,7 +93,7 @@ def _locale(locale: str) -> tuple[Action, ...]:
         ),
         Write("/etc/locale.gen", f"{line}\n"),
         Chroot(("locale-gen",)),
-        setting,
+        of.language(locale),
     )
 
 
@@ -106,7 +106,7 @@ def _must(test: str, otherwise: str) -> tuple[str, ...]:
     return ("sh", "-c", f"{test} || {{ echo '{otherwise}' >&2; exit 1; }}")
 
 
-def commands(recipe: Recipe) -> tuple[Step, ...]:
+def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
     """The user's own commands."""
     if not recipe.system.run:
         return ()
@@ -115,11 +115,7 @@ def commands(recipe: Recipe) -> tuple[Step, ...]:
             "commands",
             "Run your commands",
             ("Your own commands, last, in the chroot.",),
-            (
-                QUIET,
-                *(Chroot(("sh", "-c", command)) for command in recipe.system.run),
-                UNQUIET,
-            ),
+            family.of(distro).commands(recipe.system.run),
             answers=("system.run",),
             network=True,
             size=50 * _MIB,
@@ -127,7 +123,7 @@ def commands(recipe: Recipe) -> tuple[Step, ...]:
     )
 
 
-def clean() -> Step:
+def clean(distro: Distro) -> Step:
     """Everything that belongs to the build or to one machine, not to the image."""
     return Step(
         "clean",
@@ -140,18 +136,13 @@ def clean() -> Step:
         ),
         (
             Chroot(("cloud-init", "clean", "--logs")),
-            Chroot(("apt-get", "clean")),
+            *family.of(distro).clean(),
             Remove(
                 (
-                    "/var/lib/apt/lists/*",
                     "/etc/ssh/ssh_host_*",
                     "/var/lib/dbus/machine-id",
-                    "/var/log/apt",
                     "/var/log/*.log",
                     "/var/cache/ldconfig/aux-cache",
-                    "/var/cache/apt/*.bin",
-                    "/var/cache/debconf/*-old",
-                    "/var/lib/dpkg/*-old",
                     "/dev/*",
                     "/run/*",
                     "/tmp/*",  # noqa: S108 - the image's
