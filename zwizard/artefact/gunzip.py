@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from isal import igzip_lib
 
 from zwizard.artefact.compression import IsalError
+from zwizard.artefact.source import ArchiveError, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,15 +27,7 @@ BOMB_BYTES = 8 << 30
 BOMB_RATIO = 200
 
 
-class ArchiveError(Exception):
-    """Why an archive is not whole. ``bounded``: it may be, but reading it to the end is unwise."""
-
-    def __init__(self, message: str, *, bounded: bool = False) -> None:
-        super().__init__(message)
-        self.bounded = bounded
-
-
-class Gunzip:
+class Gunzip(Source):
     """The unpacked bytes of ``file``, in order and counted.
 
     No more of the file is read than it has now, whoever writes to it meanwhile. ``position`` is
@@ -43,7 +36,7 @@ class Gunzip:
     """
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
-        self.position = 0
+        super().__init__(self._unpack())
         self._file = file
         self._progress = progress
         self._raw = b""
@@ -52,43 +45,6 @@ class Gunzip:
         self._taken = 0
         self._left = os.fstat(file.fileno()).st_size - file.tell()
         self._made = 0
-        self._buffer = b""
-        self._at = 0
-        self._pieces = self._unpack()
-
-    def take(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer only at the end."""
-        end = self._at + size
-        if end <= len(self._buffer):
-            data = self._buffer[self._at : end]
-            self._at = end
-            self.position += size
-            return data
-        return b"".join(self.pieces(size))
-
-    def skip(self, size: int) -> int:
-        """Pass over ``size`` bytes; returns how many there were."""
-        end = self._at + size
-        if end <= len(self._buffer):
-            self._at = end
-            self.position += size
-            return size
-        return sum(map(len, self.pieces(size)))
-
-    def pieces(self, size: int | None = None) -> Iterator[bytes]:
-        """The next ``size`` bytes (None: all the rest) in pieces of at most 1 MiB."""
-        while size is None or size > 0:
-            if self._at == len(self._buffer):
-                self._buffer, self._at = next(self._pieces, b""), 0
-                if not self._buffer:
-                    return
-            wanted = len(self._buffer) if size is None else self._at + size
-            piece = self._buffer[self._at : wanted]
-            self._at += len(piece)
-            self.position += len(piece)
-            if size is not None:
-                size -= len(piece)
-            yield piece
 
     def _unpack(self) -> Iterator[bytes]:
         """Member after member, as gzip itself reads them, in pieces that are not empty."""

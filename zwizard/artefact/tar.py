@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zwizard.artefact.content import what
-from zwizard.artefact.gunzip import ArchiveError
+from zwizard.artefact.source import ArchiveError
 from zwizard.artefact.view import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.artefact.gunzip import Gunzip
+    from zwizard.artefact.source import Source
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
@@ -74,7 +74,7 @@ class _Extras:
     holes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def members(source: Gunzip) -> Iterator[Member]:
+def members(source: Source) -> Iterator[Member]:
     """Every member of the archive, to its end marker and the padding behind it.
 
     Between two members the caller may take the current one's data with `contents`. Raises
@@ -91,7 +91,7 @@ def members(source: Gunzip) -> Iterator[Member]:
     _expect_end(source)
 
 
-def contents(source: Gunzip, member: Member) -> Iterator[tuple[int, bytes]]:
+def contents(source: Source, member: Member) -> Iterator[tuple[int, bytes]]:
     """The data of the member just read, as (offset in the file, bytes); holes are left out."""
     extents = member.extents
     if extents is None:
@@ -108,7 +108,7 @@ def contents(source: Gunzip, member: Member) -> Iterator[tuple[int, bytes]]:
             raise ArchiveError(f"it is cut inside {member.name}")
 
 
-def _next_header(source: Gunzip, everywhere: _Extras) -> tuple[bytes, _Extras] | None:
+def _next_header(source: Source, everywhere: _Extras) -> tuple[bytes, _Extras] | None:
     """The next header that is a member's, with what stood before it; None at the end marker."""
     extras = _Extras(dict(everywhere.records))
     while True:
@@ -149,15 +149,14 @@ def _check(header: bytes, place: int) -> None:
     raise ArchiveError(f"the member header at unpacked byte {place} is damaged")
 
 
-def _records(source: Gunzip, header: bytes) -> bytes:
+def _records(source: Source, header: bytes) -> bytes:
     size = _number(header[124:136])
     if not 0 <= size <= _RECORDS:
         raise ArchiveError(f"a member's name or attributes take {size} bytes")
-    data = source.take(size)
-    padding = _padded(size) - size
-    if len(data) < size or source.skip(padding) < padding:
+    data = source.take(_padded(size))
+    if len(data) < _padded(size):
         raise ArchiveError("it is cut inside a member's name or attributes")
-    return data
+    return data[:size]
 
 
 def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
@@ -183,7 +182,7 @@ def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
         position = end
 
 
-def _member(source: Gunzip, header: bytes, extras: _Extras) -> Member:
+def _member(source: Source, header: bytes, extras: _Extras) -> Member:
     (name, mode, uid, gid, size, _, _, kind, target, magic, uname, gname, _, _, prefix) = (
         _HEADER.unpack(header)
     )
@@ -229,7 +228,7 @@ def _names(records: dict[str, str], uname: bytes, gname: bytes) -> str:
     return f"{user}:{group}" if user or group else ""
 
 
-def _old_sparse(source: Gunzip, header: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
+def _old_sparse(source: Source, header: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
     """GNU tar's old sparse member: four extents in the header, more in blocks behind it."""
     extents = _extents(header, 386, 4)
     more = header[482]
@@ -264,7 +263,7 @@ def _pax_sparse(extras: _Extras) -> tuple[int, tuple[tuple[int, int], ...] | Non
     return real, tuple(zip(values[::2], values[1::2], strict=True)) or ((0, 0),)
 
 
-def _leading_map(source: Gunzip, member: Member) -> tuple[tuple[int, int], ...]:
+def _leading_map(source: Source, member: Member) -> tuple[tuple[int, int], ...]:
     """The map before the data: a count, then offsets and lengths, a decimal line each."""
     lines = _lines(source, member)
     count = _decimal(next(lines, ""))
@@ -276,7 +275,7 @@ def _leading_map(source: Gunzip, member: Member) -> tuple[tuple[int, int], ...]:
     return tuple(zip(values[::2], values[1::2], strict=True)) or ((0, 0),)
 
 
-def _lines(source: Gunzip, member: Member) -> Iterator[str]:
+def _lines(source: Source, member: Member) -> Iterator[str]:
     rest = b""
     while source.position < member.offset + member.stored:
         *lines, rest = (rest + source.take(BLOCK)).split(b"\n")
@@ -285,7 +284,7 @@ def _lines(source: Gunzip, member: Member) -> Iterator[str]:
         yield from map(_text, lines)
 
 
-def _expect_end(source: Gunzip) -> None:
+def _expect_end(source: Source) -> None:
     if source.take(BLOCK) != _ZEROS:
         raise ArchiveError("it is cut: the tar archive's end marker is not whole")
     for piece in source.pieces():

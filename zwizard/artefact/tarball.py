@@ -6,10 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.artefact.gunzip import ArchiveError, Gunzip
+from zwizard.artefact.gunzip import Gunzip
 from zwizard.artefact.index import IndexedView, IndexFullError
 from zwizard.artefact.sample import Sample
 from zwizard.artefact.single import state
+from zwizard.artefact.source import ArchiveError, Source
 from zwizard.artefact.spool import Spool
 from zwizard.artefact.tar import Member, contents, members
 from zwizard.artefact.view import Entry, Kind, UnreadableError
@@ -93,7 +94,7 @@ class TarballView(IndexedView):
             if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
 
-    def _scan(self, source: Gunzip) -> None:
+    def _scan(self, source: Source) -> None:
         try:
             for member in members(source):
                 self.members += 1
@@ -113,7 +114,7 @@ class TarballView(IndexedView):
 
     def _add(self, member: Member) -> str:
         """Index the member; returns its path in the image, "" if it has no place there."""
-        path, climbs = _inside(member.name)
+        path, climbs = inside(member.name)
         if climbs:
             self.unsafe.add(f"{member.name} climbs out with ..")
             return ""
@@ -150,7 +151,7 @@ class TarballView(IndexedView):
         )  # fmt: skip
 
     def _hard_link(self, path: str, member: Member) -> Entry | None:
-        target, climbs = _inside(member.target)
+        target, climbs = inside(member.target)
         if climbs or member.target.startswith("/"):
             self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
             return None
@@ -178,8 +179,8 @@ class TarballView(IndexedView):
         if before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
             self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
 
-    def _hold(self, source: Gunzip, member: Member) -> None:
-        disk = _inside(member.name)[0] == _IMAGE
+    def _hold(self, source: Source, member: Member) -> None:
+        disk = inside(member.name)[0] == _IMAGE
         if max(member.size, member.stored) > (KEEP_IMAGE if disk else KEEP_FILE):
             return
         if not disk:
@@ -244,7 +245,7 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
-def _inside(name: str) -> tuple[str, bool]:
+def inside(name: str) -> tuple[str, bool]:
     """The path in the image that a member name means, and whether it climbs with ``..``."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
     return "/" + "/".join(parts), ".." in parts

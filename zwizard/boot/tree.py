@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-from zwizard.artefact.gunzip import ArchiveError, Gunzip
+from zwizard.artefact.gunzip import Gunzip
+from zwizard.artefact.source import ArchiveError
 from zwizard.engine import sandbox
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.text import size

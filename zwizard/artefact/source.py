@@ -1,0 +1,65 @@
+"""The bytes of an archive, in order and counted, in whatever way the archive is packed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ArchiveError(Exception):
+    """Why an archive is not whole. ``bounded``: it may be, but reading it to the end is unwise."""
+
+    def __init__(self, message: str, *, bounded: bool = False) -> None:
+        super().__init__(message)
+        self.bounded = bounded
+
+
+class Source:
+    """The bytes that ``pieces`` (none of them empty) give; ``position`` is how many were taken."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self.position = 0
+        self._buffer = b""
+        self._at = 0
+        self._pieces = pieces
+
+    def take(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end."""
+        end = self._at + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._at : end]
+            self._at = end
+            self.position += size
+            return data
+        return b"".join(self.pieces(size))
+
+    def skip(self, size: int) -> int:
+        """Pass over ``size`` bytes; returns how many there were."""
+        end = self._at + size
+        if end <= len(self._buffer):
+            self._at = end
+            self.position += size
+            return size
+        return sum(map(len, self.pieces(size)))
+
+    def pieces(self, size: int | None = None) -> Iterator[bytes]:
+        """The next ``size`` bytes (None: all the rest) in pieces of at most 1 MiB."""
+        while size is None or size > 0:
+            if self._at == len(self._buffer):
+                self._buffer, self._at = next(self._pieces, b""), 0
+                if not self._buffer:
+                    return
+            wanted = len(self._buffer) if size is None else self._at + size
+            piece = self._buffer[self._at : wanted]
+            self._at += len(piece)
+            self.position += len(piece)
+            if size is not None:
+                size -= len(piece)
+            yield piece
+
+
+def plain(file: BinaryIO) -> Source:
+    """The bytes of a file as they are."""
+    return Source(iter(lambda: file.read(1 << 20), b""))
