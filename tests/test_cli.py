@@ -421,11 +421,11 @@ def test_a_plan_is_printed_and_nothing_is_run(run: Run, recipe: Path) -> None:
 
 
 def test_a_plan_that_cannot_be_built_yet_is_told_so(run: Run, recipe: Path) -> None:
-    recipe.write_text('target = "container"\n')
+    recipe.write_text('kernel = {file = "vmlinuz"}\n')
     code, _, err = run("plan", recipe)
     assert code == 2
-    assert "target = 'container'" in err
-    assert "this version cannot build it yet; it builds: vm, image" in err
+    assert "kernel.file = 'vmlinuz'" in err
+    assert "this version cannot build it yet; it builds: the distribution's package" in err
 
 
 def test_a_build_that_cannot_write_its_archive_stops_before_it_begins(

@@ -483,7 +483,7 @@ def _container_contradictions(recipe: Recipe) -> list[Problem]:
     container, kind = recipe.container, recipe.source.kind
     found = []
     if kind == "distro" and not container.entrypoint:
-        said = "what Zero-OS starts in it, an absolute path such as /usr/sbin/nginx"
+        said = "it has to be said what Zero-OS starts: an absolute path, such as /usr/sbin/nginx"
         found.append(Problem("container.entrypoint", None, said))
     if kind == "binary" and container.entrypoint.startswith(_MOUNTED):
         said = "a place that nothing is mounted over: not below /dev, /proc, /run, /sys or /tmp"

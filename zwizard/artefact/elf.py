@@ -95,7 +95,8 @@ def _libraries(file: BinaryIO, segments: list[_Segment], order: str) -> Iterator
     home = next((s for s in loaded if s.address <= strings < s.address + s.size), None)
     if home is None:
         return
-    for tag, value in [entry for entry in entries if entry[0] == _NEEDED][:_MOST]:
+    names = [value for tag, value in entries if tag == _NEEDED][:_MOST]
+    for value in names:
         if name := _text(file, home.offset + strings - home.address + value, _PATH):
             yield name
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zwizard import paths
-from zwizard.engine import journal
+from zwizard.engine import intake, journal
 from zwizard.engine.layers import discard
 from zwizard.errors import UsageError
 from zwizard.recipe import Recipe, Source
@@ -69,6 +69,13 @@ class Build:
         """Where the archive goes."""
         recipe = self.recipe()
         return Path(recipe.output.directory) / f"{recipe.name}.tar.gz"
+
+    def note(self) -> Path | None:
+        """What to know for a deployment, beside the archive; None if there is nothing."""
+        recipe = self.recipe()
+        if recipe.target != "container":
+            return None
+        return Path(recipe.output.directory) / f"{recipe.name}.deploy.md"
 
     def running(self) -> bool:
         """Whether a runner is at work on it."""
@@ -172,6 +179,8 @@ def _settled(source: Source, base: Path) -> Source:
     file = place(source.location, base)
     if not file.exists():
         raise UsageError(f"{file} does not exist", "source.location names a file or a URL.")
+    if wrong := intake.look(source.kind, file).wrong:
+        raise UsageError(f"{file} cannot be taken: {wrong}", "Name another: source.location.")
     if source.sha256 or not file.is_file():
         return replace(source, location=str(file))
     try:

@@ -177,7 +177,13 @@ class Narrator:
             case "build-cancelled":
                 return ["✗ stopped; what is finished is kept"]
             case "build-finished":
-                return [_verdict(event), f"  {event['archive']}", f"  sha256 {event['sha256']}"]
+                note = event.get("note")
+                return [
+                    _verdict(event),
+                    f"  {event['archive']}",
+                    f"  sha256 {event['sha256']}",
+                    *([f"  how to deploy it: {note}"] if note else []),
+                ]
             case _:
                 return []
 

@@ -49,6 +49,8 @@ def what(recipe: Recipe | None) -> str:
     if recipe is None:
         return "a recipe of another version"
     source = recipe.source
+    if source.kind != "distro":
+        return f"{recipe.target} · {source.kind} {Path(source.location).name}"
     return f"{recipe.target} · {source.distro.title()} {source.suite}"
 
 
@@ -109,6 +111,8 @@ def one(build: Build, *, as_json: bool) -> str:
         lines += ["", f"archive  {told.archive}", f"sha256   {told.sha256}"]
         if proof := proofs.proof_of(told.sha256):
             lines.append(f"proof    {proofs.told(proof, time.time())}")
+        if recipe and (note := build.note()):
+            lines.append(f"deploy   {note}")
     lines += ["", f"build    {build.directory}"]
     return sanitise("\n".join(lines)) + "\n"
 

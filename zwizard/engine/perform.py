@@ -32,8 +32,12 @@ from zwizard.plan.actions import (
     Convert,
     Disk,
     Host,
+    Import,
+    Kernels,
     Link,
+    Oci,
     Pack,
+    Program,
     Remove,
     TrustKeys,
     Write,
@@ -46,6 +50,9 @@ _TO_GZIP = f'to_gzip() {{ {shlex.quote(sys.executable)} -m zwizard.engine.gzip "
 _MAKE_ROOT = f"""make_root() {{
 	format_root "${{@:1:6}}"
 	{shlex.quote(sys.executable)} -m zwizard.engine.ext4 "$ROOT" "$1" "$2" "$6" "$7"
+}}"""
+_UNPACK = f"""unpack() {{
+	{shlex.quote(sys.executable)} -m zwizard.engine.unpack "$1" "$ROOT" "${{2:-}}"
 }}"""
 _NOTHING: Mapping[str, str] = {}
 
@@ -112,12 +119,18 @@ class Workshop:
                 self._run(tuple(map(self._place, argv)), action.shell())
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
+            case Kernels():
+                with self._parent("/boot/vmlinuz"):  # which is no link to somewhere else
+                    self._run(tuple(map(self._place, action.argv)), action.shell())
+            case Import():
+                functions = f"{render.functions(action)}\n{_UNPACK}"
+                self._run_bash(f"{functions}\n{action.shell()}", action)
             case Pack():
                 self._run_bash(f"{_TO_GZIP}\n{action.shell()}", action)
             case Disk():
                 functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
                 self._run_bash(f"{functions}\n{action.shell()}", action)
-            case Convert() | TrustKeys():
+            case Convert() | TrustKeys() | Program() | Oci():
                 self._run_bash(f"{render.functions(action)}\n{action.shell()}", action)
             case Write(path, text, mode):
                 self._write(path, text, mode)

@@ -25,6 +25,7 @@ from zwizard.engine.meter import Meter
 from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.errors import ZwizardError, describe_os_error
+from zwizard.plan import container
 from zwizard.plan.actions import Chroot
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import parse_size
@@ -153,6 +154,9 @@ class Worker:
         made = self.store.archive(fingerprint)
         if not (archive.exists() and archive.samefile(made)):
             _place(made, archive)
+        note = self.build.note()
+        if note:
+            paths.write_atomically(note, self.plan.note)
         with ThreadPoolExecutor(1) as beside:
             sealed = beside.submit(_seal, made)  # on one core, while it is checked on the other
             report = self._report(archive, fingerprint)
@@ -166,6 +170,7 @@ class Worker:
             bytes=archive.stat().st_size,
             ready=report["ready"],
             blocks=_blocking(report),
+            note=str(note or ""),
         )
 
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
@@ -175,7 +180,7 @@ class Worker:
             "mode": recipe.target,
             "waive": recipe.checklist.waive,
             "disk_size": parse_size(recipe.checklist.disk_size),
-            "entrypoint": recipe.container.entrypoint if recipe.target == "container" else None,
+            "entrypoint": container.entrypoint(recipe),
         }
         basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
         try:

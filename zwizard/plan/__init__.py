@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import cloud, disk, grub, kernel, pack, sources, system
+from zwizard.plan import cloud, container, disk, grub, kernel, pack, sources, system
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import Problem, Recipe, RecipeError
 
@@ -33,7 +33,8 @@ def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("SOURCE_DATE_EPOCH", str(epoch)),
     )
-    return Plan(recipe.name, recipe.target, environment, steps)
+    note = container.note(recipe) if recipe.target == "container" else ""
+    return Plan(recipe.name, recipe.target, environment, steps, note)
 
 
 def _cloud_to_image(recipe: Recipe) -> Plan:
@@ -78,10 +79,32 @@ def _distro_to_image(recipe: Recipe) -> Plan:
     return _plan(recipe, suite.epoch, *tree, *last)
 
 
+def _binary_to_container(recipe: Recipe) -> Plan:
+    """The document's "A container can be a single binary"."""
+    return _plan(recipe, 0, container.program(recipe), pack.pack(recipe, 0))
+
+
+def _distro_to_container(recipe: Recipe) -> Plan:
+    """The document's "or a complete filesystem": without kernel, init and cloud-init."""
+    distro, suite = _known(recipe)
+    return _plan(
+        recipe,
+        suite.epoch,
+        sources.bootstrap(recipe, distro, suite),
+        *sources.more_packages(container.with_what_it_needs(recipe, distro), distro),
+        container.settings(recipe, distro),
+        *system.commands(recipe, distro),
+        system.clean(distro, cloud_init=False),
+        pack.pack(recipe, suite.epoch),
+    )
+
+
 # What each source becomes.
 _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("distro", "vm"): _distro_to_vm,
     ("distro", "image"): _distro_to_image,
+    ("distro", "container"): _distro_to_container,
+    ("binary", "container"): _binary_to_container,
     ("cloud-image", "image"): _cloud_to_image,
 }
 

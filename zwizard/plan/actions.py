@@ -165,6 +165,45 @@ class Convert:
 
 
 @dataclass(frozen=True)
+class Import:
+    """Unpack the root file system at ``location``: a directory or tar archive, a path or URL.
+
+    ``sha256``: what the file must have, if it is known; of a directory, what ``tree_sum`` says of
+    it. ``distro``: which one it must be by its os-release, ``other`` for any. ``init``: whether
+    there has to be one.
+    """
+
+    location: str
+    sha256: str
+    distro: str
+    init: bool
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/import.sh defines."""
+        init = "yes" if self.init else ""
+        return _line(("import_root", self.location, self.sha256, self.distro, init))
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Unpack the kernels in /boot to ELF and link the newest, by this machine's own tools.
+
+    ``script`` does it in the directory that ``ZOS_BOOT`` names.
+    """
+
+    script: str
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command."""
+        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", self.script)
+
+    def shell(self) -> str:
+        """Some lines of bash; a /boot that is a link might be this machine's."""
+        return f'[ -d "$ROOT"/boot ] && [ ! -L "$ROOT"/boot ] && {_line(self.argv)}'
+
+
+@dataclass(frozen=True)
 class TrustKeys:
     """Have the keys of an archive in ``$DOWNLOADS/file``, proved by their ``fingerprints``.
 
@@ -183,13 +222,62 @@ class TrustKeys:
         return _line(("trust_keys", *where, *self.fingerprints))
 
 
-Action = Host | Chroot | Write | Append | Link | Remove | Pack | Disk | Convert | TrustKeys
+@dataclass(frozen=True)
+class Program:
+    """Put the one static program at ``location`` (a path or URL) to ``path`` in the tree.
+
+    ``sha256``: what the file must have, if it is known.
+    """
+
+    location: str
+    sha256: str
+    path: str
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/container.sh defines."""
+        return _line(("take_program", self.location, self.sha256, self.path))
+
+
+@dataclass(frozen=True)
+class Oci:
+    """Lay out the OCI image, or what ``docker save`` wrote, at ``location``: its root file system.
+
+    ``sha256``: what the file must have, if it is known.
+    """
+
+    location: str
+    sha256: str
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/oci.sh defines."""
+        return _line(("import_oci", self.location, self.sha256))
+
+
+Action = (
+    Host
+    | Chroot
+    | Write
+    | Append
+    | Link
+    | Remove
+    | Pack
+    | Disk
+    | Convert
+    | Import
+    | Kernels
+    | TrustKeys
+    | Program
+    | Oci
+)
 
 
 _FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
     Disk: ("disk.sh",),
     Convert: ("fetch.sh", "cloud.sh"),
+    Import: ("fetch.sh", "import.sh"),
     TrustKeys: ("keys.sh",),
+    Program: ("fetch.sh", "container.sh"),
+    Oci: ("fetch.sh", "oci.sh"),
 }
 
 

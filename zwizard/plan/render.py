@@ -23,7 +23,8 @@ def script(plan: Plan) -> str:
     actions = [action for step in plan.steps for action in step.actions]
     head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions).rstrip())
     steps = "\n\n".join(_step(number, step) for number, step in enumerate(plan.steps, 1))
-    return f'{head}\n{steps}\n\necho "made $OUT"\n'
+    note = _note(plan.note) if plan.note else ""
+    return f'{head}\n{steps}\n\n{note}echo "made $OUT"\n'
 
 
 def text(plan: Plan) -> str:
@@ -59,6 +60,11 @@ def data(plan: Plan) -> dict[str, object]:
             for step, fingerprint in zip(plan.steps, plan.fingerprints(), strict=True)
         ],
     }
+
+
+def _note(text: str) -> str:
+    """Write the deployment note beside the archive."""
+    return f'printf %s {shlex.quote(text)} >"${{OUT%.tar.gz}}.deploy.md"\n'
 
 
 def _step(number: int, step: Step) -> str:

@@ -14,7 +14,11 @@ from zwizard.plan.actions import (
     Convert,
     Disk,
     Host,
+    Import,
+    Kernels,
+    Oci,
     Pack,
+    Program,
     TrustKeys,
     canonical,
     functions,
@@ -60,12 +64,15 @@ class Plan:
     """The steps that lead from nothing to the archive of one recipe.
 
     ``environment`` is what every command runs with, beside PATH and the proxies of the user.
+    ``note`` is what to know for a deployment and the archive does not carry: Markdown, to be kept
+    beside it; "" where cloud-init asks for nothing.
     """
 
     name: str
     target: str
     environment: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
+    note: str = ""
 
     @property
     def archive(self) -> str:
@@ -97,6 +104,15 @@ class Plan:
                         found.update(("curl", "dpkg-deb", "gpg", "xz"))
                     case Convert(location):
                         found.add("qemu-img")
+                        found.update(["curl"] if "://" in location else [])
+                    case Import(location):
+                        found.update(["tar", "curl"] if "://" in location else ["tar"])
+                    case Kernels():
+                        found.update(("lz4", "xz", "zstd"))
+                    case Program(location):
+                        found.update(["curl"] if "://" in location else [])
+                    case Oci(location):
+                        found.update(("skopeo", "umoci"))
                         found.update(["curl"] if "://" in location else [])
                     case _:
                         pass

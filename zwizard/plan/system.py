@@ -23,7 +23,7 @@ system_info:
     renderers: [netplan, networkd, eni]
 """
 
-_HOSTS = """\
+HOSTS = """\
 127.0.0.1 localhost
 ::1 localhost ip6-localhost ip6-loopback
 """
@@ -49,9 +49,9 @@ def system(recipe: Recipe, distro: Distro) -> Step:
         Write(_CLOUD_CONFIG, _CLOUD.format(locale=wanted.locale)),
         _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
-        Write("/etc/hosts", _HOSTS),
-        *_timezone(wanted.timezone, family.of(distro)),
-        *_locale(wanted.locale, family.of(distro)),
+        Write("/etc/hosts", HOSTS),
+        *timezone(wanted.timezone, family.of(distro)),
+        *localise(wanted.locale, family.of(distro)),
     ]
     if image:
         actions.append(Chroot(("passwd", "-d", "root")))
@@ -71,7 +71,8 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     )
 
 
-def _timezone(zone: str, of: Family) -> tuple[Action, ...]:
+def timezone(zone: str, of: Family) -> tuple[Action, ...]:
+    """Have the time of ``zone``; it has to be known in the tree."""
     file = f"/usr/share/zoneinfo/{zone}"
     return (
         Chroot(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
@@ -80,7 +81,8 @@ def _timezone(zone: str, of: Family) -> tuple[Action, ...]:
     )
 
 
-def _locale(locale: str, of: Family) -> tuple[Action, ...]:
+def localise(locale: str, of: Family) -> tuple[Action, ...]:
+    """Have ``locale``, made if it is not there from the beginning."""
     if locale.partition(".")[0] in {"C", "POSIX"}:
         return (of.language(locale),)
     line = f"{locale} {charset(locale)}"
@@ -123,19 +125,19 @@ def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
     )
 
 
-def clean(distro: Distro) -> Step:
+def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
     """Everything that belongs to the build or to one machine, not to the image."""
     return Step(
         "clean",
         "Clean up caches, keys and identities",
         (
             '"clean up cache"',
-            '"to make sure we have clean setup: cloud-init clean"',
+            *(('"to make sure we have clean setup: cloud-init clean"',) if cloud_init else ()),
             '"sudo rm -rf ubuntu:jammy/dev/*"',
             "SSH host keys and machine ids are made anew by each machine; logs are this build's.",
         ),
         (
-            Chroot(("cloud-init", "clean", "--logs")),
+            *((Chroot(("cloud-init", "clean", "--logs")),) if cloud_init else ()),
             *family.of(distro).clean(),
             Remove(
                 (
@@ -152,5 +154,5 @@ def clean(distro: Distro) -> Step:
             Write("/etc/machine-id", ""),
         ),
         size=1 * _MIB,
-        document="cloud-init clean\napt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
+        document="cloud-init clean\n" * cloud_init + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
     )

@@ -1,0 +1,80 @@
+"""What a recipe takes from a file: looked at before anything runs, and told in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from zwizard.artefact.content import HEAD, what
+from zwizard.artefact.elf import Elf, read_elf
+from zwizard.text import one_line, size
+
+_STATIC = (
+    "Link it statically (gcc -static, CGO_ENABLED=0 go build, a musl target of Rust), or take a"
+    " distribution that has what it needs"
+)
+_FEW = 4  # libraries that are named
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do."""
+
+    said: str = ""
+    wrong: str = ""
+
+
+def look(kind: str, file: Path) -> Look:
+    """What ``file`` is to a source of this ``kind``; nothing of a kind that is not looked at."""
+    if kind not in _LOOKS:
+        return Look()
+    try:
+        found = file.stat()
+    except OSError as error:
+        return Look(wrong=one_line(f"{file}: {error.strerror}"))
+    return _look(kind, file, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=64)  # it is asked for at every key that is pressed
+def _look(kind: str, file: Path, _mtime: int, _size: int) -> Look:
+    try:
+        return _LOOKS[kind](file)
+    except OSError as error:
+        return Look(wrong=one_line(f"{file}: {error.strerror or error}"))
+
+
+def _binary(file: Path) -> Look:
+    if file.is_dir():
+        return Look(wrong="a directory; a binary is one file")
+    with file.open("rb") as opened:
+        head = opened.read(HEAD)
+        elf = read_elf(opened)
+    if elf is None:
+        return Look(wrong=_no_elf(head))
+    if not elf.x86_64:
+        return Look(wrong=f"it is {elf.words}; the nodes are x86-64. Build it for linux/amd64")
+    if not elf.runs:
+        return Look(wrong="it is a part of a program (an object file), not one that runs")
+    if elf.loader or elf.libraries:
+        return Look(wrong=f"it is not static: {_needs(elf)}. {_STATIC}")
+    return Look(f"a static program for x86-64, {size(file.stat().st_size)}")
+
+
+def _no_elf(head: bytes) -> str:
+    if head.startswith(b"#!"):
+        interpreter = one_line(head[2:256].split(b"\n")[0].decode("utf-8", "replace").strip())
+        return f"it is a script, which needs {interpreter}: take a distribution that has that"
+    if head.startswith(b"MZ"):
+        return "it is an EFI or Windows program; Zero-OS runs Linux. Build it for linux/amd64"
+    return f"it is {what(head)}, and no program"
+
+
+def _needs(elf: Elf) -> str:
+    """The loader and the libraries without which it does not start."""
+    more = len(elf.libraries) - _FEW
+    names = [*filter(None, [elf.loader]), *elf.libraries[:_FEW]]
+    return one_line(f"it needs {', '.join(names)}{f' and {more} more' if more > 0 else ''}")
+
+
+_LOOKS = {"binary": _binary}

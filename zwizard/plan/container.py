@@ -1,0 +1,154 @@
+"""Containers: the tree of one program, and the note that says how to deploy what was built."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from zwizard.distros.distro import Distro
+from zwizard.plan import family, system
+from zwizard.plan.actions import ROOT, Action, Host, Program, Remove, Write
+from zwizard.plan.step import Step
+from zwizard.recipe import BINARY, Recipe
+
+_MIB = 2**20
+START = "/zos-start"  # where the script goes that starts an OCI image's program
+
+# What Zero-OS mounts over, and where its init writes: resolv.conf, hosts and root's keys.
+_DIRECTORIES = ("dev", "etc", "proc", "root", "run", "sys")
+
+
+def command(recipe: Recipe) -> tuple[str, ...]:
+    """What the deployment starts: the program and its arguments."""
+    container = recipe.container
+    if container.start:
+        return (START, *container.args)
+    usual = BINARY if recipe.source.kind == "binary" else "/sbin/init"
+    return (container.entrypoint or usual, *container.args)
+
+
+def entrypoint(recipe: Recipe) -> str | None:
+    """The same as the one line that a deployment takes; None for a VM, which needs none."""
+    return shlex.join(command(recipe)) if recipe.target == "container" else None
+
+
+def environment(recipe: Recipe) -> dict[str, str]:
+    """What the deployment sets; a locale of its own is nothing until LANG names it."""
+    language = {"LANG": recipe.system.locale} if _is_made(recipe) else {}
+    return language | recipe.container.env
+
+
+def program(recipe: Recipe) -> Step:
+    """One static program, and the directories that Zero-OS expects around it."""
+    source, (path, *_) = recipe.source, command(recipe)
+    return Step(
+        "program",
+        f"Put the program to {path}",
+        (
+            '"A container can be a single binary, or a complete filesystem. In general, the first'
+            ' should be preferred"',
+            "Alone in its tree it finds no loader and no library, so that it has to be static.",
+        ),
+        (
+            Host(("install", "-d", *(f"{ROOT}/{name}" for name in _DIRECTORIES))),
+            Host(("install", "-d", "--mode=1777", f"{ROOT}/tmp")),  # noqa: S108 - the image's
+            Program(source.location, source.sha256, path),
+        ),
+        answers=("source.location", "source.sha256", "container.entrypoint"),
+        network="://" in source.location,
+        size=20 * _MIB,
+    )
+
+
+def with_what_it_needs(recipe: Recipe, distro: Distro) -> Recipe:
+    """``recipe`` with the packages that its time zone and locale are made of."""
+    if distro.family != "apt":
+        return recipe  # there the base has them
+    needed = (
+        *(("tzdata",) if recipe.system.timezone != "UTC" else ()),
+        *(("locales",) if _is_made(recipe) else ()),
+    )
+    names = tuple(dict.fromkeys((*needed, *recipe.source.packages)))
+    return replace(recipe, source=replace(recipe.source, packages=names))
+
+
+def _is_made(recipe: Recipe) -> bool:
+    """Whether its locale is one that has to be made."""
+    return recipe.system.locale.partition(".")[0] not in {"C", "POSIX"}
+
+
+def settings(recipe: Recipe, distro: Distro) -> Step:
+    """Time zone and locale, where they are not what there is anyway; names of no machine."""
+    wanted, of = recipe.system, family.of(distro)
+    actions: tuple[Action, ...] = (
+        Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
+        Remove(("/etc/hostname",)),
+        Write("/etc/hosts", system.HOSTS),
+        *(system.timezone(wanted.timezone, of) if wanted.timezone != "UTC" else ()),
+        *(system.localise(wanted.locale, of) if _is_made(recipe) else ()),
+    )
+    return Step(
+        "settings",
+        "Set name resolution, time zone and locale",
+        (
+            '"For containers, the network setup will be created for you"',
+            "Zero-OS writes resolv.conf and hosts when it starts the container; a link in their"
+            " place would lead it astray.",
+        ),
+        actions,
+        answers=("system.timezone", "system.locale"),
+        size=4 * _MIB,
+    )
+
+
+def note(recipe: Recipe) -> str:
+    """How to deploy the archive, in Markdown: what the flist does not carry."""
+    container = recipe.container
+    rows = [
+        ("Flist", f"the address that the hub shows for `{recipe.name}.flist`"),
+        ("Entrypoint", _code(entrypoint(recipe) or "")),
+        ("Memory", "at least 250 MiB"),
+        *(("Environment", _variable(name, value)) for name, value in environment(recipe).items()),
+        *(("Disk", f"mounted at {_code(path)}") for path in container.mounts),
+    ]
+    table = "".join(f"| {name} | {said} |\n" for name, said in rows)
+    return _NOTE.format(name=recipe.name, table=table, start=_start(container.start))
+
+
+def _variable(name: str, value: str) -> str:
+    if not value:
+        return f"{_code(name)}: its value is in no recipe; type it into the deployment"
+    return _code(f"{name}={value}")
+
+
+def _start(script: str) -> str:
+    if not script:
+        return ""
+    quoted = "".join(f"    {line}\n" for line in script.splitlines())
+    return f"\n`{START}` starts what the image itself would, as the image says:\n\n{quoted}"
+
+
+def _code(text: str) -> str:
+    """``text`` as code in a table of Markdown."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}".replace("|", "\\|")
+
+
+_NOTE = """\
+# Deploying {name}
+
+The hub makes `{name}.flist` of `{name}.tar.gz`. A flist is only the files: what is started, and
+with what, each deployment says.
+
+| In the deployment | |
+|---|---|
+{table}
+- The entrypoint is one line with its arguments, quoted as in a shell. Zero-OS starts it as root,
+  in `/`, when the network and the disks are there.
+- A container lives as long as its entrypoint: when that ends, with whatever status, the machine
+  ends too. Zero-OS starts it again, and gives it up after four times in two minutes.
+- Its kernel is Zero-OS's own. Modules cannot be loaded.
+- What it prints goes to the machine's console, which is not shown anywhere: keep what matters.
+{start}
+`zwizard boot {name}.tar.gz` starts it here as Zero-OS would.
+"""

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# A container of one program, which has to be all that it needs.
+
+take_program() { # LOCATION SHA256 PATH (absolute, in the tree)
+	local file
+	at_hand "$1" "$2"
+	is_static "$file" || fail "$1 is not a static program for x86-64, which is all that can run alone"
+	install -D --mode 755 "$file" "${ROOT:?}$3"
+}
+
+# A 64-bit, little-endian ELF for x86-64 (62), and in its table of segments none (3) that names a
+# loader: System V ABI, "ELF Header" and "Program Header".
+is_static() { # FILE
+	local start size count
+	[ "$(od -An -tx1 -N6 "$1" | tr -d ' ')" = 7f454c460201 ] && [ "$(number 18 2 "$1")" = 62 ] || return
+	start=$(number 32 8 "$1") size=$(number 54 2 "$1") count=$(number 56 2 "$1")
+	[ "${count:-0}" -gt 0 ] || return
+	for ((; count > 0; count--, start += size)); do
+		[ "$(number "$start" 4 "$1")" != 3 ] || return
+	done
+}
+
+number() { # OFFSET BYTES FILE: little-endian, as this machine is
+	od -An "-tu$2" "-j$1" "-N$2" "$3" | tr -d ' '
+}
