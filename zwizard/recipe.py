@@ -174,6 +174,7 @@ _PROGRAM = _matching(
 )
 _MOUNT = _matching(_PATH, "an absolute path inside the image, such as /data, and not / itself")
 _SUITE = _matching(r"[a-z][a-z0-9.-]*", "a suite's name, such as bookworm")
+_FINGERPRINT = _matching(r"[0-9A-F]{40}", "a key's fingerprint: 40 hexadecimal digits, upper case")
 _SHA256 = _matching(r"[0-9a-fA-F]{64}", "a SHA-256 sum: 64 hexadecimal digits")
 _SLUG = _matching(r"[a-z][a-z0-9-]*", "a rule's name, such as setuid-files")
 
@@ -195,6 +196,7 @@ class Source:
     distro: str = _key("debian", _one_of("debian", "ubuntu", "arch"))
     suite: str = _key("bookworm", _optional(_SUITE))
     mirror: str = _key("", _mirror)
+    keys: tuple[str, ...] = _key((), _each(_FINGERPRINT))
     packages: tuple[str, ...] = _key((), _each(_PACKAGE))
     bootstrap: str = _key("auto", _one_of("auto", "debootstrap", "mmdebstrap", "pacstrap"))
     variant: str = _key("standard", _one_of("standard", "minimal"))
@@ -298,7 +300,7 @@ class Recipe:
     def from_dict(cls, data: Mapping[str, Any], where: str = "the recipe") -> Recipe:
         """The recipe of nested mappings shaped like the TOML file; absent keys have defaults."""
         problems: list[Problem] = []
-        recipe = cast("Recipe", _read(cls, data, "", problems))
+        recipe = cast("Recipe", _read(cls, _with_suite(data), "", problems))
         problems += _contradictions(recipe) if not problems else ()
         if problems:
             raise RecipeError(tuple(problems), where)
@@ -337,6 +339,15 @@ class Recipe:
         import tomli_w
 
         return tomli_w.dumps(self.to_dict(), multiline_strings=False)
+
+
+def _with_suite(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``data`` with the suite of its distribution, where it names none."""
+    source = data.get("source")
+    if not isinstance(source, Mapping) or "suite" in source:
+        return data
+    distro = distros.KNOWN.get(str(source.get("distro", "")))
+    return {**data, "source": {**source, "suite": distro.suites[0].name}} if distro else data
 
 
 def check_value(key: str, value: object) -> Problem | None:
@@ -504,7 +515,14 @@ def _distro_contradictions(source: Source) -> list[Problem]:
     distro = distros.KNOWN.get(source.distro)
     if distro and not distro.suite(source.suite):
         said = _one_of(*(suite.name for suite in distro.suites))(source.suite)
+        said = "no suites: leave it empty" if distro.suite("") else said
         found.append(Problem("source.suite", source.suite, f"{distro.title} has {said}"))
+    if source.distro == "arch" and not source.mirror:
+        said = "one of those at archlinux.org/mirrors: Arch Linux has no one for all"
+        found.append(Problem("source.mirror", None, said))
+    if source.keys and source.distro != "arch":
+        said = "only for source.distro = arch: the keys that vouch for a mirror's packagers"
+        found.append(Problem("source.keys", source.keys, said))
     if source.location:
         said = f"only for source.kind = {', '.join(_FILES)}"
         found.append(Problem("source.location", source.location, said))
@@ -532,6 +550,8 @@ def applies(key: str, target: str, kind: str) -> bool:
     section, _, name = key.rpartition(".")
     if section == "source" and name in {"location", "sha256"}:
         return kind in _FILES
+    if key == "source.keys":
+        return kind == "distro"
     if key == "system.services" and target == "container":
         return False
     return section in {"", "source"} or section in _tables(target, kind)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from zwizard.distros.arch import ARCH
 from zwizard.distros.debian import DEBIAN
 from zwizard.distros.distro import Distro
 from zwizard.distros.ubuntu import UBUNTU
 
-KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU)}
+KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU, ARCH)}

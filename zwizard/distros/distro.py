@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One release of a distribution.
+    """One release of a distribution; ``name`` is "" where a distribution has no releases.
 
     ``epoch`` (seconds since 1970) is the release's own date: it caps the time stamps of what is
     built, so that the same recipe gives the same bytes. ``image_packages`` is what an image.raw of
@@ -31,7 +32,10 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys that sign a distribution's archive: a file, the package with it, fingerprints."""
+    """The keys that a distribution's archive is trusted by: a package has them in a file.
+
+    Anybody can offer a package: ``fingerprints`` are what the keys are known by.
+    """
 
     file: str
     package: str
@@ -42,15 +46,16 @@ class Keyring:
 class Distro:
     """A distribution: its suites (newest last), its kernels (default first) and its packages.
 
-    ``family`` is the package manager by which its trees are filled: apt or pacman.
-    ``vm_packages`` is what a VM of its own kernel needs beside the kernel: configuration by
-    cloud-init, a network, a login, name resolution. ``minimal_packages`` is what the ``minimal``
-    variant lacks of it and ``standard`` brings along. ``image_packages`` is what an image.raw
-    needs instead of ``vm_packages``, ``image_services`` what is enabled in it, and ``esp_mount``
-    where its EFI system partition is mounted if nothing else is said. ``mirror`` is its archive,
-    "" where the bootstrap tools know it by themselves; ``units`` which services well-known
-    packages bring ("": the base itself). ``components`` of the archive are named if there are more
-    than the first; ``keyring`` if another distribution's machines may lack it.
+    ``family`` is the package manager that fills its trees. ``vm_packages`` is what a VM of its
+    own kernel needs beside the kernel: configuration by cloud-init, a network, a login, name
+    resolution. ``minimal_packages`` is what the ``minimal`` variant lacks of it and ``standard``
+    brings along, ``standard_packages`` what only ``standard`` is given. ``image_packages`` is what
+    an image.raw needs instead of ``vm_packages``. ``vm_services`` and ``image_services`` are what
+    has to be enabled, and ``esp_mount`` is where an image's EFI system partition is mounted if
+    nothing else is said. ``mirror`` is its archive, "" where the bootstrap tools know it by
+    themselves, or the user has to; ``units`` which services well-known packages bring ("": the
+    base itself). ``components`` of the archive are named if there are more than the first;
+    ``keyring`` if this machine may lack it.
     """
 
     name: str
@@ -63,7 +68,9 @@ class Distro:
     image_packages: tuple[str, ...]
     image_services: tuple[str, ...]
     esp_mount: str
-    family: str = "apt"
+    family: Literal["apt", "pacman"] = "apt"
+    vm_services: tuple[str, ...] = ()
+    standard_packages: tuple[str, ...] = ()
     mirror: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     components: tuple[str, ...] = ()

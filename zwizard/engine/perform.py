@@ -40,6 +40,7 @@ from zwizard.plan.actions import (
     Program,
     Remove,
     TrustKeys,
+    TrustPackagers,
     Write,
 )
 
@@ -130,7 +131,7 @@ class Workshop:
             case Disk():
                 functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
                 self._run_bash(f"{functions}\n{action.shell()}", action)
-            case Convert() | TrustKeys() | Program() | Oci():
+            case Convert() | TrustKeys() | TrustPackagers() | Program() | Oci():
                 self._run_bash(f"{render.functions(action)}\n{action.shell()}", action)
             case Write(path, text, mode):
                 self._write(path, text, mode)

@@ -24,7 +24,7 @@ from zwizard.engine.layers import Store, discard
 from zwizard.engine.sandbox import Privilege, Tree, privilege, tree
 from zwizard.errors import UsageError, ZwizardError
 from zwizard.plan import render
-from zwizard.plan.actions import Append, Chroot, Link, Remove, Write
+from zwizard.plan.actions import Append, Link, Remove, Write
 from zwizard.plan.step import Plan, Step
 from zwizard.text import sanitise
 
@@ -140,8 +140,7 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)
             shop = perform.Workshop(place, work / "archive", environment, log, lambda: False)
-            chrooted = any(isinstance(action, Chroot) for action in step.actions)
-            if chrooted or _shell_in(place.root):
+            if step.enters or _shell_in(place.root):
                 shop.enter(network=step.network)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
                 shop.perform(action)

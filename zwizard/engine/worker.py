@@ -26,7 +26,6 @@ from zwizard.engine.preflight import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.errors import ZwizardError, describe_os_error
 from zwizard.plan import container
-from zwizard.plan.actions import Chroot
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import parse_size
 
@@ -113,7 +112,7 @@ class Worker:
                 meter.look,
                 self.store.directory / DOWNLOADS,
             )
-            if any(isinstance(action, Chroot) for action in step.actions):
+            if step.enters:
                 shop.enter(network=step.network)
             for action in step.actions:
                 if self.build.cancel_request.exists():

@@ -223,6 +223,24 @@ class TrustKeys:
 
 
 @dataclass(frozen=True)
+class TrustPackagers:
+    """Have a keyring for pacman in ``$DOWNLOADS/name``: what ``package`` at ``mirror`` offers.
+
+    Those packagers are trusted in it whom the master keys with these ``fingerprints`` vouch for.
+    """
+
+    name: str
+    package: str
+    mirror: str
+    fingerprints: tuple[str, ...]
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/packagers.sh defines."""
+        where = (self.name, self.package, self.mirror)
+        return _line(("trust_packagers", *where, *self.fingerprints))
+
+
+@dataclass(frozen=True)
 class Program:
     """Put the one static program at ``location`` (a path or URL) to ``path`` in the tree.
 
@@ -266,6 +284,7 @@ Action = (
     | Import
     | Kernels
     | TrustKeys
+    | TrustPackagers
     | Program
     | Oci
 )
@@ -276,6 +295,7 @@ _FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
     Convert: ("fetch.sh", "cloud.sh"),
     Import: ("fetch.sh", "import.sh"),
     TrustKeys: ("keys.sh",),
+    TrustPackagers: ("fetch.sh", "packagers.sh"),
     Program: ("fetch.sh", "container.sh"),
     Oci: ("fetch.sh", "oci.sh"),
 }

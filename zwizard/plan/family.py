@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import apt
+from zwizard.plan import apt, pacman
 from zwizard.plan.actions import Action
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
@@ -44,7 +44,7 @@ class Family(Protocol):
         """Remove what the package manager has kept of the build."""
 
 
-_FAMILIES: dict[str, Family] = {"apt": apt}
+_FAMILIES: dict[str, Family] = {"apt": apt, "pacman": pacman}
 
 
 def of(distro: Distro) -> Family:

@@ -15,7 +15,7 @@ _DEFAULTS = """\
 # Written by zwizard. After a change: grub-mkconfig -o /boot/grub/grub.cfg
 GRUB_DEFAULT=0
 GRUB_TIMEOUT={timeout}
-GRUB_DISTRIBUTOR={distributor}
+GRUB_DISTRIBUTOR="{distributor}"
 GRUB_CMDLINE_LINUX_DEFAULT="{cmdline}"
 GRUB_CMDLINE_LINUX=""
 GRUB_TERMINAL=console

@@ -6,7 +6,7 @@ import shlex
 from importlib import resources
 from textwrap import indent
 
-from zwizard.plan.actions import Action, Chroot, canonical
+from zwizard.plan.actions import Action, canonical
 from zwizard.plan.actions import functions as called
 from zwizard.plan.step import Plan, Step
 
@@ -70,9 +70,8 @@ def _note(text: str) -> str:
 def _step(number: int, step: Step) -> str:
     why = "\n".join(f"# {line}" for line in step.why)
     lines = "\n".join(action.shell() for action in step.actions)
-    inside = any(isinstance(action, Chroot) for action in step.actions)
     enter = "enter_root network" if step.network else "enter_root"
-    body = f"{enter}\n{lines}\nleave_root" if inside else lines
+    body = f"{enter}\n{lines}\nleave_root" if step.enters else lines
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"
 
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Literal
 
 from zwizard.plan.actions import (
+    CHROOT,
     Action,
     Chroot,
     Convert,
@@ -20,6 +21,7 @@ from zwizard.plan.actions import (
     Pack,
     Program,
     TrustKeys,
+    TrustPackagers,
     canonical,
     functions,
 )
@@ -44,6 +46,15 @@ class Step:
     network: bool = False
     size: int = 0
     document: str = ""
+
+    @property
+    def enters(self) -> bool:
+        """Whether something runs in the tree, which needs its /proc, /dev and so on."""
+        return any(
+            isinstance(action, Chroot)
+            or (isinstance(action, Host) and any(word.startswith(CHROOT) for word in action.argv))
+            for action in self.actions
+        )
 
     @property
     def leaves(self) -> Literal["tree", "image", "archive"]:
@@ -102,6 +113,8 @@ class Plan:
                         found.update(_DISK_TOOLS)
                     case TrustKeys():
                         found.update(("curl", "dpkg-deb", "gpg", "xz"))
+                    case TrustPackagers():
+                        found.update(("curl", "flock", "gpg", "tar", "zstd"))
                     case Convert(location):
                         found.add("qemu-img")
                         found.update(["curl"] if "://" in location else [])

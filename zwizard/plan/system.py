@@ -17,7 +17,8 @@ _CLOUD_CONFIG = "/etc/cloud/cloud.cfg.d/99-zero-os.cfg"
 _CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
 datasource_list: [NoCloud, None]
-locale: {locale}
+# The image has its locale.
+locale: false
 system_info:
   network:
     renderers: [netplan, networkd, eni]
@@ -44,9 +45,9 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
     wanted = recipe.system
     image = recipe.target == "image"
-    services = (*(distro.image_services if image else ()), *wanted.services)
+    services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
     actions: list[Action] = [
-        Write(_CLOUD_CONFIG, _CLOUD.format(locale=wanted.locale)),
+        Write(_CLOUD_CONFIG, _CLOUD),
         _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", HOSTS),
@@ -154,5 +155,6 @@ def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
             Write("/etc/machine-id", ""),
         ),
         size=1 * _MIB,
-        document="cloud-init clean\n" * cloud_init + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
+        document="cloud-init clean\n" * cloud_init
+        + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
     )
