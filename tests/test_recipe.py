@@ -80,8 +80,12 @@ target = "image"
 
 [source]
 kind = "rootfs"
+distro = "other"
 location = "https://images.example/arch.tar"
 sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+mend = [
+    "kernel-elf",
+]
 
 [system]
 timezone = "UTC"
@@ -219,6 +223,8 @@ RECIPES = {
         target="image",
         source=Source(
             kind="rootfs",
+            distro="other",
+            mend=("kernel-elf",),
             location="https://images.example/arch.tar",
             sha256="0123456789abcdef" * 4,
         ),
@@ -421,6 +427,8 @@ IMPOSSIBLE = {
     '[source]\ndistro = "arch"\nbootstrap = "debootstrap"': "source.bootstrap",
     '[source]\nbootstrap = "debootstrap"\nvariant = "minimal"': "source.variant",
     '[source]\nsuite = "jammy"': "source.suite",
+    '[source]\ndistro = "other"': "source.distro",
+    '[source]\nmend = ["kernel-elf"]': "source.mend",
     '[kernel]\ninitrd = "x"': "kernel.initrd",
     '[kernel]\nfile = "x"\npackage = "y"': "kernel.package",
     '[disk]\nsize = "3GiB"': "disk.size",

@@ -190,10 +190,14 @@ def _key(default: Any, check: Check = lambda _: "") -> Any:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the root file system comes from."""
+    """Where the root file system comes from.
+
+    Of a ``rootfs``, ``distro`` is the one it was recognised as; ``other``: one whose package tool
+    is not known, or should not be used. ``mend`` are the rules by which alone it is changed.
+    """
 
     kind: str = _key("distro", _one_of("distro", "rootfs", "cloud-image", "oci", "binary"))
-    distro: str = _key("debian", _one_of("debian", "ubuntu", "arch"))
+    distro: str = _key("debian", _one_of("debian", "ubuntu", "arch", "other"))
     suite: str = _key("bookworm", _optional(_SUITE))
     mirror: str = _key("", _mirror)
     keys: tuple[str, ...] = _key((), _each(_FINGERPRINT))
@@ -202,6 +206,7 @@ class Source:
     variant: str = _key("standard", _one_of("standard", "minimal"))
     location: str = _key("", _line)
     sha256: str = _key("", _optional(_SHA256))
+    mend: tuple[str, ...] = _key((), _each(_SLUG))
 
 
 @dataclass(frozen=True)
@@ -452,6 +457,8 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
         found += _distro_contradictions(source)
     elif not source.location:
         found.append(Problem("source.location", None, f"a {source.kind} needs a path or a URL"))
+    if source.mend and source.kind != "rootfs":
+        found.append(Problem("source.mend", source.mend, "only for source.kind = rootfs"))
     if recipe.kernel.initrd and not recipe.kernel.file:
         found.append(Problem("kernel.initrd", recipe.kernel.initrd, "only beside kernel.file"))
     if recipe.kernel.file and recipe.kernel.package:
@@ -508,6 +515,9 @@ def _container_contradictions(recipe: Recipe) -> list[Problem]:
 
 
 def _distro_contradictions(source: Source) -> list[Problem]:
+    if source.distro == "other":
+        said = f"{', '.join(_BOOTSTRAPS_OF)}; other is what a rootfs by others may be"
+        return [Problem("source.distro", source.distro, said)]
     found = []
     if source.bootstrap not in _BOOTSTRAPS_OF[source.distro]:
         allowed = ", ".join(_BOOTSTRAPS_OF[source.distro])
@@ -552,6 +562,8 @@ def applies(key: str, target: str, kind: str) -> bool:
         return kind in _FILES
     if key == "source.keys":
         return kind == "distro"
+    if key == "source.mend":
+        return kind == "rootfs"
     if key == "system.services" and target == "container":
         return False
     return section in {"", "source"} or section in _tables(target, kind)
@@ -593,8 +605,10 @@ def _write(recipe: Recipe, sections: frozenset[str]) -> dict[str, Any]:
 
 def _speaks(recipe: Recipe, section: str, key: str) -> bool:
     """Whether a default is worth writing: not where the other kind of source decides."""
-    if (section, key) == ("container", "start"):
+    if (section, key) in {("container", "start"), ("source", "mend"), ("source", "keys")}:
         return False
     if section != "source" or key == "kind":
+        return True
+    if key == "distro" and recipe.source.kind == "rootfs":
         return True
     return (key in {"location", "sha256"}) == (recipe.source.kind in _FILES)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from zwizard.distros.arch import ARCH
 from zwizard.distros.debian import DEBIAN
 from zwizard.distros.distro import Distro
+from zwizard.distros.other import OTHER
 from zwizard.distros.ubuntu import UBUNTU
 
 KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU, ARCH)}
+
+
+def named(name: str) -> Distro:
+    """The distribution called ``name``; OTHER for every one that is not known."""
+    return KNOWN.get(name, OTHER)

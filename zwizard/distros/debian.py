@@ -48,6 +48,16 @@ DEBIAN = Distro(
         "cloud-init",
         "cloud-final",
     ),
+    shown_by={
+        "init": "/sbin/init",
+        "dbus": "/usr/bin/dbus-daemon /usr/bin/dbus-broker",
+        "iproute2": "/sbin/ip /bin/ip",
+        "udev": "/usr/bin/udevadm /bin/udevadm",
+        "initramfs-tools": "/usr/sbin/update-initramfs",
+        "cloud-init": "/usr/bin/cloud-init",
+        "openssh-server": "/usr/sbin/sshd",
+        "netplan.io": "/usr/sbin/netplan /sbin/ifup /usr/sbin/NetworkManager",
+    },
     # Not /boot: dpkg cannot upgrade a kernel on FAT.
     esp_mount="/boot/efi",
     units={

@@ -46,16 +46,17 @@ class Keyring:
 class Distro:
     """A distribution: its suites (newest last), its kernels (default first) and its packages.
 
-    ``family`` is the package manager that fills its trees. ``vm_packages`` is what a VM of its
-    own kernel needs beside the kernel: configuration by cloud-init, a network, a login, name
-    resolution. ``minimal_packages`` is what the ``minimal`` variant lacks of it and ``standard``
-    brings along, ``standard_packages`` what only ``standard`` is given. ``image_packages`` is what
-    an image.raw needs instead of ``vm_packages``. ``vm_services`` and ``image_services`` are what
-    has to be enabled, and ``esp_mount`` is where an image's EFI system partition is mounted if
-    nothing else is said. ``mirror`` is its archive, "" where the bootstrap tools know it by
-    themselves, or the user has to; ``units`` which services well-known packages bring ("": the
-    base itself). ``components`` of the archive are named if there are more than the first;
-    ``keyring`` if this machine may lack it.
+    ``family`` is the package manager that fills its trees, if one is known. ``vm_packages`` is
+    what a VM of its own kernel needs beside the kernel: configuration by cloud-init, a network, a
+    login, name resolution. ``minimal_packages`` is what the ``minimal`` variant lacks of it and
+    ``standard`` brings along, ``standard_packages`` what only ``standard`` is given.
+    ``image_packages`` is what an image.raw needs instead of ``vm_packages``. ``vm_services`` and
+    ``image_services`` are what has to be enabled, and ``esp_mount`` is where an image's EFI system
+    partition is mounted if nothing else is said. ``mirror`` is its archive, "" where the bootstrap
+    tools know it by themselves, or the user has to. ``shown_by`` are paths (shell patterns) by
+    which a package, or what does instead, shows in a tree by others. ``units`` are the services
+    that well-known packages bring ("": the base itself). ``components`` of the archive are named
+    if there are more than the first; ``keyring`` if this machine may lack it.
     """
 
     name: str
@@ -68,10 +69,11 @@ class Distro:
     image_packages: tuple[str, ...]
     image_services: tuple[str, ...]
     esp_mount: str
-    family: Literal["apt", "pacman"] = "apt"
+    family: Literal["apt", "pacman", "none"] = "apt"
     vm_services: tuple[str, ...] = ()
     standard_packages: tuple[str, ...] = ()
     mirror: str = ""
+    shown_by: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     components: tuple[str, ...] = ()
     keyring: Keyring | None = None

@@ -40,5 +40,6 @@ UBUNTU = Distro(
             "F6ECB3762474EDA9D21B7022871920D1991BC93C",
         ),
     ),
+    shown_by=DEBIAN.shown_by,
     units=DEBIAN.units,
 )

@@ -59,7 +59,9 @@ TOOLS = {
         Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
         Tool("curl", "fetches images and keys", "curl", "curl", "curl"),
         Tool("gpg", "proves a distribution's keys", "gpg", "gnupg", "gnupg2"),
-        Tool("xz", "unpacks a mirror's list", "xz-utils", "xz", "xz"),
+        Tool("xz", "unpacks a mirror's list, and kernels", "xz-utils", "xz", "xz"),
+        Tool("lz4", "unpacks kernels", "lz4", "lz4", "lz4"),
+        Tool("zstd", "unpacks kernels", "zstd", "zstd", "zstd"),
         Tool("dpkg-deb", "unpacks a distribution's keyring", "dpkg", "dpkg", "dpkg"),
         Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
         Tool(

@@ -30,6 +30,7 @@ from zwizard.plan.actions import (
     Append,
     Chroot,
     Convert,
+    Directory,
     Disk,
     Host,
     Import,
@@ -141,6 +142,12 @@ class Workshop:
                 with self._parent(path) as (parent, name):
                     _clear(parent, name)
                     os.symlink(target, name, dir_fd=parent)
+            case Directory(path, mode):
+                with self._parent(path) as (parent, name):
+                    if not _is_directory(parent, name):
+                        _clear(parent, name)
+                        os.mkdir(name, mode, dir_fd=parent)
+                        os.chmod(name, mode, dir_fd=parent)
             case Remove(patterns):
                 for pattern in patterns:
                     self._remove(pattern)
@@ -276,6 +283,13 @@ def _matches(name: str, pattern: str) -> bool:
         return name == pattern
     whole = len(name) >= len(before) + len(after)
     return whole and name.startswith(before) and name.endswith(after)
+
+
+def _is_directory(parent: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _clear(parent: int, name: str) -> None:

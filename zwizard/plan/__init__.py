@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import cloud, container, disk, grub, kernel, pack, sources, system
+from zwizard.plan import cloud, container, disk, grub, kernel, mend, pack, rootfs, sources, system
 from zwizard.plan.step import Plan, Step
 from zwizard.recipe import Problem, Recipe, RecipeError
 
@@ -99,12 +99,44 @@ def _distro_to_container(recipe: Recipe) -> Plan:
     )
 
 
+def _rootfs_to_vm(recipe: Recipe) -> Plan:
+    """Another's tree, made what the document's guide ends with."""
+    if recipe.source.mend:
+        return _mended(recipe)
+    distro = distros.named(recipe.source.distro)
+    return _plan(
+        recipe,
+        rootfs.EPOCH,
+        rootfs.start(recipe),
+        rootfs.complete(recipe),
+        kernel.initramfs(recipe, distro),
+        rootfs.kernel(recipe),
+        *sources.more_packages(recipe, distro),
+        rootfs.settings(recipe),
+        *system.commands(recipe, distro),
+        rootfs.clean(recipe),
+        pack.pack(recipe, rootfs.EPOCH),
+    )
+
+
+def _mended(recipe: Recipe) -> Plan:
+    """Another's image with only what its checklist asks for changed."""
+    return _plan(
+        recipe,
+        rootfs.EPOCH,
+        rootfs.bring(recipe),
+        *mend.steps(recipe),
+        pack.pack(recipe, pack.AS_THEY_ARE),
+    )
+
+
 # What each source becomes.
 _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("distro", "vm"): _distro_to_vm,
     ("distro", "image"): _distro_to_image,
     ("distro", "container"): _distro_to_container,
     ("binary", "container"): _binary_to_container,
+    ("rootfs", "vm"): _rootfs_to_vm,
     ("cloud-image", "image"): _cloud_to_image,
 }
 

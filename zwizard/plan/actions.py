@@ -78,6 +78,19 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Directory:
+    """Make ``path`` (absolute, in the tree) a directory, whatever else was there."""
+
+    path: str
+    mode: int = 0o755
+
+    def shell(self) -> str:
+        """One line of bash."""
+        place = _place(self.path)
+        return f"[ -d {place} ] || {{ rm -f {place} && mkdir -m {self.mode:o} {place}; }}"
+
+
+@dataclass(frozen=True)
 class Remove:
     """Remove what matches ``patterns`` (absolute, in the tree; ``*`` takes dot files too).
 
@@ -188,7 +201,7 @@ class Import:
 class Kernels:
     """Unpack the kernels in /boot to ELF and link the newest, by this machine's own tools.
 
-    ``script`` does it in the directory that ``ZOS_BOOT`` names.
+    ``script`` does it in the directory that ``ZOS_BOOT`` names. No file becomes larger than 1 GiB.
     """
 
     script: str
@@ -196,7 +209,8 @@ class Kernels:
     @property
     def argv(self) -> tuple[str, ...]:
         """The command."""
-        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", self.script)
+        limited = f"ulimit -f 2097152\n{self.script}"
+        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", limited)
 
     def shell(self) -> str:
         """Some lines of bash; a /boot that is a link might be this machine's."""
@@ -277,6 +291,7 @@ Action = (
     | Write
     | Append
     | Link
+    | Directory
     | Remove
     | Pack
     | Disk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib import resources
 
 from zwizard.distros.distro import Distro, Suite
@@ -128,6 +129,22 @@ def install(
     """Install the packages ``names``; no service starts meanwhile."""
     wanted = _install(names, recommends=recipe.source.variant != "minimal")
     return (QUIET, Chroot(_UPDATE), Chroot(wanted), UNQUIET)
+
+
+def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
+    """Install what a VM needs and the tree lacks; what is there is left as it is."""
+    script = resources.files("zwizard.plan").joinpath("files/complete.sh").read_text("utf-8")
+    line = shlex.join(_install((), recommends=recipe.source.variant != "minimal"))
+    script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $lacking\n"
+    wanted = {name: distro.shown_by.get(name, "") for name in distro.vm_packages}
+    wanted |= {name: shown for name, shown in distro.shown_by.items() if name not in wanted}
+    wanted[recipe.kernel.package or distro.kernels[0].package] = (
+        f"/var/lib/dpkg/info/{recipe.kernel.package}.list"
+        if recipe.kernel.package
+        else "/boot/vmlinuz-*"
+    )
+    pairs = (word for pair in wanted.items() for word in pair)
+    return (QUIET, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
 
 
 # A mirror that does not answer is asked again, with growing pauses, before the step fails.

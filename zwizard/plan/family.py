@@ -1,11 +1,11 @@
-"""The two families of distributions, by the tools that fill their trees: apt's and pacman's."""
+"""The families of distributions, by the tools that fill their trees: apt's, pacman's, none."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from zwizard.distros.distro import Distro, Suite
-from zwizard.plan import apt, pacman
+from zwizard.plan import apt, pacman, untouched
 from zwizard.plan.actions import Action
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
@@ -24,6 +24,9 @@ class Family(Protocol):
         self, recipe: Recipe, distro: Distro, names: tuple[str, ...]
     ) -> tuple[Action, ...]:
         """Install the packages ``names`` into a tree that has its base."""
+
+    def complete(self, recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
+        """Install into a tree by others what a VM needs and it lacks."""
 
     def initramfs(self, modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
         """Make the initramfs, with ``modules`` and what a disk ``image`` needs beside them."""
@@ -44,7 +47,7 @@ class Family(Protocol):
         """Remove what the package manager has kept of the build."""
 
 
-_FAMILIES: dict[str, Family] = {"apt": apt, "pacman": pacman}
+_FAMILIES: dict[str, Family] = {"apt": apt, "pacman": pacman, "none": untouched}
 
 
 def of(distro: Distro) -> Family:

@@ -10,6 +10,8 @@ from zwizard.recipe import Recipe
 # at 9 a few per cent smaller, in the same time.
 _LEVELS = {"fast": 2, "small": 9}
 
+AS_THEY_ARE = 2**33 - 1  # an epoch that caps no time stamp: the last one that a tar can hold
+
 
 def pack(recipe: Recipe, epoch: int) -> Step:
     """The tree as one .tar.gz, everything at its root, owners as numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib import resources
 
 from zwizard.distros.distro import Distro, Suite
@@ -121,6 +122,12 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
 def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
     """By the pacman of this machine; what is there is brought up to date first, as Arch wants."""
     return _from_outside(recipe, distro, _pacman(recipe, distro, names))
+
+
+def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
+    """pacman itself leaves out what is there."""
+    lean = replace(recipe, source=replace(recipe.source, variant="minimal"))
+    return packages(lean, distro, distro.suites[0]).actions
 
 
 def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action, ...]:

@@ -21,7 +21,7 @@ datasource_list: [NoCloud, None]
 locale: false
 system_info:
   network:
-    renderers: [netplan, networkd, eni]
+    renderers: [{renderers}]
 """
 
 HOSTS = """\
@@ -47,7 +47,7 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     image = recipe.target == "image"
     services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
     actions: list[Action] = [
-        Write(_CLOUD_CONFIG, _CLOUD),
+        cloud_config("netplan, networkd, eni"),
         _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", HOSTS),
@@ -70,6 +70,11 @@ def system(recipe: Recipe, distro: Distro) -> Step:
         size=4 * _MIB,
         document=_DOCUMENT_IMAGE if image else _DOCUMENT_VM,
     )
+
+
+def cloud_config(renderers: str) -> Write:
+    """Have cloud-init ask Zero-OS alone, and set the network up by the first of ``renderers``."""
+    return Write(_CLOUD_CONFIG, _CLOUD.format(renderers=renderers))
 
 
 def timezone(zone: str, of: Family) -> tuple[Action, ...]:

@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# A root file system that somebody else made: a directory, or a tar archive packed in any way.
+# Nothing of it lands outside of $ROOT; what is no file, directory or link is left out.
+
+import_root() { # LOCATION SHA256 DISTRO INIT (yes, or empty): into $ROOT, which is empty
+	local file
+	if [ -d "$1" ]; then
+		[ -z "$2" ] || [ "$(tree_sum "$1")" = "$2" ] ||
+			fail "$1 was changed since this was planned: build again"
+		tar_of "$1" | unpack -
+	else
+		case $1 in
+		http://* | https://*) at_hand "$1" "$2" && unpack "$file" ;;
+		*) unpack "$1" "$2" ;;
+		esac
+	fi
+	hoist
+	prove_root "$3" "$4"
+}
+
+tree_sum() { # DIRECTORY: of names, kinds, sizes and times of change, which says when to read it anew
+	(cd "$1" && find . -printf '%P\0%y %s %C@ %l\0') | LC_ALL=C sort -z | sha256sum | cut -c 1-64
+}
+
+tar_of() { # DIRECTORY: as a tar on standard output; only what is on its own file system
+	[ "$(stat -c %u "$1")" != 65534 ] || grep -q '^ *0 *0 ' /proc/self/uid_map ||
+		fail "$1 belongs to another user than you: import it as root, or as a tar archive"
+	tar --create --directory "$1" --one-file-system --numeric-owner --sparse \
+		--xattrs --xattrs-include='*' --xattrs-exclude='trusted.*' .
+}
+
+# By GNU tar alone. (The engine has one of its own, which looks at every member before.)
+unpack() { # FILE (- for standard input) [SHA256]
+	[ -z "${2:-}" ] || is_sum "$2" "$1" || fail "$1 is not the file with the SHA-256 $2"
+	tar --extract --force-local --file "$1" --directory "$ROOT" --preserve-permissions \
+		--same-owner --numeric-owner --xattrs --xattrs-include='*' --xattrs-exclude='trusted.*' \
+		--xattrs-exclude='user.overlay.*' --xattrs-exclude='security.selinux'
+	find "$ROOT" -xdev ! -type f ! -type d ! -type l -printf 'left out: %P\n' -delete
+}
+
+hoist() ( # a system that is inside the only directory is taken out of it
+	shopt -s dotglob nullglob
+	inside=("$ROOT"/*)
+	[ ${#inside[@]} -eq 1 ] && [ -d "${inside[0]}" ] && [ ! -L "${inside[0]}" ] || return 0
+	found=0
+	for name in bin boot etc lib sbin usr var; do
+		[ ! -e "${inside[0]}/$name" ] || found=$((found + 1))
+	done
+	[ "$found" -gt 1 ] || return 0
+	echo "everything was inside ${inside[0]##*/}/, one directory too deep: taken out of it"
+	mv -T "${inside[0]}" "$ROOT/.zwizard-hoisted"
+	chown --reference="$ROOT/.zwizard-hoisted" "$ROOT"
+	chmod --reference="$ROOT/.zwizard-hoisted" "$ROOT"
+	mv "$ROOT/.zwizard-hoisted"/* "$ROOT"
+	rmdir "$ROOT/.zwizard-hoisted"
+)
+
+prove_root() { # DISTRO INIT: it is a root file system of that distribution, for x86-64
+	local release=/dev/null file word found=other machine
+	for file in etc/os-release usr/lib/os-release; do
+		[ ! -f "$ROOT/$file" ] || [ -L "$ROOT/$file" ] || release=$ROOT/$file
+	done
+	for word in $(says ID "$release") $(says ID_LIKE "$release"); do
+		case $word in
+		debian | ubuntu | arch) found=$word && break ;;
+		esac
+	done
+	echo "it is $(says PRETTY_NAME "$release" | grep . || echo "no distribution that names itself")"
+	[ "$1" = other ] || [ "$1" = "$found" ] ||
+		fail "its os-release says ID=$(says ID "$release"), which is not $1: write distro = \"$found\" under [source]"
+	for file in usr/bin/dash usr/bin/bash bin/bash bin/busybox usr/bin/busybox usr/lib/systemd/systemd; do
+		if [ ! -f "$ROOT/$file" ] || [ -L "$ROOT/$file" ]; then
+			continue
+		fi
+		machine=$(od -An -t x1 -N 20 "$ROOT/$file" | tr -d ' \n')
+		case $machine in
+		7f454c4602*3e00 | 2321*) ;;
+		7f454c46*b700) fail "/$file is for ARM64; Zero-OS runs x86-64 (amd64)" ;;
+		*) fail "/$file is not for x86-64 (amd64), which Zero-OS runs" ;;
+		esac
+	done
+	[ -z "$2" ] || [ -e "$ROOT/sbin/init" ] || [ -L "$ROOT/sbin/init" ] ||
+		fail "there is no /sbin/init in it, and no known package tool to install one: a VM needs one; a container does not"
+}
+
+says() { # KEY FILE: what an os-release has there; it is read, never run
+	head -c 65536 "$2" | sed -n "s/^$1=//p" | tail -n 1 | tr -d "\"'" | tr -cd '[:print:]'
+}

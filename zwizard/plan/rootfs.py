@@ -1,0 +1,136 @@
+"""A root file system that somebody else made: imported, and made what Zero-OS starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+
+from zwizard import distros
+from zwizard.plan import family, system
+from zwizard.plan.actions import Action, Chroot, Import, Kernels, Remove, Write
+from zwizard.plan.step import Step
+from zwizard.recipe import Recipe, default_value
+
+_MIB = 2**20
+RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
+CLOUD_CONFIG = system.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
+STATE = Remove(
+    (
+        *(f"/var/lib/cloud/{name}" for name in ("instance", "instances", "data", "sem")),
+        "/var/log/cloud-init*",
+    )
+)
+RENDERED = Remove(
+    (
+        "/etc/netplan/50-cloud-init.yaml",
+        "/etc/network/interfaces.d/50-cloud-init*",
+        "/etc/NetworkManager/system-connections/cloud-init-*",
+        "/etc/systemd/network/10-cloud-init-*",
+        "/etc/udev/rules.d/*persistent-net*",
+    )
+)
+"""What cloud-init keeps of the machines it ran on: its state, and the network it set up."""
+
+# No release is known, so no date of one. It caps the time stamps of what is built.
+EPOCH = max(suite.epoch for distro in distros.KNOWN.values() for suite in distro.suites)
+
+
+def bring(recipe: Recipe, *more: Action) -> Step:
+    """The first step: the tree as it is, in $ROOT. ``more`` is done to it at once."""
+    source = recipe.source
+    init = recipe.target != "container" and distros.named(recipe.source.distro).family == "none"
+    return Step(
+        "import",
+        "Unpack the root file system",
+        (
+            "Nothing of it lands outside of the tree. Devices are left out, and named: they do not"
+            " survive in a flist.",
+        ),
+        (
+            Import(source.location, source.sha256, source.distro, init and not source.mend),
+            *more,
+        ),
+        answers=("source.location", "source.sha256", "source.distro"),
+        network="://" in source.location,
+        size=1200 * _MIB,
+    )
+
+
+def start(recipe: Recipe) -> Step:
+    """The first step to a VM: name resolution is needed by what is installed next."""
+    return bring(recipe, RESOLV)
+
+
+def complete(recipe: Recipe) -> Step:
+    """What a VM needs and the tree lacks; where it lacks nothing, no network is used."""
+    distro = distros.named(recipe.source.distro)
+    return Step(
+        "packages",
+        "Install what it lacks: kernel, cloud-init, SSH, network, init",
+        (
+            '"apt-get install cloud-init openssh-server curl"',
+            '"Also really important that we install a kernel"',
+            "Only what is not there yet.",
+        ),
+        family.of(distro).complete(recipe, distro),
+        answers=("kernel.package",),
+        network=True,
+        size=500 * _MIB,
+        document="apt-get update\napt-get install cloud-init openssh-server curl",
+    )
+
+
+def unpack_kernels() -> Kernels:
+    """The kernels to ELF, by this machine's tools: the tree may lack them."""
+    script = resources.files("zwizard.plan").joinpath("files/zz-zos-kernel").read_text("utf-8")
+    return Kernels(script)
+
+
+def kernel(recipe: Recipe) -> Step:
+    """The kernel unpacked to ELF and linked, by tools of this machine; and at later upgrades."""
+    return Step(
+        "kernel",
+        "Unpack the kernel to ELF and link it in /boot",
+        (
+            '"the vmlinuz MUST be an EFI kernel (not compressed)"',
+            '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
+        ),
+        (unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
+        size=60 * _MIB,
+        document="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
+    )
+
+
+def settings(recipe: Recipe) -> Step:
+    """Configuration from Zero-OS; time zone and locale only where others are wanted."""
+    wanted, distro = recipe.system, distros.named(recipe.source.distro)
+    zone, locale, of = wanted.timezone, wanted.locale, family.of(distro)
+    services = (*distro.vm_services, *wanted.services)
+    actions: list[Action] = [
+        CLOUD_CONFIG,
+        Remove(("/etc/cloud/cloud-init.disabled", "/etc/hostname")),
+        *(system.timezone(zone, of) if zone != default_value("system.timezone") else ()),
+        *(system.localise(locale, of) if locale != default_value("system.locale") else ()),
+    ]
+    if services:
+        actions.append(Chroot(("systemctl", "enable", *services)))
+    if distro.family != "none":
+        actions.append(Chroot(("passwd", "-d", "root")))
+    return Step(
+        "system",
+        "Let cloud-init be configured by Zero-OS; set what you asked for",
+        (
+            '"Cloud-init receive its config over the NoCloud source"',
+            '"You don\'t have to set the hostname, this will be setup later on zos"',
+            '"let\'s drop the root password all together"',
+        ),
+        tuple(actions),
+        answers=("system.timezone", "system.locale", "system.services"),
+        size=4 * _MIB,
+    )
+
+
+def clean(recipe: Recipe) -> Step:
+    """Everything that belongs to a build or to one machine, by whomever it was used."""
+    usual = system.clean(distros.named(recipe.source.distro), cloud_init=False)
+    return replace(usual, actions=(*usual.actions, STATE, RENDERED))
