@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -51,6 +52,7 @@ from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk, settled, to_keep
 from zwizard.tui.widgets.keys import NAMES, named, shown
 
 _EVERY = 1.0  # seconds between looks at which builds run
+_SETTLED = 0.5  # seconds from the start until everything is loaded
 
 
 class ZwizardApp(App[None]):
@@ -109,6 +111,9 @@ class ZwizardApp(App[None]):
         self.push_screen(Home())
         self._proclaim()
         self.set_interval(_EVERY, self._proclaim)
+        if not self.is_headless:
+            # What is there by now stays: a key need not wait while all of it is looked through.
+            self.set_timer(_SETTLED, gc.freeze)
         if self._recipe:
             self.run_worker(self._open(self._recipe))
 
