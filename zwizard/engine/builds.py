@@ -12,6 +12,7 @@ from pathlib import Path
 from zwizard import paths
 from zwizard.engine import intake, journal
 from zwizard.engine.layers import discard
+from zwizard.engine.recognise import recognise, tree_sum
 from zwizard.errors import UsageError
 from zwizard.recipe import Recipe, Source
 
@@ -173,7 +174,9 @@ def open_for(recipe: Recipe, base: Path) -> Build:
 
 
 def _settled(source: Source, base: Path) -> Source:
-    """``source`` with the whole path of its file, and the sum that says which file is meant."""
+    """``source`` with the whole path of its file, the sum that says which file is meant, and the
+    distribution that a root file system by others is recognised as.
+    """
     if not source.location or "://" in source.location:
         return source
     file = place(source.location, base)
@@ -181,16 +184,25 @@ def _settled(source: Source, base: Path) -> Source:
         raise UsageError(f"{file} does not exist", "source.location names a file or a URL.")
     if wrong := intake.look(source.kind, file).wrong:
         raise UsageError(f"{file} cannot be taken: {wrong}", "Name another: source.location.")
-    if source.sha256 or not file.is_file():
+    if source.kind == "rootfs" and source.distro != "other":
+        source = replace(source, distro=recognise(file).distro)
+    if source.sha256 and file.is_file():
         return replace(source, location=str(file))
     try:
-        with file.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        sha256 = _sum_of(file)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", "Name a file that you may read."
         ) from None
     return replace(source, location=str(file), sha256=sha256)
+
+
+def _sum_of(path: Path) -> str:
+    """The SHA-256 of a file; of a directory, that by which an import knows it again."""
+    if path.is_dir():
+        return tree_sum(path)
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _makes(build: Build, archive: Path) -> bool:
