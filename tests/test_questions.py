@@ -135,7 +135,37 @@ def test_a_wrong_answer_is_said_at_its_question_and_leads_to_no_recipe(
 
 
 def test_what_cannot_be_had_yet_is_said_so() -> None:
-    assert questions.problems({"target": "container"}) == {"target": "not in this version yet"}
+    given = {"source.kind": "rootfs"}
+    assert questions.problems(given)["source.kind"] == "not in this version yet"
+
+
+def test_a_container_is_asked_what_it_starts_and_not_what_it_has_not() -> None:
+    given = {"target": "container", "container.entrypoint": "/usr/sbin/nginx"}
+    assert [page.name for page in questions.pages(given)] == [
+        "target", "source", "container", "system", "output",
+    ]  # fmt: skip
+    assert questions.problems(given) == {}
+    assert "system.services" not in [question.key for question in questions.asked(given)]
+    assert questions.to_recipe(given).source.variant == "minimal"
+    program = given | {"source.kind": "binary", "source.location": "dist/my web.v2"}
+    assert "system" not in [page.name for page in questions.pages(program)]
+    assert questions.to_recipe(program).name == "myweb"
+
+
+def test_settings_are_a_line_each_and_a_secret_only_a_name() -> None:
+    given = {
+        "target": "container",
+        "source.kind": "binary",
+        "source.location": "web",
+        "container.args": "-c\n daemon off; \n",
+        "container.env": "A=b = c\n\n B=\nC",
+    }
+    made = questions.to_recipe(given)
+    assert made.container.args == ("-c", "daemon off;")
+    assert made.container.env == {"A": "b = c", "B": "", "C": ""}
+    assert questions.from_recipe(made)["container.env"] == "A=b = c\nB=\nC="
+    wrong = questions.problems(given | {"container.env": "DB_PASSWORD=canary"})
+    assert "DB_PASSWORD without its value" in wrong["container.env"]
 
 
 def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:

@@ -18,7 +18,7 @@ from zwizard import distros
 from zwizard.distros.distro import Distro
 from zwizard.questions import Choice, Given, Question
 
-PACKAGES, KERNEL = "source.packages", "kernel.package"
+LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
 ZONE, LOCALE, SERVICES = "system.timezone", "system.locale", "system.services"
 _OFFERED = {PACKAGES, ZONE, LOCALE, SERVICES}
 _FEW = 4  # names in a line of hints
@@ -110,11 +110,20 @@ def _package(line: str) -> Offer:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do."""
+
+    said: str = ""
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
 class Known:
     """What this machine and the archive know; an empty tuple: nothing.
 
     ``every_locale``: there are no others. ``catalogue`` is None where there is no list of
-    packages; ``state`` says why, or that it is being read.
+    packages; ``state`` says why, or that it is being read. ``look`` is what the file is that the
+    root file system comes from.
     """
 
     zones: tuple[str, ...] = ()
@@ -122,6 +131,7 @@ class Known:
     every_locale: bool = False
     catalogue: Catalogue | None = None
     state: str = ""
+    look: Look = Look()
 
 
 @dataclass(frozen=True)
@@ -364,7 +374,15 @@ def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
     return Hint(f"Your packages bring: {', '.join(brought)}" if brought and typing else "")
 
 
+def _judge_location(_: str, __: Given, known: Known, typing: bool) -> Hint:
+    """What the file is, as far as its name is typed."""
+    if known.look.wrong:
+        return Hint() if typing else _doubt(f"{known.look.wrong}.", "")
+    return Hint(known.look.said)
+
+
 _JUDGES: dict[str, Callable[[str, Given, Known, bool], Hint]] = {
+    LOCATION: _judge_location,
     PACKAGES: _judge_packages,
     ZONE: _judge_zone,
     LOCALE: _judge_locale,

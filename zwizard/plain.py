@@ -220,7 +220,7 @@ def _prompt(question: Question, answers: Answers, library: Library, back: str) -
             rows = [(c.title, c.value, c.unavailable) for c in choices]
             chosen = _choose(question.text, [*rows, (back, BACK, "")], now)
             return None if chosen == BACK else chosen
-        case "lines":
+        case "lines" | "settings":
             return _lines(question, answers, now, back)
         case _:
             like = f"{_example(question)}; " if question.example and not now else ""

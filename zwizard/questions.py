@@ -12,7 +12,7 @@ from zwizard import distros
 from zwizard.distros.distro import Distro
 from zwizard.recipe import Recipe, RecipeError, applies, check_value, default_value
 
-Kind = Literal["choice", "text", "number", "list", "lines"]
+Kind = Literal["choice", "text", "number", "list", "lines", "settings"]
 Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
 BASE = "recipe"  # among the given: the opened recipe (TOML), for what no question asks
 HERE = "here"  # among the given: the page one was at
@@ -40,7 +40,8 @@ class Question:
     """One thing asked, filling one key of the recipe.
 
     Answers are held as text, just as given: a choice's value, a line, words separated by commas
-    or spaces (``list``), or lines (``lines``). ``value`` turns that into the recipe's value.
+    or spaces (``list``), lines (``lines``), or lines of NAME=value (``settings``). ``value`` turns
+    that into the recipe's value.
     ``needed``: there is no default, and it may not stay empty.
     """
 
@@ -72,6 +73,10 @@ class Question:
                 return [word for word in re.split(r"[,\s]+", text) if word]
             case "lines":
                 return [line.strip() for line in text.splitlines() if line.strip()]
+            case "settings":
+                lines = (line.strip() for line in text.splitlines() if line.strip())
+                parts = (line.partition("=") for line in lines)
+                return {name.strip(): value for name, _, value in parts}
             case "number":
                 return int(text) if text.strip().isdecimal() else text.strip()
             case _:
@@ -79,6 +84,8 @@ class Question:
 
     def as_text(self, value: object) -> str:
         """The answer that has ``value``."""
+        if isinstance(value, dict):
+            return "\n".join(f"{name}={said}" for name, said in value.items())
         if isinstance(value, list | tuple):
             return ("\n" if self.kind == "lines" else " ").join(map(str, value))
         return str(value)
@@ -124,6 +131,7 @@ PAGES = (
     Page("kernel", "Kernel", "Which kernel does it boot?"),
     Page("disk", "Disk", "How is the disk divided?"),
     Page("grub", "GRUB", "How does the machine start?"),
+    Page("container", "Container", "What does Zero-OS start in it?"),
     Page("system", "System", "What is set inside?"),
     Page("output", "Output", "Where does the archive go?"),
 )
@@ -142,8 +150,8 @@ def _targets(_: Given) -> tuple[Choice, ...]:
         Choice(
             "container",
             "Container",
-            "Zero-OS boots its own small kernel and starts your entrypoint.",
-            _LATER,
+            "Zero-OS boots its own small kernel, sets up network and disks, and starts your"
+            " entrypoint.",
         ),
         Choice(
             "image",
@@ -156,8 +164,9 @@ def _targets(_: Given) -> tuple[Choice, ...]:
 
 
 def _kinds(given: Given) -> tuple[Choice, ...]:
+    only_container = "" if _contained(given) else "only a container is made of it"
     only_disk = "a cloud image is a disk: choose the kind of Zmachine that starts from one"
-    return (
+    kinds = (
         Choice("distro", "A distribution, installed fresh", "Bootstrapped from its archive."),
         Choice(
             "cloud-image",
@@ -166,11 +175,38 @@ def _kinds(given: Given) -> tuple[Choice, ...]:
             "" if _target(given) == "image" else only_disk,
         ),
         Choice("rootfs", "A root file system I have", "A directory or a tarball.", _LATER),
+        Choice(
+            "binary",
+            "One static program",
+            'The document: "the first should be preferred". Nothing else is in the container.',
+            only_container,
+        ),
     )
+    # What makes no such Zmachine is only in the way, unless it was chosen for another one.
+    chosen = given.get("source.kind")
+    return tuple(c for c in kinds if c.unavailable in {"", _LATER} or c.value == chosen)
 
 
 def _target(given: Given) -> str:
     return given.get("target", "vm")
+
+
+def _contained(given: Given) -> bool:
+    return _target(given) == "container"
+
+
+def _a_machine(given: Given) -> bool:
+    """Whether a distribution is installed fresh with all that a machine has."""
+    return _installed(given) and not _contained(given)
+
+
+def _name(given: Given) -> str:
+    """After what it is made of."""
+    if _installed(given):
+        return f"{_distro(given).name}-{_target(given)}"
+    file = given.get("source.location", "").rstrip("/").rpartition("/")[2]
+    stem = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_-]", "", file.partition(".")[0])
+    return stem[:60] or f"my-{_target(given)}"
 
 
 def _installed(given: Given) -> bool:
@@ -222,6 +258,11 @@ def _distros(_: Given) -> tuple[Choice, ...]:
 
 def _suites(given: Given) -> tuple[Choice, ...]:
     return tuple(Choice(suite.name, suite.title) for suite in _distro(given).suites)
+
+
+def _variant(given: Given) -> str:
+    lean = _contained(given) and given.get("source.bootstrap") != "debootstrap"
+    return "minimal" if lean else "standard"
 
 
 def _variants(given: Given) -> tuple[Choice, ...]:
@@ -289,7 +330,7 @@ QUESTIONS = (
         " already on the hub is replaced there without a warning. Only letters, digits, '_', '.'"
         " and '-' survive the hub's rewriting.",
         "text",
-        fallback=lambda given: f"{_distro(given).name}-{given.get('target', 'vm')}",
+        fallback=_name,
         example="debian-vm",
     ),
     Question(
@@ -305,8 +346,10 @@ QUESTIONS = (
         "source.location",
         "source",
         "File or URL",
-        "The document takes one of Ubuntu's: \"This is a Qcow2 image, this is not supported by zos"
-        '. So we need to convert this to a raw disk image". What it is, is seen by its content.',
+        'A cloud image, the document: "This is a Qcow2 image, this is not supported by zos. So we'
+        ' need to convert this to a raw disk image". A program: alone in its tree it has no loader'
+        " and no libraries, so that it has to be static (gcc -static, CGO_ENABLED=0 go build, a"
+        " musl target of Rust). What a file is, is seen by its content.",
         "text",
         when=_made_by_others,
         example="jammy-server-cloudimg-amd64.img",
@@ -347,9 +390,11 @@ QUESTIONS = (
         "source.variant",
         "source",
         "Base",
-        'The document runs plain debootstrap; "standard" is the same set of packages.',
+        'The document runs plain debootstrap; "standard" is the same set of packages. A container'
+        " is best small.",
         "choice",
         _variants,
+        fallback=_variant,
         when=_installed,
     ),
     Question(
@@ -377,7 +422,7 @@ QUESTIONS = (
         "source",
         "More packages",
         "Beside what a VM on Zero-OS needs (kernel, cloud-init, openssh-server, curl and a"
-        " network), which are always installed.",
+        " network), which are always installed. A container gets the base and these.",
         "list",
         example="vim htop",
         when=_installed,
@@ -392,7 +437,7 @@ QUESTIONS = (
         " it. In a disk image GRUB starts it as it is.",
         "choice",
         _kernels,
-        when=_installed,
+        when=_a_machine,
     ),
     Question(
         "kernel.modules",
@@ -403,7 +448,7 @@ QUESTIONS = (
         " finds no root and panics. A disk image gets the drivers of its disk beside these.",
         "list",
         example="virtiofs virtio_pci",
-        when=_installed,
+        when=_a_machine,
     ),
     Question(
         "disk.size",
@@ -466,6 +511,49 @@ QUESTIONS = (
         example="0",
     ),
     Question(
+        "container.entrypoint",
+        "container",
+        "Entrypoint",
+        'The document: "the users entrypoint is started". Zero-OS tests that very path, and starts'
+        " it as root when network and disks are there. When it ends, the machine ends. A binary is"
+        " put to this place; empty: /app.",
+        "text",
+        when=_contained,
+        example="/usr/sbin/nginx",
+    ),
+    Question(
+        "container.args",
+        "container",
+        "Arguments, one a line",
+        "They stand behind the entrypoint in the deployment, quoted for its shell. Give no secret"
+        " so: everybody in the container sees arguments.",
+        "lines",
+        when=_contained,
+        example="-g  (and on the next line)  daemon off;",
+    ),
+    Question(
+        "container.env",
+        "container",
+        "Environment, NAME=value a line",
+        'The document: "The environment variables passed will be available inside the container".'
+        " They are passed by the deployment, not by the flist; the note beside the archive lists"
+        " them. A secret is named without a value (DB_PASSWORD=), which you type there.",
+        "settings",
+        when=_contained,
+        example="LOG_LEVEL=info",
+    ),
+    Question(
+        "container.mounts",
+        "container",
+        "Disks mounted at",
+        'The document: "Mountpoints will also be setup for you". Zero-OS makes each disk of the'
+        " deployment a btrfs and mounts it before the entrypoint starts; what is written anywhere"
+        " else goes with the machine.",
+        "list",
+        when=_contained,
+        example="/data",
+    ),
+    Question(
         "system.timezone",
         "system",
         "Time zone",
@@ -492,7 +580,7 @@ QUESTIONS = (
         " machine starts; there is no password.",
         "list",
         example="nginx fstrim.timer",
-        when=_installed,
+        when=_a_machine,
     ),
     Question(
         "system.run",

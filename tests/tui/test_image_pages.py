@@ -20,7 +20,7 @@ def give(**given: str) -> None:
 async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, "n", "down")
+        await press(pilot, "n", "down", "down")
         assert draft()["target"] == "image"
         row = frame(app).splitlines()[0]
         assert "○ Disk ○ GRUB ○ System ○ Output ○ Review" in row

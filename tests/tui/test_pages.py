@@ -48,7 +48,7 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
             assert asked == [q.key for q in questions.on_page(page.name, draft())]
             await press(pilot, "f3")
         on(app, Review)
-        assert draft()["source.variant"] == "standard"  # what was shown as chosen is answered
+        assert draft()["source.bootstrap"] == "auto"  # what was shown as chosen is answered
 
 
 async def test_what_is_typed_or_chosen_is_on_the_disk_at_once(app: ZwizardApp) -> None:
@@ -208,7 +208,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
         shown = frame(app)
         assert "Kernel package" in shown
         assert "EFI" in shown
-        assert "Alt+1–8" in shown
+        assert "Alt+1–9" in shown
         await press(pilot, "escape")
         assert on(app, Pages).page == "kernel"
 

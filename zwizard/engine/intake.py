@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from zwizard import distros
 from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.elf import Elf, read_elf
+from zwizard.artefact.source import ArchiveError
+from zwizard.engine.recognise import recognise
+from zwizard.hints import Look
+from zwizard.questions import Given
 from zwizard.text import one_line, size
 
 _STATIC = (
@@ -17,12 +21,15 @@ _STATIC = (
 _FEW = 4  # libraries that are named
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do."""
-
-    said: str = ""
-    wrong: str = ""
+def look_at(given: Given) -> Look:
+    """What the file is that these answers name, from the working directory; nothing of a URL."""
+    kind, location = given.get("source.kind", ""), given.get("source.location", "").strip()
+    if not location or "://" in location:
+        return Look()
+    try:
+        return look(kind, Path(location).expanduser().absolute())
+    except RuntimeError:
+        return Look()  # a "~" that is nobody's, which is told elsewhere
 
 
 def look(kind: str, file: Path) -> Look:
@@ -77,4 +84,19 @@ def _needs(elf: Elf) -> str:
     return one_line(f"it needs {', '.join(names)}{f' and {more} more' if more > 0 else ''}")
 
 
-_LOOKS = {"binary": _binary}
+def _rootfs(file: Path) -> Look:
+    try:
+        found = recognise(file)
+    except ArchiveError as error:
+        return Look(wrong=f"{error}. A root file system is a directory or a tar archive")
+    if found.machine:
+        return Look(wrong=f"its programs are {found.machine}; the nodes are x86-64 (amd64)")
+    title = found.title or "a root file system that does not say of which distribution it is"
+    if found.distro != "other":
+        return Look(f"{title}: {distros.named(found.distro).title}'s tools install what it lacks")
+    if not found.init:
+        return Look(f"{title}; no init system was found, which a VM needs")
+    return Look(f"{title}: no package tool is known for it, so that nothing is installed in it")
+
+
+_LOOKS = {"binary": _binary, "rootfs": _rootfs}

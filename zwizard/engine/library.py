@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from zwizard.engine import archive, doctor
+from zwizard.engine import archive, doctor, intake
 from zwizard.errors import ZwizardError
 from zwizard.hints import Catalogue, Known, distro_of
 from zwizard.plan.system import charset
@@ -43,7 +43,12 @@ class Library:
         """What is known for these answers at this moment."""
         place = _place(given)
         catalogue = self._read.get(place) if place else None
-        return replace(self._here, catalogue=catalogue, state=self._state(place, given))
+        return replace(
+            self._here,
+            catalogue=catalogue,
+            state=self._state(place, given),
+            look=intake.look_at(given),
+        )
 
     def _state(self, place: Place | None, given: Given) -> str:
         if place is None:
@@ -100,6 +105,8 @@ class Library:
 
 def _place(given: Given) -> Place | None:
     """What the answers would be installed from; None where no list of it can be asked for."""
+    if given.get("source.kind", "distro") != "distro":
+        return None
     distro = distro_of(given)
     mirror = given.get("source.mirror", "").strip()
     suite = given.get("source.suite", "") or distro.suites[0].name

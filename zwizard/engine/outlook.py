@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard import plan, questions
-from zwizard.engine import builds, preflight
+from zwizard.engine import builds, intake, preflight
 from zwizard.engine.preflight import Forecast, Trouble
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError
@@ -91,6 +91,8 @@ def of(given: Mapping[str, str], machine: Machine) -> Outlook:
         made, store, output, recipe=recipe, before=builds.recipe_of(before) if before else None
     )
     troubles = ahead.troubles
+    if unfit := intake.look_at(given).wrong:
+        troubles += (Trouble(f"{recipe.source.location}: {unfit}", _MEND, "source.location"),)
     if machine.privilege.mode == "none":
         troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
     return Outlook(troubles, recipe, made, ahead, output)

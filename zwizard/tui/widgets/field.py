@@ -137,7 +137,7 @@ class Field(Remappable, Horizontal):
             case "choice":
                 offered = hints.choices(question, given, self._known)
                 return Choices(offered, text, roomy=self._roomy)
-            case "lines":
+            case "lines" | "settings":
                 area = TextArea(sanitise(text), compact=True, tab_behavior="focus")
                 area.placeholder = Content(f"for example: {question.example}")
                 return area
