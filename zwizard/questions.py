@@ -524,20 +524,21 @@ QUESTIONS = (
     Question(
         "container.args",
         "container",
-        "Arguments, one a line",
-        "They stand behind the entrypoint in the deployment, quoted for its shell. Give no secret"
-        " so: everybody in the container sees arguments.",
+        "Arguments",
+        "One a line. They stand behind the entrypoint in the deployment, quoted for its shell."
+        " Give no secret so: everybody in the container sees arguments.",
         "lines",
         when=_contained,
-        example="-g  (and on the next line)  daemon off;",
+        example="--port=8080",
     ),
     Question(
         "container.env",
         "container",
-        "Environment, NAME=value a line",
-        'The document: "The environment variables passed will be available inside the container".'
-        " They are passed by the deployment, not by the flist; the note beside the archive lists"
-        " them. A secret is named without a value (DB_PASSWORD=), which you type there.",
+        "Environment",
+        'NAME=value, one a line. The document: "The environment variables passed will be'
+        ' available inside the container". The deployment passes them, not the flist; the note'
+        " beside the archive lists them. A secret is named without a value (DB_PASSWORD=), which"
+        " you type there.",
         "settings",
         when=_contained,
         example="LOG_LEVEL=info",
@@ -545,7 +546,7 @@ QUESTIONS = (
     Question(
         "container.mounts",
         "container",
-        "Disks mounted at",
+        "Disks at",
         'The document: "Mountpoints will also be setup for you". Zero-OS makes each disk of the'
         " deployment a btrfs and mounts it before the entrypoint starts; what is written anywhere"
         " else goes with the machine.",

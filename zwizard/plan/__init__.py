@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from zwizard import distros
@@ -81,7 +82,8 @@ def _distro_to_image(recipe: Recipe) -> Plan:
 
 def _binary_to_container(recipe: Recipe) -> Plan:
     """The document's "A container can be a single binary"."""
-    return _plan(recipe, 0, container.program(recipe), pack.pack(recipe, 0))
+    last = replace(pack.pack(recipe, 0), size=container.SMALL)
+    return _plan(recipe, 0, container.program(recipe), last)
 
 
 def _distro_to_container(recipe: Recipe) -> Plan:
@@ -119,6 +121,23 @@ def _rootfs_to_vm(recipe: Recipe) -> Plan:
     )
 
 
+def _rootfs_to_container(recipe: Recipe) -> Plan:
+    """Another's tree, as it is but for what belongs to a build."""
+    if recipe.source.mend:
+        return _mended(recipe)
+    distro = distros.named(recipe.source.distro)
+    return _plan(
+        recipe,
+        rootfs.EPOCH,
+        rootfs.bring(recipe),
+        *sources.more_packages(recipe, distro),
+        container.settings(recipe, distro),
+        *system.commands(recipe, distro),
+        rootfs.tidy(),
+        pack.pack(recipe, rootfs.EPOCH),
+    )
+
+
 def _mended(recipe: Recipe) -> Plan:
     """Another's image with only what its checklist asks for changed."""
     return _plan(
@@ -137,6 +156,7 @@ _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("distro", "container"): _distro_to_container,
     ("binary", "container"): _binary_to_container,
     ("rootfs", "vm"): _rootfs_to_vm,
+    ("rootfs", "container"): _rootfs_to_container,
     ("cloud-image", "image"): _cloud_to_image,
 }
 

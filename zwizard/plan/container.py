@@ -12,6 +12,7 @@ from zwizard.plan.step import Step
 from zwizard.recipe import BINARY, Recipe
 
 _MIB = 2**20
+SMALL = 20 * _MIB  # what a program takes, and its archive
 START = "/zos-start"  # where the script goes that starts an OCI image's program
 
 # What Zero-OS mounts over, and where its init writes: resolv.conf, hosts and root's keys.
@@ -56,7 +57,7 @@ def program(recipe: Recipe) -> Step:
         ),
         answers=("source.location", "source.sha256", "container.entrypoint"),
         network="://" in source.location,
-        size=20 * _MIB,
+        size=SMALL,
     )
 
 
