@@ -34,6 +34,7 @@ ARCH = Distro(
         "cloud-guest-utils",
         "grub",
         "mkinitcpio",
+        "zstd",
         "e2fsprogs",
         "dosfstools",
     ),

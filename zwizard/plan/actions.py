@@ -238,9 +238,10 @@ class TrustKeys:
 
 @dataclass(frozen=True)
 class TrustPackagers:
-    """Have a keyring for pacman in ``$DOWNLOADS/name``: what ``package`` at ``mirror`` offers.
+    """Have a keyring for pacman in ``$DOWNLOADS/name/gnupg``: that which a mirror offers.
 
-    Those packagers are trusted in it whom the master keys with these ``fingerprints`` vouch for.
+    ``package`` at ``mirror`` has it. Those packagers are trusted in it whom the master keys with
+    these ``fingerprints`` vouch for.
     """
 
     name: str

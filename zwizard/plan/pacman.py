@@ -138,7 +138,7 @@ def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action
     repositories = "".join(f"\n[{name}]\n{server}" for name in ("core", "extra"))
     return (
         TrustPackagers(
-            _trusted(recipe, distro), distro.keyring.package, mirror, _masters(recipe, distro)
+            _kept(recipe, distro), distro.keyring.package, mirror, _masters(recipe, distro)
         ),
         Write(_CONF, _CONFIGURATION + repositories),
         command,
@@ -158,9 +158,9 @@ def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
 
 
 def _pacman_options(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
-    keys = f"{DOWNLOADS}/{_trusted(recipe, distro)}"
-    cache = ("--cachedir", f"{DOWNLOADS}/pacman")
-    return ("--config", f"{ROOT}{_CONF}", "--gpgdir", keys, *cache, "--noconfirm")
+    kept = f"{DOWNLOADS}/{_kept(recipe, distro)}"
+    places = ("--gpgdir", f"{kept}/gnupg", "--cachedir", f"{kept}/packages")
+    return ("--config", f"{ROOT}{_CONF}", *places, "--noconfirm")
 
 
 def _mirror(recipe: Recipe, distro: Distro) -> str:
@@ -174,10 +174,10 @@ def _masters(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
     return recipe.source.keys or (distro.keyring.fingerprints if distro.keyring else ())
 
 
-def _trusted(recipe: Recipe, distro: Distro) -> str:
-    """The name of the keys that are trusted with this mirror and these fingerprints."""
+def _kept(recipe: Recipe, distro: Distro) -> str:
+    """Where keys and packages are kept that come of this mirror, trusted by these fingerprints."""
     basis = "\n".join((_mirror(recipe, distro), *_masters(recipe, distro)))
-    return f"pacman-keys-{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+    return f"pacman-{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
 
 
 # --- the initramfs and the kernel ---------------------------------------------------------------

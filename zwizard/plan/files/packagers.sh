@@ -1,22 +1,23 @@
 # shellcheck shell=bash
 # The keys of Arch's packagers, which change from week to week; a few master keys vouch for them.
 
-# Into $DOWNLOADS/NAME, for pacman: the keys that the mirror's package PACKAGE has, of which those
+# Into $DOWNLOADS/NAME/gnupg, for pacman: the keys that the mirror's package PACKAGE has, of which those
 # are trusted that three of the master keys have signed (or that are one). Anybody can offer a
 # package; only the fingerprints, which are known, make it trusted. It serves for a day.
 trust_packagers() { # NAME PACKAGE MIRROR FINGERPRINT...
-	local made=$DOWNLOADS/$1 place
-	mkdir -p "$DOWNLOADS"
+	local made=$DOWNLOADS/$1/gnupg place
+	mkdir -p "$DOWNLOADS/$1"
 	( # whoever comes second waits, and finds it made
 		flock 9
 		[ -z "$(find "$made/trustdb.gpg" -mtime -1 2>/dev/null)" ] || exit 0
-		place=$(mktemp -d "$DOWNLOADS/keys.XXXXXX")
+		place=$(mktemp -d /tmp/keys.XXXXXX) # gpg's agent listens there: long paths are not for it
 		trap 'rm -rf "$place"' EXIT
 		mkdir -m 0700 "$place/gnupg"
 		offered_keys "$place" "$2" "$3"
 		GNUPGHOME=$place/gnupg vouched_for "$place" "${@:4}" 9>&-
-		rm -rf "$made"
-		mv "$place/gnupg" "$made"
+		rm -rf "$made" "$made.new"
+		cp -r "$place/gnupg" "$made.new"
+		mv "$made.new" "$made"
 	) 9>"$made.lock"
 }
 
