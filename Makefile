@@ -29,7 +29,7 @@ run: $(VENV)/.run
 	fi
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # Without the tests that build real images.
 test-fast: $(VENV)/.test lint

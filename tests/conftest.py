@@ -1,10 +1,19 @@
-"""No test touches the user's own builds, layers or preferences."""
+"""No test touches the user's own builds, layers or preferences; real artefacts are shared."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that build real artefacts first, in one process: each artefact is built once."""
+    items.sort(key=lambda item: item.get_closest_marker("real") is None)
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.xdist_group("real"))
 
 
 @pytest.fixture(autouse=True)
