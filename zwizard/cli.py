@@ -278,9 +278,10 @@ def clean(*, everything: bool, as_json: bool) -> int:
 @_JSON
 def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run; nothing is run."""
+    from zwizard.engine import intake
     from zwizard.plan import make, render
 
-    made = make(_recipe(recipe)[0])
+    made = make(intake.taken_over(*_recipe(recipe)))
     if as_json:
         click.echo(json.dumps(render.data(made), indent=1))
     else:
@@ -336,6 +337,26 @@ def check(
         if proof:
             click.echo(sanitise(proofs.told(proof, time.time())))
     return 0 if found.ready else 3
+
+
+@zwizard.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--mode", type=click.Choice(["container", "vm"]), help="What it should be.")
+@click.option("--entrypoint", help="What the deployment starts (container).")
+@click.option("--output", type=click.Path(path_type=Path), help="Where the new archive goes.")
+@_JSON
+def repair(
+    path: Path, *, mode: str | None, entrypoint: str | None, output: Path | None, as_json: bool
+) -> int:
+    """Mend what the checklist finds wrong with an image, in a new archive beside it.
+
+    PATH is a directory or a .tar.gz, whoever made it; it is not touched. Only what fails is
+    changed, and told before.
+    """
+    from zwizard.engine import repair as repairs
+
+    report = repairs.examine(path, mode, entrypoint)
+    return repairs.run(repairs.remedy(report, path, output, entrypoint), as_json=as_json)
 
 
 @zwizard.command()

@@ -80,10 +80,12 @@ PACKERS = {
 }
 
 
-def bzimage(payload: bytes, *, version: str = VERSION, protocol: int = 0x20F) -> bytes:
-    """A bzImage: two setup sectors with the header, some boot code, the payload, its size."""
+def bzimage(
+    payload: bytes, *, version: str = VERSION, protocol: int = 0x20F, size: int = 12345678
+) -> bytes:
+    """A bzImage: two setup sectors with the header, some boot code, the payload, ``size``."""
     code = b"\xeb\xfe" * 300
-    payload += struct.pack("<I", 12345678)
+    payload += struct.pack("<I", size)
     head = bytearray(3 * 512)
     head[0:2] = b"MZ"
     head[0x1F1] = 2

@@ -25,7 +25,7 @@ from zwizard.checklist.detection import intended
 from zwizard.checklist.image import Image
 from zwizard.checklist.manual import explain, overview, table
 from zwizard.checklist.pages import check_name, render_html, render_markdown, write_report
-from zwizard.checklist.report import Finding, Group, Report, render_text, summary, told
+from zwizard.checklist.report import MARKS, Finding, Group, Report, render_text, summary, told
 from zwizard.checklist.rule import (
     Mode,
     Outcome,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from zwizard.artefact import View
 
 __all__ = [
+    "MARKS",
     "RULES",
     "Finding",
     "Group",

@@ -122,7 +122,7 @@ class Workshop:
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
             case Kernels():
-                with self._parent("/boot/vmlinuz"):  # which is no link to somewhere else
+                with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
                     self._run(tuple(map(self._place, action.argv)), action.shell())
             case Import():
                 functions = f"{render.functions(action)}\n{_UNPACK}"

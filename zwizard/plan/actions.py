@@ -199,9 +199,9 @@ class Import:
 
 @dataclass(frozen=True)
 class Kernels:
-    """Unpack the kernels in /boot to ELF and link the newest, by this machine's own tools.
+    """Run our ``script`` (absolute, in the tree) in its /boot, by this machine's tools.
 
-    ``script`` does it in the directory that ``ZOS_BOOT`` names. No file becomes larger than 1 GiB.
+    It finds what to work on at ``ZOS_BOOT``. No file becomes larger than 1 GiB.
     """
 
     script: str
@@ -209,12 +209,12 @@ class Kernels:
     @property
     def argv(self) -> tuple[str, ...]:
         """The command."""
-        limited = f"ulimit -f 2097152\n{self.script}"
-        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", limited)
+        line = f"ulimit -f 2097152 && . ..{self.script}"
+        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", line)
 
     def shell(self) -> str:
-        """Some lines of bash; a /boot that is a link might be this machine's."""
-        return f'[ -d "$ROOT"/boot ] && [ ! -L "$ROOT"/boot ] && {_line(self.argv)}'
+        """One line of bash; a /boot that is a link might be this machine's."""
+        return f'[ ! -L "$ROOT"/boot ] && {_line(self.argv)}'
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,19 @@ def _enabled(*units: str) -> Action:
     return Chroot(("sh", "-c", _ENABLE.format(units=" ".join(units))))
 
 
-MENDS = (
-    Mend(
-        (
-            *("archive-name", "archive-name-survives", "path-colon", "archive-root"),
-            *("archive-paths", "archive-owners", "archive-duplicates", "special-files"),
-        ),
-        "pack",
-        "is unpacked and packed anew under a good name",
+REPACK = Mend(
+    (
+        *("archive-name", "archive-name-survives", "path-colon", "archive-root"),
+        *("archive-paths", "archive-owners", "archive-duplicates", "special-files"),
     ),
+    "pack",
+    "it is packed anew, under a good name: nothing around it, each path once, owners as numbers,"
+    " no devices",
+)
+"""What importing and packing mend by themselves."""
+
+MENDS = (
+    REPACK,
     Mend(
         ("cloud-init-installed", "init-present"),
         "packages",
@@ -84,13 +88,13 @@ MENDS = (
         "kernel",
         "the kernels are unpacked to ELF, and /boot/vmlinuz and /boot/initrd.img are relative"
         " links to the newest",
-        _fixed(rootfs.unpack_kernels()),
+        _fixed(*rootfs.unpack_kernels()),
     ),
     Mend(
         ("kernel-upgrades",),
         "kernel",
         "a hook unpacks each new kernel when it is installed",
-        lambda distro, _: (rootfs.unpack_kernels(), *family.of(distro).kernel()),
+        lambda distro, _: (*rootfs.unpack_kernels(), *family.of(distro).kernel()),
         tools=True,
     ),
     Mend(
@@ -153,10 +157,7 @@ MENDS = (
         ("package-cache",),
         "clean",
         "downloaded packages are removed",
-        _removed(
-            *("/var/cache/apt/archives/*.deb", "/var/cache/pacman/pkg/*", "/var/cache/dnf/*"),
-            *("/var/cache/yum/*", "/var/cache/zypp/*", "/var/cache/apk/*", "/etc/apk/cache/*"),
-        ),
+        _fixed(rootfs.CACHES),
     ),
     Mend(("dev-empty",), "clean", "/dev is emptied", _removed("/dev/*")),
     Mend(

@@ -12,6 +12,7 @@ from zwizard.plan.step import Step
 from zwizard.recipe import Recipe, default_value
 
 _MIB = 2**20
+_SCRIPT = "/.zos-kernel"
 RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
 CLOUD_CONFIG = system.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
 STATE = Remove(
@@ -30,6 +31,14 @@ RENDERED = Remove(
     )
 )
 """What cloud-init keeps of the machines it ran on: its state, and the network it set up."""
+
+CACHES = Remove(
+    (
+        *("/var/cache/apt/archives/*.deb", "/var/cache/pacman/pkg/*", "/var/cache/dnf/*"),
+        *("/var/cache/yum/*", "/var/cache/zypp/*", "/var/cache/apk/*", "/etc/apk/cache/*"),
+    )
+)
+"""Where package managers keep what they have downloaded."""
 
 # No release is known, so no date of one. It caps the time stamps of what is built.
 EPOCH = max(suite.epoch for distro in distros.KNOWN.values() for suite in distro.suites)
@@ -80,10 +89,10 @@ def complete(recipe: Recipe) -> Step:
     )
 
 
-def unpack_kernels() -> Kernels:
+def unpack_kernels() -> tuple[Action, ...]:
     """The kernels to ELF, by this machine's tools: the tree may lack them."""
     script = resources.files("zwizard.plan").joinpath("files/zz-zos-kernel").read_text("utf-8")
-    return Kernels(script)
+    return (Write(_SCRIPT, script), Kernels(_SCRIPT), Remove((_SCRIPT,)))
 
 
 def kernel(recipe: Recipe) -> Step:
@@ -95,7 +104,7 @@ def kernel(recipe: Recipe) -> Step:
             '"the vmlinuz MUST be an EFI kernel (not compressed)"',
             '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
         ),
-        (unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
+        (*unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
         size=60 * _MIB,
         document="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
     )
@@ -134,3 +143,14 @@ def clean(recipe: Recipe) -> Step:
     """Everything that belongs to a build or to one machine, by whomever it was used."""
     usual = system.clean(distros.named(recipe.source.distro), cloud_init=False)
     return replace(usual, actions=(*usual.actions, STATE, RENDERED))
+
+
+def tidy() -> Step:
+    """What belongs to a build, in a tree that may hold no program to remove it."""
+    return Step(
+        "clean",
+        "Clean up caches and what the machine mounts over",
+        ('"clean up cache"',),
+        (CACHES, Remove(("/dev/*", "/run/*", "/tmp/*", "/var/tmp/*"))),  # noqa: S108 - the image's
+        size=_MIB,
+    )

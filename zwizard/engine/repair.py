@@ -1,0 +1,184 @@
+"""Repair: from what the checklist says of an image to the recipe of a mended one beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from zwizard import checklist
+from zwizard.checklist import Finding, Mode, Outcome, Report
+from zwizard.engine import builds, follow
+from zwizard.engine.builds import Build
+from zwizard.engine.recognise import recognise
+from zwizard.errors import UsageError
+from zwizard.plan.mend import MENDS, REPACK, Mend, mend_of
+from zwizard.recipe import Container, Output, Recipe, Source
+from zwizard.text import one_line, sanitise
+
+_ROUNDS = 4  # what one mend brings to light, the next one mends
+_READABLE, _ROOT = "archive-readable", "archive-root"
+_INITRD, _NEW_INITRD = "initrd-resolves", "initrd-readable"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What fails in the image at ``path`` and is mended by building ``recipe``; what is ``left``.
+
+    ``mended`` are the findings with what mends each; ``left`` has to be mended by hand, if at all.
+    ``recipe`` is None where nothing can be mended.
+    """
+
+    path: Path
+    recipe: Recipe | None
+    mended: tuple[tuple[Finding, Mend], ...]
+    left: tuple[Finding, ...]
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is changed, a sentence's part each, in the order in which it is done."""
+        wanted = [mend for _, mend in self.mended]
+        return tuple(mend.changes for mend in MENDS if mend in wanted)
+
+    @property
+    def archive(self) -> Path:
+        """The archive that would be made."""
+        assert self.recipe is not None
+        return Path(self.recipe.output.directory) / f"{self.recipe.name}.tar.gz"
+
+
+def examine(path: Path, mode: Mode | str | None, entrypoint: str | None = None) -> Report:
+    """The checklist's report of an image to be repaired.
+
+    One that holds a kernel and would start as a container is taken for a VM if nobody says what it
+    is; a directory around everything is looked through in that.
+    """
+    report = checklist.check(path, mode=mode, entrypoint=entrypoint)
+    if mode is None and report.finding("mode").outcome is Outcome.UNKNOWN:
+        report = checklist.check(path, mode=Mode.VM)
+    return report
+
+
+def remedy(
+    report: Report, path: Path, output: Path | None = None, entrypoint: str | None = None
+) -> Remedy:
+    """What mends the image at ``path``; UsageError for what cannot be repaired at all.
+
+    ``output``: the directory for the new archive; None: the one that ``path`` is in.
+    """
+    path = path.resolve()
+    if report.mode is Mode.IMAGE:
+        raise UsageError(
+            f"{path} is a disk image, which is not repaired",
+            "Build a VM of it: source.kind = cloud-image, target = vm.",
+        )
+    wrong = tuple(finding for finding in report.findings if finding.wrong)
+    if (broken := report.finding(_READABLE)).wrong:
+        raise UsageError(
+            f"{path} is damaged: {one_line(broken.evidence)}",
+            "What is not there cannot be mended: get the archive anew.",
+        )
+    if report.finding(_ROOT).wrong:  # what is inside is looked at when it is taken out
+        wrong = tuple(finding for finding in wrong if mend_of(finding.slug, "other") is REPACK)
+    distro = recognise(path).distro
+    pairs = [(finding, mend_of(finding.slug, distro)) for finding in wrong]
+    mended = tuple((finding, mend) for finding, mend in pairs if mend)
+    left = tuple(finding for finding, mend in pairs if not mend)
+    if not mended:
+        return Remedy(path, None, (), left)
+    place = (output or path.parent).resolve()
+    recipe = Recipe(
+        name=_free_name(path, place),
+        target=report.mode.value,
+        source=Source(
+            kind="rootfs",
+            distro=distro,
+            location=str(path),
+            mend=tuple(finding.slug for finding, _ in mended),
+        ),
+        container=Container(entrypoint=entrypoint or ""),
+        output=Output(directory=str(place)),
+    )
+    return Remedy(path, Recipe.from_dict(recipe.to_dict()), mended, left)
+
+
+def further(recipe: Recipe, report: Report) -> Recipe | None:
+    """``recipe`` with what its archive's report brings to light besides; None if nothing does."""
+    done = recipe.source.mend
+    wrong = [finding.slug for finding in report.findings if finding.wrong]
+    more = [slug for slug in wrong if mend_of(slug, recipe.source.distro) and slug not in done]
+    if {_INITRD} <= set(wrong) & set(done) and _NEW_INITRD not in (*done, *more):
+        # There is none to link to.
+        more += [_NEW_INITRD] if mend_of(_NEW_INITRD, recipe.source.distro) else []
+    if not more:
+        return None
+    return replace(recipe, source=replace(recipe.source, mend=(*done, *more)))
+
+
+def run(wanted: Remedy, *, as_json: bool) -> int:
+    """Tell what is mended, and build it in the foreground; the exit code."""
+    _tell(wanted, as_json=as_json)
+    if wanted.recipe is None:
+        return 3 if any(finding.blocks for finding in wanted.left) else 0
+    recipe: Recipe | None = wanted.recipe
+    for _ in range(_ROUNDS):
+        assert recipe is not None
+        build = builds.open_for(recipe, wanted.path.parent)
+        code = follow.foreground(build, fresh=False, as_json=as_json)
+        done = build.recipe()
+        recipe = further(done, _report(build)) if code in {0, 3} else None
+        if recipe is None:
+            break
+        if not as_json:
+            more = ", ".join(recipe.source.mend[len(done.source.mend) :])
+            sys.stdout.write(f"\nThat brought more to light, which is mended too: {more}\n")
+    return code
+
+
+def describe(wanted: Remedy) -> str:
+    """The remedy as text of some lines, safe to show."""
+    if not wanted.mended:
+        said = "Nothing of it can be mended here." if wanted.left else "Nothing is wrong with it."
+        return "\n".join([said, *_by_hand(wanted)]) + "\n"
+    lines = [f"{wanted.path.name}: {len(wanted.mended)} to mend"]
+    for finding, _ in wanted.mended:
+        lines.append(f"  {checklist.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
+    lines += ["", "What is changed, in a new archive:"]
+    lines += [f"  - {change}" for change in wanted.changes]
+    lines += [f"  {wanted.archive}", *_by_hand(wanted)]
+    return "\n".join(map(one_line, lines)) + "\n"
+
+
+def _by_hand(wanted: Remedy) -> list[str]:
+    told = [f"  {checklist.MARKS[f.outcome]} {f.slug}: {f.fix}" for f in wanted.left]
+    return ["", "What stays as it is:", *map(one_line, told)] if told else []
+
+
+def _tell(wanted: Remedy, *, as_json: bool) -> None:
+    if not as_json:
+        sys.stdout.write(sanitise(describe(wanted)) + "\n")
+        return
+    event = {
+        "event": "repair-planned",
+        "artefact": str(wanted.path),
+        "archive": str(wanted.archive) if wanted.recipe else None,
+        "mend": [{"rule": f.slug, "changes": mend.changes} for f, mend in wanted.mended],
+        "left": [finding.to_json() for finding in wanted.left],
+    }
+    sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+
+
+def _report(build: Build) -> Report:
+    data = json.loads(build.report_file.read_text("utf-8"))
+    return checklist.report_of(data["report"])
+
+
+def _free_name(path: Path, place: Path) -> str:
+    """A good name for the mended archive that nothing in ``place`` has yet."""
+    stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", path.name) if path.is_file() else path.name
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
+    names = (f"{stem}-repaired{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(name for name in names if not (place / f"{name}.tar.gz").exists())
