@@ -44,6 +44,7 @@ hoist() ( # a system that is inside the only directory is taken out of it
 	[ ${#inside[@]} -eq 1 ] && [ -d "${inside[0]}" ] && [ ! -L "${inside[0]}" ] || return 0
 	found=0
 	for name in bin boot etc lib sbin usr var; do
+		[ "${inside[0]##*/}" != "$name" ] || return 0
 		[ ! -e "${inside[0]}/$name" ] || found=$((found + 1))
 	done
 	[ "$found" -gt 1 ] || return 0
