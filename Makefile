@@ -11,10 +11,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 # What the tests run, and the packages that have it.
 TEST_PROGRAMS := mmdebstrap debootstrap pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
 	sfdisk mke2fs mkfs.vfat mcopy qemu-system-x86_64 /usr/lib/qemu/virtiofsd \
-	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg
+	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg skopeo umoci busybox
 TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
 	fdisk e2fsprogs dosfstools mtools qemu-system-x86 qemu-system-common \
-	ovmf openssh-client qemu-utils curl gnupg
+	ovmf openssh-client qemu-utils curl gnupg skopeo umoci busybox-static
 
 lacking = $(strip $(foreach program,$(1),\
 	$(if $(wildcard $(program))$(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))

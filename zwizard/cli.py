@@ -278,10 +278,10 @@ def clean(*, everything: bool, as_json: bool) -> int:
 @_JSON
 def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run; nothing is run."""
-    from zwizard.engine import intake
+    from zwizard.engine.takeover import taken_over
     from zwizard.plan import make, render
 
-    made = make(intake.taken_over(*_recipe(recipe)))
+    made = make(taken_over(*_recipe(recipe)))
     if as_json:
         click.echo(json.dumps(render.data(made), indent=1))
     else:

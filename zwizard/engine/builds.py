@@ -13,6 +13,7 @@ from zwizard import paths
 from zwizard.engine import intake, journal
 from zwizard.engine.layers import discard
 from zwizard.engine.recognise import recognise, tree_sum
+from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
 from zwizard.recipe import Recipe, Source
 
@@ -159,6 +160,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
         source=_settled(recipe.source, base),
         output=replace(recipe.output, directory=str(output)),
     )
+    settled = taken_over(settled, base)
     build = making(output / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)
@@ -189,7 +191,8 @@ def _settled(source: Source, base: Path) -> Source:
     if source.sha256 and file.is_file():
         return replace(source, location=str(file))
     try:
-        sha256 = _sum_of(file)
+        # An OCI layout's index names everything else in it by its sum.
+        sha256 = _sum_of(file / "index.json" if source.kind == "oci" and file.is_dir() else file)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", "Name a file that you may read."

@@ -58,6 +58,8 @@ TOOLS = {
         Tool("mmd", "fills ESPs", "mtools", "mtools", "mtools"),
         Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
         Tool("curl", "fetches images and keys", "curl", "curl", "curl"),
+        Tool("skopeo", "reads container images", "skopeo", "skopeo", "skopeo"),
+        Tool("umoci", "lays out container images", "umoci", "umoci", "umoci"),
         Tool("gpg", "proves a distribution's keys", "gpg", "gnupg", "gnupg2"),
         Tool("xz", "unpacks a mirror's list, and kernels", "xz-utils", "xz", "xz"),
         Tool("lz4", "unpacks kernels", "lz4", "lz4", "lz4"),

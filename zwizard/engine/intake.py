@@ -8,9 +8,11 @@ from pathlib import Path
 from zwizard import distros
 from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.elf import Elf, read_elf
+from zwizard.artefact.oci import OciError, OciImage, read_oci
 from zwizard.artefact.source import ArchiveError
 from zwizard.engine.recognise import recognise
 from zwizard.hints import Look
+from zwizard.plan import container
 from zwizard.questions import Given
 from zwizard.text import one_line, size
 
@@ -37,7 +39,7 @@ def look(kind: str, file: Path) -> Look:
     if kind not in _LOOKS:
         return Look()
     try:
-        found = file.stat()
+        found = _changes(file).stat()
     except OSError as error:
         return Look(wrong=one_line(f"{file}: {error.strerror}"))
     return _look(kind, file, found.st_mtime_ns, found.st_size)
@@ -49,6 +51,12 @@ def _look(kind: str, file: Path, _mtime: int, _size: int) -> Look:
         return _LOOKS[kind](file)
     except OSError as error:
         return Look(wrong=one_line(f"{file}: {error.strerror or error}"))
+
+
+def _changes(file: Path) -> Path:
+    """What changes where ``file`` does: of an OCI layout, which is a directory, its index."""
+    index = file / "index.json"
+    return index if index.is_file() else file
 
 
 def _binary(file: Path) -> Look:
@@ -99,4 +107,25 @@ def _rootfs(file: Path) -> Look:
     return Look(f"{title}: no package tool is known for it, so that nothing is installed in it")
 
 
-_LOOKS = {"binary": _binary, "rootfs": _rootfs}
+def _oci(file: Path) -> Look:
+    try:
+        image = read_image(file)
+    except OciError as error:
+        return Look(wrong=one_line(str(error)))
+    starts = container.line((*image.entrypoint, *image.command)) or "nothing by itself"
+    names = ", ".join(name for name, _ in image.environment)
+    said = f"linux/amd64; starts {starts} in {image.directory}{f', sets {names}' if names else ''}"
+    return Look(one_line(said))
+
+
+def read_image(file: Path) -> OciImage:
+    """What an OCI image says of itself; raises OciError, or OSError."""
+    return _read_image(file, _changes(file).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read_image(file: Path, _mtime: int) -> OciImage:
+    return read_oci(file)
+
+
+_LOOKS = {"binary": _binary, "oci": _oci, "rootfs": _rootfs}

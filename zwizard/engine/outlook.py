@@ -11,6 +11,7 @@ from zwizard import plan, questions
 from zwizard.engine import builds, intake, preflight
 from zwizard.engine.preflight import Forecast, Trouble
 from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
 from zwizard.plan import Plan
 from zwizard.recipe import Recipe, RecipeError
@@ -78,7 +79,7 @@ def of(given: Mapping[str, str], machine: Machine) -> Outlook:
             )
         )
     try:
-        recipe = questions.to_recipe(given)
+        recipe = taken_over(questions.to_recipe(given), Path.cwd())
         made = plan.make(recipe)
         output = builds.output_directory(recipe, Path.cwd())
     except RecipeError as error:

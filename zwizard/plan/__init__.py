@@ -82,8 +82,18 @@ def _distro_to_image(recipe: Recipe) -> Plan:
 
 def _binary_to_container(recipe: Recipe) -> Plan:
     """The document's "A container can be a single binary"."""
-    last = replace(pack.pack(recipe, 0), size=container.SMALL)
-    return _plan(recipe, 0, container.program(recipe), last)
+    last = replace(pack.pack(recipe, rootfs.EPOCH), size=container.SMALL)
+    return _plan(recipe, rootfs.EPOCH, container.program(recipe), last)
+
+
+def _oci_to_container(recipe: Recipe) -> Plan:
+    """What Docker would run, as Zero-OS runs it."""
+    settings = recipe.container
+    if not (settings.entrypoint or settings.start):
+        said = "which program is started; the image itself says it only where its file is at hand"
+        raise RecipeError((Problem("container.entrypoint", None, said),))
+    last = pack.pack(recipe, rootfs.EPOCH)
+    return _plan(recipe, rootfs.EPOCH, container.image(recipe), *container.start(recipe), last)
 
 
 def _distro_to_container(recipe: Recipe) -> Plan:
@@ -155,6 +165,7 @@ _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("distro", "image"): _distro_to_image,
     ("distro", "container"): _distro_to_container,
     ("binary", "container"): _binary_to_container,
+    ("oci", "container"): _oci_to_container,
     ("rootfs", "vm"): _rootfs_to_vm,
     ("rootfs", "container"): _rootfs_to_container,
     ("cloud-image", "image"): _cloud_to_image,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 
 from zwizard.distros.distro import Distro
 from zwizard.plan import family, system
-from zwizard.plan.actions import ROOT, Action, Host, Program, Remove, Write
+from zwizard.plan.actions import ROOT, Action, Host, Oci, Program, Remove, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import BINARY, Recipe
 
@@ -30,7 +31,12 @@ def command(recipe: Recipe) -> tuple[str, ...]:
 
 def entrypoint(recipe: Recipe) -> str | None:
     """The same as the one line that a deployment takes; None for a VM, which needs none."""
-    return shlex.join(command(recipe)) if recipe.target == "container" else None
+    return line(command(recipe)) if recipe.target == "container" else None
+
+
+def line(words: tuple[str, ...]) -> str:
+    """Words as one line of a shell."""
+    return shlex.join(words)
 
 
 def environment(recipe: Recipe) -> dict[str, str]:
@@ -100,6 +106,81 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         answers=("system.timezone", "system.locale"),
         size=4 * _MIB,
     )
+
+
+def image(recipe: Recipe) -> Step:
+    """The root file system of an OCI image."""
+    source = recipe.source
+    return Step(
+        "image",
+        "Lay out the image",
+        (
+            "Layer after layer, as the image's own index has them; what a later one takes away is"
+            " gone, and owners are as they say.",
+            "Zero-OS mounts /dev, /proc, /run, /sys and /tmp, and writes resolv.conf and hosts.",
+        ),
+        (
+            Oci(source.location, source.sha256),
+            Host(("mkdir", "-p", *(f"{ROOT}/{name}" for name in _DIRECTORIES))),
+            Host(("mkdir", "-p", "--mode=1777", f"{ROOT}/tmp")),  # noqa: S108 - the image's
+            Remove(("/dev/*",)),
+            Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
+        ),
+        answers=("source.location", "source.sha256"),
+        network="://" in source.location,
+        size=500 * _MIB,
+    )
+
+
+def start(recipe: Recipe) -> tuple[Step, ...]:
+    """The script that starts the image's program as the image says."""
+    script = recipe.container.start
+    if not script:
+        return ()
+    return (
+        Step(
+            "start",
+            f"Write {START}, which starts what the image would",
+            (
+                "A flist has no entrypoint, no environment and no working directory: the script"
+                " has them, and what a deployment sets goes before.",
+            ),
+            (Write(START, script, mode=0o755),),
+            answers=("container.entrypoint",),
+            size=4096,
+        ),
+    )
+
+
+def script(
+    entrypoint: tuple[str, ...],
+    command: tuple[str, ...],
+    environment: tuple[tuple[str, str], ...],
+    directory: str,
+    user: str,
+) -> str:
+    """The script that starts ``entrypoint`` with ``command``, or with other arguments, as Docker.
+
+    A variable that the deployment sets stays as it is; PATH is always the image's, as Zero-OS's
+    init brings one along.
+    """
+    lines = ["#!/bin/sh", "# What the image itself starts, as it says; written by zwizard."]
+    if user not in {"", "0", "root", "0:0", "root:root"}:
+        lines.append(f"# It asks for the user {_printable(user)}; Zero-OS starts all as root.")
+    for name, value in environment:
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            continue  # no shell can set it
+        unless = "" if name == "PATH" else f'[ "${{{name}+set}}" ] || '
+        lines.append(f"{unless}export {name}={shlex.quote(value)}")
+    lines.append(f"cd {shlex.quote(directory)} || exit")
+    if command:
+        lines.append(f"[ $# -gt 0 ] || set -- {shlex.join(command)}")
+    lines.append(f'exec {shlex.join(entrypoint)} "$@"' if entrypoint else 'exec "$@"')
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())
 
 
 def note(recipe: Recipe) -> str:

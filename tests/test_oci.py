@@ -1,0 +1,275 @@
+"""Container images: read by what they say of themselves, laid out layer after layer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.artefact.oci import CONFIG, Layout, Members, packed
+from zwizard.artefact.oci import OciError, read_oci
+from zwizard.engine import doctor, intake
+from zwizard.engine.sandbox import privilege
+from zwizard.engine.takeover import taken_over
+from zwizard.errors import UsageError
+from zwizard.plan import container, make
+from zwizard.plan.actions import Oci, functions
+from zwizard.recipe import Recipe
+
+needs_tools = pytest.mark.skipif(
+    bool(doctor.missing(("skopeo", "umoci"))), reason="skopeo or umoci are not here"
+)
+
+BASE: Members = [
+    ("bin", None),
+    ("bin/sh", (0o755, 0, 0, b"#!a shell\n")),
+    ("etc", None),
+    ("etc/gone", b"taken away later"),
+    ("srv", None),
+    ("srv/app", (0o750, 1000, 1001, None)),
+    ("srv/app/old", b"old"),
+    ("srv/app/below", None),
+    ("srv/app/below/older", b"older"),
+]
+TOP: Members = [
+    ("etc/.wh.gone", b""),
+    ("srv/app", (0o750, 1000, 1001, None)),
+    ("srv/app/.wh..wh..opq", b""),
+    ("srv/app/new", (0o640, 1000, 1001, b"new")),
+    ("srv/link", "app/new"),
+]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path / "image:of two, perhaps")
+
+
+def packed_layer(image: Path) -> Path:
+    """The one layer of an image."""
+    blobs = (image / "blobs/sha256").iterdir()
+    return next(blob for blob in blobs if blob.read_bytes()[:2] == b"\x1f\x8b")
+
+
+def recipe(location: Path, **settings: object) -> Recipe:
+    source = {"kind": "oci", "location": str(location)}
+    return Recipe.from_dict({"target": "container", "source": source, "container": settings})
+
+
+# --- what an image says -------------------------------------------------------------------------
+
+
+def test_a_directory_and_a_tar_say_the_same(layout: Layout, tmp_path: Path) -> None:
+    directory = layout.image(BASE, TOP).write()
+    one, two = read_oci(directory), read_oci(packed(directory, tmp_path / "image.tar"))
+    assert one == two
+    assert one.entrypoint == ("start.sh",)
+    assert one.command == ("serve", "it's")
+    assert dict(one.environment)["LEVEL"] == "a b"
+    assert (one.directory, one.user, one.layers, one.shell) == ("/srv/app", "app", 2, True)
+
+
+def test_of_many_processors_the_nodes_one_is_taken(layout: Layout) -> None:
+    layout.image(BASE, architecture="arm64", Cmd=["arm"])
+    assert read_oci(layout.image(BASE, Cmd=["here"]).nested()).command == ("here",)
+
+
+def test_an_image_for_other_processors_is_refused(layout: Layout, tmp_path: Path) -> None:
+    index = layout.image(BASE, architecture="arm64").nested()
+    with pytest.raises(OciError, match=r"for linux/arm64; the nodes are linux/amd64"):
+        read_oci(index)
+    single = Layout(tmp_path / "single").image(BASE, architecture="arm64").write()
+    assert "linux/arm64" in intake.look("oci", single).wrong
+
+
+def test_what_is_no_image_is_told_what_it_may_be(layout: Layout, tmp_path: Path) -> None:
+    two = layout.image(BASE).image(TOP).write()
+    assert "it holds 2 images" in intake.look("oci", two).wrong
+    assert "neither an OCI image" in intake.look("oci", tmp_path).wrong
+    text = tmp_path / "text"
+    text.write_text("hello")
+    assert "neither an OCI image" in intake.look("oci", text).wrong
+    (two / "index.json").write_text('{"manifests": [{"digest": "../../etc/passwd"}]}')
+    assert "names a blob by" in intake.look("oci", two).wrong
+    (two / "index.json").write_text('{"manifests": [3]}')
+    assert "damaged" in intake.look("oci", two).wrong
+
+
+def test_a_layer_that_is_missing_is_told(layout: Layout) -> None:
+    image = layout.image(BASE).write()
+    packed_layer(image).unlink()
+    assert "is missing" in intake.look("oci", image).wrong
+
+
+# --- what becomes of it -------------------------------------------------------------------------
+
+
+def started(script: str, *arguments: str, **environment: str) -> str:
+    """What the script starts, with ``start.sh`` standing in the working directory."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, "/zos-start", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_script_starts_what_the_image_would(tmp_path: Path) -> None:
+    (tmp_path / "app").write_text('#!/bin/sh\necho "$PWD|$LEVEL|$#|$*"\n')
+    (tmp_path / "app").chmod(0o755)
+    script = container.script(
+        ("app", "-x"), ("two words", "it's"), (("PATH", str(tmp_path)), ("LEVEL", "a b'c"),
+        ("no-name", "x")), "/usr/bin", "app:1000",
+    )  # fmt: skip
+    assert started(script, PATH="/none") == "/usr/bin|a b'c|3|-x two words it's\n"
+    assert started(script, "own", LEVEL="mine") == "/usr/bin|mine|2|-x own\n"
+    assert "asks for the user app:1000" in script
+
+
+def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
+    settled = taken_over(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
+    assert "exec start.sh" in settled.container.start
+    assert container.command(settled) == ("/zos-start", "--own")
+    assert taken_over(settled, Path("/")) == settled
+    assert settled.container.start in "".join(
+        getattr(action, "text", "") for step in make(settled).steps for action in step.actions
+    )
+    assert "serve" in make(settled).note
+
+
+def test_another_entrypoint_is_started_without_the_images_arguments(layout: Layout) -> None:
+    image = layout.image(BASE).write()
+    script = taken_over(recipe(image, entrypoint="/bin/other"), Path("/")).container.start
+    assert 'exec /bin/other "$@"' in script
+    assert "serve" not in script
+    assert "cd /srv/app" in script
+
+
+SMALL: Members = [("app", (0o755, 0, 0, b"\x7fELF"))]
+
+
+def test_without_a_shell_the_program_itself_is_started(layout: Layout) -> None:
+    config: dict[str, Any] = {
+        "Entrypoint": ["/app"],
+        "Cmd": ["-v"],
+        "Env": ["PATH=/", "A=b", "API_TOKEN=canary"],
+    }
+    settled = taken_over(recipe(layout.image(SMALL, **config).write()), Path("/"))
+    assert container.command(settled) == ("/app", "-v")
+    assert settled.container.env == {"A": "b", "API_TOKEN": ""}
+    assert taken_over(settled, Path("/")) == settled
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [({"Entrypoint": ["app"]}, "absolute path of 'app'"), ({"Env": ["A=b"]}, "starts nothing")],
+)
+def test_what_cannot_be_started_so_is_asked_for(
+    layout: Layout, config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        taken_over(recipe(layout.image(SMALL, **config).write()), Path("/"))
+
+
+def test_an_image_elsewhere_is_not_guessed_at() -> None:
+    elsewhere = recipe(Path("http://example.org/image.tar"))
+    with pytest.raises(UsageError, match=r"container\.entrypoint"):
+        make(taken_over(elsewhere, Path("/")))
+
+
+# --- laying it out ------------------------------------------------------------------------------
+
+
+def lay_out(image: Path, place: Path, sha256: str = "") -> tuple[Path, str]:
+    """Lay it out by the function that engine and script share; the tree, and what went wrong."""
+    action = Oci(str(image), sha256)
+    (place / "tree").mkdir()
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{functions([Oci])}\n{action.shell()}"],
+        env={
+            "PATH": os.environ["PATH"],
+            "ROOT": f"{place}/tree",
+            "DOWNLOADS": f"{place}/downloads",
+            "HOME": "/root",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert list((place / "downloads").glob("*")) == []
+    return place / "tree", "" if done.returncode == 0 else done.stderr
+
+
+def seen(tree: Path) -> dict[str, tuple[int, int, int]]:
+    found = {path: path.lstat() for path in tree.rglob("*")}
+    return {
+        path.relative_to(tree).as_posix(): (info.st_mode & 0o7777, info.st_uid, info.st_gid)
+        for path, info in found.items()
+    }
+
+
+LAID_OUT = {
+    "bin": (0o755, 0, 0),
+    "bin/sh": (0o755, 0, 0),
+    "etc": (0o755, 0, 0),
+    "srv": (0o755, 0, 0),
+    "srv/app": (0o750, 1000, 1001),
+    "srv/app/new": (0o640, 1000, 1001),
+    "srv/link": (0o777, 0, 0),
+}
+
+as_root = pytest.mark.skipif(privilege().mode != "root", reason="owners are root's to give")
+
+
+@needs_tools
+@as_root
+class TestLayingOut:
+    def test_whiteouts_opaque_ones_and_owners(self, layout: Layout, tmp_path: Path) -> None:
+        tree, wrong = lay_out(layout.image(BASE, TOP).nested(), tmp_path)
+        assert wrong == ""
+        assert seen(tree) == LAID_OUT
+
+    def test_a_tar_of_it_and_what_docker_save_writes(self, layout: Layout, tmp_path: Path) -> None:
+        directory = layout.image(BASE, TOP).write()
+        tar, saved = packed(directory, tmp_path / "image.tar"), tmp_path / "saved.tar"
+        plain = tmp_path / "plain"
+        shutil.copytree(directory, plain)
+        subprocess.run(
+            ["skopeo", "--insecure-policy", "copy", "-q", f"oci:{plain}",
+             f"docker-archive:{saved}:web:latest"], check=True,
+        )  # fmt: skip
+        said = read_oci(saved)
+        assert (said.entrypoint, said.directory) == (("start.sh",), CONFIG["WorkingDir"])
+        for number, image in enumerate((tar, saved)):
+            place = tmp_path / str(number)
+            place.mkdir()
+            tree, wrong = lay_out(image, place)
+            assert wrong == ""
+            assert seen(tree) == LAID_OUT
+
+    def test_one_for_other_processors_is_refused_again(
+        self, layout: Layout, tmp_path: Path
+    ) -> None:
+        tree, wrong = lay_out(layout.image(BASE, architecture="arm64").nested(), tmp_path)
+        assert "no image for linux/amd64" in wrong
+        single = Layout(tmp_path / "single").image(BASE, architecture="arm64").write()
+        place = tmp_path / "place"
+        place.mkdir()
+        assert "is for linux/arm64" in lay_out(single, place)[1]
+        assert seen(tree) == {}
+
+    def test_another_than_the_one_meant_and_a_layer_that_was_changed(
+        self, layout: Layout, tmp_path: Path
+    ) -> None:
+        image = layout.image(BASE).write()
+        assert "is not the image with the SHA-256" in lay_out(image, tmp_path, "0" * 64)[1]
+        layer = packed_layer(image)
+        layer.write_bytes(layer.read_bytes()[:-1] + b"x")
+        (tmp_path / "again").mkdir()
+        assert "igest" in lay_out(image, tmp_path / "again")[1]
