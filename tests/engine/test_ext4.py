@@ -83,6 +83,17 @@ def test_everything_is_there_with_modes_and_links(tree: Path, tmp_path: Path) ->
     assert "Links: 2" in by_debugfs(image, "stat /hard")
 
 
+def test_a_directory_has_room_for_many_names_of_one_file(tree: Path, tmp_path: Path) -> None:
+    names = [f"{number:0200d}" for number in range(100)]
+    (tree / "many").mkdir()
+    for name in names:
+        (tree / "many" / name).hardlink_to(tree / "empty")
+    image = formatted(tmp_path / "image")
+    fill(tree, image, MIB, EPOCH)
+    assert is_whole(image)
+    assert sorted(set(by_debugfs(image, "ls -p /many").split("/")) & set(names)) == names
+
+
 def test_times_are_kept_up_to_the_cap(tree: Path, tmp_path: Path) -> None:
     image = formatted(tmp_path / "image")
     fill(tree, image, MIB, EPOCH)

@@ -98,7 +98,7 @@ class _Writer:
             known = self._linked.get((facts.st_dev, facts.st_ino))
             if known is not None:
                 self._links[known] += 1
-                yield b"link <%d> %s" % (known, _quoted(below))
+                yield from _link(known, _quoted(below))
                 continue
             inode, self._next = self._next, self._next + 1
             if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
@@ -148,6 +148,14 @@ class _Writer:
             value = self._place + b"/value-%d" % self._values
             Path(os.fsdecode(value)).write_bytes(os.getxattr(here, name, follow_symlinks=False))
             yield b"ea_set -f %s <%d> %s" % (_quoted(value), inode, name)
+
+
+def _link(inode: int, path: bytes) -> Iterator[bytes]:
+    # Of all commands, only "link" makes no room in a full directory: a link that was there for a
+    # moment leaves some.
+    yield b"symlink %s -" % path
+    yield b"rm " + path
+    yield b"link <%d> %s" % (inode, path)
 
 
 def _device(kind: int, number: int) -> bytes:
