@@ -59,6 +59,15 @@ def more(place: Workplace) -> Built:
 
 
 @pytest.fixture(scope="session")
+def image(vm: Built) -> Built:
+    """The default image recipe, built: the base of the VM serves it too."""
+    recipe = vm.place.recipe("debian-image", target="image")
+    result = vm.place.run("build", recipe, "--json")
+    assert result.code == 0, result.output + result.errors
+    return Built(vm.place, "debian-image", result)
+
+
+@pytest.fixture(scope="session")
 def ordinary_place() -> Iterator[Workplace]:
     """Where an ordinary user builds: this one, or a throw-away one with a range of sub-ids."""
     if not is_root():

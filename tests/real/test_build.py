@@ -108,11 +108,13 @@ class TestTheScript:
 
 class TestAnOrdinaryUser:
     def test_builds_the_same_bytes_without_root(
-        self, vm: Built, ordinary_place: Workplace
+        self, vm: Built, image: Built, ordinary_place: Workplace
     ) -> None:
-        result = ordinary_place.run("build", ordinary_place.recipe("debian-vm"), "--json")
-        assert result.code == 0, result.output + result.errors
-        assert result.last("build-finished")["sha256"] == vm.sha256
+        for built, target in ((vm, "vm"), (image, "image")):
+            recipe = ordinary_place.recipe(built.name, target=target)
+            result = ordinary_place.run("build", recipe, "--json")
+            assert result.code == 0, result.output + result.errors
+            assert result.last("build-finished")["sha256"] == built.sha256
         assert ordinary_place.traces() == []
         cleaned = ordinary_place.run("clean", "--all")
         assert cleaned.code == 0, cleaned.errors

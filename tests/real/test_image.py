@@ -22,17 +22,6 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def image(vm: Built) -> Built:
-    """The default image recipe, built: the base of the VM serves it too."""
-    place = vm.place
-    recipe = place.directory / "debian-image.toml"
-    recipe.write_text('name = "debian-image"\ntarget = "image"\n', encoding="utf-8")
-    result = place.run("build", recipe, "--json")
-    assert result.code == 0, result.output + result.errors
-    return Built(place, "debian-image", result)
-
-
-@pytest.fixture(scope="module")
 def raw(image: Built) -> Path:
     """Its disk, as the layer has it."""
     (found,) = image.place.layers.glob("*/tree/image.raw")

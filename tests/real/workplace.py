@@ -53,10 +53,10 @@ class Workplace:
         """Where a build is kept."""
         return self.directory / "state/zwizard/builds" / name
 
-    def recipe(self, name: str, text: str = "") -> Path:
+    def recipe(self, name: str, text: str = "", target: str = "vm") -> Path:
         """A recipe file of a VM called ``name``; ``text`` are its further tables."""
         path = self.directory / f"{name}.toml"
-        path.write_text(f'name = "{name}"\ntarget = "vm"\n{text}', encoding="utf-8")
+        path.write_text(f'name = "{name}"\ntarget = "{target}"\n{text}', encoding="utf-8")
         return path
 
     def command(self, *arguments: str | Path) -> list[str]:
