@@ -42,7 +42,8 @@ class Question:
     Answers are held as text, just as given: a choice's value, a line, words separated by commas
     or spaces (``list``), lines (``lines``), or lines of NAME=value (``settings``). ``value`` turns
     that into the recipe's value.
-    ``needed``: there is no default, and it may not stay empty.
+    ``needed``: there is no default, and it may not stay empty. ``yields``: an answer that is no
+    choice any more, as another distribution has others, gives way to the default.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Question:
     fallback: Callable[[Given], str] | None = None
     example: str = ""
     needed: bool = False
+    yields: bool = False
 
     def default(self, given: Given) -> str:
         """The answer if none is given, as text."""
@@ -64,7 +66,12 @@ class Question:
 
     def answer(self, given: Given) -> str:
         """The answer as text: what was given, else the default."""
-        return given.get(self.key, self.default(given))
+        text = given.get(self.key)
+        if text is None or (
+            self.yields and text not in {choice.value for choice in self.choices(given)}
+        ):
+            return self.default(given)
+        return text
 
     def value(self, text: str) -> object:
         """The recipe's value of an answer."""
@@ -247,13 +254,22 @@ def _distro(given: Given) -> Distro:
 
 
 def _distros(_: Given) -> tuple[Choice, ...]:
-    built = tuple(Choice(distro.name, distro.title) for distro in distros.KNOWN.values())
-    later = ("ubuntu", "Ubuntu"), ("arch", "Arch Linux")
-    return built + tuple(
-        Choice(name, title, unavailable=_LATER)
-        for name, title in later
-        if name not in distros.KNOWN
-    )
+    known = distros.KNOWN.values()
+    return tuple(Choice(distro.name, distro.title, distro.means) for distro in known)
+
+
+def _by_apt(given: Given) -> bool:
+    return _installed(given) and _distro(given).family == "apt"
+
+
+def _with_suites(given: Given) -> bool:
+    """Whether there are releases to choose from."""
+    return _installed(given) and not _distro(given).suite("")
+
+
+def _with_variants(given: Given) -> bool:
+    """Whether there is a larger base: Arch's container is always the smallest."""
+    return _by_apt(given) or (_installed(given) and not _contained(given))
 
 
 def _suites(given: Given) -> tuple[Choice, ...]:
@@ -268,6 +284,11 @@ def _variant(given: Given) -> str:
 def _variants(given: Given) -> tuple[Choice, ...]:
     only_standard = "debootstrap makes the standard base; minimal needs mmdebstrap"
     by_document = given.get("source.bootstrap") == "debootstrap"
+    if _distro(given).family == "pacman":
+        return (
+            Choice("standard", "standard", "linux-firmware and vim too, as in the document."),
+            Choice("minimal", "minimal", "Without them: a virtual machine needs no firmware."),
+        )
     return (
         Choice("standard", "standard", "What plain debootstrap installs, as in the document."),
         Choice(
@@ -279,7 +300,12 @@ def _variants(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _bootstraps(_: Given) -> tuple[Choice, ...]:
+def _bootstraps(given: Given) -> tuple[Choice, ...]:
+    if _distro(given).family == "pacman":
+        return (
+            Choice("auto", "pacman", "What pacstrap runs too; works without root."),
+            Choice("pacstrap", "pacstrap", "The tool the document uses; only as root."),
+        )
     return (
         Choice(
             "auto", "the quicker one", "mmdebstrap: the same set of packages in half the time."
@@ -293,15 +319,12 @@ def _kernels(given: Given) -> tuple[Choice, ...]:
     kernels = _distro(given).kernels
     first, others = kernels[0], kernels[1:]
     own = given.get("kernel.package", "")
+    others_have = {k.package for distro in distros.KNOWN.values() for k in distro.kernels}
     return (
         Choice("", f"{first.package} ({first.title})", "The choice zwizard makes for a VM."),
         *(Choice(kernel.package, f"{kernel.package} ({kernel.title})") for kernel in others),
-        *(Choice(own, own, "Your recipe's.") for _ in "1" if own and own not in _packages(given)),
+        *(Choice(own, own, "Your recipe's.") for _ in "1" if own and own not in others_have),
     )
-
-
-def _packages(given: Given) -> tuple[str, ...]:
-    return tuple(kernel.package for kernel in _distro(given).kernels)
 
 
 def _compressions(_: Given) -> tuple[Choice, ...]:
@@ -369,8 +392,9 @@ QUESTIONS = (
         "source.distro",
         "source",
         "Distribution",
-        "The document's guide is for Ubuntu jammy; Debian is built the same way. Where this"
-        " machine lacks a distribution's keys, they are fetched and proved by their fingerprints.",
+        "The document's guide to a VM is for Ubuntu jammy, that to a disk image for Arch Linux;"
+        " all are built the same way. Where this machine lacks a distribution's keys, they are"
+        " fetched and proved by their fingerprints.",
         "choice",
         _distros,
         when=_installed,
@@ -384,35 +408,39 @@ QUESTIONS = (
         "choice",
         _suites,
         fallback=lambda given: _distro(given).suites[0].name,
-        when=_installed,
+        when=_with_suites,
+        yields=True,
     ),
     Question(
         "source.variant",
         "source",
         "Base",
-        'The document runs plain debootstrap; "standard" is the same set of packages. A container'
-        " is best small.",
+        'The document runs plain debootstrap, or pacstrap with a list; "standard" is the same set'
+        " of packages. A container is best small.",
         "choice",
         _variants,
         fallback=_variant,
-        when=_installed,
+        when=_with_variants,
     ),
     Question(
         "source.bootstrap",
         "source",
         "Bootstrap tool",
-        'The document: "sudo debootstrap jammy ubuntu:jammy". Both install the same set of'
-        " packages; with the distribution's own mirror mmdebstrap takes security updates too.",
+        'The document: "sudo debootstrap jammy ubuntu:jammy", and "pacstrap /mnt base …" for Arch.'
+        " Either tool installs the same set of packages; with the distribution's own mirror"
+        " mmdebstrap takes security updates too.",
         "choice",
         _bootstraps,
         when=_installed,
+        yields=True,
     ),
     Question(
         "source.mirror",
         "source",
         "Mirror",
-        "Leave it empty for the distribution's own. A mirror given here is also what the machine"
-        " will use for its updates.",
+        "Leave it empty for the distribution's own; Arch Linux has none for all, and lists them at"
+        " archlinux.org/mirrors. A mirror given here is also what the machine will use for its"
+        " updates.",
         "text",
         example="the distribution's own",
         when=_installed,
@@ -438,6 +466,7 @@ QUESTIONS = (
         "choice",
         _kernels,
         when=_a_machine,
+        yields=True,
     ),
     Question(
         "kernel.modules",
@@ -479,6 +508,7 @@ QUESTIONS = (
         "choice",
         _esp_mounts,
         when=_divided,
+        yields=True,
     ),
     Question(
         "disk.label",

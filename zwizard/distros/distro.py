@@ -69,6 +69,7 @@ class Distro:
     image_packages: tuple[str, ...]
     image_services: tuple[str, ...]
     esp_mount: str
+    means: str = ""
     family: Literal["apt", "pacman", "none"] = "apt"
     vm_services: tuple[str, ...] = ()
     standard_packages: tuple[str, ...] = ()

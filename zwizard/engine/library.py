@@ -108,6 +108,8 @@ def _place(given: Given) -> Place | None:
     if given.get("source.kind", "distro") != "distro":
         return None
     distro = distro_of(given)
+    if distro.family != "apt":
+        return None
     mirror = given.get("source.mirror", "").strip()
     suite = given.get("source.suite", "") or distro.suites[0].name
     if (mirror and check_value("source.mirror", mirror)) or not distro.suite(suite):

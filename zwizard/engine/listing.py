@@ -51,7 +51,7 @@ def what(recipe: Recipe | None) -> str:
     source = recipe.source
     if source.kind != "distro":
         return f"{recipe.target} · {source.kind} {Path(source.location).name}"
-    return f"{recipe.target} · {source.distro.title()} {source.suite}"
+    return f"{recipe.target} · {source.distro.title()} {source.suite}".rstrip()
 
 
 def where(told: Status) -> str:

@@ -43,11 +43,17 @@ END
 chmod +x "$stand_in/grub-probe"
 mount --bind "$stand_in/grub-probe" "$(command -v grub-probe)"
 
-# Where /boot is the ESP, paths in it begin there.
+# Where /boot is the ESP, paths in it begin there; grub-mkrelpath would look for its device.
 boot_id=$root_id prefix=/boot/grub
 if [ "$esp" = /boot ]; then
-	mount --bind /boot /boot
 	boot_id=$esp_id prefix=/grub
+	cat >"$stand_in/grub-mkrelpath" <<-'END'
+		#!/bin/sh
+		for path; do :; done
+		echo "${path#/boot}"
+	END
+	chmod +x "$stand_in/grub-mkrelpath"
+	mount --bind "$stand_in/grub-mkrelpath" "$(command -v grub-mkrelpath)"
 fi
 
 mkdir -p /boot/grub
