@@ -17,7 +17,7 @@ RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
 CLOUD_CONFIG = system.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
 STATE = Remove(
     (
-        *(f"/var/lib/cloud/{name}" for name in ("instance", "instances", "data", "sem")),
+        *(f"/var/lib/cloud/{name}" for name in ("instance", "instances", "data", "seed", "sem")),
         "/var/log/cloud-init*",
     )
 )

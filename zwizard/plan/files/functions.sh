@@ -2,6 +2,13 @@
 # Commands run in $CHROOT: the tree $ROOT once more, with what they need mounted on it. $ROOT itself
 # stays bare, so nothing that is written or removed there can meet a live /dev or /proc.
 enter_root() { # [network]
+	local place
+	for place in dev etc proc run sys tmp; do
+		[ ! -L "$ROOT/$place" ] || {
+			echo "/$place of the tree is a link, and might lead out of it: nothing is run in such a tree" >&2
+			exit 1
+		}
+	done
 	mount --bind "$ROOT" "$CHROOT"
 	mkdir -p "$CHROOT"/{dev,proc,sys,run,tmp}
 	mount -t proc proc "$CHROOT/proc"

@@ -1,0 +1,281 @@
+"""Images by others, broken as the document's readers break them: imported, mended, and ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.artefact import disks
+from tests.artefact.composed import VERSION, bzimage, packed, vm_tree
+from tests.checklist.breakages import (
+    Breakage,
+    appended,
+    both,
+    executable,
+    link,
+    member,
+    remove,
+    wrapped,
+    write,
+)
+from tests.real.conftest import Built
+from tests.real.test_boot import without_virtiofs
+from tests.real.workplace import Workplace, is_root
+from zwizard.checklist import check
+from zwizard.engine import proofs
+
+pytestmark = pytest.mark.real
+
+ID = b"0123456789abcdef0123456789abcdef\n"
+
+
+def compressed(root: Path) -> None:
+    """The kernel as the distribution ships it."""
+    name = f"boot/{(root / 'boot/vmlinuz').readlink()}"
+    data = (root / name).read_bytes()
+    write(name, bzimage(zstandard.compress(data, 1), size=len(data)))(root)
+
+
+def absolute_links(root: Path) -> None:
+    for name in ("boot/vmlinuz", "boot/initrd.img"):
+        link(name, f"/boot/{(root / name).readlink()}")(root)
+
+
+def wrong_in(path: Path) -> dict[str, str]:
+    return {f.slug: f.evidence for f in check(path, mode="vm").findings if f.wrong}
+
+
+# --- a small tree: every mend that needs no package tool, a second each -------------------------
+
+SMALL: dict[str, Breakage] = {
+    "kernel-elf": compressed,
+    "kernel-link-relative": absolute_links,
+    "cloud-init-nocloud": write("etc/cloud/cloud.cfg.d/99-zero-os.cfg", b"datasource_list: [Ec2]"),
+    "cloud-init-clean": both(
+        write("var/lib/cloud/seed/nocloud/user-data", b"x"),
+        write("var/lib/cloud/sem/x.once", b"1"),
+    ),
+    "cloud-init-network-clean": write("etc/netplan/50-cloud-init.yaml", b"network: {version: 2}"),
+    "ssh-host-keys": write("etc/ssh/ssh_host_rsa_key", b"key"),
+    "machine-id": both(write("etc/machine-id", ID), write("var/lib/dbus/machine-id", ID)),
+    "hostname": write("etc/hostname", b"buildbox\n"),
+    "resolv-conf": link("etc/resolv.conf", "../run/nowhere"),
+    "tree-mountpoints": both(remove("proc", "tmp", "run"), write("run", b"")),
+    "package-cache": write("var/cache/apt/archives/vim.deb", b"x"),
+    "dev-empty": write("dev/console", b""),
+    "build-leftovers": both(
+        write("proc/1/status", b""), executable("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+    ),
+}
+
+
+def test_what_is_broken_in_a_rules_way_passes_afterwards(place: Workplace) -> None:
+    given = place.directory / "given/ubuntu:jammy"
+    both(*SMALL.values(), write("root/.bash_history", b"mysql -psecret\n"))(vm_tree(given))
+    assert {*SMALL, "path-colon", "no-secrets"} <= set(wrong_in(given))
+    before = proofs.digest(given)
+    result = place.run("repair", given, "--json")
+    assert result.code == 0, result.output + result.errors
+    finished = result.last("build-finished")
+    assert finished["ready"] is True
+    assert finished["archive"] == str(given.with_name("ubuntu-jammy-repaired.tar.gz"))
+    assert list(wrong_in(Path(finished["archive"]))) == ["no-secrets"]
+    assert proofs.digest(given) == before
+    planned = result.events[0]
+    assert {mend["rule"] for mend in planned["mend"]} >= {*SMALL, "path-colon"}
+    assert [finding["rule"] for finding in planned["left"]] == ["no-secrets"]
+
+
+def test_nothing_is_written_over_and_what_stays_is_told(place: Workplace) -> None:
+    given = vm_tree(place.directory / "given/again")
+    both(SMALL["machine-id"], write("root/.bash_history", b"mysql -psecret\n"))(given)
+    for name in ("again-repaired", "again-repaired-2"):
+        result = place.run("repair", given)
+        assert result.code == 0, result.output
+        assert "What stays as it is:\n  ✗ no-secrets: " in result.output
+        assert given.with_name(f"{name}.tar.gz").exists()
+
+
+@pytest.mark.parametrize("breaks", [wrapped, remove("boot/vmlinuz", "boot/initrd.img")])
+def test_what_would_start_as_a_container_is_seen_to_be_a_vm(
+    place: Workplace, tmp_path: Path, breaks: Breakage
+) -> None:
+    given = vm_tree(tmp_path / "given")
+    both(SMALL["kernel-elf"], breaks)(given)
+    result = place.run("repair", given)
+    assert result.code == 0, result.output
+    assert wrong_in(given.with_name("given-repaired.tar.gz")) == {}
+
+
+def test_a_broken_archive_is_packed_anew(place: Workplace) -> None:
+    given = packed(vm_tree(place.directory / "given/archive"), place.directory / "a b.tar.gz")
+    appended(
+        member("/etc/absolute"), member("./etc/hosts", owner="joe"), member("dev/null", b"3")
+    )(given)
+    assert {"archive-paths", "archive-duplicates", "archive-owners"} <= set(wrong_in(given))
+    result = place.run("repair", given)
+    assert result.code == 0, result.output
+    assert wrong_in(given.with_name("a-b-repaired.tar.gz")) == {}
+
+
+def test_what_is_good_stays_as_it_is(place: Workplace) -> None:
+    given = vm_tree(place.directory / "given/good")
+    result = place.run("repair", given)
+    assert (result.code, result.output) == (0, "Nothing is wrong with it.\n\n")
+    assert not given.with_name("good-repaired.tar.gz").exists()
+
+
+def test_what_nothing_mends_is_told_and_not_built(place: Workplace) -> None:
+    given = vm_tree(place.directory / "given/old")
+    remove(f"usr/lib/modules/{VERSION}/modules.dep")(given)
+    result = place.run("repair", given)
+    assert result.code == 3
+    assert result.output.startswith("Nothing of it can be mended here.\n\nWhat stays as it is:\n")
+    assert "kernel-version: " in result.output
+
+
+def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> None:
+    given = packed(vm_tree(place.directory / "given/cut"), place.directory / "cut.tar.gz")
+    os.truncate(given, given.stat().st_size // 2)
+    result = place.run("repair", given)
+    assert result.code == 2
+    assert "is damaged: it is cut" in result.errors
+    (place.directory / "given/disk").mkdir()
+    (place.directory / "given/disk/image.raw").write_bytes(bytes(1 << 20))
+    result = place.run("repair", place.directory / "given/disk")
+    assert result.code == 2
+    assert "is a disk image, which is not repaired" in result.errors
+
+
+# --- hostile trees ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "expected"), [("boot", 1), ("etc", 1), ("run", 0), ("dev", 1)])
+def test_a_link_in_the_trees_place_leads_no_step_out_of_it(
+    place: Workplace, name: str, expected: int
+) -> None:
+    outside = place.directory / "outside" / name
+    outside.mkdir(parents=True)
+    (outside / "vmlinuz-1").write_bytes(b"\x7fELF")
+    given = vm_tree(place.directory / f"given/link-{name}")
+    SMALL["ssh-host-keys"](given)
+    SMALL["kernel-link-relative"](given)
+    if name == "dev":
+        write("etc/shadow", b"root:$y$j9T$abc$def:19518::::::\n")(given)  # mended in the tree
+    shutil.move(given / name, given / f"the-{name}")
+    link(name, str(outside))(given)
+    before = proofs.digest(outside)
+    result = place.run("repair", given, "--mode", "vm")
+    assert result.code == expected, result.output
+    assert proofs.digest(outside) == before
+
+
+def test_a_file_prepared_for_our_own_is_replaced_and_not_followed(place: Workplace) -> None:
+    given = vm_tree(place.directory / "given/prepared")
+    compressed(given)
+    kernel = (given / "boot/vmlinuz").readlink()
+    victim = place.directory / "victim"
+    victim.write_bytes(b"mine")
+    for name in (f"boot/.{kernel}.elf", ".zos-kernel"):
+        (given / name).symlink_to(victim)
+    result = place.run("repair", given)
+    assert result.code == 0, result.output
+    assert victim.read_bytes() == b"mine"
+
+
+class TestAnOrdinaryUser:
+    def test_imports_without_root_and_the_owners_are_right(
+        self, ordinary_place: Workplace
+    ) -> None:
+        tree = vm_tree(ordinary_place.directory / "tree")
+        if is_root():
+            os.mknod(tree / "dev/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+            os.chown(tree / "etc/hosts", 33, 4242)
+            os.setxattr(tree / "etc/hosts", "user.mark", b"yes")
+        given = ordinary_place.directory / "given.tar.zst"
+        disks.run("tar", "--zstd", "--xattrs", "-cf", given, "-C", tree, ".")
+        recipe = ordinary_place.recipe(
+            "imported", f'[source]\nkind = "rootfs"\nlocation = "{given}"\n'
+        )
+        result = ordinary_place.run("build", recipe, "--json")
+        assert result.code == 0, result.output + result.errors
+        with tarfile.open(ordinary_place.directory / "imported.tar.gz") as archive:
+            hosts = archive.getmember("./etc/hosts")
+            assert (hosts.uid, hosts.gid) == ((33, 4242) if is_root() else (hosts.uid, hosts.gid))
+            assert "./dev/null" not in archive.getnames()
+        told = ordinary_place.run("log", "imported", "import").output
+        assert "left out: ./dev/null, a character device" in told
+        assert ordinary_place.traces() == []
+
+    @pytest.mark.skipif(not is_root(), reason="makes a tree of root's")
+    def test_is_told_that_roots_directory_is_not_for_them(self, ordinary_place: Workplace) -> None:
+        tree = vm_tree(ordinary_place.directory / "roots")
+        SMALL["machine-id"](tree)
+        result = ordinary_place.run("repair", tree)
+        assert result.code == 1
+        assert "belongs to another user than you: import it as root" in result.output
+
+
+# --- a real one ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unpacked(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real VM as the document's reader has made it: in ubuntu:jammy, with every mistake."""
+    root = tmp_path_factory.mktemp("broken") / "ubuntu:jammy"
+    root.mkdir()
+    disks.run("tar", "-xpf", vm.archive, "-C", root)
+    without_virtiofs(root)
+    compressed(root)
+    absolute_links(root)
+    for slug in ("ssh-host-keys", "machine-id", "package-cache"):
+        SMALL[slug](root)
+    return root
+
+
+def test_a_real_vm_with_every_mistake_of_the_document_is_mended(
+    place: Workplace, unpacked: Path
+) -> None:
+    result = place.run("repair", unpacked, "--json")
+    assert result.code == 0, result.output + result.errors
+    assert {mend["rule"] for mend in result.events[0]["mend"]} >= {
+        *("path-colon", "kernel-elf", "kernel-link-relative", "initrd-virtiofs"),
+        *("ssh-host-keys", "machine-id", "package-cache"),
+    }
+    assert result.steps("step-started") == ["import", "initramfs", "kernel", "clean", "pack"]
+    report = check(Path(result.last("build-finished")["archive"]), mode="vm")
+    assert {f.slug for f in report.findings if f.wrong} == {"setuid-files"}
+    assert "ELF" in report.finding("kernel-elf").evidence
+    assert place.traces() == []
+
+
+def test_a_real_rootfs_killed_half_way_is_gone_on_with_and_needs_no_network(vm: Built) -> None:
+    recipe = vm.place.recipe("whole", f'[source]\nkind = "rootfs"\nlocation = "{vm.archive}"\n')
+    process = vm.place.start("build", recipe, "--json")
+    vm.place.wait_for_step("whole", "import")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    vm.place.run("cancel", "whole")
+    vm.place.wait_for(lambda: not _alive(vm.place, "whole"), "the runner stays", 30)
+    result = vm.place.run("resume", "whole", "--json")
+    assert result.code == 0, result.output + result.errors
+    assert result.steps("step-started")[0] == "import"
+    told = vm.place.run("log", "whole", "packages").output
+    assert "there already: cloud-init (/usr/bin/cloud-init)" in told
+    assert not any(line.startswith("lacking: ") for line in told.splitlines())
+    again = vm.place.run("build", recipe, "--json")
+    assert again.steps("step-started") == []
+    assert again.last("build-finished")["sha256"] == result.last("build-finished")["sha256"]
+
+
+def _alive(place: Workplace, name: str) -> bool:
+    told = json.loads(place.run("show", name, "--json").output)
+    return bool(told["state"] == "running")
