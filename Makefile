@@ -9,10 +9,11 @@ BIN    := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # What the tests run, and the packages that have it.
-TEST_PROGRAMS := mmdebstrap debootstrap pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
+TEST_PROGRAMS := mmdebstrap debootstrap pacman pacstrap repo-add bsdtar pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
 	sfdisk mke2fs mkfs.vfat mcopy qemu-system-x86_64 /usr/lib/qemu/virtiofsd \
 	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg skopeo umoci busybox
-TEST_PACKAGES := mmdebstrap debootstrap pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
+TEST_PACKAGES := mmdebstrap debootstrap pacman-package-manager arch-install-scripts \
+	libarchive-tools pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
 	fdisk e2fsprogs dosfstools mtools qemu-system-x86 qemu-system-common \
 	ovmf openssh-client qemu-utils curl gnupg skopeo umoci busybox-static
 
@@ -31,9 +32,9 @@ run: $(VENV)/.run
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
-# Without the tests that build real images.
+# Without the tests that build real images, start machines or try very many inputs.
 test-fast: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not real" --numprocesses 2
+	$(BIN)/python -m pytest -m "not real and not slow" --numprocesses 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check

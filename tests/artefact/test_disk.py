@@ -252,6 +252,7 @@ PLACES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -48,6 +48,7 @@ def test_what_is_no_kernel_is_said_with_what_it_is(data: bytes, said: str) -> No
     assert caught.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", PACKERS)
 def test_a_bomb_in_a_kernel_is_bounded(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zwizard.artefact.kernel._KERNEL_BYTES", 4 << 20)

@@ -14,6 +14,8 @@ from tests.artefact import disks, mutations
 from tests.artefact.mutations import Edit, edits
 from zwizard.artefact.kernel import read_kernel
 
+pytestmark = pytest.mark.slow
+
 bounded = settings(
     max_examples=15,
     deadline=None,

@@ -25,6 +25,8 @@ from zwizard.engine import doctor, journal, proofs
 from zwizard.engine.sandbox import privilege
 from zwizard.errors import UsageError, ZwizardError
 
+pytestmark = pytest.mark.slow
+
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 
 needs_machine = pytest.mark.skipif(

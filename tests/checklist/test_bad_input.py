@@ -83,6 +83,7 @@ def test_a_cut_archive_is_told(root: Path, tmp_path: Path) -> None:
     assert code == 3
 
 
+@pytest.mark.slow
 def test_a_bomb_is_told_and_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     member = tarfile.TarInfo("etc/zeros")
@@ -288,6 +289,7 @@ def test_a_disk_made_to_be_slow_is_judged_in_time(
     assert evidence == "" or finding.outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.slow
 def test_an_initramfs_that_has_no_end_is_given_up(root: Path) -> None:
     initrd = (root / "boot/initrd.img").resolve()
     initrd.write_bytes(gzip.compress(bytes(32 << 20), 1) * 40)

@@ -143,6 +143,7 @@ async def test_without_colour_everything_is_still_said(
         assert "■ interrupted" in frame(app)
 
 
+@pytest.mark.slow
 async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +317,7 @@ def test_only_the_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -
     assert console.driver() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
 async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -328,6 +330,7 @@ async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
         assert "F1 Help" in frame(app)
 
 
+@pytest.mark.slow
 async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 40)) as pilot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.tui.conftest import draft, frame, on, press, settle
 from zwizard import answers, paths
 from zwizard.tui.app import ZwizardApp
@@ -17,6 +19,7 @@ def give(**given: str) -> None:
         kept.give(key.replace("__", "."), text)
 
 
+@pytest.mark.slow
 async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -213,6 +213,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
         assert on(app, Pages).page == "kernel"
 
 
+@pytest.mark.slow
 async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
     make_app: MakeApp,
 ) -> None:
