@@ -92,7 +92,7 @@ class ProvingScreen(View[None]):
         self.query_one(Stages).focus()
         self.query_one("#card").add_class("-plain")
         self._begin(anew=False)
-        self.set_interval(_EVERY, self._look)
+        self.every(_EVERY, self._look)
 
     @work(exclusive=True, group="machine")
     async def _begin(self, *, anew: bool) -> None:
