@@ -199,7 +199,7 @@ def test_answers_from_before_are_gone_on_with_where_they_end(
     press(keyboard, ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = capsys.readouterr().out
-    assert "The document's guide is for Ubuntu jammy" in said
+    assert "The document's guide to a VM is for Ubuntu jammy" in said
     assert "What kind of Zmachine?" not in said
     assert given()["name"] == "web"
 

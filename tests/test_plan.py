@@ -136,7 +136,6 @@ def test_a_password_cannot_get_into_a_plan() -> None:
 @pytest.mark.parametrize(
     ("data", "key", "builds"),
     [
-        ({"source": {"distro": "arch", "suite": ""}}, "source.distro", "debian"),
         (
             {"source": {"kind": "cloud-image", "location": "x.qcow2"}},
             "target",

@@ -110,7 +110,6 @@ def test_spaces_around_a_line_do_not_count() -> None:
 WRONG = {
     "name": "a b",
     "target": "vmm",
-    "source.suite": "jammy",
     "source.mirror": "mirror.example",
     "source.packages": "vim --force",
     "kernel.modules": "virtio/fs",
@@ -132,6 +131,54 @@ def test_a_wrong_answer_is_said_at_its_question_and_leads_to_no_recipe(
     with pytest.raises(RecipeError) as caught:
         questions.to_recipe(given)
     assert [problem.key for problem in caught.value.problems] == [key]
+
+
+MIRROR = "https://mirror.example/archlinux"
+ARCH = {"source.distro": "arch", "source.mirror": MIRROR}
+
+
+def test_arch_is_asked_what_it_has_and_nothing_of_debian() -> None:
+    asked = {question.key for question in questions.asked(ARCH)}
+    assert "source.suite" not in asked
+    offered = {
+        choice.value for key in ("source.bootstrap", "kernel.package")
+        for choice in BY_KEY[key].choices(ARCH)
+    }  # fmt: skip
+    assert offered == {"auto", "pacstrap", "", "linux-lts"}
+    esp = BY_KEY["disk.esp_mount"].choices(ARCH | {"target": "image"})
+    assert [choice.title for choice in esp] == ["/boot", "/boot/efi"]
+    assert questions.problems(ARCH) == {}
+    assert questions.to_recipe(ARCH).source.suite == ""
+
+
+def test_arch_needs_a_mirror_and_says_where_there_are_some() -> None:
+    (said,) = questions.problems({"source.distro": "arch"}).items()
+    assert said[0] == "source.mirror"
+    assert "archlinux.org/mirrors" in said[1]
+
+
+OF_DEBIAN = {
+    "source.suite": "trixie",
+    "source.bootstrap": "mmdebstrap",
+    "kernel.package": "linux-image-amd64",
+}
+
+
+def test_answers_of_another_distribution_give_way_and_come_back() -> None:
+    made = questions.to_recipe(OF_DEBIAN | ARCH)
+    assert (made.source.suite, made.source.bootstrap) == ("", "auto")
+    assert made.kernel.package == ""
+    back = questions.to_recipe(OF_DEBIAN | ARCH | {"source.distro": "debian"})
+    assert (back.source.suite, back.kernel.package) == ("trixie", "linux-image-amd64")
+
+
+def test_an_opened_recipe_can_become_one_of_another_distribution_and_back() -> None:
+    debian = questions.from_recipe(questions.to_recipe(OF_DEBIAN))
+    arch = questions.to_recipe(debian | ARCH)
+    assert arch == replace(questions.to_recipe(ARCH), name="debian-vm")
+    with_keys = replace(arch, source=replace(arch.source, keys=("A" * 40,)))
+    back = questions.to_recipe(questions.from_recipe(with_keys) | {"source.distro": "debian"})
+    assert (back.source.suite, back.source.keys) == ("bookworm", ())
 
 
 def test_what_cannot_be_had_yet_is_said_so() -> None:

@@ -119,6 +119,46 @@ disk_size = "5GiB"
 waive = []
 """
 
+ROLLING = """\
+name = "arch-vm"
+target = "vm"
+
+[source]
+kind = "distro"
+distro = "arch"
+suite = ""
+mirror = "https://mirror.example/arch"
+keys = [
+    "0123456789ABCDEF0123456789ABCDEF01234567",
+]
+packages = []
+bootstrap = "auto"
+variant = "standard"
+
+[system]
+timezone = "UTC"
+locale = "C.UTF-8"
+services = []
+run = []
+
+[kernel]
+package = ""
+file = ""
+initrd = ""
+modules = [
+    "virtiofs",
+    "virtio_pci",
+]
+
+[output]
+directory = "."
+compression = "fast"
+
+[checklist]
+disk_size = "5GiB"
+waive = []
+"""
+
 CLOUD = """\
 name = "arch-cloud"
 target = "image"
@@ -232,6 +272,15 @@ RECIPES = {
         disk=Disk(size="4GiB", esp_size="200MiB", esp_mount="/boot/efi", label="root"),
         grub=Grub(cmdline="console=ttyS0", timeout=3),
     ),
+    ROLLING: Recipe(
+        name="arch-vm",
+        source=Source(
+            distro="arch",
+            suite="",
+            mirror="https://mirror.example/arch",
+            keys=("0123456789ABCDEF0123456789ABCDEF01234567",),
+        ),
+    ),
     CLOUD: Recipe(
         name="arch-cloud",
         target="image",
@@ -258,7 +307,9 @@ RECIPES = {
 
 
 @pytest.mark.parametrize(
-    ("text", "recipe"), RECIPES.items(), ids=("vm", "image", "cloud", "container", "oci")
+    ("text", "recipe"),
+    RECIPES.items(),
+    ids=("vm", "image", "rolling", "cloud", "container", "oci"),
 )
 def test_a_recipe_and_its_file_say_the_same_key_by_key(text: str, recipe: Recipe) -> None:
     assert Recipe.from_toml(text) == recipe
@@ -283,6 +334,23 @@ def _keys(data: dict[str, Any], prefix: str = "") -> set[str]:
         inner = isinstance(value, dict) and name != "env"
         found |= _keys(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}"}
     return found
+
+
+ARCH = '[source]\ndistro = "arch"\nmirror = "https://mirror.example/arch"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "suite"),
+    [
+        ('[source]\ndistro = "ubuntu"', "jammy"),
+        (ARCH, ""),
+        ('[source]\nvariant = "minimal"', "bookworm"),
+    ],
+)
+def test_a_recipe_that_names_no_suite_means_the_first_of_its_distribution(
+    text: str, suite: str
+) -> None:
+    assert Recipe.from_toml(text).source.suite == suite
 
 
 def test_an_empty_file_is_the_default_recipe() -> None:
@@ -357,6 +425,7 @@ WRONG = {
     '[source]\npackages = "vim"': ("source.packages", "vim", "a list of strings"),
     '[source]\npackages = ["vim", 1]': ("source.packages", ("vim", 1), "a list of strings"),
     '[source]\npackages = ["-o"]': ("source.packages", ("-o",), "'-o' is wrong: a package's"),
+    '[source]\nkeys = ["ab"]': ("source.keys", ("ab",), "40 hexadecimal digits"),
     '[source]\nsha256 = "12"': ("source.sha256", "12", "64 hexadecimal digits"),
     '[system]\ntimezone = "../etc"': ("system.timezone", "../etc", "a time zone, such as UTC"),
     '[system]\nlocale = "english"': ("system.locale", "english", "a locale, such as C.UTF-8"),
@@ -424,7 +493,10 @@ IMPOSSIBLE = {
     '[source]\nkind = "rootfs"': "source.location",
     '[source]\nlocation = "x.tar"': "source.location",
     '[source]\nbootstrap = "pacstrap"': "source.bootstrap",
-    '[source]\ndistro = "arch"\nbootstrap = "debootstrap"': "source.bootstrap",
+    f'{ARCH}bootstrap = "debootstrap"': "source.bootstrap",
+    f'{ARCH}suite = "bookworm"': "source.suite",
+    '[source]\ndistro = "arch"': "source.mirror",
+    '[source]\nkeys = ["0123456789ABCDEF0123456789ABCDEF01234567"]': "source.keys",
     '[source]\nbootstrap = "debootstrap"\nvariant = "minimal"': "source.variant",
     '[source]\nsuite = "jammy"': "source.suite",
     '[source]\ndistro = "other"': "source.distro",

@@ -692,13 +692,27 @@ def _of_use(data: dict[str, Any]) -> dict[str, Any]:
     """``data`` without what an opened recipe said of another target, or of another source."""
     target = data.get("target", default_value("target"))
     kind = data.get("source", {}).get("kind", default_value("source.kind"))
+    strange = _of_another(data.get("source", {})) if kind == "distro" else set()
     kept: dict[str, Any] = {}
     for name, value in data.items():
         if not isinstance(value, dict):
             kept[name] = value
-        elif table := {k: v for k, v in value.items() if applies(f"{name}.{k}", target, kind)}:
+        elif table := {
+            k: v
+            for k, v in value.items()
+            if (key := f"{name}.{k}") not in strange and applies(key, target, kind)
+        }:
             kept[name] = table
     return kept
+
+
+def _of_another(source: Mapping[str, Any]) -> set[str]:
+    """What an opened recipe said of a distribution that is not the one any more."""
+    distro = distros.KNOWN.get(source.get("distro", default_value("source.distro")))
+    if distro is None:
+        return set()
+    strange = set() if distro.suite(source.get("suite", "")) else {"source.suite"}
+    return strange if distro.family == "pacman" else strange | {"source.keys"}
 
 
 def from_recipe(recipe: Recipe) -> dict[str, str]:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.artefact import disks
-from tests.artefact.composed import NAME, elf, numbers
+from tests.artefact.composed import NAME, bzimage, elf, numbers
 from tests.artefact.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
 from tests.artefact.test_disk import PLACES
 from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
@@ -136,6 +136,18 @@ def on_esp(files: dict[str, bytes], *options: str, end: int = ESP_PART.end) -> B
     return breaks
 
 
+def boot_on_esp(path: Path) -> None:
+    """Kernel and settings lie on the ESP, which is mounted at /boot; GRUB sees no /boot there."""
+    files = {NAME: bzimage(b""), "initrd.img-6.1.0-50-cloud-amd64": b"x"}
+    remove(f"/boot/{NAME}", "/boot/initrd.img-6.1.0-50-cloud-amd64")(path)
+    on_esp({**disks.LOADER, **files, "grub/grub.cfg": GRUB_CFG.encode()})(path)
+    esp = f"UUID={disks.ESP_SERIAL[:4]}-{disks.ESP_SERIAL[4:]}"
+    write(
+        "/etc/fstab",
+        f"UUID={disks.ROOT_UUID} / ext4 defaults 0 1\n{esp} /boot vfat defaults 0 2\n",
+    )(path)
+
+
 def table(*parts: Part, label: str = "gpt", size: int = disks.SIZE) -> Breakage:
     """Another partition table; what is on the disk stays."""
 
@@ -201,6 +213,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
      write(f"/boot/{NAME}", elf().decode("latin-1"))),
     ("grub-kernel", "loads /boot/initrd.img-7, which is not there",
      grub("/boot/initrd.img-6.1.0-50-cloud-amd64", "/boot/initrd.img-7")),
+    ("grub-kernel", f"loads /boot/{NAME}, which is not there", boot_on_esp),
     ("grub-cmdline", "it has quiet", grub("loglevel=3", "quiet")),
     ("grub-cmdline", "it has no console=ttyS0", grub(" console=ttyS0", "")),
     ("grub-cmdline", "root=/dev/loop0p2 is not in the image",

@@ -1,4 +1,4 @@
-"""A mirror of Arch's shape, made of Debian's files: what pacman, its hooks and its keys do is real.
+"""A mirror of Arch's shape, made of Debian's files; pacman, its hooks and its keys are real.
 
 No mirror of Arch Linux can be relied on here, and one in motion would not give the same bytes
 twice. So a small Debian tree is split into packages with the names, the units and the paths that
@@ -136,9 +136,18 @@ When = PostTransaction
 Exec = /usr/share/libalpm/scripts/mkinitcpio install
 NeedsTargets
 """
-_MAIN = "[Unit]\nBefore=cloud-init-local.service\nDefaultDependencies=no\n[Service]\n" \
-    "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\n" \
-    "WantedBy=cloud-init.target\n"  # fmt: skip
+_MAIN = """\
+[Unit]
+Before=cloud-init-local.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+
+[Install]
+WantedBy=cloud-init.target
+"""
 _RELEASE = 'NAME="Arch Linux"\nPRETTY_NAME="Arch Linux"\nID=arch\nBUILD_ID=rolling\n'
 
 
@@ -147,29 +156,33 @@ class Mirror:
     """A mirror in ``directory``; what it has is signed by the key of ``fingerprint``."""
 
     directory: Path
-    tree: Path = field(init=False)
     fingerprint: str = field(init=False, default="")
 
-    def __post_init__(self) -> None:
-        self.tree = self.directory / ".tree"
+    @property
+    def tree(self) -> Path:
+        """What its packages are made of."""
+        return self.directory / ".tree"
 
     @property
     def source(self) -> str:
-        """The [source] table of a recipe that is built from it."""
+        """The [source] table of a recipe that is built from it, to which more can be added."""
         return (
-            f'[source]\ndistro = "arch"\nmirror = "{self.url}"\nkeys = ["{self.fingerprint}"]\n'
-            'variant = "minimal"\n'
+            '[source]\ndistro = "arch"\nvariant = "minimal"\n'
+            f'mirror = "{self.directory.as_uri()}"\nkeys = ["{self.fingerprint}"]\n'
         )
-
-    @property
-    def url(self) -> str:
-        """What recipes name it by."""
-        return self.directory.as_uri()
 
     def make(self) -> None:
         """All of it, from Debian's archive."""
         _run(
-            *("env", "INITRD=No", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", *_SMALLER),
+            *(
+                "env",
+                "INITRD=No",
+                "mmdebstrap",
+                "--quiet",
+                "--mode=root",
+                "--variant=minbase",
+                *_SMALLER,
+            ),
             *(f"--include={_DEBIAN.replace(' ', ',')}", "bookworm", str(self.tree)),
         )
         self._make_key()
@@ -182,14 +195,16 @@ class Mirror:
         self._kernel()
         own = set(_everything(self.tree)) - taken
         modules = {path for path in own if path.startswith("/usr/lib/modules")}
-        initcpio = {path for path in own if "initcpio" in path or path.startswith("/usr/share/lib")}
+        initcpio = {
+            path for path in own if "initcpio" in path or path.startswith("/usr/share/lib")
+        }
         keyring = {path for path in own if "/keyrings/archlinux" in path}
         self.package("core", "linux", modules)
         self.package("core", "mkinitcpio", initcpio)
         self.package("core", "archlinux-keyring", keyring)
         self.package("core", "base", own - modules - initcpio - keyring, "archlinux-keyring")
         self.package("extra", "htop", set(_files(self.tree, ("netbase",))))
-        shutil.copytree(self.tree / "usr/lib/modules", self.directory / ".modules", symlinks=True)
+        self.package("extra", "unsigned", (), signed=False)
 
     def upgrade_kernel(self) -> None:
         """The same kernel once more, as a later package."""
@@ -203,8 +218,9 @@ class Mirror:
         paths: Iterable[str],
         *needs: str,
         version: str = "1-1",
+        signed: bool = True,
     ) -> None:
-        """A signed package of these files of the tree, and its entry in the repository."""
+        """A package of these files of the tree, and its entry in the repository."""
         place = self.directory / repository / "os/x86_64"
         place.mkdir(parents=True, exist_ok=True)
         file = place / f"{name}-{version}-x86_64.pkg.tar.zst"
@@ -218,9 +234,8 @@ class Mirror:
             *("-C", str(self.tree), "--files-from=-"),
             text=listed,
         )
-        signature = Path(f"{file}.sig")
-        signature.unlink(missing_ok=True)
-        self._gpg("--detach-sign", "--output", str(signature), str(file))
+        if signed:
+            self._gpg("--detach-sign", "--output", f"{file}.sig", str(file))
         _run("repo-add", "--quiet", str(place / f"{repository}.db.tar.gz"), str(file))
 
     def _gpg(self, *arguments: str) -> str:
@@ -230,7 +245,9 @@ class Mirror:
 
     def _make_key(self) -> None:
         """The packager's key, which is its own master key; the keyring's package offers it."""
-        self._gpg("--passphrase", "", "--quick-generate-key", "packager", "ed25519", "sign", "never")
+        self._gpg(
+            "--passphrase", "", "--quick-generate-key", "packager", "ed25519", "sign", "never"
+        )
         listed = self._gpg("--with-colons", "--list-keys").splitlines()
         self.fingerprint = next(line.split(":")[9] for line in listed if line.startswith("fpr"))
         for directory in ("usr/share/pacman/keyrings", "usr/share/keyrings"):  # Arch's, Debian's
@@ -246,9 +263,11 @@ class Mirror:
         units = self.tree / "usr/lib/systemd/system"
         (units / "ssh.service").rename(units / "sshd.service")
         (units / "cloud-init.service").rename(units / "cloud-init-network.service")
-        for unit in units.glob("cloud-*"):
-            text = unit.read_text()
-            unit.write_text(text.replace("cloud-init.service", "cloud-init-network.service"))
+        for unit in units.glob("cloud-*"):  # later than Debian's, when D-Bus is there
+            text = unit.read_text().replace("cloud-init.service", "cloud-init-network.service")
+            for early in ("Before=sysinit.target\n", "DefaultDependencies=no\n"):
+                text = text.replace(early, "")
+            unit.write_text(text)
         self._write("usr/lib/systemd/system/cloud-init-main.service", _MAIN)
         config = self.tree / "etc/cloud/cloud.cfg"
         config.write_text(config.read_text().replace("distro: debian", "distro: arch"))

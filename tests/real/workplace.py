@@ -150,7 +150,7 @@ class Workplace:
         ]
         loops = Path("/sys/block").glob("loop*/loop/backing_file")
         found += [f"loop {loop}" for loop in loops if place in _read(loop)]
-        found += [f"file {path}" for path in self.layers.glob(".*")]
+        found += [f"file {path}" for path in self.layers.glob(".*") if path.name != ".downloads"]
         found += [f"file {path}" for path in self.directory.glob(".*.part")]
         return found
 

@@ -333,14 +333,16 @@ def _loaded(image: Image) -> Iterator[tuple[str, str, str]]:
 
 def _file_fault(image: Image, command: str, name: str) -> str:
     """Why GRUB could not load the file called ``name`` by ``command``, "" if it could."""
-    for view in (image.guest, image.disk.esp_view):
-        for path in (name, f"/boot{name}"):
-            if view.resolve(path).file is None:
-                continue
-            with view.open(path) as file:
-                whole = command != "linux" or read_bzimage(file) is not None
-                file.seek(0)
-                return "" if whole else f"is {what(file.read(HEAD))}, not a bzImage"
+    # GRUB sees file systems, not where they are mounted: /boot may be one of its own.
+    system = image.disk.system
+    places = ((system.root, name), (system, f"/boot{name}"), (image.disk.esp_view, name))
+    for view, path in places:
+        if view.resolve(path).file is None:
+            continue
+        with view.open(path) as file:
+            whole = command != "linux" or read_bzimage(file) is not None
+            file.seek(0)
+            return "" if whole else f"is {what(file.read(HEAD))}, not a bzImage"
     return "is not there"
 
 

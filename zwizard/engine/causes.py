@@ -153,6 +153,24 @@ _CAUSES = tuple(
             _SUITE,
         ),
         (
+            r"keyring holds none of the keys that are known to be its master keys",
+            "Nobody who is known vouches for this mirror's packages: take another mirror, or name"
+            " the fingerprints of its own keys (source.keys in the recipe).",
+            _MIRROR,
+        ),
+        (
+            r"error: (?P<what>\S+): (?:missing required signature|signature from .* is )",
+            "The package {what} is not signed by anybody who is vouched for, or was damaged on its"
+            " way: retry, or take another mirror.",
+            _MIRROR,
+            *_PACKAGES,
+        ),
+        (
+            r"==> ERROR: failed to setup chroot",
+            "pacstrap can be used by root only: take pacman, which does the same.",
+            "source.bootstrap",
+        ),
+        (
             r"NO_PUBKEY|EXPKEYSIG|no valid OpenPGP|is not signed|GPG error"
             r"|Release signed by unknown key|signature from .* is (?:unknown trust|invalid)",
             "The mirror's signature cannot be checked: the suite's key is missing or expired here"
