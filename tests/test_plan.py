@@ -137,9 +137,9 @@ def test_a_password_cannot_get_into_a_plan() -> None:
     ("data", "key", "builds"),
     [
         (
-            {"source": {"kind": "cloud-image", "location": "x.qcow2"}},
+            {"target": "image", "source": {"kind": "rootfs", "location": "x.tar"}},
             "target",
-            "image, of a cloud-image",
+            "vm, container, of a rootfs",
         ),
         ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),
     ],

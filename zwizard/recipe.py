@@ -555,6 +555,11 @@ def _out_of_place(recipe: Recipe) -> list[Problem]:
     ]
 
 
+def is_by_others(target: str, kind: str) -> bool:
+    """Whether somebody else's system is changed: of which distribution it is has to be known."""
+    return kind == "rootfs" or (target, kind) == ("vm", "cloud-image")
+
+
 def applies(key: str, target: str, kind: str) -> bool:
     """Whether ``key`` means anything for a target made of a source of this kind."""
     section, _, name = key.rpartition(".")
@@ -609,6 +614,6 @@ def _speaks(recipe: Recipe, section: str, key: str) -> bool:
         return False
     if section != "source" or key == "kind":
         return True
-    if key == "distro" and recipe.source.kind == "rootfs":
+    if key == "distro" and is_by_others(recipe.target, recipe.source.kind):
         return True
     return (key in {"location", "sha256"}) == (recipe.source.kind in _FILES)

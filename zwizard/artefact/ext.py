@@ -157,6 +157,7 @@ class _Inode:
     place: bytes
     inline: bytes
     seed: int | None
+    mtime: int
 
 
 class ExtView(View):
@@ -223,7 +224,8 @@ class ExtView(View):
             raise damaged(f"{path} is no kind of file (inode {number})")
         size = inode.size if inode.kind is Kind.FILE else 0
         target = self._target(inode) if inode.kind is Kind.LINK else ""
-        return Entry(path, inode.kind, inode.mode, size, inode.uid, inode.gid, target, number)
+        owner = inode.uid, inode.gid
+        return Entry(path, inode.kind, inode.mode, size, *owner, target, number, inode.mtime)
 
     def _target(self, inode: _Inode) -> str:
         if inode.size > _LINK:
@@ -436,6 +438,7 @@ class _Memory(Stretch):
 
 def _read_inode(number: int, data: bytes, found: Super) -> _Inode:
     mode, uid, low = struct.unpack_from("<HHI", data)
+    (mtime,) = struct.unpack_from("<i", data, 16)
     (gid,) = struct.unpack_from("<H", data, 24)
     sectors, flags = struct.unpack_from("<II", data, 28)
     acl, high = struct.unpack_from("<II", data, 104)
@@ -447,7 +450,7 @@ def _read_inode(number: int, data: bytes, found: Super) -> _Inode:
         number, kind, mode & 0o7777, uid_high << 16 | uid, gid_high << 16 | gid, size, flags,
         sectors > attributes, data[40:100],
         _inline(data) if flags & _INLINE and len(data) > 160 else b"",
-        None if found.seed is None else _seed(number, data, found.seed),
+        None if found.seed is None else _seed(number, data, found.seed), mtime,
     )  # fmt: skip
 
 

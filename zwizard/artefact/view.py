@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zwizard.errors import UsageError
@@ -43,7 +43,8 @@ class Entry:
     ``path`` is absolute inside the image (``/boot/vmlinuz``; the root is ``/``) and as stored:
     bytes that are not UTF-8 are kept as surrogates, so sanitise before showing. ``mode`` is the
     permission bits with setuid, setgid and sticky (0 to 0o7777), ``size`` bytes, ``target`` what
-    a link says, ``inode`` equal for the names of one file within a view.
+    a link says, ``inode`` equal for the names of one file within a view. ``mtime`` (seconds since
+    1970) is when it was changed, where a file system tells.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Entry:
     gid: int = 0
     target: str = ""
     inode: int = 0
+    mtime: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:

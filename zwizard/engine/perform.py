@@ -34,6 +34,7 @@ from zwizard.plan.actions import (
     Disk,
     Host,
     Import,
+    ImportDisk,
     Kernels,
     Link,
     Oci,
@@ -55,6 +56,9 @@ _MAKE_ROOT = f"""make_root() {{
 }}"""
 _UNPACK = f"""unpack() {{
 	{shlex.quote(sys.executable)} -m zwizard.engine.unpack "$1" "$ROOT" "${{2:-}}"
+}}
+tar_of_disk() {{
+	{shlex.quote(sys.executable)} -m zwizard.engine.disktree "$1"
 }}"""
 _NOTHING: Mapping[str, str] = {}
 
@@ -124,7 +128,7 @@ class Workshop:
             case Kernels():
                 with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
                     self._run(tuple(map(self._place, action.argv)), action.shell())
-            case Import():
+            case Import() | ImportDisk():
                 functions = f"{render.functions(action)}\n{_UNPACK}"
                 self._run_bash(f"{functions}\n{action.shell()}", action)
             case Pack():

@@ -113,13 +113,20 @@ def _distro_to_container(recipe: Recipe) -> Plan:
 
 def _rootfs_to_vm(recipe: Recipe) -> Plan:
     """Another's tree, made what the document's guide ends with."""
-    if recipe.source.mend:
-        return _mended(recipe)
+    return _mended(recipe) if recipe.source.mend else _others_to_vm(recipe, rootfs.start(recipe))
+
+
+def _cloud_to_vm(recipe: Recipe) -> Plan:
+    """Of the deprecated kind, the recommended one."""
+    return _others_to_vm(recipe, rootfs.of_disk(recipe))
+
+
+def _others_to_vm(recipe: Recipe, first: Step) -> Plan:
     distro = distros.named(recipe.source.distro)
     return _plan(
         recipe,
         rootfs.EPOCH,
-        rootfs.start(recipe),
+        first,
         rootfs.complete(recipe),
         kernel.initramfs(recipe, distro),
         rootfs.kernel(recipe),
@@ -169,6 +176,7 @@ _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("rootfs", "vm"): _rootfs_to_vm,
     ("rootfs", "container"): _rootfs_to_container,
     ("cloud-image", "image"): _cloud_to_image,
+    ("cloud-image", "vm"): _cloud_to_vm,
 }
 
 

@@ -198,6 +198,24 @@ class Import:
 
 
 @dataclass(frozen=True)
+class ImportDisk:
+    """Unpack the root file system on the disk image (qcow2 or raw) at ``location``, a path or URL.
+
+    The rest is as with Import.
+    """
+
+    location: str
+    sha256: str
+    distro: str
+    init: bool
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/disktree.sh defines."""
+        init = "yes" if self.init else ""
+        return _line(("import_disk", self.location, self.sha256, self.distro, init))
+
+
+@dataclass(frozen=True)
 class Kernels:
     """Run our ``script`` (absolute, in the tree) in its /boot, by this machine's tools.
 
@@ -298,6 +316,7 @@ Action = (
     | Disk
     | Convert
     | Import
+    | ImportDisk
     | Kernels
     | TrustKeys
     | TrustPackagers
@@ -310,6 +329,7 @@ _FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
     Disk: ("disk.sh",),
     Convert: ("fetch.sh", "cloud.sh"),
     Import: ("fetch.sh", "import.sh"),
+    ImportDisk: ("fetch.sh", "cloud.sh", "import.sh", "disktree.sh"),
     TrustKeys: ("keys.sh",),
     TrustPackagers: ("fetch.sh", "packagers.sh"),
     Program: ("fetch.sh", "container.sh"),

@@ -7,7 +7,7 @@ from importlib import resources
 
 from zwizard import distros
 from zwizard.plan import family, system
-from zwizard.plan.actions import Action, Chroot, Import, Kernels, Remove, Write
+from zwizard.plan.actions import Action, Chroot, Import, ImportDisk, Kernels, Remove, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe, default_value
 
@@ -68,6 +68,30 @@ def bring(recipe: Recipe, *more: Action) -> Step:
 def start(recipe: Recipe) -> Step:
     """The first step to a VM: name resolution is needed by what is installed next."""
     return bring(recipe, RESOLV)
+
+
+def of_disk(recipe: Recipe) -> Step:
+    """The first step to a VM of a cloud image: the tree on its disk; what was its disk's goes."""
+    source = recipe.source
+    init = distros.named(source.distro).family == "none"
+    return Step(
+        "import",
+        "Take the root file system out of the disk image",
+        (
+            "Nothing is mounted, and nothing of the image is changed. A flist has no partitions:"
+            " what mounts them is left out.",
+        ),
+        (
+            ImportDisk(source.location, source.sha256, source.distro, init),
+            Write("/etc/fstab", "# Zero-OS mounts the root, and cloud-init the disks.\n"),
+            Remove(("/boot/efi/*",)),
+            RESOLV,
+        ),
+        answers=("source.location", "source.sha256", "source.distro"),
+        network="://" in source.location,
+        size=2000 * _MIB,
+        document="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
+    )
 
 
 def complete(recipe: Recipe) -> Step:

@@ -16,6 +16,7 @@ from zwizard.plan.actions import (
     Disk,
     Host,
     Import,
+    ImportDisk,
     Kernels,
     Oci,
     Pack,
@@ -120,6 +121,9 @@ class Plan:
                         found.update(["curl"] if "://" in location else [])
                     case Import(location):
                         found.update(["tar", "curl"] if "://" in location else ["tar"])
+                    case ImportDisk(location):
+                        found.update(("qemu-img", "tar"))
+                        found.update(["curl"] if "://" in location else [])
                     case Kernels():
                         found.update(("lz4", "xz", "zstd"))
                     case Program(location):

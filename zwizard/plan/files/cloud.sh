@@ -4,19 +4,23 @@
 convert_image() { # LOCATION SHA256 DISK_SIZE (in bytes): into $OUT
 	local file format size
 	at_hand "$1" "$2"
-	format=$(fact 'file format' "$file")
+	known_format "$1"
 	size=$(fact 'virtual size' "$file" | sed 's/.*(\([0-9]*\) bytes)/\1/')
+	[ "$size" -le "$3" ] ||
+		fail "its disk has $size bytes, more than the disk that is rented ($3): Zero-OS says 'image size is bigger than disk'"
+	rm -f "$OUT"
+	qemu-img convert -p -f "$format" -O raw "$file" "$OUT"
+	[ "$(stat -c %s "$OUT")" -le "$3" ] || fail "the raw image is larger than the disk that is rented ($3)"
+}
+
+known_format() { # LOCATION: sets format, of file
+	format=$(fact 'file format' "$file")
 	case $format in
 	qcow2 | raw) ;;
 	*) fail "$1 is a $format image; qcow2 and raw are taken" ;;
 	esac
 	[ -z "$(fact 'backing file' "$file")" ] ||
 		fail "$1 needs another image, its backing file $(fact 'backing file' "$file"): flatten it first (qemu-img convert)"
-	[ "$size" -le "$3" ] ||
-		fail "its disk has $size bytes, more than the disk that is rented ($3): Zero-OS says 'image size is bigger than disk'"
-	rm -f "$OUT"
-	qemu-img convert -p -f "$format" -O raw "$file" "$OUT"
-	[ "$(stat -c %s "$OUT")" -le "$3" ] || fail "the raw image is larger than the disk that is rented ($3)"
 }
 
 fact() { # NAME FILE: what qemu-img says of an image
