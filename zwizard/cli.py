@@ -353,29 +353,40 @@ def repair(
     PATH is a directory or a .tar.gz, whoever made it; it is not touched. Only what fails is
     changed, and told before.
     """
+    from zwizard import checklist
     from zwizard.engine import repair as repairs
 
-    report = repairs.examine(path, mode, entrypoint)
+    report = checklist.check(path, mode=mode, entrypoint=entrypoint)
     return repairs.run(repairs.remedy(report, path, output, entrypoint), as_json=as_json)
 
 
 @zwizard.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds it may take in all.")
-@click.option("--entrypoint", default="", help="What the deployment starts instead of init.")
+@click.option("--entrypoint", default="", help="What the deployment starts, with its arguments.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable (container).")
 @click.option("--disk-size", help="The disk that is rented, such as 5GiB (image).")
 @_JSON
 def boot(
-    path: Path, *, timeout: float | None, entrypoint: str, disk_size: str | None, as_json: bool
+    path: Path,
+    *,
+    timeout: float | None,
+    entrypoint: str,
+    env: tuple[str, ...],
+    disk_size: str | None,
+    as_json: bool,
 ) -> int:
     """Boot an image as Zero-OS would, and prove that it comes up.
 
-    PATH is a directory, a .tar.gz or an image.raw; it is not touched.
+    PATH is a directory, a .tar.gz or an image.raw; it is not touched. The entrypoint and the
+    environment of a container that was built here are those of its recipe.
     """
     from zwizard.boot import follow
     from zwizard.boot.runs import Wish
 
-    return follow.foreground(Wish(path, timeout, entrypoint, _size(disk_size)), as_json=as_json)
+    given = dict(line.partition("=")[::2] for line in env)
+    wish = Wish(path, timeout, entrypoint, _size(disk_size), given)
+    return follow.foreground(wish, as_json=as_json)
 
 
 @zwizard.command()

@@ -154,12 +154,6 @@ def test_a_disk_that_the_firmware_finds_nothing_on(tmp_path: Path) -> None:
 
 @needs_machine
 class TestWhatCannotBeProven:
-    def test_a_container_and_why(self, tree: Path) -> None:
-        remove("boot/vmlinuz", "boot/initrd.img")(tree)
-        code, events, _ = boot(tree)
-        assert code == 2
-        assert "is a container" in events[-1]["error"]
-
     def test_a_broken_archive(self, tree: Path) -> None:
         archive = packed(tree, tree.with_name("vm.tar.gz"))
         archive.write_bytes(archive.read_bytes()[:-1000])

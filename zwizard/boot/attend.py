@@ -66,7 +66,7 @@ class Attendant:
         """Watch until everything is told and the machine is off; NotUpError if it gets stuck."""
         control, self._port = self._connect()
         self._ledger.record("start", "pass", self._qemu_said() or "QEMU started it")
-        threading.Thread(target=self._wait_for_greeting, daemon=True).start()
+        self._begin()
         with self._task.console.open("rb") as console:
             while not self._complete():
                 self._look(console.read())
@@ -74,10 +74,11 @@ class Attendant:
                     self._look(console.read())
                     self._gone(control.look())
                 control.look()
-                self._log_in()
+                self._ask()
                 self._give_up_on_time()
                 time.sleep(_POLL)
-            self._shut_down(control)
+            self._look(console.read())
+            self._finish(control)
 
     def _connect(self) -> tuple[Control, int]:
         """QEMU's control socket, and the port of this machine that leads into the guest."""
@@ -108,6 +109,9 @@ class Attendant:
 
     # --- SSH ---
 
+    def _begin(self) -> None:
+        threading.Thread(target=self._wait_for_greeting, daemon=True).start()
+
     def _wait_for_greeting(self) -> None:
         while self._qemu.poll() is None:
             begun = "kernel" in self._seen or self._task.mode is Mode.IMAGE
@@ -116,7 +120,8 @@ class Attendant:
                 return
             time.sleep(0.5)
 
-    def _log_in(self) -> None:
+    def _ask(self) -> None:
+        """Go in, as soon as that can be done, and have the guest tell of itself."""
         if not self._greeted.is_set():
             return
         if self._session is None:
@@ -152,7 +157,8 @@ class Attendant:
 
     # --- the end ---
 
-    def _shut_down(self, control: Control) -> None:
+    def _finish(self, control: Control) -> None:
+        """Have it power off."""
         assert self._session is not None
         self._session.write(facts.POWER_OFF)
         deadline = time.monotonic() + _SHUTDOWN * self._task.patience
@@ -170,8 +176,8 @@ class Attendant:
     def _gone(self, reason: str) -> NoReturn:
         """QEMU has ended before its time."""
         shown = f"{self._console.text}\n{self._qemu_said()}"
-        tail, said = self._console.tail(_TAIL_LINES), self._qemu_said()
-        if known := causes.diagnose(shown):
+        tail, said = self._tail(), self._qemu_said()
+        if known := self._diagnose(shown):
             raise NotUpError(*known, tail)
         if said and not tail:
             raise NotUpError(Cause("start", "QEMU does not start it."), said)
@@ -182,32 +188,46 @@ class Attendant:
         now = time.monotonic()
         for over, cause in self._reasons(now):
             if over:
-                tail, evidence = self._console.tail(_TAIL_LINES), self._evidence(cause)
-                known = causes.diagnose(self._console.text)
+                tail, evidence = self._tail(), self._evidence(cause)
+                known = self._diagnose(self._console.text)
                 if known and not self._ledger.decided(known[0].stage):
                     cause, evidence = known
                 raise NotUpError(cause, evidence, tail)
 
+    def _tail(self) -> str:
+        return self._console.tail(_TAIL_LINES)
+
+    def _diagnose(self, shown: str) -> tuple[Cause, str] | None:
+        return causes.diagnose(shown)
+
     def _reasons(self, now: float) -> list[tuple[bool, Cause]]:
+        """Why to wait no longer, each with whether that is so by now."""
+
         def since(kind: Kind) -> float:
             return now - self._seen[kind] if kind in self._seen else 0.0
 
         quiet = _GRACE * self._task.patience
-        silent = self._console.silent
         unheard = not self._greeted.is_set()
         refused = not self._ledger.decided("login") and self._refusals > 1
         ran = "cloud-init" in self._seen or "cloud-init-over" in self._seen
-        limit = self._task.timeout or _ALL * self._task.patience
         return [
-            (since("end") > _LAST_WORDS, self._stuck("The machine gave up.")),
-            (silent and now - self._began > _FIRST_WORD * self._task.patience, causes.NO_CONSOLE),
+            *self._usual_reasons(now),
             (not ran and unheard and since("prompt") > quiet, causes.NO_CLOUD_INIT),
             # It prepares the network, so that it comes before it.
             (not ran and unheard and since("network") > quiet, causes.NO_CLOUD_INIT),
             (unheard and since("cloud-init-over") > quiet, causes.NO_NETWORK),
             (refused and since("cloud-init-over") > quiet, causes.NO_LOGIN),
             (refused and since("prompt") > 4 * quiet, causes.NO_LOGIN),
-            (now - self._began > limit, self._stuck(f"It has not come so far in {limit:.0f} s.")),
+        ]
+
+    def _usual_reasons(self, now: float) -> list[tuple[bool, Cause]]:
+        patience, took = self._task.patience, now - self._began
+        limit = self._task.timeout or _ALL * patience
+        over = "end" in self._seen and now - self._seen["end"] > _LAST_WORDS
+        return [
+            (over, self._stuck("The machine gave up.")),
+            (self._console.silent and took > _FIRST_WORD * patience, causes.NO_CONSOLE),
+            (took > limit, self._stuck(f"It has not come so far in {limit:.0f} s.")),
         ]
 
     def _stuck(self, said: str) -> Cause:

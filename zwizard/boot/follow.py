@@ -87,6 +87,8 @@ def _lines(event: Event) -> list[str]:
     match event["event"]:
         case "proof-started":
             return [f"● {event['artefact']}"]
+        case "proof-preparing":
+            return ["  making a kernel that stands in for Zero-OS's own; it is kept"]
         case "proof-machine":
             return [f"  by {event['accelerator']}: {event['why']}"]
         case "proof-stage":
@@ -105,7 +107,9 @@ def _lines(event: Event) -> list[str]:
 
 def _verdict(event: Event) -> list[str]:
     took = duration(event["seconds"])
-    kept = [f"  report   {event['report']}", f"  console  {event['console']}"]
+    said = report.indented(event.get("printed", ""))
+    spoken = ["  the entrypoint printed:", *said] if said else []
+    kept = [*spoken, f"  report   {event['report']}", f"  console  {event['console']}"]
     if event["proven"]:
         return [f"✓ proven: it comes up as Zero-OS would start it ({took})", *kept]
     tail = event["tail"].splitlines()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from zwizard.boot.causes import Cause
-from zwizard.boot.stages import STAGES, Finding, Outcome
+from zwizard.boot.stages import Finding, Outcome, stages
 from zwizard.engine import journal
 
 
@@ -21,11 +21,15 @@ class NotUpError(Exception):
 
 
 class Ledger:
-    """The findings by stage, and how many seconds after the beginning each was made."""
+    """The findings by stage, and how many seconds after the beginning each was made.
+
+    ``mode`` is the artefact's, by which its stages are known.
+    """
 
     def __init__(self, path: Path) -> None:
         self.findings: dict[str, Finding] = {}
         self.times: dict[str, float] = {}
+        self.mode = "vm"
         self._journal = path
         self._since = time.monotonic()
 
@@ -58,9 +62,9 @@ class Ledger:
 
     def first_open(self, after: str = "kernel") -> str:
         """The first stage from ``after`` on that is not decided."""
-        names = [stage.name for stage in STAGES]
+        names = [stage.name for stage in stages(self.mode)]
         later = names[names.index(after) :]
-        return next((name for name in later if name not in self.findings), "shutdown")
+        return next((name for name in later if name not in self.findings), names[-2])
 
     def fail(self, error: NotUpError) -> None:
         """Note what kept the machine from coming up, at the stage that it kept from passing."""

@@ -14,6 +14,7 @@ from zwizard.artefact import DirectoryView, FileView, open_view
 from zwizard.boot import probe, report, tree
 from zwizard.boot.attend import Attendant, Task
 from zwizard.boot.causes import Cause
+from zwizard.boot.container import ContainerAttendant, Given, printed
 from zwizard.boot.ledger import Ledger, NotUpError
 from zwizard.boot.login import make_key
 from zwizard.boot.machine import (
@@ -32,13 +33,15 @@ from zwizard.boot.machine import (
 )
 from zwizard.boot.runs import Run, Wish
 from zwizard.boot.seed import Seed, make_disk
+from zwizard.boot.standin import StandIn
 from zwizard.checklist import Mode
 from zwizard.checklist.detection import DISK_IMAGE, INITRD, KERNEL, detect, intended
 from zwizard.engine import doctor, journal, proofs
-from zwizard.errors import UsageError, ZwizardError
+from zwizard.errors import ZwizardError
 
 _GIB = 1 << 30
 _RENTED = 5 * _GIB  # bytes of the disk, where nobody says; as a recipe's
+_INIT = "/sbin/init"  # what a container starts, where nobody says
 
 
 @dataclass(frozen=True)
@@ -106,15 +109,26 @@ class Proof:
             assert image is not None
             return self._from_disk(root / image.path[1:], ours=ours)
         kernel, initrd = found.at(KERNEL), found.at(INITRD)
-        if kernel.entry is None:
-            _refuse_container(artefact, meant=intended(view) is Mode.VM, why=kernel.why)
+        if kernel.entry is None and intended(view) is Mode.VM:
+            _refuse_as_container(kernel.why)
         tree.mount_as_flist(root)
+        if kernel.entry is None:
+            return self._contained()
         boots = Direct(
             f"root{kernel.entry.path}",
             f"root{initrd.entry.path}" if initrd.entry else "",
             self._wish.entrypoint,
         )
         return Ground(Mode.VM, boots, shared="root")
+
+    def _contained(self) -> Ground:
+        """With a kernel and an init that stand in for Zero-OS's own."""
+        stand_in = StandIn(self._wish.layers)
+        if not stand_in.there:
+            self._ledger.note("proof-preparing", seconds=self._ledger.elapsed)
+            stand_in.make(f"proof-{self._run.directory.name}", self._run.directory / "kernel.log")
+        boots = Direct(str(stand_in.boot / "vmlinuz"), str(stand_in.boot / "initrd.img"))
+        return Ground(Mode.CONTAINER, boots, shared="root")
 
     def _from_disk(self, image: Path, *, ours: bool) -> Ground:
         code, state = probe.firmware()
@@ -130,8 +144,11 @@ class Proof:
 
     def _boot(self, ground: Ground) -> NotUpError | None:
         """Start the machine, and watch it to its end; why it did not come up, if so."""
+        self._ledger.mode = ground.mode.value
+        contained = ground.mode is Mode.CONTAINER
+        entrypoint = self._wish.entrypoint or (_INIT if contained else "")
         acceleration = probe.accelerate()
-        machine = Machine(acceleration.by, ground.boots)
+        machine = Machine(acceleration.by, ground.boots, watched=contained)
         seed = Seed(
             instance=self._run.directory.name,
             hostname=self._hostname,
@@ -139,7 +156,8 @@ class Proof:
             address=ADDRESS,
             gateway=GATEWAY,
             key=make_key(self._work),
-            entrypoint=self._wish.entrypoint,
+            entrypoint=entrypoint,
+            environment=self._wish.environment,
         )
         make_disk(seed, self._work / SEED)
         command = machine.qemu(doctor.find("qemu-system-x86_64") or "")
@@ -167,8 +185,13 @@ class Proof:
             acceleration.patience,
             self._wish.timeout,
         )
+        attendant = (
+            ContainerAttendant(task, self._ledger, qemu, Given(entrypoint, self._wish.environment))
+            if contained
+            else Attendant(task, self._ledger, qemu)
+        )
         try:
-            Attendant(task, self._ledger, qemu).to_the_end()
+            attendant.to_the_end()
         except NotUpError as error:
             self._ledger.fail(error)
             return error
@@ -211,6 +234,7 @@ class Proof:
             ),
             seconds=self._ledger.elapsed,
             console=self._run.console,
+            printed=printed(self._run.console.read_text("utf-8", "replace")),
         )
         report.write(made, self._run)
         proofs.forget_others(self._run.directory, str(self._wish.artefact))
@@ -222,12 +246,7 @@ def _is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _refuse_container(artefact: Path, *, meant: bool, why: str) -> NoReturn:
-    if not meant:
-        raise UsageError(
-            f"{artefact.name} is a container: it has no /boot/vmlinuz and no /image.raw",
-            "What can be booted here are VMs; containers run on the kernel of Zero-OS.",
-        )
+def _refuse_as_container(why: str) -> NoReturn:
     rule = "kernel-link-relative" if "leads out of" in why else "kernel-resolves"
     said = "Zero-OS would start it as a container, with a kernel that is not the image's."
     raise NotUpError(Cause("start", said, rule), why)

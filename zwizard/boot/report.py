@@ -20,8 +20,8 @@ __all__ = ["MARKS", "STAGES", "TOLD", "make", "proof_of", "proof_of_file", "text
 
 MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "unreached": "–"}
 # What the last event of a proof tells, for faces that read no report.
-TOLD = ("proven", "artefact", "sha256", "seconds", "said", "rule", "remedy", "tail", "console",
-        "report")  # fmt: skip
+TOLD = ("proven", "artefact", "sha256", "seconds", "said", "rule", "remedy", "tail", "printed",
+        "console", "report")  # fmt: skip
 
 # What a stage that failed by itself means, and the rule about it.
 _MEANS = {
@@ -30,6 +30,8 @@ _MEANS = {
     "grown": ("The root does not use the whole disk that is rented.", "growpart"),
     "password": ("root can get in with a password.", "root-password"),
     "cloud-init": ("cloud-init did not do its work.", "cloud-init-enabled"),
+    "entrypoint": ("The entrypoint is not started as it was given.", "entrypoint"),
+    "environment": ("The entrypoint has not the environment that was given.", ""),
     "untouched": ("The artefact has changed while it was booted; this proves nothing.", ""),
 }
 
@@ -47,8 +49,12 @@ def make(
     machine: Mapping[str, Any],
     seconds: float,
     console: Path,
+    printed: str = "",
 ) -> dict[str, Any]:
-    """The report as data. ``times`` and ``seconds`` since the proof began; texts are raw."""
+    """The report as data. ``times`` and ``seconds`` since the proof began; texts are raw.
+
+    ``printed`` is what a container's entrypoint did.
+    """
     shown = [_stage(stage.name, stage.title, findings, times) for stage in stages(mode)]
     wrong = [stage for stage in shown if stage["outcome"] != "pass"]
     said, rule = _why(cause, wrong)
@@ -64,6 +70,7 @@ def make(
         "rule": rule,
         "remedy": find_rule(rule).remedy if rule else "",
         "tail": tail if wrong else "",
+        "printed": printed,
         "stages": shown,
         "accelerator": machine.get("accelerator", ""),
         "why": machine.get("why", ""),
@@ -120,10 +127,17 @@ def text(made: Mapping[str, Any]) -> str:
         if stage["evidence"]:
             lines.append(f"{'':24}{stage['evidence']}")
     lines += ["", *failure(made)]
+    if made["printed"]:
+        lines += ["", "The entrypoint printed:", *indented(made["printed"])]
     if made["tail"]:
         lines += ["", "The console's last lines:", *made["tail"].splitlines()]
     lines += ["", "What differs from a node:", *made["differs"], "", " ".join(made["command"])]
     return sanitise("\n".join(lines).rstrip()) + "\n"
+
+
+def indented(text: str) -> list[str]:
+    """The lines of a text by others, as they stand in a report."""
+    return [f"    {line}" for line in text.splitlines()]
 
 
 def verdict(made: Mapping[str, Any]) -> str:

@@ -14,15 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zwizard import paths
-from zwizard.engine import doctor, journal, proofs
+from zwizard.engine import builds, doctor, journal, proofs
 from zwizard.engine.layers import discard
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.errors import UsageError, ZwizardError, describe_os_error
+from zwizard.plan import container
+from zwizard.recipe import Recipe
 
 _MODULE = "zwizard.boot.runs"  # what -m takes, also where __name__ is __main__
 _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "mount")
@@ -35,12 +37,19 @@ _LAST = frozenset({"proof-finished", "proof-failed", "proof-cancelled", "proof-i
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be proven. ``timeout`` in seconds, ``disk_size`` in bytes, or the usual."""
+    """What is to be proven. ``timeout`` in seconds, ``disk_size`` in bytes, or the usual.
+
+    ``entrypoint`` is one line, and ``environment`` what a container gets: where they are not
+    given, and a build made the artefact, as its recipe says. ``layers`` is where a kernel is kept
+    to boot containers with.
+    """
 
     artefact: Path
     timeout: float | None = None
     entrypoint: str = ""
     disk_size: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: Path = Path("/nonexistent")
 
 
 @dataclass(frozen=True)
@@ -116,11 +125,14 @@ def start(wish: Wish) -> Proving:
         raise ZwizardError(right.why, right.remedy)
     run = _new_run(artefact)
     _forget_unfinished(run, artefact)
+    recipe = _recipe_of(artefact)
     told = {
         "artefact": str(artefact),
         "timeout": wish.timeout,
-        "entrypoint": wish.entrypoint,
+        "entrypoint": wish.entrypoint or (container.entrypoint(recipe) if recipe else None) or "",
         "disk_size": wish.disk_size,
+        "environment": {**(_environment(recipe) if recipe else {}), **wish.environment},
+        "layers": str(right.layers_below(paths.cache())),
     }
     run.wish.write_text(json.dumps(told), "utf-8")
     _works().mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
@@ -135,6 +147,19 @@ def start(wish: Wish) -> Proving:
             cwd="/",
         )
     return Proving(run, process)
+
+
+def _recipe_of(artefact: Path) -> Recipe | None:
+    """The recipe of a container that a build made."""
+    build = builds.making(artefact)
+    recipe = builds.recipe_of(build) if build else None
+    return recipe if recipe and recipe.target == "container" else None
+
+
+def _environment(recipe: Recipe) -> dict[str, str]:
+    """What the recipe's deployment sets; a proof has no secrets, so those are made up."""
+    given = container.environment(recipe)
+    return {name: value or "made-up" for name, value in given.items()}
 
 
 def check_tools(artefact: Path) -> None:
@@ -319,7 +344,8 @@ def work_on(run: Run, work: Path) -> int:
 
     os.umask(0o022)
     told = json.loads(run.wish.read_text("utf-8"))
-    wish = Wish(Path(told.pop("artefact")), **told)
+    artefact, layers = (Path(told.pop(name)) for name in ("artefact", "layers"))
+    wish = Wish(artefact, layers=layers, **told)
     with _journalled(run):
         Proof(run, wish, work).carry_out()
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -20,7 +21,8 @@ _FIRST_LINE = "#cloud-config\n"
 
 @dataclass(frozen=True)
 class Seed:
-    """What a deployment decides: the workload's id and name, its address, and root's key.
+    """What a deployment decides: the workload's id and name, its address, root's key, and what is
+    started with which environment.
 
     ``address`` has its prefix (``10.1.3.77/24``); there is no DHCP on a node's network.
     """
@@ -32,6 +34,7 @@ class Seed:
     gateway: str
     key: str
     entrypoint: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
         """The four files by name (zosbase, pkg/vm/cloudinit)."""
@@ -69,7 +72,8 @@ class Seed:
         return f"users:\n- name: root\n  ssh_authorized_keys:\n  - {json.dumps(self.key)}\n"
 
     def _zosrc(self) -> str:
-        lines = [f"export SSH_KEY={shlex.quote(self.key)}"]
+        given = {"SSH_KEY": self.key, **self.environment}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
         if self.entrypoint:
             program, *arguments = shlex.split(self.entrypoint)
             lines.append(f"init={shlex.quote(program)}")

@@ -47,6 +47,7 @@ _END = re.compile(
     r"|the root account is locked|^(?:dracut|sh):/#|can't access tty; job control turned off"
     r"|^grub(?: rescue)?>|error: (?:no such device|unknown filesystem|no such partition)"
     r"|BdsDxe: No bootable option|>>Start PXE|^Shell>"
+    r"|^zwizard-init: (?!from here on)"  # the stand-in of Zero-OS's init
 )
 # What stands at the end of a console that waits for somebody, without a newline.
 _PROMPT = re.compile(
