@@ -201,3 +201,41 @@ def test_a_missing_unpacker_fails_and_leaves_the_kernel(boot: Path, tmp_path: Pa
     assert "zstd: not found" in done.stderr
     assert kernel.read_bytes() == packed
     assert names(boot) == ["tools", "vmlinuz-6.1.0-1"]
+
+
+# --- where mkinitcpio is at work, which reads a kernel's version from the packed file ------------
+
+
+@pytest.fixture
+def arch(boot: Path) -> Path:
+    """A /boot beside the presets of mkinitcpio."""
+    (boot / "etc/mkinitcpio.d").mkdir(parents=True)
+    (boot / "boot").mkdir()
+    return boot / "boot"
+
+
+def run_in(boot: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "ZOS_BOOT": str(boot)}
+    subprocess.run(["dash", HOOK], env=environment, check=True)
+
+
+def test_on_arch_the_elf_lies_beside_the_packed_kernel(arch: Path) -> None:
+    packed = bzimage(elf(), "zstd")
+    (arch / "vmlinuz-linux").write_bytes(packed)
+    (arch / "initramfs-linux.img").write_text("initramfs")
+    run_in(arch)
+    assert (arch / "vmlinuz-linux").read_bytes() == packed
+    assert (arch / "vmlinuz").readlink() == Path("vmlinux-linux")
+    assert (arch / "vmlinuz").read_bytes() == elf()
+    assert (arch / "initrd.img").readlink() == Path("initramfs-linux.img")
+
+
+def test_on_arch_an_upgrade_and_a_removal_take_the_old_elf_with_them(arch: Path) -> None:
+    for name in ("linux", "linux-lts"):
+        (arch / f"vmlinuz-{name}").write_bytes(bzimage(elf(name), "gzip"))
+    run_in(arch)
+    (arch / "vmlinuz-linux").write_bytes(bzimage(elf("later"), "xz"))
+    (arch / "vmlinuz-linux-lts").unlink()
+    run_in(arch)
+    assert names(arch) == ["vmlinux-linux", "vmlinuz", "vmlinuz-linux"]
+    assert (arch / "vmlinuz").read_bytes() == elf("later")

@@ -38,7 +38,7 @@ vouched_for() { # PLACE FINGERPRINT...
 		gpg --quiet --batch --yes --delete-keys "$key" 2>/dev/null || :
 	done <"$1/archlinux-revoked"
 	# By a key of its own, which nobody else has, they are known to be the right ones.
-	gpg --quiet --batch --passphrase '' --quick-generate-key zwizard ed25519 sign never 2>/dev/null
+	gpg --quiet --batch --passphrase '' --quick-generate-key zwizard ed25519 sign never
 	for key in "${@:2}"; do
 		gpg --quiet --batch --yes --quick-lsign-key "$key" 2>/dev/null || continue
 		echo "$key:4:" >>"$1/trusted"
@@ -46,8 +46,8 @@ vouched_for() { # PLACE FINGERPRINT...
 	done
 	[ -s "$1/trusted" ] || fail \
 		"the mirror's keyring holds none of the keys that are known to be its master keys: ${*:2}"
-	gpg --quiet --batch --import-ownertrust "$1/trusted" 2>/dev/null
-	gpg --quiet --batch --check-trustdb 2>/dev/null
+	gpg --quiet --batch --import-ownertrust "$1/trusted"
+	gpg --quiet --batch --check-trustdb
 	gpgconf --kill all
 }
 
