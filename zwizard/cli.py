@@ -313,7 +313,8 @@ def check(
     PATH is a directory, a .tar.gz or a disk image, whoever made it.
     """
     from zwizard import checklist
-    from zwizard.engine import proofs
+    from zwizard.engine import builds, proofs
+    from zwizard.plan import container
     from zwizard.text import sanitise
 
     if explain is not None:
@@ -325,6 +326,9 @@ def check(
     rented = _size(disk_size)
     if report:
         checklist.check_name(report)
+    made = builds.container_at(path.resolve())
+    if made and entrypoint is None:
+        entrypoint = container.entrypoint(made[0])
     found = checklist.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
     if report:
         checklist.write_report(found, report)
@@ -336,6 +340,8 @@ def check(
         click.echo(checklist.render_text(found), nl=False)
         if proof:
             click.echo(sanitise(proofs.told(proof, time.time())))
+        if made:
+            click.echo(sanitise(f"how to deploy it: {made[1]}"))
     return 0 if found.ready else 3
 
 

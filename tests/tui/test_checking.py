@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from tests.artefact.composed import vm_tree
+from tests.checklist.breakages import link, write
 from tests.tui.conftest import (
     HOSTILE,
     SHOWN,
@@ -350,3 +352,49 @@ async def test_what_does_not_apply_says_why(app: ZwizardApp) -> None:
     async with shown(app, [finding("kernel-btrfs", "advice", "n/a", evidence="no VM")]) as pilot:
         await press(pilot, "enter", "down")
         assert "Why      no VM" in frame(app)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """An image that can be mended, but for a history in it."""
+    given = vm_tree(tmp_path / "ubuntu:jammy")
+    link("boot/vmlinuz", "/boot/vmlinuz")(given)
+    for name in ("etc/ssh/ssh_host_rsa_key", "root/.bash_history"):
+        write(name, b"secret\n")(given)
+    return given
+
+
+async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
+    app: ZwizardApp, broken: Path
+) -> None:
+    made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(broken)
+        await until(pilot, lambda: "NOT READY" in frame(app))
+        assert "m Mend" in frame(app)
+        await press(pilot, "m")
+        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        assert "- SSH host keys are removed" in frame(app)
+        assert "It stays as it is: no-secrets." in frame(app)
+        await press(pilot, "n")
+        assert on(app, Checking)
+        assert not made.exists()
+        await press(pilot, "m")
+        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        await press(pilot, "y")
+        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: "✓ Ready" in frame(app))
+    report = checklist.check(made, mode="vm")
+    assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
+
+
+async def test_what_is_good_or_ones_own_is_not_mended(app: ZwizardApp, tmp_path: Path) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": FINDINGS})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(vm_tree(tmp_path / "good"))
+        await until(pilot, lambda: "READY" in frame(app))
+        assert "m Mend" not in frame(app)
+        app.show_report(build)  # its answers are changed instead
+        await settle(pilot)
+        assert "m Mend" not in frame(app)

@@ -50,26 +50,17 @@ class Remedy:
         return Path(self.recipe.output.directory) / f"{self.recipe.name}.tar.gz"
 
 
-def examine(path: Path, mode: Mode | str | None, entrypoint: str | None = None) -> Report:
-    """The checklist's report of an image to be repaired.
-
-    One that holds a kernel and would start as a container is taken for a VM if nobody says what it
-    is; a directory around everything is looked through in that.
-    """
-    report = checklist.check(path, mode=mode, entrypoint=entrypoint)
-    if mode is None and report.finding("mode").outcome is Outcome.UNKNOWN:
-        report = checklist.check(path, mode=Mode.VM)
-    return report
-
-
 def remedy(
     report: Report, path: Path, output: Path | None = None, entrypoint: str | None = None
 ) -> Remedy:
     """What mends the image at ``path``; UsageError for what cannot be repaired at all.
 
-    ``output``: the directory for the new archive; None: the one that ``path`` is in.
+    ``output``: the directory for the new archive; None: the one that ``path`` is in. An image that
+    holds a kernel and would start as a container is taken for a VM if nobody says what it is.
     """
     path = path.resolve()
+    if report.finding("mode").outcome is Outcome.UNKNOWN:
+        report = checklist.check(path, mode=Mode.VM)
     if report.mode is Mode.IMAGE:
         raise UsageError(
             f"{path} is a disk image, which is not repaired",

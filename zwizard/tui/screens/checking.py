@@ -16,7 +16,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from zwizard.engine import proofs, status
+from zwizard.engine import builds, proofs, status
 from zwizard.engine.builds import Build
 from zwizard.engine.proofs import Record
 from zwizard.errors import UsageError, ZwizardError
@@ -31,6 +31,7 @@ from zwizard.tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from zwizard.checklist import Finding, Report
+    from zwizard.engine.repair import Remedy
     from zwizard.questions import Question
 
 # The checklist is imported by what needs it, off the interface's thread: it brings much along.
@@ -107,6 +108,7 @@ class Checking(View[None]):
         Binding("y", "copy", "Copy", tooltip="Copy this finding"),
         Binding("Y", "copy_all", "Copy all", tooltip="Copy the whole report"),
         Binding("e", "export", "Export", tooltip="Save the report as Markdown or as a web page"),
+        Binding("m", "mend", "Mend", tooltip="Make a new archive in which this is mended"),
         Binding("r", "again", "Check again", tooltip="Read the file anew"),
         Binding("p", "prove", "Boot it", tooltip="Start it as Zero-OS would: does it come up?"),
         Binding("b", "build", "Steps and log", tooltip="The build it came from"),
@@ -316,6 +318,8 @@ class Checking(View[None]):
                 return own
             case "again":
                 return not own
+            case "mend":
+                return not own and self.report is not None and _mendable(self.report)
             case "change":
                 return own and found is not None and _decided_by(found) is not None
             case "waive":
@@ -407,6 +411,27 @@ class Checking(View[None]):
             said = plain(f"Saved to {path.absolute()}").plain
             self.app.notify(said, timeout=8, markup=False)
 
+    @work
+    async def action_mend(self) -> None:
+        """Say what would be changed in a new archive; build that, if it is wanted."""
+        from zwizard.engine import repair
+
+        report, path = self.report, self.subject
+        if report is None or isinstance(path, Build):
+            return
+        try:
+            remedy = await in_background(lambda: repair.remedy(report, path))
+            if await self.app.push_screen_wait(_ask_to_mend(remedy)) != "y":
+                return
+            recipe = remedy.recipe
+            assert recipe is not None
+            build = await in_background(lambda: builds.open_for(recipe, path.parent))
+        except (ZwizardError, OSError) as error:
+            self.zwizard.complain(error)
+            return
+        if await self.zwizard.start_build(build):
+            self.zwizard.show_build(build)
+
     def action_again(self) -> None:
         """Check the file anew: something may be mended by now."""
         self.read()
@@ -459,6 +484,25 @@ def _decided_by(found: Finding) -> Question | None:
     """The question whose answer decides the rule, if one is asked."""
     asked = (question_of(key) for key in found.rule.answers)
     return next((question for question in asked if question), None)
+
+
+def _mendable(report: Report) -> bool:
+    return report.mode.value != "image" and any(found.wrong for found in report.findings)
+
+
+def _ask_to_mend(remedy: Remedy) -> Ask:
+    """What would be changed, and what would stay; with nothing to change, only a way back."""
+    stays = ", ".join(found.slug for found in remedy.left)
+    said = [f"- {change}" for change in remedy.changes]
+    said += [f"It stays as it is: {stays}."] if stays else []
+    if remedy.recipe is None:
+        back = (Option("n", "Back"),)
+        return Ask("Nothing of it can be mended here", "\n".join(said), back)
+    return Ask(
+        f"Mend it in a new archive, {remedy.archive.name}?",
+        "\n".join(said),
+        (Option("n", "No, leave it"), Option("y", "Yes; this one is not touched")),
+    )
 
 
 def _waivable(found: Finding) -> bool:

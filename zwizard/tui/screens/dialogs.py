@@ -44,17 +44,26 @@ class Ask(ModalScreen[str]):
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
             if self._text:
-                yield Static(block(self._text), markup=False)
+                with VerticalScroll(id="asked"):
+                    yield Static(block(self._text), markup=False)
             yield Rows(id="options")
             yield Static("Enter chooses, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
-        """Offer the options."""
+        """Offer the options; a text that does not fit can be scrolled."""
+        self.call_after_refresh(self._fit)
         self.query_one(Rows).show(
             Row(o.key, Content.assemble((o.key, "bold"), "  ", plain(o.text)))
             for o in self._options
         )
         self.query_one(Rows).focus()
+
+    def _fit(self) -> None:
+        for text in self.query("#asked").results(VerticalScroll):
+            text.can_focus = text.max_scroll_y > 0
+            if text.can_focus:
+                said = "Enter chooses, Esc goes back, Tab goes to the text to scroll it."
+                self.query_one(".muted", Static).update(said)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
