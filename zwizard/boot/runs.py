@@ -125,7 +125,8 @@ def start(wish: Wish) -> Proving:
         raise ZwizardError(right.why, right.remedy)
     run = _new_run(artefact)
     _forget_unfinished(run, artefact)
-    recipe = _recipe_of(artefact)
+    made = builds.container_at(artefact)
+    recipe = made[0] if made else None
     told = {
         "artefact": str(artefact),
         "timeout": wish.timeout,
@@ -147,13 +148,6 @@ def start(wish: Wish) -> Proving:
             cwd="/",
         )
     return Proving(run, process)
-
-
-def _recipe_of(artefact: Path) -> Recipe | None:
-    """The recipe of a container that a build made."""
-    build = builds.making(artefact)
-    recipe = builds.recipe_of(build) if build else None
-    return recipe if recipe and recipe.target == "container" else None
 
 
 def _environment(recipe: Recipe) -> dict[str, str]:

@@ -208,6 +208,14 @@ def _sum_of(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def container_at(archive: Path) -> tuple[Recipe, Path] | None:
+    """Of a container's archive that a build makes: its recipe, and the note beside it."""
+    build = making(archive)
+    recipe = recipe_of(build) if build else None
+    note = build.note() if build and recipe else None
+    return (recipe, note) if recipe and note else None
+
+
 def _makes(build: Build, archive: Path) -> bool:
     try:
         return build.archive() == archive

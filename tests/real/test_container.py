@@ -1,0 +1,171 @@
+"""Containers built for real: one program, an image of layers, a small distribution; and booted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.artefact.oci import Layout, Members, packed
+from tests.real.test_build import members
+from tests.real.workplace import Result, Workplace
+from zwizard.engine import doctor
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        bool(doctor.missing(("busybox", "skopeo", "umoci"))),
+        reason="busybox-static, skopeo or umoci are not here",
+    ),
+]
+
+
+def build(place: Workplace, name: str, text: str) -> Result:
+    """Build a container called ``name``; ``text`` are the recipe's tables."""
+    recipe = place.directory / f"{name}.toml"
+    recipe.write_text(f'name = "{name}"\ntarget = "container"\n{text}', "utf-8")
+    return place.run("build", recipe, "--json")
+
+
+PROGRAM = """
+[source]
+kind = "binary"
+location = "program"
+[container]
+args = ["httpd", "-f"]
+env = {LEVEL = "info", DB_PASSWORD = ""}
+"""
+
+
+@pytest.fixture(scope="module")
+def busybox() -> Path:
+    return Path(shutil.which("busybox") or "")
+
+
+class TestOneProgram:
+    def test_is_a_ready_archive_with_a_note_beside_it(
+        self, place: Workplace, busybox: Path
+    ) -> None:
+        shutil.copy(busybox, place.directory / "program")
+        result = build(place, "web", PROGRAM)
+        assert result.code == 0, result.output + result.errors
+        finished = result.last("build-finished")
+        assert finished["ready"] is True
+        note = Path(finished["note"])
+        assert note == place.directory / "web.deploy.md"
+        assert "`/app httpd -f`" in note.read_text("utf-8")
+        assert str(note) in place.run("show", "web").output
+        found = members(place.directory / "web.tar.gz")
+        assert found["app"].mode == 0o755
+        assert set(found) == {".", "app", "dev", "etc", "proc", "root", "run", "sys", "tmp"}
+        assert place.traces() == []
+
+    def test_its_check_knows_what_it_starts(self, place: Workplace) -> None:
+        checked = place.run("check", place.directory / "web.tar.gz")
+        assert checked.code == 0, checked.output
+        assert "web.deploy.md" in checked.output
+
+    def test_one_that_cannot_run_alone_is_refused_before_anything_runs(
+        self, place: Workplace
+    ) -> None:
+        shutil.copy("/bin/ls", place.directory / "program")
+        result = build(place, "ls", PROGRAM)
+        assert (result.code, result.output) == (2, "")
+        assert "it needs /lib64/ld-linux-x86-64.so.2" in result.errors
+
+    def test_a_program_made_anew_is_packed_anew(self, place: Workplace, busybox: Path) -> None:
+        (place.directory / "program").write_bytes(busybox.read_bytes() + b"\0")
+        result = build(place, "web", PROGRAM)
+        assert result.steps("step-started") == ["program", "pack"]
+
+    def test_what_a_deployment_says_builds_nothing_anew(self, place: Workplace) -> None:
+        result = build(place, "web", PROGRAM.replace("info", "debug"))
+        assert result.steps("step-started") == []
+        assert "LEVEL=debug" in (place.directory / "web.deploy.md").read_text("utf-8")
+
+
+def image(place: Path, busybox: Path) -> Path:
+    """A container image in a tar: a static shell, and on top a server that is started by it."""
+    base: Members = [
+        ("bin", None),
+        ("bin/busybox", (0o755, 0, 0, busybox.read_bytes())),
+        *((f"bin/{name}", (0o777, 0, 0, "busybox")) for name in ("sh", "httpd")),
+        ("srv", None),
+        ("srv/app", (0o750, 33, 33, None)),
+        ("srv/app/gone", b"old"),
+    ]
+    top: Members = [
+        ("srv/app/.wh.gone", b""),
+        ("srv/app/serve", (0o755, 33, 33, b'#!/bin/sh\necho "$PWD $LEVEL $*"\nexec httpd -f\n')),
+    ]
+    config: dict[str, Any] = {
+        "Entrypoint": ["./serve"], "Cmd": ["--all"], "WorkingDir": "/srv/app",
+        "Env": ["PATH=/bin", "LEVEL=info"],
+    }  # fmt: skip
+    layout = Layout(place / "layout").image(base, top, **config)
+    return packed(layout.write(), place / "image.tar")
+
+
+IMAGE = """
+[source]
+kind = "oci"
+location = "image.tar"
+[container]
+env = {LEVEL = "debug"}
+"""
+
+
+class TestAnImage:
+    @pytest.fixture
+    def tar(self, tmp_path: Path, busybox: Path) -> Path:
+        return image(tmp_path, busybox)
+
+    def test_an_ordinary_user_builds_the_same_and_boots_it_as_the_image_says(
+        self, place: Workplace, ordinary_place: Workplace, tar: Path
+    ) -> None:
+        sums = []
+        for where in (place, ordinary_place):
+            shutil.copy(tar, where.directory / "image.tar")
+            result = build(where, "image", IMAGE)
+            assert result.code == 0, result.output + result.errors
+            sums.append(result.last("build-finished")["sha256"])
+            assert where.traces() == []
+        assert sums[0] == sums[1]
+        found = members(place.directory / "image.tar.gz")
+        assert (found["srv/app/serve"].uid, found["srv/app/serve"].gid) == (33, 33)
+        assert "srv/app/gone" not in found
+        booted = ordinary_place.run("boot", ordinary_place.directory / "image.tar.gz", "--json")
+        assert booted.code == 0, booted.output + booted.errors
+        assert booted.last("proof-finished")["printed"] == "/srv/app debug --all"
+        assert "◆ proven" in ordinary_place.run("list").output
+
+
+class TestADistribution:
+    def test_is_small_and_ready_without_kernel_and_init(self, place: Workplace) -> None:
+        result = build(
+            place,
+            "small",
+            """
+            [source]
+            variant = "minimal"
+            packages = ["busybox-static"]
+            [system]
+            timezone = "Europe/Brussels"
+            locale = "nl_BE.UTF-8"
+            run = ["echo welcome > /srv/index.html"]
+            [container]
+            entrypoint = "/usr/bin/busybox"
+            args = ["httpd", "-f", "-h", "/srv"]
+            """,
+        )
+        assert result.code == 0, result.output + result.errors
+        assert result.last("build-finished")["ready"] is True
+        found = members(place.directory / "small.tar.gz")
+        assert found["srv/index.html"].size == len("welcome\n")
+        assert found["etc/localtime"].linkname.endswith("Europe/Brussels")
+        assert found["etc/machine-id"].size == 0
+        assert not any(name.startswith(("boot/", "lib/modules")) for name in found)
+        assert "LANG=nl_BE.UTF-8" in (place.directory / "small.deploy.md").read_text("utf-8")
+        assert place.traces() == []
