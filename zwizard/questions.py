@@ -188,6 +188,12 @@ def _kinds(given: Given) -> tuple[Choice, ...]:
             'The document: "the first should be preferred". Nothing else is in the container.',
             only_container,
         ),
+        Choice(
+            "oci",
+            "A container image",
+            "What docker save, podman save or skopeo copy wrote: a tar, or an OCI directory.",
+            only_container,
+        ),
     )
     # What makes no such Zmachine is only in the way, unless it was chosen for another one.
     chosen = given.get("source.kind")
