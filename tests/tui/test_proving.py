@@ -15,15 +15,14 @@ from tests.tui.conftest import (
     frame,
     on,
     press,
-    settle,
     until,
 )
 from zwizard.boot import runs
 from zwizard.boot.runs import Run, Wish
 from zwizard.engine import journal
 from zwizard.errors import ZwizardError
+from zwizard.plan import make
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.checking import Checking
 from zwizard.tui.screens.proving import ProvingScreen
 
 
@@ -184,9 +183,7 @@ async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
         assert len(begun) == 1
 
 
-async def test_the_checklist_leads_to_it_but_not_for_a_container(
-    app: ZwizardApp, begun: Begun
-) -> None:
+async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -198,12 +195,29 @@ async def test_the_checklist_leads_to_it_but_not_for_a_container(
         assert on(app, ProvingScreen).wish.disk_size == 5 << 30
 
 
-async def test_the_checklist_of_a_container_does_not_offer_it(app: ZwizardApp) -> None:
-    build = a_build(done=6)
+async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
+    app: ZwizardApp, begun: Begun
+) -> None:
+    build = a_build(
+        "web",
+        done=3,
+        target="container",
+        source={"variant": "minimal"},
+        container={"entrypoint": "/usr/sbin/nginx", "args": ["-g", "daemon off;"]},
+    )
     finish(build, {"ready": True, "mode": "container", "findings": [finding("archive-name")]})
+    note = build.note()
+    assert note is not None
+    note.write_text(make(build.recipe()).note)
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_report(build)
-        await settle(pilot)
-        on(app, Checking)
         await until(pilot, lambda: "READY" in frame(app))
-        assert "Boot it" not in frame(app)
+        await press(pilot, "d")
+        assert "/usr/sbin/nginx -g 'daemon off;'" in " ".join(frame(app).split())
+        await press(pilot, "escape")
+        note.unlink()
+        await press(pilot, "d")
+        assert "Build it again" in frame(app)
+        await press(pilot, "escape", "p")
+        await until(pilot, lambda: begun)
+        assert on(app, ProvingScreen).wish.artefact == build.archive()

@@ -38,7 +38,7 @@ class Status:
 
     ``error``, ``hint``, ``cause``, ``key`` (the answer that would mend it), ``command`` and
     ``log`` are those of the last failure; ``archive``, ``sha256`` and ``bytes`` those of the
-    archive; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is when
+    archive, ``note`` what tells how to deploy it; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is when
     the checklist began, 0 before.
     """
 
@@ -56,6 +56,7 @@ class Status:
     sha256: str = ""
     bytes: int = 0
     blocks: int = 0
+    note: str = ""
     checking: float = 0.0
 
     @property
@@ -143,6 +144,7 @@ _FACTS = (
     "sha256",
     "bytes",
     "blocks",
+    "note",
 )
 
 

@@ -462,6 +462,8 @@ def _made(told: Status, said: str, style: str) -> Content:
         Content.assemble(plain(told.archive), (f"  {size(told.bytes)}", MUTED)),
         Content.styled(f"sha256 {told.sha256}", MUTED),
     ]
+    if told.note:
+        lines.append(plain(f"How to deploy it: {told.note}"))
     return Content("\n").join(lines)
 
 

@@ -24,7 +24,7 @@ from zwizard.recipe import parse_size
 from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
-from zwizard.tui.screens.dialogs import Ask, AskPath, Option, copy
+from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, copy
 from zwizard.tui.show import MUTED, block, fit, join, plain
 from zwizard.tui.walk import question_of
 from zwizard.tui.widgets.rows import Row, Rows
@@ -111,6 +111,7 @@ class Checking(View[None]):
         Binding("m", "mend", "Mend", tooltip="Make a new archive in which this is mended"),
         Binding("r", "again", "Check again", tooltip="Read the file anew"),
         Binding("p", "prove", "Boot it", tooltip="Start it as Zero-OS would: does it come up?"),
+        Binding("d", "deploy", "Deploy", tooltip="What a deployment of this container is told"),
         Binding("b", "build", "Steps and log", tooltip="The build it came from"),
         Binding("q,escape,f2", "leave", "Back"),
     ]
@@ -328,8 +329,11 @@ class Checking(View[None]):
                 return found is not None
             case "copy_all" | "export" | "filter" | "search":
                 return self.report is not None
-            case "prove":  # containers run on Zero-OS's own kernel, which is not to be had here
-                return self.report is not None and self.report.mode.value != "container"
+            case "prove":
+                return self.report is not None
+            case "deploy":
+                contained = self.report is not None and self.report.mode.value == "container"
+                return own and contained
             case _:
                 return True
 
@@ -431,6 +435,16 @@ class Checking(View[None]):
             return
         if await self.zwizard.start_build(build):
             self.zwizard.show_build(build)
+
+    def action_deploy(self) -> None:
+        """Read the note that the build has left beside the archive."""
+        try:
+            note = self.subject.note() if isinstance(self.subject, Build) else None
+            text = note.read_text("utf-8") if note else ""
+        except (UsageError, OSError) as error:
+            self.zwizard.complain(UsageError(f"{error}", "Build it again: it is written anew."))
+            return
+        self.app.push_screen(Reader("How to deploy it", block(text), copy=text))
 
     def action_again(self) -> None:
         """Check the file anew: something may be mended by now."""

@@ -234,7 +234,7 @@ class Reader(ModalScreen[None]):
             yield Static(plain(self._title), classes="title", markup=False)
             with VerticalScroll(id="reader"):
                 yield Static(self._text, markup=False)
-            copy = "y copies the commands · " if self._copy else ""
+            copy = "y copies · " if self._copy else ""
             yield Static(
                 f"{copy}arrows and Page keys scroll · Esc goes back",
                 classes="muted",
