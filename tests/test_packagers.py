@@ -60,8 +60,8 @@ class Mirror:
             ("keyring.pkg.tar.zst", "--zstd", "usr"),
             ("core.db", "--gzip", entry.name),
         ):
-            argv = ["tar", "-C", self.core, options, "-cf", self.core / name, what]
-            subprocess.run(argv, check=True)
+            file = str(self.core / name)
+            subprocess.run(["tar", "-C", str(self.core), options, "-cf", file, what], check=True)
 
 
 @pytest.fixture

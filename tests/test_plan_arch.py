@@ -122,7 +122,9 @@ def test_every_use_of_the_mirror_comes_after_its_keys_are_proved() -> None:
         ]
         if "pacman" in kinds:
             assert kinds.index("TrustPackagers") < kinds.index("pacman")
-    assert "SigLevel = Required DatabaseOptional" in written(plan("vm"), "/run/pacman.conf")
+    assert "SigLevel = Required DatabaseOptional" in written(
+        plan("vm"), "/etc/pacman.d/zwizard.conf"
+    )
 
 
 def test_keys_and_packages_are_kept_apart_by_mirror_and_by_who_is_trusted() -> None:
@@ -150,7 +152,15 @@ def test_a_mirror_may_be_given_as_pacmans_own_lists_have_it() -> None:
 
 def test_pacstrap_takes_only_what_the_document_says_and_our_keys() -> None:
     argv = pacman(step(plan("vm", bootstrap="pacstrap"), "bootstrap"))
-    assert argv[:7] == ("pacstrap", "-c", "-G", "-M", "-C", "$ROOT/run/pacman.conf", "$ROOT")
+    assert argv[:7] == (
+        "pacstrap",
+        "-c",
+        "-G",
+        "-M",
+        "-C",
+        "$ROOT/etc/pacman.d/zwizard.conf",
+        "$ROOT",
+    )
     assert argv[7] == "base"
     assert "--gpgdir" in argv
 

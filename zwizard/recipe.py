@@ -528,7 +528,7 @@ def _distro_contradictions(source: Source) -> list[Problem]:
         said = "no suites: leave it empty" if distro.suite("") else said
         found.append(Problem("source.suite", source.suite, f"{distro.title} has {said}"))
     if source.distro == "arch" and not source.mirror:
-        said = "one of those at archlinux.org/mirrors: Arch Linux has no one for all"
+        said = "an address is needed: archlinux.org/mirrors lists those of Arch Linux"
         found.append(Problem("source.mirror", None, said))
     if source.keys and source.distro != "arch":
         said = "only for source.distro = arch: the keys that vouch for a mirror's packagers"

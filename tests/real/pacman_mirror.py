@@ -199,11 +199,14 @@ class Mirror:
             path for path in own if "initcpio" in path or path.startswith("/usr/share/lib")
         }
         keyring = {path for path in own if "/keyrings/archlinux" in path}
+        htop = own & {"/usr/bin/htop"}
         self.package("core", "linux", modules)
         self.package("core", "mkinitcpio", initcpio)
         self.package("core", "archlinux-keyring", keyring)
-        self.package("core", "base", own - modules - initcpio - keyring, "archlinux-keyring")
-        self.package("extra", "htop", set(_files(self.tree, ("netbase",))))
+        self.package(
+            "core", "base", own - modules - initcpio - keyring - htop, "archlinux-keyring"
+        )
+        self.package("extra", "htop", htop)
         self.package("extra", "unsigned", (), signed=False)
 
     def upgrade_kernel(self) -> None:
@@ -280,6 +283,7 @@ class Mirror:
         for name in ("openssh-server", "cloud-init"):
             listed = (lists / f"{name}.list").read_text().splitlines()
             (lists / f"{name}.list").write_text("\n".join(renamed.get(p, p) for p in listed))
+        self._write("usr/bin/htop", "#!/bin/sh\n", 0o755)
         self._write("usr/bin/mkinitcpio", _MKINITCPIO, 0o755)
         self._write("usr/lib/initcpio/init", _INIT, 0o755)
         shutil.copy(self.tree / "bin/busybox", self.tree / "usr/lib/initcpio/busybox")

@@ -26,7 +26,7 @@ _MIB = 2**20
 
 # For the pacman of this machine, while it fills the tree from outside. What an archive has is
 # signed package by package; the lists of them are not.
-_CONF = "/run/pacman.conf"
+_CONF = "/etc/pacman.d/zwizard.conf"
 _CONFIGURATION = """\
 [options]
 Architecture = x86_64
