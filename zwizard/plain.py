@@ -45,7 +45,7 @@ def new(recipe: Path | None, key: str = "") -> int:
     Answers are kept whenever and however it ends.
     """
     _prepare()
-    answers, library, machine = Answers.open(paths.draft()), Library(), look_around()
+    answers, library, machine = Answers.open(paths.draft()), Library(patient=True), look_around()
     try:
         library.look_here()
         _begin(answers, recipe)

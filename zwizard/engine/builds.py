@@ -12,7 +12,7 @@ from pathlib import Path
 from zwizard import paths
 from zwizard.engine import intake, journal
 from zwizard.engine.layers import discard
-from zwizard.engine.recognise import recognise, tree_sum
+from zwizard.engine.recognise import tree_sum
 from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
 from zwizard.recipe import Recipe, Source
@@ -176,9 +176,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
 
 
 def _settled(source: Source, base: Path) -> Source:
-    """``source`` with the whole path of its file, the sum that says which file is meant, and the
-    distribution that a root file system by others is recognised as.
-    """
+    """``source`` with the whole path of its file, and the sum that says which file is meant."""
     if not source.location or "://" in source.location:
         return source
     file = place(source.location, base)
@@ -186,8 +184,6 @@ def _settled(source: Source, base: Path) -> Source:
         raise UsageError(f"{file} does not exist", "source.location names a file or a URL.")
     if wrong := intake.look(source.kind, file).wrong:
         raise UsageError(f"{file} cannot be taken: {wrong}", "Name another: source.location.")
-    if source.kind == "rootfs" and source.distro != "other":
-        source = replace(source, distro=recognise(file).distro)
     if source.sha256 and file.is_file():
         return replace(source, location=str(file))
     try:

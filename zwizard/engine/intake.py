@@ -23,15 +23,43 @@ _STATIC = (
 _FEW = 4  # libraries that are named
 
 
-def look_at(given: Given) -> Look:
-    """What the file is that these answers name, from the working directory; nothing of a URL."""
+def look_at(given: Given, *, patient: bool = True) -> Look:
+    """What the file is that these answers name, from the working directory; nothing of a URL.
+
+    Who is not ``patient`` is told so where that takes a while and was not found out yet.
+    """
+    subject = subject_of(given)
+    if subject is None:
+        return Look()
+    if not patient and takes_long(given):
+        return Look("Looking what it is …")
+    return look(*subject)
+
+
+def takes_long(given: Given) -> bool:
+    """Whether it is not known yet what the file of these answers is, and takes reading it."""
+    subject = subject_of(given)
+    if subject is None or subject[0] not in _SLOW:
+        return False
+    try:
+        return (*subject, *_state(subject[1])) not in _seen
+    except OSError:
+        return False
+
+
+def subject_of(given: Given) -> tuple[str, Path] | None:
+    """The kind and the path of the file that these answers name, if they name one."""
     kind, location = given.get("source.kind", ""), given.get("source.location", "").strip()
     if not location or "://" in location:
-        return Look()
+        return None
     try:
-        return look(kind, Path(location).expanduser().absolute())
+        return kind, Path(location).expanduser().absolute()
     except RuntimeError:
-        return Look()  # a "~" that is nobody's, which is told elsewhere
+        return None  # a "~" that is nobody's, which is told elsewhere
+
+
+_seen: dict[tuple[str, Path, int, int], Look] = {}  # it is asked for at every key that is pressed
+_MOST_SEEN = 64
 
 
 def look(kind: str, file: Path) -> Look:
@@ -39,18 +67,27 @@ def look(kind: str, file: Path) -> Look:
     if kind not in _LOOKS:
         return Look()
     try:
-        found = _changes(file).stat()
+        return _look(kind, file, *_state(file))
     except OSError as error:
         return Look(wrong=one_line(f"{file}: {error.strerror}"))
-    return _look(kind, file, found.st_mtime_ns, found.st_size)
 
 
-@lru_cache(maxsize=64)  # it is asked for at every key that is pressed
-def _look(kind: str, file: Path, _mtime: int, _size: int) -> Look:
-    try:
-        return _LOOKS[kind](file)
-    except OSError as error:
-        return Look(wrong=one_line(f"{file}: {error.strerror or error}"))
+def _look(kind: str, file: Path, mtime: int, size: int) -> Look:
+    key = kind, file, mtime, size
+    if key not in _seen:
+        try:
+            found = _LOOKS[kind](file)
+        except OSError as error:
+            found = Look(wrong=one_line(f"{file}: {error.strerror or error}"))
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        _seen[key] = found
+    return _seen[key]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = _changes(file).stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _changes(file: Path) -> Path:
@@ -129,3 +166,4 @@ def _read_image(file: Path, _mtime: int) -> OciImage:
 
 
 _LOOKS = {"binary": _binary, "oci": _oci, "rootfs": _rootfs}
+_SLOW = {"rootfs"}

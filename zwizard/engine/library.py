@@ -29,11 +29,18 @@ class Library:
     """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
 
     ``fetch`` reads a suite's list (:func:`archive.fetch` if no other is given), ``clock`` tells
-    the time since 1970.
+    the time since 1970. One that is ``patient`` looks at a file at once, however long that takes.
     """
 
-    def __init__(self, fetch: Fetch | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.time,
+        *,
+        patient: bool = False,
+    ) -> None:
         self._fetch, self._clock = fetch or archive.fetch, clock
+        self._patient = patient
         self._read: dict[Place, Catalogue] = {}
         self._reading: set[Place] = set()
         self._failed: dict[Place, tuple[float, str]] = {}
@@ -47,7 +54,7 @@ class Library:
             self._here,
             catalogue=catalogue,
             state=self._state(place, given),
-            look=intake.look_at(given),
+            look=intake.look_at(given, patient=self._patient),
         )
 
     def _state(self, place: Place | None, given: Given) -> str:
@@ -68,6 +75,8 @@ class Library:
         new one has come if it is old.
         """
         place = _place(given)
+        if intake.takes_long(given):
+            return partial(self._look_at, dict(given))
         if place in self._reading or (place is None and self._here.zones):
             return None
         failed = self._failed.get(place) if place else None
@@ -82,6 +91,10 @@ class Library:
     def look_here(self) -> None:
         """Take in what this machine knows: some hundred files, milliseconds."""
         self._here = this_machine()
+
+    def _look_at(self, given: Given) -> None:
+        self.look_here()
+        intake.look_at(given)
 
     def _look_up(self, place: Place | None) -> None:
         self.look_here()

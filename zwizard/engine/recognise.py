@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from zwizard import distros
-from zwizard.artefact.directory import DirectoryView
 from zwizard.artefact.elf import read_elf
 from zwizard.artefact.packed import unpacked
 from zwizard.artefact.tar import contents, members
 from zwizard.artefact.tarball import inside
-from zwizard.artefact.view import Kind, UnreadableError
+from zwizard.artefact.view import Kind
 from zwizard.distros.other import OTHER
 from zwizard.plan.actions import Import, functions
 from zwizard.text import one_line
@@ -47,6 +48,12 @@ def recognise(path: Path) -> Recognised:
 
     An archive is read only as far as it takes. Raises ArchiveError for what is none, and OSError.
     """
+    found = path.stat()
+    return _recognise(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)  # every look at the answers asks again
+def _recognise(path: Path, _mtime: int, _size: int) -> Recognised:
     return _told(dict(_in_directory(path) if path.is_dir() else _in_archive(path)))
 
 
@@ -71,13 +78,14 @@ def _told(found: dict[str, bytes]) -> Recognised:
 
 
 def _in_directory(path: Path) -> Iterator[tuple[str, bytes]]:
-    with DirectoryView(path) as view:
-        for name in (*_RELEASES, *_PROGRAMS, *_INITS):
-            try:
-                if view.lstat(name) is not None:
-                    yield name, view.read(name, _MOST) if name not in _INITS else b""
-            except UnreadableError:
-                continue
+    root = path.resolve()
+    for name in (*_RELEASES, *_PROGRAMS, *_INITS):
+        if name in _INITS and os.path.lexists(f"{path}{name}"):
+            yield name, b""
+        place = Path(f"{path}{name}").resolve()
+        if place.is_relative_to(root) and place.is_file():  # no link has led out of it
+            with place.open("rb") as file:
+                yield name, file.read(_MOST)
 
 
 def _in_archive(path: Path) -> Iterator[tuple[str, bytes]]:

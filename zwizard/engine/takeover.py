@@ -8,28 +8,37 @@ from typing import NoReturn
 
 from zwizard.artefact.oci import OciImage
 from zwizard.engine import intake
+from zwizard.engine.recognise import recognise
 from zwizard.plan import container
 from zwizard.recipe import Container, Problem, Recipe, RecipeError, is_secret
 
 
 def taken_over(recipe: Recipe, base: Path) -> Recipe:
-    """``recipe`` with what its OCI image says of itself; as it is if it is of no such file.
+    """``recipe`` with what its file says of itself; as it is where nothing is to be taken over.
 
-    What the recipe says goes before, as Docker has it: another entrypoint is started without the
-    image's arguments. ``base``: what a relative location is relative to.
+    Of a root file system, which distribution it is, unless it is said to be another, in which
+    nothing is installed. Of an OCI image, how it starts; what the recipe says goes before, as
+    Docker has it: another entrypoint is started without the image's arguments. ``base``: what a
+    relative location is relative to.
     """
     source, settings = recipe.source, recipe.container
-    if source.kind != "oci" or "://" in source.location:
+    if source.kind not in {"oci", "rootfs"} or "://" in source.location:
         return recipe
     file = (base / Path(source.location).expanduser()).absolute()
     if intake.look(source.kind, file).wrong:
         return recipe  # which is told where the file is asked for
+    if source.kind == "rootfs":
+        return recipe if source.distro == "other" else _recognised(recipe, file)
     image = intake.read_image(file)
     if settings.entrypoint:
         image = replace(image, entrypoint=(settings.entrypoint,), command=())
     if not (image.entrypoint or image.command):
         _ask("what is started: the image itself starts nothing")
     return replace(recipe, container=_by_script(settings, image) or _directly(settings, image))
+
+
+def _recognised(recipe: Recipe, file: Path) -> Recipe:
+    return replace(recipe, source=replace(recipe.source, distro=recognise(file).distro))
 
 
 def _by_script(settings: Container, image: OciImage) -> Container | None:
