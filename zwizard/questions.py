@@ -157,8 +157,7 @@ def _targets(_: Given) -> tuple[Choice, ...]:
         Choice(
             "container",
             "Container",
-            "Zero-OS boots its own small kernel, sets up network and disks, and starts your"
-            " entrypoint.",
+            "Zero-OS boots its own small kernel and starts your entrypoint.",
         ),
         Choice(
             "image",
