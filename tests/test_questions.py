@@ -182,7 +182,7 @@ def test_an_opened_recipe_can_become_one_of_another_distribution_and_back() -> N
 
 
 def test_what_cannot_be_had_yet_is_said_so() -> None:
-    given = {"source.kind": "rootfs"}
+    given = {"target": "image", "source.kind": "rootfs"}
     assert questions.problems(given)["source.kind"] == "not in this version yet"
 
 
@@ -235,7 +235,7 @@ def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:
         ({"disk.label": "a label that is too long"}, "disk.label", "1 to 16"),
         ({"grub.timeout": "soon"}, "grub.timeout", "a whole number"),
         ({"source.kind": "cloud-image"}, "source.location", "has to be answered"),
-        ({"target": "vm", "source.kind": "cloud-image"}, "source.kind", "a cloud image is a disk"),
+        ({"target": "container", "source.kind": "cloud-image"}, "source.kind", "a whole system"),
     ],
 )
 def test_what_cannot_be_is_said_beside_the_answer(
@@ -295,3 +295,40 @@ def test_a_kernel_package_of_ones_own_stays_among_the_choices() -> None:
 def test_what_a_recipe_of_another_version_holds_is_an_error_not_a_crash() -> None:
     with pytest.raises(RecipeError, match="there is no such key"):
         questions.to_recipe({BASE: "colour = 3\n"})
+
+
+def keys(**given: str) -> set[str]:
+    answers = {key.replace("_", ".", 1): value for key, value in given.items()}
+    return {question.key for question in questions.asked(answers)}
+
+
+def test_a_system_by_others_is_asked_about_as_far_as_it_can_be_changed() -> None:
+    here = keys(source_kind="rootfs", source_location="/x.tar")
+    assert {"source.location", "source.packages", "kernel.modules", "system.run"} <= here
+    assert not {"source.suite", "source.mirror", "source.distro", "kernel.package"} & here
+    contained = keys(target="container", source_kind="rootfs", source_location="/x")
+    assert not {"kernel.modules", "system.services"} & contained
+
+
+@pytest.mark.parametrize(
+    ("kind", "location", "distro"),
+    [
+        ("rootfs", "https://images.example/ubuntu-base.tar.gz", "ubuntu"),
+        ("cloud-image", "/images/noble-server-cloudimg-amd64.img", "ubuntu"),
+        ("cloud-image", "Arch-Linux-x86_64-cloudimg.qcow2", "arch"),
+        ("cloud-image", "x/debian-12-genericcloud-amd64.qcow2", "debian"),
+        ("cloud-image", "whatever.qcow2", "debian"),
+    ],
+)
+def test_where_a_file_cannot_say_what_it_is_its_distribution_is_asked_for(
+    kind: str, location: str, distro: str
+) -> None:
+    given = {"source.kind": kind, "source.location": location}
+    question = next(q for q in questions.asked(given) if q.key == "source.distro")
+    assert question.answer(given) == distro
+    assert [choice.value for choice in question.choices(given)][-1] == "other"
+    assert questions.to_recipe(given).source.distro == distro
+
+
+def test_a_cloud_image_that_stays_a_disk_is_not_asked_about() -> None:
+    assert "source.distro" not in keys(target="image", source_kind="cloud-image")

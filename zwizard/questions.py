@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 from zwizard import distros
 from zwizard.distros.distro import Distro
-from zwizard.recipe import Recipe, RecipeError, applies, check_value, default_value
+from zwizard.recipe import (
+    Recipe,
+    RecipeError,
+    applies,
+    check_value,
+    default_value,
+    is_by_others,
+)
 
 Kind = Literal["choice", "text", "number", "list", "lines", "settings"]
 Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
@@ -171,16 +178,22 @@ def _targets(_: Given) -> tuple[Choice, ...]:
 
 def _kinds(given: Given) -> tuple[Choice, ...]:
     only_container = "" if _contained(given) else "only a container is made of it"
-    only_disk = "a cloud image is a disk: choose the kind of Zmachine that starts from one"
+    a_disk = _target(given) == "image"
+    of_disk = "its root file system" if not a_disk else "converted; nothing in it is changed"
     kinds = (
         Choice("distro", "A distribution, installed fresh", "Bootstrapped from its archive."),
         Choice(
             "cloud-image",
             "A cloud image",
-            "qcow2 or raw, a file or a URL. It is converted; nothing in it is changed.",
-            "" if _target(given) == "image" else only_disk,
+            f"qcow2 or raw, a file or a URL: {of_disk}.",
+            "" if not _contained(given) else "it holds a whole system: choose a VM",
         ),
-        Choice("rootfs", "A root file system I have", "A directory or a tarball.", _LATER),
+        Choice(
+            "rootfs",
+            "A root file system I have",
+            "A directory, or a tar archive by anyone. What it lacks is installed.",
+            _LATER if a_disk else "",
+        ),
         Choice(
             "binary",
             "One static program",
@@ -212,6 +225,10 @@ def _a_machine(given: Given) -> bool:
     return _installed(given) and not _contained(given)
 
 
+def _has_initramfs(given: Given) -> bool:
+    return _a_system(given) and not _contained(given)
+
+
 def _name(given: Given) -> str:
     """After what it is made of."""
     if _installed(given):
@@ -228,6 +245,22 @@ def _installed(given: Given) -> bool:
 
 def _made_by_others(given: Given) -> bool:
     return not _installed(given)
+
+
+def _system_by_others(given: Given) -> bool:
+    """Whether somebody else's system is changed."""
+    return is_by_others(_target(given), given.get("source.kind", "distro"))
+
+
+def _a_system(given: Given) -> bool:
+    """Whether things are installed and set in it."""
+    return _installed(given) or _system_by_others(given)
+
+
+def _of_some_distro(given: Given) -> bool:
+    """Whether the distribution is to be said: not where the file itself says it."""
+    unseen = given.get("source.kind") == "cloud-image" or "://" in given.get("source.location", "")
+    return _installed(given) or (unseen and _system_by_others(given))
 
 
 def _divided(given: Given) -> bool:
@@ -258,9 +291,24 @@ def _distro(given: Given) -> Distro:
     return distros.KNOWN.get(given.get("source.distro", "debian"), distros.KNOWN["debian"])
 
 
-def _distros(_: Given) -> tuple[Choice, ...]:
+def _distros(given: Given) -> tuple[Choice, ...]:
     known = distros.KNOWN.values()
-    return tuple(Choice(distro.name, distro.title, distro.means) for distro in known)
+    if _installed(given):
+        return tuple(Choice(distro.name, distro.title, distro.means) for distro in known)
+    return (
+        *(Choice(d.name, d.title, "Its own tools install what it lacks.") for d in known),
+        Choice("other", "Another", "Nothing is installed in it: it has to bring what a VM needs."),
+    )
+
+
+def _likely_distro(given: Given) -> str:
+    """By the name of what others have made: the build proves it."""
+    if _installed(given):
+        return next(iter(distros.KNOWN))
+    name = given.get("source.location", "").rpartition("/")[2].lower()
+    suites = {suite.name: d.name for d in distros.KNOWN.values() for suite in d.suites}
+    words = {name: name for name in distros.KNOWN} | {"cloudimg": "ubuntu"} | suites
+    return next((d for word, d in words.items() if word and word in name), "debian")
 
 
 def _by_apt(given: Given) -> bool:
@@ -374,7 +422,8 @@ QUESTIONS = (
         "source.location",
         "source",
         "File or URL",
-        'A cloud image, the document: "This is a Qcow2 image, this is not supported by zos. So we'
+        "A root file system: a directory, or a tar archive packed in any way."
+        ' A cloud image, the document: "This is a Qcow2 image, this is not supported by zos. So we'
         ' need to convert this to a raw disk image". A program: alone in its tree it has no loader'
         " and no libraries, so that it has to be static (gcc -static, CGO_ENABLED=0 go build, a"
         " musl target of Rust). What a file is, is seen by its content.",
@@ -399,10 +448,12 @@ QUESTIONS = (
         "Distribution",
         "The document's guide to a VM is for Ubuntu jammy, that to a disk image for Arch Linux;"
         " all are built the same way. Where this machine lacks a distribution's keys, they are"
-        " fetched and proved by their fingerprints.",
+        " fetched and proved by their fingerprints. What others have made says what it is when it"
+        " is unpacked, and has to be what is said here.",
         "choice",
         _distros,
-        when=_installed,
+        fallback=_likely_distro,
+        when=_of_some_distro,
     ),
     Question(
         "source.suite",
@@ -458,7 +509,7 @@ QUESTIONS = (
         " network), which are always installed. A container gets the base and these.",
         "list",
         example="vim htop",
-        when=_installed,
+        when=_a_system,
     ),
     Question(
         "kernel.package",
@@ -482,7 +533,7 @@ QUESTIONS = (
         " finds no root and panics. A disk image gets the drivers of its disk beside these.",
         "list",
         example="virtiofs virtio_pci",
-        when=_a_machine,
+        when=_has_initramfs,
     ),
     Question(
         "disk.size",
@@ -594,10 +645,10 @@ QUESTIONS = (
         "system",
         "Time zone",
         'The document: "follow all steps in the installation guide to set timezone". UTC is what'
-        " servers usually keep.",
+        " servers usually keep; a system by others keeps its own then.",
         "text",
         example="UTC",
-        when=_installed,
+        when=_a_system,
     ),
     Question(
         "system.locale",
@@ -606,7 +657,7 @@ QUESTIONS = (
         "C.UTF-8 needs no further packages; any other one is generated.",
         "text",
         example="C.UTF-8",
-        when=_installed,
+        when=_a_system,
     ),
     Question(
         "system.services",
@@ -616,7 +667,7 @@ QUESTIONS = (
         " machine starts; there is no password.",
         "list",
         example="nginx fstrim.timer",
-        when=_a_machine,
+        when=_has_initramfs,
     ),
     Question(
         "system.run",
@@ -625,7 +676,7 @@ QUESTIONS = (
         "They run in the chroot, as root, after everything else is installed.",
         "lines",
         example="apt-get install -y nginx",
-        when=_installed,
+        when=_a_system,
     ),
     Question(
         "output.directory",
