@@ -370,7 +370,12 @@ def repair(
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds it may take in all.")
 @click.option("--entrypoint", default="", help="What the deployment starts, with its arguments.")
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable (container).")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A variable (container): kept with the proof, so no secret.",
+)
 @click.option("--disk-size", help="The disk that is rented, such as 5GiB (image).")
 @_JSON
 def boot(

@@ -601,8 +601,8 @@ QUESTIONS = (
         "container",
         "Entrypoint",
         'The document: "the users entrypoint is started". Zero-OS tests that very path, and starts'
-        " it as root when network and disks are there. When it ends, the machine ends. A binary is"
-        " put to this place; empty: /app.",
+        " it as root when network and disks are there. When it ends, the machine ends. Empty: of"
+        " a container image what the image says; of a program /app, where it is put.",
         "text",
         when=_contained,
         example="/usr/sbin/nginx",
