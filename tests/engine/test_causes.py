@@ -119,6 +119,23 @@ fork: Cannot allocate memory
 error: target not found: htpo
 """: "There is no package htpo in this suite: mend its name in 'More packages'.",
     """\
+the mirror's keyring holds none of the keys that are known to be its master keys: 0123ABCD
+""": "Nobody who is known vouches for this mirror's packages: take another mirror, or name the"
+    " fingerprints of its own keys (source.keys in the recipe).",
+    """\
+error: base: signature from "Somebody <some@body.example>" is unknown trust
+:: File /x/base-3-2-any.pkg.tar.zst is corrupted (invalid or corrupted package (PGP signature)).
+""": "The package base is not signed by anybody who is vouched for, or was damaged on its way:"
+    " retry, or take another mirror.",
+    """\
+==> Creating install root at /x/root
+mount: /x/root/sys: permission denied.
+==> ERROR: failed to setup chroot /x/root
+""": "pacstrap can be used by root only: take pacman, which does the same.",
+    """\
+==> ERROR: module not found: 'virtio_sf'
+""": "The kernel has no module virtio_sf: mend it in 'Modules in the initramfs'.",
+    """\
 sh: 1: pyhton3: not found
 """: "There is no command pyhton3 in the image: install its package, or mend your commands.",
 }

@@ -20,7 +20,7 @@ from pathlib import Path
 _DEBIAN = (
     "bzip2 ca-certificates cloud-guest-utils cloud-init cpio curl dbus dosfstools e2fsprogs fdisk"
     " gnupg grub-common grub-efi-amd64-bin grub2-common init iproute2 kmod"
-    " linux-image-cloud-amd64 lz4 netbase openssh-server pacman-package-manager"
+    " linux-image-cloud-amd64 lz4 makepkg netbase openssh-server pacman-package-manager"
     " systemd-resolved tzdata udev xz-utils zstd busybox-static"
 )
 
@@ -38,7 +38,7 @@ _PACKAGES = {
 # What no package of a distribution brings along, or Arch has in another way.
 _NOT_PACKED = (
     *("/boot/", "/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/usr/sbin/policy-rc.d"),
-    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log/", "/etc/apt"),
+    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache/", "/var/log/", "/etc/apt"),
     *("/etc/machine-id", "/etc/hostname", "/etc/resolv.conf", "/etc/ssh/ssh_host_"),
     *("/etc/systemd/system/", "/etc/kernel", "/etc/initramfs-tools", "/etc/default/grub.d"),
 )
@@ -283,6 +283,7 @@ class Mirror:
         for name in ("openssh-server", "cloud-init"):
             listed = (lists / f"{name}.list").read_text().splitlines()
             (lists / f"{name}.list").write_text("\n".join(renamed.get(p, p) for p in listed))
+        (self.tree / "var/cache/pacman/pkg").mkdir(parents=True, exist_ok=True)
         self._write("usr/bin/htop", "#!/bin/sh\n", 0o755)
         self._write("usr/bin/mkinitcpio", _MKINITCPIO, 0o755)
         self._write("usr/lib/initcpio/init", _INIT, 0o755)
@@ -333,7 +334,7 @@ def _everything(tree: Path) -> Iterator[str]:
 
 
 def _left_out(path: str) -> bool:
-    return path.startswith(_NOT_PACKED)
+    return path.startswith(_NOT_PACKED) and not path.startswith("/var/cache/pacman")
 
 
 def _with_parents(paths: Iterable[str]) -> set[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -114,6 +116,18 @@ class TestAVm:
         assert again.result.code == 0, again.result.output + again.result.errors
         assert "Creating install root" in log(again, "bootstrap")
         assert again.sha256 == arch.sha256
+
+    def test_is_the_same_by_the_script(self, arch: Built, tmp_path: Path) -> None:
+        script, archive = tmp_path / "build.sh", tmp_path / "by-hand.tar.gz"
+        script.write_text(arch.place.run("plan", "arch-vm.toml", "--script").output)
+        subprocess.run(
+            ["bash", script, tmp_path / "tree", archive],
+            env={"PATH": os.environ["PATH"], "DOWNLOADS": str(tmp_path)},
+            check=True,
+            capture_output=True,
+        )
+        by_hand, by_engine = (gzip.decompress(a.read_bytes()) for a in (archive, arch.archive))
+        assert by_hand == by_engine
 
 
 class TestWhatIsNotVouchedFor:

@@ -198,6 +198,7 @@ _CAUSES = tuple(
         ),
         (
             r"modprobe: FATAL: Module (?P<what>\S+) not found|"
+            r"ERROR: module not found: '(?P<module>[^']+)'|"
             r"cryptsetup: ERROR: Couldn't resolve",
             "The kernel has no module {what}: mend it in 'Modules in the initramfs'.",
             "kernel.modules",

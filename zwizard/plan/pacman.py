@@ -27,6 +27,7 @@ _MIB = 2**20
 # For the pacman of this machine, while it fills the tree from outside. What an archive has is
 # signed package by package; the lists of them are not.
 _CONF = "/etc/pacman.d/zwizard.conf"
+_HOOKS = "/etc/pacman.d/hooks"
 _CONFIGURATION = """\
 [options]
 Architecture = x86_64
@@ -103,6 +104,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
             "The next step makes the initramfs, once, with the modules it needs.",
         ),
         (
+            Host(("install", "-d", f"{ROOT}{_HOOKS}")),
             Link(_INITRAMFS_HOOK, "/dev/null"),
             *install(recipe, distro, names),
             Remove((_INITRAMFS_HOOK,)),
@@ -147,7 +149,7 @@ def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action
 
 
 def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
-    places = ("--root", CHROOT, "--hookdir", f"{CHROOT}/etc/pacman.d/hooks")
+    places = ("--root", CHROOT, "--hookdir", f"{CHROOT}{_HOOKS}")
     return Host(("pacman", *places, *_pacman_options(recipe, distro), "-Syu", "--needed", *names))
 
 
@@ -182,7 +184,7 @@ def _kept(recipe: Recipe, distro: Distro) -> str:
 
 # --- the initramfs and the kernel ---------------------------------------------------------------
 
-_INITRAMFS_HOOK = "/etc/pacman.d/hooks/90-mkinitcpio-install.hook"
+_INITRAMFS_HOOK = f"{_HOOKS}/90-mkinitcpio-install.hook"
 
 # A disk image's root is ext4 on a virtio disk, whatever else was asked for.
 _DISK_MODULES = ("virtio_blk", "ext4")
@@ -235,7 +237,7 @@ def kernel() -> tuple[Action, ...]:
     script = resources.files("zwizard.plan").joinpath("files/zz-zos-kernel").read_text("utf-8")
     return (
         Write(_SCRIPT, script, mode=0o755),
-        Write("/etc/pacman.d/hooks/zz-zos-kernel.hook", _HOOK),
+        Write(f"{_HOOKS}/zz-zos-kernel.hook", _HOOK),
         Chroot((_SCRIPT,)),
     )
 

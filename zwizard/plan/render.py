@@ -86,7 +86,7 @@ umask 022
 if [ -z "${{ZWIZARD_INSIDE:-}}" ]; then
 	[ "$(id -u)" -eq 0 ] || {{ echo "run this as root" >&2; exit 2; }}
 	keep=(ZWIZARD_INSIDE=1 PATH="$PATH")
-	for name in {{http,https,ftp,no}}_proxy {{HTTP,HTTPS,FTP,NO}}_PROXY; do
+	for name in DOWNLOADS {{http,https,ftp,no}}_proxy {{HTTP,HTTPS,FTP,NO}}_PROXY; do
 		[ -z "${{!name:-}}" ] || keep+=("$name=${{!name}}")
 	done
 	exec env --ignore-environment "${{keep[@]}}" \\
