@@ -143,7 +143,7 @@ class Pages(View[None]):
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
-        if event.field.question.kind == "choice":
+        if event.field.question.kind == "choice" or event.field.question.key == hints.LOCATION:
             self._learn()
         self._warn()
         self._sync()
