@@ -124,10 +124,10 @@ def test_the_note_says_what_the_flist_does_not_carry() -> None:
             args=["--name", "a b|c"], env={"LEVEL": "info", "DB_PASSWORD": ""}, mounts=["/data"]
         )
     )
-    assert "| Entrypoint | `/app --name 'a b\\|c'` |" in made.note
+    assert "- Entrypoint: `/app --name 'a b|c'`\n" in made.note
     assert "`LEVEL=info`" in made.note
-    assert "`DB_PASSWORD`: its value is in no recipe" in made.note
-    assert "`/data`" in made.note
+    assert "`DB_PASSWORD`, whose value is in no recipe" in made.note
+    assert "- Disk, mounted at `/data`\n" in made.note
 
 
 def test_what_only_the_note_says_changes_no_layer() -> None:

@@ -605,7 +605,7 @@ QUESTIONS = (
         " a container image what the image says; of a program /app, where it is put.",
         "text",
         when=_contained,
-        example="/usr/sbin/nginx",
+        example="such as /usr/sbin/nginx",
     ),
     Question(
         "container.args",

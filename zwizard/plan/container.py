@@ -186,20 +186,20 @@ def _printable(text: str) -> str:
 def note(recipe: Recipe) -> str:
     """How to deploy the archive, in Markdown: what the flist does not carry."""
     container = recipe.container
-    rows = [
-        ("Flist", f"the address that the hub shows for `{recipe.name}.flist`"),
-        ("Entrypoint", _code(entrypoint(recipe) or "")),
-        ("Memory", "at least 250 MiB"),
-        *(("Environment", _variable(name, value)) for name, value in environment(recipe).items()),
-        *(("Disk", f"mounted at {_code(path)}") for path in container.mounts),
-    ]
-    table = "".join(f"| {name} | {said} |\n" for name, said in rows)
-    return _NOTE.format(name=recipe.name, table=table, start=_start(container.start))
+    given = (
+        f"Flist: the address that the hub shows for `{recipe.name}.flist`",
+        f"Entrypoint: {_code(entrypoint(recipe) or '')}",
+        "Memory: at least 250 MiB",
+        *(f"Environment: {_variable(*item)}" for item in environment(recipe).items()),
+        *(f"Disk, mounted at {_code(path)}" for path in container.mounts),
+    )
+    said = "".join(f"- {line}\n" for line in given)
+    return _NOTE.format(name=recipe.name, given=said, start=_start(container.start))
 
 
 def _variable(name: str, value: str) -> str:
     if not value:
-        return f"{_code(name)}: its value is in no recipe; type it into the deployment"
+        return f"{_code(name)}, whose value is in no recipe: type it into the deployment"
     return _code(f"{name}={value}")
 
 
@@ -211,26 +211,24 @@ def _start(script: str) -> str:
 
 
 def _code(text: str) -> str:
-    """``text`` as code in a table of Markdown."""
     fence = "``" if "`" in text else "`"
-    return f"{fence}{text}{fence}".replace("|", "\\|")
+    return f"{fence}{text}{fence}"
 
 
-_NOTE = """\
-# Deploying {name}
-
-The hub makes `{name}.flist` of `{name}.tar.gz`. A flist is only the files: what is started, and
-with what, each deployment says.
-
-| In the deployment | |
-|---|---|
-{table}
-- The entrypoint is one line with its arguments, quoted as in a shell. Zero-OS starts it as root,
-  in `/`, when the network and the disks are there.
-- A container lives as long as its entrypoint: when that ends, with whatever status, the machine
-  ends too. Zero-OS starts it again, and gives it up after four times in two minutes.
-- Its kernel is Zero-OS's own. Modules cannot be loaded.
-- What it prints goes to the machine's console, which is not shown anywhere: keep what matters.
-{start}
-`zwizard boot {name}.tar.gz` starts it here as Zero-OS would.
-"""
+# A paragraph is one line, so that it can be wrapped wherever it is shown.
+_NOTE = (
+    "# Deploying {name}\n\n"
+    "The hub makes `{name}.flist` of `{name}.tar.gz`. A flist is only the files: what is started,"
+    " and with what, each deployment says.\n\n"
+    "{given}\n"
+    "What Zero-OS does with it:\n\n"
+    "- The entrypoint is one line with its arguments, quoted as in a shell. It is started as root,"
+    " in `/`, when the network and the disks are there.\n"
+    "- A container lives as long as its entrypoint: when that ends, with whatever status, the"
+    " machine ends too. Zero-OS starts it again, and gives it up after four times in two"
+    " minutes.\n"
+    "- Its kernel is Zero-OS's own. Modules cannot be loaded.\n"
+    "- What it prints goes to a console that is shown nowhere: keep what matters.\n"
+    "{start}\n"
+    "`zwizard boot {name}.tar.gz` starts it here as Zero-OS would.\n"
+)

@@ -1,0 +1,74 @@
+"""The pages of containers: what is wrong with a program is said where it is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from textual.widgets import Static
+
+from tests.tui.conftest import draft, frame, on, press, settle, until
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+from zwizard.tui.widgets.field import Field, field_id
+
+
+def shown(app: ZwizardApp) -> str:
+    return " ".join(frame(app).split())
+
+
+def said_of_the_file(app: ZwizardApp) -> str:
+    beside = app.screen.query_one(f"#{field_id('source.location')} .problem", Static)
+    return str(beside.render())
+
+
+def go_to(app: ZwizardApp, key: str) -> None:
+    app.screen.query_one(f"#{field_id(key)}", Field).control.focus()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])
+async def test_a_program_becomes_a_container_by_the_keyboard_alone(
+    app: ZwizardApp, size: tuple[int, int]
+) -> None:
+    busybox = shutil.which("busybox")
+    if not busybox:
+        pytest.skip("busybox-static is not here")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        app.screen.query_one(f"#{field_id('source.kind')}", Field).control.focus()
+        while draft().get("source.kind") != "binary":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *"/bin/ls", "tab")
+        await until(pilot, lambda: "/lib64/ld-linux-x86-64.so.2" in said_of_the_file(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+        await press(pilot, "home", *(["delete"] * 7), *busybox, "f3")
+        assert on(app, Pages).page == "container"
+        await press(pilot, *"/bin/httpd", "tab", *"-f")
+        go_to(app, "container.env")
+        await press(pilot, *"DB_PASSWORD=x")
+        assert "DB_PASSWORD without its value" in shown(app)
+        await press(pilot, "backspace", "f3", "f3")
+        on(app, Review)
+        await until(pilot, lambda: "program" in frame(app))
+        assert draft()["container.env"] == "DB_PASSWORD="
+        assert "busybox.tar.gz" in shown(app)
+
+
+async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    file.write_text("nothing of the kind")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "oci":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *str(file), "tab")
+        await until(pilot, lambda: "neither an OCI image" in said_of_the_file(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
