@@ -167,3 +167,23 @@ def test_no_answer_is_too_strange(key: str, text: str, typing: bool) -> None:
         said = hint(key, text, typing=typing, known=known)
         assert said.text or not said.doubt
         hints.search(BY_KEY[key], {}, known, text, 5)
+
+
+ARCH = {"source.distro": "arch", "source.packages": "nginx"}
+
+
+def test_services_of_arch_are_called_as_arch_calls_them() -> None:
+    offers = hints.search(BY_KEY[hints.SERVICES], ARCH, Known(), "", 99)
+    found = {offer.value: offer.means for offer in offers}
+    assert found["sshd.service"] == "always there"
+    assert found["nginx.service"] == "comes with your package nginx"
+    assert "ssh.service" not in found
+
+
+def test_kernels_of_arch_are_told_with_the_archives_versions() -> None:
+    lines = ("linux\t6.17.1\tkernel", "linux-headers\t6.17.1\theaders", "linux-lts\t6.12\tkernel")
+    known = Known(catalogue=Catalogue("the archive", 0.0, lines))
+    usual, lts = hints.choices(BY_KEY[hints.KERNEL], ARCH, known)
+    assert (usual.value, lts.value) == ("", "linux-lts")
+    assert usual.means.startswith("6.17.1. ")
+    assert lts.means.startswith("6.12.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,54 @@ def mirror(tmp_path: Path) -> Make:
         return f"file://{tmp_path}/mirror"
 
     return made
+
+
+@pytest.fixture
+def rolling(tmp_path: Path) -> Callable[..., str]:
+    """Makes a mirror as pacman's are, of what core has; gives its URL."""
+
+    def made(*entries: str, name: str = "core.db") -> str:
+        place = tmp_path / "mirror/core/os/x86_64"
+        place.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(place / name, "w:gz") as database:
+            for number, entry in enumerate(entries):
+                member = tarfile.TarInfo(f"p{number}-1-1/desc")
+                member.size = len(entry.encode())
+                database.addfile(member, io.BytesIO(entry.encode()))
+        return f"file://{tmp_path}/mirror"
+
+    return made
+
+
+LINUX = "%FILENAME%\nl.pkg\n\n%NAME%\nlinux\n\n%VERSION%\n6.17.1-1\n\n%DESC%\nThe kernel\n\n"
+VIRTUAL = "%NAME%\nvim\n\n%VERSION%\n9\n\n%DESC%\nVi\n\n%PROVIDES%\nxxd=9\nvi-plugin\n\n"
+
+
+def test_pacmans_packages_are_read_from_its_databases(rolling: Make) -> None:
+    url = rolling(LINUX, VIRTUAL, "%NAME%\n../evil\n\n%VERSION%\n1\n\n")
+    for mirror in (url, f"{url}/$repo/os/$arch"):  # as it may be given
+        found = archive.fetch(mirror, "", ("core",))
+        kernel = found.get("linux")
+        assert kernel is not None
+        assert kernel.means == "6.17.1-1  The kernel"
+        assert found.get("xxd") is not None
+        assert (found.count, found.suite) == (2, "the archive")
+    kept = archive.load(url, "", ("core",))
+    assert kept is not None
+    assert kept.lines == found.lines
+
+
+def test_a_database_of_pacmans_that_cannot_be_read_is_told(rolling: Make, tmp_path: Path) -> None:
+    url = rolling(LINUX)
+    file = tmp_path / "mirror/core/os/x86_64/core.db"
+    for damage in (b"no database", file.read_bytes()[:100], b""):
+        file.write_bytes(damage)
+        with pytest.raises(ZwizardError):
+            archive.fetch(url, "", ("core",))
+    with pytest.raises(ZwizardError):
+        archive.fetch(url, "", ("extra",))
+    with pytest.raises(ZwizardError, match="grows beyond"):
+        archive.fetch(rolling("x" * (archive._MOST_STANZA + 1)), "", ("core",))
 
 
 def test_packages_are_read_with_version_and_summary(mirror: Make) -> None:

@@ -42,6 +42,7 @@ ARCH = Distro(
     vm_services=("sshd", "systemd-networkd", *_CLOUD_INIT),
     image_services=("sshd", "systemd-networkd", "systemd-resolved", *_CLOUD_INIT),
     esp_mount="/boot",
+    components=("core", "extra"),
     # The master keys, which vouch for the packagers': three of them are enough.
     keyring=Keyring(
         "archlinux",

@@ -1,7 +1,8 @@
 """Which packages an archive has: its own index, read once a day and kept in the cache.
 
-Only hints are made of it. What is checked is that the index is the one its InRelease names; that
-InRelease itself is genuine is verified by the build, with the distribution's keys.
+Only hints are made of it. Of apt's, what is checked is that the index is the one its InRelease
+names; that this is genuine is verified by the build, with the distribution's keys. Of pacman's
+nothing is: there, the build verifies each package.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import lzma
 import re
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,7 @@ _PIECE = 2**16
 _PATIENCE = 10.0  # seconds without a byte
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _FIELD = re.compile(rb"^(Package|Version|Description|Provides): *(.*)$", re.MULTILINE)
+_ENTRY = re.compile(rb"^%(NAME|VERSION|DESC|PROVIDES)%\n((?:.+\n)*)", re.MULTILINE)
 _SUMMARY = 90  # characters of a summary that are kept
 
 
@@ -40,29 +43,30 @@ def load(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue | No
         data = json.loads(head)
         if any(line.count("\t") != 2 for line in lines):
             return None
-        return Catalogue(suite, float(data["read"]), tuple(lines))
+        return Catalogue(_called(suite), float(data["read"]), tuple(lines))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
-    """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had."""
+    """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had.
+
+    Without a ``suite`` it is pacman's, and ``components`` are its repositories.
+    """
     from http.client import HTTPException
     from urllib.error import URLError
 
-    base = f"{mirror.rstrip('/')}/dists/{suite}"
+    base = mirror.removesuffix("/$repo/os/$arch").rstrip("/")
+    base = f"{base}/dists/{suite}" if suite else base
     try:
-        release = _release(base)
-        lines = set[str]().union(
-            *(_read(base, _PART.format(component), release) for component in components)
-        )
+        lines = _of_suite(base, components) if suite else _of_repositories(base, components)
     except URLError as error:
         raise ZwizardError(one_line(f"{base}: {error.reason}")) from None
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError, EOFError, tarfile.TarError) as error:
         raise ZwizardError(one_line(f"{base}: {error}")) from None
     real = {line.partition("\t")[0] for line in lines if not line.endswith("\t\t")}
     whole = (line for line in lines if not line.endswith("\t\t") or line[:-2] not in real)
-    found = Catalogue(suite, time.time(), tuple(sorted(whole)))
+    found = Catalogue(_called(suite), time.time(), tuple(sorted(whole)))
     _keep(_cached(mirror, suite, components), found)
     return found
 
@@ -85,6 +89,42 @@ def _open(url: str) -> IO[bytes]:
 
     answer: IO[bytes] = urlopen(url, timeout=_PATIENCE)  # noqa: S310 - http, https or file
     return answer
+
+
+def _called(suite: str) -> str:
+    return suite or "the archive"
+
+
+def _of_suite(base: str, components: tuple[str, ...]) -> set[str]:
+    release = _release(base)
+    return set[str]().union(
+        *(_read(base, _PART.format(component), release) for component in components)
+    )
+
+
+def _of_repositories(base: str, repositories: tuple[str, ...]) -> set[str]:
+    """The lines of a catalogue from pacman's databases: a tar each, with a directory a package."""
+    lines: set[str] = set()
+    for name in repositories:
+        url, read = f"{base}/{name}/os/x86_64/{name}.db", 0
+        with _open(url) as answer, tarfile.open(fileobj=answer, mode="r|*") as database:
+            for member in database:
+                read += member.size
+                if read > _MOST_UNPACKED or member.size > _MOST_STANZA:
+                    raise ValueError(f"{name}.db grows beyond any known archive's")
+                file = database.extractfile(member) if member.name.endswith("/desc") else None
+                lines.update(_entry(file.read()) if file else ())
+    return lines
+
+
+def _entry(desc: bytes) -> Iterator[str]:
+    fields = {name: text.decode("utf-8", "replace") for name, text in _ENTRY.findall(desc)}
+    name, version = fields.get(b"NAME", "").strip(), one_line(fields.get(b"VERSION", "").strip())
+    if _NAME.fullmatch(name) and version:
+        yield f"{name}\t{version}\t{one_line(fields.get(b'DESC', '').strip())[:_SUMMARY]}"
+    for provided in fields.get(b"PROVIDES", "").split():
+        if _NAME.fullmatch(word := provided.partition("=")[0]):
+            yield f"{word}\t\t"
 
 
 def _release(base: str) -> str:

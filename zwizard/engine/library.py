@@ -62,7 +62,7 @@ class Library:
             title = distro_of(given).title
             return f"There is no package list of {title} to look at: names are not checked here."
         if place in self._reading:
-            return f"Reading the package list of {place[1]} …"
+            return f"Reading the package list of {place[1] or 'the archive'} …"
         if place in self._failed:
             reason = self._failed[place][1]
             return f"No package list ({reason}): names are not checked here."
@@ -121,11 +121,10 @@ def _place(given: Given) -> Place | None:
     if given.get("source.kind", "distro") != "distro":
         return None
     distro = distro_of(given)
-    if distro.family != "apt":
-        return None
     mirror = given.get("source.mirror", "").strip()
-    suite = given.get("source.suite", "") or distro.suites[0].name
-    if (mirror and check_value("source.mirror", mirror)) or not distro.suite(suite):
+    suite = given.get("source.suite", "")
+    suite = suite if distro.suite(suite) else distro.suites[0].name
+    if mirror and check_value("source.mirror", mirror):
         return None
     mirror = mirror or distro.mirror or _of_the_tools(distro.name, distro.bootstraps)
     return (mirror, suite, distro.components or ("main",)) if mirror else None

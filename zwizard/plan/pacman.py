@@ -137,7 +137,7 @@ def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action
     assert distro.keyring is not None
     mirror = _mirror(recipe, distro)
     server = f"Server = {_SERVER.format(mirror=mirror)}\n"
-    repositories = "".join(f"\n[{name}]\n{server}" for name in ("core", "extra"))
+    repositories = "".join(f"\n[{name}]\n{server}" for name in distro.components)
     return (
         TrustPackagers(
             _kept(recipe, distro), distro.keyring.package, mirror, _masters(recipe, distro)
