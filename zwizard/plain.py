@@ -139,7 +139,7 @@ def _ask_all(answers: Answers, library: Library) -> bool:
                 _say(line, indent="  ")
             page = question.page
             _announce(page, answers)
-            _learn(library, answers)
+        _learn(library, answers)
         at += 1 if _ask(question, answers, library, first=at == 0) else -1
         asked = questions.asked(answers)
     return True
