@@ -43,8 +43,20 @@ def test_the_default_answers_the_question(question: Question) -> None:
     assert question.answer({}) == question.default({})
 
 
-def test_no_key_is_asked_twice_and_pages_come_in_order() -> None:
-    assert len(BY_KEY) == len(QUESTIONS)
+KINDS = [
+    {"target": target.value, "source.kind": kind.value}
+    for target in BY_KEY["target"].choices({})
+    for kind in BY_KEY["source.kind"].choices({"target": target.value})
+]
+
+
+@pytest.mark.parametrize("given", KINDS, ids=lambda given: "-".join(given.values()))
+def test_no_key_is_asked_twice(given: dict[str, str]) -> None:
+    keys = [question.key for question in questions.asked(given)]
+    assert sorted(set(keys)) == sorted(keys)
+
+
+def test_pages_come_in_order() -> None:
     order = [page.name for page in questions.PAGES]
     pages = [order.index(question.page) for question in QUESTIONS]
     assert pages == sorted(pages)

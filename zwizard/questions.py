@@ -243,6 +243,11 @@ def _installed(given: Given) -> bool:
     return given.get("source.kind", "distro") == "distro"
 
 
+def _by(kind: str) -> Callable[[Given], bool]:
+    """Whether the root file system comes from a source of this kind."""
+    return lambda given: given.get("source.kind") == kind
+
+
 def _made_by_others(given: Given) -> bool:
     return not _installed(given)
 
@@ -421,15 +426,47 @@ QUESTIONS = (
     Question(
         "source.location",
         "source",
-        "File or URL",
-        "A root file system: a directory, or a tar archive packed in any way."
-        ' A cloud image, the document: "This is a Qcow2 image, this is not supported by zos. So we'
-        ' need to convert this to a raw disk image". A program: alone in its tree it has no loader'
-        " and no libraries, so that it has to be static (gcc -static, CGO_ENABLED=0 go build, a"
-        " musl target of Rust). What a file is, is seen by its content.",
+        "Cloud image",
+        'A file, or a URL that is fetched. The document: "This is a Qcow2 image, this is not'
+        ' supported by zos. So we need to convert this to a raw disk image". What a file is, is'
+        " seen by its content.",
         "text",
-        when=_made_by_others,
+        when=_by("cloud-image"),
         example="jammy-server-cloudimg-amd64.img",
+        needed=True,
+    ),
+    Question(
+        "source.location",
+        "source",
+        "Directory or archive",
+        "The root file system of any system, made by anyone: a directory, or a tar archive packed"
+        " in any way, also one that a URL leads to. It is unpacked as if it were hostile: nothing"
+        " of it gets out of its place. What distribution it is, is read from its os-release.",
+        "text",
+        when=_by("rootfs"),
+        example="rootfs.tar.gz",
+        needed=True,
+    ),
+    Question(
+        "source.location",
+        "source",
+        "Program",
+        "Alone in its tree it has no loader and no libraries, so that it has to be static: gcc"
+        " -static, CGO_ENABLED=0 go build, a musl target of Rust. A file, or a URL.",
+        "text",
+        when=_by("binary"),
+        example="./server",
+        needed=True,
+    ),
+    Question(
+        "source.location",
+        "source",
+        "Container image",
+        "What `docker save`, `podman save` or `skopeo copy` wrote: a tar, or an OCI directory."
+        " What it starts, and with what, is taken over and shown on the next page.",
+        "text",
+        when=_by("oci"),
+        example="web.tar",
         needed=True,
     ),
     Question(

@@ -134,9 +134,8 @@ class Pages(View[None]):
     @on(Field.Answered)
     async def _answered(self, event: Field.Answered) -> None:
         self.walk.answers.give(event.field.question.key, event.text)
-        asked = [q.key for q in questions.on_page(self.page, self.walk.answers)]
-        fields = list(self.query(Field))
-        if asked != [field.question.key for field in fields]:
+        asked = questions.on_page(self.page, self.walk.answers)
+        if list(asked) != [field.question for field in self.query(Field)]:
             await self.show(self.page, event.field.question.key)
             return
         self._look()
@@ -283,6 +282,7 @@ class Pages(View[None]):
         self._focus(key)
         field = self.query_one(f"#{field_id(key)}", Field)
         text = plain(f"{field.question.text}: {said}").plain
+        self.app.clear_notifications()
         self.app.notify(text, severity="warning", markup=False)
 
     async def action_page(self, number: int) -> None:
