@@ -14,7 +14,7 @@ from tests.artefact.composed import vm_tree
 from tests.artefact.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
 from zwizard.artefact.view import UnreadableError
 from zwizard.engine.disktree import tree_of, write_tar
-from zwizard.engine.perform import _UNPACK
+from zwizard.engine.perform import OWN
 from zwizard.plan import make
 from zwizard.plan.actions import ImportDisk, functions
 from zwizard.recipe import Recipe
@@ -111,7 +111,7 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
 def own(request: pytest.FixtureRequest) -> str:
     if request.param == "script":
         disks.need_tools("fuse2fs", "partx", "blkid")
-    return f"\n{_UNPACK}" if request.param == "engine" else ""
+    return f"\n{OWN}" if request.param == "engine" else ""
 
 
 @pytest.mark.parametrize("qcow2", [True, False])

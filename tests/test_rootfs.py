@@ -23,7 +23,7 @@ from tests.test_cloud_image import Server, sum_of
 from tests.test_cloud_image import server as server
 from zwizard.artefact.source import ArchiveError, plain
 from zwizard.artefact.tar import members
-from zwizard.engine.perform import _UNPACK
+from zwizard.engine.perform import OWN
 from zwizard.engine.recognise import recognise, tree_sum
 from zwizard.engine.unpack import Gate, Refused, sift, unpack
 from zwizard.plan import make
@@ -268,7 +268,7 @@ def test_what_passes_is_passed_on_as_it_is() -> None:
 @pytest.fixture(params=["engine", "script"])
 def brought(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Run:
     """Runs an import; what it says: the last line of what went wrong, or all that it told."""
-    own = f"\n{_UNPACK}" if request.param == "engine" else ""
+    own = f"\n{OWN}" if request.param == "engine" else ""
 
     def run(action: Import) -> str:
         done = subprocess.run(

@@ -11,6 +11,20 @@ from zwizard.questions import QUESTIONS
 
 KNOWN = {
     """\
+/given/x.tar.gz cannot be used: x/out lies beneath a link, /x
+""": "The archive leads out of itself (x/out lies beneath a link, /x): it is broken, or not meant"
+    " well. Have it packed anew from a clean tree.",
+    """\
+/given/x.tar.gz cannot be used: it unpacks to more than 3.0 GiB, which is all that is free here
+""": "The archive unpacks to more than there is room for: is it the one that is meant?",
+    """\
+its os-release says ID=ubuntu, which is not debian: write distro = "ubuntu" under [source]
+""": "It is another distribution than the recipe says: take ubuntu.",
+    """\
+there is no /sbin/init in it, and no known package tool to install one: a VM needs one
+""": "It has no init system, and none can be installed in it here: make a container of it, or take"
+    " a tree that has one.",
+    """\
 Reading package lists...
 Building dependency tree...
 E: Unable to locate package htp

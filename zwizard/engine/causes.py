@@ -61,6 +61,29 @@ _CAUSES = tuple(
             "Something that should run here was made for another processor.",
             _MIRROR,
         ),
+        # --- what others have made ---
+        (
+            r"(?P<what>\S+ leads out of the archive|\S+ lies beneath a link, \S+)$",
+            "The archive leads out of itself ({what}): it is broken, or not meant well. Have it"
+            " packed anew from a clean tree.",
+            "source.location",
+        ),
+        (
+            r"it unpacks to more than",
+            "The archive unpacks to more than there is room for: is it the one that is meant?",
+            "source.location",
+        ),
+        (
+            r'^its os-release says .* write distro = "(?P<what>\w+)"',
+            "It is another distribution than the recipe says: take {what}.",
+            "source.distro",
+        ),
+        (
+            r"^there is no /sbin/init in it",
+            "It has no init system, and none can be installed in it here: make a container of it,"
+            " or take a tree that has one.",
+            "target",
+        ),
         # --- the way to the mirror ---
         (
             r"407 +Proxy Authentication Required",

@@ -49,18 +49,24 @@ from zwizard.plan.actions import (
 _POLL = 0.2  # seconds between looks at whether to stop
 _GRACE = 3.0  # seconds a command has after SIGTERM
 _UNSAFE = "A root file system with such a link cannot be changed safely."
-_TO_GZIP = f'to_gzip() {{ {shlex.quote(sys.executable)} -m zwizard.engine.gzip "$@"; }}'
-_MAKE_ROOT = f"""make_root() {{
+_PYTHON = shlex.quote(sys.executable)
+OWN = f"""\
+to_gzip() {{ {_PYTHON} -m zwizard.engine.gzip "$@"; }}
+make_root() {{
 	format_root "${{@:1:6}}"
-	{shlex.quote(sys.executable)} -m zwizard.engine.ext4 "$ROOT" "$1" "$2" "$6" "$7"
-}}"""
-_UNPACK = f"""unpack() {{
-	{shlex.quote(sys.executable)} -m zwizard.engine.unpack "$1" "$ROOT" "${{2:-}}"
+	{_PYTHON} -m zwizard.engine.ext4 "$ROOT" "$1" "$2" "$6" "$7"
 }}
-tar_of_disk() {{
-	{shlex.quote(sys.executable)} -m zwizard.engine.disktree "$1"
-}}"""
+unpack() {{ {_PYTHON} -m zwizard.engine.unpack "$1" "$ROOT" "${{2:-}}"; }}
+tar_of_disk() {{ {_PYTHON} -m zwizard.engine.disktree "$1"; }}
+"""
+"""What the engine does in a way of its own, in the place of the script's functions."""
+
 _NOTHING: Mapping[str, str] = {}
+
+
+def functions(*actions: Action) -> str:
+    """The bash functions by which the engine does these actions."""
+    return f"{render.functions(*actions)}\n{OWN}"
 
 
 def _still() -> None:
@@ -128,16 +134,10 @@ class Workshop:
             case Kernels():
                 with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
                     self._run(tuple(map(self._place, action.argv)), action.shell())
+            case Pack() | Disk() | Convert() | TrustKeys() | TrustPackagers() | Program() | Oci():
+                self._run_bash(action)
             case Import() | ImportDisk():
-                functions = f"{render.functions(action)}\n{_UNPACK}"
-                self._run_bash(f"{functions}\n{action.shell()}", action)
-            case Pack():
-                self._run_bash(f"{_TO_GZIP}\n{action.shell()}", action)
-            case Disk():
-                functions = f"{render.functions(action)}\n{_MAKE_ROOT}"
-                self._run_bash(f"{functions}\n{action.shell()}", action)
-            case Convert() | TrustKeys() | TrustPackagers() | Program() | Oci():
-                self._run_bash(f"{render.functions(action)}\n{action.shell()}", action)
+                self._run_bash(action)
             case Write(path, text, mode):
                 self._write(path, text, mode)
             case Append(path, text):
@@ -159,10 +159,11 @@ class Workshop:
     def enter(self, *, network: bool) -> None:
         """Mount what commands in the tree need; it is unmounted together with the tree."""
         enter = "enter_root network" if network else "enter_root"
-        functions = ("bash", "-euc", f"{render.functions()}\n{enter}")
-        self._run(functions, enter, self._variables())
+        command = ("bash", "-euc", f"{render.functions()}\n{enter}")
+        self._run(command, enter, self._variables())
 
-    def _run_bash(self, script: str, action: Action) -> None:
+    def _run_bash(self, action: Action) -> None:
+        script = f"{functions(action)}\n{action.shell()}"
         pipeline = ("bash", "-euo", "pipefail", "-c", script)
         self._run(pipeline, action.shell(), self._variables())
 

@@ -20,10 +20,9 @@ from pathlib import Path
 from zwizard import paths, plan
 from zwizard.engine import perform, status, worker
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import Store, discard
+from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.sandbox import Privilege, Tree, privilege, tree
 from zwizard.errors import UsageError, ZwizardError
-from zwizard.plan import render
 from zwizard.plan.actions import Append, Link, Remove, Write
 from zwizard.plan.step import Plan, Step
 from zwizard.text import sanitise
@@ -144,19 +143,27 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
                 shop.enter(network=step.network)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
                 shop.perform(action)
-            return _run(build, step, place, environment, command)
+            return _run(build, step, place, environment, command, store.directory / DOWNLOADS)
     finally:
         discard(work)
         os.close(descriptor)
 
 
-def _run(build: Build, step: Step, place: Tree, environment: dict[str, str], command: str) -> int:
+def _run(
+    build: Build,
+    step: Step,
+    place: Tree,
+    environment: dict[str, str],
+    command: str,
+    downloads: Path,
+) -> int:
     shell = _shell_in(place.root)
     outside = environment | {
         "TERM": _terminal(),
         "ROOT": str(place.root),
         "CHROOT": str(place.chroot),
         "OUT": str(place.new.parent / "archive"),
+        "DOWNLOADS": str(downloads),
         "PS1": f"({build.id} {step.name}, outside) # ",
     }
     # The plan's own commands can be pasted there too: the tree is the root.
@@ -164,7 +171,7 @@ def _run(build: Build, step: Step, place: Tree, environment: dict[str, str], com
     chrooted = outside | {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
     argv: tuple[str, ...]
     if command:
-        line = f"shopt -s dotglob nullglob\n{render.functions()}\n{command}"
+        line = f"shopt -s dotglob nullglob\n{perform.functions(*step.actions)}\n{command}"
         argv, variables = ("bash", "-o", "pipefail", "-c", line), outside
     elif shell:
         _greet(f"This is the tree of {build.id} as {step.name} finds it, entered by chroot.")
