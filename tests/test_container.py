@@ -148,6 +148,18 @@ def test_the_script_writes_the_same_note(tmp_path: Path) -> None:
     assert (tmp_path / "web.deploy.md").read_text() == made.note
 
 
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not here")
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    settings = {"start": "#!/bin/sh\nexec nginx\n"}
+    source = {"kind": "oci", "location": "image.tar"}
+    oci = Recipe.from_dict({"target": "container", "source": source, "container": settings})
+    for recipe in (binary(), oci, distro(locale="nl_BE.UTF-8")):
+        script = render.script(make(recipe))
+        argv = ["shellcheck", "--exclude=SC1091,SC2016", "-"]
+        done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_entrypoint_is_one_line_that_a_shell_reads_back() -> None:
     line = container.entrypoint(binary(entrypoint="/bin/web", args=["-c", "it's", ""]))
     assert line is not None

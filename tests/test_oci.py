@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.artefact.oci import CONFIG, Layout, Members, packed
+from tests.artefact.oci import CONFIG, Layout, Members, layer, packed
 from zwizard.artefact.oci import OciError, read_oci
 from zwizard.engine import doctor, intake
 from zwizard.engine.sandbox import privilege
@@ -71,6 +72,15 @@ def test_a_directory_and_a_tar_say_the_same(layout: Layout, tmp_path: Path) -> N
     assert one.command == ("serve", "it's")
     assert dict(one.environment)["LEVEL"] == "a b"
     assert (one.directory, one.user, one.layers, one.shell) == ("/srv/app", "app", 2, True)
+
+
+def test_a_layer_may_be_packed_in_pieces(layout: Layout, tmp_path: Path) -> None:
+    """As programs do that pack on all processors, or for seeking."""
+    whole = gzip.decompress(layer([("a", bytes(3000)), *BASE]))
+    pieces = b"".join(gzip.compress(whole[at : at + 512]) for at in range(0, len(whole), 512))
+    directory = layout.image(pieces).write()
+    assert read_oci(directory).shell
+    assert read_oci(packed(directory, tmp_path / "image.tar")).shell
 
 
 def test_of_many_processors_the_nodes_one_is_taken(layout: Layout) -> None:

@@ -51,9 +51,11 @@ class Layout:
         (path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
         self._manifests: list[dict[str, Any]] = []
 
-    def image(self, *layers: Members, architecture: str = "amd64", **config: Any) -> Layout:
-        """Add an image of these layers, the lowest first."""
-        packed = [layer(members) for members in layers]
+    def image(
+        self, *layers: Members | bytes, architecture: str = "amd64", **config: Any
+    ) -> Layout:
+        """Add an image of these layers, the lowest first; bytes are one packed already."""
+        packed = [what if isinstance(what, bytes) else layer(what) for what in layers]
         sums = [f"sha256:{hashlib.sha256(gzip.decompress(data)).hexdigest()}" for data in packed]
         described = {
             "architecture": architecture,

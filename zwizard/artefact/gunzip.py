@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip_lib
 
 from zwizard.artefact.compression import IsalError
-from zwizard.artefact.source import ArchiveError, Source
+from zwizard.artefact.source import ArchiveError, Source, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ class Gunzip(Source):
         self._raw_at = 0
         self._gzip_members = 0
         self._taken = 0
-        self._left = os.fstat(file.fileno()).st_size - file.tell()
+        self._left = size_of(file) - file.tell()
         self._made = 0
 
     def _unpack(self) -> Iterator[bytes]:

@@ -10,10 +10,13 @@ import json
 import posixpath
 import re
 import tarfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+
+from zwizard.artefact.packed import unpacked
+from zwizard.artefact.source import ArchiveError
+from zwizard.artefact.tar import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +197,7 @@ def _has_shell(store: _Store, layer: str) -> bool:
         raise OciError(f"it is not whole: the layer {layer} is missing")
     with file:
         try:
-            with tarfile.open(fileobj=file, mode="r|*") as tar:
-                return any(member.name.removeprefix("./") in _SHELLS for member in tar)
-        except (tarfile.TarError, OSError, EOFError, zlib.error):
+            names = (member.name.removeprefix("./") for member in members(unpacked(file)))
+            return any(name in _SHELLS for name in names)
+        except ArchiveError:
             return True

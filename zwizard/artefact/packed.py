@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.artefact.compression import (
@@ -17,7 +16,7 @@ from zwizard.artefact.compression import (
 )
 from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.gunzip import Gunzip
-from zwizard.artefact.source import ArchiveError, Source, plain
+from zwizard.artefact.source import ArchiveError, Source, plain, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +44,7 @@ def unpacked(file: BinaryIO) -> Source:
 
 
 def _streams(form: Format, file: BinaryIO) -> Iterator[bytes]:
-    end, size = 0, os.fstat(file.fileno()).st_size
+    end, size = 0, size_of(file)
     try:
         while end < size:
             stream = Stream(form, file, end)

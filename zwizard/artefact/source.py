@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ class Source:
             if size is not None:
                 size -= len(piece)
             yield piece
+
+
+def size_of(file: BinaryIO) -> int:
+    """The bytes of a file, which may be a member of an archive; its place stays."""
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return size
 
 
 def plain(file: BinaryIO) -> Source:

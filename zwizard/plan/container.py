@@ -121,8 +121,7 @@ def image(recipe: Recipe) -> Step:
         ),
         (
             Oci(source.location, source.sha256),
-            Host(("mkdir", "-p", *(f"{ROOT}/{name}" for name in _DIRECTORIES))),
-            Host(("mkdir", "-p", "--mode=1777", f"{ROOT}/tmp")),  # noqa: S108 - the image's
+            Host(("mkdir", "-p", *(f"{ROOT}/{name}" for name in (*_DIRECTORIES, "tmp")))),
             Remove(("/dev/*",)),
             Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         ),
