@@ -21,7 +21,7 @@ from tests.tui.conftest import (
     until,
 )
 from zwizard import answers, paths, questions
-from zwizard.hints import Catalogue
+from zwizard.hints import Catalogue, Known
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.dialogs import Ask, AskPath
 from zwizard.tui.screens.home import Home
@@ -63,6 +63,21 @@ async def test_what_is_typed_or_chosen_is_on_the_disk_at_once(app: ZwizardApp) -
         assert draft()["source.packages"] == "vim"
         # As after a crash: nothing but the file is left.
         assert questions.to_recipe(draft()).source.packages == ("vim",)
+
+
+async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_typed(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        line = field(app, "name").control
+        assert isinstance(line, Input)
+        for target in ("container", "image"):  # in one go, before any message is looked at
+            field(app, "name").look({"target": target}, Known())
+        await settle(pilot)
+        assert line.value == "debian-image"
+        assert "name" not in draft()
 
 
 async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: ZwizardApp) -> None:

@@ -96,7 +96,8 @@ class Field(Remappable, Horizontal):
             case Choices() as choices:
                 choices.set(hints.choices(self.question, given, known), text)
             case Input() as line if line.value != one_line(text) and not line.has_focus:
-                line.value = one_line(text)
+                with line.prevent(Input.Changed):  # nobody has typed it
+                    line.value = one_line(text)
             case _:
                 pass
         self._remark(typing=self.control.has_focus)
