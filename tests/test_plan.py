@@ -133,13 +133,37 @@ def test_a_password_cannot_get_into_a_plan() -> None:
         Recipe.from_dict({"source": {"mirror": "http://me:canary@mirror.example/"}})
 
 
+CELLS = [
+    *(("distro", target) for target in ("container", "vm", "image")),
+    *(("rootfs", target) for target in ("container", "vm", "image")),
+    *(("cloud-image", target) for target in ("vm", "image")),
+    ("oci", "container"),
+    ("binary", "container"),
+]
+
+
+@pytest.mark.parametrize(("kind", "target"), CELLS)
+def test_every_source_becomes_what_it_can(kind: str, target: str) -> None:
+    source = {"kind": kind} | ({} if kind == "distro" else {"location": "x"})
+    data: dict[str, Any] = {"target": target, "source": source}
+    if kind == "oci":
+        data["container"] = {"entrypoint": "/app"}
+    plan = make(Recipe.from_dict(data))
+    assert plan.target == target
+    assert [step.leaves for step in plan.steps][-1] == "archive"
+    assert ("image" in {step.leaves for step in plan.steps}) == (target == "image")
+
+
 @pytest.mark.parametrize(
     ("data", "key", "builds"),
     [
         (
-            {"target": "image", "source": {"kind": "rootfs", "location": "x.tar"}},
-            "target",
-            "vm, container, of a rootfs",
+            {
+                "target": "image",
+                "source": {"kind": "rootfs", "location": "x.tar", "distro": "other"},
+            },
+            "source.distro",
+            "debian, ubuntu, arch",
         ),
         ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),
     ],

@@ -193,11 +193,6 @@ def test_an_opened_recipe_can_become_one_of_another_distribution_and_back() -> N
     assert (back.source.suite, back.source.keys) == ("bookworm", ())
 
 
-def test_what_cannot_be_had_yet_is_said_so() -> None:
-    given = {"target": "image", "source.kind": "rootfs"}
-    assert questions.problems(given)["source.kind"] == "not in this version yet"
-
-
 def test_a_container_is_asked_what_it_starts_and_not_what_it_has_not() -> None:
     given = {"target": "container", "container.entrypoint": "/usr/sbin/nginx"}
     assert [page.name for page in questions.pages(given)] == [

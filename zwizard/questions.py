@@ -150,8 +150,6 @@ PAGES = (
     Page("output", "Output", "Where does the archive go?"),
 )
 
-_LATER = "not in this version yet"
-
 
 def _targets(_: Given) -> tuple[Choice, ...]:
     return (
@@ -192,7 +190,6 @@ def _kinds(given: Given) -> tuple[Choice, ...]:
             "rootfs",
             "A root file system I have",
             "A directory, or a tar archive by anyone. What it lacks is installed.",
-            _LATER if a_disk else "",
         ),
         Choice(
             "binary",
@@ -209,7 +206,7 @@ def _kinds(given: Given) -> tuple[Choice, ...]:
     )
     # What makes no such Zmachine is only in the way, unless it was chosen for another one.
     chosen = given.get("source.kind")
-    return tuple(c for c in kinds if c.unavailable in {"", _LATER} or c.value == chosen)
+    return tuple(c for c in kinds if not c.unavailable or c.value == chosen)
 
 
 def _target(given: Given) -> str:
@@ -270,7 +267,7 @@ def _of_some_distro(given: Given) -> bool:
 
 def _divided(given: Given) -> bool:
     """Whether there is a disk to be divided."""
-    return _target(given) == "image" and _installed(given)
+    return _target(given) == "image" and given.get("source.kind") != "cloud-image"
 
 
 def _disk(given: Given) -> bool:

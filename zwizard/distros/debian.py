@@ -58,6 +58,11 @@ DEBIAN = Distro(
         "cloud-init": "/usr/bin/cloud-init",
         "openssh-server": "/usr/sbin/sshd",
         "netplan.io": "/usr/sbin/netplan /sbin/ifup /usr/sbin/NetworkManager",
+        "systemd-resolved": "/lib/systemd/systemd-resolved",
+        "cloud-guest-utils": "/usr/bin/growpart",
+        "e2fsprogs": "/sbin/fsck.ext4",
+        "dosfstools": "/sbin/fsck.vfat",
+        "grub-efi-amd64": "/usr/lib/grub/x86_64-efi/normal.mod",
     },
     # Not /boot: dpkg cannot upgrade a kernel on FAT.
     esp_mount="/boot/efi",

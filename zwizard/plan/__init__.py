@@ -17,13 +17,7 @@ __all__ = ["Plan", "Step", "make"]
 
 def make(recipe: Recipe) -> Plan:
     """The plan of ``recipe``; RecipeError if this version cannot build it yet."""
-    steps = _PLANS.get((recipe.source.kind, recipe.target))
-    if steps is None:
-        built = ", ".join(target for kind, target in _PLANS if kind == recipe.source.kind)
-        if built:
-            _refuse("target", recipe.target, f"{built}, of a {recipe.source.kind}")
-        _refuse("source.kind", recipe.source.kind, ", ".join(sorted({kind for kind, _ in _PLANS})))
-    return steps(recipe)
+    return _PLANS[recipe.source.kind, recipe.target](recipe)
 
 
 def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
@@ -76,7 +70,7 @@ def _distro_to_image(recipe: Recipe) -> Plan:
         system.clean(distro),
     )
     disk.must_hold(where, tree)
-    last = (disk.disk(where, suite), pack.pack(recipe, suite.epoch))
+    last = (disk.disk(where, suite.epoch), pack.pack(recipe, suite.epoch))
     return _plan(recipe, suite.epoch, *tree, *last)
 
 
@@ -138,6 +132,29 @@ def _others_to_vm(recipe: Recipe, first: Step) -> Plan:
     )
 
 
+def _rootfs_to_image(recipe: Recipe) -> Plan:
+    """Another's tree, made what the document's "Create an image from scratch" ends with."""
+    if recipe.source.mend:
+        return _mended(recipe)
+    distro = distros.KNOWN.get(recipe.source.distro)
+    if distro is None:
+        _refuse("source.distro", recipe.source.distro, f"{', '.join(distros.KNOWN)}, as an image")
+    where = disk.layout(recipe, distro)
+    tree = (
+        rootfs.start(recipe),
+        rootfs.complete(recipe),
+        kernel.initramfs(recipe, distro),
+        *sources.more_packages(recipe, distro),
+        rootfs.settings(recipe),
+        *system.commands(recipe, distro),
+        grub.grub(recipe, where, distro.title),
+        rootfs.clean(recipe),
+    )
+    disk.must_hold(where, tree)
+    last = (disk.disk(where, rootfs.EPOCH), pack.pack(recipe, rootfs.EPOCH))
+    return _plan(recipe, rootfs.EPOCH, *tree, *last)
+
+
 def _rootfs_to_container(recipe: Recipe) -> Plan:
     """Another's tree, as it is but for what belongs to a build."""
     if recipe.source.mend:
@@ -174,6 +191,7 @@ _PLANS: dict[tuple[str, str], Callable[[Recipe], Plan]] = {
     ("binary", "container"): _binary_to_container,
     ("oci", "container"): _oci_to_container,
     ("rootfs", "vm"): _rootfs_to_vm,
+    ("rootfs", "image"): _rootfs_to_image,
     ("rootfs", "container"): _rootfs_to_container,
     ("cloud-image", "image"): _cloud_to_image,
     ("cloud-image", "vm"): _cloud_to_vm,

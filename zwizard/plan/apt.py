@@ -132,19 +132,23 @@ def install(
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
-    """Install what a VM needs and the tree lacks; what is there is left as it is."""
+    """Install what the target needs and the tree lacks; what is there is left as it is."""
     script = resources.files("zwizard.plan").joinpath("files/complete.sh").read_text("utf-8")
     line = shlex.join(_install((), recommends=recipe.source.variant != "minimal"))
     script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $lacking\n"
-    wanted = {name: distro.shown_by.get(name, "") for name in distro.vm_packages}
-    wanted |= {name: shown for name, shown in distro.shown_by.items() if name not in wanted}
+    image = recipe.target == "image"
+    of_suites = {name for suite in distro.suites for name in suite.image_packages}
+    needed = (*distro.image_packages, *sorted(of_suites)) if image else distro.vm_packages
+    names = (*needed, *distro.minimal_packages, "initramfs-tools")
+    wanted = {name: distro.shown_by.get(name, "") for name in names}
     wanted[recipe.kernel.package or distro.kernels[0].package] = (
         f"/var/lib/dpkg/info/{recipe.kernel.package}.list"
         if recipe.kernel.package
         else "/boot/vmlinuz-*"
     )
     pairs = (word for pair in wanted.items() for word in pair)
-    return (QUIET, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
+    answers = _GRUB_ANSWERS if image else ()
+    return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
 
 
 # A mirror that does not answer is asked again, with growing pauses, before the step fails.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import NAMESPACE_URL, uuid5
 
-from zwizard.distros.distro import Distro, Suite
+from zwizard.distros.distro import Distro
 from zwizard.plan.actions import Disk, Layout, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import Problem, Recipe, RecipeError, parse_size
@@ -63,7 +63,7 @@ def fstab(where: Layout) -> Write:
     )
 
 
-def disk(where: Layout, suite: Suite) -> Step:
+def disk(where: Layout, epoch: int) -> Step:
     """The image.raw: partitions, ESP and root, without root, loop devices or mounts."""
     return Step(
         "disk",
@@ -74,7 +74,7 @@ def disk(where: Layout, suite: Suite) -> Step:
             '"this one has to be vfat of size 32"',
             "Written straight into the file: nothing is mounted, and holes stay holes.",
         ),
-        (Disk(where, suite.epoch),),
+        (Disk(where, epoch),),
         answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
         size=700 * _MIB,
         document=(

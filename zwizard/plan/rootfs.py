@@ -95,7 +95,7 @@ def of_disk(recipe: Recipe) -> Step:
 
 
 def complete(recipe: Recipe) -> Step:
-    """What a VM needs and the tree lacks; where it lacks nothing, no network is used."""
+    """What is needed and the tree lacks; where it lacks nothing, no network is used."""
     distro = distros.named(recipe.source.distro)
     return Step(
         "packages",
@@ -138,9 +138,11 @@ def settings(recipe: Recipe) -> Step:
     """Configuration from Zero-OS; time zone and locale only where others are wanted."""
     wanted, distro = recipe.system, distros.named(recipe.source.distro)
     zone, locale, of = wanted.timezone, wanted.locale, family.of(distro)
-    services = (*distro.vm_services, *wanted.services)
+    image = recipe.target == "image"
+    services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
     actions: list[Action] = [
         CLOUD_CONFIG,
+        *((system.RESOLVED,) if image else ()),
         Remove(("/etc/cloud/cloud-init.disabled", "/etc/hostname")),
         *(system.timezone(zone, of) if zone != default_value("system.timezone") else ()),
         *(system.localise(locale, of) if locale != default_value("system.locale") else ()),

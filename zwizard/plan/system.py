@@ -30,7 +30,7 @@ HOSTS = """\
 """
 
 
-_RESOLVED = Link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
+RESOLVED = Link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
 _OF_VM = "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\""
 _OF_IMAGE = '"let\'s drop the root password all together"; "make sure we using resolved"'
 _DOCUMENT_VM = "rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf"
@@ -48,7 +48,7 @@ def system(recipe: Recipe, distro: Distro) -> Step:
     services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
     actions: list[Action] = [
         cloud_config("netplan, networkd, eni"),
-        _RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
+        RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", HOSTS),
         *timezone(wanted.timezone, family.of(distro)),

@@ -67,3 +67,10 @@ grub-mkimage --format=x86_64-efi --output="$esp/EFI/BOOT/BOOTX64.EFI" \
 	--config="$stand_in/start.cfg" --prefix="$prefix" \
 	part_gpt fat ext2 search search_fs_uuid configfile normal linux echo test all_video gzio
 grub-mkconfig -o /boot/grub/grub.cfg
+
+for kernel in /boot/vmlinuz-*; do
+	[ ! -f "$kernel" ] || [ "$(head -c 4 "$kernel" | tail -c 3)" != ELF ] || {
+		echo "$kernel is unpacked (ELF), as Zero-OS starts it from a flist; GRUB cannot: install its package anew" >&2
+		exit 1
+	}
+done
