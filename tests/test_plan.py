@@ -146,7 +146,7 @@ CELLS = [
 def test_every_source_becomes_what_it_can(kind: str, target: str) -> None:
     source = {"kind": kind} | ({} if kind == "distro" else {"location": "x"})
     data: dict[str, Any] = {"target": target, "source": source}
-    if kind == "oci":
+    if target == "container":
         data["container"] = {"entrypoint": "/app"}
     plan = make(Recipe.from_dict(data))
     assert plan.target == target
