@@ -43,7 +43,8 @@ ARCH = Distro(
     image_services=("sshd", "systemd-networkd", "systemd-resolved", *_CLOUD_INIT),
     esp_mount="/boot",
     components=("core", "extra"),
-    # The master keys, which vouch for the packagers': three of them are enough.
+    # The master keys (archlinux.org/master-keys), which vouch for the packagers': three of them
+    # are enough.
     keyring=Keyring(
         "archlinux",
         "archlinux-keyring",
