@@ -95,7 +95,8 @@ SIZE = 96
 def image_tree(root: Path) -> Path:
     """What vm_tree has and a disk image needs besides."""
     vm_tree(root)
-    (root / "boot" / NAME).write_bytes(bzimage(PACKERS["zstd"](elf())))  # as GRUB wants it
+    kernel = bzimage(PACKERS["zstd"](elf()), size=len(elf()))  # as GRUB wants it
+    (root / "boot" / NAME).write_bytes(kernel)
     for name in ("growpart", "resize2fs"):
         path = root / f"usr/sbin/{name}"
         path.write_bytes(program())

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from tests.artefact import disks
-from tests.artefact.composed import VERSION, bzimage, packed, vm_tree
+from tests.artefact.composed import VERSION, bzimage, packed, program, vm_tree
 from tests.checklist.breakages import (
     Breakage,
     appended,
@@ -142,6 +142,21 @@ def test_what_nothing_mends_is_told_and_not_built(place: Workplace) -> None:
     assert "kernel-version: " in result.output
 
 
+def test_a_container_is_mended_too(place: Workplace) -> None:
+    given = place.directory / "given/service"
+    for name in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):
+        (given / name).mkdir(parents=True)
+    write("bin/app", program())(given)
+    (given / "bin/app").chmod(0o755)
+    SMALL["resolv-conf"](given)
+    SMALL["dev-empty"](given)
+    result = place.run("repair", given, "--mode", "container", "--entrypoint", "/bin/app")
+    assert result.code == 0, result.output
+    made = given.with_name("service-repaired.tar.gz")
+    report = check(made, mode="container", entrypoint="/bin/app")
+    assert [f.slug for f in report.findings if f.wrong] == []
+
+
 def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> None:
     given = packed(vm_tree(place.directory / "given/cut"), place.directory / "cut.tar.gz")
     os.truncate(given, given.stat().st_size // 2)
@@ -213,6 +228,17 @@ class TestAnOrdinaryUser:
             assert "./dev/null" not in archive.getnames()
         told = ordinary_place.run("log", "imported", "import").output
         assert "left out: ./dev/null, a character device" in told
+        assert ordinary_place.traces() == []
+
+    def test_makes_a_vm_of_a_cloud_image_without_root(self, ordinary_place: Workplace) -> None:
+        here = ordinary_place.directory
+        raw, image = here / "disk.raw", here / "disk.qcow2"
+        disks.disk(raw, disks.image_tree(here / "on-disk"), disks.ROOT_PART)
+        disks.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image)
+        source = f'[source]\nkind = "cloud-image"\ndistro = "other"\nlocation = "{image}"\n'
+        result = ordinary_place.run("build", ordinary_place.recipe("of-disk", source), "--json")
+        assert result.code == 0, result.output + result.errors
+        assert wrong_in(here / "of-disk.tar.gz") == {}
         assert ordinary_place.traces() == []
 
     @pytest.mark.skipif(not is_root(), reason="makes a tree of root's")
