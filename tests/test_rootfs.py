@@ -23,9 +23,14 @@ from tests.test_cloud_image import Server, sum_of
 from tests.test_cloud_image import server as server
 from zwizard.artefact.source import ArchiveError, plain
 from zwizard.artefact.tar import members
+from zwizard.engine import builds
+from zwizard.engine.intake import look_at, takes_long
+from zwizard.engine.library import Library
 from zwizard.engine.perform import OWN
 from zwizard.engine.recognise import recognise, tree_sum
+from zwizard.engine.takeover import taken_over
 from zwizard.engine.unpack import Gate, Refused, sift, unpack
+from zwizard.errors import UsageError
 from zwizard.plan import make
 from zwizard.plan.actions import Import, functions
 from zwizard.recipe import Recipe, RecipeError
@@ -418,9 +423,8 @@ def test_a_directory_that_may_not_be_read_has_no_sum(tmp_path: Path) -> None:
 
 
 def recipe(target: str = "vm", **source: Any) -> Recipe:
-    return Recipe.from_dict(
-        {"target": target, "source": {"kind": "rootfs", "location": "/x.tar", **source}}
-    )
+    whole = {"kind": "rootfs", "location": "/x.tar"} | source
+    return Recipe.from_dict({"target": target, "source": whole})
 
 
 def names(made: Recipe) -> list[str]:
@@ -461,3 +465,68 @@ def test_what_nothing_mends_is_refused(source: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="nothing mends") as caught:
         make(recipe(**source))
     assert caught.value.problems[0].key == "source.mend"
+
+
+# --- what every face says of it -----------------------------------------------------------------
+
+
+def answers(path: Path | str) -> dict[str, str]:
+    return {"source.kind": "rootfs", "source.location": str(path)}
+
+
+def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "given.tar"
+    path.write_bytes(system(MINT))
+    library, given = Library(), answers(path)
+    assert library.known(given).look.said == "Looking what it is …"
+    work = library.begin(given)
+    assert work is not None
+    work()
+    assert library.known(given).look.said == "Linux Mint 22: Ubuntu's tools install what it lacks"
+    assert not takes_long(given)
+    path.write_bytes(system(DEBIAN, file("more")))  # another file by now
+    assert takes_long(given)
+    assert "Debian's tools" in Library(patient=True).known(given).look.said
+
+
+@pytest.mark.parametrize(
+    ("archive", "wrong"),
+    [
+        (program(), "it is an ELF program, not a tar archive. A root file system is a directory"),
+        (b"hello\n", "it is a text file, not a tar archive"),
+        (tar(file("usr/bin/bash", program()[:18] + b"\xb7\x00" + program()[20:])), "ARM64"),
+    ],
+)
+def test_what_cannot_be_used_is_told_where_it_is_named(
+    tmp_path: Path, archive: bytes, wrong: str
+) -> None:
+    path = tmp_path / "given.tar"
+    path.write_bytes(archive)
+    assert wrong in look_at(answers(path)).wrong
+    with pytest.raises(UsageError, match="cannot be taken"):
+        builds.open_for(recipe(location=str(path)), tmp_path)
+
+
+def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "given.tar").write_bytes(system(MINT))
+    named = recipe(location="given.tar")
+    assert taken_over(named, tmp_path).source.distro == "ubuntu"
+    for kept in (recipe(location="given.tar", distro="other"), recipe(location="https://a.b/x")):
+        assert taken_over(kept, tmp_path) == kept
+
+
+def test_a_system_without_init_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "given.tar"
+    path.write_bytes(system(ALPINE))
+    assert look_at(answers(path)).said.endswith("no init system was found, which a VM needs")
+    path.write_bytes(system(ALPINE, entry("sbin/init", LINK, "/bin/busybox"), file("more")))
+    assert "nothing is installed in it" in look_at(answers(path)).said
+
+
+def test_a_directory_changed_since_is_another_source(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    (given / "etc").mkdir(parents=True)
+    first = builds.open_for(recipe(location="given"), tmp_path).recipe().source.sha256
+    assert builds.open_for(recipe(location="given"), tmp_path).recipe().source.sha256 == first
+    (given / "etc/new").touch()
+    assert builds.open_for(recipe(location="given"), tmp_path).recipe().source.sha256 != first
