@@ -38,8 +38,8 @@ class Status:
 
     ``error``, ``hint``, ``cause``, ``key`` (the answer that would mend it), ``command`` and
     ``log`` are those of the last failure; ``archive``, ``sha256`` and ``bytes`` those of the
-    archive, ``note`` what tells how to deploy it; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is when
-    the checklist began, 0 before.
+    archive, ``note`` what tells how to deploy it; ``blocks`` counts the ``must`` rules that failed
+    or are unknown; ``checking`` is when the checklist began, 0 before.
     """
 
     state: State = "new"
