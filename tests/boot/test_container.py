@@ -21,6 +21,7 @@ from zwizard.boot.facts import Facts
 from zwizard.boot.machine import ADDRESS, GATEWAY, MAC
 from zwizard.boot.seed import Seed
 from zwizard.boot.stages import Finding, stages
+from zwizard.boot.status import Status
 from zwizard.engine import doctor, proofs
 from zwizard.engine.sandbox import privilege
 
@@ -96,6 +97,13 @@ def test_the_seed_gives_a_shell_the_very_words() -> None:
     script = f'{seed.files()["zosrc"]}\nprintf "%s|" "$init" "$@" "$A" "$B" "$SPACE"'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "/app|a b||it's|$HOME `x`\\| |"
+
+
+def test_while_its_kernel_is_made_the_stages_are_a_containers_already() -> None:
+    began = Status().after({"event": "proof-started", "at": 1.0})
+    told = began.after({"event": "proof-preparing", "at": 2.0, "mode": "container"})
+    assert [stage.name for stage in told.stages] == [s.name for s in stages("container")]
+    assert told.next == "start"
 
 
 # --- real ones ----------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ class Proof:
         """With a kernel and an init that stand in for Zero-OS's own."""
         stand_in = StandIn(self._wish.layers)
         if not stand_in.there:
-            self._ledger.note("proof-preparing", seconds=self._ledger.elapsed)
+            self._ledger.note("proof-preparing", mode=Mode.CONTAINER.value)
             stand_in.make(f"proof-{self._run.directory.name}", self._run.directory / "kernel.log")
         boots = Direct(str(stand_in.boot / "vmlinuz"), str(stand_in.boot / "initrd.img"))
         return Ground(Mode.CONTAINER, boots, shared="root")

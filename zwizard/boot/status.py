@@ -58,13 +58,11 @@ class Status:
         match event["event"]:
             case "proof-started":
                 return replace(Status(), began=event["at"], at=event["at"])
+            case "proof-preparing":
+                return now.asserting(event["mode"])
             case "proof-machine":
-                asserted = stages(event["mode"])
-                known = {stage.name: stage for stage in self.stages}
-                shown = tuple(known.get(s.name, StageStatus(s.name, s.title)) for s in asserted)
-                return replace(
-                    now, stages=shown, accelerator=event["accelerator"], why=event["why"]
-                )
+                by = {"accelerator": event["accelerator"], "why": event["why"]}
+                return replace(now.asserting(event["mode"]), **by)
             case "proof-stage":
                 return now.with_stage(event)
             case "proof-finished":
@@ -80,6 +78,12 @@ class Status:
                 return replace(now, state="interrupted", **told).ended()
             case _:
                 return now
+
+    def asserting(self, mode: str) -> Status:
+        """With the stages of an artefact of this mode."""
+        known = {stage.name: stage for stage in self.stages}
+        asserted = (known.get(s.name, StageStatus(s.name, s.title)) for s in stages(mode))
+        return replace(self, stages=tuple(asserted))
 
     def with_stage(self, event: Event) -> Status:
         """With the stage that ``event`` names decided."""
