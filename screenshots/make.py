@@ -33,6 +33,7 @@ async def main(target: Path) -> None:
         ("home", home),
         ("source", source),
         ("disk", disk),
+        ("container", container),
         ("review", review),
         ("build", build),
         ("failure", failure),
@@ -91,6 +92,23 @@ async def disk() -> str:
     async with shown(0) as (app, pilot):
         await settle(pilot)
         await pilot.press("n", "c", "alt+4")
+        await settle(pilot)
+        return app.export_screenshot(title="zwizard")
+
+
+async def container() -> str:
+    """What a container starts, and what a deployment gives it."""
+    from zwizard import paths
+    from zwizard.answers import Answers
+
+    answers = Answers.open(paths.draft())
+    answers.give("target", "container")
+    answers.give("container.entrypoint", "/usr/sbin/nginx")
+    answers.give("container.args", "-g\ndaemon off;")
+    answers.give("container.env", "LOG_LEVEL=info\nTOKEN=")
+    async with shown(0) as (app, pilot):
+        await settle(pilot)
+        await pilot.press("n", "c", "alt+3")
         await settle(pilot)
         return app.export_screenshot(title="zwizard")
 
