@@ -209,6 +209,10 @@ class Mirror:
         self.package("extra", "htop", htop)
         self.package("extra", "unsigned", (), signed=False)
 
+    def close(self) -> None:
+        """End what keeps its key."""
+        _run("gpgconf", "--homedir", str(self.directory / ".gnupg"), "--kill", "all")
+
     def upgrade_kernel(self) -> None:
         """The same kernel once more, as a later package."""
         modules = {path for path in _everything(self.tree) if path.startswith("/usr/lib/modules")}

@@ -35,6 +35,7 @@ def mirror() -> Iterator[Mirror]:
         made = Mirror(Path(directory))
         made.make()
         yield made
+        made.close()
 
 
 def build(place: Workplace, name: str, text: str, target: str = "vm") -> Built:
