@@ -121,6 +121,7 @@ def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
     assert report.finding("entrypoint").evidence == (
         "/sbin/init is not there, and no entrypoint is given"
     )
+    assert report.finding("userland-arch").outcome is Outcome.NOT_APPLICABLE
     assert not report.ready
 
 

@@ -18,6 +18,7 @@ from zwizard.checklist.rule import (
     Severity,
     Verdict,
     failed,
+    not_applicable,
     passed,
     rule,
 )
@@ -218,8 +219,8 @@ def userland_arch(image: Image) -> Verdict:
     """The init or entrypoint is an x86-64 ELF, or a script whose interpreter is."""
     path = image.starts
     found = image.view.resolve(path)
-    if found.file is None:
-        return failed(found.shown)
+    if found.file is None:  # which init-present and entrypoint say
+        return not_applicable(found.shown)
     return _judge_program(image.view, found.file, path)
 
 
