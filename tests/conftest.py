@@ -9,10 +9,10 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that build real artefacts first, in one process: each artefact is built once."""
+    """Those that build real artefacts first, in one process where they share some."""
     items.sort(key=lambda item: item.get_closest_marker("real") is None)
     for item in items:
-        if item.get_closest_marker("real"):
+        if item.get_closest_marker("real") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("real"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,8 @@ def ordinary_place() -> Iterator[Workplace]:
         pytest.skip("these tests already run as an ordinary user")
     if not _others_can_run():
         pytest.skip(f"other users cannot run {sys.executable}")
-    name = "zwizard-test"
+    # A process each, where the tests run in several.
+    name = f"zwizard-{os.environ.get('PYTEST_XDIST_WORKER', 'test')}"
     subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
     subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)
     home = Path("/home") / name
