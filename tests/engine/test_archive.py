@@ -195,6 +195,14 @@ def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
         archive.fetch("http://127.0.0.1:1/debian", "bookworm", MAIN)  # nobody listens there
 
 
+def test_a_process_of_its_own_fetches_the_same(mirror: Make) -> None:
+    url = mirror()
+    found = archive.fetch_apart(url, "bookworm", MAIN)
+    assert found.lines == archive.fetch(url, "bookworm", MAIN).lines
+    with pytest.raises(ZwizardError, match=r"127\.0\.0\.1:1/debian"):
+        archive.fetch_apart("http://127.0.0.1:1/debian", "bookworm", MAIN)
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing(
     mirror: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,8 @@ import hashlib
 import json
 import lzma
 import re
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -68,6 +70,24 @@ def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
     whole = (line for line in lines if not line.endswith("\t\t") or line[:-2] not in real)
     found = Catalogue(_called(suite), time.time(), tuple(sorted(whole)))
     _keep(_cached(mirror, suite, components), found)
+    return found
+
+
+def fetch_apart(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
+    """The same by a process of its own: what computes in this one would hold its screens up."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard.engine.archive", mirror, suite, *components],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    found = load(mirror, suite, components)
+    if done.returncode != 0 or found is None:
+        said = one_line(done.stderr.strip()) or f"{paths.cache()}: the list cannot be kept here"
+        raise ZwizardError(said)
     return found
 
 
@@ -189,3 +209,18 @@ def _stanzas(pieces: Iterator[bytes], part: str) -> Iterator[bytes]:
             raise ValueError(f"{part} is not a list of packages")
         yield from whole
     yield rest
+
+
+def main(arguments: list[str]) -> int:
+    """Fetch the list of MIRROR, SUITE and COMPONENTS into the cache; 0 if that went well."""
+    mirror, suite, *components = arguments
+    try:
+        fetch(mirror, suite, tuple(components))
+    except ZwizardError as error:
+        sys.stderr.write(error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

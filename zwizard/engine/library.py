@@ -28,8 +28,9 @@ Fetch = Callable[[str, str, tuple[str, ...]], Catalogue]
 class Library:
     """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
 
-    ``fetch`` reads a suite's list (:func:`archive.fetch` if no other is given), ``clock`` tells
-    the time since 1970. One that is ``patient`` looks at a file at once, however long that takes.
+    ``fetch`` reads a suite's list (:func:`archive.fetch_apart` if no other is given), ``clock``
+    tells the time since 1970. One that is ``patient`` looks at a file at once, however long that
+    takes.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Library:
         *,
         patient: bool = False,
     ) -> None:
-        self._fetch, self._clock = fetch or archive.fetch, clock
+        self._fetch, self._clock = fetch or archive.fetch_apart, clock
         self._patient = patient
         self._read: dict[Place, Catalogue] = {}
         self._reading: set[Place] = set()

@@ -92,24 +92,30 @@ class Pages(View[None]):
         roomy, known = len(asked) <= _ROOMY, self._known()
         body = self.query_one("#questions", VerticalScroll)
         with self.app.batch_update():
+            body.scroll_home(animate=False, immediate=True)
             await body.remove_children()
             await body.mount(
                 Static(plain(heading), classes="heading", markup=False),
                 *(Field(question, self.walk.answers, known, roomy=roomy) for question in asked),
                 Static(id="preview", markup=False),
             )
-        body.scroll_home(animate=False)
         self.query_one(Breadcrumb).show(self.walk, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw)
-        self._foresee()
-        self._learn()
+        # Only when the page is there: threads that compute would hold its painting up.
+        self.call_after_refresh(self._foresee)
+        self.call_after_refresh(self._learn)
+        self.zwizard.tidy_soon()
 
     def on_resize(self, _: events.Resize) -> None:
         """However the page folds, the question one is at stays in sight."""
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw)
+
+    @on(Field.Resized)
+    def _resized(self) -> None:
+        self.call_after_refresh(self._keep_in_sight)
 
     def _draw(self) -> None:
         """What the answers come to, below them, where there is something to draw."""
@@ -127,7 +133,7 @@ class Pages(View[None]):
 
     def _focus(self, key: str) -> None:
         for field in self.query(f"#{field_id(key)}").results(Field):
-            field.control.focus()
+            field.control.focus(scroll_visible=False)  # _keep_in_sight does, to the whole field
 
     # --- answering ---
 

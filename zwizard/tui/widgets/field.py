@@ -37,6 +37,9 @@ class Field(Remappable, Horizontal):
             self.field = field
             self.text = text
 
+    class Resized(Message):
+        """The field one is at takes more lines now, or fewer."""
+
     class Wanted(Message):
         """The answer is to be chosen from a list."""
 
@@ -74,7 +77,7 @@ class Field(Remappable, Horizontal):
     def on_resize(self) -> None:
         """What is said below the answer needs room."""
         if self.has_focus_within:
-            self.call_after_refresh(self.scroll_visible, animate=False)
+            self.post_message(self.Resized())
 
     @property
     def control(self) -> Widget:
