@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -368,6 +369,23 @@ async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
         assert "No package list" in frame(app)
         await press(pilot, "escape", "f3")
         assert on(app, Pages).page == "kernel"
+
+
+async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        pages = on(app, Pages)
+        for page in ("system", "source"):
+            turning = asyncio.create_task(pages.show(page))
+            while not turning.done():
+                pages._look()
+                pages._explain()
+                await asyncio.sleep(0)
+            await settle(pilot)
+            assert [f.question.page for f in app.screen.query(Field)][-1] == page
 
 
 async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: MakeApp) -> None:

@@ -64,6 +64,7 @@ class Pages(View[None]):
         self._key = key  # the question to begin with
         self._warned = False  # that the answers cannot be kept
         self._doubted: dict[str, str] = {}  # what was said to be doubtful, and left so
+        self._turning = False  # the fields are being exchanged: none is looked at
 
     def content(self) -> ComposeResult:
         """Breadcrumb, questions, why."""
@@ -91,14 +92,23 @@ class Pages(View[None]):
         asked = questions.on_page(page, self.walk.answers)
         roomy, known = len(asked) <= _ROOMY, self._known()
         body = self.query_one("#questions", VerticalScroll)
-        with self.app.batch_update():
-            body.scroll_home(animate=False, immediate=True)
-            await body.remove_children()
-            await body.mount(
-                Static(plain(heading), classes="heading", markup=False),
-                *(Field(question, self.walk.answers, known, roomy=roomy) for question in asked),
-                Static(id="preview", markup=False),
-            )
+        self._turning = True
+        try:
+            with self.app.batch_update():
+                body.scroll_home(animate=False, immediate=True)
+                await body.remove_children()
+                await body.mount(
+                    Static(plain(heading), classes="heading", markup=False),
+                    *(
+                        Field(question, self.walk.answers, known, roomy=roomy)
+                        for question in asked
+                    ),
+                    Static(id="preview", markup=False),
+                )
+        finally:
+            self._turning = False
+        if self._known() != known:
+            self._look()  # read meanwhile
         self.query_one(Breadcrumb).show(self.walk, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
@@ -119,6 +129,8 @@ class Pages(View[None]):
 
     def _draw(self) -> None:
         """What the answers come to, below them, where there is something to draw."""
+        if self._turning:
+            return
         width = self.query_one("#questions").content_size.width - 4
         lines = preview(self.page, self.walk.answers, max(20, width))
         drawn = Content("\n").join(plain(line) for line in lines)
@@ -140,6 +152,8 @@ class Pages(View[None]):
     @on(Field.Answered)
     async def _answered(self, event: Field.Answered) -> None:
         self.walk.answers.give(event.field.question.key, event.text)
+        if self._turning:
+            return
         asked = questions.on_page(self.page, self.walk.answers)
         if list(asked) != [field.question for field in self.query(Field)]:
             await self.show(self.page, event.field.question.key)
@@ -160,6 +174,8 @@ class Pages(View[None]):
         await in_background(self.walk.answers.sync)
 
     def _look(self) -> None:
+        if self._turning:
+            return
         known = self._known()
         for field in self.query(Field):
             field.look(self.walk.answers, known)
@@ -220,7 +236,7 @@ class Pages(View[None]):
         return next((n for n in self.focused.ancestors_with_self if isinstance(n, Field)), None)
 
     def _explain(self) -> None:
-        field = self.focused_field()
+        field = None if self._turning else self.focused_field()
         if field:
             said = _why(field.question, "" if field.means and self._roomy() else field.means)
             renew(self.query_one("#why-text", Static), said)

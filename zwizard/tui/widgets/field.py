@@ -122,9 +122,9 @@ class Field(Remappable, Horizontal):
             said = block(f"! {hint.text}", "$text-warning")
         else:
             said = block(hint.text, MUTED)
-        remark = self.query_one(".problem", Static)
-        renew(remark, said)
-        remark.display = bool(said.plain)
+        for remark in self.query(".problem").results(Static):  # none while it is being removed
+            renew(remark, said)
+            remark.display = bool(said.plain)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """There is not a list for every question."""
