@@ -30,7 +30,7 @@ run: $(VENV)/.run
 	fi
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest
 
 # Without the tests that build real images, start machines or try very many inputs.
 test-fast: $(VENV)/.test lint

@@ -540,7 +540,7 @@ def test_commands_and_builds_complete(build: Build, tmp_path: Path) -> None:
         )
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
-    assert complete("re") == ["resume"]
+    assert complete("re") == ["repair", "resume"]
     assert complete("show", "w") == ["web"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,10 @@ class Mirror:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Mirror:
-    return Mirror(tmp_path / "mirror")
+def mirror(tmp_path: Path) -> Iterator[Mirror]:
+    made = Mirror(tmp_path / "mirror")
+    yield made
+    subprocess.run(["gpgconf", "--homedir", made.home, "--kill", "all"], check=True)
 
 
 def trust(

@@ -39,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "here"
     place.mkdir()
     monkeypatch.chdir(place)
-    monkeypatch.setattr(archive, "fetch", offline)
+    monkeypatch.setattr(archive, "fetch_apart", offline)
     return place
 
 
@@ -299,7 +299,7 @@ def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
 @pytest.fixture
 def online(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive that answers at once."""
-    monkeypatch.setattr(archive, "fetch", a_list)
+    monkeypatch.setattr(archive, "fetch_apart", a_list)
     monkeypatch.setattr(plain, "_learn", lambda library, answers: at_once(library, answers))
 
 

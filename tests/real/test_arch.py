@@ -21,7 +21,6 @@ from zwizard.engine import doctor
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.xdist_group("arch"),
     pytest.mark.skipif(not is_root(), reason="the mirror is made as root"),
 ]
 

@@ -24,8 +24,10 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def raw(image: Built) -> Path:
     """Its disk, as the layer has it."""
-    (found,) = image.place.layers.glob("*/tree/image.raw")
-    return found
+    planned = plan.make(Recipe.load(image.place.directory / "debian-image.toml"))
+    steps = zip(planned.steps, planned.fingerprints(), strict=True)
+    (disk,) = (fingerprint for step, fingerprint in steps if step.leaves == "image")
+    return image.place.layers / disk / "tree/image.raw"
 
 
 def at(raw: Path, partition: int) -> int:

@@ -22,7 +22,7 @@ def unreachable() -> str:
         return f"Ubuntu's mirror does not answer: {error}"
 
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("ubuntu")]
+pytestmark = pytest.mark.real
 
 
 @pytest.mark.parametrize(("suite", "target"), [("jammy", "vm"), ("noble", "image")])
