@@ -23,6 +23,7 @@ EPOCH = 1_686_355_200
 MIB = 2**20
 BY_HAND = r"""
 set -euo pipefail
+rm -f "$2" "$2.esp"
 truncate -s 2G "$2"
 parted -s "$2" mklabel gpt mkpart primary 1MiB 101MiB set 1 esp on
 parted -s "$2" mkpart primary 101MiB 100%
