@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import pty
 import shutil
@@ -102,6 +103,7 @@ async def on_screen(build: Build, log: Path) -> None:
     app.animation_level = "none"
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(1)
+        gc.freeze()  # as the app does by itself where it has a terminal
         app.show_build(build)
         await pilot.pause(3)
         view = app.screen.query_one(LogView)
