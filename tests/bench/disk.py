@@ -64,14 +64,18 @@ def main(tree: Path) -> None:
             )
             for _ in range(3):
                 raw = place / "hand.raw"
-                raw.unlink(missing_ok=True)
+                for last in (raw, image):
+                    last.unlink(missing_ok=True)
+                os.sync()  # neither writes to the disk what the other left
                 hand.append(timed("bash", "-c", BY_HAND, "-", tree, raw, place / "mnt"))
+                os.sync()
                 since = time.monotonic()
                 shop.perform(disk)
                 ours.append(time.monotonic() - since)
             alone = place / "alone"
             alone.mkdir()
-            image.rename(alone / "image.raw")
+            fresh = ("cp", "--sparse=always", image, alone / "image.raw")  # its holes not yet read
+            timed(*fresh)
             packing = Workshop(
                 Tree(alone, alone, place, whole=True),
                 place / "ours.tar.gz",
@@ -82,16 +86,31 @@ def main(tree: Path) -> None:
             since = time.monotonic()
             packing.perform(Pack(2, EPOCH))
             packed.append(time.monotonic() - since)
+            timed(*fresh)
             tarred.append(timed("tar", "-czf", place / "theirs.tar.gz", "-C", alone, "image.raw"))
+            bare = place / "bare"
+            (bare / "boot/efi").mkdir(parents=True)
+            formatting = Workshop(
+                Tree(bare, bare, place, whole=True),
+                place / "bare.raw",
+                dict(os.environ),
+                log,
+                lambda: False,
+            )
+            formatting.perform(disk)
         tell("image against by hand", ours, hand, 0.6)
         tell("pack of the image against tar -czf", packed, tarred, 0.25)
-        usage = (alone / "image.raw").stat().st_blocks * 512
+        usage, overhead = (made.stat().st_blocks * 512 for made in (image, place / "bare.raw"))
         files = int(
             subprocess.run(
                 ["du", "-s", "-B1", tree], capture_output=True, check=True
             ).stdout.split()[0]
         )
-        print(f"  allocated {usage >> 20} MiB, of files {files >> 20} MiB: {usage / files:.3f}")
+        share = (usage - overhead) / files
+        print(
+            f"{'✓' if share <= 1.05 else '✗'} allocated {usage >> 20} MiB, {overhead >> 20} MiB of"
+            f" it for the file systems themselves; of files {files >> 20} MiB: {share:.3f}"
+        )
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -49,6 +49,15 @@ def tree(tmp_path: Path) -> Path:
     (root / "etc/deep/er/file").write_text("content")
     (root / "empty").write_text("")
     (root / "große Datei \"quoted\" 'so'").write_bytes(os.urandom(3 * MIB))
+    for odd in ("<12>", "-x", " space ", "back\\slash", "#hash"):
+        (root / "etc" / odd).mkdir()
+        (root / "etc" / odd / odd).write_text(odd)
+        (root / "etc" / odd / f"{odd}again").symlink_to(odd)
+    with (root / "holes").open("wb") as file:
+        for stretch in (b"x" * 20_000, bytes(40_000), os.urandom(20_000), bytes(30_000)):
+            file.write(stretch)
+    (root / "zeros").write_bytes(bytes(100_000))
+    (root / "holes").chmod(0o750)
     (root / "link").symlink_to("etc/deep/er/file")
     (root / "long").symlink_to("x" * 200)
     (root / "hard").hardlink_to(root / "empty")
@@ -81,6 +90,14 @@ def test_everything_is_there_with_modes_and_links(tree: Path, tmp_path: Path) ->
     assert "02750" in by_debugfs(image, "stat /etc/deep")
     assert "FIFO" in by_debugfs(image, "stat /pipe")
     assert "Links: 2" in by_debugfs(image, "stat /hard")
+
+
+def test_zeros_take_no_room(tree: Path, tmp_path: Path) -> None:
+    image = formatted(tmp_path / "image")
+    fill(tree, image, MIB, EPOCH)
+    assert "Blockcount: 0" in by_debugfs(image, "stat /zeros")
+    assert "Blockcount: 88" in by_debugfs(image, "stat /holes")  # 20,000 bytes, and 20,000
+    assert not by_debugfs(image, "dump_extents /holes").count("Uninit")
 
 
 def test_a_directory_has_room_for_many_names_of_one_file(tree: Path, tmp_path: Path) -> None:
@@ -126,6 +143,7 @@ def test_what_another_file_system_holds_stays_out(tree: Path, tmp_path: Path) ->
 def test_owners_devices_and_attributes_are_kept(tree: Path, tmp_path: Path) -> None:
     os.chown(tree / "empty", 70000, 42)
     (tree / "empty").chmod(0o4711)
+    (tree / "holes").chmod(0o4750)
     os.setxattr(tree / "link", "user.x", b"y")  # on the file that it leads to
     os.mknod(tree / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     image = formatted(tmp_path / "image")
@@ -133,6 +151,7 @@ def test_owners_devices_and_attributes_are_kept(tree: Path, tmp_path: Path) -> N
     assert is_whole(image)
     said = by_debugfs(image, "stat /empty")
     assert "04711" in said
+    assert "04750" in by_debugfs(image, "stat /holes")
     assert "User: 70000" in said
     assert "Group:    42" in said
     assert 'user.x (1) = "y"' in by_debugfs(image, "ea_list /etc/deep/er/file")
@@ -154,3 +173,17 @@ def test_a_name_that_debugfs_cannot_take_is_said(
     said = capsys.readouterr().err
     assert said.startswith("the disk image cannot be made: a name that cannot be written")
     assert "two\\nlines" in said
+
+
+def test_debugfs_that_ends_too_soon_is_told_with_its_own_words(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "bin/debugfs"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\necho banner >&2\necho 'out of memory' >&2\nexit 9\n")
+    own.chmod(0o755)
+    for number in range(3000):  # more than a pipe holds
+        (tree / f"{number:0100}").touch()
+    monkeypatch.setenv("PATH", f"{own.parent}:{os.environ['PATH']}")
+    with pytest.raises(FillError, match="out of memory\ndebugfs ended with 9"):
+        fill(tree, tmp_path / "image", MIB, EPOCH)

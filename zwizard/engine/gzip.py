@@ -21,10 +21,16 @@ def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
     """
     cores = len(os.sched_getaffinity(0))
     waiting: deque[Future[bytearray]] = deque()
+    blank = bytes(BLOCK)  # a disk image is mostly this
     with ThreadPoolExecutor(cores) as pool:
+        packed_blank = pool.submit(deflate.gzip_compress, blank, level)
         block = source.read(BLOCK)
         while True:
-            waiting.append(pool.submit(deflate.gzip_compress, block, level))
+            waiting.append(
+                packed_blank
+                if block == blank
+                else pool.submit(deflate.gzip_compress, block, level)
+            )
             if len(waiting) > 2 * cores:
                 target.write(waiting.popleft().result())
             block = source.read(BLOCK)
