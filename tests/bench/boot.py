@@ -53,7 +53,7 @@ wait
 def by_hand(archive: Path, place: Path) -> float:
     """Seconds that it takes by hand."""
     (place / "root").mkdir()
-    accelerator = probe.accelerate().by
+    accelerator = probe.accelerate(place).by
     make_disk(Seed("by-hand", "byhand", MAC, ADDRESS, GATEWAY, make_key(place)), place / SEED)
     machine = Machine(accelerator, Direct("KERNEL", "INITRD"))
     command = machine.qemu(doctor.find("qemu-system-x86_64") or "")

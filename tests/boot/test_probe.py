@@ -36,7 +36,7 @@ def test_a_machine_without_kvm_says_so_and_gets_more_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(probe, "_KVM", tmp_path / "kvm")
-    found = probe.accelerate()
+    found = probe.accelerate(tmp_path)
     assert found.by == "tcg"
     assert found.why.endswith("there is no /dev/kvm")
     assert found.patience > probe.KVM.patience

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,12 +14,14 @@ from typing import NoReturn
 from zwizard.boot import causes, facts
 from zwizard.boot.causes import Cause
 from zwizard.boot.control import Control
-from zwizard.boot.ledger import Ledger, NotUpError
+from zwizard.boot.ledger import KvmGaveUpError, Ledger, NotUpError
 from zwizard.boot.login import Guess, Session, answers
 from zwizard.boot.machine import ADDRESS, CONTROL, GATEWAY
 from zwizard.boot.watch import Console, Kind, Sight
 from zwizard.checklist import Mode
 
+_KVM_BROKE = "internal-error"  # the state that QEMU calls it
+_KVM_FAILED = re.compile(r"KVM internal error|kvm run failed|KVM: entry failed")
 _POLL = 0.1  # seconds between looks at the machine
 _LAST_WORDS = 1.0  # seconds that a machine which has given up may still print
 _TAIL_LINES = 15
@@ -33,7 +37,8 @@ _ALL = 180.0
 class Task:
     """What is to be attended to: the working directory, the console's log, what was given.
 
-    ``patience`` multiplies every limit; ``timeout`` is seconds for all, as they are.
+    ``patience`` multiplies every limit; ``timeout`` is seconds for all, as they are. ``by_kvm``:
+    a guest that says nothing at all may have been given nothing to run on.
     """
 
     work: Path
@@ -42,6 +47,7 @@ class Task:
     mode: Mode
     patience: float
     timeout: float | None = None
+    by_kvm: bool = False
 
 
 class Attendant:
@@ -63,17 +69,21 @@ class Attendant:
         self._refusals = 0
 
     def to_the_end(self) -> None:
-        """Watch until everything is told and the machine is off; NotUpError if it gets stuck."""
+        """Watch until everything is told and the machine is off.
+
+        NotUpError if it gets stuck, KvmGaveUpError if that is not the image's fault.
+        """
         control, self._port = self._connect()
         self._ledger.record("start", "pass", self._qemu_said() or "QEMU started it")
         self._begin()
-        with self._task.console.open("rb") as console:
+        with closing(control), self._task.console.open("rb") as console:
             while not self._complete():
                 self._look(console.read())
                 if self._qemu.poll() is not None:
                     self._look(console.read())
                     self._gone(control.look())
-                control.look()
+                if control.look() == _KVM_BROKE:
+                    raise KvmGaveUpError(self._kvm_said())
                 self._ask()
                 self._give_up_on_time()
                 time.sleep(_POLL)
@@ -175,6 +185,8 @@ class Attendant:
 
     def _gone(self, reason: str) -> NoReturn:
         """QEMU has ended before its time."""
+        if said := self._kvm_said():
+            raise KvmGaveUpError(said)
         shown = f"{self._console.text}\n{self._qemu_said()}"
         tail, said = self._tail(), self._qemu_said()
         if known := self._diagnose(shown):
@@ -187,6 +199,8 @@ class Attendant:
     def _give_up_on_time(self) -> None:
         now = time.monotonic()
         for over, cause in self._reasons(now):
+            if over and cause is causes.NO_CONSOLE and self._task.by_kvm:
+                raise KvmGaveUpError("nothing was printed by then")
             if over:
                 tail, evidence = self._tail(), self._evidence(cause)
                 known = self._diagnose(self._console.text)
@@ -242,5 +256,14 @@ class Attendant:
         return self._lines.get("end") or self._console.tail(1) or "nothing was printed"
 
     def _qemu_said(self) -> str:
-        said = (self._task.work / "qemu.log").read_text("utf-8", "replace").strip()
-        return said.splitlines()[-1] if said else ""
+        return (self._qemu_log() or [""])[-1]
+
+    def _kvm_said(self) -> str:
+        """What QEMU says when KVM cannot go on with a guest, or ""."""
+        log = self._qemu_log()
+        begun = next((n for n, line in enumerate(log) if _KVM_FAILED.search(line)), None)
+        # The words come first, and then every register.
+        return "" if begun is None else ", ".join(line for line in log[begun : begun + 2])
+
+    def _qemu_log(self) -> list[str]:
+        return (self._task.work / "qemu.log").read_text("utf-8", "replace").strip().splitlines()

@@ -22,6 +22,7 @@ class Control:
 
     def __init__(self, path: Path, alive: Callable[[], bool]) -> None:
         self.stopped = ""
+        self._halted = False
         self._rest = b""
         self._socket = _connect(path, alive)
         self._ask("qmp_capabilities")
@@ -43,6 +44,9 @@ class Control:
         *whole, self._rest = self._rest.split(b"\n")
         for line in whole:
             self._hear(json.loads(line))
+        if self._halted and not self.stopped:
+            with contextlib.suppress(OSError):  # it has ended since
+                self.stopped = str(self._ask("query-status")["status"])
         return self.stopped
 
     def close(self) -> None:
@@ -52,6 +56,7 @@ class Control:
     def _hear(self, told: dict[str, Any]) -> None:
         if told.get("event") == "SHUTDOWN":
             self.stopped = str(told["data"].get("reason", "unknown"))
+        self._halted = told.get("event") == "STOP" or self._halted
 
     def _ask(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         request = {"execute": command} | ({"arguments": arguments} if arguments else {})

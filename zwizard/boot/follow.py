@@ -91,6 +91,8 @@ def _lines(event: Event) -> list[str]:
             return ["  making a kernel that stands in for Zero-OS's own; it is kept"]
         case "proof-machine":
             return [f"  by {event['accelerator']}: {event['why']}"]
+        case "proof-again":
+            return [f"! {event['why']}"]
         case "proof-stage":
             mark, at = report.MARKS[event["outcome"]], duration(event["seconds"])
             said = textwrap.shorten(_STAMP.sub("", event["evidence"]), _EVIDENCE, placeholder=" …")

@@ -20,6 +20,10 @@ class NotUpError(Exception):
         self.tail = tail
 
 
+class KvmGaveUpError(Exception):
+    """KVM ran a tiny guest here, and not this one: what it said. The machine's fault, not its."""
+
+
 class Ledger:
     """The findings by stage, and how many seconds after the beginning each was made.
 
@@ -37,6 +41,12 @@ class Ledger:
     def elapsed(self) -> float:
         """Seconds since the beginning."""
         return round(time.monotonic() - self._since, 2)
+
+    def again(self, why: str) -> None:
+        """Begin anew, as if nothing had been found so far."""
+        self.findings.clear()
+        self.times.clear()
+        self.note("proof-again", why=why)
 
     def note(self, event: str, **told: object) -> None:
         """Tell the journal."""

@@ -11,8 +11,10 @@ from pathlib import Path
 from zwizard.boot.machine import Accelerator, cpu
 from zwizard.engine import doctor
 from zwizard.errors import ZwizardError
+from zwizard.text import one_line
 
 _KVM = Path("/dev/kvm")
+_DISTRUSTED = "kvm-fails"
 _PATIENCE = 10.0  # seconds; a guest that runs is over in one
 _PORT = 0xF4  # where QEMU listens for the tiny guest's word
 _WORD = 0x2A
@@ -31,21 +33,45 @@ class Acceleration:
 KVM = Acceleration("kvm", "KVM runs guests here", 1.0)
 
 
-def accelerate() -> Acceleration:
-    """KVM if a tiny guest ran by it, else QEMU's own emulation."""
-    problem = kvm_problem()
-    if not problem:
-        return KVM
+def accelerate(notes: Path) -> Acceleration:
+    """KVM if a tiny guest ran by it, else QEMU's own emulation.
+
+    The directory ``notes`` keeps what :func:`distrust_kvm` was told.
+    """
+    problem = kvm_problem(notes)
+    return emulation(problem) if problem else KVM
+
+
+def emulation(problem: str) -> Acceleration:
+    """QEMU's own, because of ``problem`` with KVM."""
     return Acceleration("tcg", f"software emulation, some ten times slower: {problem}", 6.0)
 
 
-def kvm_problem() -> str:
+def distrust_kvm(notes: Path, why: str) -> None:
+    """Do without KVM until this machine is started again: it ran tiny guests, and no real one."""
+    (notes / _DISTRUSTED).write_text(f"{_this_start()}\n{one_line(why)}\n", "utf-8")
+
+
+def kvm_problem(notes: Path) -> str:
     """Why KVM does not serve, or ""."""
     if not _KVM.exists():
         return "there is no /dev/kvm"
     if not os.access(_KVM, os.R_OK | os.W_OK):
         return "/dev/kvm may not be used by you (group kvm)"
-    return run_tiny_guest("kvm")
+    return _distrusted(notes) or run_tiny_guest("kvm")
+
+
+def _distrusted(notes: Path) -> str:
+    try:
+        start, why = (notes / _DISTRUSTED).read_text("utf-8", "replace").splitlines()
+    except (OSError, ValueError):
+        return ""
+    return why if start == _this_start() else ""
+
+
+def _this_start() -> str:
+    """What tells one start of this machine from all others."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def run_tiny_guest(by: Accelerator) -> str:

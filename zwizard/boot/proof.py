@@ -15,7 +15,7 @@ from zwizard.boot import probe, report, tree
 from zwizard.boot.attend import Attendant, Task
 from zwizard.boot.causes import Cause
 from zwizard.boot.container import ContainerAttendant, Given, printed
-from zwizard.boot.ledger import Ledger, NotUpError
+from zwizard.boot.ledger import KvmGaveUpError, Ledger, NotUpError
 from zwizard.boot.login import make_key
 from zwizard.boot.machine import (
     ADDRESS,
@@ -31,6 +31,7 @@ from zwizard.boot.machine import (
     Machine,
     virtiofsd,
 )
+from zwizard.boot.probe import Acceleration
 from zwizard.boot.runs import Run, Wish
 from zwizard.boot.seed import Seed, make_disk
 from zwizard.boot.standin import StandIn
@@ -60,6 +61,7 @@ class Proof:
         self._run = run
         self._wish = wish
         self._work = work
+        self._notes = work.parent.parent  # the cache, of whoever began this
         self._ledger = Ledger(run.journal)
         self._hostname = f"proof-{run.directory.name[-6:].lower().replace('_', '0')}"
 
@@ -69,13 +71,29 @@ class Proof:
         self._ledger.note("proof-started", artefact=str(artefact))
         with ThreadPoolExecutor(1) as beside:
             summed = beside.submit(proofs.digest, artefact)
-            ground = self._prepare()
-            failure = self._boot(ground) if isinstance(ground, Ground) else ground
+            ground, failure = self._prove()
             before = summed.result()
         same = proofs.digest(artefact) == before
         said = f"sha256 {before}" if same else "its bytes have changed meanwhile"
         self._ledger.record("untouched", "pass" if same else "fail", said)
-        self._conclude(ground.mode if isinstance(ground, Ground) else Mode.VM, before, failure)
+        self._conclude(ground.mode if ground else Mode.VM, before, failure)
+
+    def _prove(self) -> tuple[Ground | None, NotUpError | None]:
+        """Boot it; what was booted, if anything was, and why it did not come up, if so."""
+        acceleration = probe.accelerate(self._notes)
+        while True:
+            ground = self._prepare()
+            if isinstance(ground, NotUpError):
+                return None, ground
+            try:
+                return ground, self._boot(ground, acceleration)
+            except KvmGaveUpError as error:
+                why = f"KVM did not get through with this guest ({error})"
+                self._ledger.again(f"{why}: once more, by software emulation")
+                acceleration = probe.emulation(why)
+                self._work /= "again"
+                self._work.mkdir()
+                probe.distrust_kvm(self._notes, why.replace("this guest", "another guest"))
 
     # --- before it starts ---
 
@@ -83,7 +101,7 @@ class Proof:
         """Lay out what is booted; the reason for which a node would not start it as it is."""
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # virtiofsd's notes
         (self._work / CONSOLE).symlink_to(self._run.console)
-        self._run.console.touch()
+        self._run.console.write_bytes(b"")
         try:
             return self._lay_out()
         except NotUpError as error:
@@ -142,12 +160,11 @@ class Proof:
 
     # --- while it runs ---
 
-    def _boot(self, ground: Ground) -> NotUpError | None:
+    def _boot(self, ground: Ground, acceleration: Acceleration) -> NotUpError | None:
         """Start the machine, and watch it to its end; why it did not come up, if so."""
         self._ledger.mode = ground.mode.value
         contained = ground.mode is Mode.CONTAINER
         entrypoint = self._wish.entrypoint or (_INIT if contained else "")
-        acceleration = probe.accelerate()
         machine = Machine(acceleration.by, ground.boots, watched=contained)
         seed = Seed(
             instance=self._run.directory.name,
@@ -184,6 +201,7 @@ class Proof:
             ground.mode,
             acceleration.patience,
             self._wish.timeout,
+            by_kvm=acceleration.by == "kvm",
         )
         attendant = (
             ContainerAttendant(task, self._ledger, qemu, Given(entrypoint, self._wish.environment))
@@ -219,6 +237,8 @@ class Proof:
             time.sleep(0.02)
 
     def _conclude(self, mode: Mode, sha256: str, failure: NotUpError | None) -> None:
+        told = journal.replay(self._run.journal)
+        machines = [event for event in told if event["event"] == "proof-machine"]
         made = report.make(
             artefact=self._wish.artefact,
             mode=mode,
@@ -228,10 +248,7 @@ class Proof:
             times=self._ledger.times,
             cause=failure.cause if failure else None,
             tail=failure.tail if failure else "",
-            machine=next(
-                (e for e in journal.replay(self._run.journal) if e["event"] == "proof-machine"),
-                {},
-            ),
+            machine=machines[-1] if machines else {},
             seconds=self._ledger.elapsed,
             console=self._run.console,
             printed=printed(self._run.console.read_text("utf-8", "replace")),

@@ -63,6 +63,8 @@ class Status:
             case "proof-machine":
                 by = {"accelerator": event["accelerator"], "why": event["why"]}
                 return replace(now.asserting(event["mode"]), **by)
+            case "proof-again":
+                return replace(now, stages=Status().stages)
             case "proof-stage":
                 return now.with_stage(event)
             case "proof-finished":
