@@ -30,11 +30,11 @@ run: $(VENV)/.run
 	fi
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 # Without the tests that build real images, start machines or try very many inputs.
 test-fast: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not real and not slow" --numprocesses 2
+	$(BIN)/python -m pytest -m "not real and not slow" --numprocesses 2 --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check
