@@ -66,6 +66,7 @@ def test_a_cut_archive_is_told() -> None:
         (b"070701" + b"zz" * 60, "a cpio member's header is damaged"),
         (b"070701" + b"f" * 200, "a cpio member's header is damaged"),
     ],
+    ids=["text", "lzo", "packed", "no-digits", "no-sense"],  # what is packed has a time stamp
 )
 def test_what_is_no_initramfs_is_named(data: bytes, fault: str) -> None:
     assert fault in read(data).fault
