@@ -9,10 +9,10 @@ BIN    := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # What the tests run, and the packages that have it.
-TEST_PROGRAMS := mmdebstrap debootstrap pacman pacstrap repo-add bsdtar pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
+TEST_PROGRAMS := mmdebstrap debootstrap pacman pacstrap repo-add /usr/share/makepkg/util/message.sh bsdtar pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
 	sfdisk mke2fs mkfs.vfat mcopy qemu-system-x86_64 /usr/lib/qemu/virtiofsd \
 	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg skopeo umoci busybox fuse2fs
-TEST_PACKAGES := mmdebstrap debootstrap pacman-package-manager arch-install-scripts \
+TEST_PACKAGES := mmdebstrap debootstrap pacman-package-manager makepkg arch-install-scripts \
 	libarchive-tools pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
 	fdisk e2fsprogs dosfstools mtools qemu-system-x86 qemu-system-common \
 	ovmf openssh-client qemu-utils curl gnupg skopeo umoci busybox-static fuse2fs
