@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Input, TextArea
 
 from tests.tui.conftest import (
@@ -181,6 +182,22 @@ async def test_own_commands_are_lines_of_their_own(app: ZwizardApp) -> None:
         field(app, "system.run").control.focus()
         await press(pilot, *"true", "enter", *"id")
         assert questions.to_recipe(draft()).system.run == ("true", "id")
+
+
+async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> None:
+    def at_once(*keys: str) -> None:
+        for key in keys:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab")
+        at_once("ctrl+u", *"xyz", "backspace", *"0", "left", *"1")
+        await until(pilot, lambda: draft().get("name") == "xy10")
+        await press(pilot, "alt+4")
+        field(app, "system.run").control.focus()
+        at_once(*"idd", "backspace", "enter", *"x", "up", *"2")
+        await until(pilot, lambda: draft().get("system.run") == "i2d\nx")
 
 
 async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: ZwizardApp) -> None:

@@ -28,6 +28,7 @@ from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, copy
 from zwizard.tui.show import MUTED, block, fit, join, plain
 from zwizard.tui.walk import question_of
 from zwizard.tui.widgets.rows import Row, Rows
+from zwizard.tui.widgets.typed import TypedLine
 
 if TYPE_CHECKING:
     from zwizard.checklist import Finding, Report
@@ -82,7 +83,7 @@ class Detail(VerticalScroll):
     HELP = "The finding that is highlighted above, whole; the arrows scroll, Tab goes back."
 
 
-class Search(Input):
+class Search(TypedLine):
     """What the findings shown have to hold."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -20,6 +20,7 @@ from zwizard import paths
 from zwizard.tui.background import in_background
 from zwizard.tui.show import block, plain
 from zwizard.tui.widgets.rows import Row, Rows
+from zwizard.tui.widgets.typed import TypedLine
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class AskPath(ModalScreen[Path | None]):
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
             yield Static(block(self._text), markup=False)
-            yield Input(self._value, compact=True, select_on_focus=False)
+            yield TypedLine(self._value, compact=True, select_on_focus=False)
             yield Static(classes="problem", markup=False)
             if self._wanted:
                 yield Rows(id="entries")

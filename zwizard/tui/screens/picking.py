@@ -22,6 +22,7 @@ from zwizard.text import ago
 from zwizard.tui.background import in_background
 from zwizard.tui.show import MUTED, fit, plain
 from zwizard.tui.widgets.rows import Row, Rows
+from zwizard.tui.widgets.typed import TypedLine
 
 _MOST = 200  # rows; more are found by typing more
 _EVERY = 0.3  # seconds between looks whether the list has come
@@ -57,7 +58,7 @@ class Pick(ModalScreen[str | None]):
         """Title, search, offers, what is known of the list."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._question.text), classes="title", markup=False)
-            yield Input(self._hint.near, "type to search", compact=True)
+            yield TypedLine(self._hint.near, "type to search", compact=True)
             yield Rows(id="offers")
             yield Static(id="offer", markup=False)
             yield Static(id="picked", markup=False)

@@ -20,6 +20,7 @@ from zwizard.text import one_line, sanitise
 from zwizard.tui.show import MUTED, block, plain, renew
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.keys import Remappable
+from zwizard.tui.widgets.typed import TypedLine, TypedLines
 
 
 class Field(Remappable, Horizontal):
@@ -142,14 +143,14 @@ class Field(Remappable, Horizontal):
                 offered = hints.choices(question, given, self._known)
                 return Choices(offered, text, roomy=self._roomy)
             case "lines" | "settings":
-                area = TextArea(sanitise(text), compact=True, tab_behavior="focus")
+                area = TypedLines(sanitise(text), compact=True, tab_behavior="focus")
                 area.placeholder = Content(f"for example: {question.example}")
                 return area
             case _:
                 example = question.example
                 if question.kind == "list" and example:
                     example = f"for example: {example}"
-                return Input(
+                return TypedLine(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
                 )
 

@@ -28,6 +28,7 @@ from zwizard.tui.show import joined, plain, renew
 from zwizard.tui.widgets.ansi import Colour, Line, Look
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
+from zwizard.tui.widgets.typed import TypedLine
 
 _TICK = 0.15  # seconds between looks at the file
 _SOON = 0.01  # and where there is more to index than one look takes
@@ -355,7 +356,7 @@ class LogPane(Vertical):
         yield Static(id="log-title", markup=False)
         yield LogView()
         yield Static(id="log-note", markup=False)
-        field = Input(id="log-search", compact=True)
+        field = TypedLine(id="log-search", compact=True)
         field.display = False
         yield field
 
