@@ -200,6 +200,19 @@ async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> No
         await until(pilot, lambda: draft().get("system.run") == "i2d\nx")
 
 
+async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4")
+        field(app, "system.run").control.focus()
+        await press(pilot, *"true")
+        assert "F7 Save" in frame(app)
+        await press(pilot, "f7")
+        on(app, AskPath)
+        await press(pilot, "escape", *"x")
+        assert draft()["system.run"] == "truex"
+
+
 async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: ZwizardApp) -> None:
     hostile = {"name": HOSTILE, "system.run": HOSTILE, "source.suite": HOSTILE}
     for key, text in hostile.items():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
-from textual.binding import BindingsMap
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
+
+_THE_SCREENS = {"f6", "f7"}  # selecting, to Textual; the same keys as on every other field, here
 
 
 class TypedLine(Input):
@@ -15,8 +19,14 @@ class TypedLine(Input):
         await _act(self, event, self._bindings)
 
 
-class TypedLines(TextArea):
+class TypedLines(TextArea, inherit_bindings=False):
     """Several lines to type into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        binding
+        for binding in TextArea.BINDINGS
+        if not (isinstance(binding, Binding) and binding.key in _THE_SCREENS)
+    ]
 
     async def _on_key(self, event: events.Key) -> None:
         await _act(self, event, self._bindings)
