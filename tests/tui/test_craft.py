@@ -35,7 +35,7 @@ from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.walk import Walk
-from zwizard.tui.widgets.keys import shown
+from zwizard.tui.widgets.keys import NAMES, shown
 
 
 def to_home(_: ZwizardApp) -> None:
@@ -274,6 +274,8 @@ async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None
         assert "preferences.toml" in told
         for name in ("pages.next", "review.build", "home.duplicate", "field.choose"):
             assert name in told
+        example = told.partition("[keys]")[2].split('"')[1]
+        assert example in NAMES
 
 
 # --- terminals ----------------------------------------------------------------------------------

@@ -417,7 +417,7 @@ class ZwizardApp(App[None]):
 
     def action_keys(self) -> None:
         """Every key by its name, and how to change it."""
-        how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"page.next" = "f9"'
+        how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"pages.next" = "f9"'
         lines = [block(how), Content("")]
         for name, binding in sorted(NAMES.items()):
             key = self._keymap.get(name, binding.key)
