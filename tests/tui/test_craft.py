@@ -35,7 +35,7 @@ from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.walk import Walk
-from zwizard.tui.widgets.keys import NAMES, shown
+from zwizard.tui.widgets.keys import NAMES, Keys, shown
 
 
 def to_home(_: ZwizardApp) -> None:
@@ -251,6 +251,18 @@ async def test_preferences_that_cannot_be_heeded_are_told_and_nothing_breaks(
         await settle(pilot)
         assert any(said in note for note in notes(app)) or not said
         assert "Zero-OS" in frame(app)
+
+
+async def test_what_is_said_in_passing_hides_no_key(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        for keys in (("n",), ("alt+6",)):  # of one line of keys, and of two
+            await press(pilot, *keys)
+            before = frame(app).splitlines()
+            rows = app.screen.query_one(Keys).outer_size.height
+            app.notify("said in passing, and long enough to take more than one line of it")
+            await until(pilot, lambda: "said in passing" in frame(app))
+            assert frame(app).splitlines()[-rows:] == before[-rows:]
 
 
 async def test_one_key_for_two_actions_is_told(make_app: MakeApp) -> None:

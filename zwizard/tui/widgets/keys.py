@@ -65,8 +65,10 @@ class Keys(Static):
         self.screen.bindings_updated_signal.subscribe(self, self._renew)
 
     def on_resize(self, _: events.Resize) -> None:
-        """Fill the lines anew."""
+        """Fill the lines anew; what is said in passing stays above them."""
         self._renew(self.screen)
+        for rack in self.screen.query("ToastRack"):
+            rack.styles.margin = (0, 0, self.outer_size.height, 0)
 
     def _renew(self, screen: Screen[object]) -> None:
         if screen is self.screen and self.is_attached and self.size.width:
