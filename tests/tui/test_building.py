@@ -119,6 +119,25 @@ async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> N
             await until(pilot, lambda: "unpacking" in frame(app))
 
 
+async def test_the_log_is_offered_where_there_is_one(app: ZwizardApp) -> None:
+    build = a_build(done=2, logs={3: b""})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "l Open log" not in frame(app)
+            build.step_log(3, "initramfs").write_bytes(b"first\n")
+            await until(pilot, lambda: "1 line " in frame(app))
+            assert "l Open log  Y Copy log" in frame(app)
+            await press(pilot, "down")
+            await settle(pilot)
+            assert "This step has not begun" in frame(app)
+            assert "Open log" not in frame(app)
+            await press(pilot, "up")
+            await settle(pilot)
+            assert "l Open log  Y Copy log" in frame(app)
+
+
 async def test_another_steps_log_stays_while_one_reads_it(app: ZwizardApp) -> None:
     build = a_build(done=2)
     with Held(build):

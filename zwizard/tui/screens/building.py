@@ -84,6 +84,7 @@ class Building(View[None]):
         self.status = self._watch.look()
         self._usual: pace.Pace = {}
         self._shown_log: tuple[str, float] | None = None
+        self._logged = False  # there is a log to open or copy
         self._shown = 0.0  # when the screen was last renewed
         self._followed = ""  # the step that was running when last looked at
 
@@ -201,6 +202,15 @@ class Building(View[None]):
             pane.open(path, title, quiet)
         pane.say_when_empty(quiet)
         self._show_activity(step, self.zwizard.clock())
+        self._offer_log()
+
+    @on(LogView.Grown)
+    def _offer_log(self) -> None:
+        """The keys that open and copy the log come with its first line, and go with the log."""
+        logged = bool(self._log_file())
+        if logged != self._logged:
+            self._logged = logged
+            self.refresh_bindings()
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
