@@ -108,6 +108,25 @@ async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
         on(app, Home)
 
 
+async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
+    a_build("older", 2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = app.screen.query_one(BuildRows)
+        assert rows.current == "build:older"
+        app.show_build(a_build("newer", 2))
+        await settle(pilot)
+        await press(pilot, "escape")
+        await until(pilot, lambda: rows.current == "build:newer")
+        await press(pilot, "down")
+        assert rows.current == "build:older"
+        on(app, Home).look()
+        await settle(pilot)
+        assert rows.current == "build:older"  # one may go on from there
+        await press(pilot, "n", "escape")
+        await until(pilot, lambda: rows.current == "draft:")
+
+
 async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
     draft().give("target", "vm")
     draft().give("source.packages", "vim")

@@ -199,6 +199,11 @@ class ZwizardApp(App[None]):
         self.home()
         self.push_screen(screen)
 
+    def _coming_from(self, build: Build | None) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Home):
+                screen.coming_from(build)
+
     def walk_on(self) -> None:
         """The pages, where the answers in the draft have got to."""
         walk = Walk(self._answers())
@@ -225,10 +230,12 @@ class ZwizardApp(App[None]):
 
     def show_build(self, build: Build) -> None:
         """A build at work, or what became of it."""
+        self._coming_from(build)
         self._on_home(Building(build))
 
     def show_report(self, build: Build) -> None:
         """The checklist of a build."""
+        self._coming_from(build)
         self.push_screen(Checking(build))
 
     def prove(self, path: Path, disk_size: int | None = None) -> None:
@@ -299,6 +306,7 @@ class ZwizardApp(App[None]):
 
     def leave_answers(self) -> None:
         """Home; the answers are kept."""
+        self._coming_from(None)
         self.home()
         if not (self._walk and self._walk.answers.unsaved):
             self.notify("Your answers are kept.", markup=False)

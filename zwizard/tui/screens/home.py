@@ -71,6 +71,7 @@ class Home(View[None]):
         super().__init__()
         self._shelf = Shelf()
         self._entries: dict[str, Entry] = {}
+        self._left = ""  # the row of what one comes back from
 
     def content(self) -> ComposeResult:
         """Header, builds, what to do where there are none."""
@@ -88,6 +89,10 @@ class Home(View[None]):
         self._machine()
         self.look()
         self.every(_EVERY, self.look)
+
+    def coming_from(self, build: Build | None) -> None:
+        """One comes back from ``build``, or from the answers: that is the row to be at then."""
+        self._left = _BUILD + build.id if build else _DRAFT
 
     def on_resize(self) -> None:
         """Rows and words are made for the width."""
@@ -122,6 +127,8 @@ class Home(View[None]):
         rows += [Row(id_, _row(entry, now, width, proven)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
         listed.show(rows)
+        listed.go(self._left)
+        self._left = ""
         self.query_one("#builds-title").display = listed.display = bool(rows)
         if rows and self.focused is None:
             listed.focus()
