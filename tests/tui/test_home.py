@@ -82,6 +82,20 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
             await until(pilot, lambda: "3/7 initramfs" in frame(app))
 
 
+async def test_free_space_is_told_as_it_is_when_one_comes_back(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [70 * 2**30]
+    monkeypatch.setattr(preflight, "free_space", lambda _: free[0])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "70.0 GiB free" in frame(app)
+        await press(pilot, "n")
+        free[0] = 60 * 2**30
+        await press(pilot, "escape")
+        await until(pilot, lambda: "60.0 GiB free" in frame(app))
+
+
 async def test_a_runner_that_vanished_is_told_as_interrupted(app: ZwizardApp) -> None:
     a_build("jammy", 1)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -86,7 +86,6 @@ class Home(View[None]):
         """Look at the builds now, and regularly."""
         self.query_one("#builds-title").display = False
         self.query_one("#builds").display = False
-        self._machine()
         self.look()
         self.every(_EVERY, self.look)
 
@@ -99,7 +98,8 @@ class Home(View[None]):
         self.look()
 
     def on_screen_resume(self) -> None:
-        """Back from another screen: what it changed is shown at once."""
+        """Here, or back from another screen: what it changed is shown at once."""
+        self._machine()
         self.look()
 
     @work(exclusive=True, group="machine")
