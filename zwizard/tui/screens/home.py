@@ -149,7 +149,8 @@ class Home(View[None]):
             case "duplicate":
                 return bool(entry and entry.recipe)
             case "delete":
-                return bool(entry or self._row() == _DRAFT)
+                stopped = entry is not None and entry.status.state != "running"
+                return stopped or self._row() == _DRAFT
             case _:
                 return True
 
