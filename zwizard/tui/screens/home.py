@@ -62,7 +62,7 @@ class Home(View[None]):
         Binding("o", "open", "Open recipe", tooltip="Open a recipe from a file"),
         Binding("u", "duplicate", "Duplicate", tooltip="A new recipe with this build's answers"),
         Binding("r", "resume", "Resume", tooltip="Go on with a build that stopped"),
-        Binding("c", "check", "Check a file", tooltip="Check any directory or .tar.gz"),
+        Binding("c", "check", "Check a file", tooltip="Check a directory, .tar.gz or disk image"),
         Binding("d", "delete", "Delete", tooltip="Forget a build; its archive stays"),
         Binding("q", "app.leave", "Quit"),
     ]
@@ -261,7 +261,8 @@ class Home(View[None]):
         path = await self.app.push_screen_wait(
             AskPath(
                 "Check an image",
-                "A directory, or a .tar.gz, against every rule of Zero-OS. Nothing is changed.",
+                "A directory, a .tar.gz or a disk image, against every rule of Zero-OS. Nothing is"
+                " changed.",
                 "",
                 lambda p: "" if p.exists() else f"{p} does not exist",
                 wanted=lambda _: True,
