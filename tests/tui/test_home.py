@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui.conftest import (
     HOSTILE,
@@ -193,6 +194,20 @@ async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
             await press(pilot, "d", "d")
             on(app, Home)
             assert build.directory.exists()
+
+
+async def test_tab_completes_as_far_as_all_that_fit_are_the_same(app: ZwizardApp) -> None:
+    for name in ("image-1.tar.gz", "image-2.tar.gz", "other"):
+        (Path.cwd() / name).touch()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "c", "tab")
+        path = app.screen.query_one(Input)
+        assert path.value == ""  # nothing is common to all
+        await press(pilot, "i", "tab")
+        assert path.value == "image-"
+        await press(pilot, "tab", "down", "tab")
+        assert path.value == "image-1.tar.gz"
 
 
 async def test_a_path_to_check_must_exist(app: ZwizardApp) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from os.path import commonprefix
 from pathlib import Path
 from typing import ClassVar
 
@@ -153,15 +154,19 @@ class AskPath(ModalScreen[Path | None]):
         self.action_complete()
 
     def action_complete(self) -> None:
-        """Take the highlighted entry, or the only one, into the path."""
+        """Take the highlighted entry into the path, or what all that are listed begin with."""
         found = self.query("#entries").results(Rows)
         listed = next(iter(found), None)
-        name = listed.current if listed else ""
-        if listed and not name and listed.option_count == 1:
-            name = listed.get_option_at_index(0).id or ""
+        if listed is None:
+            return
+        name, line = listed.current, self.query_one(Input)
+        place = line.value.rfind("/") + 1
+        if not name and listed.option_count < _MOST_ENTRIES:
+            name = commonprefix([row.id or "" for row in listed.options])  # noqa: RUF071 - of names
+            if not name.startswith(line.value[place:]):
+                return  # the list is of what was typed before
         if name:
-            line = self.query_one(Input)
-            line.value = line.value[: line.value.rfind("/") + 1] + name
+            line.value = line.value[:place] + name
             line.cursor_position = len(line.value)
 
     @on(Input.Submitted)
