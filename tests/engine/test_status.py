@@ -97,7 +97,8 @@ def test_a_new_run_forgets_the_failure_of_the_last(build: Build) -> None:
     begin(build)
     journal.append(build.journal, "step-reused", step="bootstrap", seconds=21.0, bytes=9, age=60)
     told = status.of(build)
-    assert (told.error, told.cause) == ("", "")
+    assert "the runner is gone" in told.error  # nothing runs it here
+    assert told.cause == ""
     assert told.steps[0].state == "reused"
     assert told.steps[0].seconds == 21.0
 

@@ -368,7 +368,18 @@ async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_build(build)
         await settle(pilot)
-        assert "! Made, but 1 rules block it" in frame(app) or "1 rule blocks it" in frame(app)
+        assert "! Made, but 1 rule blocks it" in frame(app)
+
+
+async def test_a_build_whose_runner_vanished_says_what_that_means(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "■ interrupted" in frame(app)
+        assert "the runner is gone" in frame(app)
+        assert "everything finished is kept" in frame(app)
+        assert "r Retry" in frame(app)
 
 
 async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -> None:

@@ -148,6 +148,10 @@ _FACTS = (
 )
 
 
+_GONE = "the runner is gone: it was ended by force, or the machine stopped"
+_RESUME = "Resume it: everything finished is kept."
+
+
 def of(build: Build) -> Status:
     """The status of ``build`` now."""
     status = Status()
@@ -163,7 +167,7 @@ def settle(status: Status, build: Build) -> Status:
         # A runner that has only just begun, or is about to end.
         return replace(status, state="running") if not status.steps else status
     if not running and status.state == "running":
-        return replace(status.stopped(), state="interrupted")
+        return replace(status.stopped(), state="interrupted", error=_GONE, hint=_RESUME)
     return status
 
 

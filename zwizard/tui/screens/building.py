@@ -456,7 +456,8 @@ def _card(told: Status) -> Content:
         case "ready":
             return _made(told, "✓ Ready: no rule of Zero-OS blocks it.", "$text-success")
         case "not-ready":
-            said = f"! Made, but {told.blocks} rules block it: c shows which, and the remedies."
+            rules = "1 rule blocks" if told.blocks == 1 else f"{told.blocks} rules block"
+            said = f"! Made, but {rules} it: c shows which, and the remedies."
             return _made(told, said, "$text-warning")
         case "failed" | "interrupted":
             return _failure(told)
