@@ -38,7 +38,7 @@ PAGE_KEYS = tuple(
         "Page",
         show=number == 1,  # one stands for all of them
         key_display=f"Alt+1–{MOST_PAGES}" if number == 1 else f"Alt+{number}",
-        tooltip=f"Page {number}, as they are named above",
+        tooltip="The page of that place in the row above",
         priority=True,  # a line being typed into would take the digit for text
     )
     for number in range(1, MOST_PAGES + 1)
