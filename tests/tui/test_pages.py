@@ -200,6 +200,17 @@ async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> No
         await until(pilot, lambda: draft().get("system.run") == "i2d\nx")
 
 
+async def test_an_example_does_not_look_like_an_answer(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab", "ctrl+u")
+        assert "for example: debian-vm" in frame(app)
+        await press(pilot, "alt+2")
+        assert "for example: the distribution's own" not in frame(app)
+        await press(pilot, "alt+4", "ctrl+u")
+        assert "for example: UTC" in frame(app)
+
+
 async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -148,8 +148,8 @@ class Field(Remappable, Horizontal):
                 return area
             case _:
                 example = question.example
-                if question.kind == "list" and example:
-                    example = f"for example: {example}"
+                if example and not question.problem({question.key: example}):
+                    example = f"for example: {example}"  # else it says so in words itself
                 return TypedLine(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
                 )
