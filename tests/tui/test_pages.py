@@ -303,6 +303,15 @@ async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
         assert {key: draft()[key] for key in given} == given
 
 
+async def test_a_page_that_was_not_seen_yet_needs_no_other_look(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down")
+        assert "○ Container" in frame(app)  # what Zero-OS starts has still to be said
+        await press(pilot, "alt+3", "f2")
+        assert "! Container" in frame(app)
+
+
 async def test_an_earlier_answer_that_changes_makes_a_later_page_look_again(
     make_app: MakeApp,
 ) -> None:

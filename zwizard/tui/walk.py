@@ -39,11 +39,11 @@ class Walk:
         """How ``page`` stands while ``here`` is shown."""
         if page == here:
             return "here"
-        if page == REVIEW:
-            return "to-come"
-        if self.problems(page) or (page in self._left and self._left[page] != self._offer(page)):
+        if page not in self._left:
+            return "to-come"  # the review too: nothing of it was looked at before
+        if self.problems(page) or self._left[page] != self._offer(page):
             return "look-again"
-        return "done" if page in self._left else "to-come"
+        return "done"
 
     def problems(self, page: str) -> dict[str, str]:
         """What is wrong with the answers of one page, by key."""
