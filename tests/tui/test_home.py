@@ -185,6 +185,19 @@ async def test_delete_asks_says_what_stays_and_keeps_the_archive(app: ZwizardApp
         assert "Press n" in frame(app)
 
 
+async def test_a_build_that_vanishes_while_one_looks_breaks_nothing(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = a_build("web", 2)
+    gone = Build(builds.directory() / "gone")
+    monkeypatch.setattr(builds, "everything", lambda: [gone, there])
+    assert builds._touched(gone) < builds._touched(there)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "web" in frame(app)
+        assert "gone" not in frame(app)
+
+
 async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
     build = a_build("web", 1)
     with Held(build):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -116,7 +117,10 @@ def everything() -> list[Build]:
 
 
 def _touched(build: Build) -> float:
-    return (build.journal if build.journal.exists() else build.recipe_file).stat().st_mtime
+    for file in (build.journal, build.recipe_file):
+        with contextlib.suppress(FileNotFoundError):
+            return file.stat().st_mtime
+    return 0.0  # it is just being deleted
 
 
 def find(name: str) -> Build:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ class Shelf:
         found = []
         for build in builds.everything():
             watch = self._watches.setdefault(build.id, BuildWatch(build))
-            found.append(Entry(build, self._recipe(build), watch.look()))
+            with contextlib.suppress(FileNotFoundError):  # it is just being deleted
+                found.append(Entry(build, self._recipe(build), watch.look()))
         gone = self._watches.keys() - {entry.build.id for entry in found}
         for name in gone:
             self._watches.pop(name, None)
