@@ -59,6 +59,22 @@ async def test_a_program_becomes_a_container_by_the_keyboard_alone(
         assert "busybox.tar.gz" in shown(app)
 
 
+async def test_why_one_stays_goes_on_being_said_beside_the_answer(app: ZwizardApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "oci":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *"/no.tar")
+        assert "No such file" not in said_of_the_file(app)  # it may yet go on
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+        await until(pilot, lambda: "No such file" in said_of_the_file(app))
+        await press(pilot, "x")
+        assert "No such file" not in said_of_the_file(app)
+
+
 async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     file.write_text("nothing of the kind")

@@ -303,6 +303,7 @@ class Pages(View[None]):
         """Go to the question, and say what keeps one there."""
         self._focus(key)
         field = self.query_one(f"#{field_id(key)}", Field)
+        self.call_after_refresh(field.judge)  # what is said in passing is soon gone
         text = plain(f"{field.question.text}: {said}").plain
         self.app.clear_notifications()
         self.app.notify(text, severity="warning", markup=False)

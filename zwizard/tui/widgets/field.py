@@ -106,6 +106,10 @@ class Field(Remappable, Horizontal):
                 pass
         self._remark(typing=self.control.has_focus)
 
+    def judge(self) -> None:
+        """Say of the answer what there is to say of a whole one, until it is typed on."""
+        self._remark(typing=False)
+
     def write(self, text: str) -> None:
         """Answer with ``text``, as if it had been typed."""
         control = self.control
