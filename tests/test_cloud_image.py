@@ -147,6 +147,23 @@ def test_one_with_a_backing_file_is_refused(qcow2: Path, tmp_path: Path) -> None
     assert said.startswith(f"{above} needs another image, its backing file {qcow2}")
 
 
+def test_one_that_was_cut_is_refused(qcow2: Path, tmp_path: Path) -> None:
+    """Else what is not there would become zeros in some of its files."""
+    cut = tmp_path / "cut.qcow2"
+    cut.write_bytes(qcow2.read_bytes()[: -MIB // 2])
+    assert convert(tmp_path, cut) == (
+        f"{cut} is damaged, or only a part of it is here: get it anew"
+    )
+    assert not (tmp_path / "image.raw").exists()
+
+
+def test_a_compressed_one_is_whole(qcow2: Path, raw: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.qcow2"
+    subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", qcow2, packed], check=True)
+    assert convert(tmp_path, packed) == ""
+    assert (tmp_path / "image.raw").read_bytes() == raw.read_bytes()
+
+
 def test_another_format_is_named(raw: Path, tmp_path: Path) -> None:
     other = tmp_path / "disk.vmdk"
     subprocess.run(["qemu-img", "convert", "-O", "vmdk", raw, other], check=True)

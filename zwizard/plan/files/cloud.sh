@@ -21,6 +21,15 @@ known_format() { # LOCATION: sets format, of file
 	esac
 	[ -z "$(fact 'backing file' "$file")" ] ||
 		fail "$1 needs another image, its backing file $(fact 'backing file' "$file"): flatten it first (qemu-img convert)"
+	[ "$format" = raw ] || is_whole "$file" ||
+		fail "$1 is damaged, or only a part of it is here: get it anew"
+}
+
+# What is beyond the end of a file that was cut, qemu-img convert takes for zeros, without a word.
+is_whole() { # FILE
+	local status=0
+	qemu-img check -f qcow2 "$1" >/dev/null 2>&1 || status=$?
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ] # 3: room that nothing is in, which does no harm
 }
 
 fact() { # NAME FILE: what qemu-img says of an image
