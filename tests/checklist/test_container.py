@@ -9,6 +9,7 @@ import pytest
 from tests.artefact.composed import packed, program
 from tests.checklist.breakages import Breakage, both, directory, executable, link, mode, write
 from zwizard.checklist import RULES, Mode, Outcome, Severity, check
+from zwizard.plan import container
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
 BUSYBOX = both(write("bin/busybox", program()), mode("bin/busybox", 0o755))
@@ -123,6 +124,52 @@ def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
     )
     assert report.finding("userland-arch").outcome is Outcome.NOT_APPLICABLE
     assert not report.ready
+
+
+def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Breakage:
+    """The script that starts what a container image says."""
+    said = container.script(entrypoint, command, (("PATH", path),), "/etc", "")
+    return both(write("zos-start", said.encode()), mode("zos-start", 0o755))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (starting("/gone", "-v"), "/zos-start starts /gone: /gone is not there"),
+        (starting("busybox", path="/opt"), "/zos-start starts busybox: /opt/busybox is not there"),
+        (starting("./app"), "/zos-start starts ./app: /etc/app is not there"),
+        (starting(command=("gone",)), "/zos-start starts gone: /opt/gone is not there"),
+        (
+            both(starting("/notes"), write("notes", b"hello\n")),
+            "/zos-start starts /notes: /notes is a file, not executable (mode 644)",
+        ),
+    ],
+)
+def test_what_the_script_of_a_container_image_starts_is_judged(
+    root: Path, tmp_path: Path, broken: Breakage, said: str
+) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    broken(root)
+    for path in (root, packed(root, tmp_path / "image.tar.gz")):
+        report = check(path, entrypoint="/zos-start --own")
+        assert report.finding("entrypoint").evidence == said
+        assert not report.ready
+
+
+def test_the_script_of_a_container_image_starts_what_is_there(root: Path) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    for good in (starting("busybox"), starting("../app"), starting(command=("/app", "exec x"))):
+        good(root)
+        assert check(root, entrypoint="/zos-start").ready
+    both(starting("/app"), app(program(interpreter=f"/{LOADER}")))(root)
+    finding = check(root, entrypoint="/zos-start").finding("entrypoint-loader")
+    assert (finding.outcome, LOADER in finding.evidence) == (Outcome.FAIL, True)
+
+
+def test_another_script_at_that_place_is_judged_by_itself(root: Path) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    both(write("zos-start", b"#!/bin/sh\nexec /gone\n"), mode("zos-start", 0o755))(root)
+    assert check(root, entrypoint="/zos-start").ready
 
 
 def test_the_entrypoint_in_startup_toml_is_not_relied_upon(root: Path) -> None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import posixpath
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zwizard.checklist.binaries import READS, describe, identify
 from zwizard.checklist.reading import leads_to_program, lines, program, text
-from zwizard.checklist.rule import CONTAINER, Severity, Verdict, failed, passed, rule, unknown
+from zwizard.checklist.rule import (
+    CONTAINER,
+    Outcome,
+    Severity,
+    Verdict,
+    failed,
+    passed,
+    rule,
+    unknown,
+)
+from zwizard.plan.container import START, Started, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.artefact.view import Entry, View
+    from zwizard.artefact.view import Entry, Resolution, View
     from zwizard.checklist.image import Image
 
 _STARTUP = "/.startup.toml"
@@ -29,7 +41,7 @@ _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themsel
     " absolute, and stops with “… does not exist”.",
     remedy="Say the absolute path of an executable file of the image with --entrypoint, and the"
     " same in the deployment; chmod +x it.",
-    reads=READS,
+    reads=(*READS, START),
     answers=("container.entrypoint",),
 )
 def entrypoint(image: Image) -> Verdict:
@@ -38,7 +50,27 @@ def entrypoint(image: Image) -> Verdict:
     if not path.startswith("/"):
         return failed(f"{path} is not an absolute path")
     unsaid = "" if image.entrypoint else ", and no entrypoint is given"
-    return leads_to_program(image.view.resolve(path), unsaid)
+    verdict = leads_to_program(image.view.resolve(path), unsaid)
+    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
+    if behind is None:
+        return verdict
+    found = leads_to_program(_found(image.view, behind))
+    return replace(found, evidence=f"{path} starts {behind.program}: {found.evidence}")
+
+
+def _behind(image: Image) -> Started | None:
+    """What zwizard's own script starts, where that is the entrypoint."""
+    said = text(image.view, START) if image.starts == START else None
+    return started(said) if said else None
+
+
+def _found(view: View, wanted: Started) -> Resolution:
+    """Where a shell finds a program: by its path, or else in the directories of PATH."""
+    places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
+    paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
+    found = [view.resolve(posixpath.normpath(path)) for path in paths]
+    runs = (one for one in found if one.file is not None and one.file.mode & 0o111)
+    return next(runs, found[0])
 
 
 @rule(
@@ -77,8 +109,15 @@ def entrypoint_link(image: Image) -> Verdict:
 def entrypoint_loader(image: Image) -> Verdict:
     """Its ``#!`` interpreter or ELF loader resolves inside the image."""
     view = image.view
-    entry = view.resolve(image.starts).file
-    way = [image.starts]
+    verdict = _loaded(view, image.starts)
+    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
+    entry = _found(view, behind).file if behind else None
+    return _loaded(view, entry.path) if entry else verdict
+
+
+def _loaded(view: View, path: str) -> Verdict:
+    entry = view.resolve(path).file
+    way = [path]
     for _ in range(_SCRIPTS):
         if entry is None:
             break

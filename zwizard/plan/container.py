@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import replace
+from typing import NamedTuple
 
 from zwizard.distros.distro import Distro
 from zwizard.plan import family, system
@@ -15,6 +16,10 @@ from zwizard.recipe import BINARY, Recipe
 _MIB = 2**20
 SMALL = 20 * _MIB  # what a program takes, and its archive
 START = "/zos-start"  # where the script goes that starts an OCI image's program
+_PATH = (
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker's where none is said
+)
+_MARK = "# What the image itself starts, as it says; written by zwizard."
 
 # What Zero-OS mounts over, and where its init writes: resolv.conf, hosts and root's keys.
 _DIRECTORIES = ("dev", "etc", "proc", "root", "run", "sys")
@@ -163,7 +168,7 @@ def script(
     A variable that the deployment sets stays as it is; PATH is always the image's, as Zero-OS's
     init brings one along.
     """
-    lines = ["#!/bin/sh", "# What the image itself starts, as it says; written by zwizard."]
+    lines = ["#!/bin/sh", _MARK]
     if user not in {"", "0", "root", "0:0", "root:root"}:
         lines.append(f"# It asks for the user {_printable(user)}; Zero-OS starts all as root.")
     for name, value in environment:
@@ -176,6 +181,32 @@ def script(
         lines.append(f"[ $# -gt 0 ] || set -- {shlex.join(command)}")
     lines.append(f'exec {shlex.join(entrypoint)} "$@"' if entrypoint else 'exec "$@"')
     return "".join(f"{line}\n" for line in lines)
+
+
+class Started(NamedTuple):
+    """What a script starts: the program as it names it, its working directory, and its PATH."""
+
+    program: str
+    directory: str
+    path: str
+
+
+def started(text: str) -> Started | None:
+    """What the text of a script of ours starts; None if it is another's, or has no program."""
+    if _MARK not in text.splitlines()[1:2]:
+        return None
+    above, _, last = text.rpartition("\nexec ")
+    settings, _, then = above.rpartition("\ncd ")
+    directory, _, usual = then.partition(" || exit")
+    try:
+        words = shlex.split(last)
+        if words == ["$@"]:
+            words = shlex.split(usual.partition(" || set -- ")[2])
+        (place,) = shlex.split(directory)
+        paths = re.findall(r"^export PATH=(.*)$", settings, re.MULTILINE)
+        return Started(words[0], place, "".join(shlex.split(paths[-1])) if paths else _PATH)
+    except (ValueError, IndexError):
+        return None
 
 
 def _printable(text: str) -> str:
