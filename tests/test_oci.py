@@ -142,6 +142,12 @@ def test_the_script_starts_what_the_image_would(tmp_path: Path) -> None:
     assert "asks for the user app:1000" in script
 
 
+def test_a_working_directory_that_is_in_no_layer_is_made(tmp_path: Path) -> None:
+    place = tmp_path / "not/there yet"
+    script = container.script(("/bin/sh", "-c", "pwd"), (), (), str(place), "")
+    assert started(script) == f"{place}\n"
+
+
 def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
     settled = taken_over(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
     assert "exec start.sh" in settled.container.start

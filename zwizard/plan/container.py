@@ -166,7 +166,7 @@ def script(
     """The script that starts ``entrypoint`` with ``command``, or with other arguments, as Docker.
 
     A variable that the deployment sets stays as it is; PATH is always the image's, as Zero-OS's
-    init brings one along.
+    init brings one along. A working directory that is in no layer is made, as Docker does.
     """
     lines = ["#!/bin/sh", _MARK]
     if user not in {"", "0", "root", "0:0", "root:root"}:
@@ -176,6 +176,7 @@ def script(
             continue  # no shell can set it
         unless = "" if name == "PATH" else f'[ "${{{name}+set}}" ] || '
         lines.append(f"{unless}export {name}={shlex.quote(value)}")
+    lines.append(f"[ -d {shlex.quote(directory)} ] || mkdir -p {shlex.quote(directory)}")
     lines.append(f"cd {shlex.quote(directory)} || exit")
     if command:
         lines.append(f"[ $# -gt 0 ] || set -- {shlex.join(command)}")
