@@ -262,7 +262,10 @@ class TestLayingOut:
         )  # fmt: skip
         said = read_oci(saved)
         assert (said.entrypoint, said.directory) == (("start.sh",), CONFIG["WorkingDir"])
-        for number, image in enumerate((tar, saved)):
+        pressed = tmp_path / "saved.tar.gz"  # docker save web | gzip
+        pressed.write_bytes(gzip.compress(saved.read_bytes()))
+        assert read_oci(pressed) == said
+        for number, image in enumerate((tar, saved, pressed)):
             place = tmp_path / str(number)
             place.mkdir()
             tree, wrong = lay_out(image, place)

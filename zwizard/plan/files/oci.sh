@@ -16,11 +16,15 @@ import_oci() ( # LOCATION SHA256
 	if [ -f "$file" ]; then
 		kind=oci-archive
 		! tar --occurrence=1 -tf "$file" manifest.json >/dev/null 2>&1 || kind=docker-archive
+		if [ "$(od -An -tx1 -N2 "$file" | tr -d ' ')" = 1f8b ]; then # not every skopeo can unpack it
+			rm "$place/source"
+			gzip -dc "$file" >"$place/source" || fail "$1 is damaged: it cannot be unpacked"
+		fi
 	fi
 	export TMPDIR=$place
 	skopeo --insecure-policy --tmpdir "$place" --override-os linux --override-arch amd64 \
 		copy --quiet "$kind:$place/source" "oci:$place/image:image" ||
-		fail "$1 holds no image for linux/amd64, or more than one"
+		fail "no image for linux/amd64 could be taken from $1: the line above says why"
 	found=$(skopeo inspect --format '{{.Os}}/{{.Architecture}}' "oci:$place/image:image")
 	[ "$found" = linux/amd64 ] || fail "$1 is for $found; the nodes are linux/amd64"
 	# Layers in their order, what a later one takes away taken away, owners as they say.
