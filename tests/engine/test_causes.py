@@ -11,6 +11,18 @@ from zwizard.questions import QUESTIONS
 
 KNOWN = {
     """\
+/given/x.tar.gz cannot be used: ../../etc/passwd leads out of the archive
+""": "The archive leads out of itself (../../etc/passwd leads out of the archive): it is broken,"
+    " or not meant well. Have it packed anew from a clean tree.",
+    """\
+no root file system could be read: no root file system was found in the disk image: partition 2 is\
+ xfs, which cannot be read here; partition 1 is of a kind that cannot be read here
+""": "Its root is on xfs, and only ext4 is read without root, for now: take an image with ext4, or"
+    " unpack this one elsewhere and give the tree (rootfs).",
+    """\
+level=fatal msg="writing blob: Digest did not match, expected sha256:9c5c, got sha256:ec13"
+""": "The container image is damaged: a layer is not what the image says it is. Save it anew.",
+    """\
 /given/x.tar.gz cannot be used: x/out lies beneath a link, /x
 """: "The archive leads out of itself (x/out lies beneath a link, /x): it is broken, or not meant"
     " well. Have it packed anew from a clean tree.",

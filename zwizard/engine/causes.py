@@ -69,6 +69,18 @@ _CAUSES = tuple(
             "source.location",
         ),
         (
+            r"no root file system could be read: .*partition \d+ is (?P<what>\w+), which",
+            "Its root is on {what}, and only ext4 is read without root, for now: take an image"
+            " with ext4, or unpack this one elsewhere and give the tree (rootfs).",
+            "source.location",
+        ),
+        (
+            r"Digest did not match",
+            "The container image is damaged: a layer is not what the image says it is. Save it"
+            " anew.",
+            "source.location",
+        ),
+        (
             r"it unpacks to more than",
             "The archive unpacks to more than there is room for: is it the one that is meant?",
             "source.location",
@@ -270,7 +282,9 @@ def likely(log: Path, answers: Collection[str] = ()) -> Cause:
         if found := list(pattern.finditer(text)):
             what = next(filter(None, found[-1].groupdict().values()), "")
             key = next((k for k in keys if k in answers), next(iter(keys), ""))
-            return Cause(said.replace("{what}", what.strip("'\".,")).replace("  ", " "), key)
+            # A sentence's end is none of it; "../" at its beginning is.
+            what = what.lstrip("'\"").rstrip("'\".,")
+            return Cause(said.replace("{what}", what).replace("  ", " "), key)
     return Cause()
 
 
