@@ -9,6 +9,7 @@ import lzma
 import os
 import stat
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -186,6 +187,15 @@ def test_what_is_cut_or_no_archive_at_all_is_told(tree: Path) -> None:
         unpacked(tree, program())
     with pytest.raises(ArchiveError, match="what is compressed is a text file, not a tar"):
         unpacked(tree, gzip.compress(b"hello\n" * 200))
+
+
+def test_where_nothing_comes_the_reason_is_the_other_programs(tree: Path) -> None:
+    command = ["bash", "-c", 'echo "no, because" >&2 | "$@"', "-", sys.executable]
+    command += ["-m", "zwizard.engine.unpack", "-", str(tree)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "no, because\n")
+    cut = subprocess.run(command[4:], input=tar(file("a"))[:700], capture_output=True, check=False)
+    assert cut.stderr.startswith(b"what was to be imported cannot be used: it is cut")
 
 
 def test_another_file_than_the_one_meant_is_refused(tree: Path, tmp_path: Path) -> None:

@@ -188,10 +188,13 @@ def main(arguments: list[str]) -> int:
     """Unpack, as the arguments say; 0 if that went well."""
     archive, tree, *sha256 = arguments
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if archive == "-" and not sys.stdin.buffer.peek(1):  # type: ignore[union-attr]
+        return 1  # who should have written it has said why
     try:
         unpack(archive, Path(tree), *sha256)
     except (Refused, ArchiveError, OSError) as error:
-        sys.stderr.write(f"{one_line(archive)} cannot be used: {error}\n")
+        name = "what was to be imported" if archive == "-" else one_line(archive)
+        sys.stderr.write(f"{name} cannot be used: {error}\n")
         return 1
     return 0
 
