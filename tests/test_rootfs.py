@@ -33,7 +33,7 @@ from zwizard.engine.takeover import taken_over
 from zwizard.engine.unpack import Gate, Refused, sift, unpack
 from zwizard.errors import UsageError
 from zwizard.plan import make
-from zwizard.plan.actions import Import, functions
+from zwizard.plan.actions import Directory, Import, functions
 from zwizard.recipe import Recipe, RecipeError
 
 MIB = 2**20
@@ -450,6 +450,13 @@ def test_what_needs_no_package_tool_runs_whatever_distribution_it_is() -> None:
     assert said.shell().startswith(
         "echo 'not installed, as no package tool is known for it: cloud"
     )
+
+
+def test_a_container_gets_what_zero_os_mounts_over() -> None:
+    """Which trees by others often lack, as Docker makes it too."""
+    clean = next(step for step in make(recipe("container")).steps if step.name == "clean")
+    made = [action.path for action in clean.actions if isinstance(action, Directory)]
+    assert made == ["/dev", "/proc", "/sys", "/run", "/tmp"]
 
 
 def test_a_repair_is_import_what_mends_and_pack() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zwizard import distros
 from zwizard.distros.distro import Distro
 from zwizard.plan import family, rootfs
-from zwizard.plan.actions import Action, Chroot, Directory, Remove, Write
+from zwizard.plan.actions import Action, Chroot, Remove, Write
 from zwizard.plan.step import Step
 from zwizard.recipe import Problem, Recipe, RecipeError
 
@@ -127,10 +127,7 @@ MENDS = (
         ("tree-mountpoints",),
         "settings",
         "the directories that are mounted on are made",
-        _fixed(
-            *(Directory(path) for path in ("/dev", "/proc", "/sys", "/run")),
-            Directory("/tmp", 0o1777),  # noqa: S108 - the image's
-        ),
+        _fixed(*rootfs.MOUNTED),
     ),
     Mend(
         ("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")

@@ -7,7 +7,16 @@ from importlib import resources
 
 from zwizard import distros
 from zwizard.plan import family, system
-from zwizard.plan.actions import Action, Chroot, Import, ImportDisk, Kernels, Remove, Write
+from zwizard.plan.actions import (
+    Action,
+    Chroot,
+    Directory,
+    Import,
+    ImportDisk,
+    Kernels,
+    Remove,
+    Write,
+)
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe, default_value
 
@@ -39,6 +48,12 @@ CACHES = Remove(
     )
 )
 """Where package managers keep what they have downloaded."""
+
+MOUNTED = (
+    *(Directory(path) for path in ("/dev", "/proc", "/sys", "/run")),
+    Directory("/tmp", 0o1777),  # noqa: S108 - the image's
+)
+"""What Zero-OS mounts over, which has to be there: a flist is read-only below."""
 
 # No release is known, so no date of one. It caps the time stamps of what is built.
 EPOCH = max(suite.epoch for distro in distros.KNOWN.values() for suite in distro.suites)
@@ -177,6 +192,10 @@ def tidy() -> Step:
         "clean",
         "Clean up caches and what the machine mounts over",
         ('"clean up cache"',),
-        (CACHES, Remove(("/dev/*", "/run/*", "/tmp/*", "/var/tmp/*"))),  # noqa: S108 - the image's
+        (
+            CACHES,
+            Remove(("/dev/*", "/run/*", "/tmp/*", "/var/tmp/*")),  # noqa: S108 - the image's
+            *MOUNTED,
+        ),
         size=_MIB,
     )
