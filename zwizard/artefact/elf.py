@@ -26,7 +26,7 @@ class Elf:
     """An ELF file: ``bits`` and ``machine`` of its header, ``runs`` if it is a program at all.
 
     ``loader`` is what its PT_INTERP names, "" for a static program; ``libraries`` are the names of
-    what it is linked with (DT_NEEDED; 64-bit programs only).
+    what it is linked with (DT_NEEDED; 64-bit programs only). A file shorter than ``end`` is cut.
     """
 
     bits: int
@@ -34,6 +34,7 @@ class Elf:
     runs: bool
     loader: str
     libraries: tuple[str, ...] = ()
+    end: int = 0
 
     @property
     def x86_64(self) -> bool:
@@ -64,13 +65,21 @@ def read_elf(file: BinaryIO) -> Elf | None:
     segments = list(_segments(file, head, order, bits))
     loader = next((_text(file, s.offset, s.size) for s in segments if s.kind == _INTERPRETER), "")
     libraries = tuple(_libraries(file, segments, order)) if bits == 64 else ()
-    return Elf(bits, machine, kind in _PROGRAMS, loader, libraries)
+    start, size, count = _table(head, order, bits)
+    end = max([start + size * count, *(s.offset + s.size for s in segments)])
+    return Elf(bits, machine, kind in _PROGRAMS, loader, libraries, end)
+
+
+def _table(head: bytes, order: str, bits: int) -> tuple[int, int, int]:
+    """Where the program headers are, the size of one, and how many there are."""
+    wide = bits == 64
+    (start,) = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", head, 32 if wide else 28)
+    return (start, *struct.unpack_from(f"{order}HH", head, 54 if wide else 42))
 
 
 def _segments(file: BinaryIO, head: bytes, order: str, bits: int) -> Iterator[_Segment]:
     wide = bits == 64
-    (start,) = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", head, 32 if wide else 28)
-    size, count = struct.unpack_from(f"{order}HH", head, 54 if wide else 42)
+    start, size, count = _table(head, order, bits)
     for number in range(min(count, _MOST)):
         header = _at(file, start + number * size, 56 if wide else 32)
         if len(header) < 32 or (wide and len(header) < 56):

@@ -110,7 +110,9 @@ def _binary(file: Path) -> Look:
         return Look(wrong="it is a part of a program (an object file), not one that runs")
     if elf.loader or elf.libraries:
         return Look(wrong=f"it is not static: {_needs(elf)}. {_STATIC}")
-    return Look(f"a static program for x86-64, {size(file.stat().st_size)}")
+    if (there := file.stat().st_size) < elf.end:
+        return Look(wrong=f"it is cut: {elf.end} bytes belong to it, and {there} are here")
+    return Look(f"a static program for x86-64, {size(there)}")
 
 
 def _no_elf(head: bytes) -> str:

@@ -4,19 +4,20 @@
 take_program() { # LOCATION SHA256 PATH (absolute, in the tree)
 	local file
 	at_hand "$1" "$2"
-	is_static "$file" || fail "$1 is not a static program for x86-64, which is all that can run alone"
+	is_static "$file" || fail "$1 is not a whole static program for x86-64, which is all that can run alone"
 	install -D --mode 755 "$file" "${ROOT:?}$3"
 }
 
 # A 64-bit, little-endian ELF for x86-64 (62), and in its table of segments none (3) that names a
-# loader: System V ABI, "ELF Header" and "Program Header".
+# loader or ends behind the file: System V ABI, "ELF Header" and "Program Header".
 is_static() { # FILE
 	local start size count
 	[ "$(od -An -tx1 -N6 "$1" | tr -d ' ')" = 7f454c460201 ] && [ "$(number 18 2 "$1")" = 62 ] || return
 	start=$(number 32 8 "$1") size=$(number 54 2 "$1") count=$(number 56 2 "$1")
 	[ "${count:-0}" -gt 0 ] || return
 	for ((; count > 0; count--, start += size)); do
-		[ "$(number "$start" 4 "$1")" != 3 ] || return
+		[ "$(number "$start" 4 "$1" 2>/dev/null || echo 3)" != 3 ] || return
+		[ $(($(number $((start + 8)) 8 "$1") + $(number $((start + 32)) 8 "$1"))) -le "$(stat -c %s "$1")" ] || return
 	done
 }
 
