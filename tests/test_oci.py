@@ -193,6 +193,16 @@ def test_what_cannot_be_started_so_is_asked_for(
         taken_over(recipe(layout.image(SMALL, **config).write()), Path("/"))
 
 
+def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks(
+    layout: Layout, tmp_path: Path
+) -> None:
+    arm = layout.image(BASE, architecture="arm64").write()
+    with pytest.raises(UsageError, match=r"source\.location.*linux/arm64"):
+        taken_over(recipe(arm), Path("/"))
+    missing = recipe(tmp_path / "gone", entrypoint="/app")
+    assert taken_over(missing, Path("/")) == missing
+
+
 def test_an_image_elsewhere_is_not_guessed_at() -> None:
     elsewhere = recipe(Path("http://example.org/image.tar"))
     with pytest.raises(UsageError, match=r"container\.entrypoint"):

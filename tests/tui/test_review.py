@@ -197,6 +197,21 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
         assert started
 
 
+async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_path: Path) -> None:
+    (tmp_path / "app").write_text("hello\n")
+    draft().give("target", "container")
+    draft().give("source.kind", "binary")
+    draft().give("source.location", str(tmp_path / "app"))
+    draft().give(questions.HERE, "review")
+    app = make_app()
+    async with app.run_test(size=(160, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter")
+        on(app, Review)
+        await until(pilot, lambda: "app: it is a text file, and no program" in frame(app))
+        assert frame(app).count("it is a text file") == 1
+
+
 async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: MakeApp) -> None:
     draft().give("source.packages", "htpo")
     draft().give(questions.HERE, "review")

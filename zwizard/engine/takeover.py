@@ -19,13 +19,15 @@ def taken_over(recipe: Recipe, base: Path) -> Recipe:
     Of a root file system, which distribution it is, unless it is said to be another, in which
     nothing is installed. Of an OCI image, how it starts; what the recipe says goes before, as
     Docker has it: another entrypoint is started without the image's arguments. ``base``: what a
-    relative location is relative to.
+    relative location is relative to. Raises RecipeError where the image cannot be taken.
     """
     source, settings = recipe.source, recipe.container
     if source.kind not in {"oci", "rootfs"} or "://" in source.location:
         return recipe
     file = (base / Path(source.location).expanduser()).absolute()
-    if intake.look(source.kind, file).wrong:
+    if wrong := intake.look(source.kind, file).wrong:
+        if source.kind == "oci" and file.exists():  # nothing can be planned without it
+            raise RecipeError((Problem("source.location", source.location, wrong),))
         return recipe  # which is told where the file is asked for
     if source.kind == "rootfs":
         return recipe if source.distro == "other" else _recognised(recipe, file)

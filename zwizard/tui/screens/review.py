@@ -18,6 +18,7 @@ from zwizard.engine.outlook import Machine, Outlook
 from zwizard.engine.preflight import StepState, Trouble
 from zwizard.errors import ZwizardError
 from zwizard.plan import Step, render
+from zwizard.questions import Question
 from zwizard.text import ago, size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
@@ -108,8 +109,7 @@ class Review(View[None]):
     def _show(self, seen: Outlook, machine: Machine) -> None:
         self.query_one("#summary", Static).update(_summary(seen))
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
-        doubts = self._doubts()
-        rows += [Row(f"doubt:{key}", _doubt(key, said)) for key, said in doubts.items()]
+        rows += self._doubted({trouble.key for trouble in seen.troubles})
         now, width = self.zwizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
         rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
@@ -143,12 +143,13 @@ class Review(View[None]):
             state = next(s for s in self._seen.forecast.steps if s.step.name == name)
             self.app.push_screen(commands(state.step, state.reason))
 
-    def _doubts(self) -> dict[str, str]:
+    def _doubted(self, told: set[str]) -> list[Row]:
         """Answers that can be built with, and are probably not what was meant."""
         given = self.walk.answers
-        wrong = questions.problems(given)
-        asked = (question for question in questions.asked(given) if question.key not in wrong)
-        return hints.doubts(asked, given, self.zwizard.library.known(given))
+        wrong = questions.problems(given).keys() | told
+        asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
+        found = hints.doubts(asked.values(), given, self.zwizard.library.known(given))
+        return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
 
     def _ask_again(self, key: str) -> bool:
         """Go to the question that fills ``key``; False if none does."""
@@ -259,9 +260,8 @@ def _trouble(trouble: Trouble) -> Content:
     return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
 
 
-def _doubt(key: str, said: str) -> Content:
-    question = question_of(key)
-    return plain(f"! {question.text if question else key}: {said}", "$text-warning")
+def _doubt(question: Question, said: str) -> Content:
+    return plain(f"! {question.text}: {said}", "$text-warning")
 
 
 def _step(state: StepState, reason: str, now: float, width: int) -> Content:
