@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.artefact.oci import Layout, Members
+from zwizard.engine.intake import look_at
 from zwizard.engine.preview import preview
 
 IMAGE = {"target": "image"}
@@ -38,3 +42,32 @@ def test_the_boot_loaders_settings_are_those_that_are_written() -> None:
     assert lines[0] == "/etc/default/grub:"
     assert '  GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0 a=\\"b \\$c\\""' in lines
     assert "  GRUB_TIMEOUT=0" in lines
+
+
+SHELL: Members = [("bin", None), ("bin/sh", (0o755, 0, 0, b"#!a shell\n"))]
+
+
+def test_what_a_container_image_starts_is_shown_when_it_was_looked_at(tmp_path: Path) -> None:
+    image = Layout(tmp_path / "image").image(
+        SHELL, Entrypoint=["/app"], Cmd=["-v"], Env=["LEVEL=a b"], WorkingDir="/srv"
+    )
+    answers = {"target": "container", "source.kind": "oci", "source.location": str(image.write())}
+    assert preview("container", answers, 40) == ()
+    look_at(answers)
+    lines = preview("container", answers, 40)
+    assert lines[0] == "/zos-start, which starts what the image says:"
+    assert lines[-1] == '  exec /app "$@"'
+    assert "  cd /srv || exit" in lines
+    assert any("LEVEL='a b'" in line for line in lines)
+    other = preview("container", {**answers, "container.entrypoint": "/other"}, 40)
+    assert other[-1] == '  exec /other "$@"'
+
+
+def test_without_a_shell_it_is_what_the_deployment_says(tmp_path: Path) -> None:
+    image = Layout(tmp_path / "image").image(
+        [("app", (0o755, 0, 0, b"x"))], Entrypoint=["/app", "two words"], Cmd=[], Env=["A=b"]
+    )
+    answers = {"target": "container", "source.kind": "oci", "source.location": str(image.write())}
+    look_at(answers)
+    assert preview("container", answers, 40)[1:] == ("  /app 'two words'", "  A=b")
+    assert preview("container", {"target": "container"}, 40) == ()

@@ -39,10 +39,15 @@ def look_at(given: Given, *, patient: bool = True) -> Look:
 def takes_long(given: Given) -> bool:
     """Whether it is not known yet what the file of these answers is, and takes reading it."""
     subject = subject_of(given)
-    if subject is None or subject[0] not in _SLOW:
-        return False
+    slow = subject is not None and subject[0] in _SLOW and subject[1].exists()
+    return slow and not is_known(given)
+
+
+def is_known(given: Given) -> bool:
+    """Whether the file of these answers was looked at already."""
+    subject = subject_of(given)
     try:
-        return (*subject, *_state(subject[1])) not in _seen
+        return subject is not None and (*subject, *_state(subject[1])) in _seen
     except OSError:
         return False
 

@@ -1,12 +1,16 @@
-"""What the answers of a page come to, drawn: the disk to scale, the boot loader's settings."""
+"""What the answers of a page come to, drawn: a disk to scale, settings, what an image starts."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from zwizard import distros
-from zwizard.plan import disk, grub
+from zwizard.engine import intake
+from zwizard.engine.takeover import taken_over
+from zwizard.plan import container, disk, grub
 from zwizard.questions import Given, to_recipe
 from zwizard.recipe import Recipe, RecipeError, parse_size
-from zwizard.text import size
+from zwizard.text import one_line, size
 
 
 def preview(page: str, given: Given, width: int) -> tuple[str, ...]:
@@ -15,8 +19,10 @@ def preview(page: str, given: Given, width: int) -> tuple[str, ...]:
     ``width``: of the bar, in characters. Nothing either while an answer cannot be used: what is
     wrong with it is said beside it.
     """
-    drawn = {"disk": _disk, "grub": _grub}.get(page)
-    if drawn is None:
+    drawn = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
+    if drawn is None or (
+        drawn is _started and not intake.is_known(given)
+    ):  # that takes reading it
         return ()
     try:
         return drawn(to_recipe(given), width)
@@ -51,3 +57,20 @@ def _grub(recipe: Recipe, _: int) -> tuple[str, ...]:
     title = distros.KNOWN[recipe.source.distro].title
     text = grub.defaults(recipe.grub, title)
     return ("/etc/default/grub:", *(f"  {line}" for line in text.splitlines()))
+
+
+def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
+    """What is taken over of a container image: how the deployment starts it."""
+    if recipe.source.kind != "oci":
+        return ()
+    settled = taken_over(recipe, Path.cwd())
+    if script := settled.container.start:
+        lines = script.splitlines()[2:]  # its head says nothing of the image
+        return (f"{container.START}, which starts what the image says:", *_indented(lines))
+    said = [container.entrypoint(settled) or ""]
+    said += [f"{name}={value}" for name, value in container.environment(settled).items()]
+    return ("As the image says, the deployment starts:", *_indented(said))
+
+
+def _indented(lines: list[str]) -> tuple[str, ...]:
+    return tuple(f"  {one_line(line)}" for line in lines)
