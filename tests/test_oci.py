@@ -182,6 +182,15 @@ def test_without_a_shell_the_program_itself_is_started(layout: Layout) -> None:
     assert taken_over(settled, Path("/")) == settled
 
 
+def test_without_a_shell_the_working_directory_is_told_to_be_lost(layout: Layout) -> None:
+    image = layout.image(SMALL, Entrypoint=["/app"], WorkingDir="/srv/app").write()
+    assert intake.look("oci", image).said.endswith(
+        "no shell to change there: Zero-OS starts it in /"
+    )
+    other = Layout(image.parent / "with a shell").image(BASE, WorkingDir="/srv/app").write()
+    assert "no shell" not in intake.look("oci", other).said
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [({"Entrypoint": ["app"]}, "absolute path of 'app'"), ({"Env": ["A=b"]}, "starts nothing")],

@@ -159,6 +159,8 @@ def _oci(file: Path) -> Look:
     starts = container.line((*image.entrypoint, *image.command)) or "nothing by itself"
     names = ", ".join(name for name, _ in image.environment)
     said = f"linux/amd64; starts {starts} in {image.directory}{f', sets {names}' if names else ''}"
+    if not image.shell and image.directory != "/":
+        said += ". It has no shell to change there: Zero-OS starts it in /"
     return Look(one_line(said))
 
 
