@@ -349,7 +349,12 @@ def check(
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--mode", type=click.Choice(["container", "vm"]), help="What it should be.")
 @click.option("--entrypoint", help="What the deployment starts (container).")
-@click.option("--output", type=click.Path(path_type=Path), help="Where the new archive goes.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Where the new archive goes.",
+)
 @_JSON
 def repair(
     path: Path, *, mode: str | None, entrypoint: str | None, output: Path | None, as_json: bool
@@ -362,8 +367,9 @@ def repair(
     from zwizard import checklist
     from zwizard.engine import repair as repairs
 
-    report = checklist.check(path, mode=mode, entrypoint=entrypoint)
-    return repairs.run(repairs.remedy(report, path, output, entrypoint), as_json=as_json)
+    starts = repairs.started(path, entrypoint)
+    report = checklist.check(path, mode=mode, entrypoint=starts.entrypoint or None)
+    return repairs.run(repairs.remedy(report, path, output, starts), as_json=as_json)
 
 
 @zwizard.command()

@@ -157,6 +157,31 @@ def test_a_container_is_mended_too(place: Workplace) -> None:
     assert [f.slug for f in report.findings if f.wrong] == []
 
 
+def test_what_a_container_starts_is_said_by_its_build_or_with_arguments(place: Workplace) -> None:
+    tree = place.directory / "given/tree"
+    write("bin/app", program())(tree)
+    (tree / "bin/app").chmod(0o755)
+    source = (
+        f'[source]\nkind = "rootfs"\nlocation = "{tree}"\n'
+        '[container]\nentrypoint = "/bin/app"\nargs = ["-v", "x y"]\nenv = { A = "b" }\n'
+    )
+    assert place.run("build", place.recipe("own", source, "container")).code == 0
+    made = place.run("repair", place.directory / "own.tar.gz")
+    assert (made.code, made.output) == (0, "Nothing is wrong with it.\n\n")
+    result = place.run("repair", tree, "--mode", "container", "--entrypoint", "/bin/app -v 'x y'")
+    assert result.code == 0, result.output + result.errors
+    note = tree.with_name("tree-repaired.deploy.md").read_text()
+    assert "- Entrypoint: `/bin/app -v 'x y'`" in note
+
+
+def test_the_place_for_a_repaired_archive_is_a_directory(place: Workplace) -> None:
+    tree = vm_tree(place.directory / "given/tree")
+    SMALL["machine-id"](tree)
+    result = place.run("repair", tree, "--output", place.directory / "new.tar.gz")
+    assert (result.code, "is no directory for the new archive" in result.errors) == (2, True)
+    assert not (place.directory / "new.tar.gz").exists()
+
+
 def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> None:
     given = packed(vm_tree(place.directory / "given/cut"), place.directory / "cut.tar.gz")
     os.truncate(given, given.stat().st_size // 2)

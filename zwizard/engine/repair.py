@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from itertools import count
@@ -15,6 +16,7 @@ from zwizard.engine import builds, follow
 from zwizard.engine.builds import Build
 from zwizard.engine.recognise import recognise
 from zwizard.errors import UsageError
+from zwizard.plan import container
 from zwizard.plan.mend import MENDS, REPACK, Mend, mend_of
 from zwizard.recipe import Container, Output, Recipe, Source
 from zwizard.text import one_line, sanitise
@@ -50,14 +52,45 @@ class Remedy:
         return Path(self.recipe.output.directory) / f"{self.recipe.name}.tar.gz"
 
 
+def started(path: Path, said: str | None) -> Container:
+    """What a deployment starts of the image at ``path``, and with what.
+
+    ``said``: its entrypoint with its arguments, one line; None: as the build that made it says.
+    """
+    if said is None:
+        made = builds.container_at(path.resolve())
+        if made is None:
+            return Container()
+        settings, words = made[0].container, list(container.command(made[0]))
+    else:
+        settings, words = Container(), _words(said)
+    entrypoint, args = "".join(words[:1]), tuple(words[1:])
+    return replace(settings, entrypoint=entrypoint, args=args, start="")
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        raise UsageError(
+            f"--entrypoint {line!r} ends within a quotation", "Quote it as for a shell."
+        ) from None
+
+
 def remedy(
-    report: Report, path: Path, output: Path | None = None, entrypoint: str | None = None
+    report: Report, path: Path, output: Path | None = None, starts: Container | None = None
 ) -> Remedy:
     """What mends the image at ``path``; UsageError for what cannot be repaired at all.
 
-    ``output``: the directory for the new archive; None: the one that ``path`` is in. An image that
-    holds a kernel and would start as a container is taken for a VM if nobody says what it is.
+    ``output``: the directory for the new archive; None: the one that ``path`` is in. ``starts``:
+    what a deployment starts, if anybody said so. An image that holds a kernel and would start as a
+    container is taken for a VM if nobody says what it is.
     """
+    if output is not None and output.name.endswith(".tar.gz"):
+        raise UsageError(
+            f"{output} is no directory for the new archive, which gets a name of its own",
+            "Give the directory: --output DIRECTORY.",
+        )
     path = path.resolve()
     if report.finding("mode").outcome is Outcome.UNKNOWN:
         report = checklist.check(path, mode=Mode.VM)
@@ -90,7 +123,7 @@ def remedy(
             location=str(path),
             mend=tuple(finding.slug for finding, _ in mended),
         ),
-        container=Container(entrypoint=entrypoint or ""),
+        container=starts or started(path, None),
         output=Output(directory=str(place)),
     )
     return Remedy(path, Recipe.from_dict(recipe.to_dict()), mended, left)
