@@ -174,6 +174,12 @@ def test_what_a_container_starts_is_said_by_its_build_or_with_arguments(place: W
     assert "- Entrypoint: `/bin/app -v 'x y'`" in note
 
 
+def test_an_empty_directory_is_no_image(place: Workplace) -> None:
+    (place.directory / "given/nothing").mkdir(parents=True)
+    result = place.run("repair", place.directory / "given/nothing")
+    assert (result.code, "nothing is empty" in result.errors) == (2, True)
+
+
 def test_the_place_for_a_repaired_archive_is_a_directory(place: Workplace) -> None:
     tree = vm_tree(place.directory / "given/tree")
     SMALL["machine-id"](tree)

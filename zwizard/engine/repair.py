@@ -105,6 +105,8 @@ def remedy(
             f"{path} is damaged: {one_line(broken.evidence)}",
             "What is not there cannot be mended: get the archive anew.",
         )
+    if not any(path.iterdir() if path.is_dir() else [path]):
+        raise UsageError(f"{path} is empty", "Name the directory that the image's files are in.")
     if report.finding(_ROOT).wrong:  # what is inside is looked at when it is taken out
         wrong = tuple(finding for finding in wrong if mend_of(finding.slug, "other") is REPACK)
     distro = recognise(path).distro
