@@ -532,6 +532,13 @@ def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> Non
         assert taken_over(kept, tmp_path) == kept
 
 
+def test_what_was_taken_over_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
+    """Else a build of it at work would be taken for one of another version of the recipe."""
+    (tmp_path / "given.tar").write_bytes(system(MINT))
+    settled = taken_over(recipe(location="given.tar"), tmp_path)
+    assert Recipe.from_dict(settled.to_dict()) == settled
+
+
 def test_a_system_without_init_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(ALPINE))

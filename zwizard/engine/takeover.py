@@ -40,7 +40,9 @@ def taken_over(recipe: Recipe, base: Path) -> Recipe:
 
 
 def _recognised(recipe: Recipe, file: Path) -> Recipe:
-    return replace(recipe, source=replace(recipe.source, distro=recognise(file).distro))
+    source = replace(recipe.source, distro=recognise(file).distro)
+    # By way of its file, which has no suite for it: so it is the same again when it is read there.
+    return Recipe.from_dict(replace(recipe, source=source).to_dict())
 
 
 def _by_script(settings: Container, image: OciImage) -> Container | None:
