@@ -106,6 +106,26 @@ def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Ca
     ]
 
 
+def test_who_stops_it_while_the_runner_comes_up_stops_it(
+    build: Build, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """By the real runner: it began, and went on without anybody knowing."""
+    pause = time.sleep
+    pressed: list[bool] = []
+
+    def interrupted(seconds: float) -> None:
+        if not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+        pause(seconds)
+
+    monkeypatch.setattr("zwizard.engine.runner.time.sleep", interrupted)
+    assert follow.foreground(build, fresh=False, as_json=False) == 130
+    assert pressed
+    assert "the runner is gone" not in capsys.readouterr().out
+    assert not build.running()
+
+
 def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
     begin(build)
     runner = meanwhile(build, lambda: journal.append(build.journal, "build-cancelled"))

@@ -51,6 +51,20 @@ def start(build: Build, *, fresh: bool = False) -> int | None:
             start_new_session=right.mode != "sudo",
             cwd="/",
         )
+    try:
+        _await(build, begun, process)
+    except KeyboardInterrupt:
+        build.cancel_request.touch()  # it may not be seen to be at work yet
+        _await(build, begun, process)
+        raise
+    finally:
+        # It is nobody's child from here on, as far as this process cares.
+        threading.Thread(target=process.wait, daemon=True).start()
+    return begun
+
+
+def _await(build: Build, begun: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the runner has said something; raises ZwizardError if it ends without a word."""
     while _length(build.journal) == begun:
         if process.poll() is not None:
             said = build.runner_log.read_text("utf-8", "replace").strip()
@@ -59,9 +73,6 @@ def start(build: Build, *, fresh: bool = False) -> int | None:
                 "With sudo: run `sudo -v` first.",
             )
         time.sleep(0.02)
-    # It is nobody's child from here on, as far as this process cares.
-    threading.Thread(target=process.wait, daemon=True).start()
-    return begun
 
 
 def _at_work(build: Build) -> bool:
