@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from zwizard.engine import intake
 from zwizard.plan.actions import Convert, functions
 
 MIB = 2**20
@@ -168,6 +169,25 @@ def test_another_format_is_named(raw: Path, tmp_path: Path) -> None:
     other = tmp_path / "disk.vmdk"
     subprocess.run(["qemu-img", "convert", "-O", "vmdk", raw, other], check=True)
     assert convert(tmp_path, other) == f"{other} is a vmdk image; qcow2 and raw are taken"
+
+
+def test_what_is_no_cloud_image_is_told_where_it_is_named(
+    raw: Path, qcow2: Path, tmp_path: Path
+) -> None:
+    assert intake.look("cloud-image", qcow2).said == "a qcow2 disk image of 8.0 MiB"
+    assert intake.look("cloud-image", raw).wrong == ""
+    above, other, text = (tmp_path / name for name in ("above.qcow2", "disk.vmdk", "text"))
+    create = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", qcow2, above)
+    subprocess.run(create, check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "vmdk", raw, other], check=True)
+    text.write_text("not found\n")
+    for file, said in (
+        (above, "it needs another image, its backing file"),
+        (other, "it is a vmdk disk image: convert it first"),
+        (text, "it is a text file; a cloud image is qcow2 or raw"),
+        (tmp_path, "a directory"),
+    ):
+        assert intake.look("cloud-image", file).wrong.startswith(said)
 
 
 def test_what_is_fetched_is_proved_by_the_sum_that_was_given(

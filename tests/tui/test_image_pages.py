@@ -89,4 +89,7 @@ async def test_a_cloud_image_is_asked_for_by_its_place(app: ZwizardApp) -> None:
         assert "this has to be answered" in " ".join(frame(app).split())
         app.screen.query_one(f"#{field_id('source.location')}", Field).control.focus()
         await press(pilot, *"x.qcow2", "f3")
+        assert on(app, Pages).page == "source"  # it is not there
+        assert "No such file" in " ".join(frame(app).split())
+        await press(pilot, "f3")
         assert on(app, Pages).page == "output"

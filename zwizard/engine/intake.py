@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from pathlib import Path
 
@@ -151,6 +152,37 @@ def _rootfs(file: Path) -> Look:
     return Look(f"{title}: no package tool is known for it, so that nothing is installed in it")
 
 
+_QCOW2 = "a qcow2 disk image"
+_TAKEN = {
+    *("a raw disk image (GPT)", "a raw disk image (MBR)"),
+    *("an ext2, ext3 or ext4 file system", "a file of an unknown kind"),
+}
+
+
+def _cloud_image(file: Path) -> Look:
+    if file.is_dir():
+        return Look(wrong="a directory; a cloud image is one file, qcow2 or raw")
+    with file.open("rb") as opened:
+        head = opened.read(HEAD)
+    kind = what(head)
+    if kind == _QCOW2 and len(head) >= _QCOW2_HEAD.size:
+        _, backing, _, _, disk = _QCOW2_HEAD.unpack_from(head)
+        if backing:
+            said = "it needs another image, its backing file: flatten it first (qemu-img convert)"
+            return Look(wrong=said)
+        return Look(f"{kind} of {size(disk)}")
+    if kind in _TAKEN:
+        return Look(f"{kind}, {size(file.stat().st_size)}")
+    if "disk image" in kind:
+        return Look(wrong=f"it is {kind}: convert it first (qemu-img convert -O qcow2)")
+    return Look(wrong=f"it is {kind}; a cloud image is qcow2 or raw, and not packed")
+
+
+_QCOW2_HEAD = struct.Struct(
+    ">8sQIIQ"
+)  # magic and version, backing file, its length, cluster, size
+
+
 def _oci(file: Path) -> Look:
     try:
         image = read_image(file)
@@ -174,5 +206,5 @@ def _read_image(file: Path, _mtime: int) -> OciImage:
     return read_oci(file)
 
 
-_LOOKS = {"binary": _binary, "oci": _oci, "rootfs": _rootfs}
+_LOOKS = {"binary": _binary, "cloud-image": _cloud_image, "oci": _oci, "rootfs": _rootfs}
 _SLOW = {"rootfs"}
