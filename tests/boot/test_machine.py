@@ -56,7 +56,7 @@ def test_the_guest_is_reached_at_the_seeds_address_by_a_free_port_of_this_machin
 
 def test_a_machine_that_resets_ends_and_hardware_assistance_brings_its_processor() -> None:
     assert "-no-reboot" in VM.qemu("qemu")
-    assert after(VM.qemu("qemu"), "-cpu") == ["max"]
+    assert after(VM.qemu("qemu"), "-cpu") == ["max,erms=off,fsrm=off"]
     assert after(IMAGE.qemu("qemu"), "-cpu") == ["host"]
 
 
