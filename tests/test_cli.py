@@ -421,11 +421,14 @@ def test_a_plan_is_printed_and_nothing_is_run(run: Run, recipe: Path) -> None:
 
 
 def test_a_plan_that_cannot_be_built_yet_is_told_so(run: Run, recipe: Path) -> None:
-    recipe.write_text('kernel = {file = "vmlinuz"}\n')
+    recipe.write_text(
+        'target = "image"\nsource = {kind = "rootfs", location = "https://host.example/x.tar",'
+        ' distro = "other"}\n'
+    )
     code, _, err = run("plan", recipe)
     assert code == 2
-    assert "kernel.file = 'vmlinuz'" in err
-    assert "this version cannot build it yet; it builds: the distribution's package" in err
+    assert "source.distro = 'other'" in err
+    assert "this version cannot build it yet; it builds: debian, ubuntu, arch" in err
 
 
 def test_a_build_that_cannot_write_its_archive_stops_before_it_begins(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.test_recipe import recipes
+from zwizard import distros
 from zwizard.plan import Plan, make, render
 from zwizard.plan.actions import Append, Chroot, Host, Link, Pack, Remove, Write
 from zwizard.recipe import Checklist, Kernel, Output, Recipe, RecipeError, Source, System
@@ -165,7 +166,6 @@ def test_every_source_becomes_what_it_can(kind: str, target: str) -> None:
             "source.distro",
             "debian, ubuntu, arch",
         ),
-        ({"kernel": {"file": "vmlinuz"}}, "kernel.file", "kernel.package"),
     ],
 )
 def test_a_good_recipe_that_cannot_be_built_yet_is_told_so(
@@ -194,6 +194,30 @@ def test_services_may_not_start_while_packages_or_commands_run() -> None:
         assert isinstance(first, Write)
         assert first.path == "/usr/sbin/policy-rc.d"
         assert last == Remove(("/usr/sbin/policy-rc.d",))
+
+
+@pytest.mark.parametrize("target", ["vm", "image"])
+@pytest.mark.parametrize("distro", ["debian", "ubuntu", "arch"])
+def test_a_kernel_of_ones_own_takes_the_place_of_the_package_and_its_initramfs(
+    distro: str, target: str
+) -> None:
+    source = {"distro": distro, "mirror": "http://mirror.example/"}
+    theirs = make(Recipe.from_dict({"target": target, "source": source}))
+    own = {"file": "/k/vmlinuz", "initrd": "https://host.example/initrd.img"}
+    plan = make(Recipe.from_dict({"target": target, "source": source, "kernel": own}))
+    names = [step.name for step in theirs.steps]
+    names[names.index("initramfs")] = "own-kernel"
+    assert [step.name for step in plan.steps] == names
+    (step,) = (step for step in plan.steps if step.name == "own-kernel")
+    assert [a.shell() for a in step.actions] == [
+        "take_kernel /k/vmlinuz '' https://host.example/initrd.img ''"
+    ]
+    assert step.network
+    assert "curl" in plan.tools()
+    package = distros.KNOWN[distro].kernels[0].package
+    words = {word for a in plan.steps[1].actions for word in a.shell().split()}
+    assert package not in words
+    assert package in {word for a in theirs.steps[1].actions for word in a.shell().split()}
 
 
 def test_the_initramfs_gets_every_module_that_was_asked_for() -> None:

@@ -96,7 +96,9 @@ run = []
 [kernel]
 package = ""
 file = "vmlinuz"
+sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 initrd = "initrd.img"
+initrd_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 modules = []
 
 [disk]
@@ -268,7 +270,13 @@ RECIPES = {
             location="https://images.example/arch.tar",
             sha256="0123456789abcdef" * 4,
         ),
-        kernel=Kernel(file="vmlinuz", initrd="initrd.img", modules=()),
+        kernel=Kernel(
+            file="vmlinuz",
+            sha256="0123456789abcdef" * 4,
+            initrd="initrd.img",
+            initrd_sha256="0123456789abcdef" * 4,
+            modules=(),
+        ),
         disk=Disk(size="4GiB", esp_size="200MiB", esp_mount="/boot/efi", label="root"),
         grub=Grub(cmdline="console=ttyS0", timeout=3),
     ),
@@ -503,6 +511,8 @@ IMPOSSIBLE = {
     '[source]\nmend = ["kernel-elf"]': "source.mend",
     '[kernel]\ninitrd = "x"': "kernel.initrd",
     '[kernel]\nfile = "x"\npackage = "y"': "kernel.package",
+    f'[kernel]\nsha256 = "{64 * "0"}"': "kernel.sha256",
+    f'[kernel]\nfile = "x"\ninitrd_sha256 = "{64 * "0"}"': "kernel.initrd_sha256",
     '[disk]\nsize = "3GiB"': "disk.size",
     "[grub]\ntimeout = 9": "grub.timeout",
     '[container]\nentrypoint = "/x"': "container.entrypoint",

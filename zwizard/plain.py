@@ -8,7 +8,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import questionary
@@ -112,15 +111,8 @@ def _begin(answers: Answers, file: Path | None) -> None:
 
 
 def _opened(file: Path) -> Recipe:
-    """The recipe in ``file``; a relative output directory stays relative to the file."""
-    recipe, base = Recipe.load(file), file.resolve().parent
-    return recipe if base == Path.cwd().resolve() else _settled(recipe, base)
-
-
-def _settled(recipe: Recipe, base: Path) -> Recipe:
-    """``recipe`` with its output directory absolute."""
-    output = str(builds.output_directory(recipe, base))
-    return replace(recipe, output=replace(recipe.output, directory=output))
+    """The recipe in ``file``; what is relative stays relative to the file."""
+    return builds.moved(Recipe.load(file), file.resolve().parent, Path.cwd())
 
 
 def _ask_all(answers: Answers, library: Library) -> bool:
@@ -436,7 +428,7 @@ def _written(file: Path, text: Callable[[Path], str]) -> bool:
 
 def _portable(recipe: Recipe, file: Path) -> Recipe:
     """What is relative to here must not become relative to there."""
-    return recipe if file.parent == Path.cwd().resolve() else _settled(recipe, Path.cwd())
+    return builds.moved(recipe, Path.cwd(), file.parent)
 
 
 def _open(answers: Answers) -> None:

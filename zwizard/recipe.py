@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from zwizard import distros
+from zwizard.distros.distro import Distro
 from zwizard.errors import UsageError
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -221,12 +222,21 @@ class System:
 
 @dataclass(frozen=True)
 class Kernel:
-    """The guest's kernel: the distribution's package, or files of one's own."""
+    """The guest's kernel: the distribution's package, or files of one's own.
+
+    ``file`` and ``initrd`` are paths or URLs, the sums what they must have, if that is known.
+    """
 
     package: str = _key("", _optional(_PACKAGE))
     file: str = _key("", _line)
+    sha256: str = _key("", _optional(_SHA256))
     initrd: str = _key("", _line)
+    initrd_sha256: str = _key("", _optional(_SHA256))
     modules: tuple[str, ...] = _key(("virtiofs", "virtio_pci"), _each(_MODULE))
+
+    def packages(self, distro: Distro) -> tuple[str, ...]:
+        """The packages of ``distro`` that bring it: none where it is a file of one's own."""
+        return () if self.file else (self.package or distro.kernels[0].package,)
 
 
 @dataclass(frozen=True)
@@ -459,16 +469,28 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
         found.append(Problem("source.location", None, f"a {source.kind} needs a path or a URL"))
     if source.mend and source.kind != "rootfs":
         found.append(Problem("source.mend", source.mend, "only for source.kind = rootfs"))
-    if recipe.kernel.initrd and not recipe.kernel.file:
-        found.append(Problem("kernel.initrd", recipe.kernel.initrd, "only beside kernel.file"))
-    if recipe.kernel.file and recipe.kernel.package:
-        said = "either kernel.package or kernel.file, not both"
-        found.append(Problem("kernel.package", recipe.kernel.package, said))
+    found += _kernel_contradictions(recipe.kernel)
     if recipe.target == "container":
         found += _container_contradictions(recipe)
     if recipe.target == "image" and source.kind != "cloud-image":
         found += _disk_contradictions(recipe)
     return found + _out_of_place(recipe)
+
+
+def _kernel_contradictions(kernel: Kernel) -> list[Problem]:
+    found = []
+    beside = (
+        ("initrd", kernel.initrd, "file", kernel.file),
+        ("sha256", kernel.sha256, "file", kernel.file),
+        ("initrd_sha256", kernel.initrd_sha256, "initrd", kernel.initrd),
+    )
+    for key, value, needs, there in beside:
+        if value and not there:
+            found.append(Problem(f"kernel.{key}", value, f"only beside kernel.{needs}"))
+    if kernel.file and kernel.package:
+        said = "either kernel.package or kernel.file, not both"
+        found.append(Problem("kernel.package", kernel.package, said))
+    return found
 
 
 def _disk_contradictions(recipe: Recipe) -> list[Problem]:
@@ -608,9 +630,15 @@ def _write(recipe: Recipe, sections: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value != {}}
 
 
+_SILENT = {
+    *(("container", "start"), ("source", "mend"), ("source", "keys")),
+    *(("kernel", "sha256"), ("kernel", "initrd_sha256")),
+}
+
+
 def _speaks(recipe: Recipe, section: str, key: str) -> bool:
     """Whether a default is worth writing: not where the other kind of source decides."""
-    if (section, key) in {("container", "start"), ("source", "mend"), ("source", "keys")}:
+    if (section, key) in _SILENT:
         return False
     if section != "source" or key == "kind":
         return True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.artefact.composed import elf, initramfs
 from tests.engine.hand import begin, end, new_build, running
 from zwizard.engine import builds
 from zwizard.errors import UsageError
@@ -99,6 +100,50 @@ def test_the_build_that_was_touched_last_comes_first(tmp_path: Path) -> None:
         if name == "newest":
             begin(build)
     assert [build.id for build in builds.everything()] == ["newest", "newer", "old"]
+
+
+def test_a_recipe_read_in_another_directory_means_the_same_files(tmp_path: Path) -> None:
+    recipe = Recipe.from_toml(
+        '[source]\nkind = "rootfs"\nlocation = "tree.tar"\n'
+        '[kernel]\nfile = "../vmlinuz"\ninitrd = "https://host.example/initrd.img"\n'
+        '[output]\ndirectory = "images"\n'
+    )
+    there, here = tmp_path / "there", tmp_path / "here"
+    moved = builds.moved(recipe, there, here)
+    assert moved.source.location == f"{there}/tree.tar"
+    assert moved.kernel.file == f"{tmp_path}/vmlinuz"
+    assert moved.kernel.initrd == "https://host.example/initrd.img"
+    assert moved.output.directory == f"{there}/images"
+    assert builds.moved(moved, here, there) == moved
+    assert builds.moved(recipe, there, there) == recipe
+
+
+def test_an_own_kernel_is_known_again_by_its_sum(tmp_path: Path) -> None:
+    recipe = Recipe.from_toml('[kernel]\nfile = "vmlinux"\ninitrd = "initrd.img"\n')
+    with pytest.raises(UsageError, match="vmlinux does not exist") as caught:
+        builds.open_for(recipe, tmp_path)
+    assert caught.value.hint.startswith("kernel.file")
+    (tmp_path / "vmlinux").write_bytes(elf())
+    (tmp_path / "initrd.img").write_bytes(initramfs())
+    first = builds.open_for(recipe, tmp_path).recipe()
+    (tmp_path / "initrd.img").write_bytes(initramfs() + initramfs())
+    second = builds.open_for(recipe, tmp_path).recipe()
+    assert first.kernel.file == second.kernel.file == str(tmp_path / "vmlinux")
+    assert first.kernel.sha256 == second.kernel.sha256 != ""
+    assert first.kernel.initrd_sha256 != second.kernel.initrd_sha256
+
+
+def test_what_is_no_kernel_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    recipe = Recipe.from_toml('[kernel]\nfile = "vmlinux"\ninitrd = "initrd.img"\n')
+    (tmp_path / "vmlinux").write_text("hello\n")
+    with pytest.raises(UsageError, match="vmlinux cannot be taken: it is a text file"):
+        builds.open_for(recipe, tmp_path)
+    (tmp_path / "vmlinux").write_bytes(elf())
+    (tmp_path / "initrd.img").write_text("hello\n")
+    with pytest.raises(
+        UsageError, match=r"initrd\.img cannot be taken: .* text file, not"
+    ):
+        builds.open_for(recipe, tmp_path)
 
 
 def test_what_is_no_build_is_not_listed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from zwizard.engine.layers import discard
 from zwizard.engine.recognise import tree_sum
 from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
-from zwizard.recipe import Recipe, Source
+from zwizard.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,8 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     ``base``: what a relative output directory is relative to. One archive, one build: building an
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
-    output = output_directory(recipe, base)
-    settled = replace(
-        recipe,
-        source=_settled(recipe.source, base),
-        output=replace(recipe.output, directory=str(output)),
-    )
-    settled = taken_over(settled, base)
-    build = making(output / f"{recipe.name}.tar.gz")
+    settled = taken_over(_settled(recipe, base), base)
+    build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)
     elif build.running():
@@ -179,25 +173,41 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     return build
 
 
-def _settled(source: Source, base: Path) -> Source:
-    """``source`` with the whole path of its file, and the sum that says which file is meant."""
-    if not source.location or "://" in source.location:
-        return source
-    file = place(source.location, base)
+def _settled(recipe: Recipe, base: Path) -> Recipe:
+    """``recipe`` with the whole paths of its files, and the sums that say which are meant."""
+    source, kernel = recipe.source, recipe.kernel
+    location, sha256 = _meant(source.kind, "source.location", source.location, source.sha256, base)
+    own, own_sum = _meant("kernel", "kernel.file", kernel.file, kernel.sha256, base)
+    initrd, initrd_sum = _meant(
+        "initrd", "kernel.initrd", kernel.initrd, kernel.initrd_sha256, base
+    )
+    return replace(
+        recipe,
+        source=replace(source, location=location, sha256=sha256),
+        kernel=replace(kernel, file=own, sha256=own_sum, initrd=initrd, initrd_sha256=initrd_sum),
+        output=replace(recipe.output, directory=str(output_directory(recipe, base))),
+    )
+
+
+def _meant(kind: str, key: str, location: str, sha256: str, base: Path) -> tuple[str, str]:
+    """The whole path of the file that ``key`` names, and its sum; a URL as it is."""
+    if not location or "://" in location:
+        return location, sha256
+    file = place(location, base)
     if not file.exists():
-        raise UsageError(f"{file} does not exist", "source.location names a file or a URL.")
-    if wrong := intake.look(source.kind, file).wrong:
-        raise UsageError(f"{file} cannot be taken: {wrong}", "Name another: source.location.")
-    if source.sha256 and file.is_file():
-        return replace(source, location=str(file))
+        raise UsageError(f"{file} does not exist", f"{key} names a file or a URL.")
+    if wrong := intake.look(kind, file).wrong:
+        raise UsageError(f"{file} cannot be taken: {wrong}", f"Name another: {key}.")
+    if sha256 and file.is_file():
+        return str(file), sha256
     try:
         # An OCI layout's index names everything else in it by its sum.
-        sha256 = _sum_of(file / "index.json" if source.kind == "oci" and file.is_dir() else file)
+        sha256 = _sum_of(file / "index.json" if kind == "oci" and file.is_dir() else file)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", "Name a file that you may read."
         ) from None
-    return replace(source, location=str(file), sha256=sha256)
+    return str(file), sha256
 
 
 def _sum_of(path: Path) -> str:
@@ -206,6 +216,26 @@ def _sum_of(path: Path) -> str:
         return tree_sum(path)
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def moved(recipe: Recipe, base: Path, to: Path) -> Recipe:
+    """``recipe``, whose paths are relative to ``base``, as it means the same when read in ``to``.
+
+    UsageError for a ``~`` that is nobody's.
+    """
+    if base.resolve() == to.resolve():
+        return recipe
+
+    def whole(path: str) -> str:
+        return path if not path or "://" in path else str(place(path, base))
+
+    source, kernel = recipe.source, recipe.kernel
+    return replace(
+        recipe,
+        source=replace(source, location=whole(source.location)),
+        kernel=replace(kernel, file=whole(kernel.file), initrd=whole(kernel.initrd)),
+        output=replace(recipe.output, directory=str(output_directory(recipe, base))),
+    )
 
 
 def container_at(archive: Path) -> tuple[Recipe, Path] | None:

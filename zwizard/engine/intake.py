@@ -9,6 +9,8 @@ from pathlib import Path
 from zwizard import distros
 from zwizard.artefact.content import HEAD, what
 from zwizard.artefact.elf import Elf, read_elf
+from zwizard.artefact.initramfs import read_initramfs
+from zwizard.artefact.kernel import read_kernel
 from zwizard.artefact.oci import OciError, OciImage, read_oci
 from zwizard.artefact.source import ArchiveError
 from zwizard.engine.recognise import recognise
@@ -206,5 +208,46 @@ def _read_image(file: Path, _mtime: int) -> OciImage:
     return read_oci(file)
 
 
-_LOOKS = {"binary": _binary, "cloud-image": _cloud_image, "oci": _oci, "rootfs": _rootfs}
+def _kernel(file: Path) -> Look:
+    if file.is_dir():
+        return Look(wrong="a directory; a kernel is one file")
+    with file.open("rb") as opened:
+        found = read_kernel(opened)
+    version = f"Linux {found.version}" if found.version else "a kernel that hides its version"
+    if found.bzimage:
+        return Look(f"{version}, compressed: it is unpacked to ELF")
+    if found.elf is None:
+        return Look(wrong=f"it is {found.what}, and no kernel for x86-64")
+    if found.elf.fault:
+        return Look(wrong=f"it is {found.what} that nothing starts: {found.elf.fault}")
+    if found.elf.cut:
+        return Look(wrong=f"it is cut: more belongs to it than its {found.elf.size} bytes")
+    if found.elf.pvh is None:
+        said = "it has no PVH entry (a Xen note), by which it would be started"
+        return Look(wrong=f"{said}: build it with CONFIG_PVH=y")
+    return Look(f"{version}, an ELF with the PVH entry that Zero-OS starts")
+
+
+def _initrd(file: Path) -> Look:
+    if file.is_dir():
+        return Look(wrong="a directory; an initramfs is one file")
+    with file.open("rb") as opened:
+        found = read_initramfs(opened)
+    if found.fault and not found.bounded:
+        return Look(wrong=one_line(found.fault))
+    lacking = [name for name in ("virtiofs", "virtio_pci") if not found.has(name)]
+    said = f"an initramfs, {size(file.stat().st_size)}"
+    if lacking:
+        said += f"; the kernel has to have {' and '.join(lacking)} built in, which it lacks"
+    return Look(said)
+
+
+_LOOKS = {
+    "binary": _binary,
+    "cloud-image": _cloud_image,
+    "oci": _oci,
+    "rootfs": _rootfs,
+    "kernel": _kernel,
+    "initrd": _initrd,
+}
 _SLOW = {"rootfs"}

@@ -38,6 +38,7 @@ from zwizard.plan.actions import (
     Kernels,
     Link,
     Oci,
+    OwnKernel,
     Pack,
     Program,
     Remove,
@@ -131,6 +132,9 @@ class Workshop:
                 self._run(tuple(map(self._place, argv)), action.shell())
             case Chroot(argv):
                 self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
+            case OwnKernel():
+                with self._parent("/boot/vmlinuz"):  # as below
+                    self._run_bash(action)
             case Kernels():
                 with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
                     self._run(tuple(map(self._place, action.argv)), action.shell())

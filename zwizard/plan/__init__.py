@@ -204,8 +204,6 @@ def _known(recipe: Recipe) -> tuple[Distro, Suite]:
     suite = distro.suite(recipe.source.suite) if distro else None
     if distro is None or suite is None:
         _refuse("source.distro", recipe.source.distro, ", ".join(distros.KNOWN))
-    if recipe.kernel.file:
-        _refuse("kernel.file", recipe.kernel.file, "the distribution's package (kernel.package)")
     return distro, suite
 
 

@@ -290,6 +290,24 @@ class Program:
 
 
 @dataclass(frozen=True)
+class OwnKernel:
+    """Put the kernel at ``location`` (a path or URL), and an initramfs if given, into /boot.
+
+    The sums are what they must have, if that is known.
+    """
+
+    location: str
+    sha256: str
+    initrd: str
+    initrd_sha256: str
+
+    def shell(self) -> str:
+        """One line of bash: a call of the function that files/kernel.sh defines."""
+        initrd = (self.initrd, self.initrd_sha256) if self.initrd else ()
+        return _line(("take_kernel", self.location, self.sha256, *initrd))
+
+
+@dataclass(frozen=True)
 class Oci:
     """Lay out the OCI image, or what ``docker save`` wrote, at ``location``: its root file system.
 
@@ -321,6 +339,7 @@ Action = (
     | TrustKeys
     | TrustPackagers
     | Program
+    | OwnKernel
     | Oci
 )
 
@@ -333,6 +352,7 @@ _FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
     TrustKeys: ("keys.sh",),
     TrustPackagers: ("fetch.sh", "packagers.sh"),
     Program: ("fetch.sh", "container.sh"),
+    OwnKernel: ("fetch.sh", "kernel.sh"),
     Oci: ("fetch.sh", "oci.sh"),
 }
 

@@ -72,11 +72,14 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
 
 def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     """What every VM on Zero-OS needs: kernel, cloud-init, SSH, a network; an image also GRUB."""
-    kernel = recipe.kernel.package or distro.kernels[0].package
     minimal = recipe.source.variant == "minimal"
     image = recipe.target == "image"
     needed = (*distro.image_packages, *suite.image_packages) if image else distro.vm_packages
-    names = (*needed, *(distro.minimal_packages if minimal else ()), kernel)
+    names = (
+        *needed,
+        *(distro.minimal_packages if minimal else ()),
+        *recipe.kernel.packages(distro),
+    )
     host_keys = tuple(
         Write(f"/etc/ssh/ssh_host_{kind}_key", "", mode=0o600)
         for kind in ("rsa", "ecdsa", "ed25519")
@@ -85,7 +88,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     install = ("env", "INITRD=No", *_install(names, recommends=not minimal))
     return Step(
         "packages",
-        "Install kernel, cloud-init, SSH and network",
+        f"Install {'' if recipe.kernel.file else 'kernel, '}cloud-init, SSH and network",
         (
             '"apt-get install cloud-init openssh-server curl"',
             '"Also really important that we install a kernel"',
@@ -99,7 +102,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
             Chroot(install),
             UNQUIET,
         ),
-        answers=("kernel.package",),
+        answers=("kernel.package", "kernel.file"),
         network=True,
         size=300 * _MIB,
         document=(
@@ -141,11 +144,9 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     needed = (*distro.image_packages, *sorted(of_suites)) if image else distro.vm_packages
     names = (*needed, *distro.minimal_packages, "initramfs-tools")
     wanted = {name: distro.shown_by.get(name, "") for name in names}
-    wanted[recipe.kernel.package or distro.kernels[0].package] = (
-        f"/var/lib/dpkg/info/{recipe.kernel.package}.list"
-        if recipe.kernel.package
-        else "/boot/vmlinuz-*"
-    )
+    for package in recipe.kernel.packages(distro):
+        own = recipe.kernel.package
+        wanted[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
     pairs = (word for pair in wanted.items() for word in pair)
     answers = _GRUB_ANSWERS if image else ()
     return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zwizard.distros.distro import Distro
 from zwizard.plan import family
+from zwizard.plan.actions import OwnKernel
 from zwizard.plan.step import Step
 from zwizard.recipe import Recipe
 
@@ -11,7 +12,29 @@ _MIB = 2**20
 
 
 def initramfs(recipe: Recipe, distro: Distro) -> Step:
-    """An initramfs with the modules that reach the root file system."""
+    """An initramfs with the modules that reach the root file system; or what the user brings."""
+    return _own(recipe) if recipe.kernel.file else _made(recipe, distro)
+
+
+def _own(recipe: Recipe) -> Step:
+    """The user's own kernel, with the initramfs that is for it."""
+    own = recipe.kernel
+    return Step(
+        "own-kernel",
+        "Put your kernel into /boot",
+        (
+            '"If you need control over the kernel you can actually still provide it inside the'
+            ' flist"',
+            "It has to bring virtiofs and virtio_pci: built in, or in its initramfs.",
+        ),
+        (OwnKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
+        answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
+        network="://" in own.file + own.initrd,
+        size=60 * _MIB,
+    )
+
+
+def _made(recipe: Recipe, distro: Distro) -> Step:
     image = recipe.target == "image"
     modules = recipe.kernel.modules
     return Step(

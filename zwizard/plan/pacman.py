@@ -91,7 +91,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
     image = recipe.target == "image"
     standard = recipe.source.variant == "standard"
     names = (
-        recipe.kernel.package or distro.kernels[0].package,
+        *recipe.kernel.packages(distro),
         *(distro.image_packages if image else distro.vm_packages),
         *(distro.standard_packages if standard else ()),
     )
@@ -111,7 +111,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
             Write(_KEYS_UNIT, _KEYS_SERVICE),
             Chroot(("systemctl", "enable", _KEYS_UNIT.rpartition("/")[2])),
         ),
-        answers=("kernel.package", "source.variant"),
+        answers=("kernel.package", "kernel.file", "source.variant"),
         network=True,
         size=(800 if standard else 350) * _MIB,
         document=(

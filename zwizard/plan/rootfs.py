@@ -121,7 +121,7 @@ def complete(recipe: Recipe) -> Step:
             "Only what is not there yet.",
         ),
         family.of(distro).complete(recipe, distro),
-        answers=("kernel.package",),
+        answers=("kernel.package", "kernel.file"),
         network=True,
         size=500 * _MIB,
         document="apt-get update\napt-get install cloud-init openssh-server curl",

@@ -19,6 +19,7 @@ from zwizard.plan.actions import (
     ImportDisk,
     Kernels,
     Oci,
+    OwnKernel,
     Pack,
     Program,
     TrustKeys,
@@ -126,6 +127,8 @@ class Plan:
                         found.update(["curl"] if "://" in location else [])
                     case Kernels():
                         found.update(("lz4", "xz", "zstd"))
+                    case OwnKernel(location, _, initrd):
+                        found.update(["curl"] if "://" in location + initrd else [])
                     case Program(location):
                         found.update(["curl"] if "://" in location else [])
                     case Oci(location):

@@ -29,6 +29,7 @@ from zwizard import paths, preferences, questions
 from zwizard.answers import Answers
 from zwizard.boot import runs
 from zwizard.boot.runs import Proving, Wish
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, look_around
@@ -48,7 +49,7 @@ from zwizard.tui.screens.proving import ProvingScreen
 from zwizard.tui.screens.review import Review
 from zwizard.tui.show import block, plain
 from zwizard.tui.themes import CONTRAST, THEMES
-from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk, settled, to_keep
+from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.widgets.keys import NAMES, named, shown
 
 _EVERY = 1.0  # seconds between looks at which builds run
@@ -279,7 +280,9 @@ class ZwizardApp(App[None]):
 
     async def _open(self, path: Path) -> None:
         try:
-            recipe = await in_background(lambda: settled(Recipe.load(path), path.parent))
+            recipe = await in_background(
+                lambda: builds.moved(Recipe.load(path), path.parent, Path.cwd())
+            )
         except ZwizardError as error:
             self.complain(error)
             return
@@ -339,7 +342,7 @@ class ZwizardApp(App[None]):
             f"{recipe.name}.toml",
             "Save the recipe",
             said,
-            lambda path: to_keep(recipe, path.parent).to_toml(),
+            lambda path: builds.moved(recipe, Path.cwd(), path.parent).to_toml(),
         )
 
     async def save(self, name: str, title: str, said: str, text: Callable[[Path], str]) -> None:
@@ -351,7 +354,7 @@ class ZwizardApp(App[None]):
             return
         try:
             await in_background(lambda: paths.write_atomically(path, text(path)))
-        except OSError as error:
+        except (OSError, ZwizardError) as error:
             self.complain(error)
         else:
             self.notify(plain(f"Saved to {path.absolute()}").plain, markup=False)

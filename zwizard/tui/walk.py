@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from zwizard import questions
 from zwizard.answers import Answers
 from zwizard.questions import PAGES, Choice, Question
-from zwizard.recipe import Recipe
 
 PageState = Literal["done", "here", "to-come", "look-again"]
 REVIEW = "review"
@@ -81,23 +78,3 @@ class Walk:
 def question_of(key: str) -> Question | None:
     """The question that fills the recipe's ``key``, if one asks for it."""
     return next((q for q in questions.QUESTIONS if q.key == key), None)
-
-
-def settled(recipe: Recipe, beside: Path) -> Recipe:
-    """``recipe``, read from a file in ``beside``, as it is meant from the working directory."""
-    directory = Path(recipe.output.directory).expanduser()
-    if directory.is_absolute() or beside.resolve() == Path.cwd():
-        return recipe
-    return _going_to(recipe, (beside / directory).resolve())
-
-
-def to_keep(recipe: Recipe, beside: Path) -> Recipe:
-    """``recipe``, as it is meant from the working directory, to be read from one in ``beside``."""
-    directory = Path(recipe.output.directory).expanduser()
-    if directory.is_absolute() or beside.resolve() == Path.cwd():
-        return recipe
-    return _going_to(recipe, directory.resolve())
-
-
-def _going_to(recipe: Recipe, directory: Path) -> Recipe:
-    return replace(recipe, output=replace(recipe.output, directory=str(directory)))

@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# A kernel of one's own in /boot, where the newest is linked: "own" comes after every version.
+
+take_kernel() { # LOCATION SHA256 [INITRD SHA256]
+	local file
+	at_hand "$1" "$2"
+	install -D --mode 644 "$file" "${ROOT:?}/boot/vmlinuz-own"
+	if [ -n "${3:-}" ]; then
+		at_hand "$3" "$4"
+		install -D --mode 644 "$file" "${ROOT:?}/boot/initrd.img-own"
+	fi
+}
