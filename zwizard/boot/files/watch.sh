@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Tells what has become of the first process: the entrypoint, once it runs a program of another file
 # system than the initramfs.
+: >/begun
 here=$(/busybox stat -Lc %d /proc/1/exe)
 while [ "$(/busybox stat -Lc %d /proc/1/exe)" = "$here" ]; do
 	/busybox usleep 50000
