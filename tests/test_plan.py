@@ -220,6 +220,29 @@ def test_a_kernel_of_ones_own_takes_the_place_of_the_package_and_its_initramfs(
     assert package in {word for a in theirs.steps[1].actions for word in a.shell().split()}
 
 
+@pytest.mark.parametrize(
+    ("cmdline", "written"),
+    [
+        ("rw root=vroot rootfstype=virtiofs rootdelay=30", "ROOTDELAY=\n"),
+        ("root=/dev/vda1 rootdelay=30 ro", ""),
+    ],
+)
+def test_a_vm_does_not_sleep_through_the_delay_that_zero_os_gives(
+    tmp_path: Path, cmdline: str, written: str
+) -> None:
+    (step,) = (step for step in make(FULL).steps if step.name == "initramfs")
+    (script,) = (a for a in step.actions if isinstance(a, Write) and "init-top" in a.path)
+    (tmp_path / "cmdline").write_text(f"{cmdline}\n")
+    (tmp_path / "param.conf").touch()
+    text = script.text.replace("/proc/", f"{tmp_path}/").replace("/conf/", f"{tmp_path}/")
+    for arguments in (["prereqs"], []):
+        subprocess.run(["sh", "-c", text, "script", *arguments], check=True)
+    assert (tmp_path / "param.conf").read_text() == written
+    assert script.mode == 0o755
+    (image,) = (s for s in make(Recipe(target="image")).steps if s.name == "initramfs")
+    assert not any("init-top" in a.path for a in image.actions if isinstance(a, Write))
+
+
 def test_the_initramfs_gets_every_module_that_was_asked_for() -> None:
     step = make(replace(FULL, kernel=Kernel(modules=("virtiofs", "nvme")))).steps[2]
     assert step.actions[0] == Append("/etc/initramfs-tools/modules", "virtiofs\nnvme\n")

@@ -140,9 +140,7 @@ def test_what_is_no_kernel_is_refused_before_anything_runs(tmp_path: Path) -> No
         builds.open_for(recipe, tmp_path)
     (tmp_path / "vmlinux").write_bytes(elf())
     (tmp_path / "initrd.img").write_text("hello\n")
-    with pytest.raises(
-        UsageError, match=r"initrd\.img cannot be taken: .* text file, not"
-    ):
+    with pytest.raises(UsageError, match=r"initrd\.img cannot be taken: .* text file, not"):
         builds.open_for(recipe, tmp_path)
 
 
