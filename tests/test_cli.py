@@ -431,6 +431,25 @@ def test_a_plan_that_cannot_be_built_yet_is_told_so(run: Run, recipe: Path) -> N
     assert "this version cannot build it yet; it builds: debian, ubuntu, arch" in err
 
 
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_an_entrypoint_that_is_not_in_the_file_stops_it_before_it_begins(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "root/bin").mkdir(parents=True)
+    told = run(command, str(of_a_root(tmp_path, "/nope")))
+    refused(told, "cannot be used", "container.entrypoint = '/nope': /nope is not there")
+    told = run(command, str(of_a_root(tmp_path, "nope")))
+    refused(told, "cannot be used", "Zero-OS tests that very path")
+    assert builds.everything() == []
+
+
+def of_a_root(place: Path, entrypoint: str) -> Path:
+    file = place / "root.toml"
+    source = '[source]\nkind = "rootfs"\nlocation = "root"'
+    file.write_text(f'target = "container"\n{source}\n[container]\nentrypoint = "{entrypoint}"\n')
+    return file
+
+
 def test_a_build_that_cannot_write_its_archive_stops_before_it_begins(
     run: Run, recipe: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from tests.engine.hand import begin, end, fail, finish, new_build, running
+from tests.test_rootfs import system
 from zwizard import paths, plain, questions
 from zwizard.answers import Answers
 from zwizard.engine import archive, builds, doctor
@@ -327,6 +328,21 @@ def test_a_doubtful_answer_can_be_kept_or_typed_again(
     press(keyboard, ENTER, ENTER * 6, "htpo" + ENTER, again, "1" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     assert given()["source.packages"] == "my-own"
+
+
+def test_an_entrypoint_that_is_not_in_the_file_is_told_where_it_is_given(
+    keyboard: PipeInput, capsys: Capture, here: Path
+) -> None:
+    (here / "given.tar").write_bytes(system())
+    kept(target="container", name="web", source__kind="rootfs", source__location="given.tar")
+    kept(source__sha256="", source__packages="")
+    again = "2" + ENTER + CLEAR + "/usr/bin/bash" + ENTER
+    press(keyboard, ENTER, "/nope" + ENTER, again, CTRL_C)
+    assert plain.new(None) == 130
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Perhaps not: /nope is not there, and no package or command of yours" in said
+    assert "There: /usr/bin/bash is a file" in said
+    assert given()["container.entrypoint"] == "/usr/bin/bash"
 
 
 def test_what_there_is_can_be_searched(keyboard: PipeInput, capsys: Capture, online: None) -> None:

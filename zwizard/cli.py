@@ -278,10 +278,14 @@ def clean(*, everything: bool, as_json: bool) -> int:
 @_JSON
 def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run; nothing is run."""
+    from zwizard.engine import starting
     from zwizard.engine.takeover import taken_over
     from zwizard.plan import make, render
 
-    made = make(taken_over(*_recipe(recipe)))
+    read, base = _recipe(recipe)
+    settled = taken_over(read, base)
+    starting.prove(settled, base)
+    made = make(settled)
     if as_json:
         click.echo(json.dumps(render.data(made), indent=1))
     else:

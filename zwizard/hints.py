@@ -18,6 +18,7 @@ from zwizard import distros
 from zwizard.distros.distro import Distro
 from zwizard.questions import Choice, Given, Question
 
+ENTRYPOINT = "container.entrypoint"
 LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
 ZONE, LOCALE, SERVICES = "system.timezone", "system.locale", "system.services"
 _OFFERED = {PACKAGES, ZONE, LOCALE, SERVICES}
@@ -111,10 +112,14 @@ def _package(line: str) -> Offer:
 
 @dataclass(frozen=True)
 class Look:
-    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do."""
+    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do.
+
+    ``doubt``: why it cannot, unless something that is not known yet changes it.
+    """
 
     said: str = ""
     wrong: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ class Known:
 
     ``every_locale``: there are no others. ``catalogue`` is None where there is no list of
     packages; ``state`` says why, or that it is being read. ``look`` is what the file is that the
-    root file system comes from.
+    root file system comes from, ``start`` whether what a container starts is in it.
     """
 
     zones: tuple[str, ...] = ()
@@ -132,6 +137,7 @@ class Known:
     catalogue: Catalogue | None = None
     state: str = ""
     look: Look = Look()
+    start: Look = Look()
 
 
 @dataclass(frozen=True)
@@ -381,10 +387,26 @@ def _judge_location(_: str, __: Given, known: Known, typing: bool) -> Hint:
     return Hint(known.look.said)
 
 
+_OF_PACKAGES = re.compile(r"/(usr/(?!local/)|s?bin/|lib(32|64|x32)?/|opt/|etc/|var/)")
+
+
+def _judge_entrypoint(text: str, given: Given, known: Known, typing: bool) -> Hint:
+    """Whether it is in the file; of a distribution, whether a package can bring it."""
+    told = known.start.wrong or known.start.doubt
+    if told:
+        return Hint() if typing else _doubt(f"{told}.", "")
+    path, run = text.strip(), given.get("system.run", "").strip()
+    installed = given.get("source.kind", "distro") == "distro"
+    if not (installed and path.startswith("/")) or run or _OF_PACKAGES.match(path) or typing:
+        return Hint(known.start.said)
+    return _doubt(f"No package puts {path!r} there: a command of your own has to (System).", "")
+
+
 _JUDGES: dict[str, Callable[[str, Given, Known, bool], Hint]] = {
     LOCATION: _judge_location,
     PACKAGES: _judge_packages,
     ZONE: _judge_zone,
     LOCALE: _judge_locale,
+    ENTRYPOINT: _judge_entrypoint,
     SERVICES: _judge_services,
 }

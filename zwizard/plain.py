@@ -14,7 +14,17 @@ import questionary
 
 from zwizard import hints, paths, questions
 from zwizard.answers import Answers
-from zwizard.engine import builds, bundle, doctor, follow, listing, outlook, shell, status
+from zwizard.engine import (
+    builds,
+    bundle,
+    doctor,
+    follow,
+    listing,
+    outlook,
+    shell,
+    starting,
+    status,
+)
 from zwizard.engine.builds import Build
 from zwizard.engine.library import Library
 from zwizard.engine.outlook import Machine, Outlook, look_around
@@ -51,7 +61,7 @@ def new(recipe: Path | None, key: str = "") -> int:
         _learn(library, answers)
         if asked := next((q for q in questions.asked(answers) if q.key == key), None):
             _ask(asked, answers, library)
-        _tell_space(outlook.of(answers, machine))
+        _tell_space(outlook.of(answers, machine, patient=False))
         if _ask_all(answers, library):
             return _review(answers, library, machine)
         return _leave(answers, 0)
@@ -165,7 +175,9 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
             _find(question, answers, library, text.strip().removeprefix(SEARCH))
             continue
         answers.give(question.key, text)
-        hint = hints.hint(question, answers, library.known(answers))
+        if question.key == hints.ENTRYPOINT and starting.takes_long(answers):
+            _say("Looking whether it is there ...", indent="  ")
+        hint = hints.hint(question, answers, library.known(answers, question.key))
         if said := question.problem(answers):
             _say(f"Not possible: {text!r}. {said}{hints.meant(hint.near)}", indent="  ")
         elif not hint.doubt or _accept(question, answers, hint):

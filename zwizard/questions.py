@@ -635,8 +635,9 @@ QUESTIONS = (
         "container",
         "Entrypoint",
         'The document: "the users entrypoint is started". Zero-OS tests that very path, and starts'
-        " it as root when network and disks are there. When it ends, the machine ends. Empty: of"
-        " a container image what the image says; of a program /app, where it is put.",
+        " it as root when network and disks are there. When it ends, the machine ends. In a"
+        " distribution a package or a command of yours has to bring it; a file is looked into."
+        " Empty: of a container image what the image says; of a program /app, where it is put.",
         "text",
         when=_contained,
         example="such as /usr/sbin/nginx",

@@ -171,7 +171,9 @@ _LOCALE = _matching(
 )
 _PATH = r"(/(?!\.{1,2}(/|$))[^\s/\0]+)+"
 _PROGRAM = _matching(
-    _PATH, "an absolute path inside the image, such as /app; arguments stand by themselves"
+    _PATH,
+    "an absolute path inside the image, such as /app: Zero-OS tests that very path, and looks"
+    " nowhere else; arguments stand by themselves",
 )
 _MOUNT = _matching(_PATH, "an absolute path inside the image, such as /data, and not / itself")
 _SUITE = _matching(r"[a-z][a-z0-9.-]*", "a suite's name, such as bookworm")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
+from tests.test_rootfs import system
 from tests.tui.conftest import draft, frame, on, press, settle, until
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.pages import Pages
@@ -19,9 +20,12 @@ def shown(app: ZwizardApp) -> str:
     return " ".join(frame(app).split())
 
 
+def said_of(app: ZwizardApp, key: str) -> str:
+    return str(app.screen.query_one(f"#{field_id(key)} .problem", Static).render())
+
+
 def said_of_the_file(app: ZwizardApp) -> str:
-    beside = app.screen.query_one(f"#{field_id('source.location')} .problem", Static)
-    return str(beside.render())
+    return said_of(app, "source.location")
 
 
 def go_to(app: ZwizardApp, key: str) -> None:
@@ -88,3 +92,29 @@ async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Pat
         await until(pilot, lambda: "neither an OCI image" in said_of_the_file(app))
         await press(pilot, "f3")
         assert on(app, Pages).page == "source"
+
+
+async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
+    app: ZwizardApp, tmp_path: Path
+) -> None:
+    file_ = tmp_path / "given.tar"
+    file_.write_bytes(system())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "rootfs":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *str(file_), "tab")
+        await until(pilot, lambda: "Debian" in said_of(app, "source.location"))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "container"
+        await press(pilot, *"/nope")
+        assert "not there" not in said_of(app, "container.entrypoint")  # it may yet go on
+        await press(pilot, "tab")
+        await until(pilot, lambda: "/nope is not there" in said_of(app, "container.entrypoint"))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "container"
+        go_to(app, "container.entrypoint")
+        await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
+        await until(pilot, lambda: "There: /usr/bin/bash" in said_of(app, "container.entrypoint"))

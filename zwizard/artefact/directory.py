@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.artefact.index import IndexedView, IndexFullError
 from zwizard.artefact.sample import Sample
-from zwizard.artefact.view import Entry, Kind, UnreadableError
+from zwizard.artefact.view import Entry, Kind, UnreadableError, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,13 +72,62 @@ class DirectoryView(IndexedView):
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a regular file, opened without following any link."""
+        return _opened_inside(self._root, entry)
+
+
+class Glimpse(View):
+    """The tree beneath a directory, of which only what is asked for is looked at.
+
+    What another file system is mounted on is not there, as an import leaves it out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root = path.resolve()
+        self._device = self._root.stat().st_dev
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path."""
+        return iter(sorted(self.walk("/"), key=lambda entry: entry.path))
+
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path``."""
+        host = f"{self._root}{path}"
         try:
-            return os.fdopen(_open_inside(self._root, entry.path), "rb")
+            info = os.stat(host, follow_symlinks=False)  # noqa: PTH116 - pathlib would normalise
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except OSError as error:
-            raise UnreadableError(
-                f"{entry.path} cannot be read: {error.strerror}",
-                "Run as a user who may read it, or check the packed .tar.gz.",
-            ) from error
+            raise _unreadable(path, error) from error
+        return _entry(path, info, host) if info.st_dev == self._device else None
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory stored at ``path``."""
+        try:
+            with os.scandir(f"{self._root}{path}") as there:
+                names = sorted(item.name for item in there)
+        except OSError:
+            return ()
+        found = (self.node(f"{path.rstrip('/')}/{name}") for name in names)
+        return tuple(entry for entry in found if entry is not None)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file, opened without following any link."""
+        return _opened_inside(self._root, entry)
+
+
+def _opened_inside(root: Path, entry: Entry) -> BinaryIO:
+    try:
+        return os.fdopen(_open_inside(root, entry.path), "rb")
+    except OSError as error:
+        raise _unreadable(entry.path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> UnreadableError:
+    return UnreadableError(
+        f"{path} cannot be read: {error.strerror}",
+        "Run as a user who may read it, or check the packed .tar.gz.",
+    )
 
 
 def _entry(path: str, info: os.stat_result, host: str) -> Entry:

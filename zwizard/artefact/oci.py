@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from zwizard.artefact.outline import Outline
 from zwizard.artefact.packed import unpacked
 from zwizard.artefact.source import ArchiveError
 from zwizard.artefact.tar import members
@@ -93,9 +94,28 @@ class _Store:
 
 def read_oci(path: Path) -> OciImage:
     """What the image at ``path`` says of itself; raises OciError, or OSError."""
+    with _understood(), _opened(path) as store:
+        return _read(store)
+
+
+def outline(path: Path) -> Outline:
+    """The tree that the layers of the image at ``path`` come to; raises OciError, or OSError."""
+    with _understood(), _opened(path) as store:
+        found = Outline(path)
+        for layer in _described(store)[1]:
+            with _layer(store, layer) as file:
+                try:
+                    found.lay(unpacked(file), layer=True)
+                except ArchiveError:
+                    found.whole = False
+        return found
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What is wrong with an image that cannot be read, in words."""
     try:
-        with _opened(path) as store:
-            return _read(store)
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         raise OciError("it is damaged: what describes the image cannot be read") from None
     except (tarfile.TarError, EOFError):
@@ -111,12 +131,14 @@ def _opened(path: Path) -> Iterator[_Store]:
         yield _Store(path, tar)
 
 
-def _read(store: _Store) -> OciImage:
+def _described(store: _Store) -> tuple[str, list[str]]:
+    """The configuration and the layers of the image, by name."""
     saved = store.json("manifest.json")  # docker save's, also where an index stands beside it
-    if saved is not None:
-        name, layers = _saved(saved)
-    else:
-        name, layers = _of_index(store)
+    return _of_index(store) if saved is None else _saved(saved)
+
+
+def _read(store: _Store) -> OciImage:
+    name, layers = _described(store)
     described = store.json(name)
     if described is None:
         raise OciError(f"it is not whole: {name} is missing")
@@ -190,12 +212,16 @@ def _variable(line: str) -> tuple[str, str]:
     return name, value
 
 
-def _has_shell(store: _Store, layer: str) -> bool:
-    """Whether the layer called ``layer`` brings a shell; one that cannot be read may well."""
+def _layer(store: _Store, layer: str) -> BinaryIO:
     file = store.open(layer)
     if file is None:
         raise OciError(f"it is not whole: the layer {layer} is missing")
-    with file:
+    return file
+
+
+def _has_shell(store: _Store, layer: str) -> bool:
+    """Whether the layer called ``layer`` brings a shell; one that cannot be read may well."""
+    with _layer(store, layer) as file:
         try:
             names = (member.name.removeprefix("./") for member in members(unpacked(file)))
             return any(name in _SHELLS for name in names)

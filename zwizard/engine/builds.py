@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zwizard import paths
-from zwizard.engine import intake, journal
+from zwizard.engine import intake, journal, starting
 from zwizard.engine.layers import discard
 from zwizard.engine.recognise import tree_sum
 from zwizard.engine.takeover import taken_over
@@ -159,6 +159,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
     settled = taken_over(_settled(recipe, base), base)
+    starting.prove(settled, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)

@@ -50,7 +50,7 @@ def is_known(given: Given) -> bool:
     """Whether the file of these answers was looked at already."""
     subject = subject_of(given)
     try:
-        return subject is not None and (*subject, *_state(subject[1])) in _seen
+        return subject is not None and (*subject, *state(subject[1])) in _seen
     except OSError:
         return False
 
@@ -75,7 +75,7 @@ def look(kind: str, file: Path) -> Look:
     if kind not in _LOOKS:
         return Look()
     try:
-        return _look(kind, file, *_state(file))
+        return _look(kind, file, *state(file))
     except OSError as error:
         return Look(wrong=one_line(f"{file}: {error.strerror}"))
 
@@ -93,7 +93,8 @@ def _look(kind: str, file: Path, mtime: int, size: int) -> Look:
     return _seen[key]
 
 
-def _state(file: Path) -> tuple[int, int]:
+def state(file: Path) -> tuple[int, int]:
+    """What is another where the file has changed; raises OSError."""
     found = _changes(file).stat()
     return found.st_mtime_ns, found.st_size
 
@@ -250,4 +251,4 @@ _LOOKS = {
     "kernel": _kernel,
     "initrd": _initrd,
 }
-_SLOW = {"rootfs"}
+_SLOW = {"oci", "rootfs"}

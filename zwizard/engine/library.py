@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from zwizard.engine import archive, doctor, intake
+from zwizard.engine import archive, doctor, intake, starting
 from zwizard.errors import ZwizardError
-from zwizard.hints import Catalogue, Known, distro_of
+from zwizard.hints import ENTRYPOINT, Catalogue, Known, distro_of
 from zwizard.plan.system import charset
 from zwizard.questions import Given
 from zwizard.recipe import check_value
@@ -44,11 +44,12 @@ class Library:
         self._patient = patient
         self._read: dict[Place, Catalogue] = {}
         self._reading: set[Place] = set()
+        self._into: set[str] = set()
         self._failed: dict[Place, tuple[float, str]] = {}
         self._here = Known()
 
-    def known(self, given: Given) -> Known:
-        """What is known for these answers at this moment."""
+    def known(self, given: Given, key: str = "") -> Known:
+        """What is known for these answers at this moment; more is waited for of one ``key``."""
         place = _place(given)
         catalogue = self._read.get(place) if place else None
         return replace(
@@ -56,6 +57,7 @@ class Library:
             catalogue=catalogue,
             state=self._state(place, given),
             look=intake.look_at(given, patient=self._patient),
+            start=starting.of_answers(given, patient=self._patient and key == ENTRYPOINT),
         )
 
     def _state(self, place: Place | None, given: Given) -> str:
@@ -78,6 +80,9 @@ class Library:
         place = _place(given)
         if intake.takes_long(given):
             return partial(self._look_at, dict(given))
+        if starting.takes_long(given) and (file := given["source.location"]) not in self._into:
+            self._into.add(file)
+            return partial(self._look_into, dict(given))
         if place in self._reading or (place is None and self._here.zones):
             return None
         failed = self._failed.get(place) if place else None
@@ -96,6 +101,13 @@ class Library:
     def _look_at(self, given: Given) -> None:
         self.look_here()
         intake.look_at(given)
+
+    def _look_into(self, given: Given) -> None:
+        self.look_here()
+        try:
+            starting.of_answers(given)
+        finally:
+            self._into.discard(given["source.location"])
 
     def _look_up(self, place: Place | None) -> None:
         self.look_here()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard import plan, questions
-from zwizard.engine import builds, intake, preflight
+from zwizard.engine import builds, intake, preflight, starting
 from zwizard.engine.preflight import Forecast, Trouble
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
+from zwizard.hints import ENTRYPOINT
 from zwizard.plan import Plan
 from zwizard.recipe import Recipe, RecipeError
 
@@ -68,8 +69,11 @@ class Outlook:
     output: Path = Path()
 
 
-def of(given: Mapping[str, str], machine: Machine) -> Outlook:
-    """The outlook of these answers. It reads the disk: not for an interface's thread."""
+def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> Outlook:
+    """The outlook of these answers. It reads the disk: not for an interface's thread.
+
+    Who is not ``patient`` is told of what is in a file only where that is known already.
+    """
     if wrong := questions.problems(given):
         return Outlook(
             tuple(
@@ -94,6 +98,8 @@ def of(given: Mapping[str, str], machine: Machine) -> Outlook:
     troubles = ahead.troubles
     if unfit := intake.look_at(given).wrong:
         troubles += (Trouble(f"{recipe.source.location}: {unfit}", _MEND, "source.location"),)
+    if lacks := starting.of_recipe(recipe, Path.cwd(), patient=patient).wrong:
+        troubles += (Trouble(f"Entrypoint: {lacks}", starting.REMEDY, ENTRYPOINT),)
     if machine.privilege.mode == "none":
         troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
     return Outlook(troubles, recipe, made, ahead, output)

@@ -265,7 +265,7 @@ class Pages(View[None]):
     async def _foresee(self) -> None:
         machine = await self.zwizard.machine()
         given = dict(self.walk.answers)
-        seen = await in_background(lambda: outlook.of(given, machine))
+        seen = await in_background(lambda: outlook.of(given, machine, patient=False))
         here = {question.key for question in questions.on_page(self.page, given)}
         renew(self.query_one("#needs", Static), _needs(seen, here))
 
