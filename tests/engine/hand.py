@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,13 @@ def fail(build: Build, step: str, **facts: str) -> None:
     journal.append(build.journal, "build-failed", **known)
 
 
-def end(build: Build, *, ready: bool = True, archive: bool = True) -> Path:
+def end(
+    build: Build,
+    *,
+    ready: bool = True,
+    archive: bool = True,
+    blocking: Sequence[dict[str, str]] = (),
+) -> Path:
     """Write that all steps ran and the archive is there; the archive."""
     for step in begin(build):
         finish(build, step)
@@ -60,7 +66,8 @@ def end(build: Build, *, ready: bool = True, archive: bool = True) -> Path:
         sha256="ab" * 32,
         bytes=7,
         ready=ready,
-        blocks=0 if ready else 2,
+        blocks=0 if ready else len(blocking) or 2,
+        blocking=blocking,
     )
     return file
 

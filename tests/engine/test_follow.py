@@ -77,6 +77,32 @@ def test_the_last_run_is_not_taken_for_the_one_that_is_beginning(
     assert "NOT ready: 2 rules block" in capsys.readouterr().out
 
 
+def test_what_is_not_ready_is_told_with_the_rules_that_block(
+    build: Build, capsys: Capture
+) -> None:
+    """Nobody has to run another command to learn why."""
+    fix = {"fix": "Say another."}
+    more = [{"rule": f"rule-{n}", "evidence": "x" * 9999, "fix": ""} for n in range(9)]
+    blocking = [{"rule": "entrypoint", "evidence": "/a\x1b[2J is not there", **fix}, *more]
+    runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))
+    assert follow.foreground(build, fresh=False, as_json=False) == 3
+    runner.join()
+    said = capsys.readouterr().out
+    assert "✗ NOT ready: 10 rules block (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in said
+    assert "is not there\n        do: Say another.\n    rule-0: xxx" in said
+    assert f"rule-3: {'x' * 300}\n  all of it: zwizard check {build.archive()}\n" in said
+    assert "rule-4" not in said
+    assert "\x1b" not in said
+
+
+def test_one_rule_blocks_alone(build: Build, capsys: Capture) -> None:
+    blocking = [{"rule": "entrypoint", "evidence": "/a is not there", "fix": ""}]
+    runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))
+    assert follow.foreground(build, fresh=False, as_json=False) == 3
+    runner.join()
+    assert "NOT ready: 1 rule blocks (web" in capsys.readouterr().out
+
+
 def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
     tmp_path: Path, capsys: Capture
 ) -> None:

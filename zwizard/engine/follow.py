@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -179,7 +180,7 @@ class Narrator:
             case "build-finished":
                 note = event.get("note")
                 return [
-                    _verdict(event),
+                    *_verdict(event),
                     f"  {event['archive']}",
                     f"  sha256 {event['sha256']}",
                     *([f"  how to deploy it: {note}"] if note else []),
@@ -214,8 +215,23 @@ def _silence(log: Path, since: float, now: float) -> str:
     return f"nothing printed for {duration(quiet)}" if quiet >= _FIRST else ""
 
 
-def _verdict(event: Event) -> str:
-    name, bytes_ = Path(event["archive"]).name, size(event["bytes"])
+_NAMED = 5  # rules that block which are named; mostly they have one cause
+_EVIDENCE = 300  # characters
+
+
+def _verdict(event: Event) -> list[str]:
+    archive, taken = Path(event["archive"]), size(event["bytes"])
     if event["ready"]:
-        return f"✓ ready: {name}, {bytes_}"
-    return f"✗ NOT ready: {event['blocks']} rules block ({name}, {bytes_}); see `zwizard check`"
+        return [f"✓ ready: {archive.name}, {taken}"]
+    blocks = f"{event['blocks']} rule{'s block' if event['blocks'] != 1 else ' blocks'}"
+    return [f"✗ NOT ready: {blocks} ({archive.name}, {taken})", *_blocking(event)]
+
+
+def _blocking(event: Event) -> list[str]:
+    """The rules that block, the first few with what was found and what to do."""
+    lines = []
+    for found in event.get("blocking", ())[:_NAMED]:
+        lines.append(f"    {found['rule']}: {one_line(found['evidence'])[:_EVIDENCE]}")
+        if found["fix"]:
+            lines.append(f"        do: {one_line(found['fix'])[:_EVIDENCE]}")
+    return [*lines, f"  all of it: zwizard check {shlex.quote(event['archive'])}"]

@@ -160,6 +160,7 @@ class Worker:
             sealed = beside.submit(_seal, made)  # on one core, while it is checked on the other
             report = self._report(archive, fingerprint)
             sha256 = sealed.result()
+        blocking = _blocking(report)
         self._note(
             "build-finished",
             build=self.build.id,
@@ -168,7 +169,8 @@ class Worker:
             sha256=sha256,
             bytes=archive.stat().st_size,
             ready=report["ready"],
-            blocks=_blocking(report),
+            blocks=len(blocking),
+            blocking=[{key: f[key] for key in ("rule", "evidence", "fix")} for f in blocking],
             note=str(note or ""),
         )
 
@@ -241,10 +243,10 @@ def _seal(made: Path) -> str:
     return kept.read_text("ascii")
 
 
-def _blocking(report: dict[str, Any]) -> int:
+def _blocking(report: dict[str, Any]) -> list[dict[str, Any]]:
     wrong = ("fail", "unknown")
     found = report["findings"]
-    return sum(f["severity"] == "must" and f["outcome"] in wrong for f in found)
+    return [f for f in found if f["severity"] == "must" and f["outcome"] in wrong]
 
 
 def _place(made: Path, archive: Path) -> None:
