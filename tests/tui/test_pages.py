@@ -200,6 +200,44 @@ async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> No
         await until(pilot, lambda: draft().get("system.run") == "i2d\nx")
 
 
+@pytest.mark.parametrize(
+    ("first", "keys", "second", "zone", "locale"),
+    [
+        ("timezone", ("ctrl+u", *"UTC", "tab", *"POSIX"), "locale", "UTC", "POSIX"),
+        ("timezone", ("ctrl+u", *"UTC", "enter", *"xy", "left", *"z"), "locale", "UTC", "xzy"),
+        ("locale", (*"xy", "backspace", "shift+tab", *"GMT"), "timezone", "GMT", "x"),
+        ("timezone", (*"a", "tab", *"b", "shift+tab", *"c", "tab", *"d"), "locale", "c", "d"),
+    ],
+)
+async def test_what_comes_with_a_key_that_goes_on_goes_where_that_leads(
+    app: ZwizardApp, first: str, keys: tuple[str, ...], second: str, zone: str, locale: str
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4")
+        field(app, f"system.{first}").control.focus()
+        await settle(pilot)
+        for key in keys:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        given = (zone, locale)
+        await until(
+            pilot, lambda: (draft().get("system.timezone"), draft().get("system.locale")) == given
+        )
+        assert app.focused is field(app, f"system.{second}").control
+
+
+async def test_a_choice_among_keys_that_come_together_is_made_where_one_was(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for key in ("down", "tab", "ctrl+u", *"web", "shift+tab", "down", "tab", *"2"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: draft().get("name") == "2")
+        assert draft()["target"] == "image"
+
+
 async def test_an_example_does_not_look_like_an_answer(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

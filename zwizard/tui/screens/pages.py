@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from zwizard import hints, questions
 from zwizard.engine import outlook
@@ -217,10 +217,6 @@ class Pages(View[None]):
         chosen = await self.app.push_screen_wait(pick)
         if chosen is not None:
             field.write(chosen)
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.focus_next()
 
     # --- explaining ---
 

@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from zwizard.questions import Choice
 from zwizard.text import one_line
+from zwizard.tui.widgets.typed import in_order
 
 _GAP = 2  # cells between two choices in a row
 
@@ -68,6 +69,9 @@ class Choices(Widget, can_focus=True):
             self.refresh(layout=True)
 
     # --- choosing ---
+
+    async def _on_key(self, event: events.Key) -> None:
+        await in_order(self, event, self._bindings)
 
     def action_move(self, by: int) -> None:
         """Choose the next one, or the one before; the ends are ends."""

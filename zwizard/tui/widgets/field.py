@@ -20,7 +20,7 @@ from zwizard.text import one_line, sanitise
 from zwizard.tui.show import MUTED, block, plain, renew
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.keys import Remappable
-from zwizard.tui.widgets.typed import TypedLine, TypedLines
+from zwizard.tui.widgets.typed import AnswerLine, TypedLines
 
 
 class Field(Remappable, Horizontal):
@@ -53,6 +53,8 @@ class Field(Remappable, Horizontal):
         self.question = question
         self._given, self._known = given, known
         self._roomy = roomy
+        self._seen = one_line(question.answer(given))  # the line as it was last heard of
+        self._reported: str | None = None  # an answer on its way to the others given
 
     def compose(self) -> ComposeResult:
         """Label, control, problem or hint."""
@@ -96,15 +98,21 @@ class Field(Remappable, Horizontal):
         """Show what the answers, and what is known, say by now."""
         self._given, self._known = given, known
         text = self.question.answer(given)
+        if text == self._reported:
+            self._reported = None
         match self.control:
             case Choices() as choices:
                 choices.set(hints.choices(self.question, given, known), text)
-            case Input() as line if line.value != one_line(text) and not line.has_focus:
+            case Input() as line if line.value != one_line(text) and self._is_settled(line):
                 with line.prevent(Input.Changed):  # nobody has typed it
-                    line.value = one_line(text)
+                    line.value = self._seen = one_line(text)
             case _:
                 pass
         self._remark(typing=self.control.has_focus)
+
+    def _is_settled(self, line: Input) -> bool:
+        """Whether nobody types, and all that was typed is among the answers by now."""
+        return not line.has_focus and line.value == self._seen and self._reported is None
 
     def judge(self) -> None:
         """Say of the answer what there is to say of a whole one, until it is typed on."""
@@ -154,7 +162,7 @@ class Field(Remappable, Horizontal):
                 example = question.example
                 if example and not question.problem({question.key: example}):
                     example = f"for example: {example}"  # else it says so in words itself
-                return TypedLine(
+                return AnswerLine(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
                 )
 
@@ -166,6 +174,7 @@ class Field(Remappable, Horizontal):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
+        self._seen = event.value
         self._report(event.value, one_line(self.question.answer(self._given)))
 
     @on(TextArea.Changed)
@@ -175,7 +184,8 @@ class Field(Remappable, Horizontal):
 
     def _report(self, text: str, shown: str) -> None:
         # What is shown was made safe; only what the user changed replaces what was given.
-        if text != shown:
+        if text != (shown if self._reported is None else self._reported):
+            self._reported = text
             self.post_message(self.Answered(self, text))
 
 

@@ -1,4 +1,4 @@
-"""Where something is typed: Textual's own widgets, whose keys act in the order they come."""
+"""Where one answers by keys: they act in the order they come, however quickly."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 _THE_SCREENS = {"f6", "f7"}  # selecting, to Textual; the same keys as on every other field, here
+_ON = {"tab": "app.focus_next", "shift+tab": "app.focus_previous"}
 
 
 class TypedLine(Input):
     """One line to type into."""
 
     async def _on_key(self, event: events.Key) -> None:
-        await _act(self, event, self._bindings)
+        await in_order(self, event, self._bindings)
+
+
+class AnswerLine(TypedLine):
+    """One of several: Enter goes on to the next."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "app.focus_next", "Next field", show=False)
+    ]
 
 
 class TypedLines(TextArea, inherit_bindings=False):
@@ -29,18 +38,30 @@ class TypedLines(TextArea, inherit_bindings=False):
     ]
 
     async def _on_key(self, event: events.Key) -> None:
-        await _act(self, event, self._bindings)
+        await in_order(self, event, self._bindings)
 
 
-async def _act(widget: Widget, event: events.Key, own: BindingsMap) -> None:
-    """Do at once what the widget's own keys do.
+async def in_order(widget: Widget, event: events.Key, own: BindingsMap) -> None:
+    """Do at once what the widget's ``own`` keys do, and those that go on to another field.
 
-    Textual types a character when it arrives, but looks for what Backspace does only after that
-    key has gone up through everything around: of keys that come together, as over a slow line,
-    Backspace would take away the character that was typed after it.
+    Textual types a character when it arrives, but looks for what Backspace or Tab does only after
+    that key has gone up through everything around: of keys that come together, as over a slow
+    line, Backspace would take away the character that was typed after it, and Tab would leave it
+    behind. What was sent here and comes after Tab is handed on to where one is by then.
     """
-    for binding in own.key_to_bindings.get(event.key, ()):
-        if await widget.app.run_action(binding.action, widget):
-            event.stop()
-            event.prevent_default()
+    app = widget.app
+    here = app.focused or app.screen
+    if here is not widget:
+        _used(event)
+        here._forward_event(events.Key(event.key, event.character))  # noqa: SLF001 - as App does
+        return
+    actions = [binding.action for binding in own.key_to_bindings.get(event.key, ())]
+    for action in (*actions, *(_ON[key] for key in _ON if key == event.key)):
+        if await app.run_action(action, widget):
+            _used(event)
             return
+
+
+def _used(event: events.Key) -> None:
+    event.stop()
+    event.prevent_default()
