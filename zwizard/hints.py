@@ -22,6 +22,7 @@ ENTRYPOINT = "container.entrypoint"
 LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
 ZONE, LOCALE, SERVICES = "system.timezone", "system.locale", "system.services"
 _OFFERED = {PACKAGES, ZONE, LOCALE, SERVICES}
+_PATHS = {LOCATION, "output.directory"}
 _FEW = 4  # names in a line of hints
 
 
@@ -158,6 +159,11 @@ class Hint:
 def offered(question: Question) -> bool:
     """Whether there is a list to choose the answer from."""
     return question.key in _OFFERED
+
+
+def is_path(question: Question) -> bool:
+    """Whether the answer names something on this machine's disk."""
+    return question.key in _PATHS
 
 
 def choices(question: Question, given: Given, known: Known) -> tuple[Choice, ...]:

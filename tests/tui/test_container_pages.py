@@ -11,6 +11,7 @@ from textual.widgets import Static
 from tests.test_rootfs import system
 from tests.tui.conftest import draft, frame, on, press, settle, until
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.dialogs import AskPath
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.screens.review import Review
 from zwizard.tui.widgets.field import Field, field_id
@@ -30,6 +31,40 @@ def said_of_the_file(app: ZwizardApp) -> str:
 
 def go_to(app: ZwizardApp, key: str) -> None:
     app.screen.query_one(f"#{field_id(key)}", Field).control.focus()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "other"),
+    [
+        ("binary", "server", "notes.txt"),
+        ("rootfs", "tree.tar.zst", "server"),
+        ("oci", "web.tar", "notes.txt"),
+    ],
+)
+async def test_a_file_is_found_in_a_list_of_those_that_fit(
+    app: ZwizardApp, kind: str, fits: str, other: str
+) -> None:
+    place = Path.cwd() / "given"
+    place.mkdir()
+    for name in ("notes.txt", "server", "tree.tar.zst", "web.tar"):
+        (place / name).write_text("")
+    (place / "server").chmod(0o755)
+    draft().give("target", "container")
+    draft().give("source.kind", kind)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "alt+2")
+        go_to(app, "source.location")
+        await settle(pilot)
+        assert "F4 List" in frame(app)
+        await press(pilot, "f4")
+        on(app, AskPath)
+        await press(pilot, "down", "enter")
+        assert fits in frame(app)
+        assert other not in frame(app)
+        await press(pilot, *fits, "enter")
+        await until(pilot, lambda: draft().get("source.location") == f"given/{fits}")
+        assert fits in frame(app)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])

@@ -565,6 +565,18 @@ async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
         assert draft()["output.directory"] == str(place)
 
 
+async def test_the_archives_directory_is_found_in_a_list(app: ZwizardApp) -> None:
+    (Path.cwd() / "images").mkdir()
+    (Path.cwd() / "image.raw").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+5", "f4")
+        assert "images/" in frame(app)
+        assert "image.raw" not in frame(app)
+        await press(pilot, "down", "enter", "enter")
+        await until(pilot, lambda: draft().get("output.directory") == "images")
+
+
 async def test_opening_asks_before_answers_are_replaced_and_says_what_is_wrong(
     app: ZwizardApp,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +66,20 @@ def subject_of(given: Given) -> tuple[str, Path] | None:
         return kind, Path(location).expanduser().absolute()
     except RuntimeError:
         return None  # a "~" that is nobody's, which is told elsewhere
+
+
+_TAR = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")
+_NAMED = {"cloud-image": re.compile(r"\.(?:img|qcow2?|raw)$"), "oci": _TAR, "rootfs": _TAR}
+
+
+def may_be(kind: str, file: Path) -> bool:
+    """Whether ``file`` is worth offering for a source of this ``kind``, as far as is seen at once.
+
+    By its name, and of a program by whether it may be run: its content is looked at once it is
+    chosen.
+    """
+    named = _NAMED.get(kind)
+    return bool(named.search(file.name.lower())) if named else os.access(file, os.X_OK)
 
 
 _seen: dict[tuple[str, Path, int, int], Look] = {}  # it is asked for at every key that is pressed

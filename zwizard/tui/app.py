@@ -323,7 +323,7 @@ class ZwizardApp(App[None]):
                 "Its answers take the place of those you are giving.",
                 "",
                 lambda p: "" if p.is_file() else f"{p} is not a file",
-                wanted=lambda name: name.endswith(".toml"),
+                wanted=lambda p: p.suffix == ".toml",
             )
         )
         if path:

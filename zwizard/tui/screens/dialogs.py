@@ -101,7 +101,7 @@ class AskPath(ModalScreen[Path | None]):
         value: str,
         check: Callable[[Path], str],
         doubt: Callable[[Path], str] = lambda _: "",
-        wanted: Callable[[str], bool] | None = None,
+        wanted: Callable[[Path], bool] | None = None,
     ) -> None:
         super().__init__()
         self._title, self._text, self._value = title, text, value
@@ -202,7 +202,7 @@ class AskPath(ModalScreen[Path | None]):
 _MOST_ENTRIES = 200
 
 
-def _entries(typed: str, wanted: Callable[[str], bool]) -> list[str]:
+def _entries(typed: str, wanted: Callable[[Path], bool]) -> list[str]:
     """What the directory named so far has that begins as the rest; directories end in "/"."""
     directory, _, begun = typed.rpartition("/")
     try:
@@ -210,14 +210,13 @@ def _entries(typed: str, wanted: Callable[[str], bool]) -> list[str]:
         found = sorted(place.iterdir(), key=lambda path: (not path.is_dir(), path.name))
     except (OSError, RuntimeError):
         return []
-    names = (f"{path.name}/" if path.is_dir() else path.name for path in found)
     fitting = (
-        name
-        for name in names
-        if name.startswith(begun)
-        and (begun or not name.startswith("."))
-        and (name.endswith("/") or wanted(name))
-        and name.isprintable()
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in found
+        if path.name.startswith(begun)
+        and (begun or not path.name.startswith("."))
+        and (path.is_dir() or wanted(path))
+        and path.name.isprintable()
     )
     return list(islice(fitting, _MOST_ENTRIES))
 

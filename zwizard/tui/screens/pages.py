@@ -14,14 +14,15 @@ from textual.content import Content
 from textual.widgets import Static
 
 from zwizard import hints, questions
-from zwizard.engine import outlook
+from zwizard.engine import intake, outlook
 from zwizard.engine.outlook import Outlook
 from zwizard.engine.preview import preview
 from zwizard.hints import Known
-from zwizard.questions import PAGES, Question
+from zwizard.questions import PAGES, Given, Question
 from zwizard.text import size
 from zwizard.tui.background import in_background
 from zwizard.tui.screens.base import View
+from zwizard.tui.screens.dialogs import AskPath
 from zwizard.tui.screens.picking import Pick
 from zwizard.tui.show import MUTED, block, plain, renew
 from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
@@ -212,6 +213,11 @@ class Pages(View[None]):
     async def _choose(self, event: Field.Wanted) -> None:
         """Choose from the list."""
         field, given = event.field, self.walk.answers
+        if hints.is_path(field.question):
+            path = await self.app.push_screen_wait(_ask_path(field.question, dict(given)))
+            if path:
+                field.write(str(path))
+            return
         hint = hints.hint(field.question, given, self._known())
         pick = Pick(field.question, given, self.zwizard.library, hint, self.zwizard.clock())
         chosen = await self.app.push_screen_wait(pick)
@@ -255,6 +261,8 @@ class Pages(View[None]):
             parts.append("Words, separated by spaces or commas.")
         if hints.offered(question):
             parts.append("F4 shows all there is, to be searched and chosen from.")
+        if hints.is_path(question):
+            parts.append("F4 lists what there is here.")
         return "\n\n".join(parts)
 
     @work(exclusive=True, group="foresee")
@@ -328,6 +336,26 @@ class Pages(View[None]):
     def action_open(self) -> None:
         """Open a recipe."""
         self.zwizard.open_recipe()
+
+
+def _ask_path(question: Question, given: Given) -> AskPath:
+    """The dialog that finds what a question names on the disk, from where its answer leads."""
+    now, kind = question.answer(given), given.get("source.kind", "")
+    if question.key != hints.LOCATION:
+        return AskPath(
+            question.text,
+            "One that is not there yet is made.",
+            "" if now == "." else now,
+            lambda p: f"{p} is a file" if p.is_file() else "",
+            wanted=lambda _: False,
+        )
+    return AskPath(
+        question.text,
+        "Those that may be one are listed; any other can be typed.",
+        "" if "://" in now else now,
+        lambda p: "" if p.exists() else f"{p} does not exist",
+        wanted=lambda p: intake.may_be(kind, p),
+    )
 
 
 def _why(question: Question, means: str) -> Content:

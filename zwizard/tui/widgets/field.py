@@ -141,7 +141,8 @@ class Field(Remappable, Horizontal):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """There is not a list for every question."""
-        return action != "choose" or hints.offered(self.question)
+        listed = hints.offered(self.question) or hints.is_path(self.question)
+        return action != "choose" or listed
 
     def action_choose(self) -> None:
         """Ask for the list."""
