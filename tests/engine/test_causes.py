@@ -42,6 +42,31 @@ Building dependency tree...
 E: Unable to locate package htp
 """: "There is no package htp in this suite: mend its name in 'More packages'.",
     """\
+E: Unable to locate package vmi
+E: Unable to locate package htp
+E: Couldn't find any package by glob 'htp'
+""": "There is no package vmi and no package htp in this suite: mend their names in 'More"
+    " packages'.",
+    """\
+error: target not found: vmi
+error: target not found: htpo
+error: target not found: gti
+""": "There is no package vmi, no package htpo and no package gti in this suite: mend their names"
+    " in 'More packages'.",
+    """\
+E: Couldn't find these debs: vmi htp
+""": "There is no package vmi and no package htp in this suite: mend their names in 'More"
+    " packages'.",
+    """\
+E: Package 'exim' has no installation candidate
+E: Package 'mysql-server' has no installation candidate
+""": "The packages exim and mysql-server are known but not to be had in this suite: leave them"
+    " out.",
+    """\
+E: Version '9' for 'vim' was not found
+E: Version '8' for 'htop' was not found
+""": "The packages vim and htop are not to be had in those versions: leave the versions out.",
+    """\
 Package linux-modules-extra is not available, but is referred to by another package.
 E: Package 'linux-modules-extra' has no installation candidate
 """: "The package linux-modules-extra is known but not to be had in this suite: leave it out.",
@@ -214,8 +239,15 @@ def test_a_log_that_is_not_there_has_no_cause_and_no_end(log: Path) -> None:
     assert (likely(log), tail(log)) == (Cause(), "")
 
 
-def test_the_last_of_several_is_meant(log: Path) -> None:
+def test_the_last_of_several_faults_is_meant(log: Path) -> None:
+    log.write_text("Could not resolve 'a.example'\nCould not resolve 'b.example'\n")
+    assert "b.example" in likely(log).said
+    assert "a.example" not in likely(log).said
+
+
+def test_every_package_that_is_missing_is_meant(log: Path) -> None:
     log.write_text("E: Unable to locate package vmi\nE: Unable to locate package htp\n")
+    assert "no package vmi" in likely(log).said
     assert "no package htp" in likely(log).said
 
 

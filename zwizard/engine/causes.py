@@ -25,6 +25,26 @@ _MIRROR, _SUITE = "source.mirror", "source.suite"
 _PACKAGES = ("source.packages", "kernel.package")
 _PROXY = "check http_proxy and https_proxy where the wizard is started, then retry."
 
+# Of several packages each is to be mended, so all are named: what stands between them, and the
+# sentence then.
+_NO_PACKAGE = "There is no package {what} in this suite: mend its name in 'More packages'."
+_NO_CANDIDATE = "The package {what} is known but not to be had in this suite: leave it out."
+_NO_VERSION = "The package {what} is not to be had in that version: leave the version out."
+_SEVERAL = {
+    _NO_PACKAGE: (
+        ", no package ",
+        "There is no package {what} in this suite: mend their names in 'More packages'.",
+    ),
+    _NO_CANDIDATE: (
+        ", ",
+        "The packages {what} are known but not to be had in this suite: leave them out.",
+    ),
+    _NO_VERSION: (
+        ", ",
+        "The packages {what} are not to be had in those versions: leave the versions out.",
+    ),
+}
+
 # The first that matches wins, so what is particular stands before what is general. Of the keys,
 # the first that the failed step hangs on is meant, or else the first.
 _CAUSES = tuple(
@@ -121,19 +141,19 @@ _CAUSES = tuple(
         # --- packages ---
         (
             r"(?:E: Unable to locate package|error: target not found:"
-            r"|E: Couldn't find these debs:|E: Couldn't find any package by \w+) "
-            r"'?(?P<what>[^\s']+)",
-            "There is no package {what} in this suite: mend its name in 'More packages'.",
+            r"|E: Couldn't find any package by \w+) '?(?P<what>[^\s']+)"
+            r"|E: Couldn't find these debs: (?P<all>.+)",
+            _NO_PACKAGE,
             *_PACKAGES,
         ),
         (
             r"E: Package '(?P<what>[^']+)' has no installation candidate",
-            "The package {what} is known but not to be had in this suite: leave it out.",
+            _NO_CANDIDATE,
             *_PACKAGES,
         ),
         (
             r"E: Version '[^']*' for '(?P<what>[^']+)' was not found",
-            "The package {what} is not to be had in that version: leave the version out.",
+            _NO_VERSION,
             *_PACKAGES,
         ),
         # --- the mirror ---
@@ -280,12 +300,31 @@ def likely(log: Path, answers: Collection[str] = ()) -> Cause:
     text = re.sub(r"^\+ .*$", "", tail(log), flags=re.MULTILINE)
     for pattern, said, keys in _CAUSES:
         if found := list(pattern.finditer(text)):
-            what = next(filter(None, found[-1].groupdict().values()), "")
             key = next((k for k in keys if k in answers), next(iter(keys), ""))
-            # A sentence's end is none of it; "../" at its beginning is.
-            what = what.lstrip("'\"").rstrip("'\".,")
+            said, what = _named(said, found)
             return Cause(said.replace("{what}", what).replace("  ", " "), key)
     return Cause()
+
+
+def _named(said: str, found: list[re.Match[str]]) -> tuple[str, str]:
+    """What is to be said of these matches, and what it is said of: all, or else the last."""
+    whats = [next(filter(None, match.groupdict().values()), "") for match in found]
+    if said not in _SEVERAL:
+        return said, _bare(whats[-1])
+    names = list(dict.fromkeys(_bare(name) for what in whats for name in what.split()))
+    between, of_several = _SEVERAL[said]
+    return (of_several if len(names) > 1 else said), _listed(names, between)
+
+
+def _listed(names: list[str], between: str) -> str:
+    """``a, b and c``, with what stands ``between`` two."""
+    *most, last = names
+    return f"{between.join(most)} and{between.removeprefix(',')}{last}" if most else last
+
+
+def _bare(what: str) -> str:
+    # A sentence's end is none of it; "../" at its beginning is.
+    return what.lstrip("'\"").rstrip("'\".,")
 
 
 def tail(log: Path, lines: int = 0) -> str:
