@@ -330,8 +330,8 @@ def _doubt(answers: Answers, library: Library) -> None:
 
 
 def _tell_space(seen: Outlook) -> None:
-    if seen.forecast:
-        _say(f"Needs about {size(seen.forecast.needs)}; {size(seen.forecast.free)} are free.")
+    if ahead := seen.expected:
+        _say(f"Needs about {size(ahead.needs)}; {size(ahead.free)} are free.")
 
 
 def _row(state: StepState) -> str:

@@ -375,6 +375,17 @@ async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: Zwizard
             assert "are free" in " ".join(frame(app).split())
 
 
+async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down")
+        for page in ("target", "source", "container", "system", "output"):
+            assert on(app, Pages).page == page
+            assert "are free" in " ".join(frame(app).split())
+            number = on(app, Pages).walk.pages.index(page) + 2
+            await press(pilot, f"alt+{number}")
+
+
 # --- what is known of possible answers ----------------------------------------------------------
 
 

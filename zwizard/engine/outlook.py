@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from zwizard.plan import Plan
 from zwizard.recipe import Recipe, RecipeError
 
 _MEND = "Change that answer."
+_INSTEAD = {"container.entrypoint": "/bin/sh"}  # has no default, and weighs nothing
 
 _WORDS = {
     "root": "as root",
@@ -59,7 +60,7 @@ class Outlook:
     """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
 
     ``output`` is the directory the archive goes to; ``troubles`` is all that keeps a build from
-    starting.
+    starting. ``expected`` is the forecast, or what it would be with what is wrong mended.
     """
 
     troubles: tuple[Trouble, ...]
@@ -67,6 +68,7 @@ class Outlook:
     plan: Plan | None = None
     forecast: Forecast | None = None
     output: Path = Path()
+    expected: Forecast | None = None
 
 
 def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> Outlook:
@@ -80,7 +82,8 @@ def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> O
                 Trouble(f"{question.text}: {wrong[question.key]}", _MEND, question.key)
                 for question in questions.asked(given)
                 if question.key in wrong
-            )
+            ),
+            expected=_expected(given, wrong, machine),
         )
     try:
         recipe = taken_over(questions.to_recipe(given), Path.cwd())
@@ -102,4 +105,13 @@ def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> O
         troubles += (Trouble(f"Entrypoint: {lacks}", starting.REMEDY, ENTRYPOINT),)
     if machine.privilege.mode == "none":
         troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
-    return Outlook(troubles, recipe, made, ahead, output)
+    return Outlook(troubles, recipe, made, ahead, output, ahead)
+
+
+def _expected(
+    given: Mapping[str, str], wrong: Collection[str], machine: Machine
+) -> Forecast | None:
+    """What would be needed if other answers stood in for the ``wrong`` ones, if any can."""
+    mended = {key: text for key, text in given.items() if key not in wrong}
+    mended |= {key: text for key, text in _INSTEAD.items() if key in wrong}
+    return None if questions.problems(mended) else of(mended, machine).forecast

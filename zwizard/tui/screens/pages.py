@@ -16,6 +16,7 @@ from textual.widgets import Static
 from zwizard import hints, questions
 from zwizard.engine import intake, outlook
 from zwizard.engine.outlook import Outlook
+from zwizard.engine.preflight import Forecast
 from zwizard.engine.preview import preview
 from zwizard.hints import Known
 from zwizard.questions import PAGES, Given, Question
@@ -366,15 +367,16 @@ def _why(question: Question, means: str) -> Content:
 
 
 def _needs(seen: Outlook, here: set[str]) -> Content:
-    """What the build needs of this machine; before that, what an answer on the page keeps away."""
-    for trouble in seen.troubles:
-        if trouble.key in here:
-            return plain(f"! {trouble.said}", "$text-warning")
-    ahead = seen.forecast
+    """What an answer on the page keeps away, if any does, and what is needed of this machine."""
+    wrong = [plain(f"! {t.said}", "$text-warning") for t in seen.troubles if t.key in here]
+    return Content("\n").join([*wrong[:1], *_space(seen.expected)])
+
+
+def _space(ahead: Forecast | None) -> list[Content]:
     if not ahead:
-        return Content("")
+        return []
     if not ahead.needs:
-        return Content.styled(f"Everything is built already. {size(ahead.free)} free.", MUTED)
+        return [Content.styled(f"Everything is built already. {size(ahead.free)} free.", MUTED)]
     short = ahead.needs > ahead.free
     said = f"{'! ' * short}Needs about {size(ahead.needs)} here; {size(ahead.free)} are free."
-    return Content.styled(said, "$text-warning" if short else MUTED)
+    return [Content.styled(said, "$text-warning" if short else MUTED)]
