@@ -115,7 +115,7 @@ def test_answers_are_taken_as_typed_and_chosen(keyboard: PipeInput) -> None:
         "2" + ENTER,  # minimal
         ENTER * 2,
         "vim, htop" + ENTER,
-        ENTER,
+        ENTER * 2,
         " nvme" + ENTER,  # beside the two that are there
         CLEAR + "Europe/Brussels" + ENTER,
         ENTER * 2,
@@ -269,17 +269,17 @@ def test_bytes_of_another_encoding_neither_crash_nor_get_into_the_recipe(
 
 def test_lines_that_are_there_can_be_kept_changed_or_left_alone(keyboard: PipeInput) -> None:
     all_kept(Recipe(system=System(run=("one", "two", "three"))))
-    fifteenth = DOWN * 14 + ENTER
+    commands = DOWN * 15 + ENTER
     press(
         keyboard,
         ENTER,  # go on with them
-        "4" + ENTER + fifteenth + "2" + ENTER,  # change the commands
+        "4" + ENTER + commands + "2" + ENTER,  # change the commands
         ENTER,  # one stays
         CLEAR + ENTER,  # two goes
         " and a half" + ENTER,  # three
         "four" + ENTER + ENTER,
-        "4" + ENTER + fifteenth + "1" + ENTER,  # keep them
-        "4" + ENTER + fifteenth + "2" + ENTER + CLEAR + "first" + ENTER + BACK_BY_WORD,
+        "4" + ENTER + commands + "1" + ENTER,  # keep them
+        "4" + ENTER + commands + "2" + ENTER + CLEAR + "first" + ENTER + BACK_BY_WORD,
         LEAVE,
     )
     assert plain.new(None) == 0
@@ -359,9 +359,9 @@ def test_what_there_is_can_be_searched(keyboard: PipeInput, capsys: Capture, onl
 
 def test_a_time_zone_is_found_by_its_city(keyboard: PipeInput, capsys: Capture) -> None:
     all_kept()
-    thirteenth = "4" + ENTER + DOWN * 11 + ENTER
+    time_zone = "4" + ENTER + DOWN * 12 + ENTER
     keys = CLEAR + "?new york" + ENTER + CLEAR + "paris" + ENTER + "1" + ENTER
-    press(keyboard, ENTER, thirteenth, keys, LEAVE)
+    press(keyboard, ENTER, time_zone, keys, LEAVE)
     assert plain.new(None) == 0
     assert "  America/New_York\n" in capsys.readouterr().out
     assert given()["system.timezone"] == "Europe/Paris"

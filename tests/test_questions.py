@@ -101,6 +101,30 @@ def test_a_command_of_several_lines_stays_one_until_it_is_changed() -> None:
     assert questions.to_recipe(given).system.run == ("echo one", "echo two")
 
 
+def test_a_kernel_of_ones_own_takes_the_place_of_what_is_asked_of_a_package() -> None:
+    given = {"kernel.package": "linux-image-amd64", "kernel.modules": "nvme"}
+    keys = {question.key for question in questions.asked(given)}
+    assert {"kernel.package", "kernel.modules"} <= keys
+    assert "kernel.initrd" not in keys
+    given |= {"kernel.file": "vmlinuz", "kernel.initrd": "initrd.img"}
+    keys = {question.key for question in questions.asked(given)}
+    assert "kernel.initrd" in keys
+    assert not {"kernel.package", "kernel.modules"} & keys
+    made = questions.to_recipe(given).kernel
+    assert (made.package, made.file, made.initrd) == ("", "vmlinuz", "initrd.img")
+
+
+def test_an_opened_recipe_can_be_given_another_kernel_and_its_package_back() -> None:
+    packaged = questions.from_recipe(Recipe(kernel=Kernel(package="linux-image-amd64")))
+    own = questions.to_recipe(packaged | {"kernel.file": "vmlinuz", "kernel.initrd": "initrd.img"})
+    assert own.kernel.package == ""
+    summed = replace(own, kernel=replace(own.kernel, sha256="0" * 64, initrd_sha256="0" * 64))
+    other = questions.to_recipe(questions.from_recipe(summed) | {"kernel.file": "other"})
+    assert (other.kernel.sha256, other.kernel.initrd_sha256) == ("", "")
+    back = questions.to_recipe(questions.from_recipe(summed) | {"kernel.file": ""})
+    assert back.kernel == Kernel()
+
+
 def test_a_changed_answer_wins_over_the_opened_recipe() -> None:
     recipe = Recipe(source=Source(packages=("vim", "htop")), kernel=Kernel(modules=("nvme",)))
     given = questions.from_recipe(recipe) | {"source.packages": "", "kernel.modules": "a, b,c\td"}

@@ -32,6 +32,7 @@ from zwizard.engine.recognise import recognise, tree_sum
 from zwizard.engine.takeover import taken_over
 from zwizard.engine.unpack import Gate, Refused, sift, unpack
 from zwizard.errors import UsageError
+from zwizard.hints import LOCATION
 from zwizard.plan import make
 from zwizard.plan.actions import Directory, Import, functions
 from zwizard.recipe import Recipe, RecipeError
@@ -495,15 +496,18 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
     path = tmp_path / "given.tar"
     path.write_bytes(system(MINT))
     library, given = Library(), answers(path)
-    assert library.known(given).look.said == "Looking what it is …"
+    assert library.known(given).looks[LOCATION].said == "Looking what it is …"
     work = library.begin(given)
     assert work is not None
     work()
-    assert library.known(given).look.said == "Linux Mint 22: Ubuntu's tools install what it lacks"
+    assert (
+        library.known(given).looks[LOCATION].said
+        == "Linux Mint 22: Ubuntu's tools install what it lacks"
+    )
     assert not takes_long(given)
     path.write_bytes(system(DEBIAN, file("more")))  # another file by now
     assert takes_long(given)
-    assert "Debian's tools" in Library(patient=True).known(given).look.said
+    assert "Debian's tools" in Library(patient=True).known(given).looks[LOCATION].said
 
 
 @pytest.mark.parametrize(

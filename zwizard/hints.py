@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from heapq import nsmallest
 from itertools import islice, takewhile
 
@@ -20,9 +20,11 @@ from zwizard.questions import Choice, Given, Question
 
 ENTRYPOINT = "container.entrypoint"
 LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
+OWN_KERNEL, OWN_INITRD = "kernel.file", "kernel.initrd"
+FILES = (LOCATION, OWN_KERNEL, OWN_INITRD)  # the answers that name a file which is looked at
 ZONE, LOCALE, SERVICES = "system.timezone", "system.locale", "system.services"
 _OFFERED = {PACKAGES, ZONE, LOCALE, SERVICES}
-_PATHS = {LOCATION, "output.directory"}
+_PATHS = {*FILES, "output.directory"}
 _FEW = 4  # names in a line of hints
 
 
@@ -128,8 +130,8 @@ class Known:
     """What this machine and the archive know; an empty tuple: nothing.
 
     ``every_locale``: there are no others. ``catalogue`` is None where there is no list of
-    packages; ``state`` says why, or that it is being read. ``look`` is what the file is that the
-    root file system comes from, ``start`` whether what a container starts is in it.
+    packages; ``state`` says why, or that it is being read. ``looks`` is what the files are that
+    answers name, by key; ``start`` whether what a container starts is in its file.
     """
 
     zones: tuple[str, ...] = ()
@@ -137,7 +139,7 @@ class Known:
     every_locale: bool = False
     catalogue: Catalogue | None = None
     state: str = ""
-    look: Look = Look()
+    looks: Mapping[str, Look] = field(default_factory=dict)
     start: Look = Look()
 
 
@@ -386,11 +388,12 @@ def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
     return Hint(f"Your packages bring: {', '.join(brought)}" if brought and typing else "")
 
 
-def _judge_location(_: str, __: Given, known: Known, typing: bool) -> Hint:
+def _judge_file(key: str, _: str, __: Given, known: Known, typing: bool) -> Hint:
+    look = known.looks.get(key, Look())
     """What the file is, as far as its name is typed."""
-    if known.look.wrong:
-        return Hint() if typing else _doubt(f"{known.look.wrong}.", "")
-    return Hint(known.look.said)
+    if look.wrong:
+        return Hint() if typing else _doubt(f"{look.wrong}.", "")
+    return Hint(look.said)
 
 
 _OF_PACKAGES = re.compile(r"/(usr/(?!local/)|s?bin/|lib(32|64|x32)?/|opt/|etc/|var/)")
@@ -409,7 +412,7 @@ def _judge_entrypoint(text: str, given: Given, known: Known, typing: bool) -> Hi
 
 
 _JUDGES: dict[str, Callable[[str, Given, Known, bool], Hint]] = {
-    LOCATION: _judge_location,
+    **{key: partial(_judge_file, key) for key in FILES},
     PACKAGES: _judge_packages,
     ZONE: _judge_zone,
     LOCALE: _judge_locale,

@@ -226,6 +226,10 @@ def _has_initramfs(given: Given) -> bool:
     return _a_system(given) and not _contained(given)
 
 
+def _own_kernel(given: Given) -> bool:
+    return bool(given.get("kernel.file", "").strip())
+
+
 def _name(given: Given) -> str:
     """After what it is made of."""
     if _installed(given):
@@ -555,8 +559,30 @@ QUESTIONS = (
         " it. In a disk image GRUB starts it as it is.",
         "choice",
         _kernels,
-        when=_a_machine,
+        when=lambda given: _a_machine(given) and not _own_kernel(given),
         yields=True,
+    ),
+    Question(
+        "kernel.file",
+        "kernel",
+        "Or a kernel of your own",
+        'The document: "If you need control over the kernel you can actually still provide it'
+        ' inside the flist". A file or a URL: an ELF, or a bzImage, which is unpacked to one.'
+        " It takes the place of the distribution's; nothing is installed for it, so that it needs"
+        " its modules in its initramfs, or none.",
+        "text",
+        when=_has_initramfs,
+        example="vmlinuz, or nothing",
+    ),
+    Question(
+        "kernel.initrd",
+        "kernel",
+        "Its initramfs",
+        'The document: "/boot/initrd.img [optional]". Without one the kernel has to have virtiofs'
+        " and virtio_pci built in, by which it reaches its root file system.",
+        "text",
+        when=lambda given: _has_initramfs(given) and _own_kernel(given),
+        example="initrd.img, or nothing",
     ),
     Question(
         "kernel.modules",
@@ -567,7 +593,7 @@ QUESTIONS = (
         " finds no root and panics. A disk image gets the drivers of its disk beside these.",
         "list",
         example="virtiofs virtio_pci",
-        when=_has_initramfs,
+        when=lambda given: _has_initramfs(given) and not _own_kernel(given),
     ),
     Question(
         "disk.size",
@@ -784,6 +810,7 @@ def _of_use(data: dict[str, Any]) -> dict[str, Any]:
     target = data.get("target", default_value("target"))
     kind = data.get("source", {}).get("kind", default_value("source.kind"))
     strange = _of_another(data.get("source", {})) if kind == "distro" else set()
+    strange |= _of_another_kernel(data.get("kernel", {}))
     kept: dict[str, Any] = {}
     for name, value in data.items():
         if not isinstance(value, dict):
@@ -804,6 +831,15 @@ def _of_another(source: Mapping[str, Any]) -> set[str]:
         return set()
     strange = set() if distro.suite(source.get("suite", "")) else {"source.suite"}
     return strange if distro.family == "pacman" else strange | {"source.keys"}
+
+
+def _of_another_kernel(kernel: Mapping[str, Any]) -> set[str]:
+    """What an opened recipe said of a kernel that is not the one any more; a build sums files."""
+    if not kernel.get("file"):
+        return {"kernel.initrd", "kernel.sha256", "kernel.initrd_sha256"}
+    sums = {"file": "kernel.sha256", "initrd": "kernel.initrd_sha256"}
+    here = {summed for name, summed in sums.items() if "://" not in kernel.get(name, "")}
+    return {"kernel.package", *here}
 
 
 def from_recipe(recipe: Recipe) -> dict[str, str]:

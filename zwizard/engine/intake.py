@@ -16,7 +16,7 @@ from zwizard.artefact.kernel import read_kernel
 from zwizard.artefact.oci import OciError, OciImage, read_oci
 from zwizard.artefact.source import ArchiveError
 from zwizard.engine.recognise import recognise
-from zwizard.hints import Look
+from zwizard.hints import LOCATION, OWN_INITRD, OWN_KERNEL, Look
 from zwizard.plan import container
 from zwizard.questions import Given
 from zwizard.text import one_line, size
@@ -28,38 +28,38 @@ _STATIC = (
 _FEW = 4  # libraries that are named
 
 
-def look_at(given: Given, *, patient: bool = True) -> Look:
-    """What the file is that these answers name, from the working directory; nothing of a URL.
+def look_at(given: Given, key: str = LOCATION, *, patient: bool = True) -> Look:
+    """What the file is that an answer names, from the working directory; nothing of a URL.
 
     Who is not ``patient`` is told so where that takes a while and was not found out yet.
     """
-    subject = subject_of(given)
+    subject = subject_of(given, key)
     if subject is None:
         return Look()
-    if not patient and takes_long(given):
+    if not patient and takes_long(given, key):
         return Look("Looking what it is …")
     return look(*subject)
 
 
-def takes_long(given: Given) -> bool:
-    """Whether it is not known yet what the file of these answers is, and takes reading it."""
-    subject = subject_of(given)
+def takes_long(given: Given, key: str = LOCATION) -> bool:
+    """Whether it is not known yet what the file of an answer is, and takes reading it."""
+    subject = subject_of(given, key)
     slow = subject is not None and subject[0] in _SLOW and subject[1].exists()
-    return slow and not is_known(given)
+    return slow and not is_known(given, key)
 
 
-def is_known(given: Given) -> bool:
-    """Whether the file of these answers was looked at already."""
-    subject = subject_of(given)
+def is_known(given: Given, key: str = LOCATION) -> bool:
+    """Whether the file of an answer was looked at already."""
+    subject = subject_of(given, key)
     try:
         return subject is not None and (*subject, *state(subject[1])) in _seen
     except OSError:
         return False
 
 
-def subject_of(given: Given) -> tuple[str, Path] | None:
-    """The kind and the path of the file that these answers name, if they name one."""
-    kind, location = given.get("source.kind", ""), given.get("source.location", "").strip()
+def subject_of(given: Given, key: str = LOCATION) -> tuple[str, Path] | None:
+    """The kind and the path of the file that an answer names, if it names one."""
+    kind, location = kind_of(given, key), given.get(key, "").strip()
     if not location or "://" in location:
         return None
     try:
@@ -68,8 +68,20 @@ def subject_of(given: Given) -> tuple[str, Path] | None:
         return None  # a "~" that is nobody's, which is told elsewhere
 
 
+def kind_of(given: Given, key: str) -> str:
+    """What the file of an answer should be."""
+    return given.get("source.kind", "") if key == LOCATION else _KINDS[key]
+
+
+_KINDS = {OWN_KERNEL: "kernel", OWN_INITRD: "initrd"}
 _TAR = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")
-_NAMED = {"cloud-image": re.compile(r"\.(?:img|qcow2?|raw)$"), "oci": _TAR, "rootfs": _TAR}
+_NAMED = {
+    "cloud-image": re.compile(r"\.(?:img|qcow2?|raw)$"),
+    "oci": _TAR,
+    "rootfs": _TAR,
+    "kernel": re.compile(r"vmlinu|bzimage|kernel"),
+    "initrd": re.compile(r"initr"),
+}
 
 
 def may_be(kind: str, file: Path) -> bool:
@@ -267,4 +279,4 @@ _LOOKS = {
     "kernel": _kernel,
     "initrd": _initrd,
 }
-_SLOW = {"oci", "rootfs"}
+_SLOW = {"initrd", "kernel", "oci", "rootfs"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zwizard.engine import archive, doctor, intake, starting
 from zwizard.errors import ZwizardError
-from zwizard.hints import ENTRYPOINT, Catalogue, Known, distro_of
+from zwizard.hints import ENTRYPOINT, FILES, Catalogue, Known, distro_of
 from zwizard.plan.system import charset
 from zwizard.questions import Given
 from zwizard.recipe import check_value
@@ -56,7 +56,7 @@ class Library:
             self._here,
             catalogue=catalogue,
             state=self._state(place, given),
-            look=intake.look_at(given, patient=self._patient),
+            looks={key: intake.look_at(given, key, patient=self._patient) for key in FILES},
             start=starting.of_answers(given, patient=self._patient and key == ENTRYPOINT),
         )
 
@@ -78,7 +78,7 @@ class Library:
         new one has come if it is old.
         """
         place = _place(given)
-        if intake.takes_long(given):
+        if any(intake.takes_long(given, key) for key in FILES):
             return partial(self._look_at, dict(given))
         if starting.takes_long(given) and (file := given["source.location"]) not in self._into:
             self._into.add(file)
@@ -100,7 +100,8 @@ class Library:
 
     def _look_at(self, given: Given) -> None:
         self.look_here()
-        intake.look_at(given)
+        for key in FILES:
+            intake.look_at(given, key)
 
     def _look_into(self, given: Given) -> None:
         self.look_here()

@@ -13,7 +13,7 @@ from zwizard.engine.preflight import Forecast, Trouble
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.engine.takeover import taken_over
 from zwizard.errors import UsageError
-from zwizard.hints import ENTRYPOINT
+from zwizard.hints import ENTRYPOINT, FILES
 from zwizard.plan import Plan
 from zwizard.recipe import Recipe, RecipeError
 
@@ -99,8 +99,9 @@ def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> O
         made, store, output, recipe=recipe, before=builds.recipe_of(before) if before else None
     )
     troubles = ahead.troubles
-    if unfit := intake.look_at(given).wrong:
-        troubles += (Trouble(f"{recipe.source.location}: {unfit}", _MEND, "source.location"),)
+    for key in FILES:
+        if unfit := intake.look_at(given, key).wrong:
+            troubles += (Trouble(f"{given[key]}: {unfit}", _MEND, key),)
     if lacks := starting.of_recipe(recipe, Path.cwd(), patient=patient).wrong:
         troubles += (Trouble(f"Entrypoint: {lacks}", starting.REMEDY, ENTRYPOINT),)
     if machine.privilege.mode == "none":

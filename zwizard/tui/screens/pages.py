@@ -164,7 +164,7 @@ class Pages(View[None]):
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
-        if event.field.question.kind == "choice" or event.field.question.key == hints.LOCATION:
+        if event.field.question.kind == "choice" or event.field.question.key in hints.FILES:
             self._learn()
         self._warn()
         self._sync()
@@ -341,8 +341,8 @@ class Pages(View[None]):
 
 def _ask_path(question: Question, given: Given) -> AskPath:
     """The dialog that finds what a question names on the disk, from where its answer leads."""
-    now, kind = question.answer(given), given.get("source.kind", "")
-    if question.key != hints.LOCATION:
+    now = question.answer(given)
+    if question.key not in hints.FILES:
         return AskPath(
             question.text,
             "One that is not there yet is made.",
@@ -350,6 +350,7 @@ def _ask_path(question: Question, given: Given) -> AskPath:
             lambda p: f"{p} is a file" if p.is_file() else "",
             wanted=lambda _: False,
         )
+    kind = intake.kind_of(given, question.key)
     return AskPath(
         question.text,
         "Those that may be one are listed; any other can be typed.",
