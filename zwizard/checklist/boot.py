@@ -304,7 +304,7 @@ _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULT
     remedy="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot;"
     " install the kernel's package again if its file was extracted.",
     after="esp-loader",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def grub_kernel(image: Image) -> Verdict:
     """Every linux line names a bzImage, every initrd line files, of the root, /boot or the ESP."""

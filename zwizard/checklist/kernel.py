@@ -57,7 +57,7 @@ _RECENT = (5, 10)
     remedy="Make /boot/vmlinuz the kernel, or a relative link to it:"
     " ln -sf vmlinuz-VERSION boot/vmlinuz",
     reads=("/boot/vmlinu*", "/boot/initr*", "/boot/bzImage*", "/lib/modules/*/vmlinuz"),
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_resolves(image: Image) -> Verdict:
     """No loop, no dangling link, no empty file."""
@@ -104,7 +104,7 @@ def kernel_link_relative(image: Image) -> Verdict:
     " extract-vmlinux script” (zmachine.md, “VM”; what is meant is the ELF that script extracts)",
     remedy="Install a kernel for x86-64, and extract its vmlinux to /boot/vmlinuz.",
     after="kernel-resolves",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_elf(image: Image) -> Verdict:
     """ELF64, little-endian, x86-64, with headers its loader takes and a PT_LOAD."""
@@ -126,7 +126,7 @@ def kernel_elf(image: Image) -> Verdict:
     " lacks PVH header”.",
     remedy="Use a kernel built with CONFIG_PVH=y, as those of Debian, Ubuntu and Arch are.",
     after="kernel-elf",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_pvh(image: Image) -> Verdict:
     """A PT_NOTE with owner Xen, type 0x12 and a descriptor of at least four bytes."""
@@ -145,7 +145,7 @@ def kernel_pvh(image: Image) -> Verdict:
     source="The hypervisor loads every segment from the file; one that is cut does not start.",
     remedy="Extract or copy the kernel again, and look whether the disk was full.",
     after="kernel-elf",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_whole(image: Image) -> Verdict:
     """Every segment lies inside the file."""
@@ -168,7 +168,7 @@ def kernel_whole(image: Image) -> Verdict:
     " /boot/initrd.img lead to the same version.",
     after="kernel-resolves",
     reads=DRIVER_READS,
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_version(image: Image) -> Verdict:
     """The banner's version, /lib/modules/<version>/modules.dep, and the initramfs's modules."""
@@ -198,7 +198,7 @@ def kernel_version(image: Image) -> Verdict:
     source="The hypervisor's document on virtiofs asks for 5.10 (cloud-hypervisor, docs/fs.md).",
     remedy="Use a newer kernel.",
     after="kernel-resolves",
-    answers=("kernel.package", "source.suite"),
+    answers=("kernel.package", "kernel.file", "source.suite"),
 )
 def kernel_recent(image: Image) -> Verdict:
     """virtiofs is older, but has grown up by then."""
@@ -219,7 +219,7 @@ def kernel_recent(image: Image) -> Verdict:
     " its console is ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
     remedy="Install the distribution's full set of modules for this kernel, or build them in.",
     after="kernel-version",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_drivers(image: Image) -> Verdict:
     """virtio_blk, virtio_net, vfat with its code pages: anywhere; the 8250 console: built in."""
@@ -263,7 +263,7 @@ def _console(drivers: Drivers) -> Place:
     source="Zero-OS formats the extra disks of a deployment as btrfs (Zero-OS, pkg/vm).",
     remedy="Install the btrfs module if the machine will have disks of its own.",
     after="kernel-version",
-    answers=("kernel.package",),
+    answers=("kernel.package", "kernel.file"),
 )
 def kernel_btrfs(image: Image) -> Verdict:
     """Only needed with extra disks."""
@@ -305,7 +305,7 @@ def kernel_upgrades(image: Image) -> Verdict:
     remedy="Make /boot/initrd.img the initramfs, or a relative link to it:"
     " ln -sf initrd.img-VERSION boot/initrd.img",
     after="kernel-resolves",
-    answers=("kernel.modules",),
+    answers=("kernel.modules", "kernel.initrd"),
 )
 def initrd_resolves(image: Image) -> Verdict:
     """A non-empty file; or nothing, with virtiofs and virtio_pci built into the kernel."""
@@ -336,7 +336,7 @@ def _without_initrd(image: Image) -> Verdict:
     " (docs.kernel.org, “initramfs buffer format”).",
     remedy="Make the initramfs again: update-initramfs -c -k all, dracut or mkinitcpio.",
     after="initrd-resolves",
-    answers=("kernel.modules",),
+    answers=("kernel.modules", "kernel.initrd"),
 )
 def initrd_readable(image: Image) -> Verdict:
     """cpio archives to the end, with ``/init``, in compressions this kernel knows."""
@@ -363,7 +363,7 @@ def initrd_readable(image: Image) -> Verdict:
     " an ubuntu VM flist”)",
     remedy=_INITRD_MODULES.format(module="fs-virtiofs"),
     after="initrd-resolves",
-    answers=("kernel.modules",),
+    answers=("kernel.modules", "kernel.initrd"),
 )
 def initrd_virtiofs(image: Image) -> Verdict:
     """Without it the root is not mounted: “mounting vroot on /root failed”."""
@@ -379,7 +379,7 @@ def initrd_virtiofs(image: Image) -> Verdict:
     " tag <vroot> not found” (dracut issue 2357).",
     remedy=_INITRD_MODULES.format(module="virtio_pci"),
     after="initrd-resolves",
-    answers=("kernel.modules",),
+    answers=("kernel.modules", "kernel.initrd"),
 )
 def initrd_virtio_pci(image: Image) -> Verdict:
     """Built in on most distributions, a module on Debian 12."""

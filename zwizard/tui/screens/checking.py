@@ -16,6 +16,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
+from zwizard import questions
 from zwizard.engine import builds, proofs, status
 from zwizard.engine.builds import Build
 from zwizard.engine.proofs import Record
@@ -341,8 +342,9 @@ class Checking(View[None]):
     @work
     async def action_change(self) -> None:
         """Open the answers again, at the question that decides this rule."""
-        question = _decided_by(self.current) if self.current else None
-        if not (isinstance(self.subject, Build) and question):
+        found = self.current
+        question = _decided_by(found) if found else None
+        if not (isinstance(self.subject, Build) and found and question):
             return
         try:
             walk = await self.zwizard.take(self.subject.recipe())
@@ -350,6 +352,9 @@ class Checking(View[None]):
             self.zwizard.complain(error)
             return
         if walk:
+            asked = {q.key: q for q in questions.asked(walk.answers)}
+            here = (asked[key] for key in found.rule.answers if key in asked)
+            question = next(here, question)
             self.zwizard.turn_to(walk, question.page, question.key)
 
     @work
