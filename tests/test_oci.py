@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from tests.artefact.oci import CONFIG, Layout, Members, layer, packed
 from zwizard.artefact.oci import OciError, read_oci
@@ -81,6 +85,45 @@ def test_a_layer_may_be_packed_in_pieces(layout: Layout, tmp_path: Path) -> None
     directory = layout.image(pieces).write()
     assert read_oci(directory).shell
     assert read_oci(packed(directory, tmp_path / "image.tar")).shell
+
+
+def pressed(name: str, data: bytes) -> bytes:
+    """As ``docker save web | zstd`` and the like give it."""
+    presses: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "bz2": bz2.compress,
+        "zst": zstandard.compress,
+    }
+    return presses[name](data)
+
+
+PACKINGS = ("gz", "xz", "bz2", "zst")
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_it_may_be_packed_as_a_whole(layout: Layout, tmp_path: Path, packing: str) -> None:
+    tar = packed(layout.image(BASE, TOP).write(), tmp_path / "image.tar")
+    whole = tmp_path / f"image.tar.{packing}"
+    data = pressed(packing, tar.read_bytes())
+    whole.write_bytes(data)
+    assert read_oci(whole) == read_oci(tar)
+    whole.write_bytes(data[: len(data) // 2])
+    with pytest.raises(OciError):
+        read_oci(whole)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_what_is_packed_and_no_image_is_told(tmp_path: Path, packing: str) -> None:
+    whole = tmp_path / "image.tar"
+    whole.write_bytes(pressed(packing, b"hello" * 1000))
+    assert "neither an OCI image" in intake.look("oci", whole).wrong
+
+
+def test_the_program_that_unpacks_it_is_asked_for() -> None:
+    tools = make(recipe(Path("/image.tar.zst"), entrypoint="/app")).tools()
+    assert {"skopeo", "zstd"} <= tools
+    assert "xz" not in tools
 
 
 def test_of_many_processors_the_nodes_one_is_taken(layout: Layout) -> None:
@@ -281,10 +324,12 @@ class TestLayingOut:
         )  # fmt: skip
         said = read_oci(saved)
         assert (said.entrypoint, said.directory) == (("start.sh",), CONFIG["WorkingDir"])
-        pressed = tmp_path / "saved.tar.gz"  # docker save web | gzip
-        pressed.write_bytes(gzip.compress(saved.read_bytes()))
-        assert read_oci(pressed) == said
-        for number, image in enumerate((tar, saved, pressed)):
+        packings = []
+        for packing in PACKINGS:
+            packings.append(tmp_path / f"saved.tar.{packing}")
+            packings[-1].write_bytes(pressed(packing, saved.read_bytes()))
+            assert read_oci(packings[-1]) == said
+        for number, image in enumerate((tar, saved, *packings)):
             place = tmp_path / str(number)
             place.mkdir()
             tree, wrong = lay_out(image, place)

@@ -10,21 +10,23 @@ import json
 import posixpath
 import re
 import tarfile
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from zwizard.artefact.outline import Outline
-from zwizard.artefact.packed import unpacked
+from zwizard.artefact.packed import is_packed, unpacked
 from zwizard.artefact.source import ArchiveError
 from zwizard.artefact.tar import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
 _MOST = 1 << 22  # bytes of a manifest or a configuration
+_UNPACKED = 64 << 30  # bytes of an archive that is packed as a whole
 _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
 _WANTED = ("linux", "amd64")
 _SHELLS = {"bin/sh", "usr/bin/sh"}
@@ -127,8 +129,26 @@ def _opened(path: Path) -> Iterator[_Store]:
     if path.is_dir():
         yield _Store(path, None)
         return
-    with tarfile.open(path) as tar:
-        yield _Store(path, tar)
+    with path.open("rb") as file, tempfile.TemporaryFile() as room:
+        plain: IO[bytes] = file
+        if is_packed(file):  # what describes it may stand last: it is gone through several times
+            _unpack(file, room)
+            plain = room
+        with tarfile.open(fileobj=plain, mode="r:") as tar:
+            yield _Store(path, tar)
+
+
+def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
+    taken = 0
+    try:
+        for piece in unpacked(file).pieces():
+            taken += len(piece)
+            if taken > _UNPACKED:
+                raise OciError(f"it unpacks to more than {_UNPACKED >> 30} GiB")
+            room.write(piece)
+    except ArchiveError as error:
+        raise OciError(str(error)) from None
+    room.seek(0)
 
 
 def _described(store: _Store) -> tuple[str, list[str]]:

@@ -26,6 +26,14 @@ _TAR = "a tar archive that is not compressed"
 _MORE = {BZIP2, LZMA, XZ, ZSTD}
 
 
+def is_packed(file: BinaryIO) -> bool:
+    """Whether ``file`` is compressed in a way that ``unpacked`` knows; its place stays."""
+    here = file.tell()
+    head = file.read(HEAD)
+    file.seek(here)
+    return head.startswith(_GZIP) or detect(head) in _MORE
+
+
 def unpacked(file: BinaryIO) -> Source:
     """The tar archive in ``file``, packed or not; raises ArchiveError naming what it is instead.
 

@@ -133,10 +133,14 @@ class Plan:
                         found.update(["curl"] if "://" in location else [])
                     case Oci(location):
                         found.update(("skopeo", "umoci"))
+                        found.update(_PACKERS.get(location.rpartition(".")[2], ()))
                         found.update(["curl"] if "://" in location else [])
                     case _:
                         pass
         return frozenset(found)
+
+
+_PACKERS = {"xz": ("xz",), "lzma": ("xz",), "zst": ("zstd",)}  # by the end of a file's name
 
 
 def _identity(step: Step) -> str:

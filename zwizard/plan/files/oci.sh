@@ -14,12 +14,19 @@ import_oci() ( # LOCATION SHA256
 	ln -s "$(realpath "$file")" "$place/source" # its own name may have colons, which end it here
 	kind=oci
 	if [ -f "$file" ]; then
-		kind=oci-archive
-		! tar --occurrence=1 -tf "$file" manifest.json >/dev/null 2>&1 || kind=docker-archive
-		if [ "$(od -An -tx1 -N2 "$file" | tr -d ' ')" = 1f8b ]; then # not every skopeo can unpack it
+		kind=oci-archive packer=
+		case $(od -An -tx1 -N6 "$file" | tr -d ' ') in # no skopeo can unpack all of them
+		1f8b*) packer=gzip ;;
+		28b52ffd*) packer=zstd ;;
+		fd377a585a00 | 5d0000*) packer=xz ;;
+		425a68*) packer=bzip2 ;;
+		esac
+		if [ -n "$packer" ]; then
+			command -v "$packer" >/dev/null || fail "$1 is packed by $packer, which is not here: install it"
 			rm "$place/source"
-			gzip -dc "$file" >"$place/source" || fail "$1 is damaged: it cannot be unpacked"
+			"$packer" -dc <"$file" >"$place/source" || fail "$1 is damaged: it cannot be unpacked"
 		fi
+		! tar --occurrence=1 -tf "$place/source" manifest.json >/dev/null 2>&1 || kind=docker-archive
 	fi
 	export TMPDIR=$place
 	skopeo --insecure-policy --tmpdir "$place" --override-os linux --override-arch amd64 \
