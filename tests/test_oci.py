@@ -261,6 +261,14 @@ def test_an_image_elsewhere_is_not_guessed_at() -> None:
         make(taken_over(elsewhere, Path("/")))
 
 
+def test_of_a_url_nothing_is_lost_silently() -> None:
+    """Its environment and working directory would be, whatever entrypoint is said."""
+    source = {"kind": "oci", "location": "https://a.b/image.tar"}
+    data = {"target": "container", "source": source, "container": {"entrypoint": "/app"}}
+    with pytest.raises(UsageError, match=r"source\.location.*read from it before anything runs"):
+        Recipe.from_dict(data)
+
+
 # --- laying it out ------------------------------------------------------------------------------
 
 

@@ -452,6 +452,17 @@ WRONG = {
         "app",
         "an absolute path",
     ),
+    'target = "container"\n[source]\nkind = "oci"\nlocation = "https://a.b/image.tar"\n'
+    '[container]\nentrypoint = "/app"': (
+        "source.location",
+        "https://a.b/image.tar",
+        "Fetch it first (curl -LO URL",
+    ),
+    'target = "container"\n[source]\nkind = "oci"\nlocation = "docker://nginx"': (
+        "source.location",
+        "docker://nginx",
+        "skopeo copy docker://IMAGE docker-archive:image.tar",
+    ),
     'target = "container"\n[container]\nenv = {A = 1}': (
         "container.env",
         {"A": 1},

@@ -463,8 +463,9 @@ QUESTIONS = (
         "source.location",
         "source",
         "Container image",
-        "What `docker save`, `podman save` or `skopeo copy` wrote: a tar, or an OCI directory."
-        " What it starts, and with what, is taken over and shown on the next page.",
+        "What `docker save`, `podman save` or `skopeo copy` wrote: a tar, or an OCI directory. It"
+        " is read before anything runs, so that it has to be on this machine. What it starts, and"
+        " with what, is taken over and shown on the next page.",
         "text",
         when=_by("oci"),
         example="web.tar",

@@ -458,6 +458,14 @@ _BOOTSTRAPS_OF = {
 }
 
 
+# Its plan is made of it, and a plan is made before anything runs.
+_AT_HAND = (
+    "a file or directory of this machine: what a container image starts, and with which"
+    " environment and working directory, is read from it before anything runs. Fetch it first"
+    " (curl -LO URL; from a registry: skopeo copy docker://IMAGE docker-archive:image.tar)"
+)
+
+
 def _contradictions(recipe: Recipe) -> list[Problem]:
     """Values that are allowed alone and impossible together."""
     source = recipe.source
@@ -468,7 +476,10 @@ def _contradictions(recipe: Recipe) -> list[Problem]:
     if source.kind == "distro":
         found += _distro_contradictions(source)
     elif not source.location:
-        found.append(Problem("source.location", None, f"a {source.kind} needs a path or a URL"))
+        place = "a path" if source.kind == "oci" else "a path or a URL"
+        found.append(Problem("source.location", None, f"a {source.kind} needs {place}"))
+    elif source.kind == "oci" and "://" in source.location:
+        found.append(Problem("source.location", source.location, _AT_HAND))
     if source.mend and source.kind != "rootfs":
         found.append(Problem("source.mend", source.mend, "only for source.kind = rootfs"))
     found += _kernel_contradictions(recipe.kernel)

@@ -131,7 +131,6 @@ def image(recipe: Recipe) -> Step:
             Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         ),
         answers=("source.location", "source.sha256"),
-        network="://" in source.location,
         size=500 * _MIB,
     )
 

@@ -134,7 +134,6 @@ class Plan:
                     case Oci(location):
                         found.update(("skopeo", "umoci"))
                         found.update(_PACKERS.get(location.rpartition(".")[2], ()))
-                        found.update(["curl"] if "://" in location else [])
                     case _:
                         pass
         return frozenset(found)
