@@ -162,6 +162,27 @@ def test_back_keeps_what_was_answered(keyboard: PipeInput) -> None:
     assert given()["name"] == "web"
 
 
+def test_a_name_that_nobody_chose_follows_the_file(
+    keyboard: PipeInput, capsys: Capture, here: Path
+) -> None:
+    """It is asked before the file is: one that was only accepted means nothing yet."""
+    (here / "web.tar").write_bytes(system())
+    kept(target="container", name="debian-container")
+    press(keyboard, ENTER, "2" + ENTER, "web.tar" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert given()["name"] == "web"
+    assert "Name, by that: web" in capsys.readouterr().out
+
+
+def test_a_name_that_was_chosen_stays(keyboard: PipeInput, capsys: Capture, here: Path) -> None:
+    (here / "web.tar").write_bytes(system())
+    kept(target="container", name="shop")
+    press(keyboard, ENTER, "2" + ENTER, "web.tar" + ENTER, CTRL_C)
+    assert plain.new(None) == 130
+    assert given()["name"] == "shop"
+    assert "by that" not in capsys.readouterr().out
+
+
 def test_a_wrong_answer_is_said_and_asked_again_beginning_as_typed(
     keyboard: PipeInput, capsys: Capture
 ) -> None:

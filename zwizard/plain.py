@@ -167,6 +167,7 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
     for choice in hints.choices(question, answers, library.known(answers)):
         if choice.means:
             _say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
+    following = _following(question, answers)
     while True:
         text = _prompt(question, answers, library, "< Leave (answers kept)" if first else "< Back")
         if text is None:
@@ -183,7 +184,29 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
         elif not hint.doubt or _accept(question, answers, hint):
             if hint.text and not hint.doubt:
                 _say(hint.text, indent="  ")
+            _renew(following, answers)
             return True
+
+
+def _following(question: Question, answers: Answers) -> list[Question]:
+    """The other questions whose answers are defaults that hang on answers such as this one."""
+    return [
+        other
+        for other in questions.asked(answers)
+        if other.fallback
+        and other.key != question.key
+        and answers.get(other.key) == other.default(answers)
+    ]
+
+
+def _renew(following: list[Question], answers: Answers) -> None:
+    """Let answers that were defaults be what the defaults are by now, and say so."""
+    still = set(questions.asked(answers))
+    for question in following:
+        now = question.default(answers)
+        if question in still and answers.get(question.key) != now:
+            answers.give(question.key, now)
+            _say(f"{question.text}, by that: {now}", indent="  ")
 
 
 def _accept(question: Question, answers: Answers, hint: Hint) -> bool:
