@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from zwizard.artefact.initramfs import read_initramfs
 from zwizard.artefact.kernel import read_kernel
 from zwizard.artefact.oci import OciError, OciImage, read_oci
 from zwizard.artefact.source import ArchiveError
+from zwizard.engine.owners import strangers
 from zwizard.engine.recognise import recognise
 from zwizard.hints import LOCATION, OWN_INITRD, OWN_KERNEL, Look
 from zwizard.plan import container
@@ -124,6 +126,8 @@ def _look(kind: str, file: Path, mtime: int, size: int) -> Look:
 def state(file: Path) -> tuple[int, int]:
     """What is another where the file has changed; raises OSError."""
     found = _changes(file).stat()
+    if stat.S_ISDIR(found.st_mode):
+        return found.st_ctime_ns, found.st_size  # also where only its owner is another
     return found.st_mtime_ns, found.st_size
 
 
@@ -175,6 +179,8 @@ def _rootfs(file: Path) -> Look:
         return Look(wrong=f"{error}. A root file system is a directory or a tar archive")
     if found.machine:
         return Look(wrong=f"its programs are {found.machine}; the nodes are x86-64 (amd64)")
+    if file.is_dir() and (theirs := strangers(file)):
+        return Look(wrong=theirs)
     title = found.title or "a root file system that does not say of which distribution it is"
     if found.distro != "other":
         return Look(f"{title}: {distros.named(found.distro).title}'s tools install what it lacks")
