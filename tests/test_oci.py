@@ -8,7 +8,9 @@ import lzma
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 import zstandard
 
 from tests.artefact.oci import CONFIG, Layout, Members, layer, packed
-from zwizard.artefact.oci import OciError, read_oci
+from zwizard.artefact.oci import OciError, OciImage, read_oci
 from zwizard.engine import doctor, intake
 from zwizard.engine.sandbox import privilege
 from zwizard.engine.takeover import taken_over
@@ -118,6 +120,23 @@ def test_what_is_packed_and_no_image_is_told(tmp_path: Path, packing: str) -> No
     whole = tmp_path / "image.tar"
     whole.write_bytes(pressed(packing, b"hello" * 1000))
     assert "neither an OCI image" in intake.look("oci", whole).wrong
+
+
+def test_it_is_read_once_however_many_ask(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key that is pressed asks, each on a thread of its own."""
+    read: list[Path] = []
+
+    def slowly(path: Path) -> OciImage:
+        read.append(path)
+        time.sleep(0.1)
+        return read_oci(path)
+
+    monkeypatch.setattr(intake, "read_oci", slowly)
+    image = layout.image(BASE).write()
+    with ThreadPoolExecutor(5) as threads:
+        told = set(threads.map(lambda _: intake.look("oci", image), range(5)))
+    assert len(told) == 1
+    assert read == [image]
 
 
 def test_the_program_that_unpacks_it_is_asked_for() -> None:

@@ -6,8 +6,10 @@ import os
 import re
 import stat
 import struct
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from zwizard import distros
 from zwizard.artefact.content import HEAD, what
@@ -98,6 +100,7 @@ def may_be(kind: str, file: Path) -> bool:
 
 _seen: dict[tuple[str, Path, int, int], Look] = {}  # it is asked for at every key that is pressed
 _MOST_SEEN = 64
+_reading = Lock()  # whoever comes second finds it read, and does not read it beside the first
 
 
 def look(kind: str, file: Path) -> Look:
@@ -112,7 +115,11 @@ def look(kind: str, file: Path) -> Look:
 
 def _look(kind: str, file: Path, mtime: int, size: int) -> Look:
     key = kind, file, mtime, size
-    if key not in _seen:
+    if seen := _seen.get(key):
+        return seen
+    with _reading if kind in _SLOW else nullcontext():
+        if seen := _seen.get(key):
+            return seen
         try:
             found = _LOOKS[kind](file)
         except OSError as error:
@@ -120,7 +127,7 @@ def _look(kind: str, file: Path, mtime: int, size: int) -> Look:
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
         _seen[key] = found
-    return _seen[key]
+        return found
 
 
 def state(file: Path) -> tuple[int, int]:
