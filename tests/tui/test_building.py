@@ -22,6 +22,7 @@ from tests.tui.conftest import (
     notes,
     on,
     press,
+    recipe,
     settle,
     until,
 )
@@ -30,6 +31,7 @@ from zwizard.engine.builds import Build
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.checking import Checking
+from zwizard.tui.screens.dialogs import Ask
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
 from zwizard.tui.widgets.logview import LogView
@@ -341,6 +343,26 @@ async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
         assert field is not None
         assert field.question.key == "source.packages"
         assert draft()["name"] == "mine"
+
+
+async def test_answers_that_a_build_still_has_give_way_unasked(app: ZwizardApp) -> None:
+    build = a_build("mine", 4, source={"packages": ["htpo"]})
+    fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")
+    Path("web.toml").write_text(recipe("web").to_toml())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await press(pilot, "escape", "n", "c", "f8", *"web.toml", "enter")
+        await until(pilot, lambda: draft()["name"] == "web")
+        await press(pilot, "escape")
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")  # those of web.toml are in no build
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        assert draft()["name"] == "web"
 
 
 async def test_a_finished_build_rings_and_leads_to_its_checklist(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zwizard import paths
+from zwizard.answers import Answers
 from zwizard.engine import intake, journal, starting
 from zwizard.engine.layers import discard
 from zwizard.engine.recognise import tree_sum
@@ -101,6 +102,12 @@ def recipe_of(build: Build) -> Recipe | None:
         return build.recipe()
     except UsageError:
         return None
+
+
+def hold(answers: Answers) -> bool:
+    """Whether a build has these very answers, so that forgetting them loses nothing."""
+    recipes = filter(None, map(recipe_of, everything()))
+    return any(answers.are_of(recipe) for recipe in recipes)
 
 
 def directory() -> Path:

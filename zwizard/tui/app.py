@@ -262,7 +262,11 @@ class ZwizardApp(App[None]):
     async def take(self, recipe: Recipe) -> Walk | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
         answers = self._answers()
-        if answers and not answers.are_of(recipe):
+        if (
+            answers
+            and not answers.are_of(recipe)
+            and not await in_background(lambda: builds.hold(answers))
+        ):
             chosen = await self.push_screen_wait(
                 Ask(
                     "You have answers that were not built yet",
