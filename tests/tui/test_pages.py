@@ -96,6 +96,21 @@ async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: Zwiza
         assert any("More packages" in note for note in notes(app))
 
 
+async def test_what_keeps_one_there_is_said_once_however_often_one_goes_on(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!")
+        for _ in range(3):
+            app.post_message(events.Key("f3", None))
+        await settle(pilot)
+        assert len(app.screen.query("Toast")) == 1
+        assert len(notes(app)) == 1
+
+
 async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -23,6 +23,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.driver import Driver
+from textual.notifications import Notify
 from textual.screen import Screen
 
 from zwizard import paths, preferences, questions
@@ -188,6 +189,12 @@ class ZwizardApp(App[None]):
         if failed:
             self.complain(failed)
         return failed is None
+
+    def on_notify(self, event: Notify) -> None:
+        """What is being said in passing is not said twice, however often a key was pressed."""
+        said = event.notification.message
+        if any(note.message == said for note in self._notifications):
+            event.prevent_default()
 
     # --- from screen to screen ---
 
