@@ -107,6 +107,22 @@ async def test_every_key_in_the_footer_does_something_and_help_names_it(
         assert all(app.get_key_display(active.binding) in told for active in offered)
 
 
+async def test_of_a_dialog_its_own_keys_are_told_and_explained(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        to_page(app)
+        await settle(pilot)
+        await press(pilot, "f7")
+        assert frame(app).splitlines()[-1].split("  ")[:2] == [" Esc Back", "F1 Help"]
+        assert "F3 Next" not in frame(app)
+        await press(pilot, "f1")
+        assert "A path, from the directory where the wizard" in frame(app)
+        await press(pilot, "escape", "escape")
+        assert "F3 Next" in frame(app)
+        await press(pilot, "f8")
+        assert "Tab Complete" in frame(app).splitlines()[-1]
+
+
 async def test_the_palette_offers_what_is_valid_now(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

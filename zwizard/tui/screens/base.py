@@ -51,14 +51,20 @@ class View(Remappable, Screen[T]):
     _looks: tuple[Timer, ...] = ()
 
     def on_screen_suspend(self) -> None:
-        """Another screen is on top."""
+        """Another screen is on top, and its keys are those that work."""
+        self._offer_keys(False)
         for timer in self._looks:
             timer.pause()
 
     def on_screen_resume(self) -> None:
         """On top again."""
+        self._offer_keys(True)
         for timer in self._looks:
             timer.resume()
+
+    def _offer_keys(self, offered: bool) -> None:
+        for keys in self.query(Keys):
+            keys.visible = offered
 
     @property
     def zwizard(self) -> ZwizardApp:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from os.path import commonprefix
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import events, on, work
 from textual.app import App, ComposeResult
@@ -20,8 +20,11 @@ from textual.widgets import Input, OptionList, Static
 from zwizard import paths
 from zwizard.tui.background import in_background
 from zwizard.tui.show import block, plain
+from zwizard.tui.widgets.keys import Keys
 from zwizard.tui.widgets.rows import Row, Rows
 from zwizard.tui.widgets.typed import TypedLine
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,36 @@ class Option:
     text: str
 
 
-class Ask(ModalScreen[str]):
+HELP_KEY = Binding("f1", "app.explain", "Help", id="app.explain")  # the app's own ends at a dialog
+
+
+class Dialog(ModalScreen[T]):
+    """A screen on top of another, with its own keys at the bottom."""
+
+    HELP = ""
+
+    def compose(self) -> ComposeResult:
+        """The content and the keys."""
+        yield from self.content()
+        yield Keys()
+
+    def content(self) -> ComposeResult:
+        """What this dialog shows."""
+        raise NotImplementedError
+
+
+class Ask(Dialog[str]):
     """A question with a few answers; the first is the harmless one. Gives the key, "" for Esc."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    HELP = "A question before something is done. Esc does nothing of it."
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
 
     def __init__(self, title: str, text: str, options: Sequence[Option]) -> None:
         super().__init__()
         self._title, self._text, self._options = title, text, options
 
-    def compose(self) -> ComposeResult:
+    def content(self) -> ComposeResult:
         """Title, text, options."""
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
@@ -82,16 +105,23 @@ class Ask(ModalScreen[str]):
         self.dismiss("")
 
 
-class AskPath(ModalScreen[Path | None]):
+class AskPath(Dialog[Path | None]):
     """A path to type, or to find in the list below it, if there is one.
 
     ``check`` says what is wrong with a path; ``doubt`` what a second Enter accepts. ``wanted``
     tells which files to list (directories are always), None for no list.
     """
 
+    HELP = (
+        "A path, from the directory where the wizard was started; ~ is your home directory. Where"
+        " there is a list, ↑ and ↓ choose from it, and Enter takes what is chosen or goes into a"
+        " directory; else Enter goes on with what is typed."
+    )
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back"),
         Binding("tab", "complete", "Complete", priority=True),
+        HELP_KEY,
     ]
 
     def __init__(
@@ -108,7 +138,7 @@ class AskPath(ModalScreen[Path | None]):
         self._check, self._doubt, self._wanted = check, doubt, wanted
         self._doubted: Path | None = None
 
-    def compose(self) -> ComposeResult:
+    def content(self) -> ComposeResult:
         """Title, text, the path, what is wrong with it, what there is."""
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
@@ -152,6 +182,10 @@ class AskPath(ModalScreen[Path | None]):
     @on(OptionList.OptionSelected)
     def _clicked(self) -> None:
         self.action_complete()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Completing needs a list."""
+        return action != "complete" or bool(self._wanted)
 
     def action_complete(self) -> None:
         """Take the highlighted entry into the path, or what all that are listed begin with."""
@@ -221,7 +255,7 @@ def _entries(typed: str, wanted: Callable[[Path], bool]) -> list[str]:
     return list(islice(fitting, _MOST_ENTRIES))
 
 
-class Reader(ModalScreen[None]):
+class Reader(Dialog[None]):
     """A text to read, whole: it scrolls and wraps. ``copy`` is what y copies, if anything."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -233,7 +267,7 @@ class Reader(ModalScreen[None]):
         super().__init__()
         self._title, self._text, self._copy = title, text, copy
 
-    def compose(self) -> ComposeResult:
+    def content(self) -> ComposeResult:
         """Title, text, keys."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._title), classes="title", markup=False)
@@ -284,6 +318,7 @@ def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding
         lines.append(
             Content.assemble((f"{display(active.binding):<12}", "bold $text-accent"), said)
         )
+    known = {active.binding.key for active in keys}
     lines += [
         Content.assemble((f"{key:<12}", "bold $text-accent"), said)
         for key, said in (
@@ -291,5 +326,6 @@ def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding
             ("Ctrl+P", "everything that can be done now, by searching; themes; all keys"),
             ("Ctrl+Q", "quit; builds go on"),
         )
+        if key.lower() not in known
     ]
     return Reader("Help", Content("\n").join(lines))

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.worker import Worker
 
@@ -20,6 +19,7 @@ from zwizard.hints import Hint, Offer
 from zwizard.questions import Given, Question
 from zwizard.text import ago
 from zwizard.tui.background import in_background
+from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
 from zwizard.tui.show import MUTED, fit, plain
 from zwizard.tui.widgets.rows import Row, Rows
 from zwizard.tui.widgets.typed import TypedLine
@@ -34,13 +34,15 @@ _MOVES = {
 }
 
 
-class Pick(ModalScreen[str | None]):
+class Pick(Dialog[str | None]):
     """The offers for a question; gives the answer as text, None if it stays as it was.
 
     Where the answer is a list of words, Enter takes one in or out and the list stays open.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    HELP = "All there is to answer with. What is typed may stand anywhere in a row."
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
 
     def __init__(
         self, question: Question, given: Given, library: Library, hint: Hint, now: float
@@ -54,7 +56,7 @@ class Pick(ModalScreen[str | None]):
         self._state = ""
         self._found: Worker[None] | None = None  # the search for what was typed last
 
-    def compose(self) -> ComposeResult:
+    def content(self) -> ComposeResult:
         """Title, search, offers, what is known of the list."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._question.text), classes="title", markup=False)
