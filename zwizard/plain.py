@@ -137,7 +137,7 @@ def _ask_all(answers: Answers, library: Library) -> bool:
             return False
         question = asked[at]
         if question.page != page:
-            for line in preview(page, answers, 60):
+            for line in preview(page, answers, 0):
                 _say(line, indent="  ")
             page = question.page
             _announce(page, answers)
@@ -273,7 +273,7 @@ def _lines(question: Question, answers: Answers, now: str, back: str) -> str | N
     before, given = now.splitlines(), list[str]()
     while True:
         hint = f"empty ends; {BACK} goes back" if not before else "empty removes it"
-        line = _type(f"Line {len(given) + 1}", before[0] if before else "", hint)
+        line = _type(f"{question.text}: line {len(given) + 1}", before[0] if before else "", hint)
         if line.strip() == BACK:
             answers.give(question.key, "\n".join(given + before))
             return None

@@ -25,6 +25,11 @@ def test_the_disk_is_drawn_to_scale(width: int) -> None:
     assert free.startswith("░ 2.0 GiB more on a rented disk of 5.0 GiB")
 
 
+def test_where_nothing_is_drawn_the_words_are_the_same() -> None:
+    drawn = preview("disk", IMAGE, 40)
+    assert preview("disk", IMAGE, 0) == tuple(line[2:] for line in drawn[1:])
+
+
 def test_a_disk_that_is_rented_whole_leaves_nothing() -> None:
     bar = preview("disk", {**IMAGE, "disk.size": "5GiB"}, 40)[0]
     assert "░" not in bar

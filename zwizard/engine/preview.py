@@ -16,8 +16,8 @@ from zwizard.text import one_line, size
 def preview(page: str, given: Given, width: int) -> tuple[str, ...]:
     """Lines to show below the questions of ``page``; none where there is nothing to show.
 
-    ``width``: of the bar, in characters. Nothing either while an answer cannot be used: what is
-    wrong with it is said beside it.
+    ``width``: of the bar, in characters; 0 tells the same in words alone. Nothing either while an
+    answer cannot be used: what is wrong with it is said beside it.
     """
     drawn = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
     if drawn is None or (
@@ -35,13 +35,16 @@ def _disk(recipe: Recipe, width: int) -> tuple[str, ...]:
     where = disk.layout(recipe, distros.KNOWN[recipe.source.distro])
     rented = parse_size(recipe.checklist.disk_size)
     esp, root, free = _shares((where.esp_size, where.root_size, rented - where.size), width)
-    return (
-        "█" * esp + "▓" * root + "░" * free,
-        f"█ EFI system partition {size(where.esp_size)}, FAT32, {where.esp_mount}",
-        f"▓ root {size(where.root_size)}, {recipe.disk.filesystem}, {where.label}",
-        f"░ {size(rented - where.size)} more on a rented disk of {size(rented)}: the root grows"
+    words = (
+        f"EFI system partition {size(where.esp_size)}, FAT32, {where.esp_mount}",
+        f"root {size(where.root_size)}, {recipe.disk.filesystem}, {where.label}",
+        f"{size(rented - where.size)} more on a rented disk of {size(rented)}: the root grows"
         " into it at the first start",
     )
+    if not width:
+        return words
+    bar = "█" * esp + "▓" * root + "░" * free
+    return (bar, *(f"{glyph} {said}" for glyph, said in zip("█▓░", words, strict=True)))
 
 
 def _shares(parts: tuple[int, ...], width: int) -> tuple[int, ...]:
