@@ -156,6 +156,13 @@ async def test_the_recipe_is_saved_and_a_file_is_replaced_only_on_a_second_enter
         assert Recipe.load(Path("debian-vm.toml")) == to_recipe(draft())
 
 
+async def test_the_key_that_saves_on_the_pages_saves_here_too(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to_review(app, pilot)
+        await press(pilot, "f7", "enter")
+        await until(pilot, lambda: Path("debian-vm.toml").exists())
+
+
 async def test_the_script_is_exported(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)

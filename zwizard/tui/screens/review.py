@@ -54,7 +54,7 @@ class Review(View[None]):
             "f9", "afresh", "Afresh", tooltip="Build with today's packages: no step is reused"
         ),
         Binding("f6", "install", "Install tools", tooltip="Install the programs that are missing"),
-        Binding("s", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
+        Binding("s,f7", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
         Binding("x", "export", "Export script", tooltip="A bash script that does the same"),
         Binding("y", "copy", "Copy", tooltip="Copy every command of every step"),
         Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
