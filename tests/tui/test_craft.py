@@ -232,6 +232,24 @@ async def test_in_every_theme_everything_is_said(make_app: MakeApp, theme: str) 
         assert "● Source" in frame(app)
 
 
+@pytest.mark.parametrize("theme", preferences.THEMES)
+async def test_in_every_theme_lines_stand_out_also_without_colour(
+    make_app: MakeApp, theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    prefer(f'theme = "{theme}"')
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        to_page(app)
+        await settle(pilot)
+        for widget, edge in ((".top", "bottom"), ("#why", "left"), ("Keys", "top")):
+            of = app.screen.query_one(widget)
+            under, _ = of.background_colors
+            drawn = under + getattr(of.styles, f"border_{edge}")[1]
+            assert abs(drawn.brightness - under.brightness) > 0.2
+
+
 async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
     prefer('[keys]\n"home.new" = "ctrl+n"\n"pages.next" = "f10,ctrl+g"\n')
     app = make_app()
