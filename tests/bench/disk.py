@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zwizard.engine.perform import Workshop
 from zwizard.engine.sandbox import Tree
-from zwizard.plan.actions import Disk, Layout, Pack
+from zwizard.plan.actions import Action, Disk, Layout, Pack
 
 EPOCH = 1_686_355_200
 MIB = 2**20
@@ -58,46 +58,32 @@ def main(tree: Path) -> None:
     disk = Disk(layout, EPOCH)
     try:
         with (place / "log").open("wb") as log:
-            image = place / "ours.raw"
-            shop = Workshop(
-                Tree(tree, tree, place, whole=True), image, dict(os.environ), log, lambda: False
-            )
+
+            def perform(action: Action, tree: Path, out: Path) -> float:
+                """Seconds that it takes the engine."""
+                since = time.monotonic()
+                whole = Tree(tree, tree, place, whole=True)
+                Workshop(whole, out, dict(os.environ), log, lambda: False).perform(action)
+                return time.monotonic() - since
+
+            image, raw = place / "ours.raw", place / "hand.raw"
             for _ in range(3):
-                raw = place / "hand.raw"
                 for last in (raw, image):
                     last.unlink(missing_ok=True)
                 os.sync()  # neither writes to the disk what the other left
                 hand.append(timed("bash", "-c", BY_HAND, "-", tree, raw, place / "mnt"))
                 os.sync()
-                since = time.monotonic()
-                shop.perform(disk)
-                ours.append(time.monotonic() - since)
+                ours.append(perform(disk, tree, image))
             alone = place / "alone"
             alone.mkdir()
             fresh = ("cp", "--sparse=always", image, alone / "image.raw")  # its holes not yet read
             timed(*fresh)
-            packing = Workshop(
-                Tree(alone, alone, place, whole=True),
-                place / "ours.tar.gz",
-                dict(os.environ),
-                log,
-                lambda: False,
-            )
-            since = time.monotonic()
-            packing.perform(Pack(2, EPOCH))
-            packed.append(time.monotonic() - since)
+            packed.append(perform(Pack(2, EPOCH), alone, place / "ours.tar.gz"))
             timed(*fresh)
             tarred.append(timed("tar", "-czf", place / "theirs.tar.gz", "-C", alone, "image.raw"))
             bare = place / "bare"
             (bare / "boot/efi").mkdir(parents=True)
-            formatting = Workshop(
-                Tree(bare, bare, place, whole=True),
-                place / "bare.raw",
-                dict(os.environ),
-                log,
-                lambda: False,
-            )
-            formatting.perform(disk)
+            perform(disk, bare, place / "bare.raw")
         tell("image against by hand", ours, hand, 0.6)
         tell("pack of the image against tar -czf", packed, tarred, 0.25)
         usage, overhead = (made.stat().st_blocks * 512 for made in (image, place / "bare.raw"))
