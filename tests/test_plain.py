@@ -681,7 +681,7 @@ def screen() -> Iterator[tuple[PipeInput, io.StringIO]]:
 def test_a_line_that_is_asked_for_says_of_what(screen: tuple[PipeInput, io.StringIO]) -> None:
     keyboard, sent = screen
     all_kept(Recipe(system=System(run=("one",))))
-    press(keyboard, ENTER, "4" + ENTER + DOWN * 14 + ENTER + "2" + ENTER, ENTER, CTRL_C)
+    press(keyboard, ENTER, "4" + ENTER + DOWN * 15 + ENTER + "2" + ENTER, ENTER, CTRL_C)
     assert plain.new(None) == 130
     assert "Your own commands, one a line: line 2" in sent.getvalue()
 
