@@ -197,6 +197,8 @@ def _rootfs(file: Path) -> Look:
 
 
 _QCOW2 = "a qcow2 disk image"
+# Magic and version, backing file, its length, cluster, size (qemu's docs/interop/qcow2.rst).
+_QCOW2_HEAD = struct.Struct(">8sQIIQ")
 _TAKEN = {
     *("a raw disk image (GPT)", "a raw disk image (MBR)"),
     *("an ext2, ext3 or ext4 file system", "a file of an unknown kind"),
@@ -220,11 +222,6 @@ def _cloud_image(file: Path) -> Look:
     if "disk image" in kind:
         return Look(wrong=f"it is {kind}: convert it first (qemu-img convert -O qcow2)")
     return Look(wrong=f"it is {kind}; a cloud image is qcow2 or raw, and not packed")
-
-
-_QCOW2_HEAD = struct.Struct(
-    ">8sQIIQ"
-)  # magic and version, backing file, its length, cluster, size
 
 
 def _oci(file: Path) -> Look:

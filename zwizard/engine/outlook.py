@@ -99,7 +99,7 @@ def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> O
         made, store, output, recipe=recipe, before=builds.recipe_of(before) if before else None
     )
     troubles = ahead.troubles
-    for key in FILES:
+    for key in (question.key for question in questions.asked(given) if question.key in FILES):
         if unfit := intake.look_at(given, key).wrong:
             troubles += (Trouble(f"{given[key]}: {unfit}", _MEND, key),)
     if lacks := starting.of_recipe(recipe, Path.cwd(), patient=patient).wrong:

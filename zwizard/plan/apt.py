@@ -91,7 +91,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         f"Install {'' if recipe.kernel.file else 'kernel, '}cloud-init, SSH and network",
         (
             '"apt-get install cloud-init openssh-server curl"',
-            '"Also really important that we install a kernel"',
+            *(() if recipe.kernel.file else ('"Also really important that we install a kernel"',)),
             "Empty SSH host keys keep the package from making some that are removed again.",
         ),
         (

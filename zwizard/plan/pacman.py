@@ -97,7 +97,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
     )
     return Step(
         "packages",
-        "Install kernel, cloud-init and SSH",
+        f"Install {'' if recipe.kernel.file else 'kernel, '}cloud-init and SSH",
         (
             '"This will install basic arch linux but will also include cloud-init,'
             ' cloud-guest-utils, openssh, and vim for convenience"',

@@ -111,13 +111,13 @@ def of_disk(recipe: Recipe) -> Step:
 
 def complete(recipe: Recipe) -> Step:
     """What is needed and the tree lacks; where it lacks nothing, no network is used."""
-    distro = distros.named(recipe.source.distro)
+    distro, own = distros.named(recipe.source.distro), recipe.kernel.file
     return Step(
         "packages",
-        "Install what it lacks: kernel, cloud-init, SSH, network, init",
+        f"Install what it lacks: {'' if own else 'kernel, '}cloud-init, SSH, network, init",
         (
             '"apt-get install cloud-init openssh-server curl"',
-            '"Also really important that we install a kernel"',
+            *(() if own else ('"Also really important that we install a kernel"',)),
             "Only what is not there yet.",
         ),
         family.of(distro).complete(recipe, distro),
