@@ -41,7 +41,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck zwizard/plan/files/* zwizard/boot/files/*
+	shellcheck zwizard/steps/scripts/* zwizard/boottest/scripts/*
 
 # By hand, on a machine with nothing else to do: some seven minutes.
 bench: $(VENV)/.test

@@ -53,8 +53,8 @@ async def main(target: Path) -> None:
 
 async def home() -> str:
     """A build that is ready, one that failed, one at work, and answers begun."""
-    from zwizard import paths
-    from zwizard.answers import Answers
+    from zwizard.util import paths
+    from zwizard.wizard.draft import Answers
 
     ready = kept("debian-vm")
     failed = kept("web")
@@ -83,8 +83,8 @@ async def source() -> str:
 
 async def disk() -> str:
     """How a disk image is divided, drawn to scale."""
-    from zwizard import paths
-    from zwizard.answers import Answers
+    from zwizard.util import paths
+    from zwizard.wizard.draft import Answers
 
     answers = Answers.open(paths.draft())
     answers.give("target", "image")
@@ -98,8 +98,8 @@ async def disk() -> str:
 
 async def container() -> str:
     """What a container starts, and what a deployment gives it."""
-    from zwizard import paths
-    from zwizard.answers import Answers
+    from zwizard.util import paths
+    from zwizard.wizard.draft import Answers
 
     answers = Answers.open(paths.draft())
     answers.give("target", "container")
@@ -115,9 +115,9 @@ async def container() -> str:
 
 async def review() -> str:
     """An answer changed after a build: what is still good, what will run, and why."""
-    from zwizard import paths
-    from zwizard.answers import Answers
-    from zwizard.questions import from_recipe
+    from zwizard.util import paths
+    from zwizard.wizard.draft import Answers
+    from zwizard.wizard.questions import from_recipe
 
     built = kept("debian-vm")
     recipe = built.recipe()
@@ -166,7 +166,7 @@ async def checklist() -> str:
     async with shown(last(ready)) as (app, pilot):
         app.show_report(ready)  # type: ignore[attr-defined]
         await settle(pilot)
-        from zwizard.tui.widgets.rows import Rows
+        from zwizard.tui.widgets.stable_list import Rows
 
         app.screen.query_one(Rows).go("group:holds")
         await pilot.press("enter", "down", "down", "down")
@@ -180,16 +180,17 @@ async def checklist() -> str:
 @asynccontextmanager
 async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     """The app, on a machine that is always the same."""
-    from zwizard.engine import doctor, preflight
-    from zwizard.engine.library import Library
-    from zwizard.engine.outlook import Machine
+    from zwizard.engine import requirements
     from zwizard.engine.sandbox import Privilege
-    from zwizard.hints import Catalogue
+    from zwizard.host import tools
     from zwizard.tui.app import ZwizardApp
+    from zwizard.wizard.review import Machine
+    from zwizard.wizard.suggestion_service import Library
+    from zwizard.wizard.suggestions import Catalogue
 
-    preflight.free_space = lambda _: 65 * 2**30
-    preflight._place_trouble = lambda *_: []  # noqa: SLF001 - nobody is ada
-    doctor.find = lambda name: f"/usr/bin/{name}"
+    requirements.free_space = lambda _: 65 * 2**30
+    requirements._place_trouble = lambda *_: []  # noqa: SLF001 - nobody is ada
+    tools.find = lambda name: f"/usr/bin/{name}"
     machine = Machine(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
     )
@@ -274,12 +275,12 @@ class held:  # noqa: N801 - reads as a verb
 
 def layers(recipe: Any, build: Any) -> None:
     """The layers that ``build`` left, as far as a review looks at them."""
-    from zwizard.engine import preflight
+    from zwizard.engine import requirements
     from zwizard.engine.layers import Layer, boot_id
     from zwizard.engine.sandbox import Privilege
-    from zwizard.plan import make
+    from zwizard.plan.targets import make
 
-    store = preflight.store_of(Privilege("userns", ""))
+    store = requirements.store_of(Privilege("userns", ""))
     events = [json.loads(line) for line in build.journal.read_text("utf-8").splitlines()]
     made = make(recipe)
     for step, print_ in zip(made.steps, made.fingerprints(), strict=True):

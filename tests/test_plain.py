@@ -18,14 +18,17 @@ from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from tests.engine.hand import begin, end, fail, finish, new_build, running
-from tests.test_rootfs import system
-from zwizard import paths, plain, questions
-from zwizard.answers import Answers
-from zwizard.engine import archive, builds, doctor
-from zwizard.engine.library import Library
-from zwizard.errors import UsageError, ZwizardError
-from zwizard.hints import Catalogue
-from zwizard.recipe import Checklist, Output, Recipe, Source, System
+from tests.sources.test_rootfs import system
+from zwizard import plain
+from zwizard.engine import builds
+from zwizard.host import tools as doctor
+from zwizard.recipe.model import Checklist, Output, Recipe, Source, System
+from zwizard.util import paths
+from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.wizard import package_index, questions
+from zwizard.wizard.draft import Answers
+from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestions import Catalogue
 
 ENTER, DOWN, UP, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x1b[A", "\x03", "\x04"
 CLEAR = "\x15"  # what the line begins with is removed
@@ -40,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "here"
     place.mkdir()
     monkeypatch.chdir(place)
-    monkeypatch.setattr(archive, "fetch_apart", offline)
+    monkeypatch.setattr(package_index, "fetch_apart", offline)
     return place
 
 
@@ -321,7 +324,7 @@ def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
 @pytest.fixture
 def online(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive that answers at once."""
-    monkeypatch.setattr(archive, "fetch_apart", a_list)
+    monkeypatch.setattr(package_index, "fetch_apart", a_list)
     monkeypatch.setattr(plain, "_learn", lambda library, answers: at_once(library, answers))
 
 
@@ -546,7 +549,7 @@ def test_answers_that_cannot_be_kept_are_told(
     def full(path: Path, text: str, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("zwizard.answers.write_atomically", full)
+    monkeypatch.setattr("zwizard.wizard.draft.write_atomically", full)
     press(keyboard, ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = " ".join(capsys.readouterr().out.split())

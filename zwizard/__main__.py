@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zwizard.errors import ZwizardError
+    from zwizard.util.errors import ZwizardError
 
 
 def main() -> None:
     """Run the command line; errors of ours become two lines and an exit code."""
-    from zwizard.cli import zwizard
-    from zwizard.errors import ZwizardError, describe_os_error
+    from zwizard.cli.commands import zwizard
+    from zwizard.util.errors import ZwizardError, describe_os_error
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _tell(error: ZwizardError) -> int:
-    from zwizard.text import sanitise
+    from zwizard.util.text import sanitise
 
     sys.stderr.write(f"zwizard: {sanitise(error.message)}\n")
     if error.hint:

@@ -12,31 +12,26 @@ from pathlib import Path
 
 import questionary
 
-from zwizard import hints, paths, questions
-from zwizard.answers import Answers
-from zwizard.engine import (
-    builds,
-    bundle,
-    doctor,
-    follow,
-    listing,
-    outlook,
-    shell,
-    starting,
-    status,
-)
+from zwizard.console import build_progress, tables
+from zwizard.engine import bug_report, builds, debug_shell, status
 from zwizard.engine.builds import Build
-from zwizard.engine.library import Library
-from zwizard.engine.outlook import Machine, Outlook, look_around
-from zwizard.engine.preflight import StepState, Trouble
-from zwizard.engine.preview import preview
+from zwizard.engine.requirements import StepState, Trouble
 from zwizard.engine.status import Status
-from zwizard.errors import UsageError, ZwizardError
-from zwizard.hints import Hint
-from zwizard.plan import Plan, render
-from zwizard.questions import Question
-from zwizard.recipe import Recipe
-from zwizard.text import ago, one_line, sanitise, size
+from zwizard.host import tools
+from zwizard.plan.targets import Plan
+from zwizard.recipe.model import Recipe
+from zwizard.sources import entrypoint_check
+from zwizard.steps import render
+from zwizard.util import paths
+from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.text import ago, one_line, sanitise, size
+from zwizard.wizard import questions, review, suggestions
+from zwizard.wizard.draft import Answers
+from zwizard.wizard.previews import preview
+from zwizard.wizard.questions import Question
+from zwizard.wizard.review import Machine, Outlook, look_around
+from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestions import Hint
 
 BACK = "<"  # goes back: chosen, or typed alone
 SEARCH = "?"  # before words: searches what there is to answer with
@@ -61,7 +56,7 @@ def new(recipe: Path | None, key: str = "") -> int:
         _learn(library, answers)
         if asked := next((q for q in questions.asked(answers) if q.key == key), None):
             _ask(asked, answers, library)
-        _tell_space(outlook.of(answers, machine, patient=False))
+        _tell_space(review.of(answers, machine, patient=False))
         if _ask_all(answers, library):
             return _review(answers, library, machine)
         return _leave(answers, 0)
@@ -81,7 +76,7 @@ def pick() -> str:
             "`zwizard list` shows them; `zwizard new` begins one.",
         )
     rows = [
-        (f"{build.id}  {listing.WORDS[it.state]}  {_since(it, now)}", build.id, "")
+        (f"{build.id}  {tables.WORDS[it.state]}  {_since(it, now)}", build.id, "")
         for build, it in unfinished
     ]
     try:
@@ -94,7 +89,7 @@ def pick() -> str:
 
 
 def _since(told: Status, now: float) -> str:
-    return f"{listing.where(told)}  {ago(told.at or now, now)}".strip()
+    return f"{tables.where(told)}  {ago(told.at or now, now)}".strip()
 
 
 def _leave(answers: Answers, code: int) -> int:
@@ -164,7 +159,7 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
     """Ask until the answer is good, saving each; False to go back."""
     _say("")
     _say(question.why, indent="  ")
-    for choice in hints.choices(question, answers, library.known(answers)):
+    for choice in suggestions.choices(question, answers, library.known(answers)):
         if choice.means:
             _say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
     following = _following(question, answers)
@@ -172,15 +167,15 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
         text = _prompt(question, answers, library, "< Leave (answers kept)" if first else "< Back")
         if text is None:
             return False
-        if hints.offered(question) and text.strip().startswith(SEARCH):
+        if suggestions.offered(question) and text.strip().startswith(SEARCH):
             _find(question, answers, library, text.strip().removeprefix(SEARCH))
             continue
         answers.give(question.key, text)
-        if question.key == hints.ENTRYPOINT and starting.takes_long(answers):
+        if question.key == suggestions.ENTRYPOINT and entrypoint_check.takes_long(answers):
             _say("Looking whether it is there ...", indent="  ")
-        hint = hints.hint(question, answers, library.known(answers, question.key))
+        hint = suggestions.hint(question, answers, library.known(answers, question.key))
         if said := question.problem(answers):
-            _say(f"Not possible: {text!r}. {said}{hints.meant(hint.near)}", indent="  ")
+            _say(f"Not possible: {text!r}. {said}{suggestions.meant(hint.near)}", indent="  ")
         elif not hint.doubt or _accept(question, answers, hint):
             if hint.text and not hint.doubt:
                 _say(hint.text, indent="  ")
@@ -229,11 +224,11 @@ def _accept(question: Question, answers: Answers, hint: Hint) -> bool:
 def _find(question: Question, answers: Answers, library: Library, words: str) -> None:
     """Say which answers there are that have these words."""
     known = library.known(answers)
-    found = hints.search(question, answers, known, words, _MOST + 1)
+    found = suggestions.search(question, answers, known, words, _MOST + 1)
     for offer in found[:_MOST]:
         _say(f"{offer.value}: {offer.means}".rstrip(": "), indent="  ", hang="    ")
     if not found:
-        _say(hints.nothing(question, known), indent="  ")
+        _say(suggestions.nothing(question, known), indent="  ")
     elif len(found) > _MOST:
         _say(f"These are the first {_MOST}; more words after {SEARCH} find fewer.", indent="  ")
 
@@ -243,7 +238,7 @@ def _prompt(question: Question, answers: Answers, library: Library, back: str) -
     now = question.answer(answers)
     match question.kind:
         case "choice":
-            choices = hints.choices(question, answers, library.known(answers))
+            choices = suggestions.choices(question, answers, library.known(answers))
             rows = [(c.title, c.value, c.unavailable) for c in choices]
             chosen = _choose(question.text, [*rows, (back, BACK, "")], now)
             return None if chosen == BACK else chosen
@@ -251,7 +246,7 @@ def _prompt(question: Question, answers: Answers, library: Library, back: str) -
             return _lines(question, answers, now, back)
         case _:
             like = f"{_example(question)}; " if question.example and not now else ""
-            find = f"{SEARCH}WORD searches; " if hints.offered(question) else ""
+            find = f"{SEARCH}WORD searches; " if suggestions.offered(question) else ""
             text = _type(question.text, now, f"{like}{find}{BACK} goes back")
             return None if text.strip() == BACK else text
 
@@ -318,7 +313,7 @@ def _review(answers: Answers, library: Library, machine: Machine) -> int:
 
 def _look(answers: Answers, machine: Machine) -> Outlook:
     """What the answers lead to; why not, if to nothing that can be built, is said."""
-    seen = outlook.of(answers, machine)
+    seen = review.of(answers, machine)
     if not seen.forecast:
         _tell(seen.troubles)
     return seen
@@ -334,7 +329,7 @@ def _show(seen: Outlook, machine: Machine) -> None:
     if not (seen.recipe and seen.plan and seen.forecast):
         return
     _say("")
-    _say(f"== Review: {seen.recipe.name}, {listing.what(seen.recipe)}")
+    _say(f"== Review: {seen.recipe.name}, {tables.what(seen.recipe)}")
     _say("Nothing runs before you say so.")
     for state in seen.forecast.steps:
         _say(_row(state), indent="  ", hang=" " * 31)
@@ -348,7 +343,7 @@ def _doubt(answers: Answers, library: Library) -> None:
     """Say which answers can be built with, and are probably not what was meant."""
     wrong = questions.problems(answers)
     asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
-    for key, said in hints.doubts(asked.values(), answers, library.known(answers)).items():
+    for key, said in suggestions.doubts(asked.values(), answers, library.known(answers)).items():
         _say(f"Perhaps not meant so: {asked[key].text}: {said}")
 
 
@@ -415,9 +410,9 @@ def _attempt(recipe: Recipe, answers: Answers, library: Library, *, fresh: bool)
 
 
 def _install(names: frozenset[str]) -> None:
-    _say(f"Runs: {doctor.install_command(names)}")
+    _say(f"Runs: {tools.install_command(names)}")
     try:
-        doctor.install(names)
+        tools.install(names)
     except ZwizardError as error:
         _complain(error)
 
@@ -516,7 +511,7 @@ def _attend(build: Build, *, fresh: bool = False) -> tuple[int, str]:
     """Build until it ends well or the user has enough; the exit code, and what to ask anew."""
     _say("Ctrl-C stops it; what is finished is kept.")
     while True:
-        code = follow.foreground(build, fresh=fresh, as_json=False)
+        code = build_progress.foreground(build, fresh=fresh, as_json=False)
         if code != 1:
             return code, ""
         way, key = _after_failure(build)
@@ -542,9 +537,11 @@ def _after_failure(build: Build) -> tuple[str, str]:
         chosen = _choose("It failed. What next?", rows)
         try:
             if chosen == "shell":
-                shell.enter(build, step)
+                debug_shell.enter(build, step)
             elif chosen == "bundle":
-                sys.stdout.write(sanitise(bundle.describe(bundle.make(build, Path.cwd()))) + "\n")
+                sys.stdout.write(
+                    sanitise(bug_report.describe(bug_report.make(build, Path.cwd()))) + "\n"
+                )
             else:
                 return chosen, key
         except ZwizardError as error:

@@ -12,11 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from zwizard.boot import probe
-from zwizard.boot.login import make_key
-from zwizard.boot.machine import ADDRESS, GATEWAY, MAC, SEED, Direct, Machine, virtiofsd
-from zwizard.boot.seed import Seed, make_disk
-from zwizard.engine import doctor
+from zwizard.boottest.machine import accelerator as probe
+from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC, SEED, Direct, Machine, virtiofsd
+from zwizard.boottest.machine.seed import Seed, make_disk
+from zwizard.boottest.watch.ssh import make_key
+from zwizard.host import tools
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 BAR = 1.15
@@ -56,14 +56,14 @@ def by_hand(archive: Path, place: Path) -> float:
     accelerator = probe.accelerate(place).by
     make_disk(Seed("by-hand", "byhand", MAC, ADDRESS, GATEWAY, make_key(place)), place / SEED)
     machine = Machine(accelerator, Direct("KERNEL", "INITRD"))
-    command = machine.qemu(doctor.find("qemu-system-x86_64") or "")
+    command = machine.qemu(tools.find("qemu-system-x86_64") or "")
     quoted = " ".join(f"'{word}'" for word in command).replace(
         "127.0.0.1:0-", f"127.0.0.1:{PORT}-"
     )
-    program = doctor.find("virtiofsd") or ""
+    program = tools.find("virtiofsd") or ""
     rust = probe.is_rust_virtiofsd(program)
     serve = virtiofsd(program, str(place / "root"), rust=rust)
-    variables = {"QEMU": quoted, "VIRTIOFSD": " ".join(serve), "PORT": PORT, "PATH": doctor.PATH}
+    variables = {"QEMU": quoted, "VIRTIOFSD": " ".join(serve), "PORT": PORT, "PATH": tools.PATH}
     sandbox = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     return timed(*sandbox, "bash", "-c", BY_HAND, "-", str(place), str(archive), **variables)
 
@@ -99,7 +99,7 @@ def main() -> None:
         hand = by_hand(archive, place)
         print(f"  by hand: {hand:.1f} s", flush=True)
         homes = {f"XDG_{kind}_HOME": str(place / kind) for kind in ("STATE", "CACHE")}
-        ours = to_the_verdict(archive, PATH=doctor.PATH, **homes)
+        ours = to_the_verdict(archive, PATH=tools.PATH, **homes)
         print(f"  zwizard boot: {ours:.1f} s", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.artefact import disks
+from tests.image import disks
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 TIMES = 5

@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from zwizard.engine.perform import Workshop
+from zwizard.engine.executor import Workshop
 from zwizard.engine.sandbox import Tree
-from zwizard.plan.actions import Action, Disk, Layout, Pack
+from zwizard.steps.actions import Action, Disk, Layout, Pack
 
 EPOCH = 1_686_355_200
 MIB = 2**20

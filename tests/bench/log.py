@@ -19,10 +19,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from zwizard.engine import builds, journal
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.plan import make
-from zwizard.recipe import Recipe
+from zwizard.jobs import journal
+from zwizard.plan.targets import make
+from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.widgets.logfile import LogFile
 from zwizard.tui.widgets.logview import LogView

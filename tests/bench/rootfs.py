@@ -19,7 +19,7 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.artefact.composed import bzimage
+from tests.image.composed import bzimage
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 SIZE = 2**30
@@ -64,7 +64,7 @@ def one_round(given: Path, place: Path) -> dict[str, float]:
     by_hand.mkdir(parents=True)
     imported.mkdir()
     own = (f"XDG_STATE_HOME={place}/state", f"XDG_CACHE_HOME={place}/cache")
-    module = (sys.executable, "-m", "zwizard.engine.unpack")
+    module = (sys.executable, "-m", "zwizard.treetools.untar")
     took = {
         "unpack by hand": timed(*UNPACK, given, "-C", by_hand),
         "import": timed(*module, given, imported),

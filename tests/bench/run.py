@@ -129,7 +129,7 @@ class Bench:
         document = timed("tar", "-czf", theirs, "-C", tree, ".")
         lines = (self.place / "script.sh").read_text("utf-8").splitlines()
         (line,) = (line for line in lines if line.startswith("tar --create"))
-        to_gzip = f'to_gzip() {{ {sys.executable} -m zwizard.engine.gzip "$@"; }}'
+        to_gzip = f'to_gzip() {{ {sys.executable} -m zwizard.treetools.gzip "$@"; }}'
         fast = timed("bash", "-c", f"{to_gzip}\n{line}", ROOT=str(tree), OUT=str(ours))
         self.row("pack (fast) against tar -czf", fast / document, 0.25)
         larger = ours.stat().st_size / theirs.stat().st_size

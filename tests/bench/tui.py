@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zwizard import questions
+from zwizard.wizard import questions
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 _ROUNDS = 3

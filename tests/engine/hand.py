@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from zwizard.engine import builds, journal
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.plan import make
-from zwizard.recipe import Recipe
+from zwizard.jobs import journal
+from zwizard.plan.targets import make
+from zwizard.recipe.model import Recipe
 
 
 def new_build(name: str, directory: Path, recipe: Recipe | None = None) -> Build:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.artefact.composed import elf, initramfs
 from tests.engine.hand import begin, end, new_build, running
+from tests.image.composed import elf, initramfs
 from zwizard.engine import builds
-from zwizard.errors import UsageError
-from zwizard.recipe import Output, Recipe
+from zwizard.recipe.model import Output, Recipe
+from zwizard.util.errors import UsageError
 
 
 def test_a_build_is_named_after_its_recipe_and_keeps_it(tmp_path: Path) -> None:

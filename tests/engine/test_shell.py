@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.engine.hand import begin, fail, finish, new_build
-from zwizard import paths, plan
-from zwizard.engine import cleaning, layers, shell
+from zwizard.engine import debug_shell, gc, layers
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
 from zwizard.engine.sandbox import privilege
-from zwizard.errors import UsageError
-from zwizard.recipe import Recipe
+from zwizard.plan import targets
+from zwizard.recipe.model import Recipe
+from zwizard.util import paths
+from zwizard.util.errors import UsageError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right layers are elsewhere")
 
@@ -54,7 +55,7 @@ def base(build: Build) -> None:
     for name in ("sh", "cat", "ls"):
         program(f"/usr/bin/{name}", tree)
     (tree / "etc/motto").write_text("as it was\n")
-    first = plan.make(build.recipe()).fingerprints()[0]
+    first = targets.make(build.recipe()).fingerprints()[0]
     made.commit(
         work, layers.new_layer(first, "bootstrap", tree, whole=True, since=time.monotonic())
     )
@@ -69,7 +70,7 @@ def build(tmp_path: Path) -> Build:
 
 def run(build: Build, step: str, command: str) -> subprocess.CompletedProcess[str]:
     """``zwizard shell BUILD STEP -c COMMAND``, as it is pasted."""
-    line = shell.by_hand(build, step, command)
+    line = debug_shell.by_hand(build, step, command)
     directory = Path(sys.executable).parent
     return subprocess.run(
         ["bash", "-c", line],
@@ -125,14 +126,14 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
     while not list(store().directory.glob(".work-shell-*/log")):
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert cleaning.clean().bytes == 0
+    assert gc.clean().bytes == 0
     assert list(store().directory.glob(".work-shell-*"))
     children = Path(f"/proc/{opened.pid}/task/{opened.pid}/children").read_text().split()
     for doomed in (opened.pid, *map(int, children)):
         os.kill(doomed, signal.SIGKILL)
     opened.wait()
     until = time.monotonic() + 20
-    while cleaning.clean().bytes == 0:
+    while gc.clean().bytes == 0:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert not list(store().directory.glob(".work-shell-*"))
@@ -140,29 +141,29 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
 
 def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:
     with pytest.raises(UsageError, match="bootstrap, before it, is not finished"):
-        shell.enter(build, "kernel", "true")
+        debug_shell.enter(build, "kernel", "true")
     with pytest.raises(UsageError, match="there is no step 'no'") as raised:
-        shell.enter(build, "no", "true")
+        debug_shell.enter(build, "no", "true")
     assert "bootstrap, packages" in raised.value.hint
 
 
 def test_the_step_that_it_stopped_in_is_meant(build: Build) -> None:
-    assert shell.step_of(build) == "bootstrap"
+    assert debug_shell.step_of(build) == "bootstrap"
     finish(build, "bootstrap")
     fail(build, "packages")
-    assert shell.step_of(build) == "packages"
+    assert debug_shell.step_of(build) == "packages"
 
 
 def test_of_a_finished_build_the_last_step_is_meant(tmp_path: Path) -> None:
     build = new_build("web", tmp_path, Recipe())
     for step in begin(build):
         finish(build, step)
-    assert shell.step_of(build) == "pack"
+    assert debug_shell.step_of(build) == "pack"
 
 
 def test_a_line_to_paste_is_one_word_to_the_shell(build: Build) -> None:
     command = "chroot \"$CHROOT\" sh -c 'echo `id` $HOME'"
-    line = shell.by_hand(build, "packages", command)
+    line = debug_shell.by_hand(build, "packages", command)
     words = subprocess.run(
         ["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()

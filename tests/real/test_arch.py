@@ -15,9 +15,9 @@ import pytest
 from tests.real.conftest import Built
 from tests.real.pacman_mirror import Mirror
 from tests.real.workplace import Workplace, is_root
-from zwizard.artefact import kernel
-from zwizard.boot.stages import stages
-from zwizard.engine import doctor
+from zwizard.boottest.stages import stages
+from zwizard.host import tools
+from zwizard.image.executables import kernel
 
 pytestmark = [
     pytest.mark.real,
@@ -168,7 +168,7 @@ class TestAnImage:
         assert image.result.steps("step-reused") == ["bootstrap"]
 
     @pytest.mark.skipif(
-        bool(doctor.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
+        bool(tools.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
         reason="QEMU, OVMF, mtools or ssh are not here",
     )
     def test_comes_up_by_uefi_from_the_esp_at_boot(self, image: Built) -> None:

@@ -16,17 +16,18 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.artefact import disks
-from tests.checklist.breakages import Breakage, write
+from tests.checks.breakages import Breakage, write
+from tests.image import disks
 from tests.real.conftest import Built
 from tests.real.workplace import Result, Workplace
-from zwizard.boot.stages import stages
-from zwizard.engine import doctor, proofs
+from zwizard.boottest import records
+from zwizard.boottest.stages import stages
+from zwizard.host import tools
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(
-        bool(doctor.missing(("qemu-system-x86_64", "virtiofsd", "mkfs.vfat", "mcopy", "ssh"))),
+        bool(tools.missing(("qemu-system-x86_64", "virtiofsd", "mkfs.vfat", "mcopy", "ssh"))),
         reason="QEMU, virtiofsd, mtools or ssh are not here",
     ),
 ]
@@ -87,14 +88,14 @@ def trees(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 @pytest.fixture(scope="module")
 def boots(vm: Built, trees: dict[str, Path]) -> dict[str, Booted]:
     """The good archive beside the broken trees, these one after the other."""
-    sums = {"good": vm.sha256} | {name: proofs.digest(tree) for name, tree in trees.items()}
+    sums = {"good": vm.sha256} | {name: records.digest(tree) for name, tree in trees.items()}
     good = vm.place.start("boot", vm.archive, "--json")
     results = {name: vm.place.run("boot", tree, "--json") for name, tree in trees.items()}
     output, errors = good.communicate()
     results["good"] = Result(good.returncode, output, errors)
     files = {"good": vm.archive} | trees
     return {
-        name: Booted(result, sums[name], proofs.digest(files[name]))
+        name: Booted(result, sums[name], records.digest(files[name]))
         for name, result in results.items()
     }
 
@@ -178,7 +179,7 @@ def test_an_ordinary_users_proof_that_is_killed_leaves_nothing(
     if program.stderr:
         program.stderr.close()
     ordinary_place.wait_for(lambda: not _left(ordinary_place), "something of it stays", 20)
-    assert proofs.digest(archive) == vm.sha256
+    assert records.digest(archive) == vm.sha256
     archive.unlink()
 
 

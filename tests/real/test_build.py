@@ -14,7 +14,7 @@ import pytest
 
 from tests.real.conftest import Built
 from tests.real.workplace import Workplace, is_root
-from zwizard.artefact import kernel
+from zwizard.image.executables import kernel
 
 pytestmark = pytest.mark.real
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.artefact import disks
-from tests.artefact.composed import packed
-from tests.checklist.breakages import (
+from tests.checks.breakages import (
     ARCHIVES,
     NAMES,
     Breakage,
@@ -24,9 +22,11 @@ from tests.checklist.breakages import (
     wrapped,
     write,
 )
-from tests.checklist.test_guest import special
+from tests.checks.rules.test_first_boot import special
+from tests.image import disks
+from tests.image.composed import packed
 from tests.real.conftest import Built
-from zwizard.checklist import RULES, Mode, Outcome, Severity, check
+from zwizard.checks import RULES, Mode, Outcome, Severity, check
 
 pytestmark = pytest.mark.real
 

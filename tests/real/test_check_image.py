@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.artefact import disks
-from tests.artefact.composed import bzimage
-from tests.artefact.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
-from tests.checklist.breakages import Breakage
-from tests.checklist.test_disk_rules import edit, header, truncate
+from tests.checks.breakages import Breakage
+from tests.checks.rules.test_disk import edit, header, truncate
+from tests.image import disks
+from tests.image.composed import bzimage
+from tests.image.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
 from tests.real.conftest import Built
 from tests.real.test_check_container import MUTANTS as CONTAINER_MUTANTS
 from tests.real.test_checklist import MUTANTS as VM_MUTANTS
-from zwizard.checklist import RULES, Mode, Outcome, Report, Severity, check
+from zwizard.checks import RULES, Mode, Outcome, Report, Severity, check
 
 pytestmark = pytest.mark.real
 

@@ -12,10 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.artefact import disks
-from tests.artefact.composed import bzimage, cpio
-from tests.artefact.disks import Part
-from tests.checklist.breakages import (
+from tests.checks.breakages import (
     ARCHIVES,
     BYTES,
     MEMBERS,
@@ -28,9 +25,12 @@ from tests.checklist.breakages import (
     wrapped,
     write,
 )
-from tests.checklist.test_guest import BROKEN as BROKEN_GUEST
+from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
+from tests.image import disks
+from tests.image.composed import bzimage, cpio
+from tests.image.disks import Part
 from tests.real.conftest import Built
-from zwizard.checklist import RULES, Mode, Outcome, Severity, check
+from zwizard.checks import RULES, Mode, Outcome, Severity, check
 
 pytestmark = pytest.mark.real
 

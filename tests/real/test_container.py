@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.artefact.oci import Layout, Members, packed
+from tests.image.oci import Layout, Members, packed
 from tests.real.test_build import members
 from tests.real.workplace import Result, Workplace
-from zwizard.engine import doctor
+from zwizard.host import tools
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(
-        bool(doctor.missing(("busybox", "skopeo", "umoci"))),
+        bool(tools.missing(("busybox", "skopeo", "umoci"))),
         reason="busybox-static, skopeo or umoci are not here",
     ),
 ]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.real.conftest import Built
-from zwizard import plan
-from zwizard.boot.stages import stages
-from zwizard.engine import doctor
-from zwizard.recipe import Recipe
+from zwizard.boottest.stages import stages
+from zwizard.host import tools
+from zwizard.plan import targets
+from zwizard.recipe.model import Recipe
 
 pytestmark = pytest.mark.real
 
@@ -24,7 +24,7 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def raw(image: Built) -> Path:
     """Its disk, as the layer has it."""
-    planned = plan.make(Recipe.load(image.place.directory / "debian-image.toml"))
+    planned = targets.make(Recipe.load(image.place.directory / "debian-image.toml"))
     steps = zip(planned.steps, planned.fingerprints(), strict=True)
     (disk,) = (fingerprint for step, fingerprint in steps if step.leaves == "image")
     return image.place.layers / disk / "tree/image.raw"
@@ -104,7 +104,7 @@ class TestAnImage:
     def test_the_same_recipe_gives_the_same_bytes(self, image: Built) -> None:
         """Everything after the packages made anew."""
         recipe = image.place.directory / "debian-image.toml"
-        planned = plan.make(Recipe.load(recipe))
+        planned = targets.make(Recipe.load(recipe))
         for step, fingerprint in zip(planned.steps, planned.fingerprints(), strict=True):
             if step.name not in {"bootstrap", "packages"}:
                 (image.place.layers / fingerprint / "layer.json").unlink()
@@ -143,7 +143,7 @@ class TestACloudImage:
 
 
 @pytest.mark.skipif(
-    bool(doctor.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
+    bool(tools.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
     reason="QEMU, OVMF, mtools or ssh are not here",
 )
 def test_comes_up_by_uefi_with_its_root_grown_to_the_disk(image: Built) -> None:

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.artefact import disks
-from tests.artefact.composed import VERSION, bzimage, packed, program, vm_tree
-from tests.checklist.breakages import (
+from tests.checks.breakages import (
     Breakage,
     appended,
     both,
@@ -26,11 +24,13 @@ from tests.checklist.breakages import (
     wrapped,
     write,
 )
+from tests.image import disks
+from tests.image.composed import VERSION, bzimage, packed, program, vm_tree
 from tests.real.conftest import Built
 from tests.real.test_boot import without_virtiofs
 from tests.real.workplace import Workplace, is_root
-from zwizard.checklist import check
-from zwizard.engine import proofs
+from zwizard.boottest import records
+from zwizard.checks import check
 
 pytestmark = pytest.mark.real
 
@@ -81,14 +81,14 @@ def test_what_is_broken_in_a_rules_way_passes_afterwards(place: Workplace) -> No
     given = place.directory / "given/ubuntu:jammy"
     both(*SMALL.values(), write("root/.bash_history", b"mysql -psecret\n"))(vm_tree(given))
     assert {*SMALL, "path-colon", "no-secrets"} <= set(wrong_in(given))
-    before = proofs.digest(given)
+    before = records.digest(given)
     result = place.run("repair", given, "--json")
     assert result.code == 0, result.output + result.errors
     finished = result.last("build-finished")
     assert finished["ready"] is True
     assert finished["archive"] == str(given.with_name("ubuntu-jammy-repaired.tar.gz"))
     assert list(wrong_in(Path(finished["archive"]))) == ["no-secrets"]
-    assert proofs.digest(given) == before
+    assert records.digest(given) == before
     planned = result.events[0]
     assert {mend["rule"] for mend in planned["mend"]} >= {*SMALL, "path-colon"}
     assert [finding["rule"] for finding in planned["left"]] == ["no-secrets"]
@@ -218,10 +218,10 @@ def test_a_link_in_the_trees_place_leads_no_step_out_of_it(
         write("etc/shadow", b"root:$y$j9T$abc$def:19518::::::\n")(given)  # mended in the tree
     shutil.move(given / name, given / f"the-{name}")
     link(name, str(outside))(given)
-    before = proofs.digest(outside)
+    before = records.digest(outside)
     result = place.run("repair", given, "--mode", "vm")
     assert result.code == expected, result.output
-    assert proofs.digest(outside) == before
+    assert records.digest(outside) == before
 
 
 def test_a_file_prepared_for_our_own_is_replaced_and_not_followed(place: Workplace) -> None:

@@ -14,18 +14,19 @@ import pytest
 from rich.console import Console
 from textual.pilot import Pilot
 
-from zwizard import paths
-from zwizard.answers import Answers
-from zwizard.engine import builds, journal
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.library import Fetch, Library
-from zwizard.engine.outlook import Machine
 from zwizard.engine.sandbox import Privilege
-from zwizard.errors import ZwizardError
-from zwizard.hints import Catalogue
-from zwizard.plan import make
-from zwizard.recipe import Recipe
+from zwizard.jobs import journal
+from zwizard.plan.targets import make
+from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
+from zwizard.util import paths
+from zwizard.util.errors import ZwizardError
+from zwizard.wizard.draft import Answers
+from zwizard.wizard.review import Machine
+from zwizard.wizard.suggestion_service import Fetch, Library
+from zwizard.wizard.suggestions import Catalogue
 
 NOW = 1_800_000_000.0
 MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")

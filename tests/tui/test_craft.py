@@ -27,15 +27,15 @@ from tests.tui.conftest import (
     settle,
     until,
 )
-from zwizard import paths, preferences
-from zwizard.engine import doctor
+from zwizard.host import tools
 from zwizard.tui import app as app_module
-from zwizard.tui import console
+from zwizard.tui import linux_console, preferences
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.navigation import Walk
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
-from zwizard.tui.walk import Walk
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
+from zwizard.util import paths
 
 
 def to_home(_: ZwizardApp) -> None:
@@ -164,7 +164,7 @@ async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app_module, "_start", lambda build, fresh: None)
-    monkeypatch.setattr(doctor, "find", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     app = make_app(fetch=a_list)
     to_home(app)
     draft().give("name", "begun")
@@ -329,8 +329,8 @@ async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None
 
 def test_the_consoles_glyphs_are_as_wide_as_what_they_stand_for() -> None:
     for character in "✓✗●○■•→×…–▁▔▎▊🮂日e\u0301é\u200b─│":
-        assert cell_len(console.drawable(character)) == cell_len(character), character
-    assert console.drawable("plain\x1b[31m ~") == "plain\x1b[31m ~"
+        assert cell_len(linux_console.drawable(character)) == cell_len(character), character
+    assert linux_console.drawable("plain\x1b[31m ~") == "plain\x1b[31m ~"
 
 
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
@@ -339,8 +339,8 @@ async def test_the_console_is_sent_only_what_it_can_draw(app: ZwizardApp, go: Go
         await settle(pilot)
         go(app)
         await settle(pilot)
-        drawn = console.drawable(frame(app))
-        assert all(c < "\x80" or c in console._ALWAYS for c in drawn)
+        drawn = linux_console.drawable(frame(app))
+        assert all(c < "\x80" or c in linux_console._ALWAYS for c in drawn)
         assert drawn.count("?") == frame(app).count("?")  # nothing was without a stand-in
         for line, before in zip(drawn.splitlines(), frame(app).splitlines(), strict=True):
             assert cell_len(line) == cell_len(before)
@@ -360,9 +360,9 @@ async def test_where_there_are_sixteen_colours_it_is_high_contrast(
 
 def test_only_the_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert console.driver() is None
+    assert linux_console.driver() is None
     monkeypatch.setenv("TERM", "linux")
-    assert console.driver() is not None
+    assert linux_console.driver() is not None
 
 
 @pytest.mark.slow

@@ -20,9 +20,11 @@ from tests.tui.conftest import (
     settle,
 )
 from tests.tui.frames import looks_as_before
-from zwizard.engine import doctor, journal, preflight
+from zwizard.engine import requirements
+from zwizard.host import tools
+from zwizard.jobs import journal
 from zwizard.tui.screens.home import BuildRows
-from zwizard.tui.screens.picking import Pick
+from zwizard.tui.screens.picker import Pick
 from zwizard.tui.widgets.field import Field, field_id
 
 pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -31,9 +33,9 @@ pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24"
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which nothing changes: its space, its tools, its time."""
-    monkeypatch.setattr(preflight, "free_space", lambda _: 70 * 2**30)
-    monkeypatch.setattr(preflight, "_place_trouble", lambda *_: [])
-    monkeypatch.setattr(doctor, "find", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(requirements, "free_space", lambda _: 70 * 2**30)
+    monkeypatch.setattr(requirements, "_place_trouble", lambda *_: [])
+    monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 7200))
 
 

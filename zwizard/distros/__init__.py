@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from zwizard.distros.arch import ARCH
+from zwizard.distros.base import Distro
 from zwizard.distros.debian import DEBIAN
-from zwizard.distros.distro import Distro
-from zwizard.distros.other import OTHER
 from zwizard.distros.ubuntu import UBUNTU
+from zwizard.distros.unknown import OTHER
 
 KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU, ARCH)}
 

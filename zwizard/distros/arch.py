@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.distro import Distro, Kernel, Keyring, Suite
+from zwizard.distros.base import Distro, Kernel, Keyring, Suite
 
 # The document says cloud-init, which is called cloud-init-network since 24.3; without its main
 # service the others wait for ever.

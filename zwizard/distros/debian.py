@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.distro import Distro, Kernel, Suite
+from zwizard.distros.base import Distro, Kernel, Suite
 
 DEBIAN = Distro(
     name="debian",

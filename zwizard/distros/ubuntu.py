@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zwizard.distros.base import Distro, Kernel, Keyring, Suite
 from zwizard.distros.debian import DEBIAN
-from zwizard.distros.distro import Distro, Kernel, Keyring, Suite
 
 UBUNTU = Distro(
     name="ubuntu",

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zwizard import paths
-from zwizard.answers import Answers
-from zwizard.engine import intake, journal, starting
 from zwizard.engine.layers import discard
-from zwizard.engine.recognise import tree_sum
-from zwizard.engine.takeover import taken_over
-from zwizard.errors import UsageError
-from zwizard.recipe import Recipe
+from zwizard.jobs import journal
+from zwizard.recipe.model import Recipe
+from zwizard.sources import entrypoint_check, inspect
+from zwizard.sources.detect_distro import tree_sum
+from zwizard.sources.import_metadata import taken_over
+from zwizard.util import paths
+from zwizard.util.errors import UsageError
+from zwizard.wizard.draft import Answers
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
     settled = taken_over(_settled(recipe, base), base)
-    starting.prove(settled, base)
+    entrypoint_check.prove(settled, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)
@@ -204,7 +205,7 @@ def _meant(kind: str, key: str, location: str, sha256: str, base: Path) -> tuple
     file = place(location, base)
     if not file.exists():
         raise UsageError(f"{file} does not exist", f"{key} names a file or a URL.")
-    if wrong := intake.look(kind, file).wrong:
+    if wrong := inspect.look(kind, file).wrong:
         raise UsageError(f"{file} cannot be taken: {wrong}", f"Name another: {key}.")
     if sha256 and file.is_file():
         return str(file), sha256

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from zwizard import checklist
-from zwizard.checklist import Finding, Mode, Outcome, Report
-from zwizard.engine import builds, follow
+from zwizard import checks
+from zwizard.checks import Finding, Mode, Outcome, Report
+from zwizard.console import build_progress
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.recognise import recognise
-from zwizard.errors import UsageError
 from zwizard.plan import container
-from zwizard.plan.mend import MENDS, REPACK, Mend, mend_of
-from zwizard.recipe import Container, Output, Recipe, Source
-from zwizard.text import one_line, sanitise
+from zwizard.plan.repair import MENDS, REPACK, Mend, mend_of
+from zwizard.recipe.model import Container, Output, Recipe, Source
+from zwizard.sources.detect_distro import recognise
+from zwizard.util.errors import UsageError
+from zwizard.util.text import one_line, sanitise
 
 _ROUNDS = 4  # what one mend brings to light, the next one mends
 _READABLE, _ROOT = "archive-readable", "archive-root"
@@ -93,7 +94,7 @@ def remedy(
         )
     path = path.resolve()
     if report.finding("mode").outcome is Outcome.UNKNOWN:
-        report = checklist.check(path, mode=Mode.VM)
+        report = checks.check(path, mode=Mode.VM)
     if report.mode is Mode.IMAGE:
         raise UsageError(
             f"{path} is a disk image, which is not repaired",
@@ -153,7 +154,7 @@ def run(wanted: Remedy, *, as_json: bool) -> int:
     for _ in range(_ROUNDS):
         assert recipe is not None
         build = builds.open_for(recipe, wanted.path.parent)
-        code = follow.foreground(build, fresh=False, as_json=as_json)
+        code = build_progress.foreground(build, fresh=False, as_json=as_json)
         done = build.recipe()
         recipe = further(done, _report(build)) if code in {0, 3} else None
         if recipe is None:
@@ -171,7 +172,7 @@ def describe(wanted: Remedy) -> str:
         return "\n".join([said, *_by_hand(wanted)]) + "\n"
     lines = [f"{wanted.path.name}: {len(wanted.mended)} to mend"]
     for finding, _ in wanted.mended:
-        lines.append(f"  {checklist.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
+        lines.append(f"  {checks.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
     lines += ["", "What is changed, in a new archive:"]
     lines += [f"  - {change}" for change in wanted.changes]
     lines += [f"  {wanted.archive}", *_by_hand(wanted)]
@@ -179,7 +180,7 @@ def describe(wanted: Remedy) -> str:
 
 
 def _by_hand(wanted: Remedy) -> list[str]:
-    told = [f"  {checklist.MARKS[f.outcome]} {f.slug}: {f.fix}" for f in wanted.left]
+    told = [f"  {checks.MARKS[f.outcome]} {f.slug}: {f.fix}" for f in wanted.left]
     return ["", "What stays as it is:", *map(one_line, told)] if told else []
 
 
@@ -199,7 +200,7 @@ def _tell(wanted: Remedy, *, as_json: bool) -> None:
 
 def _report(build: Build) -> Report:
     data = json.loads(build.report_file.read_text("utf-8"))
-    return checklist.report_of(data["report"])
+    return checks.report_of(data["report"])
 
 
 def _free_name(path: Path, place: Path) -> str:

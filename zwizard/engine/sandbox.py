@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from zwizard.engine.layers import Store, discard
-from zwizard.errors import ZwizardError
+from zwizard.util.errors import ZwizardError
 
 Mode = Literal["root", "userns", "sudo", "none"]
 

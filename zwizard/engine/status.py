@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from zwizard import plan, questions
 from zwizard.engine.builds import Build
-from zwizard.engine.journal import Event, replay
-from zwizard.recipe import Recipe
+from zwizard.jobs.journal import Event, replay
+from zwizard.plan import targets
+from zwizard.recipe.model import Recipe
+from zwizard.wizard import questions
 
 StepState = Literal["waiting", "running", "done", "reused", "failed", "stopped"]
 State = Literal["new", "running", "ready", "not-ready", "failed", "cancelled", "interrupted"]
@@ -177,7 +178,7 @@ def answer_behind(told: Status, recipe: Recipe) -> str:
     The likely cause names it; where none is known, it is the first that the step hangs on.
     """
     name = told.step.name if told.step else ""
-    step = next((step for step in plan.make(recipe).steps if step.name == name), None)
+    step = next((step for step in targets.make(recipe).steps if step.name == name), None)
     asked = {question.key for question in questions.QUESTIONS}
     keys = (told.key, *(step.answers if step else ()))
     return next((key for key in keys if key in asked), "")

@@ -17,17 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from zwizard import __version__, checklist, paths, plan
-from zwizard.engine import causes, journal, layers, perform
+from zwizard import __version__, checks
+from zwizard.engine import executor, failure_causes, layers
 from zwizard.engine.builds import Build
+from zwizard.engine.io_meter import Meter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, IMAGE, Store
-from zwizard.engine.meter import Meter
-from zwizard.engine.preflight import forecast
+from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
-from zwizard.errors import ZwizardError, describe_os_error
+from zwizard.jobs import journal
 from zwizard.plan import container
-from zwizard.plan.step import Plan, Step
-from zwizard.recipe import parse_size
+from zwizard.plan import targets as plan
+from zwizard.recipe.model import parse_size
+from zwizard.steps.step import Plan, Step
+from zwizard.util import paths
+from zwizard.util.errors import ZwizardError, describe_os_error
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _TAIL_LINES = 20
@@ -83,7 +86,7 @@ class Worker:
         since = time.monotonic()
         try:
             layer = self._make(step, parents, print_, log, since)
-        except perform.CommandError as error:
+        except executor.CommandError as error:
             self._fail(step, log, since, error, command=error.shell)
             return False
         except (ZwizardError, OSError) as error:
@@ -103,7 +106,7 @@ class Worker:
         ):
             out = place.new.parent / ARCHIVE
             meter = Meter(lambda count: self._note("progress", step=step.name, written=count))
-            shop = perform.Workshop(
+            shop = executor.Workshop(
                 place,
                 out,
                 environment(self.plan),
@@ -116,7 +119,7 @@ class Worker:
                 shop.enter(network=step.network)
             for action in step.actions:
                 if self.build.cancel_request.exists():
-                    raise perform.Cancelled
+                    raise executor.Cancelled
                 shop.perform(action)
         content, whole = place.new, place.whole
         if step.leaves != "tree":
@@ -133,7 +136,7 @@ class Worker:
 
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
         message = error.message if isinstance(error, ZwizardError) else str(error)
-        cause = causes.likely(log, step.answers)
+        cause = failure_causes.likely(log, step.answers)
         facts = {
             "error": f"{step.name}: {message}",
             "hint": getattr(error, "hint", "") or f"The whole log: {log}",
@@ -141,7 +144,7 @@ class Worker:
             "key": cause.key,
             "command": command,
             "log": str(log),
-            "tail": causes.tail(log, _TAIL_LINES),
+            "tail": failure_causes.tail(log, _TAIL_LINES),
         }
         seconds = round(time.monotonic() - since, 2)
         self._note("step-failed", step=step.name, seconds=seconds, **facts)
@@ -191,7 +194,7 @@ class Worker:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none yet, or none that can be used
         self._note("check-started")
-        report = checklist.check(archive, **wanted)
+        report = checks.check(archive, **wanted)
         data = report.to_json()
         paths.write_atomically(
             self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
@@ -283,7 +286,7 @@ def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
         store.directory.mkdir(parents=True, exist_ok=True)
         worker = Worker(build, plan.make(build.recipe()), store, fresh)
         return 0 if worker.run() else 1
-    except perform.Cancelled:
+    except executor.Cancelled:
         journal.append(build.journal, "build-cancelled")
         return 130
     except ZwizardError as error:

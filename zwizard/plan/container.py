@@ -7,11 +7,12 @@ import shlex
 from dataclasses import replace
 from typing import NamedTuple
 
-from zwizard.distros.distro import Distro
-from zwizard.plan import family, system
-from zwizard.plan.actions import ROOT, Action, Host, Oci, Program, Remove, Write
-from zwizard.plan.step import Step
-from zwizard.recipe import BINARY, Recipe
+from zwizard.distros.base import Distro
+from zwizard.families import family
+from zwizard.plan import system
+from zwizard.recipe.model import BINARY, Recipe
+from zwizard.steps.actions import ROOT, Action, Host, Oci, Program, Remove, Write
+from zwizard.steps.step import Step
 
 _MIB = 2**20
 SMALL = 20 * _MIB  # what a program takes, and its archive

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import NAMESPACE_URL, uuid5
 
-from zwizard.distros.distro import Distro
-from zwizard.plan.actions import Disk, Layout, Write
-from zwizard.plan.step import Step
-from zwizard.recipe import Problem, Recipe, RecipeError, parse_size
+from zwizard.distros.base import Distro
+from zwizard.recipe.model import Problem, Recipe, RecipeError, parse_size
+from zwizard.steps.actions import Disk, Layout, Write
+from zwizard.steps.step import Step
 
 _MIB = 2**20
 

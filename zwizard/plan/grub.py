@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib import resources
 
-from zwizard.plan.actions import Chroot, Layout, Write
 from zwizard.plan.disk import fstab
-from zwizard.plan.step import Step
-from zwizard.recipe import Grub, Recipe
+from zwizard.recipe.model import Grub, Recipe
+from zwizard.steps.actions import Chroot, Layout, Write
+from zwizard.steps.step import Step
 
 _MIB = 2**20
 
@@ -31,7 +31,7 @@ def defaults(wanted: Grub, distributor: str) -> str:
 
 def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
     """GRUB's settings, its EFI program and its configuration, and what is mounted at the start."""
-    script = resources.files("zwizard.plan").joinpath("files/grub.sh").read_text("utf-8")
+    script = resources.files("zwizard.steps").joinpath("scripts/grub.sh").read_text("utf-8")
     return Step(
         "grub",
         "Install GRUB for UEFI",

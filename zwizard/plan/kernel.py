@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from zwizard.distros.distro import Distro
-from zwizard.plan import family
-from zwizard.plan.actions import OwnKernel
-from zwizard.plan.step import Step
-from zwizard.recipe import Recipe
+from zwizard.distros.base import Distro
+from zwizard.families import family
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import OwnKernel
+from zwizard.steps.step import Step
 
 _MIB = 2**20
 

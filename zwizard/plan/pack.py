@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zwizard.plan.actions import Pack
-from zwizard.plan.step import Step
-from zwizard.recipe import Recipe
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import Pack
+from zwizard.steps.step import Step
 
 # libdeflate's: at 2 an archive a few per cent larger than gzip's default, in a tenth of the time;
 # at 9 a few per cent smaller, in the same time.

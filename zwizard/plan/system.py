@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from zwizard.distros.distro import Distro
-from zwizard.plan import family
-from zwizard.plan.actions import Action, Chroot, Link, Remove, Write
-from zwizard.plan.family import Family
-from zwizard.plan.step import Step
-from zwizard.recipe import Recipe
+from zwizard.distros.base import Distro
+from zwizard.families import family
+from zwizard.families.family import Family
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import Action, Chroot, Link, Remove, Write
+from zwizard.steps.step import Step
 
 _MIB = 2**20
 

@@ -26,32 +26,33 @@ from textual.driver import Driver
 from textual.notifications import Notify
 from textual.screen import Screen
 
-from zwizard import paths, preferences, questions
-from zwizard.answers import Answers
-from zwizard.boot import runs
-from zwizard.boot.runs import Proving, Wish
+from zwizard.boottest import session
+from zwizard.boottest.session import Proving, Wish
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.library import Library
-from zwizard.engine.outlook import Machine, look_around
-from zwizard.errors import ZwizardError
-from zwizard.preferences import Preferences
-from zwizard.recipe import Recipe
-from zwizard.tui import console
+from zwizard.recipe.model import Recipe
+from zwizard.tui import linux_console, preferences
 from zwizard.tui.background import in_background
-from zwizard.tui.herald import Herald, Title
+from zwizard.tui.format import block, plain
+from zwizard.tui.navigation import MOST_PAGES, REVIEW, Walk
+from zwizard.tui.notifications import Herald, Title
+from zwizard.tui.preferences import Preferences
 from zwizard.tui.screens.base import LEAST
-from zwizard.tui.screens.building import Building
-from zwizard.tui.screens.checking import Checking
+from zwizard.tui.screens.boot_test import ProvingScreen
+from zwizard.tui.screens.build import Building
+from zwizard.tui.screens.check import Checking
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, explain
 from zwizard.tui.screens.home import Home
 from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.proving import ProvingScreen
 from zwizard.tui.screens.review import Review
-from zwizard.tui.show import block, plain
 from zwizard.tui.themes import CONTRAST, THEMES
-from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.widgets.keys import NAMES, named, shown
+from zwizard.util import paths
+from zwizard.util.errors import ZwizardError
+from zwizard.wizard import questions
+from zwizard.wizard.draft import Answers
+from zwizard.wizard.review import Machine, look_around
+from zwizard.wizard.suggestion_service import Library
 
 _EVERY = 1.0  # seconds between looks at which builds run
 _SETTLED = 0.4  # seconds until what was begun is there
@@ -258,7 +259,7 @@ class ZwizardApp(App[None]):
         machine = await self.machine()
         if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
             return None
-        begun = await in_background(lambda: runs.start(wish))
+        begun = await in_background(lambda: session.start(wish))
         self._proofs[wish.artefact] = begun
         return begun
 
@@ -493,15 +494,15 @@ def _keep_alt_digits() -> None:
 
 
 def _start(build: Build, fresh: bool) -> None:
-    from zwizard.engine import runner  # it brings the checklist along: not before it is needed
+    from zwizard.jobs import supervisor
 
-    runner.start(build, fresh=fresh)
+    supervisor.start(build, fresh=fresh)
 
 
 def run(recipe: Path | None) -> int:
     """The wizard, until the user leaves; with the answers of ``recipe``, if one is named."""
     _keep_alt_digits()
-    app = ZwizardApp(recipe, driver=console.driver())
+    app = ZwizardApp(recipe, driver=linux_console.driver())
     app.last_resort = _end_soon
     try:
         app.run()

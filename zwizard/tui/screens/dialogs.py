@@ -17,12 +17,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from zwizard import paths
 from zwizard.tui.background import in_background
-from zwizard.tui.show import block, plain
+from zwizard.tui.format import block, plain
+from zwizard.tui.widgets.inputs import TypedLine
 from zwizard.tui.widgets.keys import Keys
-from zwizard.tui.widgets.rows import Row, Rows
-from zwizard.tui.widgets.typed import TypedLine
+from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.util import paths
 
 T = TypeVar("T")
 

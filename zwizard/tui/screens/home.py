@@ -13,20 +13,23 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard import paths, questions
-from zwizard.answers import Answers
-from zwizard.engine import builds, cleaning, listing, preflight, proofs
+from zwizard.boottest import records
+from zwizard.console import tables
+from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
-from zwizard.errors import UsageError, ZwizardError
-from zwizard.text import one_line, size
 from zwizard.tui.background import in_background
+from zwizard.tui.build_list import Entry, Shelf
+from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
+from zwizard.tui.navigation import TITLES, Walk
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option
-from zwizard.tui.show import MUTED, age, fit, join, mark, plain, renew
-from zwizard.tui.walk import TITLES, Walk
-from zwizard.tui.watch import Entry, Shelf
-from zwizard.tui.widgets.rows import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.util import paths
+from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.text import one_line, size
+from zwizard.wizard import questions
+from zwizard.wizard.draft import Answers
 
 _DRAFT = "draft:"
 _BUILD = "build:"
@@ -105,7 +108,7 @@ class Home(View[None]):
     @work(exclusive=True, group="machine")
     async def _machine(self) -> None:
         machine = await self.zwizard.machine()
-        free = await in_background(lambda: preflight.free_space(paths.cache()))
+        free = await in_background(lambda: requirements.free_space(paths.cache()))
         said = f"{machine.word} · {size(free)} free · {machine.system}"
         self.query_one("#machine", Static).update(plain(said, MUTED))
 
@@ -114,7 +117,7 @@ class Home(View[None]):
         """Show the builds as they are now."""
         if self.app.screen is not self:
             return
-        seen = await in_background(lambda: (self._shelf.look(), _draft(), proofs.proven()))
+        seen = await in_background(lambda: (self._shelf.look(), _draft(), records.proven()))
         self._show(*seen)
 
     def _show(
@@ -234,7 +237,7 @@ class Home(View[None]):
         """Forget a build; with what only it uses, if that is wanted."""
         build = entry.build
         machine = await self.zwizard.machine()
-        frees = await in_background(lambda: cleaning.frees(build, machine.privilege))
+        frees = await in_background(lambda: gc.frees(build, machine.privilege))
         options = [Option("k", "Keep it"), Option("d", f"Delete it: frees {size(frees.build)}")]
         if frees.layers:
             freed = f"frees {size(frees.build + frees.layers)}"
@@ -284,10 +287,10 @@ def _draft() -> Answers | None:
 def _row(entry: Entry, now: float, width: int, proven: frozenset[str]) -> Content:
     told = entry.status
     return _columns(
-        mark(told.state, 13, listing.word(told, proven)),
+        mark(told.state, 13, tables.word(told, proven)),
         entry.build.id,
-        listing.what(entry.recipe),
-        listing.where(told),
+        tables.what(entry.recipe),
+        tables.where(told),
         _when(told, now),
         width,
     )
@@ -316,7 +319,7 @@ def _columns(state: Content, name: str, what: str, where: str, when: str, width:
 def _draft_row(draft: Answers, width: int) -> Content:
     try:
         recipe = questions.to_recipe(draft)
-        name, what = recipe.name, listing.what(recipe)
+        name, what = recipe.name, tables.what(recipe)
     except UsageError:
         name, what = draft.get("name", ""), "some answers need another look"
     state = Content.styled(fit("○ answers", 13), MUTED)
@@ -336,7 +339,7 @@ def _what_stays(entry: Entry) -> str:
 def _remove(build: Build, *, layers: bool) -> None:
     builds.remove(build)
     if layers:
-        cleaning.clean()
+        gc.clean()
 
 
 def _hint() -> Content:

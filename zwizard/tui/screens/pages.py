@@ -13,22 +13,22 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from zwizard import hints, questions
-from zwizard.engine import intake, outlook
-from zwizard.engine.outlook import Outlook
-from zwizard.engine.preflight import Forecast
-from zwizard.engine.preview import preview
-from zwizard.hints import Known
-from zwizard.questions import PAGES, Given, Question
-from zwizard.text import size
+from zwizard.engine.requirements import Forecast
+from zwizard.sources import inspect
 from zwizard.tui.background import in_background
+from zwizard.tui.format import MUTED, block, plain, renew
+from zwizard.tui.navigation import MOST_PAGES, REVIEW, Walk
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import AskPath
-from zwizard.tui.screens.picking import Pick
-from zwizard.tui.show import MUTED, block, plain, renew
-from zwizard.tui.walk import MOST_PAGES, REVIEW, Walk
+from zwizard.tui.screens.picker import Pick
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
+from zwizard.util.text import size
+from zwizard.wizard import questions, review, suggestions
+from zwizard.wizard.previews import preview
+from zwizard.wizard.questions import PAGES, Given, Question
+from zwizard.wizard.review import Outlook
+from zwizard.wizard.suggestions import Known
 
 _PAUSE = 1.0  # seconds without a key
 _ROOMY = 3  # a page of at most so many questions has room to say what each choice means
@@ -164,7 +164,7 @@ class Pages(View[None]):
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
-        if event.field.question.kind == "choice" or event.field.question.key in hints.FILES:
+        if event.field.question.kind == "choice" or event.field.question.key in suggestions.FILES:
             self._learn()
         self._warn()
         self._sync()
@@ -214,12 +214,12 @@ class Pages(View[None]):
     async def _choose(self, event: Field.Wanted) -> None:
         """Choose from the list."""
         field, given = event.field, self.walk.answers
-        if hints.is_path(field.question):
+        if suggestions.is_path(field.question):
             path = await self.app.push_screen_wait(_ask_path(field.question, dict(given)))
             if path:
                 field.write(str(path))
             return
-        hint = hints.hint(field.question, given, self._known())
+        hint = suggestions.hint(field.question, given, self._known())
         pick = Pick(field.question, given, self.zwizard.library, hint, self.zwizard.clock())
         chosen = await self.app.push_screen_wait(pick)
         if chosen is not None:
@@ -256,13 +256,13 @@ class Pages(View[None]):
         parts = [question.text, question.why]
         parts += [
             f"{choice.title}: {choice.means or choice.unavailable or 'no more to say'}"
-            for choice in hints.choices(question, self.walk.answers, self._known())
+            for choice in suggestions.choices(question, self.walk.answers, self._known())
         ]
         if question.kind == "list":
             parts.append("Words, separated by spaces or commas.")
-        if hints.offered(question):
+        if suggestions.offered(question):
             parts.append("F4 shows all there is, to be searched and chosen from.")
-        if hints.is_path(question):
+        if suggestions.is_path(question):
             parts.append("F4 lists what there is here.")
         return "\n\n".join(parts)
 
@@ -270,7 +270,7 @@ class Pages(View[None]):
     async def _foresee(self) -> None:
         machine = await self.zwizard.machine()
         given = dict(self.walk.answers)
-        seen = await in_background(lambda: outlook.of(given, machine, patient=False))
+        seen = await in_background(lambda: review.of(given, machine, patient=False))
         here = {question.key for question in questions.on_page(self.page, given)}
         renew(self.query_one("#needs", Static), _needs(seen, here))
 
@@ -302,7 +302,7 @@ class Pages(View[None]):
 
     def _doubts(self) -> dict[str, str]:
         asked = questions.on_page(self.page, self.walk.answers)
-        return hints.doubts(asked, self.walk.answers, self._known())
+        return suggestions.doubts(asked, self.walk.answers, self._known())
 
     def _stay(self, key: str, said: str) -> None:
         """Go to the question, and say what keeps one there."""
@@ -342,7 +342,7 @@ class Pages(View[None]):
 def _ask_path(question: Question, given: Given) -> AskPath:
     """The dialog that finds what a question names on the disk, from where its answer leads."""
     now = question.answer(given)
-    if question.key not in hints.FILES:
+    if question.key not in suggestions.FILES:
         return AskPath(
             question.text,
             "One that is not there yet is made.",
@@ -350,13 +350,13 @@ def _ask_path(question: Question, given: Given) -> AskPath:
             lambda p: f"{p} is a file" if p.is_file() else "",
             wanted=lambda _: False,
         )
-    kind = intake.kind_of(given, question.key)
+    kind = inspect.kind_of(given, question.key)
     return AskPath(
         question.text,
         "Those that may be one are listed; any other can be typed.",
         "" if "://" in now else now,
         lambda p: "" if p.exists() else f"{p} does not exist",
-        wanted=lambda p: intake.may_be(kind, p),
+        wanted=lambda p: inspect.may_be(kind, p),
     )
 
 

@@ -12,22 +12,25 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard import hints, questions
-from zwizard.engine import builds, doctor, listing, outlook
-from zwizard.engine.outlook import Machine, Outlook
-from zwizard.engine.preflight import StepState, Trouble
-from zwizard.errors import ZwizardError
-from zwizard.plan import Step, render
-from zwizard.questions import Question
-from zwizard.text import ago, size
+from zwizard.console import tables
+from zwizard.engine import builds
+from zwizard.engine.requirements import StepState, Trouble
+from zwizard.host import tools
+from zwizard.plan.targets import Step
+from zwizard.steps import render
 from zwizard.tui.background import in_background
+from zwizard.tui.format import MUTED, block, fit, join, plain
+from zwizard.tui.navigation import REVIEW, Walk, question_of
 from zwizard.tui.screens.base import View
 from zwizard.tui.screens.dialogs import Reader, copy
 from zwizard.tui.screens.pages import PAGE_KEYS
-from zwizard.tui.show import MUTED, block, fit, join, plain
-from zwizard.tui.walk import REVIEW, Walk, question_of
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
-from zwizard.tui.widgets.rows import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.util.errors import ZwizardError
+from zwizard.util.text import ago, size
+from zwizard.wizard import questions, review, suggestions
+from zwizard.wizard.questions import Question
+from zwizard.wizard.review import Machine, Outlook
 
 
 class StepRows(Rows):
@@ -103,7 +106,7 @@ class Review(View[None]):
         """Show what a build would do now."""
         self._machine = await self.zwizard.machine()
         machine, given = self._machine, dict(self.walk.answers)
-        self._seen = await in_background(lambda: outlook.of(given, machine))
+        self._seen = await in_background(lambda: review.of(given, machine))
         self._show(self._seen, machine)
 
     def _show(self, seen: Outlook, machine: Machine) -> None:
@@ -148,7 +151,7 @@ class Review(View[None]):
         given = self.walk.answers
         wrong = questions.problems(given).keys() | told
         asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
-        found = hints.doubts(asked.values(), given, self.zwizard.library.known(given))
+        found = suggestions.doubts(asked.values(), given, self.zwizard.library.known(given))
         return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
 
     def _ask_again(self, key: str) -> bool:
@@ -201,7 +204,7 @@ class Review(View[None]):
         if not (self._seen and self._seen.forecast and self._seen.forecast.lacking):
             return
         lacking = self._seen.forecast.lacking
-        self.zwizard.outside(lambda: doctor.install(lacking))
+        self.zwizard.outside(lambda: tools.install(lacking))
         self.zwizard.forget_machine()
         self.look()
 
@@ -251,7 +254,7 @@ def _summary(seen: Outlook) -> Content:
     if not seen.recipe:
         return Content.styled("These answers cannot be built yet.", "bold $text-warning")
     name = plain(f"{seen.recipe.name}.tar.gz", "bold")
-    what = plain(listing.what(seen.recipe), MUTED)
+    what = plain(tables.what(seen.recipe), MUTED)
     return join(name, what, Content.styled("Nothing has run yet.", MUTED), between=" · ")
 
 

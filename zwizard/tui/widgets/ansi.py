@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from zwizard.text import one_line
+from zwizard.util.text import one_line
 
 _COLOUR = re.compile(r"\x1b\[([0-9;:]*)m")
 _TAB = 8

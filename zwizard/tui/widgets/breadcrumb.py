@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from zwizard.tui.show import renew
-from zwizard.tui.walk import TITLES, PageState, Walk
+from zwizard.tui.format import renew
+from zwizard.tui.navigation import TITLES, PageState, Walk
 
 _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
 _ROOMY = 6  # so many pages fit into 80 columns with air between them

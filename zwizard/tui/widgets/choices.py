@@ -15,9 +15,9 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from zwizard.questions import Choice
-from zwizard.text import one_line
-from zwizard.tui.widgets.typed import in_order
+from zwizard.tui.widgets.inputs import in_order
+from zwizard.util.text import one_line
+from zwizard.wizard.questions import Choice
 
 _GAP = 2  # cells between two choices in a row
 

@@ -13,14 +13,14 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
-from zwizard import hints
-from zwizard.hints import Known
-from zwizard.questions import Given, Question
-from zwizard.text import one_line, sanitise
-from zwizard.tui.show import MUTED, block, plain, renew
+from zwizard.tui.format import MUTED, block, plain, renew
 from zwizard.tui.widgets.choices import Choices
+from zwizard.tui.widgets.inputs import AnswerLine, TypedLines
 from zwizard.tui.widgets.keys import Remappable
-from zwizard.tui.widgets.typed import AnswerLine, TypedLines
+from zwizard.util.text import one_line, sanitise
+from zwizard.wizard import suggestions
+from zwizard.wizard.questions import Given, Question
+from zwizard.wizard.suggestions import Known
 
 
 class Field(Remappable, Horizontal):
@@ -102,7 +102,7 @@ class Field(Remappable, Horizontal):
             self._reported = None
         match self.control:
             case Choices() as choices:
-                choices.set(hints.choices(self.question, given, known), text)
+                choices.set(suggestions.choices(self.question, given, known), text)
             case Input() as line if line.value != one_line(text) and self._is_settled(line):
                 with line.prevent(Input.Changed):  # nobody has typed it
                     line.value = self._seen = one_line(text)
@@ -128,9 +128,9 @@ class Field(Remappable, Horizontal):
     def _remark(self, *, typing: bool) -> None:
         """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
         wrong = self.question.problem(self._given)
-        hint = hints.hint(self.question, self._given, self._known, typing=typing)
+        hint = suggestions.hint(self.question, self._given, self._known, typing=typing)
         if wrong and not hint.begun:
-            said = block(f"✗ {wrong.rstrip('.')}.{hints.meant(hint.near)}", "$text-error")
+            said = block(f"✗ {wrong.rstrip('.')}.{suggestions.meant(hint.near)}", "$text-error")
         elif hint.doubt:
             said = block(f"! {hint.text}", "$text-warning")
         else:
@@ -141,7 +141,7 @@ class Field(Remappable, Horizontal):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """There is not a list for every question."""
-        listed = hints.offered(self.question) or hints.is_path(self.question)
+        listed = suggestions.offered(self.question) or suggestions.is_path(self.question)
         return action != "choose" or listed
 
     def action_choose(self) -> None:
@@ -153,7 +153,7 @@ class Field(Remappable, Horizontal):
         text = question.answer(given)
         match question.kind:
             case "choice":
-                offered = hints.choices(question, given, self._known)
+                offered = suggestions.choices(question, given, self._known)
                 return Choices(offered, text, roomy=self._roomy)
             case "lines" | "settings":
                 area = TypedLines(sanitise(text), compact=True, tab_behavior="focus")

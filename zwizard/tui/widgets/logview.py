@@ -24,11 +24,11 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
-from zwizard.tui.show import joined, plain, renew
+from zwizard.tui.format import joined, plain, renew
 from zwizard.tui.widgets.ansi import Colour, Line, Look
+from zwizard.tui.widgets.inputs import TypedLine
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
-from zwizard.tui.widgets.typed import TypedLine
 
 _TICK = 0.15  # seconds between looks at the file
 _SOON = 0.01  # and where there is more to index than one look takes

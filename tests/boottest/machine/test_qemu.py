@@ -1,0 +1,73 @@
+"""The machine's command lines: what Zero-OS gives a guest, and what QEMU needs for it."""
+
+from __future__ import annotations
+
+from zwizard.boottest.machine.qemu import Direct, Firmware, Machine, virtiofsd
+
+VM = Machine("tcg", Direct("root/boot/vmlinuz-6.1", "root/boot/initrd.img-6.1"))
+IMAGE = Machine("kvm", Firmware("/usr/share/a,b/CODE.fd"))
+
+
+def after(argv: tuple[str, ...], option: str) -> list[str]:
+    return [argv[i + 1] for i, word in enumerate(argv) if word == option]
+
+
+def test_the_kernel_gets_exactly_the_command_line_of_zero_os() -> None:
+    assert after(VM.qemu("qemu"), "-append") == [
+        "rw console=ttyS0 reboot=k panic=1 boot.shell_on_fail"
+        " root=vroot rootfstype=virtiofs rootdelay=30"
+    ]
+
+
+def test_the_entrypoint_becomes_init_word_by_word() -> None:
+    direct = Direct("k", "", "/sbin/zinit init")
+    assert direct.cmdline().endswith(" rootdelay=30 init=/sbin/zinit init")
+
+
+def test_a_vm_has_its_own_kernel_and_its_root_over_virtiofs_and_no_disk_but_the_seed() -> None:
+    argv = VM.qemu("qemu")
+    assert after(argv, "-kernel") == ["root/boot/vmlinuz-6.1"]
+    assert after(argv, "-initrd") == ["root/boot/initrd.img-6.1"]
+    assert "vhost-user-fs-pci,chardev=root,tag=vroot" in after(argv, "-device")
+    assert after(argv, "-drive") == ["if=none,id=seed,format=raw,file=seed.img,readonly=on"]
+    assert any("share=on" in item for item in after(argv, "-object"))  # or virtiofs cannot work
+
+
+def test_no_initrd_is_no_option() -> None:
+    assert "-initrd" not in Machine("tcg", Direct("k", "")).qemu("qemu")
+
+
+def test_an_image_is_a_disk_that_the_firmware_starts_without_arguments_and_the_seed_is_last() -> (
+    None
+):
+    argv = IMAGE.qemu("qemu")
+    assert not {"-kernel", "-append", "-initrd"} & set(argv)
+    drives = after(argv, "-drive")
+    assert drives[0].endswith("readonly=on,file=/usr/share/a,,b/CODE.fd")
+    disks = [item for item in after(argv, "-device") if item.startswith("virtio-blk-pci")]
+    assert disks == ["virtio-blk-pci,drive=disk", "virtio-blk-pci,drive=seed"]
+
+
+def test_the_guest_is_reached_at_the_seeds_address_by_a_free_port_of_this_machine() -> None:
+    (net,) = after(VM.qemu("qemu"), "-netdev")
+    assert "hostfwd=tcp:127.0.0.1:0-10.1.3.77:22" in net
+    assert "ipv6=off,net=10.1.3.0/24,host=10.1.3.1" in net
+
+
+def test_a_machine_that_resets_ends_and_hardware_assistance_brings_its_processor() -> None:
+    assert "-no-reboot" in VM.qemu("qemu")
+    assert after(VM.qemu("qemu"), "-cpu") == ["max,erms=off,fsrm=off"]
+    assert after(IMAGE.qemu("qemu"), "-cpu") == ["host"]
+
+
+def test_both_kinds_of_virtiofsd_get_their_own_options() -> None:
+    old, new = virtiofsd("v", "/w/root", rust=False), virtiofsd("v", "/w/root", rust=True)
+    assert after(old, "-o") == ["source=/w/root", "xattr", "sandbox=chroot"]
+    assert after(new, "--shared-dir") == ["/w/root"]
+    for argv in (old, new):
+        assert {"--socket-path=root.sock", "--rlimit-nofile=0"} <= set(argv)
+
+
+def test_what_stands_in_for_a_node_is_said() -> None:
+    assert "cloud-hypervisor" in VM.differs()[0]
+    assert "rust-hypervisor-firmware" in IMAGE.differs()[0]

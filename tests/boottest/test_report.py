@@ -1,0 +1,195 @@
+"""The report, and what a proof is kept for: that "proven" is said of those very bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.hand import end, new_build
+from zwizard.boottest import records, report
+from zwizard.boottest.session import Run
+from zwizard.boottest.stages import Finding, stages
+from zwizard.boottest.watch.failure_causes import Cause
+from zwizard.checks import Mode
+from zwizard.console import tables
+
+ALL = {stage.name: Finding(stage.name, "pass", f"seen {stage.name}") for stage in stages(Mode.VM)}
+
+
+def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "artefact": artefact,
+        "mode": Mode.VM,
+        "sha256": records.digest(artefact),
+        "size": records.total(artefact),
+        "findings": ALL,
+        "times": dict.fromkeys(ALL, 12.5),
+        "cause": None,
+        "tail": "",
+        "machine": {"accelerator": "tcg", "why": "no KVM", "differs": ["QEMU"], "command": ["q"]},
+        "seconds": 99.0,
+        "console": console,
+    }
+    return report.make(**(facts | changed))
+
+
+def keep(artefact: Path, **changed: Any) -> Run:
+    """A proof of ``artefact`` as it is, kept where its proofs go."""
+    home = records.home(artefact)
+    run = Run(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
+    run.directory.mkdir(parents=True)
+    report.write(made(artefact, run.console, **changed), run)
+    return run
+
+
+@pytest.fixture
+def artefact(tmp_path: Path) -> Path:
+    path = tmp_path / "web.tar.gz"
+    path.write_bytes(b"the archive")
+    return path
+
+
+def test_everything_held_is_proven_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
+    told = made(artefact, artefact.with_name("console.log"))
+    assert told["proven"] is True
+    assert [stage["stage"] for stage in told["stages"]] == [s.name for s in stages(Mode.VM)]
+    text = report.text(told)
+    assert "web.tar.gz: proven" in text
+    assert "✓ kernel        12.5 s  the kernel starts" in text
+    assert "seen cloud-init" in text
+    assert "no KVM" in text
+
+
+@pytest.mark.parametrize("outcome", ["fail", "unknown"])
+def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> None:
+    findings = ALL | {"hostname": Finding("hostname", outcome, "debian")}  # type: ignore[arg-type]
+    told = made(artefact, artefact, findings=findings)
+    assert told["proven"] is False
+    assert told["rule"] == "cloud-init-enabled"
+    assert "NOT proven" in report.text(told)
+
+
+def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
+    artefact: Path,
+) -> None:
+    findings = {"kernel": ALL["kernel"], "root": Finding("root", "fail", "No such device")}
+    cause = Cause("root", "No virtiofs.", "initrd-virtiofs")
+    told = made(artefact, artefact, findings=findings, cause=cause, tail="one\ntwo")
+    outcomes = {stage["stage"]: stage["outcome"] for stage in told["stages"]}
+    assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
+    assert told["said"] == "No virtiofs."
+    assert "update-initramfs" in told["remedy"]
+    text = report.text(told)
+    assert "rule     initrd-virtiofs" in text
+    assert "The console's last lines:\none\ntwo" in text
+
+
+def test_nothing_in_a_report_acts_on_a_terminal(artefact: Path) -> None:
+    hostile = {"kernel": Finding("kernel", "pass", "\x1b]0;owned\x07\x1b[2Jx")}
+    assert "\x1b" not in report.text(made(artefact, artefact, findings=hostile, tail="\x1b[31mt"))
+
+
+class TestProven:
+    def test_is_said_of_exactly_those_bytes(self, artefact: Path) -> None:
+        keep(artefact)
+        sum_ = records.digest(artefact)
+        assert records.proven() == {sum_}
+        found = records.proof_of_file(artefact)
+        assert found is not None
+        assert found.proven
+        artefact.write_bytes(b"the archivE")  # as long as before
+        assert records.proof_of_file(artefact) is None
+        artefact.write_bytes(b"more than that")
+        assert records.proof_of_file(artefact) is None
+
+    def test_is_taken_back_by_a_later_proof_that_does_not_hold(self, artefact: Path) -> None:
+        first = keep(artefact)
+        _date(first, 1000.0)
+        findings = {"kernel": Finding("kernel", "fail", "x")}
+        keep(artefact, findings=findings)
+        assert records.proven() == frozenset()
+        found = records.proof_of_file(artefact)
+        assert found is not None
+        assert not found.proven
+
+    def test_is_not_said_by_a_report_that_is_torn_or_something_else(self, artefact: Path) -> None:
+        run = keep(artefact)
+        for text in ("", "{", "[]", json.dumps({"proven": True})):
+            run.report.write_text(text)
+            assert records.everything() == []
+
+    def test_an_older_proof_of_the_same_artefact_is_forgotten(
+        self, artefact: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.tar.gz"
+        other.write_bytes(b"other")
+        old, foreign, new = keep(artefact), keep(other), keep(artefact)
+        records.forget_others(new.directory, str(artefact))
+        assert not old.directory.exists()
+        assert foreign.directory.exists()
+        assert new.directory.exists()
+
+    def test_of_a_build_lies_beside_it_and_shows_in_the_list(self, tmp_path: Path) -> None:
+        build = new_build("web", tmp_path)
+        archive = end(build)
+        assert records.home(archive) == build.directory / "proofs"
+        run = keep(archive, sha256="ab" * 32)  # as hand.end says it is
+        assert "◆ proven " in tables.everything(as_json=False)
+        assert json.loads(tables.everything(as_json=True))[0]["proven"] is True
+        assert f"proof    proven now: {run.directory}/report.txt" in tables.one(
+            build, as_json=False
+        )
+
+    def test_is_not_said_of_a_build_that_was_only_checked(self, tmp_path: Path) -> None:
+        end(new_build("web", tmp_path))
+        assert "✓ ready " in tables.everything(as_json=False)
+        assert json.loads(tables.everything(as_json=True))[0]["proven"] is False
+
+
+class TestDigest:
+    @pytest.fixture
+    def tree(self, tmp_path: Path) -> Path:
+        root = tmp_path / "tree"
+        (root / "etc").mkdir(parents=True)
+        (root / "etc/passwd").write_text("root")
+        (root / "link").symlink_to("etc")
+        (root / os.fsdecode(b"\xff")).write_text("bytes")
+        return root
+
+    def test_of_a_directory_is_the_same_as_long_as_it_is(self, tree: Path) -> None:
+        before = records.digest(tree)
+        os.utime(tree / "etc/passwd", (1, 1))  # times are not what is booted
+        assert records.digest(tree) == before
+
+    @pytest.mark.parametrize("change", ["content", "mode", "name", "target", "more"])
+    def test_of_a_directory_changes_with_anything_in_it(self, tree: Path, change: str) -> None:
+        before = records.digest(tree)
+        match change:
+            case "content":
+                (tree / "etc/passwd").write_text("Root")
+            case "mode":
+                (tree / "etc/passwd").chmod(0o600)
+            case "name":
+                (tree / "etc/passwd").rename(tree / "etc/Passwd")
+            case "target":
+                (tree / "link").unlink()
+                (tree / "link").symlink_to("usr")
+            case _:
+                (tree / "empty").mkdir()
+        assert records.digest(tree) != before
+
+    def test_a_directory_is_known_again_only_by_its_own_path(
+        self, tree: Path, tmp_path: Path
+    ) -> None:
+        keep(tree)
+        assert records.proof_of_file(tree) is not None
+        assert records.proof_of_file(tmp_path) is None
+
+
+def _date(run: Run, at: float) -> None:
+    told = json.loads(run.report.read_text())
+    run.report.write_text(json.dumps(told | {"at": at}))

@@ -1,0 +1,238 @@
+"""Containers booted: what their watcher tells, and a program that is started as Zero-OS would."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zwizard.boottest import records
+from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
+from zwizard.boottest.machine.seed import Seed
+from zwizard.boottest.stages import Finding, stages
+from zwizard.boottest.status import Status
+from zwizard.boottest.watch.container_monitor import Given, how_it_ended, judge, printed
+from zwizard.boottest.watch.guest_probe import Facts
+from zwizard.engine.sandbox import privilege
+from zwizard.host import tools
+
+BUSYBOX = shutil.which("busybox") or ""
+ZWIZARD = Path(sys.executable).with_name("zwizard")
+
+
+def encoded(*strings: str) -> str:
+    return base64.encodebytes("".join(f"{s}\0" for s in strings).encode()).decode()
+
+
+def told(cmdline: list[str], environ: list[str], *, later: list[str] | None = None) -> Facts:
+    answers = f"== cmdline\n{encoded(*cmdline)}== environ\n{encoded(*environ)}== looked\n"
+    return Facts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
+
+
+def found(facts: Facts, given: Given) -> dict[str, Finding]:
+    return {finding.stage: finding for finding in judge(facts, given, "host")}
+
+
+class TestWhatTheWatcherTells:
+    GIVEN = Given("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
+
+    def test_all_as_given(self) -> None:
+        facts = told(["/app", "-x", "a b"], ["A=b == c", "TOKEN=canary", "HOME=/"], later=["/app"])
+        come = found(facts, self.GIVEN)
+        assert {stage: finding.outcome for stage, finding in come.items()} == {
+            "entrypoint": "pass", "environment": "pass", "stays": "pass",
+        }  # fmt: skip
+        assert come["entrypoint"].evidence == "/app -x 'a b'"
+        assert "canary" not in str(come)
+
+    def test_other_arguments_and_another_environment(self) -> None:
+        come = found(told(["/app", "-y"], ["A=b"]), self.GIVEN)
+        assert come["entrypoint"].outcome == come["environment"].outcome == "fail"
+        assert "given was /app -x 'a b'" in come["entrypoint"].evidence
+        assert come["environment"].evidence == "not as given: A, TOKEN"
+
+    def test_a_script_and_what_it_becomes(self) -> None:
+        come = found(told(["/bin/sh", "/app", "-x", "a b"], []), self.GIVEN)
+        assert come["entrypoint"].outcome == "pass"
+        come = found(told(["nginx"], []), self.GIVEN)
+        assert come["entrypoint"].evidence == "/app has become nginx"
+
+    def test_half_an_answer_is_none(self) -> None:
+        half = Facts.read("== root\nvroot /new_root virtiofs rw 0 0\n== seed\n/dev/vda\n== cmd")
+        assert found(half, self.GIVEN) == {"root": Finding("root", "pass", "vroot, virtiofs")}
+
+
+def test_how_an_entrypoint_ended_is_read_from_the_kernels_last_word() -> None:
+    said = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x"
+    status, signal = how_it_ended(said % 0x0700), how_it_ended(said % 11)
+    assert status is not None
+    assert signal is not None
+    assert "with status 7" in status[0].said
+    assert "by signal 11 (SIGSEGV)" in signal[0].said
+    assert how_it_ended("nothing of the kind") is None
+
+
+def test_what_it_printed_is_told_without_the_kernels_words() -> None:
+    console = (
+        "before\nzwizard-init: from here on the entrypoint speaks\r\n"
+        "[    5.123456] eth0: link becomes ready\r\n"
+        "hello[    5.200000] eth0: again\r\n\r\n[1] of 2\r\n"
+    )
+    assert printed(console) == "hello\n[1] of 2"
+    assert printed("[    0.0] Linux version 6.1") == ""
+
+
+def test_the_seed_gives_a_shell_the_very_words() -> None:
+    environment = {"A": "it's", "B": "$HOME `x`\\", "SPACE": " "}
+    seed = Seed("id", "host", MAC, ADDRESS, GATEWAY, "key", "/app 'a b' ''", environment)
+    script = f'{seed.files()["zosrc"]}\nprintf "%s|" "$init" "$@" "$A" "$B" "$SPACE"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "/app|a b||it's|$HOME `x`\\| |"
+
+
+def test_while_its_kernel_is_made_the_stages_are_a_containers_already() -> None:
+    began = Status().after({"event": "proof-started", "at": 1.0})
+    told = began.after({"event": "proof-preparing", "at": 2.0, "mode": "container"})
+    assert [stage.name for stage in told.stages] == [s.name for s in stages("container")]
+    assert told.next == "start"
+
+
+# --- real ones ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Booted:
+    code: int
+    events: list[dict[str, Any]]
+    report: str
+
+    def outcome(self, stage: str) -> str:
+        return next((e["outcome"] for e in self._stages if e["stage"] == stage), "")
+
+    def evidence(self, stage: str) -> str:
+        return next(str(e["evidence"]) for e in self._stages if e["stage"] == stage)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        assert self.events[-1]["event"] == "proof-finished", self.events
+        return self.events[-1]
+
+    @property
+    def _stages(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == "proof-stage"]
+
+
+SCRIPT = """#!/bin/sh
+echo "$0 was given $# with A=$A, at home in $(cat /proc/sys/kernel/hostname)"
+exec /bin/httpd -f "$@"
+"""
+STARTED = {
+    "good": "/bin/serve -p 8080",
+    "missing": "/bin/none",
+    "not executable": "/etc/hosts",
+    "no loader": "/bin/dynamic",
+    "ends": "/bin/sh -c 'echo out of luck; exit 7'",
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("container") / "tree"
+    for name in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(BUSYBOX, root / "bin/busybox")
+    for name in ("sh", "httpd", "cat"):
+        (root / "bin" / name).symlink_to("busybox")
+    shutil.copy("/bin/ls", root / "bin/dynamic")
+    (root / "etc/hosts").write_text("")
+    (root / "bin/serve").write_text(SCRIPT)
+    (root / "bin/serve").chmod(0o755)
+    return root
+
+
+@pytest.fixture(scope="module")
+def boots(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Booted]]:
+    """All of them, two at a time, once the first has made the kernel."""
+    place = tmp_path_factory.mktemp("place")
+    environment = {
+        **os.environ, "XDG_CACHE_HOME": f"{place}/cache", "XDG_STATE_HOME": f"{place}/state",
+    }  # fmt: skip
+
+    def boot(name: str) -> Booted:
+        own = shutil.copytree(tree, place / name, symlinks=True)  # one proof is kept of each
+        given = ("--entrypoint", STARTED[name], "--env", "A=b c")
+        done = subprocess.run(
+            [ZWIZARD, "boot", own, "--json", *given],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        report = Path(events[-1]["report"]).read_text("utf-8")
+        return Booted(done.returncode, events, report)
+
+    first, *others = STARTED
+    booted = {first: boot(first)}
+    with ThreadPoolExecutor(2) as beside:
+        booted |= zip(others, beside.map(boot, others), strict=True)
+    assert {records.digest(place / name) for name in STARTED} == {records.digest(tree)}
+    yield booted
+    shutil.rmtree(place)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    not BUSYBOX
+    or bool(tools.missing(("qemu-system-x86_64", "virtiofsd", "mmdebstrap", "mkfs.vfat", "mcopy")))
+    or privilege().mode not in {"root", "userns"},
+    reason="QEMU, virtiofsd, mmdebstrap, busybox-static or the right to mount are not here",
+)
+class TestARealContainer:
+    def test_starts_its_entrypoint_with_arguments_and_environment(
+        self, boots: dict[str, Booted]
+    ) -> None:
+        good = boots["good"]
+        assert good.code == 0, good.events
+        asserted = [stage.name for stage in stages("container")]
+        assert {name: good.outcome(name) for name in asserted} == dict.fromkeys(asserted, "pass")
+        assert good.evidence("network") == "10.1.3.77, default route by 10.1.3.1"
+        assert "/bin/httpd -f -p 8080" in good.evidence("stays")
+
+    def test_shows_what_it_printed(self, boots: dict[str, Booted]) -> None:
+        printed = boots["good"].last["printed"]
+        host = boots["good"].evidence("hostname")
+        assert printed == f"/bin/serve was given 2 with A=b c, at home in {host}"
+        assert printed in boots["good"].report
+
+    @pytest.mark.parametrize(
+        ("name", "stage", "rule", "said"),
+        [
+            ("missing", "entrypoint", "entrypoint", "not in the image"),
+            ("not executable", "entrypoint", "entrypoint", "not executable"),
+            ("no loader", "entrypoint", "entrypoint-loader", "its ELF loader"),
+            ("ends", "stays", "", "ended by itself, with status 7"),
+        ],
+    )
+    def test_what_keeps_one_from_running_is_named(
+        self, boots: dict[str, Booted], name: str, stage: str, rule: str, said: str
+    ) -> None:
+        failed = boots[name]
+        assert failed.code == 1
+        assert failed.outcome("root") == "pass"
+        assert failed.outcome(stage) == "fail"
+        assert failed.last["rule"] == rule
+        assert said in failed.last["said"]
+
+    def test_what_it_said_before_it_ended_is_shown(self, boots: dict[str, Booted]) -> None:
+        assert boots["ends"].last["printed"] == "out of luck"

@@ -1,0 +1,187 @@
+"""The rules about containers: one program, and a small system, each broken in a rule's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.checks.breakages import Breakage, both, directory, executable, link, mode, write
+from tests.image.composed import packed, program
+from zwizard.checks import RULES, Mode, Outcome, Severity, check
+from zwizard.plan import container
+
+LOADER = "lib64/ld-linux-x86-64.so.2"
+BUSYBOX = both(write("bin/busybox", program()), mode("bin/busybox", 0o755))
+
+
+def app(data: bytes, bits: int = 0o755) -> Breakage:
+    return both(write("app", data), mode("app", bits))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "image"
+    root.mkdir()
+    app(program())(root)
+    for name in ("dev", "etc", "proc", "run", "sys", "tmp"):
+        directory(name)(root)
+    return root
+
+
+def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_path: Path) -> None:
+    for path in (root, packed(root, tmp_path / "image.tar.gz")):
+        report = check(path, entrypoint="/app")
+        assert report.mode is Mode.CONTAINER
+        assert report.ready
+        assert [finding for finding in report.findings if finding.wrong] == []
+
+
+BROKEN: list[tuple[str, str, Breakage]] = [
+    ("entrypoint", "/app is not there", lambda root: (root / "app").unlink()),
+    ("entrypoint", "/app is a directory",
+     both(lambda root: (root / "app").unlink(), directory("app"))),
+    ("entrypoint", "not executable (mode 644)", mode("app", 0o644)),
+    ("entrypoint", "/app is empty", app(b"")),
+    ("entrypoint-link", "on the way of /app: /app -> /real",
+     both(write("real", program()), mode("real", 0o755), link("app", "/real"))),
+    ("entrypoint-loader", f"/app needs /{LOADER} is not there", app(program(interpreter=f"/{LOADER}"))),  # noqa: E501
+    ("entrypoint-loader", "/app needs /bin/sh is not there", app(b"#!/bin/sh\n")),
+    ("entrypoint-loader", "/app needs node by env, which is not in the image",
+     both(BUSYBOX, executable("usr/bin/env", "x"), app(b"#!/usr/bin/env -S node\n"))),
+    ("entrypoint-loader", "/app is a text file, which no kernel starts", app(b"hello\n")),
+    ("entrypoint-loader", "too many scripts start each other", app(b"#!/app\n")),
+    ("container-kernel-modules", "/etc/modules asks for loop", write("etc/modules", b"loop\n")),
+    ("container-kernel-modules", "/lib/modules/6.1/loop.ko.xz is there",
+     write("lib/modules/6.1/loop.ko.xz", b"x")),
+    ("container-single-process", "parts of a whole system: /usr/sbin/sshd",
+     executable("usr/sbin/sshd", "x")),
+    ("resolv-conf", "leads to /run/nowhere", link("etc/resolv.conf", "/run/nowhere")),
+    ("resolv-conf", "is a loop of links", link("etc/resolv.conf", "resolv.conf")),
+    ("userland-arch", "/app: ELF64, ARM64", app(program(machine=183))),
+    ("userland-arch", "/app: ELF32", app(program().replace(b"\x7fELF\x02", b"\x7fELF\x01"))),
+    ("mode", "refuses it: /image.raw is a directory", directory("image.raw")),
+    ("tree-mountpoints", "/tmp is not there", lambda root: (root / "tmp").rmdir()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
+def test_a_broken_container_fails_in_its_rule_alike_as_directory_and_tarball(
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+) -> None:
+    breaks(root)
+    one = check(root, mode="container", entrypoint="/app")
+    two = check(packed(root, tmp_path / "a.tar.gz"), mode="container", entrypoint="/app")
+    finding = one.finding(slug)
+    assert finding.outcome is Outcome.FAIL
+    assert evidence in finding.evidence
+    assert finding.fix
+    assert finding.blocks is (finding.severity is Severity.MUST)
+    assert not (finding.blocks and one.ready)
+    assert [(f.slug, f.outcome) for f in one.findings] == [
+        (f.slug, f.outcome) for f in two.findings
+    ]
+
+
+def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None:
+    told = [slug for slug, _, _ in BROKEN]
+    for rule in RULES:
+        if rule.modes == {Mode.CONTAINER} and rule.slug != "entrypoint-startup-toml":
+            assert told.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1)
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "breaks"),
+    [
+        ("/app", both(app(program(interpreter=f"/{LOADER}")), write(LOADER, program()))),
+        ("/app", both(BUSYBOX, link("bin/sh", "busybox"), app(b"#! /bin/sh -e\n"))),
+        ("/app", both(BUSYBOX, link("bin/env", "busybox"), app(b"#!/bin/env busybox\n"))),
+        ("/run/app", both(link("run/app", "../app"))),
+        ("/app --port 80", both()),
+        (None, both(directory("sbin"), link("sbin/init", "../app"))),
+        (None, both(directory("sbin"), link("sbin/init", "../app"),
+                    write(".startup.toml", b"[startup.entry]\nname = 'core.system'\n"))),
+    ],
+)  # fmt: skip
+def test_other_ways_of_being_right_pass(
+    root: Path, entrypoint: str | None, breaks: Breakage
+) -> None:
+    breaks(root)
+    report = check(root, mode="container", entrypoint=entrypoint)
+    assert [f.evidence for f in report.findings if f.wrong] == []
+
+
+def test_an_entrypoint_that_is_no_absolute_path_blocks(root: Path) -> None:
+    report = check(root, entrypoint="app")
+    assert report.finding("entrypoint").evidence == "app is not an absolute path"
+    assert not report.ready
+
+
+def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
+    report = check(root)
+    assert report.finding("entrypoint").evidence == (
+        "/sbin/init is not there, and no entrypoint is given"
+    )
+    assert report.finding("userland-arch").outcome is Outcome.NOT_APPLICABLE
+    assert not report.ready
+
+
+def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Breakage:
+    """The script that starts what a container image says."""
+    said = container.script(entrypoint, command, (("PATH", path),), "/etc", "")
+    return both(write("zos-start", said.encode()), mode("zos-start", 0o755))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (starting("/gone", "-v"), "/zos-start starts /gone: /gone is not there"),
+        (starting("busybox", path="/opt"), "/zos-start starts busybox: /opt/busybox is not there"),
+        (starting("./app"), "/zos-start starts ./app: /etc/app is not there"),
+        (starting(command=("gone",)), "/zos-start starts gone: /opt/gone is not there"),
+        (
+            both(starting("/notes"), write("notes", b"hello\n")),
+            "/zos-start starts /notes: /notes is a file, not executable (mode 644)",
+        ),
+    ],
+)
+def test_what_the_script_of_a_container_image_starts_is_judged(
+    root: Path, tmp_path: Path, broken: Breakage, said: str
+) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    broken(root)
+    for path in (root, packed(root, tmp_path / "image.tar.gz")):
+        report = check(path, entrypoint="/zos-start --own")
+        assert report.finding("entrypoint").evidence == said
+        assert not report.ready
+
+
+def test_the_script_of_a_container_image_starts_what_is_there(root: Path) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    for good in (starting("busybox"), starting("../app"), starting(command=("/app", "exec x"))):
+        good(root)
+        assert check(root, entrypoint="/zos-start").ready
+    both(starting("/app"), app(program(interpreter=f"/{LOADER}")))(root)
+    finding = check(root, entrypoint="/zos-start").finding("entrypoint-loader")
+    assert (finding.outcome, LOADER in finding.evidence) == (Outcome.FAIL, True)
+
+
+def test_another_script_at_that_place_is_judged_by_itself(root: Path) -> None:
+    both(BUSYBOX, link("bin/sh", "busybox"))(root)
+    both(write("zos-start", b"#!/bin/sh\nexec /gone\n"), mode("zos-start", 0o755))(root)
+    assert check(root, entrypoint="/zos-start").ready
+
+
+def test_the_entrypoint_in_startup_toml_is_not_relied_upon(root: Path) -> None:
+    write(".startup.toml", b'[startup.entry]\nname = "x"\n[startup.entry.args]\nname = "/app"\n')(
+        root
+    )
+    finding = check(root).finding("entrypoint-startup-toml")
+    assert (finding.outcome, finding.evidence) == (
+        Outcome.FAIL,
+        "/.startup.toml names /app, and no entrypoint is given",
+    )
+    given = check(root, entrypoint="/app").finding("entrypoint-startup-toml")
+    assert given.outcome is Outcome.PASS
+    write(".startup.toml", b"[[[")(root)
+    assert check(root).finding("entrypoint-startup-toml").outcome is Outcome.UNKNOWN

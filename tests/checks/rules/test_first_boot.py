@@ -1,0 +1,373 @@
+"""The rules about the guest and the file tree: what breaks each, and what does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.checks.breakages import (
+    Breakage,
+    both,
+    directory,
+    executable,
+    link,
+    mode,
+    remove,
+    replaced,
+    write,
+)
+from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
+from tests.image.composed import CLOUD, CLOUD_CONFIG, PACKAGE, STAGES, packed, program, vm_tree
+from zwizard.checks import RULES, Mode, Outcome, Severity, check
+from zwizard.image.tarball import TarballView
+
+UNITS = "usr/lib/systemd/system"
+WANTED = "etc/systemd/system/cloud-init.target.wants"
+KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
+ID = b"0123456789abcdef0123456789abcdef\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return vm_tree(tmp_path / "image")
+
+
+def setting(key: str, value: str) -> Breakage:
+    """A later file of cloud-init's that says otherwise."""
+    return write("etc/cloud/cloud.cfg.d/zz-own.cfg", f"{key}: {value}\n".encode())
+
+
+def sshd(line: str) -> Breakage:
+    return write("etc/ssh/sshd_config.d/own.conf", f"{line}\n".encode())
+
+
+def shadow(password: str) -> Breakage:
+    return write("etc/shadow", f"root:{password}:19518:0:99999:7:::\n".encode())
+
+
+def unit(name: str, wanted: str = "") -> Breakage:
+    breaks = write(f"{UNITS}/{name}", b"[Service]\nExecStart=/bin/true\n")
+    if not wanted:
+        return breaks
+    return both(breaks, link_in(f"etc/systemd/system/{wanted}/{name}", f"/{UNITS}/{name}"))
+
+
+def link_in(name: str, target: str) -> Breakage:
+    def breaks(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        link(name, target)(root)
+
+    return breaks
+
+
+def renderers(*names: str) -> Breakage:
+    return replaced(CLOUD_CONFIG, "[netplan, networkd, eni]", f"[{', '.join(names)}]")
+
+
+def programs(*names: str) -> Breakage:
+    return both(*(executable(f"usr/sbin/{name}", "#!/bin/sh\n") for name in names))
+
+
+def special(name: str) -> Breakage:
+    return lambda root: os.mkfifo(root / name)
+
+
+IFUPDOWN = both(
+    programs("ifup", "ifdown", "ifquery"), write("etc/network/interfaces", b"auto lo\n")
+)
+OLD = write(f"{PACKAGE}/version.py", b'__VERSION__ = "22.1"\n')
+
+BROKEN: list[tuple[str, str, Breakage]] = [
+    ("cloud-init-installed", "no program cloud-init", remove("usr/bin/cloud-init")),
+    ("cloud-init-installed", "without its Python package", remove(PACKAGE)),
+    ("cloud-init-installed", "the service cloud-config is not",
+     remove(f"{UNITS}/cloud-config.service")),
+    ("cloud-init-enabled", "/etc/cloud/cloud-init.disabled switches it off",
+     write("etc/cloud/cloud-init.disabled", b"")),
+    ("cloud-init-enabled", "has network: {config: disabled}",
+     setting("network", "{config: disabled}")),
+    ("cloud-init-enabled", "has network: {config: disabled}",
+     setting("network", "\n  config: disabled")),
+    ("cloud-init-enabled", "has policy: disabled",
+     write("etc/cloud/ds-identify.cfg", b"policy: disabled\n")),
+    ("cloud-init-enabled", "masked: cloud-init",
+     link("etc/systemd/system/cloud-init.service", "/dev/null")),
+    ("cloud-init-enabled", "nothing starts cloud-init-local, cloud-init or cloud-init-network",
+     remove(WANTED)),
+    ("cloud-init-enabled", "nothing starts cloud-final", remove(f"{WANTED}/cloud-final.service")),
+    ("cloud-init-enabled", "nothing starts cloud-init-main", unit("cloud-init-main.service")),
+    ("cloud-init-enabled", "wanted by cloud-init.target, which nothing starts",
+     remove("usr/lib/systemd/system-generators")),
+    ("cloud-init-nocloud", "has datasource_list Ec2, None",
+     setting("datasource_list", "[Ec2, None]")),
+    ("cloud-init-nocloud", "has datasource_list Ec2", setting("datasource_list", "\n- Ec2")),
+    ("cloud-init-nocloud", "has datasource_list empty", setting("datasource_list", "[]")),
+    ("cloud-init-nocloud", "asks for Ec2 only",
+     write("etc/cloud/ds-identify.cfg", b"datasource: Ec2\n")),
+    ("cloud-init-nocloud", "look for the label own instead of cidata",
+     setting("datasource", "{NoCloud: {fs_label: own}}")),
+    ("cloud-init-clean", "of an earlier boot: /var/lib/cloud/instance",
+     link_in("var/lib/cloud/instance", "/var/lib/cloud/instances/i-1")),
+    ("cloud-init-clean", "/var/lib/cloud/sem/config_scripts_per_once.once",
+     write("var/lib/cloud/sem/config_scripts_per_once.once", b"1")),
+    ("cloud-init-clean", "a seed of its own", write("var/lib/cloud/seed/nocloud/user-data", b"x")),
+    ("cloud-init-network-clean", "rendered for another machine: /etc/netplan/50-cloud-init.yaml",
+     write("etc/netplan/50-cloud-init.yaml", b"network: {version: 2}\n")),
+    ("cloud-init-network-clean", "/etc/netplan/01.yaml has 52:54:00:12:34:56",
+     write("etc/netplan/01.yaml", b"x:\n  match:\n    macaddress: '52:54:00:12:34:56'\n")),
+    ("cloud-init-network-clean", "/etc/udev/rules.d/70-persistent-net.rules",
+     write("etc/udev/rules.d/70-persistent-net.rules", b"x")),
+    ("network-renderer", "none of netplan, networkd, eni is in the image",
+     remove("usr/sbin/netplan")),
+    ("network-renderer", "neither systemd-networkd nor NetworkManager is there",
+     remove(f"{UNITS}/systemd-networkd.service")),
+    ("network-renderer", "networkd is chosen, and systemd-networkd is not enabled",
+     both(renderers("networkd"), programs("ip", "systemctl"))),
+    ("network-renderer", "eni is chosen, and cloud-init 22.1 needs 22.4",
+     both(renderers("eni"), IFUPDOWN, OLD)),
+    ("network-renderer", "eni is chosen, and the service networking is not enabled",
+     both(renderers("eni"), IFUPDOWN)),
+    ("network-renderer", "NetworkManager is not enabled",
+     both(renderers("network-manager"), programs("nmcli"))),
+    ("ssh-server", "no program sshd", remove("usr/sbin/sshd")),
+    ("ssh-server", "nothing starts it", remove("etc/systemd/system/multi-user.target.wants")),
+    ("ssh-server", "PermitRootLogin no", sshd("PermitRootLogin no")),
+    ("ssh-server", "PubkeyAuthentication no", sshd("PubkeyAuthentication=no")),
+    ("ssh-server", "AuthorizedKeysFile none", sshd("AuthorizedKeysFile none")),
+    ("ssh-server", "allowusers leaves root out: admin", sshd("AllowUsers admin")),
+    ("ssh-server", "denyusers names root", sshd("DenyUsers ro*")),
+    ("ssh-server", "sshd_not_to_be_run", write("etc/ssh/sshd_not_to_be_run", b"")),
+    ("ssh-server", "root's shell is /usr/sbin/nologin",
+     replaced("etc/passwd", "/bin/bash", "/usr/sbin/nologin")),
+    ("ssh-server", "turns away locked users", both(sshd("UsePAM no"), shadow("!"))),
+    ("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key", write("etc/ssh/ssh_host_rsa_key", KEY)),
+    ("root-password", "is a hash", shadow("$y$j9T$abc$def")),
+    ("root-password", "locked, yet its hash is still there", shadow("!$6$abc$def")),
+    ("no-secrets", "/root/.ssh/authorized_keys",
+     write("root/.ssh/authorized_keys", b"ssh-ed25519 AAAA builder@host\n")),
+    ("no-secrets", "/home/joe/.ssh/own", write("home/joe/.ssh/own", KEY)),
+    ("no-secrets", "/root/.bash_history", write("root/.bash_history", b"mysql -psecret\n")),
+    ("no-secrets", "/etc/apt/apt.conf.d/01proxy (a proxy)",
+     write("etc/apt/apt.conf.d/01proxy", b'Acquire::http::Proxy "http://10.0.0.1:3142";\n')),
+    ("no-secrets", "/etc/environment (a proxy)",
+     write("etc/environment", b"HTTPS_PROXY=http://10.0.0.1:3128\n")),
+    ("no-secrets", "/root/.aws/credentials", write("root/.aws/credentials", b"[default]\n")),
+    ("machine-id", "/etc/machine-id has 0123456789", write("etc/machine-id", ID)),
+    ("machine-id", "/var/lib/dbus/machine-id has 0123", write("var/lib/dbus/machine-id", ID)),
+    ("hostname", "/etc/hostname says buildbox", write("etc/hostname", b"buildbox\n")),
+    ("hostname", "(this very machine's)",
+     write("etc/hostname", f"{socket.gethostname()}\n".encode())),
+    ("resolv-conf", "leads to /run/nowhere, which is not there",
+     link("etc/resolv.conf", "../run/nowhere")),
+    ("resolv-conf", "names no server", write("etc/resolv.conf", b"# none\n")),
+    ("resolv-conf", "what systemd-resolved makes, which is not enabled",
+     link("etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")),
+    ("fstab", "UUID=1234-ABCD /boot/efi vfat", write("etc/fstab", b"UUID=1234-ABCD /boot/efi vfat defaults 0 1\n")),  # noqa: E501
+    ("fstab", "/dev/loop0p3", write("etc/fstab", b"/dev/loop0p3 / ext4 nofail 0 1\n")),
+    ("package-cache", "1 packages, 0 MiB, such as /var/cache/apt/archives/vim.deb",
+     write("var/cache/apt/archives/vim.deb", b"x")),
+    ("tree-mountpoints", "/proc is not there, /run is a file",
+     both(remove("proc", "run"), write("run", b""))),
+    ("dev-empty", "1: /dev/null", write("dev/null", b"")),
+    ("special-files", "/etc/pipe (fifo)", special("etc/pipe")),
+    ("setuid-files", "2 lose it: /usr/sbin/sudo (4755), /usr/sbin/at (2755)",
+     both(programs("sudo", "at"), mode("usr/sbin/sudo", 0o4755), mode("usr/sbin/at", 0o2755))),
+    ("build-leftovers", "/proc/1 is there, and /proc has to be empty", directory("proc/1")),
+    ("build-leftovers", "/sys/class is there", directory("sys/class")),
+    ("build-leftovers", "/usr/sbin/policy-rc.d forbids services",
+     executable("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")),
+    ("build-leftovers", "second stage did not run", directory("debootstrap")),
+    ("userland-arch", "/sbin/init: ELF64, ARM64",
+     write("usr/lib/systemd/systemd", program(machine=183))),
+    ("userland-arch", "/sbin/init: a text file", write("usr/lib/systemd/systemd", b"hello\n")),
+    ("userland-arch", "a script for /bin/sh is not there",
+     write("usr/lib/systemd/systemd", b"#!/bin/sh\n")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
+def test_a_broken_guest_fails_in_its_rule_alike_as_directory_and_tarball(
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+) -> None:
+    breaks(root)
+    one = check(root, mode="vm")
+    two = check(packed(root, tmp_path / "image.tar.gz"), mode="vm")
+    finding = one.finding(slug)
+    assert finding.outcome is Outcome.FAIL
+    assert evidence in finding.evidence
+    assert finding.fix
+    assert finding.blocks is (finding.severity is Severity.MUST)
+    assert not (finding.blocks and one.ready)
+    assert [(f.slug, f.outcome, f.severity) for f in one.findings] == [
+        (f.slug, f.outcome, f.severity) for f in two.findings
+    ]
+    assert two.finding(slug).evidence == finding.evidence
+
+
+def test_every_rule_on_a_vm_is_broken_and_every_must_twice() -> None:
+    single = {"kernel-whole"}  # a must with one way
+    elsewhere = {"path-colon"}  # on names, below
+    told = [slug for slug, _, _ in (*BROKEN_KERNEL, *BROKEN)]
+    for rule in RULES:
+        if Mode.VM in rule.modes and not rule.slug.startswith("archive"):
+            wanted = 2 if rule.severity is Severity.MUST and rule.slug not in single else 1
+            assert told.count(rule.slug) >= wanted or rule.slug in elsewhere, rule.slug
+
+
+ARCH = both(
+    remove(WANTED, "usr/lib/systemd/system-generators"),
+    write(f"{UNITS}/cloud-init.service", b"[Unit]\nWants=cloud-init-local.service\n"),
+    write(f"{UNITS}/cloud-final.service", b"[Unit]\nWants=cloud-config.service\n"),
+    link_in("etc/systemd/system/multi-user.target.wants/cloud-init.service",
+            f"/{UNITS}/cloud-init.service"),
+    link_in("etc/systemd/system/multi-user.target.wants/cloud-final.service",
+            f"/{UNITS}/cloud-final.service"),
+)  # fmt: skip
+OPENRC = both(
+    remove("usr/sbin/init"), executable("usr/sbin/init", "x"), programs("openrc"),
+    *(link_in(f"etc/runlevels/default/{name}", f"/etc/init.d/{name}") for name in STAGES),
+    *(executable(f"etc/init.d/{name}", "#!/sbin/openrc-run\n") for name in STAGES),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("slug", "breaks"),
+    [
+        ("cloud-init-enabled", ARCH),
+        ("cloud-init-enabled", OPENRC),
+        ("cloud-init-enabled", both(
+            remove("usr/lib/systemd/system-generators"),
+            link_in("etc/systemd/system/multi-user.target.wants/cloud-init.target",
+                    f"/{UNITS}/cloud-init.target"))),
+        ("cloud-init-enabled", setting("network", "{version: 2}  # config: disabled")),
+        ("cloud-init-nocloud", write(CLOUD_CONFIG, b"x: [Ec2]\n# datasource_list: [Ec2]\n")),
+        ("cloud-init-nocloud", setting("datasource_list", "\n  - ConfigDrive\n  - NoCloud\n")),
+        ("cloud-init-clean", write("var/lib/cloud/scripts/per-boot/own", b"#!/bin/sh\n")),
+        ("cloud-init-clean", lambda root: (root / "var/lib/cloud/instances").mkdir(parents=True)),
+        ("cloud-init-network-clean", write("etc/netplan/01.yaml", b"network: {version: 2}\n")),
+        ("network-renderer", both(
+            renderers("networkd"), programs("ip", "systemctl"),
+            unit("systemd-networkd.service", "multi-user.target.wants"))),
+        ("network-renderer", both(
+            renderers("eni"), IFUPDOWN, unit("networking.service", "multi-user.target.wants"))),
+        ("network-renderer", replaced(
+            CLOUD_CONFIG, "[netplan, networkd, eni]", "\n      - eni\n      - netplan")),
+        ("network-renderer", both(OLD, renderers("netplan"))),
+        ("network-renderer", both(
+            renderers("network-manager"), programs("nmcli"),
+            unit("NetworkManager.service", "multi-user.target.wants"))),
+        ("ssh-server", sshd("PermitRootLogin yes\nPermitRootLogin no")),
+        ("ssh-server", sshd("Match User git\nPermitRootLogin no")),
+        ("ssh-server", sshd("AllowUsers admin\nAllowUsers root@10.0.0.1")),
+        ("ssh-server", both(
+            remove("etc/systemd/system/multi-user.target.wants"),
+            unit("ssh.socket", "sockets.target.wants"))),
+        ("root-password", shadow("")),
+        ("root-password", shadow("!*")),
+        ("no-secrets", write("root/.bash_history", b"")),
+        ("no-secrets", write("etc/environment", b"PATH=/bin\n# HTTP_PROXY=http://x\n")),
+        ("machine-id", write("etc/machine-id", b"uninitialized\n")),
+        ("machine-id", remove("etc/machine-id")),
+        ("hostname", write("etc/hostname", b"localhost\n")),
+        ("resolv-conf", both(
+            link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
+            unit("systemd-resolved.service", "multi-user.target.wants"))),
+        ("fstab", write("etc/fstab", b"LABEL=data /data ext4 nofail 0 2\ntmpfs /tmp tmpfs\n")),
+        ("package-cache", directory("var")),
+        ("setuid-files", both(
+            programs("sudo"), mode("usr/sbin/sudo", 0o4755),
+            write("etc/tmpfiles.d/setuid.conf", b"z /usr/sbin/sudo 4755 root root\n"))),
+        ("build-leftovers", executable("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n")),
+        ("userland-arch", both(
+            write("usr/lib/systemd/systemd", b"#! /bin/own -x\n"),
+            write("bin/own", program()))),
+    ],
+)  # fmt: skip
+def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Breakage) -> None:
+    breaks(root)
+    finding = check(root, mode="vm").finding(slug)
+    assert finding.outcome is Outcome.PASS, finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("slug", "evidence", "breaks"),
+    [
+        ("cloud-init-installed", "is not an init system whose services can be read",
+         both(remove("usr/sbin/init"), executable("usr/sbin/init", "x"))),
+        ("network-renderer", "whether cloud-init is 22.4 is not said",
+         both(renderers("eni"), IFUPDOWN, remove(f"{PACKAGE}/version.py"))),
+        ("ssh-server", "dropbear is there instead",
+         both(remove("usr/sbin/sshd"), programs("dropbear"))),
+        ("ssh-server", "includes itself over and over", sshd("Include sshd_config.d/*.conf")),
+        ("root-password", "/etc/shadow does not tell about root", write("etc/shadow", b"")),
+        ("no-secrets", "far too large", write("etc/environment", bytes(2 << 20))),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_unknown(
+    root: Path, slug: str, evidence: str, breaks: Breakage
+) -> None:
+    breaks(root)
+    report = check(root, mode="vm")
+    finding = report.finding(slug)
+    assert finding.outcome is Outcome.UNKNOWN
+    assert evidence in finding.evidence
+    assert not (finding.blocks and report.ready)
+
+
+def test_a_colon_in_the_name_is_told(root: Path, tmp_path: Path) -> None:
+    assert check(root, mode="vm").finding("path-colon").outcome is Outcome.PASS
+    named = check(root, mode="vm", planned_name="ubuntu:jammy.tar.gz").finding("path-colon")
+    assert (named.outcome, named.evidence) == (Outcome.FAIL, "ubuntu:jammy.tar.gz")
+    other = root.rename(tmp_path / "ubuntu:jammy")
+    assert check(other, mode="vm").finding("path-colon").outcome is Outcome.FAIL
+
+
+def test_what_is_mounted_in_a_directory_is_a_leftover(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = check(root, mode="vm")
+    assert report.finding("build-leftovers").outcome is Outcome.PASS
+    monkeypatch.setattr(
+        "zwizard.image.directory.DirectoryView._enter",
+        lambda view, entry, info: entry.path != "/proc" or view.mounted.add(entry.path),
+    )
+    finding = check(root, mode="vm").finding("build-leftovers")
+    assert (finding.outcome, finding.evidence) == (Outcome.FAIL, "mounted right now: /proc")
+    assert "umount -R /proc" in finding.fix
+
+
+def test_a_dangling_resolv_conf_is_a_must_in_a_container_only(root: Path) -> None:
+    link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")(root)
+    machine = check(root, mode="vm", waive=["resolv-conf"]).finding("resolv-conf")
+    assert (machine.severity, machine.blocks, machine.waived) == (Severity.SHOULD, False, True)
+    container = check(root, mode="container", waive=["resolv-conf"]).finding("resolv-conf")
+    assert (container.severity, container.blocks) == (Severity.MUST, True)
+    (root / "etc/resolv.conf").unlink()
+    missing = check(root, mode="container").finding("resolv-conf")
+    assert missing.outcome is Outcome.PASS
+
+
+def test_dockers_own_policy_is_no_leftover_in_a_container(root: Path) -> None:
+    executable("usr/sbin/policy-rc.d", "#!/bin/sh\n# For most Docker users …\nexit 101\n")(root)
+    found = check(root, mode="container").finding("build-leftovers")
+    assert found.outcome is Outcome.PASS
+    assert check(root, mode="vm").finding("build-leftovers").outcome is Outcome.FAIL
+
+
+def test_a_good_vms_archive_is_read_once(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(TarballView, "_fetch", lambda view, entry: fetched.append(entry.path))
+    assert check(packed(root, tmp_path / "image.tar.gz"), mode="vm").ready
+    assert fetched == []
+
+
+def test_the_settings_are_read_as_cloud_init_reads_them(root: Path) -> None:
+    assert CLOUD.startswith("#")
+    write("etc/cloud/cloud.cfg.d/10-first.cfg", b"datasource_list: [Ec2]\n")(root)
+    found = check(root, mode="vm").finding("cloud-init-nocloud")
+    assert found.evidence == f"/{CLOUD_CONFIG} has NoCloud, None"

@@ -1,0 +1,299 @@
+"""What is no image, or one made to do harm: named as what it is, in time, without a traceback."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.checks.breakages import Breakage, both, cut, link, write
+from tests.image import disks
+from tests.image.composed import packed, vm_tree
+from tests.image.mutations import bounds
+from zwizard.checks import Outcome, check
+from zwizard.image import UnreadableError
+
+NOBODY = 65534
+
+
+def checked(path: Path, *options: str) -> tuple[int, str]:
+    """The exit code of ``zwizard check``, and all it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard", "check", str(path), *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return vm_tree(tmp_path / "image")
+
+
+QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code", "said"),
+    [
+        ("a.tar.gz", b"no archive\n", 2, "is a text file, not a directory"),
+        ("a.tar.gz", b"", 2, "is an empty file"),
+        ("a.tar.gz", lzma.compress(b"x" * 999), 2, "is an xz file, not a directory"),
+        ("a.tar.gz", gzip.compress(b"no tar\n" * 999), 3, "what is compressed is a text file"),
+        ("image.raw", QCOW2, 3, "it is a qcow2 disk image"),
+        ("image.raw", b"", 3, "it is an empty file"),
+        ("image.raw", gzip.compress(bytes(9999)), 3, "it is a gzip file"),
+    ],
+    ids=["text", "empty", "xz", "no-tar", "qcow2", "empty-image", "gzip"],
+)
+def test_a_file_that_is_something_else_is_named(
+    tmp_path: Path, name: str, data: bytes, code: int, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    found, text = checked(path)
+    assert said in text
+    assert found == code
+
+
+def test_a_qcow2_inside_an_archive_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/image.raw").write_bytes(QCOW2)
+    code, text = checked(packed(tmp_path / "image", tmp_path / "a.tar.gz"), "--disk-size", "5GiB")
+    assert "it is a qcow2 disk image" in text
+    assert code == 3
+
+
+def test_a_cut_archive_is_told(root: Path, tmp_path: Path) -> None:
+    path = packed(root, tmp_path / "a.tar.gz")
+    cut(0.7)(path)
+    code, text = checked(path, "--mode", "vm")
+    assert "it is cut" in text
+    assert code == 3
+
+
+@pytest.mark.slow
+def test_a_bomb_is_told_and_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    member = tarfile.TarInfo("etc/zeros")
+    member.size = 1 << 40
+    with path.open("wb") as file:
+        file.write(gzip.compress(member.tobuf()))
+        zeros = gzip.compress(bytes(64 << 20), 9)
+        for _ in range(160):
+            file.write(zeros)
+    code, text = checked(path, "--mode", "container")
+    assert "it unpacks to more than 8 GiB" in text
+    assert code == 3
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """What is within is done by a user who may do nothing."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user may enter."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    yield place
+    for path in place.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(place)
+
+
+def test_what_may_not_be_read_is_told(public: Path) -> None:
+    tree = vm_tree(public / "image")
+    for directory in (public / "closed", tree / "etc/closed"):
+        directory.mkdir()
+        directory.chmod(0)
+    (tree / "boot/vmlinuz").resolve().chmod(0)
+    path = packed(tree, public / "a.tar.gz")
+    path.chmod(0)
+    with as_nobody():
+        with pytest.raises(UnreadableError, match=r"a\.tar\.gz cannot be read: Permission denied"):
+            check(path)
+        closed = check(public / "closed", mode="vm")
+        report = check(tree, mode="vm")
+    assert "Permission denied" in closed.finding("archive-readable").evidence
+    assert not closed.ready
+    for slug, path_in_image in (("archive-readable", "/etc/closed"), ("kernel-elf", "/boot/vml")):
+        finding = report.finding(slug)
+        assert finding.outcome is Outcome.UNKNOWN
+        assert path_in_image in finding.evidence
+        assert finding.fix
+    assert not report.ready
+
+
+def test_an_archive_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path) -> None:
+    path = packed(root, tmp_path / "a.tar.gz")
+
+    def append(done: int, of: int) -> None:
+        with path.open("ab") as file:
+            file.write(b"\0")
+
+    with pytest.raises(UnreadableError, match="changed while it was checked"):
+        check(path, mode="vm", progress=append)
+
+
+def test_a_disk_image_that_changes_while_it_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "image.raw"
+    path.write_bytes(bytes(1 << 20))
+    judge = check.__globals__["judge"]
+
+    def meanwhile(*args: object, **options: object) -> object:
+        path.write_bytes(bytes(1 << 19))
+        return judge(*args, **options)
+
+    monkeypatch.setitem(check.__globals__, "judge", meanwhile)
+    with pytest.raises(UnreadableError, match="changed while it was checked"):
+        check(path)
+
+
+def test_files_that_go_while_a_directory_is_read_are_unknown(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = check.__globals__["judge"]
+
+    def meanwhile(*args: object, **options: object) -> object:
+        shutil.rmtree(root)
+        return judge(*args, **options)
+
+    monkeypatch.setitem(check.__globals__, "judge", meanwhile)
+    report = check(root, mode="vm")
+    assert not report.ready
+    assert report.finding("kernel-elf").outcome is Outcome.UNKNOWN
+    assert "No such file or directory" in report.finding("kernel-elf").evidence
+
+
+# --- made to do harm ----------------------------------------------------------------------------
+
+MIB = 1 << 20
+
+
+def many(line: bytes, size: int = MIB) -> bytes:
+    return line * (size // len(line))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("etc/environment", many(b"\n")),
+        ("etc/environment", many(b"export ")),
+        ("etc/apt/apt.conf.d/own", many(b"\n")),
+        ("etc/netplan/own.yaml", many(b"\n")),
+        ("etc/netplan/own.yaml", b"macaddress" + many(b" ", MIB - 10)),
+        ("etc/network/interfaces", b"hwaddress" + many(b"\t", MIB - 9)),
+        ("etc/cloud/ds-identify.cfg", many(b"\n")),
+        ("etc/cloud/cloud.cfg.d/99.cfg", b"system_info:" + many(b" renderers:[", MIB - 20)),
+        ("etc/cloud/cloud.cfg.d/99.cfg", b"system_info:\n renderers:" + many(b"\n ", MIB - 30)),
+        ("etc/cloud/cloud.cfg.d/99.cfg", many(b"datasource_list:\n")),
+        ("etc/ssh/sshd_config.d/own.conf", b"Include " + b"?" * (MIB - 9)),
+        ("etc/ssh/sshd_config.d/own.conf", b"AllowUsers" + many(b" a*", MIB - 10)),
+        ("etc/ssh/sshd_config.d/own.conf", many(b"Include own.conf\n", 60000)),
+        ("etc/fstab", many(b"/dev/a / x\n")),
+        ("etc/pacman.conf", many(b"\n")),
+        ("etc/tmpfiles.d/own.conf", many(b"z " + b" " * 100 + b"\n")),
+        ("etc/apt/preferences", many(b"Package: a* b* c*\nPin-Priority: -1\n\n")),
+        ("var/lib/dpkg/status",
+         many(b"Package: linux-image-1\nStatus: install ok installed\n\n", 16 * MIB)),
+    ],
+)  # fmt: skip
+def test_settings_made_to_be_slow_are_judged_in_time(root: Path, name: str, data: bytes) -> None:
+    write(name, data)(root)
+    with bounds():
+        report = check(root, mode="vm")
+    for finding in report.findings:
+        assert not (finding.blocks and report.ready)
+
+
+def test_settings_that_have_no_end_are_not_all_read(root: Path) -> None:
+    for number in range(40):
+        write(f"etc/tmpfiles.d/{number}.conf", bytes(MIB))(root)
+    finding = check(root, mode="vm").finding("setuid-files")
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "come to more than 32 MiB" in finding.evidence
+
+
+def test_an_archive_is_not_gone_through_again_and_again(root: Path, tmp_path: Path) -> None:
+    """Links from where settings are to files that nobody would expect to be read."""
+    breaks: list[Breakage] = []
+    for number in range(40):
+        breaks += [write(f"var/own/{number}", b"x"),
+                   link(f"etc/profile.d/{number}.sh", f"/var/own/{number}")]  # fmt: skip
+    (root / "etc/profile.d").mkdir()
+    both(*breaks)(root)
+    report = check(packed(root, tmp_path / "a.tar.gz"), mode="vm")
+    finding = report.finding("no-secrets")
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "too many files of the archive" in finding.evidence
+
+
+@pytest.fixture(scope="module")
+def hostile_disk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, str]], Path]:
+    disks.need_tools()
+
+    def made(files: dict[str, str]) -> Path:
+        place = tmp_path_factory.mktemp("disk")
+        tree = disks.image_tree(place / "tree")
+        for name, text in files.items():
+            (tree / name).write_text(text)
+        return disks.disk(place / "image.raw", tree)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "slug", "evidence"),
+    [
+        ("etc/default/grub", 'GRUB_A="xx"\n' + 'GRUB_A="$GRUB_A$GRUB_A"\n' * 99, "grub-timeout",
+         "doubles GRUB_A over and over"),
+        ("boot/grub/grub.cfg", "\tlinux\t/boot/x root=UUID=1 console=ttyS0\n" * 9999,
+         "grub-cmdline", "more than 1000 lines that start Linux"),
+        ("boot/grub/grub.cfg", 'if [ "${recordfail}" = 1 ]\n' * 30000, "grub-timeout", ""),
+        ("boot/grub/grub.cfg", "\n" * MIB, "grub-kernel", "no grub.cfg that loads a kernel"),
+        ("etc/fstab", f"UUID={disks.ESP_SERIAL[:4]}-{disks.ESP_SERIAL[4:]} /a vfat x 0 0\n" * 999,
+         "fstab", ""),
+    ],
+)  # fmt: skip
+def test_a_disk_made_to_be_slow_is_judged_in_time(
+    hostile_disk: Callable[[dict[str, str]], Path], name: str, text: str, slug: str, evidence: str
+) -> None:
+    path = hostile_disk({name: text})
+    with bounds():
+        finding = check(path, disk_size=5 << 30).finding(slug)
+    assert evidence in finding.evidence
+    assert evidence == "" or finding.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.slow
+def test_an_initramfs_that_has_no_end_is_given_up(root: Path) -> None:
+    initrd = (root / "boot/initrd.img").resolve()
+    initrd.write_bytes(gzip.compress(bytes(32 << 20), 1) * 40)
+    with bounds():
+        finding = check(root, mode="vm").finding("initrd-readable")
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "unpacks to more than 768 MiB" in finding.evidence

@@ -1,0 +1,391 @@
+"""How actions are done: what is shown is what runs, and nothing leaves the tree."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zwizard.engine.executor import Cancelled, CommandError, Workshop, describe
+from zwizard.engine.sandbox import Tree
+from zwizard.steps import render
+from zwizard.steps.actions import (
+    OUT,
+    ROOT,
+    Action,
+    Append,
+    Chroot,
+    Host,
+    Link,
+    Pack,
+    Remove,
+    Write,
+)
+from zwizard.util.errors import ZwizardError
+
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot is root's")
+
+Shop = Callable[..., Workshop]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """Makes a Workshop on the tree ``root``, whose log is ``log``."""
+    with (tmp_path / "log").open("wb") as log:
+
+        def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Workshop:
+            tree = Tree(root, root, root, whole=True)
+            return Workshop(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log, cancelled)
+
+        yield make
+
+
+def by_bash(action: Action, root: Path, out: Path | None = None) -> None:
+    """Run the line that is shown, as the exported script does."""
+    head = f"set -euo pipefail; shopt -s dotglob nullglob; umask 022\n{render.functions()}\n"
+    places = {"ROOT": str(root), "CHROOT": str(root), "OUT": str(out or root / "out")}
+    subprocess.run(["bash", "-c", head + action.shell()], check=True, env=ENVIRONMENT | places)
+
+
+def listing(root: Path) -> list[tuple[str, int, bytes]]:
+    """Every path below ``root``, with its mode and what it holds."""
+    found = []
+    for path in sorted(root.rglob("*")):
+        mode = path.lstat().st_mode
+        held = os.fsencode(path.readlink()) if path.is_symlink() else b""
+        if stat.S_ISREG(mode):
+            held = path.read_bytes()
+        found.append((str(path.relative_to(root)), mode, held))
+    return found
+
+
+HOSTILE_NAMES = ("a b", "$HOME", "`id`", "'", '"', "-rf", "new\nline", "[ab]", "?", "grün", "\\n")
+TEXTS = (
+    "",
+    "plain\n",
+    "END\n",
+    "END\nEND_\n'quoted' \"text\" $HOME `id` $(id) \\\n",
+    "<<END\n\tTab\r\n",
+    "漢字\n\n\n",
+)
+
+
+def furnish(root: Path) -> None:
+    """What actions find: files, dot files, hostile names, links, a directory with a mode."""
+    for directory in ("etc/ssh", "dev", "tmp/deep/er", "var/lists"):
+        (root / directory).mkdir(parents=True)
+    (root / "etc/modules").write_text("# modules\n")
+    (root / "etc/private").write_text("secret")
+    (root / "etc/private").chmod(0o600)
+    (root / "etc/localtime").symlink_to("/usr/share/zoneinfo/UTC")
+    for number, name in enumerate((*HOSTILE_NAMES, ".hidden", "..odd", "plain.log")):
+        (root / "tmp" / name).write_text(str(number))
+        (root / "var/lists" / name).mkdir()
+    (root / "tmp/outward").symlink_to("/etc")
+    (root / "etc/ssh/ssh_host_rsa_key").write_text("key")
+    (root / "etc/ssh/ssh_host_rsa_key.pub").write_text("key")
+    (root / "etc/ssh/sshd_config").write_text("config")
+
+
+ACTIONS: list[Action] = [
+    *(Write("/etc/new/file", text) for text in TEXTS),
+    *(Write(f"/etc/{name}", "text\n") for name in HOSTILE_NAMES),
+    Write("/etc/private", "public\n"),
+    Write("/etc/private", "still private\n", mode=0o600),
+    Write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755),
+    Write("/etc/localtime", "no link any more\n"),
+    *(Append("/etc/modules", text) for text in TEXTS),
+    Append("/etc/not-yet", "first\n"),
+    Link("/etc/localtime", "/usr/share/zoneinfo/Europe/Paris"),
+    Link("/etc/private", "../where $HOME 'is'"),
+    *(Link(f"/etc/{name}", name) for name in HOSTILE_NAMES),
+    *(Remove((f"/tmp/{name}",)) for name in HOSTILE_NAMES),
+    Remove(("/tmp/*",)),
+    Remove(("/var/lists/*", "/etc/ssh/ssh_host_*", "/tmp/*.log")),
+    Remove(("/tmp", "/etc/localtime", "/tmp/.hidden")),
+    Remove(("/nowhere", "/no/where/*", "/tmp/nothing*")),
+    Remove(("/tmp/..*",)),
+    Remove(("/tmp/outward",)),
+]
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=str)
+def test_the_line_that_is_shown_leads_to_the_tree_that_is_made(
+    action: Action, shop: Shop, tmp_path: Path
+) -> None:
+    shown, made = tmp_path / "shown", tmp_path / "made"
+    furnish(shown)
+    furnish(made)
+    before = listing(made)
+    by_bash(action, shown)
+    shop(made).perform(action)
+    assert listing(made) == listing(shown)
+    harmless = isinstance(action, Append) and not action.text
+    missing = isinstance(action, Remove) and action.patterns[0].startswith("/no")
+    assert harmless or missing or listing(made) != before
+    assert Path("/etc").is_dir()
+
+
+LINES = st.lists(
+    st.sampled_from(("END", "END_", "'", '"', "$(id)", "`", "\\", "", "EOF", " END", "\x0b", "ü")),
+    min_size=1,
+)
+
+
+@given(LINES)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_is_written_whole(tmp_path: Path, lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    by_bash(Write("/file", text), tmp_path)
+    assert (tmp_path / "file").read_text() == text
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_host_command_gets_the_arguments_that_are_shown(
+    name: str, shop: Shop, tmp_path: Path
+) -> None:
+    action = Host(("touch", "--", f"{ROOT}/{name}", ROOT, OUT))
+    shown, made = tmp_path / "shown", tmp_path / "made"
+    shown.mkdir()
+    made.mkdir()
+    by_bash(action, shown, tmp_path / "out")
+    shop(made).perform(action)
+    assert [path.name for path in made.iterdir()] == [name]
+    assert listing(made) == listing(shown)
+
+
+@pytest.mark.parametrize("command", [*HOSTILE_NAMES, "$ROOT", "$ROOT/x", "$CHROOT", "$OUT"])
+def test_a_command_in_the_tree_is_shown_to_the_letter(command: str) -> None:
+    """Not even a command that looks like a place of ours is replaced by the place."""
+    line = Chroot(("sh", "-c", command)).shell()
+    code = f"chroot() {{ printf '%s\\0' \"$@\"; }}\nCHROOT=/tree ROOT=/tree OUT=/out\n{line}"
+    done = subprocess.run(["bash", "-c", code], check=True, capture_output=True)
+    assert done.stdout.decode().split("\0")[:-1] == ["/tree", "sh", "-c", command]
+
+
+@needs_root
+def test_a_command_in_the_tree_does_not_see_where_the_tree_is(shop: Shop, tmp_path: Path) -> None:
+    shop(Path("/")).perform(Chroot(("sh", "-c", 'echo "<${ROOT-}${CHROOT-}${OUT-}>"')))
+    assert (tmp_path / "log").read_text().endswith("\n<>\n")
+
+
+def test_the_archive_holds_what_the_shown_pipeline_puts_into_it(
+    shop: Shop, tmp_path: Path
+) -> None:
+    root = tmp_path / "tree"
+    furnish(root)
+    action = Pack(2, 1_686_355_200)
+    by_bash(action, root, tmp_path / "shown.tar.gz")
+    shop(root).perform(action)
+    made, shown = (tmp_path / name for name in ("out.tar.gz", "shown.tar.gz"))
+    assert gzip.decompress(made.read_bytes()) == gzip.decompress(shown.read_bytes())
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-xpzf", tmp_path / "out.tar.gz", "-C", unpacked], check=True)
+    assert listing(unpacked) == listing(root)
+
+
+def test_a_pack_that_fails_half_way_is_not_taken_for_an_archive(
+    shop: Shop, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError):
+        shop(tmp_path / "no-tree").perform(Pack(2, 0))
+
+
+# --- nothing leaves the tree --------------------------------------------------------------------
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A directory beside the tree, to which a link in the tree leads."""
+    place = tmp_path / "outside"
+    place.mkdir()
+    (place / "file").write_text("outside")
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "etc").symlink_to(place)
+    (root / "up").symlink_to("../outside")
+    (root / "real").mkdir()
+    (root / "real/file").symlink_to(place / "file")
+    (root / "real/new").symlink_to(place / "new")
+    return place
+
+
+THROUGH_A_LINK: list[Action] = [
+    Write("/etc/file", "in"),
+    Write("/etc/deep/er", "in"),
+    Write("/up/file", "in"),
+    Append("/etc/file", "in"),
+    Append("/real/file", "in"),
+    Append("/real/new", "in"),
+    Link("/etc/file", "x"),
+    Remove(("/etc/file",)),
+    Remove(("/etc/*",)),
+    Remove(("/up/*",)),
+]
+
+
+@pytest.mark.parametrize("action", THROUGH_A_LINK, ids=str)
+def test_a_link_out_of_the_tree_is_refused_in_words(
+    action: Action, shop: Shop, outside: Path
+) -> None:
+    before = listing(outside)
+    with pytest.raises(ZwizardError, match=r"not a (directory of this tree|file)") as caught:
+        shop(outside.parent / "tree").perform(action)
+    assert "such a link" in caught.value.hint
+    assert listing(outside) == before
+
+
+def test_a_link_in_a_files_place_is_replaced_and_what_it_led_to_stays(
+    shop: Shop, outside: Path
+) -> None:
+    root = outside.parent / "tree"
+    shop(root).perform(Write("/real/file", "inside"))
+    shop(root).perform(Remove(("/up",)))
+    shop(root).perform(Write("/etc", "a file now"))
+    assert (root / "real/file").read_text() == "inside"
+    assert not (root / "up").is_symlink()
+    assert (outside / "file").read_text() == "outside"
+
+
+def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(shop: Shop, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ZwizardError, match="/pipe is not a file"):
+        shop(tmp_path).perform(Append("/pipe", "text\n"))
+
+
+def test_no_descriptor_is_left_open(shop: Shop, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    furnish(root)
+    here = shop(root)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir holds one itself
+    for action in ACTIONS[:12]:
+        here.perform(action)
+    with pytest.raises(ZwizardError):
+        here.perform(Write("/etc/localtime/x", ""))
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def sh(command: str) -> Host:
+    return Host(("sh", "-c", command))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (1, "exit status 1"),
+        (126, "cannot be executed (exit status 126)"),
+        (127, "command not found (exit status 127)"),
+        (128, "exit status 128"),
+        (-9, "ended by signal 9 (SIGKILL)"),
+        (143, "ended by signal 15 (SIGTERM)"),
+        (255, "exit status 255"),
+    ],
+)
+def test_an_exit_status_is_told_in_words(status: int, words: str) -> None:
+    assert describe(status) == words
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("exit 3", 3), ("kill -9 $$", -9), ("no-such-program", 127)]
+)
+def test_a_failing_command_is_named_with_its_status_ready_to_paste(
+    command: str, status: int, shop: Shop, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        shop(tmp_path).perform(sh(command))
+    assert caught.value.status == status
+    assert caught.value.shell == sh(command).shell()
+    assert caught.value.message == f"{describe(status)}: {sh(command).shell()}"
+
+
+def test_a_program_that_is_missing_is_told_before_anything_runs(
+    shop: Shop, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match=r"command not found .*: no-such-tool --really"):
+        shop(tmp_path).perform(Host(("no-such-tool", "--really")))
+
+
+def test_all_output_is_in_the_log_after_the_line_that_ran(shop: Shop, tmp_path: Path) -> None:
+    command = "seq 200000; echo oops >&2; printf 'no newline \\377'"
+    shop(tmp_path).perform(sh(command))
+    numbers = "".join(f"{number}\n" for number in range(1, 200_001))
+    expected = f"+ {sh(command).shell()}\n{numbers}oops\nno newline ".encode() + b"\377"
+    assert (tmp_path / "log").read_bytes() == expected
+
+
+def test_a_command_has_nothing_to_read_and_only_the_plans_environment(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "canary")
+    shop(tmp_path).perform(sh("wc -c; env; test ! -t 1"))
+    said = (tmp_path / "log").read_text()
+    assert "\n0\n" in said
+    assert "canary" not in said
+    assert "LC_ALL=C.UTF-8" in said
+
+
+def test_what_a_command_leaves_running_does_not_hold_the_step_up(
+    shop: Shop, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    shop(tmp_path).perform(sh(f"sleep 60 & echo $! > {tmp_path}/pid"))
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert time.monotonic() - began < 5
+
+
+STUBBORN = """
+trap '' TERM
+sh -c 'trap "" TERM; echo $$ > {0}/grandchild; while :; do sleep 0.05; done' &
+echo $$ > {0}/child
+while :; do sleep 0.05; done
+"""
+
+
+def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zwizard.engine.executor._GRACE", 0.3)
+    begun = [tmp_path / "child", tmp_path / "grandchild"]
+    here = shop(tmp_path, cancelled=lambda: all(file.exists() for file in begun))
+    with pytest.raises(Cancelled):
+        here.perform(sh(STUBBORN.format(tmp_path)))
+    deadline = time.monotonic() + 3
+    pids = [int(file.read_text()) for file in begun]
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(alive, pids))
+
+
+def test_cancelling_lets_a_child_that_listens_clean_up(shop: Shop, tmp_path: Path) -> None:
+    script = f"trap 'echo bye; exit 0' TERM; touch {tmp_path}/on; while :; do sleep 0.05; done"
+    with pytest.raises(Cancelled):
+        shop(tmp_path, cancelled=(tmp_path / "on").exists).perform(sh(script))
+    assert (tmp_path / "log").read_text().endswith("bye\n")
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs: a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def test_the_tools_of_these_tests_are_here() -> None:
+    assert [tool for tool in ("bash", "tar", "pigz", "install") if not shutil.which(tool)] == []

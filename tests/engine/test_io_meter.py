@@ -1,0 +1,63 @@
+"""What a step's commands have written: counted by the kernel, told sparingly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from zwizard.engine.io_meter import Meter, written
+
+MIB = 2**20
+
+
+def on_a_disk(path: Path) -> bool:
+    """Whether writing there is counted: it is not in memory only."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True)
+    return kind.stdout.strip() not in {"tmpfs", "ramfs"}
+
+
+def test_what_a_command_and_its_children_write_is_counted(tmp_path: Path) -> None:
+    if not on_a_disk(tmp_path):
+        pytest.skip("these files are in memory")
+    if not os.access("/proc/self/io", os.R_OK):
+        pytest.skip("the kernel does not count here")
+    line = f"dd if=/dev/zero of={tmp_path}/file bs=1M count=8 status=none & wait"
+
+    def more() -> int:
+        before = written()
+        subprocess.run(["sh", "-c", line], check=True)
+        return written() - before
+
+    # Others on this machine may end unwaited for meanwhile, and take their count along.
+    assert max(more() for _ in range(3)) >= 8 * MIB
+
+
+def process(proc: Path, number: int, io: str) -> None:
+    (proc / str(number)).mkdir(exist_ok=True)
+    (proc / str(number) / "io").write_text(io)
+
+
+def test_what_cannot_be_read_counts_nothing(tmp_path: Path) -> None:
+    process(tmp_path, 1, "rchar: 5\nwrite_bytes: 4096\ncancelled_write_bytes: 9\n")
+    process(tmp_path, 2, "write_bytes: many\n")
+    (tmp_path / "3").mkdir()
+    process(tmp_path, 10, "write_bytes: 100\n")
+    (tmp_path / "self").mkdir()
+    assert written(tmp_path) == 4196
+
+
+def test_it_is_told_at_most_every_two_seconds_and_only_if_there_is_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = iter([100 * MIB, 100 * MIB, 103 * MIB, 103 * MIB + 1, 110 * MIB])
+    monkeypatch.setattr("zwizard.engine.io_meter.written", lambda: next(counts))
+    now = [0.0]
+    told: list[int] = []
+    meter = Meter(told.append, lambda: now[0])
+    for moment in (0, 1, 1.9, 2, 3, 4, 5, 6, 7, 8):
+        now[0] = moment
+        meter.look()
+    assert told == [3 * MIB, 10 * MIB]

@@ -1,0 +1,204 @@
+"""What is looked at before anything runs: every obstacle is told with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from zwizard.engine import requirements
+from zwizard.engine.layers import Store, new_layer
+from zwizard.engine.requirements import Forecast, forecast
+from zwizard.host import tools as doctor
+from zwizard.plan.targets import Plan, make
+from zwizard.recipe.model import Kernel, Recipe, Source, System
+
+RECIPE = Recipe()
+PLAN = make(RECIPE)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "layers").mkdir()
+    return Store(tmp_path / "layers")
+
+
+def commit(store: Store, plan: Plan, *numbers: int) -> None:
+    """Put the layers of these steps (from 1) there."""
+    for number in numbers:
+        work = store.work("build") / "layer"
+        (work / "tree").mkdir(parents=True)
+        fingerprint, step = plan.fingerprints()[number - 1], plan.steps[number - 1]
+        since = time.monotonic() - 20
+        store.commit(
+            work, new_layer(fingerprint, step.name, work / "tree", whole=True, since=since)
+        )
+
+
+def reasons(ahead: Forecast) -> list[str]:
+    return [state.reason for state in ahead.steps]
+
+
+def test_a_first_build_runs_every_step(store: Store, tmp_path: Path) -> None:
+    ahead = forecast(PLAN, store, tmp_path)
+    assert ahead.first == 0
+    assert reasons(ahead) == ["not made yet"] + ["it lies on bootstrap"] * 6
+    assert ahead.needs == sum(step.size for step in PLAN.steps)
+    assert ahead.troubles == ()
+
+
+def test_what_is_there_does_not_run_and_needs_no_space(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, 1, 2, 3)
+    ahead = forecast(PLAN, store, tmp_path)
+    assert ahead.first == 3
+    assert reasons(ahead) == ["", "", "", "not made yet", *["it lies on kernel"] * 3]
+    assert ahead.needs == sum(step.size for step in PLAN.steps[3:])
+    layer = ahead.steps[0].layer
+    assert layer is not None
+    assert layer.seconds == pytest.approx(20, abs=1)
+
+
+def test_a_layer_without_the_ones_below_it_is_not_counted(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, 1, 3)
+    ahead = forecast(PLAN, store, tmp_path)
+    assert ahead.first == 1
+    assert ahead.steps[2].layer is None
+
+
+def test_when_all_is_there_nothing_runs(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, *range(1, 8))
+    ahead = forecast(PLAN, store, tmp_path)
+    assert (ahead.first, ahead.needs, ahead.troubles) == (7, 0, ())
+
+
+def test_an_archive_whose_layers_are_gone_is_made_again(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, 7)
+    ahead = forecast(PLAN, store, tmp_path)
+    assert ahead.first == 0
+    assert reasons(ahead) == ["not made yet"] + ["it lies on bootstrap"] * 6
+
+
+def test_a_step_that_runs_again_says_which_answers_changed(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, *range(1, 8))
+    changed = replace(RECIPE, kernel=Kernel(modules=("virtiofs", "virtio_pci", "nvme")))
+    after = make(changed)
+    ahead = forecast(after, store, tmp_path, recipe=changed, before=RECIPE)
+    said = "Modules in the initramfs: virtiofs virtio_pci → virtiofs virtio_pci nvme"
+    assert reasons(ahead)[:4] == ["", "", said, "it lies on initramfs"]
+
+
+def test_a_step_that_is_new_says_so(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, *range(1, 8))
+    changed = replace(RECIPE, system=System(run=("true",)))
+    ahead = forecast(make(changed), store, tmp_path, recipe=changed, before=RECIPE)
+    said = "Your own commands, one a line: none → true"
+    assert reasons(ahead)[5:7] == [said, "it lies on commands"]
+
+
+def test_a_step_that_did_not_finish_says_so(store: Store, tmp_path: Path) -> None:
+    commit(store, PLAN, 1)
+    assert reasons(forecast(PLAN, store, tmp_path, before=RECIPE))[1] == "not finished yet"
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH with every tool of zwizard's, from which a test may take some away."""
+    place = tmp_path / "tools"
+    place.mkdir()
+    for name in (*doctor.TOOLS, "apt-get"):
+        (place / name).write_text("#!/bin/sh\n")
+        (place / name).chmod(0o755)
+    monkeypatch.setattr(doctor, "PATH", str(place))
+    return place
+
+
+def test_missing_tools_are_named_with_the_command_that_installs_them(
+    tools: Path, store: Store, tmp_path: Path
+) -> None:
+    (tools / "mmdebstrap").unlink()
+    (tools / "chroot").unlink()
+    (trouble,) = forecast(PLAN, store, tmp_path).troubles
+    said, remedy = trouble.said, trouble.remedy
+    assert said == "missing on this machine: chroot, mmdebstrap"
+    assert "apt-get install --yes coreutils mmdebstrap" in remedy
+    assert "zwizard doctor --install" in remedy
+
+
+def test_a_tool_that_only_finished_steps_need_is_not_missed(
+    tools: Path, store: Store, tmp_path: Path
+) -> None:
+    (tools / "mmdebstrap").unlink()
+    (tools / "debootstrap").unlink()
+    commit(store, PLAN, 1)
+    assert forecast(PLAN, store, tmp_path).troubles == ()
+    commit(store, PLAN, *range(2, 8))
+    (tools / "tar").unlink()
+    assert forecast(PLAN, store, tmp_path).troubles == ()
+
+
+def test_the_documents_tool_is_missed_only_where_it_was_chosen(
+    tools: Path, store: Store, tmp_path: Path
+) -> None:
+    (tools / "debootstrap").unlink()
+    by_document = make(replace(RECIPE, source=Source(bootstrap="debootstrap")))
+    assert forecast(PLAN, store, tmp_path).troubles == ()
+    (trouble,) = forecast(by_document, store, tmp_path).troubles
+    assert trouble.said == "missing on this machine: debootstrap"
+
+
+class Usage(NamedTuple):
+    """What shutil.disk_usage returns."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_too_little_space_is_told_with_how_much_is_wanted(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40, 300 * 2**20))
+    (trouble,) = forecast(PLAN, store, tmp_path).troubles
+    said, remedy = trouble.said, trouble.remedy
+    assert said.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
+    assert "zwizard clean" in remedy
+    commit(store, PLAN, *range(1, 7))
+    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).troubles[0].said
+    commit(store, PLAN, 7)
+    assert forecast(PLAN, store, tmp_path).troubles == ()
+
+
+def test_an_output_that_is_a_file_is_no_directory(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file/below"):
+        (trouble,) = forecast(PLAN, store, output).troubles
+        assert trouble.said == f"{tmp_path / 'file'} is not a directory"
+
+
+def test_an_output_that_is_not_there_yet_is_no_problem(store: Store, tmp_path: Path) -> None:
+    assert forecast(PLAN, store, tmp_path / "to/be/made").troubles == ()
+
+
+def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Path) -> None:
+    # For root only what the kernel itself forbids cannot be written to.
+    place = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
+    if os.geteuid() != 0:
+        place.mkdir(mode=0o500)
+    (trouble,) = forecast(PLAN, store, place / "images").troubles
+    assert trouble.said == f"{place / 'images'} cannot be written to by you"
+
+
+def test_every_problem_is_told_at_once(tools: Path, store: Store, tmp_path: Path) -> None:
+    (tools / "tar").unlink()
+    (tmp_path / "file").write_text("")
+    assert len(forecast(PLAN, store, tmp_path / "file").troubles) == 2
+
+
+def test_the_nearest_parent_that_exists_is_found(tmp_path: Path) -> None:
+    assert requirements.existing(tmp_path / "a/b/c") == tmp_path
+    assert requirements.free_space(tmp_path / "a/b") == shutil.disk_usage(tmp_path).free

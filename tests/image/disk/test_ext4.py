@@ -1,0 +1,225 @@
+"""The ext reader gives what the tree has that mke2fs put in, whatever its features."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image import disks
+from zwizard.image import DirectoryView, UnreadableError
+from zwizard.image.disk import ext4
+from zwizard.image.disk.ext4 import ExtView, read_super
+from zwizard.image.disk.ranges import Stretch
+from zwizard.image.tree import Kind, View
+
+pytestmark = pytest.mark.usefixtures("_tools")
+
+
+@pytest.fixture(scope="module")
+def _tools() -> None:
+    disks.need_tools("mke2fs", "e2fsck", "debugfs")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    disks.close_handles()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small and large files, holes, links short and long, and a directory of many names."""
+    root = tmp_path_factory.mktemp("tree")
+    chance = random.Random(1)
+    (root / "etc").mkdir()
+    (root / "etc/empty").write_bytes(b"")
+    (root / "etc/tiny").write_bytes(b"x" * 30)
+    (root / "etc/inline").write_bytes(b"y" * 120)
+    (root / "etc/large").write_bytes(chance.randbytes(3 << 20))
+    with (root / "etc/holes").open("wb") as file:
+        file.write(b"start")
+        file.seek(1 << 20)
+        file.write(b"middle")
+        file.seek(2 << 20)
+        file.write(b"end")
+    (root / "etc/short").symlink_to("tiny")
+    (root / "etc/long").symlink_to("./" * 40 + "tiny")
+    (root / "etc/longer").symlink_to("./" * 100 + "tiny")
+    (root / "bin").mkdir()
+    (root / "bin/sudo").write_bytes(b"#!")
+    (root / "bin/sudo").chmod(0o4755)
+    os.link(root / "bin/sudo", root / "bin/sudoedit")
+    os.mkfifo(root / "pipe")
+    (root / "many").mkdir()
+    for number in range(1500):
+        (root / f"many/a name that is rather long, number {number}").write_bytes(b"")
+    os.mkdir(bytes(root) + b"/not \xff utf-8")  # noqa: PTH102
+    return root
+
+
+FORMS = {
+    "ext4": ("-t", "ext4"),
+    "ext4-1k": ("-t", "ext4", "-b", "1024"),
+    "ext2": ("-t", "ext2"),
+    "ext2-1k": ("-t", "ext2", "-b", "1024", "-I", "128"),
+    "ext3": ("-t", "ext3"),
+    "old": ("-t", "ext2", "-r", "0"),
+    "32bit": ("-t", "ext4", "-O", "^64bit"),
+    "meta_bg": ("-t", "ext4", "-b", "1024", "-g", "1024", "-O", "meta_bg,^resize_inode"),
+    "sparse_super2": ("-t", "ext4", "-b", "1024", "-g", "1024",
+                      "-O", "meta_bg,^resize_inode,sparse_super2"),
+    "inline_data": ("-t", "ext4", "-O", "inline_data", "-I", "512"),
+    "no-filetype": ("-t", "ext4", "-O", "^filetype"),
+    "bigalloc": ("-t", "ext4", "-O", "bigalloc", "-C", "16384"),
+    "casefold": ("-t", "ext4", "-O", "casefold"),
+    "no-flex": ("-t", "ext4", "-O", "^flex_bg"),
+}  # fmt: skip
+
+
+@pytest.fixture(params=FORMS)
+def image(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Path:
+    try:
+        return disks.ext(tmp_path / "fs", 32, tree, *FORMS[request.param])
+    except subprocess.CalledProcessError as error:
+        if request.param == "old" and "-d" in error.stderr:
+            pytest.skip("this mke2fs makes no such file system")
+        raise
+
+
+def opened(path: Path) -> ExtView:
+    return ExtView(path, Stretch(disks.handle(path), 0, path.stat().st_size))
+
+
+def told(view: View) -> dict[str, tuple[object, ...]]:
+    """Every entry and its contents; the sizes of directories are each file system's own."""
+    found: dict[str, tuple[object, ...]] = {}
+    for entry in view.entries():
+        if entry.path.startswith("/lost+found"):
+            continue
+        data = b""
+        if entry.kind is Kind.FILE:
+            with view.open_entry(entry) as file:
+                data = file.read()
+        found[entry.path] = (entry.kind, entry.mode, entry.uid, entry.gid, entry.target, data)
+    return found
+
+
+def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
+    image: Path, tree: Path
+) -> None:
+    assert told(opened(image)) == told(DirectoryView(tree))
+
+
+def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "1024")
+    subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
+    shown = subprocess.run(["debugfs", "-R", "stat /many", path], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert "Flags: 0x81000" in shown
+    assert len(opened(path).children("/many")) == 1500
+
+
+def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
+    view = opened(disks.ext(tmp_path / "fs", 32, tree))
+    assert view.resolve("/etc/longer").file is not None
+    assert view.read("/etc/short", 100) == b"x" * 30
+    with view.open("/etc/large") as file:
+        file.seek(-5, os.SEEK_END)
+        assert file.read() == (tree / "etc/large").read_bytes()[-5:]
+    assert view.node("/etc/tiny/x") is None
+    assert view.node("/nothing") is None
+
+
+def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree)
+    found = read_super(Stretch(disks.handle(path), 0, path.stat().st_size))
+    assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
+    assert found.clean
+    assert not found.needs_recovery
+    forms = {name: disks.ext(tmp_path / name, 32, tree, "-t", name) for name in ("ext2", "ext3")}
+    for name, other in forms.items():
+        assert read_super(Stretch(disks.handle(other), 0, other.stat().st_size)).form == name
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (1024 + 300, b"x", "the checksum of its superblock is wrong"),
+        (1024 + 96, b"\xff\xff\x00\x00", "compression|feature"),
+        (1024 + 4, b"\xff\xff\xff\x7f", "says it has"),
+        (1024 + 40, bytes(4), "makes no sense"),
+        (1024 + 88, b"\x81\x00", "makes no sense"),
+        (1024 + 56, b"\x00\x00", "no ext4 superblock"),
+    ],
+)
+def test_a_superblock_that_cannot_be_is_refused(
+    tree: Path, tmp_path: Path, offset: int, value: bytes, message: str
+) -> None:
+    plain = () if "checksum" in message else ("-t", "ext4", "-O", "^metadata_csum")
+    path = disks.ext(tmp_path / "fs", 32, tree, *plain)
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(value)
+    with pytest.raises(UnreadableError, match=message):
+        opened(path)
+
+
+def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> None:
+    """Every inode's double indirect block is made its own child."""
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext2", "-b", "1024")
+    entry = opened(path).node("/etc/large")
+    assert entry is not None
+    shown = subprocess.run(["debugfs", "-R", "stat /etc/large", path], capture_output=True,
+                           text=True, check=True).stdout  # fmt: skip
+    block = int(shown.split("(DIND):")[1].split(",")[0])
+    with path.open("r+b") as file:
+        file.seek(block * 1024)
+        file.write(block.to_bytes(4, "little") * 256)
+    with pytest.raises(UnreadableError, match=r"has no end|there is no block|not in order"):
+        opened(path).read("/etc/large", 4 << 20)
+
+
+@pytest.mark.parametrize(
+    ("part", "at", "message"),
+    [
+        ("descriptors", 20, "the checksum of group 0 is wrong"),
+        ("inode", 0x64, "the checksum of inode"),
+        ("directory", 60, "the checksum of a directory is wrong"),
+    ],
+)
+def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
+    tree: Path, tmp_path: Path, part: str, at: int, message: str
+) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "4096")
+    view = opened(path)
+    entry = view.node("/etc")
+    assert entry is not None
+    shown = subprocess.run(["debugfs", "-R", "imap /etc", path], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    words = shown.replace(",", "").split()
+    table = int(words[words.index("at") + 2]) * 4096 + int(words[-1], 16)
+    blocks = subprocess.run(["debugfs", "-R", "blocks /etc", path], capture_output=True, text=True,
+                            check=True).stdout.split()  # fmt: skip
+    place = {"descriptors": 4096, "inode": table, "directory": int(blocks[0]) * 4096}[part]
+    with path.open("r+b") as file:
+        file.seek(place + at)
+        byte = file.read(1)
+        file.seek(place + at)
+        file.write(bytes([byte[0] ^ 0x40]))
+    with pytest.raises(UnreadableError, match=message):
+        opened(path).read("/etc/tiny", 1)
+
+
+def test_a_file_system_without_end_is_given_up(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4")
+    assert len(list(opened(path).entries())) > 1500
+    monkeypatch.setattr(ext4, "_METADATA", 1 << 16)
+    with pytest.raises(UnreadableError, match="more directories and files than can be looked at"):
+        list(opened(path).entries())

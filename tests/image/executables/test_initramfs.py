@@ -1,0 +1,96 @@
+"""Initramfs images: every part of them, in every compression, to the end."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.image.composed import MICROCODE, PACKERS, VERSION, cpio, initramfs
+from zwizard.image.executables import initramfs as reader
+from zwizard.image.executables.initramfs import Initramfs, read_initramfs
+
+MODULES = {"virtiofs", "virtio_pci", "fuse", "virtio"}
+
+
+def read(data: bytes) -> Initramfs:
+    return read_initramfs(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("form", ["", *PACKERS])
+@pytest.mark.parametrize("before", [b"", MICROCODE, MICROCODE + bytes(5000), MICROCODE * 3])
+def test_modules_are_found_behind_microcode_in_every_compression(form: str, before: bytes) -> None:
+    body = initramfs()
+    found = read(before + (PACKERS[form](body) if form else body))
+    assert found.fault == ""
+    assert found.init
+    assert found.modules == {VERSION: MODULES}
+    assert found.compressions[-1] == form
+
+
+@pytest.mark.parametrize("first", PACKERS)
+def test_compressed_parts_may_follow_one_another(first: str) -> None:
+    early = PACKERS[first](cpio({"etc/early": b"x" * 5000}))
+    found = read(early + PACKERS["zstd"](initramfs()) + bytes(600))
+    assert found.fault == ""
+    assert found.compressions == [first, "zstd"]
+    assert found.init
+
+
+def test_module_names_have_underscores_whatever_the_file_has() -> None:
+    name = f"./lib/modules/{VERSION}/kernel/fs/nls/nls_iso8859-1.ko.zst"
+    found = read(cpio({"init": b"", name: b"x"}))
+    assert found.has("nls_iso8859_1")
+
+
+@pytest.mark.parametrize("form", PACKERS)
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.95])
+def test_a_cut_image_is_told(form: str, kept: float) -> None:
+    data = PACKERS[form](initramfs() + bytes(range(256)) * 400)
+    assert read(data[: int(len(data) * kept)]).fault
+
+
+def test_a_cut_archive_is_told() -> None:
+    data = initramfs()
+    place = data.index(b"virtiofs.ko\x00")
+    assert read(data[: place + 20]).fault.startswith("it is cut inside usr/lib/modules")
+    assert "ends without its trailer" in read(data[: data.index(b"TRAILER") - 110]).fault
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"hello\n", "at byte 0 there is a text file, not a cpio archive"),
+        (MICROCODE + b"\x89LZO" + bytes(20), "lzo compression is not supported"),
+        (PACKERS["gzip"](b"x" * 500), "a cpio member's header is damaged"),
+        (b"070701" + b"zz" * 60, "a cpio member's header is damaged"),
+        (b"070701" + b"f" * 200, "a cpio member's header is damaged"),
+    ],
+    ids=["text", "lzo", "packed", "no-digits", "no-sense"],  # what is packed has a time stamp
+)
+def test_what_is_no_initramfs_is_named(data: bytes, fault: str) -> None:
+    assert fault in read(data).fault
+
+
+def test_what_cannot_be_read_here_is_not_called_wrong() -> None:
+    assert read(b"\x89LZO" + bytes(20)).bounded
+    assert not read(b"hello\n").bounded
+
+
+def test_an_empty_image_has_nothing() -> None:
+    found = read(b"")
+    assert (found.fault, found.init, found.entries) == ("", False, 0)
+
+
+@pytest.mark.parametrize("form", PACKERS)
+def test_a_bomb_is_bounded(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_UNPACKED", 4 << 20)
+    found = read(PACKERS[form](cpio({"zeros": bytes(32 << 20)})))
+    assert found.fault == "it unpacks to more than 4 MiB"
+    assert found.bounded
+
+
+def test_endless_parts_and_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "more than 64 parts" in read(PACKERS["gzip"](b"") * 1000).fault
+    monkeypatch.setattr(reader, "_ENTRIES", 10)
+    assert "more than 10 files" in read(cpio({str(n): b"" for n in range(20)})).fault

@@ -1,0 +1,106 @@
+"""A directory as an artefact: nothing followed, nothing entered that is not its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zwizard.image import DirectoryView, UnreadableError, open_view
+from zwizard.image.tree import Kind
+
+
+def test_every_kind_of_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+    (tmp_path / "link").symlink_to("x")
+    (tmp_path / "file").write_bytes(b"abc")
+    kinds = {entry.name: entry.kind for entry in open_view(tmp_path).entries()}
+    assert kinds == {
+        "fifo": Kind.FIFO, "socket": Kind.SOCKET, "link": Kind.LINK, "file": Kind.FILE,
+    }  # fmt: skip
+
+
+def test_a_name_that_is_not_utf8_is_kept(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
+    view = open_view(tmp_path)
+    assert [os.fsencode(entry.path) for entry in view.entries()] == [b"/caf\xe9"]
+    assert view.read(os.fsdecode(b"/caf\xe9"), 9) == b"x"
+
+
+def test_a_parent_replaced_by_a_link_after_listing_is_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "file").write_bytes(b"the host's")
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/file").write_bytes(b"the image's")
+    view = open_view(root)
+    (root / "etc").rename(root / "old")
+    (root / "etc").symlink_to(secret)
+    with pytest.raises(UnreadableError, match="/etc/file cannot be read"):
+        view.read("/etc/file", 100)
+
+
+def test_a_file_replaced_by_a_fifo_does_not_hang(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    view = open_view(tmp_path)
+    (tmp_path / "file").unlink()
+    os.mkfifo(tmp_path / "file")
+    with pytest.raises(UnreadableError, match="no longer a regular file"):
+        view.read("/file", 1)
+
+
+def test_a_file_gone_since_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    view = open_view(tmp_path)
+    (tmp_path / "file").unlink()
+    with pytest.raises(UnreadableError, match="/file cannot be read: No such file"):
+        view.read("/file", 1)
+
+
+@pytest.fixture
+def ordinary_user() -> Iterator[None]:
+    """The test as somebody who is not root, whose own directories others may not enter."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_what_may_not_be_listed_is_told() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        private = Path(place) / "private"
+        private.mkdir(mode=0)
+        view = open_view(place)
+        private.chmod(0o700)
+    assert isinstance(view, DirectoryView)
+    assert str(view.unreadable) == "/private (Permission denied)"
+
+
+def test_another_file_system_is_named_and_not_entered() -> None:
+    view = DirectoryView(Path("/dev"))  # where shm, pts or mqueue are mounted
+    mounts = [path for path in view.mounted.first if os.path.ismount(f"/dev{path}")]
+    assert mounts == view.mounted.first
+    assert all(view.children(path) == () for path in mounts)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="nothing is not there"):
+        open_view(tmp_path / "nothing")
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(UnreadableError, match="/dev/null is neither a directory nor a regular"):
+        open_view(Path("/dev/null"))

@@ -1,0 +1,286 @@
+"""Whether what a container starts is in its file: told before anything is built, as it will be."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.image.composed import program
+from tests.image.oci import Layout, Members, packed
+from tests.sources.test_rootfs import DEBIAN, DIRECTORY, HARD, LINK, Entry, entry, file, system
+from zwizard.engine import builds
+from zwizard.engine.sandbox import Privilege
+from zwizard.image import oci
+from zwizard.image.directory import Glimpse
+from zwizard.recipe.model import Recipe, RecipeError
+from zwizard.sources import entrypoint_check
+from zwizard.wizard import questions, review, suggestions
+from zwizard.wizard.review import Machine
+from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestions import Hint, Known, Look
+
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+SCRIPT = b"#!/usr/bin/none\n"
+
+
+def plain(name: str) -> Entry:
+    info, data = file(name)
+    info.mode = 0o644
+    return info, data
+
+
+def given_system(inside: str = "") -> bytes:
+    return system(
+        b"ID=alpine\n",
+        entry(f"{inside}bin", LINK, "usr/bin"),
+        entry(f"{inside}opt/app", DIRECTORY),
+        file(f"{inside}opt/dynamic", program(interpreter=LOADER)),
+        file(f"{inside}opt/script", SCRIPT),
+        entry(f"{inside}opt/outside", LINK, "/usr/bin/bash"),
+        entry(f"{inside}opt/again", HARD, f"{inside}usr/bin/bash"),
+        plain(f"{inside}etc/readme"),
+        inside=inside,
+    )
+
+
+MACHINE = Machine(Privilege("root", "you are root", ""), "Debian 12")
+
+Make = Callable[[Path], Path]
+
+
+def a_tar(place: Path) -> Path:
+    found = place / "given.tar.gz"
+    found.write_bytes(gzip.compress(given_system()))
+    return found
+
+
+def one_too_deep(place: Path) -> Path:
+    found = place / "given.tar"
+    found.write_bytes(given_system("given/"))
+    return found
+
+
+def a_directory(place: Path) -> Path:
+    found = place / "given"
+    found.mkdir()
+    subprocess.run(["tar", "-xzf", a_tar(place), "-C", found], check=True)
+    return found
+
+
+def a_directory_too_deep(place: Path) -> Path:
+    (place / "around").mkdir()
+    a_directory(place).rename(place / "around/given")
+    return place / "around"
+
+
+SOURCES = [a_tar, one_too_deep, a_directory, a_directory_too_deep]
+
+
+def answers(path: Path, entrypoint: str, kind: str = "rootfs", **more: str) -> dict[str, str]:
+    given = {"target": "container", "source.kind": kind, "source.location": str(path)}
+    return {**given, "container.entrypoint": entrypoint, **more}
+
+
+def recipe(path: Path, entrypoint: str, kind: str = "rootfs") -> Recipe:
+    return questions.to_recipe(answers(path, entrypoint, kind))
+
+
+@pytest.mark.parametrize("make", SOURCES)
+@pytest.mark.parametrize(
+    ("entrypoint", "wrong"),
+    [
+        ("/nope", "/nope is not there"),
+        ("/opt/app", "/opt/app is a directory"),
+        ("/etc/readme", "/etc/readme is a file, not executable (mode 644)"),
+        ("/opt/dynamic", f"/opt/dynamic needs {LOADER} is not there"),
+        ("/opt/script", "/opt/script needs /usr/bin/none is not there"),
+        ("/usr/bin/bash/x", "/usr/bin/bash/x goes through something that is not a directory"),
+        ("", "/sbin/init is not there"),
+    ],
+)
+def test_an_entrypoint_that_is_not_there_is_told(
+    tmp_path: Path, make: Make, entrypoint: str, wrong: str
+) -> None:
+    given = make(tmp_path)
+    assert entrypoint_check.of_answers(answers(given, entrypoint)).wrong.startswith(wrong)
+    with pytest.raises(RecipeError) as caught:
+        builds.open_for(recipe(given, entrypoint), tmp_path)
+    assert [problem.key for problem in caught.value.problems] == ["container.entrypoint"]
+    assert builds.everything() == []
+
+
+@pytest.mark.parametrize("make", SOURCES)
+@pytest.mark.parametrize(
+    ("entrypoint", "said"),
+    [
+        ("/usr/bin/bash", "There: /usr/bin/bash is a file"),
+        ("/bin/bash", "There: /bin/bash leads to /usr/bin/bash, a file"),
+        ("/opt/outside", "There: /opt/outside leads to /usr/bin/bash, a file"),
+        ("/opt/again", "There: /opt/again is a file"),
+    ],
+)
+def test_one_that_is_there_is_found_as_in_the_image(
+    tmp_path: Path, make: Make, entrypoint: str, said: str
+) -> None:
+    given = make(tmp_path)
+    assert entrypoint_check.of_answers(answers(given, entrypoint)) == Look(said)
+    builds.open_for(recipe(given, entrypoint), tmp_path)
+
+
+@pytest.mark.parametrize("more", [{"system.run": "make install"}, {"source.packages": "nginx"}])
+def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[str, str]) -> None:
+    path = tmp_path / "given.tar"
+    path.write_bytes(system())
+    given = answers(path, "/usr/sbin/nginx", **more)
+    told = entrypoint_check.of_answers(given)
+    assert not told.wrong
+    assert told.doubt.endswith("your packages or commands have to change that")
+    entrypoint_check.prove(questions.to_recipe(given), tmp_path)
+
+
+def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> None:
+    given = answers(a_tar(tmp_path), "/nope")
+    told = [one for one in review.of(given, MACHINE).troubles if one.key == suggestions.ENTRYPOINT]
+    assert [one.said for one in told] == [
+        "Entrypoint: /nope is not there, and no package or command of yours changes that"
+    ]
+
+
+def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
+    library, given = Library(), answers(a_tar(tmp_path), "/nope")
+    assert library.known(given).start == Look()
+    for said in ("Looking whether it is there …", "/nope is not there"):
+        work = library.begin(given)  # first what it is, then what is in it
+        assert work is not None
+        work()
+        told = library.known(given).start
+        assert (told.wrong or told.said).startswith(said)
+    assert not entrypoint_check.takes_long(given)
+    assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.said
+    (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
+    assert review.of(given, MACHINE, patient=False).recipe is not None
+    assert entrypoint_check.takes_long(given)
+
+
+def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = answers(a_tar(tmp_path), "/nope")
+    assert entrypoint_check.of_answers(given).wrong
+    monkeypatch.setattr(entrypoint_check, "_outline", None)
+    assert entrypoint_check.of_answers(given).wrong
+    entrypoint_check.prove(recipe(tmp_path / "given.tar.gz", "/bin/bash"), tmp_path)
+
+
+def test_of_an_archive_that_cannot_be_read_nothing_is_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "given.tar"
+    path.write_bytes(system(DEBIAN, file("opt/app"), file("opt/more"))[:6000])
+    assert entrypoint_check.of_answers(answers(path, "/nope")) == Look()
+
+
+def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
+    given = a_directory(tmp_path)
+    (given / "opt/leads").symlink_to(f"{'../' * 20}usr/bin/bash")
+    (given / "opt/host").symlink_to("/bin/true")
+    view = Glimpse(given)
+    assert view.resolve("/opt/leads").shown == "/opt/leads leads to /usr/bin/bash, a file"
+    assert entrypoint_check.of_answers(answers(given, "/opt/host")).wrong.startswith(
+        "/opt/host leads to /usr/bin/true, which is not there"
+    )
+    assert [one.name for one in view.listing("/usr")] == ["bin", "lib"]
+    assert {one.path for one in view.entries()} >= {"/usr/lib/os-release", "/opt/leads"}
+
+
+# --- container images ---------------------------------------------------------------------------
+
+BASE: Members = [
+    ("bin", None),
+    ("bin/sh", (0o755, 0, 0, program())),
+    ("opt", None),
+    ("opt/gone", (0o755, 0, 0, program())),
+    ("opt/dir", None),
+    ("opt/dir/old", (0o755, 0, 0, program())),
+    ("opt/replaced", None),
+    ("opt/replaced/old", (0o755, 0, 0, program())),
+    ("lib", "bin"),
+]
+TOP: Members = [
+    ("opt/.wh.gone", b""),
+    ("opt/dir/.wh..wh..opq", b""),
+    ("opt/dir/new", (0o755, 0, 0, program())),
+    ("opt/replaced", (0o755, 0, 0, program())),
+    ("lib/below", (0o755, 0, 0, program())),
+]
+
+
+@pytest.mark.parametrize("as_tar", [False, True])
+@pytest.mark.parametrize(
+    ("entrypoint", "wrong"),
+    [
+        ("/opt/gone", "/zos-start starts /opt/gone: /opt/gone is not there"),
+        ("/opt/dir/old", "/zos-start starts /opt/dir/old: /opt/dir/old is not there"),
+        ("/opt/replaced/old", "/zos-start starts /opt/replaced/old: /opt/replaced/old goes"),
+        ("/opt/dir/new", ""),
+        ("/opt/replaced", ""),
+        ("/bin/below", ""),
+        ("", "/zos-start starts start.sh: /opt/bin/start.sh is not there"),
+    ],
+)
+def test_in_an_image_what_a_later_layer_takes_away_is_gone(
+    tmp_path: Path, entrypoint: str, wrong: str, *, as_tar: bool
+) -> None:
+    image = Layout(tmp_path / "image").image(BASE, TOP).write()
+    given = packed(image, tmp_path / "image.tar") if as_tar else image
+    told = entrypoint_check.of_answers(answers(given, entrypoint, "oci"))
+    assert told.wrong.startswith(wrong) if wrong else told.said.startswith("There: ")
+    if wrong:
+        with pytest.raises(RecipeError, match=r"container\.entrypoint"):
+            builds.open_for(recipe(given, entrypoint, "oci"), tmp_path)
+
+
+def test_a_layer_is_laid_upon_those_below(tmp_path: Path) -> None:
+    image = Layout(tmp_path / "image").image(BASE, TOP, [("opt/gone", None)]).write()
+    found = oci.outline(image)
+    assert [one.path for one in found.entries()] == [
+        *("/bin", "/bin/below", "/bin/sh", "/lib", "/opt", "/opt/dir", "/opt/dir/new"),
+        *("/opt/gone", "/opt/replaced"),
+    ]
+
+
+def test_an_image_that_starts_nothing_asks_for_the_entrypoint_where_it_is_given(
+    tmp_path: Path,
+) -> None:
+    image = Layout(tmp_path / "image").image(BASE, Env=["A=b"]).write()
+    assert "starts nothing" in entrypoint_check.of_answers(answers(image, "", "oci")).wrong
+
+
+# --- a distribution -----------------------------------------------------------------------------
+
+ENTRYPOINT = next(q for q in questions.QUESTIONS if q.key == suggestions.ENTRYPOINT)
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "run", "doubted"),
+    [
+        ("/usr/sbin/nginx", "", False),
+        ("/bin/sh", "", False),
+        ("/app", "", True),
+        ("/usr/local/bin/app", "", True),
+        ("/srv/app", "install -D x /srv/app", False),
+    ],
+)
+def test_of_a_distribution_only_what_no_package_brings_is_doubted(
+    entrypoint: str, run: str, *, doubted: bool
+) -> None:
+    given = {"target": "container", "container.entrypoint": entrypoint, "system.run": run}
+    assert suggestions.hint(ENTRYPOINT, given, Known()).doubt is doubted
+    assert suggestions.hint(ENTRYPOINT, given, Known(), typing=True) == Hint()
+
+
+def test_what_is_wrong_is_said_of_a_whole_answer_only(tmp_path: Path) -> None:
+    known = Known(start=Look(wrong="/nope is not there"))
+    given = answers(tmp_path, "/nope")
+    assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope is not there.", doubt=True)
+    assert suggestions.hint(ENTRYPOINT, given, known, typing=True) == Hint()

@@ -1,0 +1,136 @@
+"""Arch's packagers: three of the master keys make one trusted, and nothing that a mirror says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from zwizard.steps import render
+from zwizard.steps.actions import TrustPackagers
+
+pytestmark = pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+
+MASTERS = ("one", "two", "three", "four")
+
+
+class Mirror:
+    """An archive whose keyring package offers the keys made here."""
+
+    def __init__(self, place: Path) -> None:
+        self.home = place / "gnupg"
+        self.home.mkdir(mode=0o700, parents=True)
+        self.core = place / "core/os/x86_64"
+        self.core.mkdir(parents=True)
+        self.url = f"file://{place}"
+        self.keys = {name: self.key(name) for name in (*MASTERS, "packager", "stranger")}
+
+    def gpg(self, *arguments: str) -> bytes:
+        argv = ["gpg", "--homedir", str(self.home), "--batch", "--yes", "--quiet", *arguments]
+        return subprocess.run(argv, check=True, capture_output=True).stdout
+
+    def key(self, name: str) -> str:
+        """Make a key; its fingerprint."""
+        user = f"{name}@example.org"
+        self.gpg("--passphrase", "", "--quick-generate-key", user, "ed25519", "sign,cert")
+        listed = self.gpg("--with-colons", "--list-keys", name).decode().splitlines()
+        return next(line.split(":")[9] for line in listed if line.startswith("fpr"))
+
+    def sign(self, signed: str, *by: str) -> None:
+        for name in by:
+            self.gpg("--local-user", self.keys[name], "--quick-sign-key", self.keys[signed])
+
+    def publish(self, revoked: str = "") -> None:
+        """The keyring, which says of itself that everybody in it is to be trusted."""
+        keyrings = self.core / "usr/share/pacman/keyrings"
+        keyrings.mkdir(parents=True)
+        (keyrings / "archlinux.gpg").write_bytes(self.gpg("--export"))
+        trusted = "".join(f"{key}:4:\n" for key in self.keys.values())
+        (keyrings / "archlinux-trusted").write_text(trusted)
+        (keyrings / "archlinux-revoked").write_text(f"{revoked}\n" if revoked else "")
+        entry = self.core / "archlinux-keyring-7-1"
+        entry.mkdir()
+        (entry / "desc").write_text(
+            "%NAME%\narchlinux-keyring\n\n%FILENAME%\nkeyring.pkg.tar.zst\n"
+        )
+        for name, options, what in (
+            ("keyring.pkg.tar.zst", "--zstd", "usr"),
+            ("core.db", "--gzip", entry.name),
+        ):
+            file = str(self.core / name)
+            subprocess.run(["tar", "-C", str(self.core), options, "-cf", file, what], check=True)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Mirror:
+    return Mirror(tmp_path / "mirror")
+
+
+def trust(mirror: Mirror, downloads: Path, *masters: str) -> subprocess.CompletedProcess[str]:
+    action = TrustPackagers("arch", "archlinux-keyring", mirror.url, masters)
+    script = f"set -euo pipefail\n{render.functions(action)}\n{action.shell()}"
+    variables = {"PATH": os.environ["PATH"], "DOWNLOADS": str(downloads)}
+    argv = ["bash", "-c", script]
+    return subprocess.run(argv, env=variables, capture_output=True, text=True, check=False)
+
+
+def validity(downloads: Path, fingerprint: str) -> str:
+    """What gpg says of a key: f for fully valid, "" if there is none."""
+    home = str(downloads / "arch/gnupg")
+    argv = ["gpg", "--homedir", home, "--with-colons", "--list-keys", fingerprint]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    return next((line.split(":")[1] for line in told.splitlines() if line[:3] == "pub"), "")
+
+
+def masters(mirror: Mirror) -> list[str]:
+    return [mirror.keys[name] for name in MASTERS]
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [(MASTERS[:3], "f"), (MASTERS[:2], "m"), (("stranger",), "-")]
+)
+def test_three_master_keys_make_a_packager_trusted(
+    mirror: Mirror, tmp_path: Path, by: tuple[str, ...], expected: str
+) -> None:
+    mirror.sign("packager", *by)
+    mirror.publish()
+    done = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    assert done.returncode == 0, done.stderr
+    assert validity(tmp_path / "downloads", mirror.keys["packager"]) == expected
+    assert validity(tmp_path / "downloads", mirror.keys["stranger"]) == "-"
+
+
+def test_a_revoked_packager_is_none_any_more(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.sign("packager", *MASTERS)
+    mirror.publish(revoked=mirror.keys["packager"])
+    assert trust(mirror, tmp_path / "downloads", *masters(mirror)).returncode == 0
+    assert validity(tmp_path / "downloads", mirror.keys["packager"]) == ""
+
+
+def test_a_keyring_without_any_of_the_master_keys_is_refused(
+    mirror: Mirror, tmp_path: Path
+) -> None:
+    mirror.publish()
+    done = trust(mirror, tmp_path / "downloads", "0123456789ABCDEF0123456789ABCDEF01234567")
+    assert done.returncode == 1
+    assert "none of the keys that are known to be its master keys" in done.stderr
+    assert not (tmp_path / "downloads/arch/gnupg").exists()
+
+
+def test_keys_of_today_are_not_fetched_again(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.publish()
+    assert "trusted" in trust(mirror, tmp_path / "downloads", *masters(mirror)).stdout
+    shutil.rmtree(mirror.core)
+    again = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_a_mirror_without_the_keyring_is_said_to_be(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.publish()
+    subprocess.run(["tar", "-C", mirror.core, "-czf", mirror.core / "core.db", "usr"], check=True)
+    done = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    assert done.returncode == 1
+    assert "has no package archlinux-keyring in core" in done.stderr

@@ -1,0 +1,163 @@
+"""The root file system on a disk image by others: read in place, refused where it cannot be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.image import disks
+from tests.image.composed import vm_tree
+from tests.image.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
+from zwizard.engine.executor import OWN
+from zwizard.image.tree import UnreadableError
+from zwizard.plan.targets import make
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import ImportDisk, functions
+from zwizard.treetools.disk_to_tar import tree_of, write_tar
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
+ROOT, BOOT = Part(ROOT_TYPE, 41, 80), Part(DATA_TYPE, 80, 95)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = vm_tree(tmp_path / "given")
+    (root / "usr/lib/os-release").write_text('ID=debian\nPRETTY_NAME="Debian 12"\n')
+    os.chown(root / "etc/hosts", 33, 4242)
+    (root / "etc/hosts").chmod(0o640)
+    os.utime(root / "etc/hosts", (1_000_000_000, 1_000_000_000))
+    (root / "tmp").chmod(0o1777)
+    os.mkfifo(root / "etc/pipe")
+    (root / "sparse").write_bytes(b"")
+    os.truncate(root / "sparse", 3 * disks.MIB)
+    return root
+
+
+def written(image: Path) -> dict[str, tarfile.TarInfo]:
+    out = image.with_suffix(".tar")
+    with image.open("rb") as file, out.open("wb") as packed:
+        write_tar(tree_of(image, file), packed)
+    with tarfile.open(out) as archive:
+        return {member.name: member for member in archive}
+
+
+def expected(tree: Path) -> set[str]:
+    return {f"./{path.relative_to(tree)}" for path in tree.rglob("*") if not path.is_fifo()}
+
+
+def test_names_owners_modes_times_and_contents_are_the_images(tree: Path, tmp_path: Path) -> None:
+    disks.need_tools()
+    found = written(disks.disk(tmp_path / "disk.raw", tree, ROOT))
+    assert set(found) - {"./lost+found"} == expected(tree)
+    hosts = found["./etc/hosts"]
+    assert (hosts.uid, hosts.gid, hosts.mode, hosts.mtime) == (33, 4242, 0o640, 1_000_000_000)
+    assert found["./tmp"].mode == 0o1777
+    assert found["./sparse"].size == 3 * disks.MIB
+    assert found["./boot/vmlinuz"].linkname == os.fspath((tree / "boot/vmlinuz").readlink())
+    with tarfile.open(tmp_path / "disk.tar") as archive:
+        file = archive.extractfile("./usr/lib/systemd/systemd")
+        assert file is not None
+        assert file.read() == (tree / "usr/lib/systemd/systemd").read_bytes()
+
+
+def whole(path: Path, tree: Path, kind: str = "ext4") -> Path:
+    """A file system without partitions."""
+    with path.open("wb") as file:
+        file.truncate(32 * disks.MIB)
+    disks.run("mke2fs", "-q", "-F", "-t", kind, "-d", tree, path)
+    return path
+
+
+def test_a_disk_without_partitions_is_read_too(tree: Path, tmp_path: Path) -> None:
+    found = written(whole(tmp_path / "disk.raw", tree))
+    assert set(found) - {"./lost+found"} == expected(tree)
+
+
+def test_what_was_not_cleanly_unmounted_is_refused(tree: Path, tmp_path: Path) -> None:
+    image = whole(tmp_path / "disk.raw", tree)
+    disks.run("debugfs", "-w", "-R", "feature needs_recovery", image)
+    with pytest.raises(UnreadableError, match="not cleanly unmounted"):
+        written(image)
+
+
+@pytest.mark.parametrize(
+    ("magic", "offset", "said"), [(b"_BHRfS_M", 0x10040, "btrfs"), (b"XFSB", 0, "xfs")]
+)
+def test_other_file_systems_are_named_and_refused(
+    tmp_path: Path, magic: bytes, offset: int, said: str
+) -> None:
+    disks.need_tools()
+    image = tmp_path / "disk.raw"
+    disks.partition(image, ESP_PART, ROOT)
+    with image.open("r+b") as file:
+        file.seek(ROOT.start * disks.MIB + offset)
+        file.write(magic)
+    with pytest.raises(UnreadableError, match=f"partition 2 is {said}, which cannot be read"):
+        written(image)
+
+
+def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(bytes(disks.MIB))
+    with pytest.raises(UnreadableError, match="it has no partition table"):
+        written(image)
+
+
+@pytest.fixture(params=["engine", "script"])
+def own(request: pytest.FixtureRequest) -> str:
+    if request.param == "script":
+        disks.need_tools("fuse2fs", "partx", "blkid")
+    return f"\n{OWN}" if request.param == "engine" else ""
+
+
+@pytest.mark.parametrize("qcow2", [True, False])
+def test_the_root_of_an_image_with_a_boot_partition_is_put_together(
+    tree: Path, tmp_path: Path, own: str, qcow2: bool
+) -> None:
+    disks.need_tools()
+    boot = tmp_path / "boot"
+    names = {path.name for path in (tree / "boot").iterdir()}
+    (tree / "boot").rename(boot)
+    (tree / "boot").mkdir()
+    (tree / "etc/fstab").write_text("LABEL=BOOT /boot ext4 defaults 0 2\n")
+    image = tmp_path / "disk.raw"
+    disks.partition(image, ESP_PART, ROOT, BOOT)
+    for part, label, content in ((ROOT, "root", tree), (BOOT, "BOOT", boot)):
+        size = f"{part.end - part.start}M"
+        where = f"offset={part.start * disks.MIB}"
+        make_it = ("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-E", where, "-d", content)
+        disks.run(*make_it, image, size)
+    if qcow2:
+        disks.run("qemu-img", "convert", "-O", "qcow2", image, tmp_path / "disk.qcow2")
+        image = tmp_path / "disk.qcow2"
+    before = image.read_bytes()
+    root = tmp_path / "root"
+    root.mkdir()
+    action = ImportDisk(str(image), "", "debian", init=True)
+    script = f"{functions([ImportDisk])}{own}\n{action.shell()}"
+    isolated = ("unshare", "--mount", "bash", "-euo", "pipefail", "-c", script)
+    done = subprocess.run(
+        isolated,
+        env={"PATH": os.environ["PATH"], "ROOT": str(root), "OUT": str(tmp_path / "out")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (root / "boot").iterdir()} - {"lost+found"} == names
+    assert (root / "etc/hosts").stat().st_gid == 4242
+    assert "it is Debian 12" in done.stdout
+    assert image.read_bytes() == before
+    assert not (tmp_path / "out.raw").exists()
+
+
+def test_its_plan_is_a_root_file_systems_but_for_where_the_tree_comes_from() -> None:
+    def steps(kind: str) -> list[str]:
+        source = {"kind": kind, "location": "/x"}
+        return [step.name for step in make(Recipe.from_dict({"source": source})).steps]
+
+    assert steps("cloud-image") == steps("rootfs")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zwizard.treetools.gzip import BLOCK, compress
+
+LONG = b"".join(number.to_bytes(4, "big") for number in range(3 * BLOCK // 4)) + b"the end"
+
+
+def compressed(data: bytes, level: int = 2) -> bytes:
+    target = io.BytesIO()
+    compress(io.BytesIO(data), target, level)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"a", LONG[:BLOCK], LONG], ids=["0", "1", "block", "more"])
+def test_gzip_reads_what_it_was_given(data: bytes) -> None:
+    by_gzip = subprocess.run(["gzip", "-dc"], input=compressed(data), capture_output=True)
+    assert by_gzip.returncode == 0
+    assert by_gzip.stdout == data
+
+
+def test_as_a_program_it_is_a_filter() -> None:
+    argv = [sys.executable, "-m", "zwizard.treetools.gzip", "2"]
+    made = subprocess.run(argv, input=LONG, capture_output=True, check=True).stdout
+    assert gzip.decompress(made) == LONG
+
+
+def test_the_number_of_cores_changes_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = compressed(LONG)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert compressed(LONG) == here
+
+
+def test_a_higher_level_makes_less() -> None:
+    assert len(compressed(LONG, 9)) < len(compressed(LONG, 1))
+
+
+def test_a_full_disk_is_said_in_a_line() -> None:
+    argv = [sys.executable, "-m", "zwizard.treetools.gzip", "1"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(argv, input=LONG, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"compressing: [Errno 28] No space left on device\n"
+
+
+def test_a_stream_that_breaks_off_is_told_and_leaves_nothing_waiting() -> None:
+    class Breaking(io.BytesIO):
+        def writelines(self, lines: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        compress(io.BytesIO(LONG), Breaking(), 2)

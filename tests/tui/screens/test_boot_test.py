@@ -1,0 +1,213 @@
+"""The proof screen: what its journal and its console tell, and what can be done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.conftest import HOSTILE, SHOWN, a_build, finding, finish, frame, on, press, until
+from zwizard.boottest import session
+from zwizard.boottest.session import Run, Wish
+from zwizard.jobs import journal
+from zwizard.plan.targets import make
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.boot_test import ProvingScreen
+from zwizard.util.errors import ZwizardError
+
+
+class Hand:
+    """A proof whose journal is written by hand."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.running = True
+        run.directory.mkdir(parents=True)
+        self.note("proof-started", artefact="/web.tar.gz")
+        run.console.write_bytes(b"Linux version 6.1\r\n" + HOSTILE.encode() + b"\r\n")
+
+    def note(self, event: str, **told: object) -> None:
+        journal.append(self.run.journal, event, **told)
+
+    def stage(self, name: str, outcome: str = "pass", evidence: str = "seen") -> None:
+        told = {"stage": name, "outcome": outcome, "evidence": evidence, "seconds": 12.0}
+        self.note("proof-stage", **told)
+
+    def machine(self) -> None:
+        self.note("proof-machine", mode="vm", accelerator="tcg", why="no KVM here")
+
+    def finish(self, **told: object) -> None:
+        self.running = False
+        said: dict[str, object] = {"proven": True, "said": "", "rule": "", "remedy": "",
+                                   "report": "r"}  # fmt: skip
+        self.note("proof-finished", **(said | told))
+
+    def cancel(self) -> None:
+        self.running = False
+        self.note("proof-cancelled")
+
+
+Begun = list[Hand]
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
+    """The proofs that the app has begun, each written by hand."""
+    made: Begun = []
+
+    def start(wish: Wish) -> Hand:
+        made.append(Hand(Run(tmp_path / f"proof-{len(made)}")))
+        return made[-1]
+
+    monkeypatch.setattr(session, "start", start)
+    return made
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 18)])
+async def test_stages_and_the_console_are_shown_as_they_come(
+    app: ZwizardApp, begun: Begun, size: tuple[int, int]
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun)
+        begun[0].machine()
+        begun[0].stage("start")
+        begun[0].stage("kernel", evidence=f"Linux {HOSTILE}")
+        await until(pilot, lambda: "● root" in frame(app))
+        shown = frame(app)
+        assert "web.tar.gz" in shown
+        assert "● booting" in shown
+        assert "TCG" in shown
+        assert "✓ kernel      holds" in shown
+        assert "○ login       to come" in shown
+        assert "Linux version 6.1" in shown
+        assert "grown" not in shown  # a VM has no disk to grow to
+        with begun[0].run.console.open("ab") as console:
+            console.write(b"debian login: ")
+        await until(pilot, lambda: "debian login:" in frame(app))
+
+
+async def test_what_a_guest_says_is_shown_and_never_acted_on(
+    app: ZwizardApp, begun: Begun
+) -> None:
+    async with app.run_test(size=(120, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun)
+        begun[0].stage("start", evidence=HOSTILE)
+        await until(pilot, lambda: "✓ start" in frame(app))
+        await press(pilot, "home")
+        await until(pilot, lambda: frame(app).count(SHOWN[:20]) == 2)  # evidence and console
+        assert "\x1b" not in frame(app)
+
+
+async def test_a_proof_that_holds_says_proven(app: ZwizardApp, begun: Begun) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun)
+        begun[0].finish()
+        await until(pilot, lambda: "◆ Proven: it comes up" in frame(app))
+        assert "r Boot again" in frame(app)
+        assert "X Cancel" not in frame(app)
+        await press(pilot, "r")
+        await until(pilot, lambda: len(begun) == 2)
+        await until(pilot, lambda: "● booting" in frame(app))
+
+
+async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
+    app: ZwizardApp, begun: Begun
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun)
+        begun[0].stage("start")
+        begun[0].stage("kernel")
+        begun[0].stage("root", "fail", "No such device")
+        begun[0].finish(
+            proven=False, said="No virtiofs.", rule="initrd-virtiofs", remedy="Add it."
+        )
+        await until(pilot, lambda: "✗ NOT proven" in frame(app))
+        shown = frame(app)
+        assert "✗ No virtiofs." in shown
+        assert "Rule  initrd-virtiofs" in shown
+        assert "Do    Add it." in shown
+        assert "✗ root        fails 12 s" in shown
+        assert "– init        unreached" in shown
+        assert "No such device" in shown
+
+
+async def test_what_this_machine_lacks_is_said(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(wish: Wish) -> Hand:
+        raise ZwizardError("missing on this machine: virtiofsd", "apt-get install it")
+
+    monkeypatch.setattr(session, "start", start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: "missing on this machine: virtiofsd" in frame(app))
+        assert "apt-get install it" in frame(app)
+
+
+async def test_cancelling_asks_and_leaves_a_word(app: ZwizardApp, begun: Begun) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun and "X Cancel" in frame(app))
+        await press(pilot, "X", "enter")  # the harmless answer comes first
+        assert begun[0].running
+        await press(pilot, "X", "s")
+        await until(pilot, lambda: "■ Stopped." in frame(app))
+
+
+async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
+    app: ZwizardApp, begun: Begun
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: begun and "X Cancel" in frame(app))
+        await press(pilot, "q")
+        assert not isinstance(app.screen, ProvingScreen)
+        assert begun[0].running
+        begun[0].stage("start")
+        app.prove(Path("web.tar.gz"))
+        await until(pilot, lambda: "✓ start       holds" in frame(app))
+        assert len(begun) == 1
+
+
+async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": True, "findings": [finding("archive-name")]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await until(pilot, lambda: "p Boot it" in frame(app))
+        await press(pilot, "p")
+        await until(pilot, lambda: begun)
+        assert on(app, ProvingScreen).wish.artefact == build.archive()
+        assert on(app, ProvingScreen).wish.disk_size == 5 << 30
+
+
+async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
+    app: ZwizardApp, begun: Begun
+) -> None:
+    build = a_build(
+        "web",
+        done=3,
+        target="container",
+        source={"variant": "minimal"},
+        container={"entrypoint": "/usr/sbin/nginx", "args": ["-g", "daemon off;"]},
+    )
+    finish(build, {"ready": True, "mode": "container", "findings": [finding("archive-name")]})
+    note = build.note()
+    assert note is not None
+    note.write_text(make(build.recipe()).note)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await until(pilot, lambda: "READY" in frame(app))
+        await press(pilot, "d")
+        assert "/usr/sbin/nginx -g 'daemon off;'" in " ".join(frame(app).split())
+        await press(pilot, "escape")
+        note.unlink()
+        await press(pilot, "d")
+        assert "Build it again" in frame(app)
+        await press(pilot, "escape", "p")
+        await until(pilot, lambda: begun)
+        assert on(app, ProvingScreen).wish.artefact == build.archive()

@@ -1,0 +1,559 @@
+"""The build screen: what the journal and the logs tell, and what can be done about it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from rich.style import Style
+
+from tests.tui.conftest import (
+    HOSTILE,
+    NOW,
+    SHOWN,
+    Held,
+    a_build,
+    draft,
+    fail,
+    finding,
+    finish,
+    frame,
+    notes,
+    on,
+    press,
+    recipe,
+    settle,
+    until,
+)
+from zwizard.engine import debug_shell, status
+from zwizard.engine.builds import Build
+from zwizard.jobs import journal
+from zwizard.tui import app as app_module
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.check import Checking
+from zwizard.tui.screens.dialogs import Ask
+from zwizard.tui.screens.home import Home
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.widgets.logview import LogView
+
+
+def follows(app: ZwizardApp) -> bool:
+    return app.screen.query_one(LogView).following
+
+
+def bells_of(app: ZwizardApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    rung: list[str] = []
+    monkeypatch.setattr(app, "bell", lambda: rung.append("bell"))
+    return rung
+
+
+async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> None:
+    build = a_build(done=2, logs={3: b"first\nsecond\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            shown = frame(app)
+            assert "● running · step 3 of 7" in shown
+            assert "✓ bootstrap     done 38 s" in shown
+            assert "● initramfs     runs" in shown
+            assert "○ pack          to come" in shown
+            assert "03-initramfs · 2 lines · following" in shown
+            assert "second" in shown
+            assert "X Cancel" in shown
+            assert "r Retry" not in shown
+
+
+async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
+    app: ZwizardApp,
+) -> None:
+    a_build("older", done=6)  # each step took 38 s
+    build = a_build(done=2)
+    app.clock = lambda: status.of(build).at + 4
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await until(pilot, lambda: "~38 s" in frame(app))
+            shown = frame(app)
+            assert "✓ packages      done 38 s" in shown
+            assert "● initramfs     runs 4 s of ~38 s" in shown
+            assert "○ kernel        to come ~38 s" in shown
+            assert "○ pack          to come   " in shown  # it never ran
+            assert "about" not in shown.splitlines()[0]
+
+
+async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp) -> None:
+    older = a_build("older", done=6)
+    journal.append(older.journal, "step-finished", step="pack", seconds=10.0, bytes=1)
+    build = a_build(done=2)
+    with Held(build):
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.show_build(build)
+            # By this test's clock initramfs is overdue: three steps of 38 s and one of 10 s.
+            await until(pilot, lambda: "about 2 min 4 s to go" in frame(app))
+
+
+async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    journal.append(build.journal, "progress", step="initramfs", written=65_011_712)
+    log = build.step_log(3, "initramfs")
+    os.utime(log, (NOW - 75, NOW - 75))
+    with Held(build):
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "62.0 MiB written" in frame(app).splitlines()[0]
+            assert "62.0 MiB written · silent for 1 min 15 s" in frame(app)
+            os.utime(log, (NOW, NOW))
+            journal.append(build.journal, "progress", step="initramfs", written=66_060_288)
+            await until(pilot, lambda: "63.0 MiB written · printing" in frame(app))
+
+
+async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            build.step_log(4, "kernel").write_text("unpacking\n")
+            journal.append(build.journal, "step-finished", step="initramfs", seconds=1.0, bytes=1)
+            journal.append(build.journal, "step-started", step="kernel", log="")
+            await until(pilot, lambda: "unpacking" in frame(app))
+
+
+async def test_the_log_is_offered_where_there_is_one(app: ZwizardApp) -> None:
+    build = a_build(done=2, logs={3: b""})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "l Open log" not in frame(app)
+            build.step_log(3, "initramfs").write_bytes(b"first\n")
+            await until(pilot, lambda: "1 line " in frame(app))
+            assert "l Open log  Y Copy log" in frame(app)
+            await press(pilot, "down")
+            await settle(pilot)
+            assert "This step has not begun" in frame(app)
+            assert "Open log" not in frame(app)
+            await press(pilot, "up")
+            await settle(pilot)
+            assert "l Open log  Y Copy log" in frame(app)
+
+
+async def test_another_steps_log_stays_while_one_reads_it(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            await press(pilot, "home")
+            assert "log of bootstrap" in frame(app)
+            journal.append(build.journal, "step-finished", step="initramfs", seconds=1.0, bytes=1)
+            journal.append(build.journal, "step-started", step="kernel", log="")
+            await until(pilot, lambda: "step 4 of 7" in frame(app))
+            assert "log of bootstrap" in frame(app)
+
+
+async def test_leaving_is_not_stopping_and_stopping_asks(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            app.show_build(build)
+            await settle(pilot)
+            await press(pilot, "q")
+            on(app, Home)
+            assert not build.cancel_request.exists()
+            app.show_build(build)
+            await settle(pilot)
+            await press(pilot, "X", "enter")  # the harmless answer comes first
+            assert not build.cancel_request.exists()
+            await press(pilot, "X", "s")
+            await until(pilot, build.cancel_request.exists)
+
+
+async def test_a_failure_says_what_where_why_and_what_to_do(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Build] = []
+    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
+    build = a_build(done=1, logs={2: b"E: Unable to locate package htpo\n"})
+    fail(
+        build,
+        "packages",
+        error="packages: exit status 100: chroot / apt-get install htpo",
+        command="chroot / apt-get install htpo",
+        cause="There is no package htpo in this suite.",
+        hint="The whole log: …",
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        shown = frame(app)
+        assert "✗ packages: exit status 100 " in shown
+        assert "  chroot / apt-get install htpo " in shown  # on a line of its own, to be pasted
+        assert "Probably  There is no package htpo" in shown
+        assert "Unable to locate package" in shown  # the log is that of the step that failed
+        assert "y Copy command" in shown
+        await press(pilot, "y")
+        assert app.clipboard == (
+            "zwizard shell debian-vm packages -c 'chroot / apt-get install htpo'"
+        )
+        await press(pilot, "r")
+        assert [b.id for b in started] == [build.id]
+
+
+async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp) -> None:
+    build = a_build("mine", 4)
+    fail(build, "system", error="system: exit status 1", key="system.locale", command="")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        field = on(app, Pages).focused_field()
+        assert field is not None
+        assert field.question.key == "system.locale"
+
+
+async def test_a_key_that_is_pressed_twice_leads_on_once(app: ZwizardApp) -> None:
+    build = a_build("mine", 4)
+    fail(build, "system", error="system: exit status 1", key="system.locale", command="")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        app.simulate_key("a")
+        app.simulate_key("a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await settle(pilot)
+        assert [type(screen).__name__ for screen in app.screen_stack[1:]] == ["Home", "Pages"]
+
+
+async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[tuple[str, str]] = []
+    monkeypatch.setattr(debug_shell, "enter", lambda build, step: entered.append((build.id, step)))
+    monkeypatch.setattr(app, "outside", lambda work: work())  # there is no terminal to leave
+    build = a_build(done=0)
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "! Shell" in frame(app)
+        await press(pilot, "!")
+        await until(pilot, lambda: entered == [("debian-vm", "bootstrap")])
+        await press(pilot, "down", "!")
+        await until(pilot, lambda: "before it, is not finished" in " ".join(frame(app).split()))
+        assert len(entered) == 1
+
+
+async def test_a_bug_report_says_what_is_in_it_and_where_it_is(
+    app: ZwizardApp, apart: Path
+) -> None:
+    build = a_build(done=2)
+    fail(build, "initramfs", error="initramfs: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "b")
+        await until(pilot, lambda: "logs/03-initramfs.log" in frame(app))
+        (made,) = apart.glob("debian-vm-report-*.tar.gz")
+        assert made.name in "".join(frame(app).split())
+
+
+async def test_what_is_selected_with_the_mouse_is_copied(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"first \x1b[31mline\x1b[0m\nsecond line\nthird line\n"})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await pilot.mouse_down(LogView, offset=(6, 0))
+        await pilot.hover(LogView, offset=(3, 1))
+        await pilot.mouse_up(LogView, offset=(5, 1))
+        await press(pilot, "ctrl+c")
+        assert app.clipboard == "line\nsecond"
+
+
+async def test_the_log_is_copied_safe_to_paste_and_said_where_it_is(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"one\x1b[31m\n10%\r99%\nthree\x1b]52;c;aGk=\x07\n"})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "Y")
+        await until(pilot, lambda: app.clipboard)
+        assert app.clipboard == "one\n99%\nthree\n"
+        assert str(build.step_log(1, "bootstrap")) in notes(app)[-1]
+
+
+async def test_of_an_endless_log_the_end_is_copied(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"".join(b"line %d\n" % n for n in range(100_000))})
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "Y")
+        await until(pilot, lambda: app.clipboard)
+        assert app.clipboard.endswith("line 99998\nline 99999\n")
+        assert len(app.clipboard) < 300 * 1024
+        assert "Its last 256.0 KiB are copied" in notes(app)[-1]
+
+
+async def test_the_log_opens_in_the_users_pager(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "outside", lambda work: work())
+    monkeypatch.setenv("PAGER", f"cp -t {tmp_path}")
+    build = a_build(done=0)
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "l")
+        assert (tmp_path / "01-bootstrap.log").read_text() == "log of bootstrap\n"
+
+
+async def test_a_long_command_can_be_read_whole_by_the_keyboard(app: ZwizardApp) -> None:
+    build = a_build(done=0)
+    command = "\n".join(f"echo {n}" for n in range(50)) + "\necho END"
+    fail(build, "bootstrap", error="bootstrap: exit status 1", command=command)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "echo END" not in frame(app)
+        await press(pilot, "shift+tab", "end")
+        await until(pilot, lambda: "echo END" in frame(app))
+
+
+async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
+    app: ZwizardApp,
+) -> None:
+    build = a_build("mine", 4, source={"packages": ["htpo"]})
+    fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        field = on(app, Pages).focused_field()
+        assert field is not None
+        assert field.question.key == "source.packages"
+        assert draft()["name"] == "mine"
+
+
+async def test_answers_that_a_build_still_has_give_way_unasked(app: ZwizardApp) -> None:
+    build = a_build("mine", 4, source={"packages": ["htpo"]})
+    fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")
+    Path("web.toml").write_text(recipe("web").to_toml())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await press(pilot, "escape", "n", "c", "f8", *"web.toml", "enter")
+        await until(pilot, lambda: draft()["name"] == "web")
+        await press(pilot, "escape")
+        app.show_build(build)
+        await settle(pilot)
+        await press(pilot, "a")  # those of web.toml are in no build
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        assert draft()["name"] == "web"
+
+
+async def test_a_finished_build_rings_and_leads_to_its_checklist(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = a_build(done=6)
+    with Held(build) as runner:
+        async with app.run_test(size=(80, 24)) as pilot:
+            bells = bells_of(app, monkeypatch)
+            app.show_build(build)
+            await settle(pilot)
+            finish(build, {"ready": True, "findings": [finding("archive-name")]})
+            runner.release()
+            await until(pilot, lambda: "✓ Ready" in frame(app))
+            await until(pilot, lambda: bells)
+            assert "171.7 MiB" in frame(app)
+            assert "ab" * 32 in frame(app)  # the whole sum, on one line
+            await press(pilot, "c")
+            on(app, Checking)
+
+
+async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": [finding("kernel-elf", outcome="fail")]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "! Made, but 1 rule blocks it" in frame(app)
+
+
+async def test_a_build_whose_runner_vanished_says_what_that_means(app: ZwizardApp) -> None:
+    build = a_build(done=2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert "■ interrupted" in frame(app)
+        assert "the runner is gone" in frame(app)
+        assert "everything finished is kept" in frame(app)
+        assert "r Retry" in frame(app)
+
+
+async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -> None:
+    lines = b"".join(b"line %d\n" % n for n in range(5000))
+    build = a_build(done=0, logs={1: lines + b"Needle one\n" + lines + b"needle two\n" + lines})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            assert follows(app)
+            await press(pilot, "/", *"needle", "enter")
+            assert view.found == 5000  # round the end, to the beginning
+            assert not follows(app)
+            await until(pilot, lambda: "Needle one" in frame(app))
+            await press(pilot, "n")
+            assert view.found == 10001
+            await press(pilot, "n")
+            assert view.found == 5000
+            await press(pilot, "N")
+            assert view.found == 10001
+            await press(pilot, "f")
+            assert follows(app)
+            await press(pilot, "/", *"absent", "enter")
+            await until(pilot, lambda: "'absent' is not in this log" in notes(app))
+
+
+async def test_a_log_is_searched_upwards_from_where_one_reads(app: ZwizardApp) -> None:
+    lines = b"".join(b"line %d\n" % n for n in range(500))
+    build = a_build(done=0, logs={1: b"needle one\n" + lines + b"needle two\n" + lines})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            await press(pilot, "tab", "?", *"needle", "enter")
+            assert view.found == 501
+            assert "line 502 of 1,002" in frame(app)
+            await press(pilot, "N")
+            assert view.found == 0
+            await press(pilot, "N")
+            assert view.found == 501
+            assert "Past the beginning of the log, from its other end on." in notes(app)
+
+
+async def test_colours_are_kept_and_what_was_found_stands_out(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"a \x1b[31mred\x1b[0m word\nred again\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+
+            def looks(y: int) -> dict[str, Style]:
+                return {s.text: s.style for s in view.render_line(y) if s.style}
+
+            assert looks(0)["red"].color != looks(0)["a "].color
+            assert looks(0)["a "].color == looks(0)[" word"].color
+            await press(pilot, "tab", "home", "/", *"red", "enter")
+            assert looks(0)["red"].bgcolor != looks(1)["red"].bgcolor != looks(1)[" again"].bgcolor
+
+
+async def test_black_on_black_is_shown_all_the_same(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"\x1b[30mblack \x1b[31;41msame \x1b[8mhidden\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            styles = {s.style.color for s in view.render_line(0) if s.style and s.text.strip()}
+            assert styles == {view.rich_style.color}
+            assert "black same hidden" in frame(app)
+
+
+async def test_a_log_stays_where_it_is_read_and_follows_at_its_end(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"".join(b"line %d\n" % n for n in range(100))})
+    log = build.step_log(1, "bootstrap")
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "line 99" in frame(app)
+            await press(pilot, "tab", "pageup")
+            before = frame(app)
+            with log.open("ab") as file:
+                file.write(b"more\n")
+            await until(pilot, lambda: "101" in frame(app))
+            assert "line 80" in before
+            assert "line 80" in frame(app)
+            await press(pilot, "end")
+            assert "more" in frame(app)
+
+
+async def test_hostile_logs_are_only_text(app: ZwizardApp) -> None:
+    hostile = HOSTILE.encode() + b"\nnot utf-8: \xff\xfe\n\x1b[31mred\x1b[0m 10%\r 99%\r\n"
+    build = a_build(done=0, logs={1: hostile + b"x" * 100_000})
+    with Held(build):
+        async with app.run_test(size=(120, 30)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            shown = frame(app)
+            assert SHOWN in shown
+            assert "\x1b" not in shown
+            assert "not utf-8: \ufffd\ufffd" in shown
+            assert " 99%" in shown  # what a progress display shows last
+            assert "10%" not in shown
+
+
+async def test_a_hostile_failure_is_only_text(app: ZwizardApp) -> None:
+    build = a_build(done=0)
+    fail(build, "bootstrap", error=HOSTILE, command=HOSTILE, cause=HOSTILE, hint=HOSTILE)
+    async with app.run_test(size=(120, 30)) as pilot:
+        app.show_build(build)
+        await settle(pilot)
+        assert frame(app).count(SHOWN) >= 2
+        assert "\x1b" not in frame(app)
+
+
+async def test_a_hostile_journal_is_only_text(app: ZwizardApp) -> None:
+    build = a_build(done=0)
+    steps = [{"name": HOSTILE, "title": HOSTILE}]
+    journal.append(build.journal, "build-started", steps=steps)
+    journal.append(build.journal, "step-started", step=HOSTILE, log=HOSTILE)
+    with Held(build):
+        async with app.run_test(size=(120, 30)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "● [red]not[/] " in frame(app)
+            assert "\x1b" not in frame(app)
+
+
+async def test_hostile_texts_can_be_looked_for(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"first\n[red]x[/] (.*\nlast\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            view = app.screen.query_one(LogView)
+            await press(pilot, "/", *"x[/] (.*", "enter")
+            assert view.found == 1
+            await press(pilot, "/", *"[/]absent", "enter")
+            await until(pilot, lambda: "'[/]absent' is not in this log" in notes(app))
+
+
+async def test_long_lines_can_be_seen_whole_by_scrolling(app: ZwizardApp) -> None:
+    build = a_build(done=0, logs={1: b"a" * 60 + b"END\n"})
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show_build(build)
+            await settle(pilot)
+            assert "END" not in frame(app)
+            assert "aaa›" in frame(app)
+            await press(pilot, "tab", *["right"] * 20)
+            assert "END" in frame(app)

@@ -1,0 +1,76 @@
+"""The build screen as text: at work, failed, and as narrow as can be."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.conftest import NOW, Held, MakeApp, a_build, fail, frame, press, until
+from tests.tui.frames import looks_as_before
+from zwizard.jobs import journal
+from zwizard.tui.app import ZwizardApp
+
+SIZES = pytest.mark.parametrize(
+    "size", [(80, 24), (120, 40), (60, 18)], ids=["80x24", "120x40", "60x18"]
+)
+LOG = b"".join(b"Setting up package-%d (1:9.2p1-2+deb12u%d) ...\n" % (n, n) for n in range(40))
+COMMAND = 'chroot "$CHROOT" apt-get install --yes -o Acquire::Retries=3 openssh-server htpo'
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal whose every event is of the same moment, 42 seconds ago."""
+    monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 42))
+
+
+async def shows(pilot: Pilot[None], app: ZwizardApp, *texts: str) -> None:
+    """Wait until these stand on the screen, and nothing moves any more."""
+    seen: list[str] = []
+
+    def still() -> bool:
+        seen.append(frame(app))
+        return (
+            len(seen) > 5 and len(set(seen[-5:])) == 1 and all(text in seen[-1] for text in texts)
+        )
+
+    await until(pilot, still)
+
+
+@SIZES
+async def test_a_build_at_work(make_app: MakeApp, size: tuple[int, int]) -> None:
+    older = a_build("older", 6)
+    journal.append(older.journal, "step-finished", step="pack", seconds=12.0, bytes=1)
+    build = a_build("web", 1, logs={2: LOG})
+    journal.append(build.journal, "progress", step="packages", written=65_011_712)
+    log = build.step_log(2, "packages")
+    os.utime(log, (NOW - 7, NOW - 7))
+    app = make_app()
+    with Held(build):
+        async with app.run_test(size=size) as pilot:
+            app.show_build(build)
+            await shows(pilot, app, "to go", "package-39")
+            looks_as_before(app, "build")
+
+
+@SIZES
+async def test_a_build_that_failed(make_app: MakeApp, size: tuple[int, int]) -> None:
+    build = a_build("web", 1, logs={2: LOG + b"E: Unable to locate package htpo\n"})
+    fail(
+        build,
+        "packages",
+        error=f"packages: exit status 100: {COMMAND}",
+        command=COMMAND,
+        cause="There is no package htpo in this suite: mend its name in 'More packages'.",
+        key="source.packages",
+    )
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        app.show_build(build)
+        await shows(pilot, app, "E: Unable to locate")
+        looks_as_before(app, "build-failed")
+        await press(pilot, "/", *"package-2", "enter")
+        await shows(pilot, app, " of 41")
+        looks_as_before(app, "build-searched")

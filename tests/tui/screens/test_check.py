@@ -1,0 +1,401 @@
+"""The checklist screen: what blocks, what bites later, what holds, and why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.checks.breakages import link, write
+from tests.image.composed import vm_tree
+from tests.tui.conftest import (
+    HOSTILE,
+    SHOWN,
+    a_build,
+    draft,
+    finding,
+    finish,
+    frame,
+    notes,
+    on,
+    press,
+    settle,
+    until,
+)
+from zwizard import checks
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.build import Building
+from zwizard.tui.screens.check import Checking, of_build
+from zwizard.tui.screens.dialogs import Reader
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+from zwizard.wizard import questions
+
+FINDINGS = [
+    finding("archive-name"),
+    finding("kernel-elf", outcome="fail", evidence="/boot/vmlinuz is a bzImage (xz)"),
+    finding("initrd-virtiofs", outcome="unknown"),
+    finding("kernel-upgrades", "should", "fail"),
+    finding("setuid-files", "advice", "fail"),
+    finding("kernel-recent", "should", "fail") | {"waived": True},
+    finding("kernel-btrfs", "advice", "n/a"),
+]
+
+
+async def test_findings_are_grouped_by_what_they_mean(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": FINDINGS})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await settle(pilot)
+        shown = frame(app)
+        assert "✗ NOT READY: 2 block" in shown
+        order = ["Blocks", "kernel-elf", "initrd-virtiofs", "Bites later", "kernel-upgrades"]
+        order += ["Worth knowing", "setuid-files", "Accepted as it is", "Holds (1)"]
+        places = [shown.index(text) for text in order]
+        assert places == sorted(places)
+        assert "? initrd-virtiofs" in shown  # unknown is not failed, and says so
+
+
+async def test_the_detail_has_evidence_reason_and_remedy(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": FINDINGS})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await settle(pilot)
+        shown = frame(app)  # the first that blocks is highlighted
+        assert "Found    /boot/vmlinuz is a bzImage (xz)" in shown
+        assert "Do       mend kernel-elf" in shown
+        assert "Because  because kernel-elf" in shown
+        await press(pilot, "down")
+        assert "Do       mend initrd-virtiofs" in frame(app)
+
+
+async def test_what_holds_is_counted_and_opens(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": True, "findings": [finding("archive-name"), finding("kernel-elf")]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await settle(pilot)
+        assert "✓ READY" in frame(app)
+        assert "✓ Holds (2) …" in frame(app)
+        assert "kernel-elf" not in frame(app)
+        await press(pilot, "enter", "down")
+        assert "kernel-elf" in frame(app)
+        assert "Found    seen archive-name" in frame(app)
+
+
+async def test_a_report_leads_to_its_build(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": True, "findings": []})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_report(build)
+        await settle(pilot)
+        await press(pilot, "b")
+        on(app, Building)
+
+
+async def test_a_directory_of_anyones_is_checked(app: ZwizardApp) -> None:
+    tree = Path.cwd() / "tree"
+    (tree / "boot").mkdir(parents=True)
+    (tree / "boot/vmlinuz").write_bytes(b"not a kernel")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(tree)
+        await settle(pilot)
+        assert "NOT READY" in frame(app)
+        assert "Blocks" in frame(app)
+
+
+async def test_what_cannot_be_read_is_said(app: ZwizardApp) -> None:
+    Path("bad.tar.gz").write_bytes(b"this is no gzip")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(Path("bad.tar.gz"))
+        await settle(pilot)
+        shown = frame(app)
+        assert "cannot be checked" in shown or "NOT READY" in shown
+
+
+async def test_a_broken_report_is_an_error_and_no_crash(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": True, "findings": []})
+    build.report_file.write_text("{}")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_report(build)
+        await settle(pilot)
+        assert "is not a report" in frame(app)
+
+
+async def test_foreign_text_in_evidence_is_only_text(app: ZwizardApp) -> None:
+    build = a_build(done=6)
+    said = finding("kernel-elf", outcome="fail", evidence=HOSTILE, source=HOSTILE, fix=HOSTILE)
+    finish(build, {"ready": False, "artefact": HOSTILE, "findings": [said]})
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show_report(build)
+        await settle(pilot)
+        on(app, Checking)
+        assert frame(app).count(SHOWN) >= 3
+        assert "\x1b" not in frame(app)
+
+
+@asynccontextmanager
+async def shown(
+    app: ZwizardApp, findings: list[dict[str, Any]], size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[Pilot[None]]:
+    """The checklist of a build with these findings."""
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": findings})
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        app.show_report(build)
+        await settle(pilot)
+        yield pilot
+
+
+def rules(app: ZwizardApp) -> list[str]:
+    """The rules that are listed."""
+    listed = on(app, Checking).query_one("#findings")
+    ids = (option.id for option in listed.options)  # type: ignore[attr-defined]
+    return [id_.removeprefix("rule:") for id_ in ids if id_.startswith("rule:")]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("m", ["kernel-elf", "initrd-virtiofs", "archive-name"]),
+        ("s", ["kernel-upgrades", "kernel-recent"]),
+        ("d", ["setuid-files", "kernel-btrfs"]),
+        ("u", ["initrd-virtiofs"]),
+        ("h", ["archive-name"]),
+        ("n", ["kernel-btrfs"]),
+        ("w", ["kernel-elf", "initrd-virtiofs", "kernel-upgrades", "setuid-files",
+               "kernel-recent"]),
+    ],
+)  # fmt: skip
+async def test_the_list_is_filtered_and_says_so(
+    app: ZwizardApp, key: str, expected: list[str]
+) -> None:
+    async with shown(app, FINDINGS) as pilot:
+        every = rules(app)
+        await press(pilot, "f", key)
+        await settle(pilot)
+        assert rules(app) == expected
+        assert f"{len(expected)} of 7 rules; Esc shows all." in frame(app)
+        await press(pilot, "escape")
+        assert rules(app) == every
+        assert "of 7 rules" not in frame(app)
+        on(app, Checking)
+        await press(pilot, "escape")
+        assert not isinstance(app.screen, Checking)
+
+
+async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) -> None:
+    findings = [
+        *FINDINGS,
+        finding("hostname", "advice", evidence="Buildbox"),
+        finding("fstab", "should", fix="nofail!"),
+    ]
+    async with shown(app, findings) as pilot:
+        await press(pilot, "slash", *"BUILDBOX", "enter")
+        assert rules(app) == ["hostname"]  # though what holds was folded
+        assert "Having “BUILDBOX”. 1 of 9 rules" in frame(app)
+        await press(pilot, "escape", "slash", *"because k")
+        assert [rule[:6] for rule in rules(app)] == ["kernel"] * 4
+        await press(pilot, *"zzz")
+        assert rules(app) == []
+        await press(pilot, "escape")
+        assert "kernel-elf" in rules(app)
+        assert on(app, Checking).focused is on(app, Checking).query_one("#findings")
+
+
+async def test_a_finding_and_the_whole_are_copied(app: ZwizardApp) -> None:
+    async with shown(app, FINDINGS) as pilot:
+        await press(pilot, "y")
+        assert app.clipboard == checks.told(on(app, Checking).report.finding("kernel-elf"))  # type: ignore[union-attr]
+        assert "mend kernel-elf" in app.clipboard
+        await press(pilot, "Y")
+        assert "NOT ready: 2 block, 1 bite later, 1 to know, 1 waived, 1 hold" in app.clipboard
+        await settle(pilot)
+
+
+@pytest.mark.parametrize(
+    ("name", "render"),
+    [("report.md", checks.render_markdown), ("report.html", checks.render_html)],
+)
+async def test_the_report_is_exported_and_where_it_went_is_said(
+    app: ZwizardApp, name: str, render: Any
+) -> None:
+    async with shown(app, FINDINGS) as pilot:
+        report = on(app, Checking).report
+        await press(pilot, "e")
+        assert "debian-vm-checklist.html" in frame(app)
+        await press(pilot, "ctrl+u", *"report.pdf", "enter")
+        assert "cannot be written as report.pdf" in frame(app)
+        await press(pilot, "ctrl+u", *f"none/{name}", "enter")
+        assert "none is not a directory" in frame(app)
+        Path(name).write_text("before")
+        await press(pilot, "ctrl+u", *name, "enter")
+        assert Path(name).read_text() == "before"  # until Enter again
+        await press(pilot, "enter")
+        await until(pilot, lambda: Path(name).read_text() != "before")
+        assert Path(name).read_text() == render(report)
+        await until(pilot, lambda: any(str(Path(name).absolute()) in note for note in notes(app)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "page", "key"),
+    [
+        ("initrd-virtiofs", "kernel", "kernel.modules"),
+        ("ssh-server", "source", "source.packages"),
+        ("fstab", "system", "system.run"),
+        ("archive-name-survives", "target", "name"),
+    ],
+)
+async def test_one_key_leads_to_the_question_that_decides_a_finding(
+    app: ZwizardApp, rule: str, page: str, key: str
+) -> None:
+    async with shown(app, [finding(rule, "must", "fail")]) as pilot:
+        await press(pilot, "a")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        pages = on(app, Pages)
+        assert pages.page == page
+        field = pages.focused_field()
+        assert field
+        assert field.question.key == key
+        assert draft()["name"] == "debian-vm"
+
+
+async def test_where_no_answer_decides_none_is_offered(app: ZwizardApp) -> None:
+    async with shown(app, [finding("archive-readable", "must", "fail")]) as pilot:
+        assert "Change answer" not in frame(app)
+        await press(pilot, "a", "w")
+        on(app, Checking)
+
+
+async def test_a_finding_is_waived_in_the_recipe_and_no_longer(app: ZwizardApp) -> None:
+    async with shown(app, FINDINGS) as pilot:
+        assert "w Waive" not in frame(app)  # a must cannot be
+        on(app, Checking).query_one("#findings").go("rule:kernel-upgrades")  # type: ignore[attr-defined]
+        await settle(pilot)
+        assert "w Waive" in frame(app)
+        await press(pilot, "w")
+        await until(pilot, lambda: isinstance(app.screen, Review))
+        assert questions.to_recipe(draft()).checklist.waive == ("kernel-upgrades",)
+
+
+async def test_a_waiver_is_taken_back(app: ZwizardApp) -> None:
+    build = a_build(done=6, checklist={"waive": ["kernel-recent"]})
+    finish(build, {"ready": True, "findings": FINDINGS[5:6]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.show_report(build)
+        await settle(pilot)
+        await press(pilot, "w")
+        await until(pilot, lambda: isinstance(app.screen, Review))
+        assert questions.to_recipe(draft()).checklist.waive == ()
+
+
+async def test_a_file_is_checked_again_when_it_is_mended(app: ZwizardApp) -> None:
+    tree = Path.cwd() / "tree"
+    (tree / "boot").mkdir(parents=True)
+    (tree / "boot/vmlinuz").symlink_to("gone")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(tree)
+        await settle(pilot)
+        assert "kernel-resolves" in rules(app)
+        assert "Steps and log" not in frame(app)
+        (tree / "boot/gone").write_bytes(b"a file now")
+        await press(pilot, "r")
+        await settle(pilot)
+        assert "kernel-elf" in rules(app)
+        assert "kernel-resolves" not in rules(app)
+
+
+async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
+    async with shown(app, FINDINGS, (60, 18)) as pilot:
+        seen = frame(app)
+        for text in ("NOT READY: 2 block", "kernel-elf", "Found    /boot/vmlinuz is a bzImage",
+                     "/ Search", "e Export", "q Back"):  # fmt: skip
+            assert text in seen
+        await press(pilot, "slash", *"upgr", "enter")
+        assert "Found    seen kernel-upgrades" in frame(app)
+
+
+async def test_help_is_about_what_has_the_focus(app: ZwizardApp) -> None:
+    async with shown(app, FINDINGS) as pilot:
+        for keys, said in (
+            ((), "The rules by what they came to"),
+            (("enter",), "the arrows scroll, Tab goes back"),
+            (("slash",), "only the rules that have it are shown"),
+        ):
+            await press(pilot, *keys, "f1")
+            on(app, Reader)
+            assert said in " ".join(frame(app).split())
+            await press(pilot, "escape")
+
+
+def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
+    build = a_build(done=6)
+    old = finding("rule-of-old", "should", "fail")
+    finish(build, {"ready": True, "findings": [old, finding("kernel-elf")]})
+    shown = of_build(build).to_json()
+    assert shown["findings"] == [old, finding("kernel-elf", fix="")]  # nothing to mend in it
+    assert checks.report_of(shown).to_json() == shown
+    with pytest.raises(ValueError, match="it is no report"):
+        checks.report_of({"findings": []})
+
+
+async def test_what_does_not_apply_says_why(app: ZwizardApp) -> None:
+    async with shown(app, [finding("kernel-btrfs", "advice", "n/a", evidence="no VM")]) as pilot:
+        await press(pilot, "enter", "down")
+        assert "Why      no VM" in frame(app)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """An image that can be mended, but for a history in it."""
+    given = vm_tree(tmp_path / "ubuntu:jammy")
+    link("boot/vmlinuz", "/boot/vmlinuz")(given)
+    for name in ("etc/ssh/ssh_host_rsa_key", "root/.bash_history"):
+        write(name, b"secret\n")(given)
+    return given
+
+
+async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
+    app: ZwizardApp, broken: Path
+) -> None:
+    made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(broken)
+        await until(pilot, lambda: "NOT READY" in frame(app))
+        assert "m Mend" in frame(app)
+        await press(pilot, "m")
+        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        assert "- SSH host keys are removed" in frame(app)
+        assert "It stays as it is: no-secrets." in frame(app)
+        await press(pilot, "n")
+        assert on(app, Checking)
+        assert not made.exists()
+        await press(pilot, "m")
+        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        await press(pilot, "y")
+        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: "✓ Ready" in frame(app))
+    report = checks.check(made, mode="vm")
+    assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
+
+
+async def test_what_is_good_or_ones_own_is_not_mended(app: ZwizardApp, tmp_path: Path) -> None:
+    build = a_build(done=6)
+    finish(build, {"ready": False, "findings": FINDINGS})
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.check(vm_tree(tmp_path / "good"))
+        await until(pilot, lambda: "READY" in frame(app))
+        assert "m Mend" not in frame(app)
+        app.show_report(build)  # its answers are changed instead
+        await settle(pilot)
+        assert "m Mend" not in frame(app)

@@ -1,0 +1,155 @@
+"""The pages of containers: what is wrong with a program is said where it is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from textual.widgets import Static
+
+from tests.sources.test_rootfs import system
+from tests.tui.conftest import draft, frame, on, press, settle, until
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.dialogs import AskPath
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+from zwizard.tui.widgets.field import Field, field_id
+
+
+def shown(app: ZwizardApp) -> str:
+    return " ".join(frame(app).split())
+
+
+def said_of(app: ZwizardApp, key: str) -> str:
+    return str(app.screen.query_one(f"#{field_id(key)} .problem", Static).render())
+
+
+def said_of_the_file(app: ZwizardApp) -> str:
+    return said_of(app, "source.location")
+
+
+def go_to(app: ZwizardApp, key: str) -> None:
+    app.screen.query_one(f"#{field_id(key)}", Field).control.focus()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "other"),
+    [
+        ("binary", "server", "notes.txt"),
+        ("rootfs", "tree.tar.zst", "server"),
+        ("oci", "web.tar", "notes.txt"),
+    ],
+)
+async def test_a_file_is_found_in_a_list_of_those_that_fit(
+    app: ZwizardApp, kind: str, fits: str, other: str
+) -> None:
+    place = Path.cwd() / "given"
+    place.mkdir()
+    for name in ("notes.txt", "server", "tree.tar.zst", "web.tar"):
+        (place / name).write_text("")
+    (place / "server").chmod(0o755)
+    draft().give("target", "container")
+    draft().give("source.kind", kind)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "alt+2")
+        go_to(app, "source.location")
+        await settle(pilot)
+        assert "F4 List" in frame(app)
+        await press(pilot, "f4")
+        on(app, AskPath)
+        await press(pilot, "down", "enter")
+        assert fits in frame(app)
+        assert other not in frame(app)
+        await press(pilot, *fits, "enter")
+        await until(pilot, lambda: draft().get("source.location") == f"given/{fits}")
+        assert fits in frame(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])
+async def test_a_program_becomes_a_container_by_the_keyboard_alone(
+    app: ZwizardApp, size: tuple[int, int]
+) -> None:
+    busybox = shutil.which("busybox")
+    if not busybox:
+        pytest.skip("busybox-static is not here")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        app.screen.query_one(f"#{field_id('source.kind')}", Field).control.focus()
+        while draft().get("source.kind") != "binary":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *"/bin/ls", "tab")
+        await until(pilot, lambda: "/lib64/ld-linux-x86-64.so.2" in said_of_the_file(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+        await press(pilot, "home", *(["delete"] * 7), *busybox, "f3")
+        assert on(app, Pages).page == "container"
+        await press(pilot, *"/bin/httpd", "tab", *"-f")
+        go_to(app, "container.env")
+        await press(pilot, *"DB_PASSWORD=x")
+        assert "DB_PASSWORD without its value" in shown(app)
+        await press(pilot, "backspace", "f3", "f3")
+        on(app, Review)
+        await until(pilot, lambda: "program" in frame(app))
+        assert draft()["container.env"] == "DB_PASSWORD="
+        assert "busybox.tar.gz" in shown(app)
+
+
+async def test_why_one_stays_goes_on_being_said_beside_the_answer(app: ZwizardApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "oci":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *"/no.tar")
+        assert "No such file" not in said_of_the_file(app)  # it may yet go on
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+        await until(pilot, lambda: "No such file" in said_of_the_file(app))
+        await press(pilot, "x")
+        assert "No such file" not in said_of_the_file(app)
+
+
+async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    file.write_text("nothing of the kind")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "oci":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *str(file), "tab")
+        await until(pilot, lambda: "neither an OCI image" in said_of_the_file(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+
+
+async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
+    app: ZwizardApp, tmp_path: Path
+) -> None:
+    file_ = tmp_path / "given.tar"
+    file_.write_bytes(system())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "f3")
+        while draft().get("source.kind") != "rootfs":
+            await press(pilot, "down")
+        go_to(app, "source.location")
+        await press(pilot, *str(file_), "tab")
+        await until(pilot, lambda: "Debian" in said_of(app, "source.location"))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "container"
+        await press(pilot, *"/nope")
+        assert "not there" not in said_of(app, "container.entrypoint")  # it may yet go on
+        await press(pilot, "tab")
+        await until(pilot, lambda: "/nope is not there" in said_of(app, "container.entrypoint"))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "container"
+        go_to(app, "container.entrypoint")
+        await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
+        await until(pilot, lambda: "There: /usr/bin/bash" in said_of(app, "container.entrypoint"))

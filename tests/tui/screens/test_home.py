@@ -1,0 +1,409 @@
+"""Home: what there is, and what can be begun."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.tui.conftest import (
+    HOSTILE,
+    MACHINE,
+    NOW,
+    SHOWN,
+    Held,
+    MakeApp,
+    a_build,
+    draft,
+    fail,
+    finding,
+    finish,
+    frame,
+    on,
+    press,
+    recipe,
+    settle,
+    until,
+)
+from zwizard.engine import builds, gc, requirements
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import Layer, boot_id
+from zwizard.jobs import journal
+from zwizard.plan.targets import make
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.build import Building
+from zwizard.tui.screens.check import Checking
+from zwizard.tui.screens.home import BuildRows, Home
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+
+
+async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        shown = frame(app)
+        for said in ("Zero-OS", "VM with its own kernel", "Container", "Press n", "as root"):
+            assert said in shown
+        assert "Enter Open" not in shown  # there is nothing to open
+        await press(pilot, "n")
+        on(app, Pages)
+
+
+async def test_builds_are_listed_with_state_step_size_and_age(app: ZwizardApp) -> None:
+    failed = a_build("broken", 2)
+    fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
+    ready = a_build("web", 6)
+    finish(ready, {"ready": True, "findings": []})
+    running = a_build("jammy", 1)
+    with Held(running):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            shown = frame(app)
+            assert "✗ failed" in shown
+            assert "3/7 initramfs" in shown
+            assert "✓ ready" in shown
+            assert "171.7 MiB" in shown
+            assert "● running" in shown
+            assert "2/7 packages" in shown
+            assert "d ago" in shown
+
+
+async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
+    build = a_build("jammy", 1)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "2/7 packages" in frame(app)
+            journal.append(build.journal, "step-finished", step="packages", seconds=1.0, bytes=1)
+            journal.append(build.journal, "step-started", step="initramfs", log="")
+            on(app, Home).look()
+            await settle(pilot)
+            await until(pilot, lambda: "3/7 initramfs" in frame(app))
+
+
+async def test_free_space_is_told_as_it_is_when_one_comes_back(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [70 * 2**30]
+    monkeypatch.setattr(requirements, "free_space", lambda _: free[0])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "70.0 GiB free" in frame(app)
+        await press(pilot, "n")
+        free[0] = 60 * 2**30
+        await press(pilot, "escape")
+        await until(pilot, lambda: "60.0 GiB free" in frame(app))
+
+
+async def test_a_runner_that_vanished_is_told_as_interrupted(app: ZwizardApp) -> None:
+    a_build("jammy", 1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "■ interrupted" in frame(app)
+
+
+async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
+    failed = a_build("broken", 2)
+    fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
+    ready = a_build("web", 6)
+    finish(ready, {"ready": True, "findings": [finding("archive-name")]})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = app.screen.query_one(BuildRows)
+        rows.go("build:web")
+        await press(pilot, "enter")
+        on(app, Checking)
+        await press(pilot, "escape")
+        rows.go("build:broken")
+        await press(pilot, "enter")
+        on(app, Building)
+        await press(pilot, "escape")
+        on(app, Home)
+
+
+async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
+    a_build("older", 2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = app.screen.query_one(BuildRows)
+        assert rows.current == "build:older"
+        app.show_build(a_build("newer", 2))
+        await settle(pilot)
+        await press(pilot, "escape")
+        await until(pilot, lambda: rows.current == "build:newer")
+        await press(pilot, "down")
+        assert rows.current == "build:older"
+        on(app, Home).look()
+        await settle(pilot)
+        assert rows.current == "build:older"  # one may go on from there
+        await press(pilot, "n", "escape")
+        await until(pilot, lambda: rows.current == "draft:")
+
+
+async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
+    draft().give("target", "vm")
+    draft().give("source.packages", "vim")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "○ answers" in frame(app)
+        assert "at Kernel" in frame(app)
+        await press(pilot, "enter")
+        assert on(app, Pages).page == "kernel"
+
+
+async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp) -> None:
+    draft().give("name", "mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        assert "Continue them" in frame(app)
+        await press(pilot, "escape")
+        on(app, Home)
+        assert draft()["name"] == "mine"
+        await press(pilot, "n", "c")
+        on(app, Pages)
+        assert draft()["name"] == "mine"
+        await press(pilot, "escape", "n", "f")
+        on(app, Pages)
+        assert "name" not in draft()
+
+
+async def test_delete_asks_says_what_stays_and_keeps_the_archive(app: ZwizardApp) -> None:
+    build = a_build("web", 6)
+    finish(build, {"ready": True, "findings": []})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d")
+        assert "archive stays" in frame(app)
+        await press(pilot, "enter")  # the harmless answer comes first
+        assert build.directory.exists()
+        await press(pilot, "d", "d")
+        assert not build.directory.exists()
+        assert (Path.cwd() / "web.tar.gz").exists()
+        assert "Press n" in frame(app)
+
+
+async def test_a_build_that_vanishes_while_one_looks_breaks_nothing(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = a_build("web", 2)
+    gone = Build(builds.directory() / "gone")
+    monkeypatch.setattr(builds, "everything", lambda: [gone, there])
+    assert builds._touched(gone) < builds._touched(there)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "web" in frame(app)
+        assert "gone" not in frame(app)
+
+
+async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
+    build = a_build("web", 1)
+    with Held(build):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "d Delete" not in frame(app)
+            await press(pilot, "d", "d")
+            on(app, Home)
+            assert build.directory.exists()
+
+
+async def test_tab_completes_as_far_as_all_that_fit_are_the_same(app: ZwizardApp) -> None:
+    for name in ("image-1.tar.gz", "image-2.tar.gz", "other"):
+        (Path.cwd() / name).touch()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "c", "tab")
+        path = app.screen.query_one(Input)
+        assert path.value == ""  # nothing is common to all
+        await press(pilot, "i", "tab")
+        assert path.value == "image-"
+        await press(pilot, "tab", "down", "tab")
+        assert path.value == "image-1.tar.gz"
+
+
+async def test_a_path_to_check_must_exist(app: ZwizardApp) -> None:
+    (Path.cwd() / "tree").mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "c", *"nowhere", "enter")
+        assert "nowhere does not exist" in frame(app)
+        await press(pilot, *["backspace"] * 7, *"tree", "enter")
+        on(app, Checking)
+
+
+async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp) -> None:
+    file = Path.cwd() / "mine.toml"
+    file.write_text(recipe("mine", source={"suite": "trixie"}).to_toml())
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        on(app, Pages)
+        assert draft()["source.suite"] == "trixie"
+        await press(pilot, "alt+6")
+        on(app, Review)
+        assert "mine.tar.gz" in frame(app)
+
+
+async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: MakeApp) -> None:
+    draft().give("name", "begun")
+    file = Path.cwd() / "mine.toml"
+    file.write_text(recipe("mine").to_toml())
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "takes their place" in frame(app)
+        await press(pilot, "k")
+        on(app, Home)
+        assert draft()["name"] == "begun"
+
+
+async def test_a_recipe_that_cannot_be_used_is_explained(make_app: MakeApp) -> None:
+    file = Path.cwd() / "mine.toml"
+    file.write_text('name = "a b"\nsiut = 1\n')
+    app = make_app(file)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "That did not work" in frame(app)
+        assert "siut" in frame(app)
+
+
+async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
+    build = a_build("web", 1)
+    # What a journal and a recipe of anyone's may hold.
+    build.journal.unlink()
+    journal.append(build.journal, "build-started", steps=[{"name": HOSTILE, "title": HOSTILE}])
+    journal.append(build.journal, "step-started", step=HOSTILE, log="")
+    with Held(build):
+        async with app.run_test(size=(120, 30)) as pilot:
+            await settle(pilot)
+            assert SHOWN[:9] in frame(app)
+            assert "\x1b" not in frame(app)
+            await press(pilot, "enter")
+            on(app, Building)
+
+
+async def test_quit_never_asks(app: ZwizardApp) -> None:
+    draft().give("name", "mine")
+    with Held(a_build("web", 1)):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("q")
+        assert app.return_code == 0
+        assert [b.id for b in builds.everything()] == ["web"]
+
+
+# --- recipes, copies, space ---------------------------------------------------------------------
+
+
+async def test_a_recipe_is_opened_from_home(app: ZwizardApp) -> None:
+    Path("mine.toml").write_text(recipe("mine").to_toml())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", *"mi", "tab", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        assert draft()["name"] == "mine"
+
+
+async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: ZwizardApp) -> None:
+    build = a_build("web", 6, source={"packages": ["vim"]})
+    finish(build, {"ready": True, "findings": []})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "u")
+        await until(pilot, lambda: isinstance(app.screen, Pages))
+        field = on(app, Pages).focused_field()
+        assert field is not None
+        assert field.question.key == "name"
+        assert draft()["name"] == "web-2"
+        assert draft()["source.packages"] == "vim"
+    assert [b.id for b in builds.everything()] == ["web"]
+
+
+async def test_a_duplicate_does_not_take_the_place_of_a_draft_unasked(app: ZwizardApp) -> None:
+    a_build("web", 6)
+    draft().give("name", "begun")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "u")
+        await until(pilot, lambda: "takes their place" in frame(app))
+        await press(pilot, "k")
+        assert draft()["name"] == "begun"
+
+
+def a_layer_of(build: Build, step: int) -> Path:
+    """A finished layer of a build's step, of 256 MiB by its record."""
+    made = make(build.recipe())
+    store = requirements.store_of(MACHINE.privilege)
+    print_ = made.fingerprints()[step - 1]
+    layer = Layer(print_, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    work = store.work("test")
+    (work / "tree").mkdir(parents=True)
+    store.commit(work, layer)
+    return store.path(print_)
+
+
+async def test_delete_says_what_it_frees_with_and_without_its_layers(app: ZwizardApp) -> None:
+    build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
+    shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
+    assert a_layer_of(other, 1) == shared
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "d")
+        await until(pilot, lambda: "Delete it: frees" in frame(app))
+        assert "layers that nothing else uses: frees 256." in frame(app)
+        await press(pilot, "d")
+        await until(pilot, lambda: not build.directory.exists())
+        assert own.exists()
+    assert gc.frees(other, MACHINE.privilege).layers == 2**29  # of both by now
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="layers of root's")
+async def test_delete_with_the_layers_leaves_those_that_others_use(app: ZwizardApp) -> None:
+    build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
+    shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        app.screen.query_one(BuildRows).go("build:web")
+        await press(pilot, "d")
+        await until(pilot, lambda: "Delete it: frees" in frame(app))
+        await press(pilot, "l")
+        await until(pilot, lambda: not own.exists())
+    assert shared.exists()
+    assert not build.directory.exists()
+    assert other.directory.exists()
+
+
+async def test_those_at_work_come_first(app: ZwizardApp) -> None:
+    running = a_build("jammy", 1)
+    a_build("later", 2)
+    with Held(running):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            shown = frame(app)
+            assert shown.index("● running") < shown.index("■ interrupted")
+
+
+async def test_an_archive_that_was_booted_is_called_proven(app: ZwizardApp) -> None:
+    web = a_build("web", 6)
+    finish(web, {"ready": True, "findings": []})
+    proof = web.directory / "proofs/web-1"
+    proof.mkdir(parents=True)
+    told = {
+        "artefact": str(web.archive()),
+        "sha256": "ab" * 32,
+        "bytes": 10,
+        "proven": True,
+        "at": NOW,
+        "seconds": 150,
+    }
+    (proof / "report.json").write_text(json.dumps(told))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "◆ proven" in frame(app)
+        (proof / "report.json").write_text(json.dumps(told | {"sha256": "cd" * 32}))
+        await until(pilot, lambda: "✓ ready" in frame(app))

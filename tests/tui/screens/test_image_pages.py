@@ -1,0 +1,96 @@
+"""The pages of disk images: they come with the answer that calls for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.conftest import draft, frame, on, press, settle
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.review import Review
+from zwizard.tui.widgets.field import Field, field_id
+from zwizard.util import paths
+from zwizard.wizard import draft as answers
+
+
+def give(**given: str) -> None:
+    """Answers begun before."""
+    kept = answers.Answers.open(paths.draft())
+    for key, text in given.items():
+        kept.give(key.replace("__", "."), text)
+
+
+@pytest.mark.slow
+async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down", "down")
+        assert draft()["target"] == "image"
+        row = frame(app).splitlines()[0]
+        assert "○ Disk ○ GRUB ○ System ○ Output ○ Review" in row
+        walked = []
+        for _ in range(7):
+            walked.append(on(app, Pages).page)
+            await press(pilot, "f3")
+        assert walked == ["target", "source", "kernel", "disk", "grub", "system", "output"]
+        on(app, Review)
+        shown = frame(app)
+        assert "debian-image.tar.gz · image · Debian bookworm" in shown
+        assert "disk" in shown
+
+
+async def test_the_bar_moves_with_the_answers_and_goes_where_they_cannot_be(
+    app: ZwizardApp,
+) -> None:
+    give(target="image")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "c", "alt+4")
+        before = frame(app)
+        assert "▓ root 1.9 GiB, ext4, cloud-root" in before
+        await press(pilot, *"4GiB")
+        after = frame(app)
+        assert "▓ root 3.9 GiB" in after
+        assert after.count("▓") > before.count("▓")
+        await press(pilot, "home", "9")
+        refused = frame(app)
+        assert "at most the disk that is rented" in " ".join(refused.split())
+        assert "▓" not in refused
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "disk"
+
+
+async def test_what_does_not_fit_is_said_with_the_figure_while_typing(app: ZwizardApp) -> None:
+    give(target="image")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "c", "alt+4", *"700MiB")
+        shown = frame(app)
+        assert "! disk.size" in shown
+        assert "598" in shown  # MiB are left for the root
+
+
+async def test_the_boot_loaders_file_is_shown_as_it_will_be(app: ZwizardApp) -> None:
+    give(target="image", grub__cmdline="console=ttyS0 debug")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "c", "alt+5")
+        assert 'GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0 debug"' in frame(app)
+
+
+async def test_a_cloud_image_is_asked_for_by_its_place(app: ZwizardApp) -> None:
+    give(target="image")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "c", "alt+2", "down")
+        assert draft()["source.kind"] == "cloud-image"
+        assert "○ Disk" not in frame(app)
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"  # the place is still to be said
+        assert "this has to be answered" in " ".join(frame(app).split())
+        app.screen.query_one(f"#{field_id('source.location')}", Field).control.focus()
+        await press(pilot, *"x.qcow2", "f3")
+        assert on(app, Pages).page == "source"  # it is not there
+        assert "No such file" in " ".join(frame(app).split())
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "output"

@@ -1,0 +1,669 @@
+"""The pages: every question drawn from its declaration, every answer kept as it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.widgets import Input, TextArea
+
+from tests.tui.conftest import (
+    HOSTILE,
+    MakeApp,
+    a_list,
+    draft,
+    frame,
+    notes,
+    on,
+    press,
+    recipe,
+    settle,
+    until,
+)
+from zwizard.tui.app import ZwizardApp
+from zwizard.tui.screens.dialogs import Ask, AskPath
+from zwizard.tui.screens.home import Home
+from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.picker import Pick
+from zwizard.tui.screens.review import Review
+from zwizard.tui.widgets.choices import Choices
+from zwizard.tui.widgets.field import Field, field_id
+from zwizard.util import paths
+from zwizard.wizard import draft as answers
+from zwizard.wizard import questions
+from zwizard.wizard.suggestions import Catalogue, Known
+
+
+def field(app: ZwizardApp, key: str) -> Field:
+    return app.screen.query_one(f"#{field_id(key)}", Field)
+
+
+async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for page in questions.pages({}):
+            assert on(app, Pages).page == page.name
+            asked = [f.question.key for f in app.screen.query(Field)]
+            assert asked == [q.key for q in questions.on_page(page.name, draft())]
+            await press(pilot, "f3")
+        on(app, Review)
+        assert draft()["source.bootstrap"] == "auto"  # what was shown as chosen is answered
+
+
+async def test_what_is_typed_or_chosen_is_on_the_disk_at_once(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.suite").control.focus()
+        await press(pilot, "down")
+        assert draft()["source.suite"] == "trixie"
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"vim")
+        assert draft()["source.packages"] == "vim"
+        # As after a crash: nothing but the file is left.
+        assert questions.to_recipe(draft()).source.packages == ("vim",)
+
+
+async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_typed(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        line = field(app, "name").control
+        assert isinstance(line, Input)
+        for target in ("container", "image"):  # in one go, before any message is looked at
+            field(app, "name").look({"target": target}, Known())
+        await settle(pilot)
+        assert line.value == "debian-image"
+        assert "name" not in draft()
+
+
+async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!")
+        assert "✗ 'V!' is wrong" in frame(app)
+        field(app, "source.suite").control.focus()
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "source"
+        assert app.screen.focused is field(app, "source.packages").control
+        assert any("More packages" in note for note in notes(app))
+
+
+async def test_what_keeps_one_there_is_said_once_however_often_one_goes_on(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!")
+        for _ in range(3):
+            app.post_message(events.Key("f3", None))
+        await settle(pilot)
+        assert len(app.screen.query("Toast")) == 1
+        assert len(notes(app)) == 1
+
+
+async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!", "f2")
+        assert on(app, Pages).page == "target"
+        assert "! Source" in frame(app)
+        await press(pilot, "f3")
+        assert field(app, "source.packages").query_one(Input).value == "V!"
+        await press(pilot, "escape")
+        on(app, Home)
+        assert draft()["source.packages"] == "V!"
+
+
+async def test_any_page_is_one_key_away(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for number, page in enumerate(questions.pages({}), 1):
+            await press(pilot, f"alt+{number}")
+            assert on(app, Pages).page == page.name
+        await press(pilot, "alt+6")
+        on(app, Review)
+        await press(pilot, "alt+2")
+        assert on(app, Pages).page == "source"
+
+
+async def test_the_breadcrumb_tells_done_here_and_to_come(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        assert "✓ Target  ● Source  ○ Kernel" in frame(app)
+
+
+async def test_why_pane_follows_the_focus_and_the_choice(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.variant").control.focus()
+        await settle(pilot)
+        assert "plain debootstrap" in frame(app)
+        await press(pilot, "right")
+        assert "smaller and quicker" in frame(app)
+        assert "Needs about" in frame(app)
+
+
+async def test_an_answer_that_excludes_another_marks_it_as_not_to_be_had(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.variant").control.focus()
+        await press(pilot, "right")
+        field(app, "source.bootstrap").control.focus()
+        await press(pilot, "down")
+        assert draft()["source.bootstrap"] == "debootstrap"
+        assert field(app, "source.variant").query_one(".problem").display
+        variant = field(app, "source.variant").query_one(Choices)
+        variant.focus()
+        await press(pilot, "left")
+        assert draft()["source.variant"] == "standard"
+        await press(pilot, "right")  # there is nothing to go to
+        assert draft()["source.variant"] == "standard"
+
+
+async def test_what_is_not_built_yet_is_shown_with_its_reason_and_cannot_be_chosen(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        unavailable = [c for c in app.screen.query_one(Choices).options if c.unavailable]
+        shown = frame(app)
+        for choice in unavailable:
+            assert f"–  {choice.title.split()[0]}" in shown
+        await press(pilot, "end")
+        assert draft().get("target", "vm") not in {c.value for c in unavailable}
+
+
+async def test_own_commands_are_lines_of_their_own(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4")
+        field(app, "system.run").control.focus()
+        await press(pilot, *"true", "enter", *"id")
+        assert questions.to_recipe(draft()).system.run == ("true", "id")
+
+
+async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> None:
+    def at_once(*keys: str) -> None:
+        for key in keys:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab")
+        at_once("ctrl+u", *"xyz", "backspace", *"0", "left", *"1")
+        await until(pilot, lambda: draft().get("name") == "xy10")
+        await press(pilot, "alt+4")
+        field(app, "system.run").control.focus()
+        at_once(*"idd", "backspace", "enter", *"x", "up", *"2")
+        await until(pilot, lambda: draft().get("system.run") == "i2d\nx")
+
+
+@pytest.mark.parametrize(
+    ("first", "keys", "second", "zone", "locale"),
+    [
+        ("timezone", ("ctrl+u", *"UTC", "tab", *"POSIX"), "locale", "UTC", "POSIX"),
+        ("timezone", ("ctrl+u", *"UTC", "enter", *"xy", "left", *"z"), "locale", "UTC", "xzy"),
+        ("locale", (*"xy", "backspace", "shift+tab", *"GMT"), "timezone", "GMT", "x"),
+        ("timezone", (*"a", "tab", *"b", "shift+tab", *"c", "tab", *"d"), "locale", "c", "d"),
+    ],
+)
+async def test_what_comes_with_a_key_that_goes_on_goes_where_that_leads(
+    app: ZwizardApp, first: str, keys: tuple[str, ...], second: str, zone: str, locale: str
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4")
+        field(app, f"system.{first}").control.focus()
+        await settle(pilot)
+        for key in keys:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        given = (zone, locale)
+        await until(
+            pilot, lambda: (draft().get("system.timezone"), draft().get("system.locale")) == given
+        )
+        assert app.focused is field(app, f"system.{second}").control
+
+
+async def test_a_choice_among_keys_that_come_together_is_made_where_one_was(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for key in ("down", "tab", "ctrl+u", *"web", "shift+tab", "down", "tab", *"2"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: draft().get("name") == "2")
+        assert draft()["target"] == "image"
+
+
+async def test_an_example_does_not_look_like_an_answer(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab", "ctrl+u")
+        assert "for example: debian-vm" in frame(app)
+        await press(pilot, "alt+2")
+        assert "for example: the distribution's own" not in frame(app)
+        await press(pilot, "alt+4", "ctrl+u")
+        assert "for example: UTC" in frame(app)
+
+
+async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4")
+        field(app, "system.run").control.focus()
+        await press(pilot, *"true")
+        assert "F7 Save" in frame(app)
+        await press(pilot, "f7")
+        on(app, AskPath)
+        await press(pilot, "escape", *"x")
+        assert draft()["system.run"] == "truex"
+
+
+async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: ZwizardApp) -> None:
+    hostile = {"name": HOSTILE, "system.run": HOSTILE, "source.suite": HOSTILE}
+    for key, text in hostile.items():
+        draft().give(key, text)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter")
+        for key in ("alt+1", "alt+2", "alt+4", "alt+6"):
+            await press(pilot, key)
+            assert "\x1b" not in frame(app)
+            assert "\u202e" not in frame(app)
+        await press(pilot, "alt+4")
+        assert "\x1b" not in app.screen.query_one(TextArea).text
+    assert {key: draft()[key] for key in hostile} == hostile
+
+
+async def test_a_torn_draft_is_no_draft(app: ZwizardApp) -> None:
+    paths.draft().parent.mkdir(parents=True)
+    paths.draft().write_text('{"name": "x')
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "Press n" in frame(app)
+
+
+async def test_a_mouse_can_choose_too(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        variant = field(app, "source.variant").query_one(Choices)
+        await pilot.click(variant, offset=(18, 0))
+        await settle(pilot)
+        assert draft()["source.variant"] == "minimal"
+
+
+async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+3", "f1")
+        shown = frame(app)
+        assert "Kernel package" in shown
+        assert "EFI" in shown
+        await press(pilot, "end")
+        assert "Alt+1–9" in frame(app)
+        await press(pilot, "escape")
+        assert on(app, Pages).page == "kernel"
+
+
+@pytest.mark.slow
+async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
+    make_app: MakeApp,
+) -> None:
+    given = {
+        "name": "mine",
+        "source.suite": "trixie",
+        "source.variant": "minimal",
+        "source.bootstrap": "mmdebstrap",
+        "source.mirror": "https://mirror.example/debian",
+        "source.packages": "vim, htop",
+        "kernel.package": "linux-image-amd64",
+        "kernel.modules": "virtiofs virtio_pci nvme",
+        "system.timezone": "Europe/Paris",
+        "system.locale": "en_GB.UTF-8",
+        "system.services": "nginx",
+        "system.run": "echo one\n  echo two",
+        "output.directory": "images",
+        "output.compression": "small",
+    }
+    for key, text in given.items():
+        draft().give(key, text)
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "alt+1", *["f3"] * 7, *["f2"] * 5)
+        assert on(app, Pages).page == "target"
+        assert {key: draft()[key] for key in given} == given
+        for number in (2, 4):  # those with lines to type into
+            await press(pilot, f"alt+{number}", *["tab"] * 5)
+        assert {key: draft()[key] for key in given} == given
+
+
+async def test_a_page_that_was_not_seen_yet_needs_no_other_look(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down")
+        assert "○ Container" in frame(app)  # what Zero-OS starts has still to be said
+        await press(pilot, "alt+3", "f2")
+        assert "! Container" in frame(app)
+
+
+async def test_an_earlier_answer_that_changes_makes_a_later_page_look_again(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+2")
+        field(app, "source.variant").control.focus()
+        await press(pilot, "right", "f3", "f3")
+        assert "✓ Source" in frame(app)
+        await press(pilot, "alt+2")
+        field(app, "source.bootstrap").control.focus()
+        await press(pilot, "down", "alt+1")
+        assert "! Source" in frame(app)  # minimal cannot be had with debootstrap
+
+
+async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        for number in range(1, 6):
+            await press(pilot, f"alt+{number}")
+            assert "are free" in " ".join(frame(app).split())
+
+
+async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "down")
+        for page in ("target", "source", "container", "system", "output"):
+            assert on(app, Pages).page == page
+            assert "are free" in " ".join(frame(app).split())
+            number = on(app, Pages).walk.pages.index(page) + 2
+            await press(pilot, f"alt+{number}")
+
+
+# --- what is known of possible answers ----------------------------------------------------------
+
+
+async def test_a_slip_is_said_while_typing_and_the_list_puts_it_right(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        packages = field(app, "source.packages")
+        packages.control.focus()
+        await press(pilot, *"vim hto")
+        assert "  htop" in frame(app)
+        await press(pilot, "x")
+        shown = " ".join(frame(app).split())
+        assert "! 'htox' is not in bookworm. Did" in shown
+        assert "'htop'?" in shown
+        await press(pilot, "f4")
+        pick = on(app, Pick)
+        assert pick.query_one(Input).value == "htop"
+        await press(pilot, "enter", "escape")
+        assert draft()["source.packages"] == "vim htop"
+        assert "is not in" not in frame(app)
+
+
+async def test_several_are_taken_from_the_list_and_one_is_put_back(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, "f4", *"vi")
+        await press(pilot, "down", "enter")
+        assert "✓ vim-nox" in frame(app)
+        # However fast one types, Enter is for what was typed.
+        await press(pilot, "ctrl+u", *"web", "enter", "ctrl+u", *"nox", "enter", "escape")
+        assert draft()["source.packages"] == "nginx"
+        await press(pilot, "f4", "escape")
+        assert draft()["source.packages"] == "nginx"
+
+
+async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+4", "f4", *"new york")
+        assert "America/New_York" in frame(app)
+        await press(pilot, "enter")
+        on(app, Pages)
+        assert draft()["system.timezone"] == "America/New_York"
+        await press(pilot, "f4", *"zzz")
+        await settle(pilot)
+        assert "Nothing is called so." in frame(app), frame(app)
+        await press(pilot, "enter", "escape")
+        assert draft()["system.timezone"] == "America/New_York"
+
+
+async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"my-own", "f3")
+        assert on(app, Pages).page == "source"
+        assert any("F3 again goes on" in note for note in notes(app))
+        await press(pilot, "f3")
+        assert on(app, Pages).page == "kernel"
+        assert questions.to_recipe(draft()).source.packages == ("my-own",)
+
+
+async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"xyzzy")
+        shown = " ".join(frame(app).split())
+        assert "No package list (this machine is" in shown
+        assert "✗" not in shown
+        await press(pilot, "f4")
+        assert "No package list" in frame(app)
+        await press(pilot, "escape", "f3")
+        assert on(app, Pages).page == "kernel"
+
+
+async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
+    app: ZwizardApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        pages = on(app, Pages)
+        for page in ("system", "source"):
+            turning = asyncio.create_task(pages.show(page))
+            while not turning.done():
+                pages._look()
+                pages._explain()
+                await asyncio.sleep(0)
+            await settle(pilot)
+            assert [f.question.page for f in app.screen.query(Field)][-1] == page
+
+
+async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: MakeApp) -> None:
+    from threading import Event
+
+    come = Event()
+
+    def slow(mirror: str, suite: str, components: object = ()) -> Catalogue:
+        come.wait(10)
+        return a_list(mirror, suite)
+
+    app = make_app(fetch=slow)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("n", "f3")
+        packages = field(app, "source.packages")
+        packages.control.focus()
+        await pilot.press(*"vimx")
+        await until_shown(pilot, app, "Reading the package list of")
+        await pilot.press("f4")
+        await until_shown(pilot, app, "Reading the package list of bookworm")
+        come.set()
+        await until(pilot, lambda: "8 packages of bookworm" in frame(app))
+        await press(pilot, "escape")
+        await until(pilot, lambda: "'vimx' is not in bookworm" in " ".join(frame(app).split()))
+
+
+async def until_shown(pilot: object, app: ZwizardApp, text: str) -> None:
+    import asyncio
+
+    async with asyncio.timeout(10):
+        while text not in " ".join(frame(app).split()):
+            await asyncio.sleep(0.02)
+
+
+async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: MakeApp) -> None:
+    app = make_app(fetch=a_list)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+3")
+        assert "6.1.176-1. The choice zwizard makes" in frame(app)
+        await press(pilot, "end")
+        assert draft()["kernel.package"] == "linux-image-6.1.0-50-cloud-amd64"
+        await press(pilot, "alt+6")
+        on(app, Review)
+        assert "✗" not in frame(app)
+
+
+async def test_what_an_archive_or_a_file_is_called_is_only_text(make_app: MakeApp) -> None:
+    hostile = Catalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
+    app = make_app(fetch=lambda mirror, suite, components: hostile)
+    (Path.cwd() / "[red]\u202eabc.toml").write_text("")
+    (Path.cwd() / "日本語の長い名前のレシピ.toml").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3")
+        field(app, "source.packages").control.focus()
+        await press(pilot, "f4")
+        shown = frame(app)
+        assert "[red]" in shown
+        assert "日本" in shown
+        assert "\x1b" not in shown
+        await press(pilot, "escape", "f8")
+        on(app, AskPath)
+        shown = frame(app)
+        assert "日本語" in shown
+        assert "\u202e" not in shown
+
+
+# --- recipes as files ---------------------------------------------------------------------------
+
+
+async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
+    place = Path.cwd() / "recipes"
+    place.mkdir()
+    (place / "web.toml").write_text(recipe("web", source={"suite": "trixie"}).to_toml())
+    (place / "notes.txt").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f8")
+        assert "recipes/" in frame(app)
+        await press(pilot, "down", "enter")
+        assert "web.toml" in frame(app)
+        assert "notes.txt" not in frame(app)
+        await press(pilot, *"we", "tab", "enter")
+        await settle(pilot)
+        assert on(app, Pages).page == "target"
+        assert draft()["name"] == "web"
+        assert draft()["output.directory"] == str(place)
+
+
+async def test_the_archives_directory_is_found_in_a_list(app: ZwizardApp) -> None:
+    (Path.cwd() / "images").mkdir()
+    (Path.cwd() / "image.raw").write_text("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "alt+5", "f4")
+        assert "images/" in frame(app)
+        assert "image.raw" not in frame(app)
+        await press(pilot, "down", "enter", "enter")
+        await until(pilot, lambda: draft().get("output.directory") == "images")
+
+
+async def test_opening_asks_before_answers_are_replaced_and_says_what_is_wrong(
+    app: ZwizardApp,
+) -> None:
+    Path("web.toml").write_text(recipe("web").to_toml())
+    Path("bad.toml").write_text("nam = 1\n")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "tab", "ctrl+u", *"mine", "f8", *"web.toml", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await press(pilot, "k")
+        assert draft()["name"] == "mine"
+        await press(pilot, "f8", *"bad.toml", "enter")
+        await until(pilot, lambda: "did you mean name" in frame(app))
+        await press(pilot, "escape", "f8", *"nowhere", "enter")
+        assert "nowhere is not a file" in frame(app)
+
+
+async def test_a_recipe_is_saved_from_any_page_and_elsewhere_means_the_same(
+    app: ZwizardApp,
+) -> None:
+    from zwizard.recipe.model import Recipe
+
+    (Path.cwd() / "kept").mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "f3", "f7", "enter")
+        await until(pilot, lambda: Path("debian-vm.toml").exists())
+        assert Recipe.load(Path("debian-vm.toml")).output.directory == "."
+        await press(pilot, "f7", "home", *"kept/", "enter")
+        await until(pilot, lambda: Path("kept/debian-vm.toml").exists())
+        assert Recipe.load(Path("kept/debian-vm.toml")).output.directory == str(Path.cwd())
+        field(app, "source.packages").control.focus()
+        await press(pilot, *"V!", "f7")
+        await until(pilot, lambda: "cannot be used" in frame(app))
+
+
+async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str, *, lasting: bool) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    write = paths.write_atomically
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n")
+        monkeypatch.setattr(answers, "write_atomically", full)
+        await press(pilot, "tab", *"x")
+        assert any("cannot be kept" in note for note in notes(app))
+        await press(pilot, "escape")
+        on(app, Home)
+        await press(pilot, "q")
+        await until(pilot, lambda: "would be lost" in frame(app))
+        await press(pilot, "k")
+        assert not app._exit
+        await press(pilot, "n")  # they are still there to go on with
+        assert "x" in on(app, Pages).walk.answers["name"]
+        monkeypatch.setattr(answers, "write_atomically", write)
+        await pilot.press("ctrl+q")  # and by now there is room
+    assert app.return_code == 0
+    assert "x" in draft()["name"]

@@ -1,0 +1,122 @@
+"""The library: asking never waits, what fails is said, what is old serves for the while."""
+
+from __future__ import annotations
+
+import pytest
+
+from zwizard.util.errors import ZwizardError
+from zwizard.wizard import package_index
+from zwizard.wizard import suggestion_service as library
+from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestions import Catalogue
+
+NOW = 1_800_000_000.0
+
+
+class Shelf:
+    """An archive that counts how often it is asked, and fails if told so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.fails = ""
+
+    def __call__(self, mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
+        self.asked.append((mirror, suite))
+        if self.fails:
+            raise ZwizardError(self.fails)
+        return Catalogue(suite, NOW, ("htop\t3\tviewer",))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def read(library: Library, given: dict[str, str]) -> bool:
+    """Read what there is to be read; whether there was something."""
+    work = library.begin(given)
+    if work:
+        work()
+    return work is not None
+
+
+def test_a_list_is_read_once_for_each_mirror_and_suite(shelf: Shelf) -> None:
+    known = Library(shelf, clock=lambda: NOW)
+    assert known.known({}).catalogue is None
+    assert read(known, {})
+    assert not read(known, {"source.packages": "vim"})
+    assert read(known, {"source.suite": "trixie"})
+    assert read(known, {"source.mirror": "http://mirror.example/debian"})
+    assert [suite for _, suite in shelf.asked] == ["bookworm", "trixie", "bookworm"]
+    found = known.known({}).catalogue
+    assert found is not None
+    assert found.get("htop") is not None
+
+
+def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> None:
+    known = Library(shelf, clock=lambda: NOW)
+    work = known.begin({})
+    assert work is not None
+    assert known.known({}).state == "Reading the package list of bookworm …"
+    assert known.begin({}) is None
+    work()
+    assert known.known({}).state == ""
+
+
+def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shelf) -> None:
+    now = [NOW]
+    known = Library(shelf, clock=lambda: now[0])
+    shelf.fails = "no route to host"
+    assert read(known, {})
+    assert known.known({}).state == (
+        "No package list (no route to host): names are not checked here."
+    )
+    assert not read(known, {})
+    now[0] += 61
+    shelf.fails = ""
+    assert read(known, {})
+    assert known.known({}).catalogue is not None
+
+
+def test_an_old_list_serves_until_a_new_one_comes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Catalogue("bookworm", NOW - 9 * package_index.DAY, ("nginx\t1\tserver",))
+    monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: old)
+    known = Library(shelf, clock=lambda: NOW)
+    shelf.fails = "offline"
+    read(known, {})
+    assert known.known({}).catalogue is old
+    later = Library(shelf, clock=lambda: NOW)
+    shelf.fails = ""
+    read(later, {})
+    found = later.known({}).catalogue
+    assert found is not None
+    assert found.read == NOW
+
+
+def test_a_fresh_list_from_the_cache_needs_no_archive(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = Catalogue("bookworm", NOW - 60, ())
+    monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: fresh)
+    known = Library(shelf, clock=lambda: NOW)
+    read(known, {})
+    assert known.known({}).catalogue is fresh
+    assert shelf.asked == []
+
+
+@pytest.mark.parametrize("mirror", ["mirror.example", "ftp://x/", "http://u:p@x/debian"])
+def test_a_mirror_that_is_none_is_not_asked(shelf: Shelf, mirror: str) -> None:
+    known = Library(shelf, clock=lambda: NOW)
+    read(known, {"source.mirror": mirror})
+    assert shelf.asked == []
+    assert known.known({"source.mirror": mirror}).zones  # the rest is known
+
+
+def test_zones_and_locales_are_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = library.this_machine()
+    assert {"UTC", "Europe/Paris"} <= set(here.zones)
+    assert here.locales[:2] == ("C.UTF-8", "POSIX")
+    lines = ["en_GB.UTF-8 UTF-8", "en_GB ISO-8859-1", "de_DE@euro ISO-8859-15", "# x", "aa UTF-8"]
+    assert library._locales(lines) == ("C.UTF-8", "POSIX", "en_GB.UTF-8", "en_GB")

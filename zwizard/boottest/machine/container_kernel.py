@@ -1,0 +1,108 @@
+"""What stands in for Zero-OS's own kernel and initramfs: Debian's, and an init of ours.
+
+Zero-OS's are on its hub only. These are made once and kept as a layer.
+"""
+
+from __future__ import annotations
+
+import time
+from importlib import resources
+from pathlib import Path
+
+from zwizard.engine import executor, layers, sandbox, worker
+from zwizard.engine.layers import DOWNLOADS, Store
+from zwizard.host import tools
+from zwizard.steps.actions import ROOT, Chroot, Host, Remove, Write
+from zwizard.steps.step import Plan, Step
+from zwizard.util.errors import ZwizardError
+
+_PACKAGES = "linux-image-cloud-amd64,busybox-static,kmod,cpio"
+_SUITE = "bookworm"
+_EVERYTHING_ELSE = (
+    "bin", "etc", "home", "initramfs", "lib", "lib32", "lib64", "libx32", "make", "media", "mnt",
+    "opt", "root", "sbin", "srv", "usr", "var",
+)  # fmt: skip
+
+
+def _plan() -> Plan:
+    files = resources.files("zwizard.boottest").joinpath("scripts")
+    init, watch, make = (
+        files.joinpath(name).read_text("utf-8") for name in ("init", "watch.sh", "initramfs.sh")
+    )
+    bootstrap = ("mmdebstrap", "--mode=root", "--format=directory", "--variant=extract")
+    step = Step(
+        "stand-in",
+        "Make a kernel and an initramfs that stand in for Zero-OS's own",
+        (),
+        (
+            Host((*bootstrap, f"--include={_PACKAGES}", _SUITE, ROOT)),
+            Write("/initramfs/init", init, mode=0o755),
+            Write("/initramfs/watch.sh", watch),
+            Write("/make", make, mode=0o755),
+            Chroot(("/make",)),
+            Remove(tuple(f"/{name}" for name in _EVERYTHING_ELSE)),
+        ),
+        network=True,
+    )
+    environment = (
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    )
+    return Plan("stand-in", "container", environment, (step,))
+
+
+class StandIn:
+    """The kernel and the initramfs, among the layers in the directory ``store``."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = Store(store)
+        self._plan = _plan()
+        (self._fingerprint,) = self._plan.fingerprints()
+
+    @property
+    def there(self) -> bool:
+        """Whether they are made already."""
+        return self._store.get(self._fingerprint) is not None
+
+    @property
+    def boot(self) -> Path:
+        """The directory with ``vmlinuz`` and ``initrd.img``."""
+        return self._store.tree(self._fingerprint) / "boot"
+
+    def make(self, owner: str, log: Path) -> None:
+        """Make them, in a mount namespace of one's own; ZwizardError if that cannot be done."""
+        if lacking := tools.missing(self._plan.tools()):
+            raise ZwizardError(
+                f"missing on this machine, to make a kernel: {', '.join(sorted(lacking))}",
+                tools.install_command(lacking),
+            )
+        self._store.directory.mkdir(parents=True, exist_ok=True)
+        since, (step,) = time.monotonic(), self._plan.steps
+        work = self._store.work(owner)
+        with log.open("wb") as output, sandbox.tree(self._store, (), work) as place:
+            shop = executor.Workshop(
+                place,
+                place.new.parent / "none",
+                worker.environment(self._plan),
+                output,
+                lambda: False,
+                downloads=self._store.directory / DOWNLOADS,
+            )
+            try:
+                for action in step.actions:
+                    if isinstance(action, Chroot):
+                        shop.enter(network=False)
+                    shop.perform(action)
+            except executor.CommandError as error:
+                said = f"no kernel could be made to boot it with: {error.message}"
+                raise ZwizardError(said, f"It said last: {_last(log)}") from None
+        layer = layers.new_layer(
+            self._fingerprint, step.name, place.new, whole=place.whole, since=since
+        )
+        self._store.commit(place.new.parent, layer)
+        layers.discard(work)
+
+
+def _last(log: Path) -> str:
+    return "".join(log.read_text("utf-8", "replace").strip().splitlines()[-1:])

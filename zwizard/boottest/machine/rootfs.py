@@ -1,0 +1,116 @@
+"""The artefact as a node mounts it: a throw-away tree or disk that nothing can lead out of."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from zwizard.engine import sandbox
+from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.gzip_stream import Gunzip
+from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.text import size
+
+_CHUNK = 1 << 20
+_UNMAPPED = 65534  # the owner that a user namespace shows of what is not its own
+# Device nodes are not the archive's fault, and no flist keeps them.
+_HARMLESS = ("Cannot mknod", "Exiting with failure status")
+
+
+class TooLargeError(ZwizardError):
+    """An image that is larger than the disk it is to be written to."""
+
+
+def unpack(archive: Path, work: Path) -> Path:
+    """Unpack ``archive`` into ``work/root``, with its owners; ZwizardError if it is broken."""
+    root, said = work / "root", work / "tar.log"
+    root.mkdir()
+    command = ["tar", "--extract", "--preserve-permissions", "--numeric-owner"]
+    with archive.open("rb") as packed, said.open("wb") as log:
+        tar = subprocess.Popen(
+            [*command, "--same-owner", f"--directory={root}"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+        assert tar.stdin is not None
+        try:
+            with tar.stdin as entry:
+                _pour(Gunzip(packed), entry)
+        except BrokenPipeError:
+            pass  # tar has had enough, and says why
+        except ArchiveError as error:
+            raise ZwizardError(f"{archive.name} cannot be unpacked: {error}") from None
+        finally:
+            tar.wait()
+    errors = [line for line in said.read_text("utf-8", "replace").splitlines() if line]
+    wrong = [line for line in errors if not any(harmless in line for harmless in _HARMLESS)]
+    if tar.returncode != 0 and (wrong or not errors):
+        first = wrong[0] if wrong else f"tar ended with {tar.returncode}"
+        raise ZwizardError(f"{archive.name} cannot be unpacked: {first}")
+    return root
+
+
+def _pour(source: Gunzip, target: IO[bytes]) -> None:
+    while data := source.take(_CHUNK):
+        target.write(data)
+
+
+def lay_over(directory: Path, work: Path) -> Path:
+    """A tree at ``work/root`` that shows ``directory``; what is written to it goes elsewhere.
+
+    By overlayfs, else as a copy. To be called in a mount namespace of one's own.
+    """
+    root, lower = work / "root", work / "lower"
+    for place in (root, lower, work / "upper", work / "overlay"):
+        place.mkdir()
+    if sandbox.mapped() and directory.stat().st_uid == _UNMAPPED:
+        raise UsageError(
+            f"{directory} belongs to another user",
+            "Pack it and boot the .tar.gz, or run zwizard boot as that user.",
+        )
+    # Bound to a name of ours: overlayfs would split the directory's own at colons and commas.
+    subprocess.run(["mount", "--rbind", str(directory), str(lower)], check=True)
+    if not sandbox.mount_overlay(work, ["lower"], work, upper="upper"):
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{lower}/.", str(root)], check=True)
+    return root
+
+
+def mount_as_flist(root: Path) -> None:
+    """Take from the tree what a mounted flist has not, and what Zero-OS removes at first.
+
+    Special files and the setuid, setgid and sticky bits are lost on the way (rfs 1.x); the SSH
+    host keys are deleted before a root volume is first used (zosbase, prepContainer).
+    """
+    special = ("-type", "b", "-o", "-type", "c", "-o", "-type", "p", "-o", "-type", "s")
+    _run("find", root, "-xdev", "(", *special, ")", "-delete")
+    _run("find", root, "-xdev", "!", "-type", "l", "-perm", "/7000", "-exec", "chmod", "a-st",
+         "{}", "+")  # fmt: skip
+    _run("find", root / "etc/ssh", "-maxdepth", "1", "-name", "ssh_host_*", "-delete", absent=True)
+
+
+def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
+    """Make ``disk`` of ``length`` bytes, beginning with ``image``; as a node does, or refuses.
+
+    ``ours``: ``image`` was unpacked for this alone, and may become the disk itself. Raises
+    TooLargeError.
+    """
+    if image.stat().st_size > length:
+        raise TooLargeError(
+            f"image size is bigger than disk: {size(image.stat().st_size)} and {size(length)}",
+            "Rent a larger disk, and say so: --disk-size.",
+        )
+    if ours:
+        image.rename(disk)
+    else:
+        _run("cp", "--reflink=auto", "--sparse=always", image, disk)
+    disk.chmod(0o600)
+    with disk.open("r+b") as file:
+        file.truncate(length)
+
+
+def _run(*argv: str | Path, absent: bool = False) -> None:
+    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False)
+    if done.returncode != 0 and not absent:
+        raise ZwizardError(f"{argv[0]} failed: {done.stderr.strip()}")

@@ -1,0 +1,115 @@
+"""What the rules judge: a view, what was said about it, and what several rules read, read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.checks.cloud_config import CloudConfig, read_cloud_config
+from zwizard.checks.drivers import Drivers, read_drivers
+from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
+from zwizard.checks.rule import Mode
+from zwizard.checks.services import Services, read_services
+from zwizard.image.disk.disk_image import Disk
+from zwizard.image.executables.initramfs import Initramfs, read_initramfs
+from zwizard.image.executables.kernel import Kernel, read_kernel
+from zwizard.image.single_file import FileView
+from zwizard.image.tree import UnreadableError
+
+if TYPE_CHECKING:
+    from zwizard.image.tree import View
+
+
+class Image:
+    """One image under judgement.
+
+    ``mode`` is what it is judged as and ``stated`` whether the user said so; ``name`` is the
+    archive's file name, for a directory the planned one; ``disk_size`` is in bytes.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        *,
+        mode: Mode,
+        stated: bool,
+        name: str,
+        disk_size: int | None = None,
+        entrypoint: str | None = None,
+    ) -> None:
+        self.view = view
+        self.mode = mode
+        self.stated = stated
+        self.name = name
+        self.disk_size = disk_size
+        self.entrypoint = entrypoint
+        self._file: BinaryIO | None = None
+
+    @cached_property
+    def disk(self) -> Disk:
+        """The disk image; raises UnreadableError if there is none."""
+        entry = self.view.entry if isinstance(self.view, FileView) else None
+        entry = entry or self.view.resolve(DISK_IMAGE).file
+        if entry is None:
+            raise UnreadableError(
+                f"{DISK_IMAGE} is not there, so that nothing in it could be looked at",
+                "Pack the raw disk image as image.raw.",
+            )
+        self._file = self.view.open_entry(entry)
+        return Disk(self.view.path, self._file, entry.size)
+
+    def has_device(self, device: str) -> bool:
+        """Whether ``device`` (``UUID=…``, ``/dev/vda2``) is one of the disk image's own."""
+        return any(volume.named(device) for volume in self.disk.volumes)
+
+    def close(self) -> None:
+        """Let go of the disk image."""
+        if self._file is not None:
+            self._file.close()
+
+    @cached_property
+    def guest(self) -> View:
+        """The guest's own root file system; raises UnreadableError if it cannot be read."""
+        if self.mode is Mode.IMAGE:
+            return self.disk.system
+        return self.view
+
+    @property
+    def starts(self) -> str:
+        """The program that is started first: the entrypoint's, else ``/sbin/init``."""
+        words = (self.entrypoint or "").split()
+        return words[0] if words else "/sbin/init"
+
+    @cached_property
+    def services(self) -> Services:
+        """The guest's services; raises UnreadableError if its init system is not known."""
+        return read_services(self.guest)
+
+    @cached_property
+    def cloud(self) -> CloudConfig:
+        """cloud-init's configuration in the guest; raises UnreadableError."""
+        return read_cloud_config(self.guest)
+
+    @cached_property
+    def detection(self) -> Detection:
+        """What Zero-OS would take it for."""
+        return detect(self.view)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """What is at ``/boot/vmlinuz``; raises UnreadableError if nothing can be read there."""
+        with self.view.open(KERNEL) as file:
+            return read_kernel(file)
+
+    @cached_property
+    def initramfs(self) -> Initramfs | None:
+        """What is at ``/boot/initrd.img``, None if there is none; raises UnreadableError."""
+        if self.view.lstat(INITRD) is None:
+            return None
+        with self.view.open(INITRD) as file:
+            return read_initramfs(file)
+
+    @cached_property
+    def drivers(self) -> Drivers:
+        """Where the kernel's drivers are; raises UnreadableError."""
+        return read_drivers(self.view, self.kernel)

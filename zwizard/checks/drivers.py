@@ -1,0 +1,130 @@
+"""Where a kernel's drivers are: built in, modules in the image, or nowhere."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import text
+from zwizard.image.tree import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from zwizard.image.executables.kernel import Kernel
+    from zwizard.image.tree import View
+
+_TEXT = 16 << 20
+_MODULE = re.compile(r"(.+)\.ko(?:\.(?:gz|xz|zst))?")
+_OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$|^# (CONFIG_\w+) is not set$", re.MULTILINE)
+
+READS = (
+    "/boot/config-*",
+    "/lib/modules/*/config",
+    "/lib/modules/*/modules.dep",
+    "/lib/modules/*/modules.builtin",
+)
+
+
+class Place(enum.Enum):
+    """Where a driver is."""
+
+    BUILT_IN = "built in"
+    MODULE = "a module"
+    MISSING = "missing"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """What is known of one kernel's drivers.
+
+    ``version`` is the kernel's. ``options`` is its build configuration, None if there is none;
+    ``source`` where that was found. ``built_in`` are module names from ``modules.builtin``, None
+    without that file. ``needs`` maps each module in ``/lib/modules/<version>`` to the ones it
+    depends on. Names have underscores, never dashes.
+    """
+
+    version: str
+    options: Mapping[str, str] | None
+    source: str
+    built_in: frozenset[str] | None
+    needs: Mapping[str, tuple[str, ...]]
+
+    def place(self, module: str, option: str) -> Place:
+        """Where the driver named ``module``, built by ``option``, is."""
+        if self.options is not None and self.options.get(option) == "y":
+            return Place.BUILT_IN
+        if self.built_in is not None and module in self.built_in:
+            return Place.BUILT_IN
+        if module in self.needs:
+            return Place.MODULE
+        known = self.options is not None or self.built_in is not None
+        return Place.MISSING if known else Place.UNKNOWN
+
+    @property
+    def monolithic(self) -> bool:
+        """The kernel is known to load no modules at all."""
+        return self.options is not None and self.options.get("CONFIG_MODULES", "n") != "y"
+
+
+def read_drivers(view: View, kernel: Kernel) -> Drivers:
+    """What ``kernel``'s configuration and its modules in the image tell; raises UnreadableError.
+
+    The configuration is the embedded one, else the file distributions put beside the kernel.
+    """
+    if not kernel.version:
+        return Drivers("", None, "", None, {})
+    base = f"/lib/modules/{kernel.version}"
+    options, source = _configuration(view, kernel)
+    built_in = text(view, f"{base}/modules.builtin", _TEXT)
+    return Drivers(
+        kernel.version,
+        options,
+        source,
+        None if built_in is None else frozenset(map(_name, built_in.split())),
+        _needs(view, base),
+    )
+
+
+def _configuration(view: View, kernel: Kernel) -> tuple[Mapping[str, str] | None, str]:
+    if kernel.configuration is not None:
+        return _options(kernel.configuration), "the kernel itself"
+    for path in (f"/boot/config-{kernel.version}", f"/lib/modules/{kernel.version}/config"):
+        found = text(view, path, _TEXT)
+        if found is not None:
+            return _options(found), path
+    return None, ""
+
+
+def _options(configuration: str) -> dict[str, str]:
+    return {
+        set_ or unset: value.strip('"') if set_ else "n"
+        for set_, value, unset in _OPTION.findall(configuration)
+    }
+
+
+def _needs(view: View, base: str) -> dict[str, tuple[str, ...]]:
+    """The modules that are really there, with the dependencies ``modules.dep`` gives them."""
+    there = {
+        _name(entry.name): ()
+        for entry in view.walk(base)
+        if entry.kind is Kind.FILE and _MODULE.fullmatch(entry.name)
+    }
+    needs: dict[str, tuple[str, ...]] = dict(there)
+    for line in (text(view, f"{base}/modules.dep", _TEXT) or "").splitlines():
+        module, _, others = line.partition(":")
+        if _name(module) in there:
+            needs[_name(module)] = _names(others.split())
+    return needs
+
+
+def _names(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(_name, paths))
+
+
+def _name(path: str) -> str:
+    found = _MODULE.fullmatch(path.rpartition("/")[2])
+    return (found[1] if found else path).replace("-", "_")

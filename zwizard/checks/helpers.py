@@ -1,0 +1,94 @@
+"""Settings files in an image, read as text and within bounds."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from zwizard.checks.rule import Outcome, Verdict, failed, passed
+from zwizard.image.tree import Kind, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zwizard.image.tree import Entry, Resolution, View
+
+_T = TypeVar("_T")
+
+# No settings file is larger; one that is has something else in it.
+SETTINGS = 1 << 20
+# Those that a person writes line by line, and each line of which costs something to look at.
+BY_HAND = 64 << 10
+# No image has more of anything that is compared with each of something else.
+FEW = 1000
+_PATTERN = 4096
+
+_PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def text(view: View, path: str, limit: int = SETTINGS) -> str | None:
+    """The text of the file ``path`` leads to, None if it leads to none; raises UnreadableError.
+
+    Bytes that are not UTF-8 are kept as surrogates.
+    """
+    found = view.resolve(path).file
+    if found is None:
+        return None
+    if found.size > limit:
+        raise UnreadableError(f"{path} is far too large: {found.size} bytes", "Look at it.")
+    return view.read(path, limit).decode("utf-8", "surrogateescape")
+
+
+def lines(view: View, path: str, limit: int = SETTINGS) -> Iterator[str]:
+    """The lines of the settings file at ``path`` without comments (#) and empty ones."""
+    for line in (text(view, path, limit) or "").splitlines():
+        plain = line.partition("#")[0].strip()
+        if plain:
+            yield plain
+
+
+def few(found: Iterable[_T], what: str) -> list[_T]:
+    """``found``, called ``what``, as a list; raises UnreadableError for more than FEW."""
+    kept = list(islice(found, FEW + 1))
+    if len(kept) > FEW:
+        raise UnreadableError(f"there are more than {FEW} {what}", "Look at what makes them.")
+    return kept
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether ``name`` fits a shell pattern; one that is longer than any path fits nothing."""
+    return len(pattern) <= _PATTERN and fnmatchcase(name, pattern)
+
+
+def leads_to_file(found: Resolution, otherwise: str = "") -> Verdict:
+    """Whether a path leads to a file that is not empty; ``otherwise`` is added if it does not."""
+    if found.file is None:
+        return failed(f"{found.shown}{otherwise}")
+    if found.file.size == 0:
+        return failed(f"{found.file.path} is empty")
+    return passed(f"{found.shown}, {found.file.size} bytes")
+
+
+def leads_to_program(found: Resolution, otherwise: str = "") -> Verdict:
+    """The same of a file that is executable too."""
+    if found.file is not None and not found.file.mode & 0o111:
+        return failed(f"{found.shown}, not executable (mode {found.file.mode:o})")
+    verdict = leads_to_file(found, otherwise)
+    return verdict if verdict.outcome is Outcome.FAIL else passed(found.shown)
+
+
+def program(view: View, name: str) -> Entry | None:
+    """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
+    for directory in _PROGRAMS:
+        found = view.resolve(f"{directory}/{name}").file
+        if found is not None and found.mode & 0o111 and found.size:
+            return found
+    return None
+
+
+def files(view: View, directory: str) -> Iterator[Entry]:
+    """What is beneath ``directory`` and is not a directory itself."""
+    for entry in view.walk(directory):
+        if entry.kind is not Kind.DIRECTORY:
+            yield entry

@@ -1,0 +1,250 @@
+"""Rules about containers, which Zero-OS starts with a kernel and a network of its own making."""
+
+from __future__ import annotations
+
+import posixpath
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import leads_to_program, lines, program, text
+from zwizard.checks.rule import (
+    CONTAINER,
+    Outcome,
+    Severity,
+    Verdict,
+    failed,
+    passed,
+    rule,
+    unknown,
+)
+from zwizard.image.executables.programs import READS, describe, identify
+from zwizard.plan.container import START, Started, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zwizard.checks.context import Image
+    from zwizard.image.tree import Entry, Resolution, View
+
+_STARTUP = "/.startup.toml"
+_SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themselves
+
+
+@rule(
+    "entrypoint",
+    "The entrypoint is a program in the image",
+    severity=Severity.MUST,
+    modes=CONTAINER,
+    source="“After setup this is done, the users entrypoint is started.” (zmachine.md,"
+    " “Container”); without one /sbin/init. Zero-OS's init tests that very path, which has to be"
+    " absolute, and stops with “… does not exist”.",
+    remedy="Say the absolute path of an executable file of the image with --entrypoint, and the"
+    " same in the deployment; chmod +x it.",
+    reads=(*READS, START),
+    answers=("container.entrypoint",),
+)
+def entrypoint(image: Image) -> Verdict:
+    """An absolute path that exists and is executable; without one, /sbin/init."""
+    path = image.starts
+    if not path.startswith("/"):
+        return failed(f"{path} is not an absolute path")
+    unsaid = "" if image.entrypoint else ", and no entrypoint is given"
+    verdict = leads_to_program(image.view.resolve(path), unsaid)
+    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
+    if behind is None:
+        return verdict
+    found = leads_to_program(_found(image.view, behind))
+    return replace(found, evidence=f"{path} starts {behind.program}: {found.evidence}")
+
+
+def _behind(image: Image) -> Started | None:
+    """What zwizard's own script starts, where that is the entrypoint."""
+    said = text(image.view, START) if image.starts == START else None
+    return started(said) if said else None
+
+
+def _found(view: View, wanted: Started) -> Resolution:
+    """Where a shell finds a program: by its path, or else in the directories of PATH."""
+    places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
+    paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
+    found = [view.resolve(posixpath.normpath(path)) for path in paths]
+    runs = (one for one in found if one.file is not None and one.file.mode & 0o111)
+    return next(runs, found[0])
+
+
+@rule(
+    "entrypoint-link",
+    "No absolute link leads to the entrypoint",
+    severity=Severity.SHOULD,
+    modes=CONTAINER,
+    source="Zero-OS's init looks for the entrypoint before it enters the image: an absolute link"
+    " leads it to its own files, where nothing is (cloud-container, init).",
+    remedy="Name the file that the link leads to, such as /usr/lib/systemd/systemd, or make the"
+    " link relative.",
+    after="entrypoint",
+    answers=("container.entrypoint",),
+)
+def entrypoint_link(image: Image) -> Verdict:
+    """The test is made outside the image's root."""
+    found = image.view.resolve(image.starts)
+    if found.outside is not None:
+        return failed(f"on the way of {image.starts}: {found.outside.path} ->"
+                      f" {found.outside.target}")  # fmt: skip
+    return passed(f"{len(found.chain)} links, all relative" if found.chain else "no links")
+
+
+@rule(
+    "entrypoint-loader",
+    "What the entrypoint needs to run is in the image",
+    severity=Severity.MUST,
+    modes=CONTAINER,
+    source="Without its #! interpreter or its ELF loader a program that is there ends with “No"
+    " such file or directory” (execve(2)).",
+    remedy="Build the program static, or put the libraries and the interpreter into the image as"
+    " well.",
+    after="entrypoint",
+    answers=("container.entrypoint",),
+)
+def entrypoint_loader(image: Image) -> Verdict:
+    """Its ``#!`` interpreter or ELF loader resolves inside the image."""
+    view = image.view
+    verdict = _loaded(view, image.starts)
+    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
+    entry = _found(view, behind).file if behind else None
+    return _loaded(view, entry.path) if entry else verdict
+
+
+def _loaded(view: View, path: str) -> Verdict:
+    entry = view.resolve(path).file
+    way = [path]
+    for _ in range(_SCRIPTS):
+        if entry is None:
+            break
+        found = identify(view, entry)
+        if not found.runs:
+            return failed(f"{way[-1]} is {describe(found)}, which no kernel starts")
+        if not found.interpreter:
+            return passed(" needs ".join([*way, "nothing"]))
+        way.append(found.interpreter)
+        entry = view.resolve(found.interpreter).file
+        if entry is not None and found.elf:
+            return passed(" needs ".join(way))
+        if entry is not None and found.argument and entry.name == "env":
+            return _by_env(view, found.argument, way)
+    if entry is None:
+        return failed(f"{way[-2]} needs {view.resolve(way[-1]).shown}")
+    return failed(f"too many scripts start each other: {', '.join(way)}")
+
+
+def _by_env(view: View, name: str, way: list[str]) -> Verdict:
+    if program(view, name) is None:
+        return failed(f"{way[0]} needs {name} by env, which is not in the image")
+    return passed(" needs ".join([*way, name]))
+
+
+@rule(
+    "entrypoint-startup-toml",
+    "The entrypoint is not left to .startup.toml",
+    severity=Severity.SHOULD,
+    modes=CONTAINER,
+    source="Zero-OS takes the environment from /.startup.toml, as converted Docker images have it,"
+    " and today not its entrypoint: without one in the deployment it starts /sbin/init (zosbase,"
+    " fListStartup).",
+    remedy="Put the entrypoint into the deployment, and give it here with --entrypoint.",
+    reads=(_STARTUP,),
+    answers=("container.entrypoint",),
+)
+def entrypoint_startup_toml(image: Image) -> Verdict:
+    """There is none, or the entrypoint is given beside it."""
+    content = text(image.view, _STARTUP)
+    if content is None:
+        return passed(f"there is no {_STARTUP}")
+    if image.entrypoint:
+        return passed(f"the entrypoint {image.entrypoint} is given")
+    try:
+        settings = tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return unknown(f"{_STARTUP} is no TOML")
+    named = _named(settings)
+    if named:
+        return failed(f"{_STARTUP} names {named}, and no entrypoint is given")
+    return passed(f"{_STARTUP} names no entrypoint")
+
+
+def _named(settings: dict[str, object]) -> str:
+    """The program of ``[startup.entry.args]``, "" if there is none."""
+    found: object = settings
+    for key in ("startup", "entry", "args", "name"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+@rule(
+    "container-kernel-modules",
+    "Nothing in the image expects to load kernel modules",
+    severity=Severity.ADVICE,
+    modes=CONTAINER,
+    source="Zero-OS's own kernel is built without modules (cloud-container, CONFIG_MODULES is not"
+    " set): “a container has no control over the kernel” (zmachine.md, “Container”).",
+    remedy="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
+    reads=("/etc/modules", "/etc/modules-load.d/*"),
+    answers=("target",),
+)
+def container_kernel_modules(image: Image) -> Verdict:
+    """No modules, and no list of some to load."""
+    found = next(_modules(image.view), None)
+    return failed(found) if found is not None else passed("no modules, no lists of them")
+
+
+def _modules(view: View) -> Iterator[str]:
+    paths = ["/etc/modules", *(entry.path for entry in view.listing("/etc/modules-load.d"))]
+    for path in paths:
+        named = next(lines(view, path), None)
+        if named is not None:
+            yield f"{path} asks for {named}"
+    for entry in view.walk("/lib/modules"):
+        if ".ko" in entry.name:
+            yield f"{entry.path} is there"
+
+
+# What shows that a whole operating system is meant, not one service.
+_SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
+
+
+@rule(
+    "container-single-process",
+    "The image is one service, not a whole system",
+    severity=Severity.ADVICE,
+    modes=CONTAINER,
+    source="“a container should ideally only have 1 process running […] if you need the latter, it"
+    " might be an indication that you actually want a VM” (zmachine.md, “Container”)",
+    remedy="Leave out what the service does not need, or make it a VM with its own kernel.",
+    answers=("target",),
+)
+def container_single_process(image: Image) -> Verdict:
+    """No init system, ssh server or other parts of a machine."""
+    found = [entry.path for entry in _parts(image.view)]
+    if found:
+        return failed(f"parts of a whole system: {', '.join(found)}")
+    return passed("no init system, no ssh server")
+
+
+def _parts(view: View) -> Iterator[Entry]:
+    systemd = view.resolve("/usr/lib/systemd/systemd").file
+    if systemd is not None:
+        yield systemd
+    for name in _SYSTEM:
+        found = program(view, name)
+        if found is not None:
+            yield found
+
+
+RULES = (
+    entrypoint,
+    entrypoint_link,
+    entrypoint_loader,
+    entrypoint_startup_toml,
+    container_kernel_modules,
+    container_single_process,
+)

@@ -1,0 +1,269 @@
+"""Rules about a disk image as a disk: its format, its partitions, its size, its file systems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import program, text
+from zwizard.checks.mode_detection import DISK_IMAGE
+from zwizard.checks.rule import IMAGE, Severity, Verdict, failed, passed, rule, unknown
+from zwizard.image.disk.gpt import ESP
+from zwizard.image.tree import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zwizard.checks.context import Image
+    from zwizard.checks.services import Services
+    from zwizard.image.disk.gpt import Gpt
+
+_CHUNK = 512 << 10
+_MIB = 1 << 20
+
+# What a raw disk may look like at its beginning; the next rule judges its partitions.
+_RAW = frozenset({
+    "a raw disk image (GPT)", "a raw disk image (MBR)", "a file of zeros",
+    "a file of an unknown kind", "an ext2, ext3 or ext4 file system",
+})  # fmt: skip
+
+
+@rule(
+    "image-is-raw",
+    "The disk image is raw",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“This is a Qcow2 image, this is not supported by zos. So we need to convert this to a"
+    " raw disk image” (zmachine.md, “Use one of ubuntu cloud-images”)",
+    remedy="qemu-img convert -p -O raw FILE image.raw; unpack it first if it is compressed.",
+    reads=(DISK_IMAGE,),
+)
+def image_is_raw(image: Image) -> Verdict:
+    """Not qcow2, vmdk, vdi, vhd, vhdx, an ISO or compressed: named as what it is."""
+    content = image.disk.content
+    return passed(content) if content in _RAW else failed(f"it is {content}")
+
+
+@rule(
+    "image-gpt",
+    "The disk has a GPT that the firmware reads",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“First, create a gpt partition table” (zmachine.md, “Installation”); Zero-OS's"
+    " firmware reads sectors of 512 bytes, a first usable one from 34 on, entries of 128 bytes and"
+    " 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
+    remedy="Make the table anew: parted image.raw mklabel gpt, or sgdisk --verify image.raw to see"
+    " what is wrong.",
+    after="image-is-raw",
+)
+def image_gpt(image: Image) -> Verdict:
+    """Both checksums right, and the numbers within what the firmware takes."""
+    gpt = image.disk.gpt
+    fault = gpt.fault or _refused(gpt)
+    if fault:
+        return failed(fault)
+    return passed(f"GPT, {len(gpt.partitions)} partitions")
+
+
+def _refused(gpt: Gpt) -> str:
+    if gpt.first_usable < 34:
+        return f"its first usable sector is {gpt.first_usable}, below 34"
+    if gpt.entry_size != 128:
+        return f"its entries have {gpt.entry_size} bytes, not 128"
+    if len(gpt.partitions) > 16:
+        return f"it has {len(gpt.partitions)} partitions, more than 16"
+    return "" if gpt.partitions else "it has no partitions"
+
+
+@rule(
+    "image-gpt-backup",
+    "The backup of the partition table is the last sector",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="A backup anywhere else shows that the image was cut or grew after it was partitioned"
+    " (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
+    remedy="sgdisk --move-second-header image.raw if the image grew; make it again if it was cut.",
+    after="image-gpt",
+)
+def image_gpt_backup(image: Image) -> Verdict:
+    """The same table at the disk's end, and every partition between the two."""
+    fault = image.disk.gpt.backup_fault
+    return failed(fault) if fault else passed("the last sector holds the same table")
+
+
+@rule(
+    "root-partition-last",
+    "The root partition is the last one",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="“a root partition that spans the remaining of the disk” (zmachine.md, “Installation”):"
+    " only the last one can grow to the size of the deployment's disk.",
+    remedy="Put the root partition behind all others.",
+    after="image-gpt",
+)
+def root_partition_last(image: Image) -> Verdict:
+    """Nothing behind it, so that it can grow."""
+    root = image.disk.root.partition
+    behind = [v.partition.number for v in image.disk.volumes if v.partition.first > root.last]
+    if behind:
+        return failed(f"the root is partition {root.number}; behind it is {behind[0]}")
+    return passed(f"the root is partition {root.number}, and the last")
+
+
+@rule(
+    "image-fits-disk",
+    "The image is no larger than the disk it is written to",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
+    " fail” (zmachine.md, “Expected Flist structure”), with “image size is bigger than disk”.",
+    remedy="Rent a larger disk, or make the image smaller.",
+    answers=("checklist.disk_size", "disk.size"),
+)
+def image_fits_disk(image: Image) -> Verdict:
+    """Its size with all holes, against --disk-size."""
+    size = image.disk.size
+    if image.disk_size is None:
+        return unknown(
+            f"the image takes {_shown(size)}; how large the disk will be was not said",
+            f"Say it with --disk-size; the deployment's disk has to have {_shown(size)} or more.",
+        )
+    sizes = f"{_shown(size)} on a disk of {_shown(image.disk_size)}"
+    if size > image.disk_size:
+        return failed(f"{sizes}: image size is bigger than disk")
+    return passed(sizes)
+
+
+def _shown(size: int) -> str:
+    return f"{size / _MIB:.0f} MiB" if size % _MIB == 0 else f"{size} bytes"
+
+
+@rule(
+    "image-multiple",
+    "The image's size is a multiple of 512 KiB",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="The hub counts a file's 512 KiB chunks with too little precision: of a large file that"
+    " does not end with a whole one, the end can be lost (0-flist, zero_chunk.c).",
+    remedy="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
+    answers=("disk.size",),
+)
+def image_multiple(image: Image) -> Verdict:
+    """No chunk is cut."""
+    over = image.disk.size % _CHUNK
+    if over:
+        return failed(f"{image.disk.size} bytes, {over} more than a multiple")
+    return passed(f"{image.disk.size // _CHUNK} chunks")
+
+
+@rule(
+    "filesystem-clean",
+    "The root file system was unmounted cleanly",
+    severity=Severity.ADVICE,
+    modes=IMAGE,
+    source="“power off by running poweroff command” (zmachine.md, “Installation”): an image copied"
+    " from a running machine has changes that are only in its journal.",
+    remedy="e2fsck -f on the partition, or shut the machine down before copying its disk.",
+    after="image-gpt",
+)
+def filesystem_clean(image: Image) -> Verdict:
+    """No journal to replay, and marked as clean."""
+    super_ = image.disk.root_super
+    if super_.needs_recovery:
+        return failed("its journal has to be replayed")
+    return passed("clean") if super_.clean else failed("it is not marked as clean")
+
+
+# What grows a file system to its partition.
+_RESIZERS = {
+    "ext2": "resize2fs", "ext3": "resize2fs", "ext4": "resize2fs",
+    "xfs": "xfs_growfs", "btrfs": "btrfs",
+}  # fmt: skip
+
+
+@rule(
+    "growpart",
+    "The root file system can grow to the size of the disk",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="“Cloud-init will take care of resizing the filesystem on the image to take the full"
+    " disk size allocated in the deployment.” (zmachine.md, “Expected Flist structure”)",
+    remedy="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's"
+    " own tools (e2fsprogs).",
+    answers=("source.packages",),
+)
+def growpart(image: Image) -> Verdict:
+    """growpart and the resize tool of the root's file system are there."""
+    form = image.disk.root.form
+    wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
+    missing = [name for name in wanted if program(image.guest, name) is None]
+    if missing:
+        return failed(f"not in the image: {', '.join(missing)}")
+    return passed(f"{' and '.join(wanted)} are there")
+
+
+@rule(
+    "services-enabled",
+    "ssh, the network, name resolution and cloud-init are started",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
+    " systemd-resolved, cloud-init, cloud-final” (zmachine.md, “Installation”)",
+    remedy="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
+    answers=("system.services", "source.packages"),
+)
+def services_enabled(image: Image) -> Verdict:
+    """Each of the four by one of the names it has."""
+    services = image.services
+    found = {
+        "an ssh server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
+        "a network service": _network(image, services),
+        "a resolver": _resolver(image, services),
+        "cloud-init": next(
+            iter(sorted(services.pulled(("cloud-init", "cloud-init-network")))), ""
+        ),
+    }
+    missing = [name for name, service in found.items() if not service]
+    if missing:
+        return failed(f"nothing starts {', '.join(missing)}")
+    return passed(", ".join(found.values()))
+
+
+def _first(services: Services, names: tuple[str, ...]) -> str:
+    return next((name for name in names if services.enabled(name)), "")
+
+
+def _network(image: Image, services: Services) -> str:
+    if program(image.guest, "netplan") is not None and services.generator("netplan") is not None:
+        return "netplan"  # starts networkd or NetworkManager itself
+    return _first(
+        services, ("systemd-networkd", "NetworkManager", "networking", "network", "dhcpcd")
+    )
+
+
+def _resolver(image: Image, services: Services) -> str:
+    found = _first(services, ("systemd-resolved", "NetworkManager", "resolvconf", "unbound"))
+    if found:
+        return found
+    try:
+        servers = text(image.guest, "/etc/resolv.conf") or ""
+    except UnreadableError:
+        return ""
+    return "nameserver in /etc/resolv.conf" if "nameserver" in servers else ""
+
+
+def esp_near_misses(image: Image) -> Iterator[str]:
+    """Partitions that look as if they were meant to be the ESP."""
+    for volume in image.disk.volumes:
+        if volume.form == "vfat" and volume.partition.type != ESP:
+            yield f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
+
+
+BEFORE = (image_is_raw, image_gpt, image_gpt_backup)
+AFTER = (
+    root_partition_last,
+    image_fits_disk,
+    image_multiple,
+    growpart,
+    services_enabled,
+    filesystem_clean,
+)

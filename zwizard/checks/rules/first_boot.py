@@ -1,0 +1,232 @@
+"""Rules about what the guest keeps of the machine that built it, and what it needs to start."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import BY_HAND, files, lines, text
+from zwizard.checks.rule import (
+    CONTAINER,
+    EVERY,
+    VM_IMAGE,
+    Mode,
+    Severity,
+    Verdict,
+    failed,
+    passed,
+    rule,
+)
+from zwizard.image.tree import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zwizard.checks.context import Image
+    from zwizard.image.tree import View
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@rule(
+    "machine-id",
+    "Each machine gets an id of its own",
+    severity=Severity.SHOULD,
+    modes=VM_IMAGE,
+    source="An id in the image survives the first start, and every machine made from it has the"
+    " same: DHCP leases, journals and cluster members are mixed up (machine-id(5)).",
+    remedy=": > /etc/machine-id (systemd fills it), and rm -f /var/lib/dbus/machine-id.",
+    reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
+    answers=("system.run",),
+)
+def machine_id(image: Image) -> Verdict:
+    """Empty, absent or ``uninitialized``, and no second one where D-Bus keeps it."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        content = (text(image.guest, path) or "").strip()
+        if content and content != "uninitialized":
+            shown = content if _ID.fullmatch(content) else "something that is no id"
+            return failed(f"{path} has {shown}")
+    there = image.guest.lstat("/etc/machine-id")
+    return passed("/etc/machine-id is empty" if there else "/etc/machine-id is not there")
+
+
+# What distributions call a machine that has no name yet.
+_NAMELESS = frozenset({
+    "localhost", "localhost.localdomain", "debian", "ubuntu", "archlinux", "alpine", "fedora",
+    "(none)",
+})  # fmt: skip
+
+
+@rule(
+    "hostname",
+    "The image has no host name of its own",
+    severity=Severity.ADVICE,
+    modes=VM_IMAGE,
+    source="“You don't have to set the hostname, this will be setup later on zos when the VM is"
+    " deployed via cloud-init” (zmachine.md, “Installation”); debootstrap copies the builder's.",
+    remedy="rm /etc/hostname",
+    reads=("/etc/hostname",),
+    answers=("system.run",),
+)
+def hostname(image: Image) -> Verdict:
+    """Not the building host's: cloud-init sets the deployment's name over any."""
+    name = next(lines(image.guest, "/etc/hostname"), "")
+    if not name or name in _NAMELESS:
+        return passed(name or "none")
+    here = " (this very machine's)" if name == socket.gethostname() else ""
+    return failed(f"/etc/hostname says {name}{here}")
+
+
+# What makes the files in /run that resolv.conf may be a link to.
+_RESOLVERS = (
+    ("/run/systemd/resolve/", "systemd-resolved"),
+    ("/usr/lib/systemd/resolv.conf", "systemd-resolved"),
+    ("/lib/systemd/resolv.conf", "systemd-resolved"),
+    ("/run/NetworkManager/", "NetworkManager"),
+    ("/run/resolvconf/", "resolvconf"),
+    ("/etc/resolvconf/run/", "resolvconf"),
+    ("/run/connman/", "connman"),
+)
+
+
+@rule(
+    "resolv-conf",
+    "Names can be resolved",
+    severity=Severity.SHOULD,
+    modes=EVERY,
+    must_in=CONTAINER,
+    source="“make sure we using resolved: ln -s /run/systemd/resolve/stub-resolv.conf"
+    " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (zmachine.md). In a"
+    " container Zero-OS writes the file, and fails where it is a link to nothing.",
+    remedy="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
+    reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
+    answers=("system.run",),
+)
+def resolv_conf(image: Image) -> Verdict:
+    """A container: no dangling link. A guest: a name server, or a link to a running service."""
+    found = image.guest.resolve("/etc/resolv.conf")
+    link = image.guest.lstat("/etc/resolv.conf")
+    is_link = link is not None and link.kind is Kind.LINK
+    if image.mode is Mode.CONTAINER:
+        if is_link and found.entry is None:
+            return failed(found.shown)
+        return passed("a file" if found.entry is not None else "none: Zero-OS makes it")
+    if is_link and link is not None:
+        by = _maker(found.entry.path if found.entry is not None else found.missing, link.target)
+        if by:
+            return _by_service(image, by)
+    if found.file is None:
+        return failed(found.shown)
+    servers = [line for line in lines(image.guest, "/etc/resolv.conf")
+               if line.startswith("nameserver")]  # fmt: skip
+    return passed(servers[0]) if servers else failed("/etc/resolv.conf names no server")
+
+
+def _maker(*paths: str) -> str:
+    for prefix, service in _RESOLVERS:
+        if any(path.startswith(prefix) for path in paths):
+            return service
+    return ""
+
+
+def _by_service(image: Image, service: str) -> Verdict:
+    if image.services.enabled(service):
+        return passed(f"made by {service}, which is enabled")
+    return failed(
+        f"it is a link to what {service} makes, which is not enabled",
+        f"systemctl enable {service}, or write the file: echo 'nameserver 1.1.1.1' >"
+        " /etc/resolv.conf",
+    )
+
+
+@rule(
+    "fstab",
+    "/etc/fstab asks for no disk that is not there",
+    severity=Severity.SHOULD,
+    modes=VM_IMAGE,
+    source="A mount that never comes holds up the start for 90 seconds, and then stops it"
+    " (systemd.mount(5)). The root of a VM with its own kernel is virtiofs; that of a disk image"
+    " is on the image's own partitions.",
+    remedy="Remove the line, or add nofail to its options; in a disk image name the partitions by"
+    " UUID=: genfstab -U.",
+    reads=("/etc/fstab",),
+    answers=("system.run",),
+)
+def fstab(image: Image) -> Verdict:
+    """V: no block device without ``nofail``. R: devices are the image's own, never a loop."""
+    entries = list(mounts(image.guest))
+    wrong = [entry.line for entry in entries if not _fits(image, entry)]
+    if wrong:
+        return failed(f"/etc/fstab has: {'; '.join(wrong[:3])}")
+    return passed(f"{len(entries)} block devices, all right" if entries else "no block devices")
+
+
+def _fits(image: Image, mount: Mount) -> bool:
+    own = image.mode is Mode.IMAGE and "/dev/loop" not in mount.device
+    return mount.harmless or (own and image.has_device(mount.device))
+
+
+class Mount:
+    """A line of /etc/fstab that asks for a block device."""
+
+    def __init__(self, line: str, device: str, options: str) -> None:
+        self.line = line
+        self.device = device
+        self.optional = bool({"nofail", "noauto"} & set(options.split(",")))
+
+    @property
+    def harmless(self) -> bool:
+        """The machine starts without the device."""
+        return self.optional and "/dev/loop" not in self.device
+
+
+_DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
+
+
+def mounts(view: View) -> Iterator[Mount]:
+    """The lines of /etc/fstab that ask for block devices (fstab(5))."""
+    for line in lines(view, "/etc/fstab", BY_HAND):
+        fields = line.split()
+        if len(fields) < 3 or not _DEVICE.match(fields[0]):
+            continue
+        options = fields[3] if len(fields) > 3 else "defaults"
+        yield Mount(" ".join(fields), fields[0].replace('"', ""), options)
+
+
+_CACHES = (
+    ("/var/cache/apt/archives", (".deb",)),
+    ("/var/cache/pacman/pkg", (".zst", ".xz", ".sig")),
+    ("/var/cache/dnf", (".rpm",)),
+    ("/var/cache/yum", (".rpm",)),
+    ("/var/cache/zypp", (".rpm",)),
+    ("/var/cache/apk", (".apk", ".tar.gz")),
+    ("/etc/apk/cache", (".apk", ".tar.gz")),
+)
+
+
+@rule(
+    "package-cache",
+    "No downloaded packages are left",
+    severity=Severity.ADVICE,
+    modes=EVERY,
+    source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
+    " /var/cache/pacman/pkg” (zmachine.md)",
+    remedy="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
+    answers=("system.run",),
+)
+def package_cache(image: Image) -> Verdict:
+    """Packages that are installed already only make the image larger."""
+    left = [
+        entry
+        for directory, endings in _CACHES
+        for entry in files(image.guest, directory)
+        if entry.name.endswith(endings)
+    ]
+    if not left:
+        return passed("none")
+    size = sum(entry.size for entry in left) >> 20
+    return failed(f"{len(left)} packages, {size} MiB, such as {left[0].path}")
+
+
+RULES = (machine_id, hostname, resolv_conf, fstab, package_cache)

@@ -1,0 +1,1 @@
+"""Line-by-line output that the command line and the plain wizard share."""

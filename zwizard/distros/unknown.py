@@ -1,0 +1,19 @@
+"""Any other distribution: nothing is installed in it, as its package tool is not known here."""
+
+from __future__ import annotations
+
+from zwizard.distros.base import Distro, Kernel
+
+OTHER = Distro(
+    name="other",
+    title="another distribution",
+    family="none",
+    suites=(),
+    kernels=(Kernel("", "its own"),),
+    bootstraps=(),
+    vm_packages=("cloud-init", "an SSH server", "a network configuration for cloud-init"),
+    minimal_packages=("an init system",),
+    image_packages=(),
+    image_services=(),
+    esp_mount="/boot/efi",
+)

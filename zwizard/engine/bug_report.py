@@ -1,0 +1,178 @@
+"""What a bug report about a build needs, in one file, with nothing private in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zwizard import __version__
+from zwizard.console import tables
+from zwizard.engine import builds, redact
+from zwizard.engine.builds import Build
+from zwizard.engine.redact import Redactor
+from zwizard.engine.requirements import free_space
+from zwizard.engine.worker import environment
+from zwizard.jobs import journal
+from zwizard.steps.step import Plan
+from zwizard.util import paths
+from zwizard.util.text import size
+
+_MOST = 4 * 2**20  # bytes of one log: half from its beginning, half from its end
+_LIBRARIES = ("textual", "rich", "questionary", "sh", "humanize", "platformdirs", "click")
+
+_ABOUT = """\
+A bug report about the zwizard build {build}, made by `zwizard bundle`.
+
+{files}
+Taken out, as far as they could be told: the names of user and machine, the home directory, names
+and passwords in URLs, and what stands beside words such as password, token or key. Read it
+before you send it: only you know what else is private.
+"""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The file that was made, and what each file in it is."""
+
+    path: Path
+    files: tuple[tuple[str, str], ...]
+
+
+def make(build: Build, directory: Path) -> Bundle:
+    """Write the report of ``build`` into ``directory``, or, if that cannot be, among the builds.
+
+    Only this user can read the file.
+    """
+    texts = _texts(build)
+    redactor = _redactor(build)
+    cleaned = {name: (what, redactor.clean(text)) for name, (what, text) in texts.items()}
+    listed = "".join(f"  {name:<28} {what}\n" for name, (what, _) in cleaned.items())
+    about = redactor.clean(_ABOUT.format(build=build.id, files=listed))
+    everything = {"README.txt": ("what this is", about), **cleaned}
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = _free(_place(directory), f"{build.id}-report-{stamp}")
+    _write(path, {name: text for name, (_, text) in everything.items()})
+    return Bundle(path, tuple((name, what) for name, (what, _) in everything.items()))
+
+
+def describe(bundle: Bundle) -> str:
+    """What was made and what is in it, for people."""
+    lines = [f"saved to {bundle.path} ({size(bundle.path.stat().st_size)}); in it:"]
+    lines += [f"  {name:<28} {what}" for name, what in bundle.files]
+    return "\n".join(
+        [*lines, "Names, paths and secrets were taken out; read it before you send it."]
+    )
+
+
+def _place(directory: Path) -> Path:
+    return directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
+
+
+def _free(directory: Path, name: str) -> Path:
+    """A path that is not taken yet."""
+    names = (f"{name}{more}.tar.gz" for more in ("", *(f"-{n}" for n in range(2, 100))))
+    return next(path for path in (directory / name for name in names) if not path.exists())
+
+
+def _redactor(build: Build) -> Redactor:
+    """One that knows what the recipe and the proxies give as secret."""
+    redactor = Redactor(redact.here())
+    redactor.learn(_read(build.recipe_file))
+    if recipe := builds.recipe_of(build):
+        for command in recipe.system.run:
+            redactor.learn(command)
+        for name, value in recipe.container.env.items():
+            redactor.learn(f'{name}="{value}"')
+    for value in environment(Plan("", "", (), ())).values():
+        redactor.learn(value)
+    return redactor
+
+
+def _texts(build: Build) -> dict[str, tuple[str, str]]:
+    """What goes in: by file name, what it is and its text."""
+    found = {
+        "versions.txt": ("versions and the machine", _versions()),
+        "doctor.txt": ("tools and rights on this machine", tables.doctor(as_json=False)),
+        "status.json": ("how the build stands", tables.one(build, as_json=True)),
+    }
+    for path, what in (
+        (build.recipe_file, "the recipe"),
+        (build.report_file, "the checklist's report"),
+        (build.runner_log, "what the runner itself printed"),
+    ):
+        if path.exists():
+            found[path.name] = (what, _read(path))
+    found["journal.jsonl"] = ("what happened, event by event", _journal(build))
+    for log in sorted((build.directory / "logs").glob("*.log")):
+        found[f"logs/{log.name}"] = ("the log of a step", _read(log))
+    return found
+
+
+def _journal(build: Build) -> str:
+    events = journal.replay(build.journal)
+    return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+
+
+def _read(path: Path) -> str:
+    """A text file, its middle left out if it is very long."""
+    with path.open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        if length <= _MOST:
+            return file.read().decode("utf-8", "replace")
+        head = file.read(_MOST // 2)
+        file.seek(length - _MOST // 2)
+        tail = file.read()
+    left_out = f"\n[… {length - len(head) - len(tail)} bytes left out …]\n"
+    return head.decode("utf-8", "replace") + left_out + tail.decode("utf-8", "replace")
+
+
+def _versions() -> str:
+    facts: dict[str, Any] = {
+        "zwizard": __version__,
+        "python": sys.version.replace("\n", " "),
+        **{name: _version(name) for name in _LIBRARIES},
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "distribution": _distribution(),
+        "processors": os.cpu_count(),
+        "free": size(free_space(paths.cache())),
+        "terminal": os.environ.get("TERM", ""),
+        "locale": os.environ.get("LC_ALL") or os.environ.get("LANG", ""),
+    }
+    return "".join(f"{name:<14} {value}\n" for name, value in facts.items())
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        return "unknown"
+
+
+def _write(path: Path, texts: dict[str, str]) -> None:
+    """A tar.gz of these files, in a directory of their own, owned by nobody in particular."""
+    folder = path.name.removesuffix(".tar.gz")
+    with (
+        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+        tarfile.open(fileobj=file, mode="w:gz") as archive,
+    ):
+        for name, text in texts.items():
+            data = text.encode("utf-8", "replace")
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.size, member.mtime = len(data), int(time.time())
+            archive.addfile(member, io.BytesIO(data))

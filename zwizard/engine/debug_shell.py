@@ -1,0 +1,225 @@
+"""A shell in the tree that a step works on, as the step finds it; what is changed is thrown away.
+
+It runs as the runner does: by the same right, in namespaces of its own, on an overlay of the
+finished layers, with the mounts that the step's commands have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+from zwizard.engine import executor, status, worker
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import DOWNLOADS, Store, discard
+from zwizard.engine.sandbox import Privilege, Tree, privilege, tree
+from zwizard.plan import targets
+from zwizard.steps.actions import Append, Link, Remove, Write
+from zwizard.steps.step import Plan, Step
+from zwizard.util import paths
+from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.text import sanitise
+
+_MODULE = "zwizard.engine.debug_shell"  # what -m takes, also where __name__ is __main__
+_FILES = (Write, Append, Link, Remove)  # actions that run no command
+
+
+def by_hand(build: Build, step: str, command: str) -> str:
+    """A line to paste into any shell: it runs a step's ``command`` in the step's tree."""
+    return f"zwizard shell {shlex.join((build.id, step))} -c {shlex.quote(command)}"
+
+
+def step_of(build: Build) -> str:
+    """The step whose tree is wanted if none is named: the one it is in, or stopped in.
+
+    Of a build that has ended well, the last.
+    """
+    told = status.of(build)
+    open_ = (step.name for step in told.steps if step.state not in {"done", "reused"})
+    return next(open_, targets.make(build.recipe()).steps[-1].name)
+
+
+def enter(build: Build, step: str, command: str = "") -> int:
+    """Open a shell in the tree of ``step``, or run one line of bash there; its exit status.
+
+    In the line $ROOT and $CHROOT are the tree, as in the plan's commands. UsageError if there is
+    no such step, or if the layers below it are not there; ZwizardError if the tree cannot be made.
+    """
+    right = privilege()
+    verify(build, step, right)
+    right.authorise()
+    store = Store(right.layers_below(paths.cache()))
+    store.directory.mkdir(parents=True, exist_ok=True)
+    work = store.work(f"shell-{build.id}-{os.getpid()}")
+    inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
+    with _keeping_terminal():
+        try:
+            done = subprocess.run(
+                [*right.launch(), *right.isolate(), "env", f"TERM={_terminal()}", *inside],
+                cwd="/",
+                check=False,
+            )
+        finally:
+            _sweep(work, right)
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def verify(build: Build, step: str, right: Privilege) -> None:
+    """Whether the tree of ``step`` can be entered by this right: if not, the error says why."""
+    if right.mode == "none":
+        raise ZwizardError(right.why, right.remedy)
+    _below(targets.make(build.recipe()), Store(right.layers_below(paths.cache())), step)
+
+
+def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
+    """The step called ``name``, and the finished layers that its tree lies on."""
+    number = next((i for i, step in enumerate(made.steps) if step.name == name), None)
+    if number is None:
+        names = ", ".join(step.name for step in made.steps)
+        raise UsageError(f"there is no step {name!r}", f"Steps: {names}.")
+    parents = made.fingerprints()[:number]
+    for step, parent in zip(made.steps, parents, strict=False):
+        if store.get(parent) is None:
+            raise UsageError(
+                f"the tree of {name} cannot be made: {step.name}, before it, is not finished",
+                f"Build first, or enter {step.name}.",
+            )
+    return made.steps[number], parents
+
+
+def _sweep(work: Path, right: Privilege) -> None:
+    """Remove what a shell that was killed left. Its files may belong to mapped users."""
+    if work.exists():
+        subprocess.run([*right.launch(), *right.isolate(), "rm", "-rf", str(work)], check=False)
+
+
+@contextlib.contextmanager
+def _keeping_terminal() -> Iterator[None]:
+    """Leave Ctrl-C to what runs there; afterwards the terminal is this process's again.
+
+    A shell in another PID namespace cannot name whom it had the terminal from to give it back.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        if os.isatty(0):
+            stopped = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(0, os.getpgrp())
+            signal.signal(signal.SIGTTOU, stopped)
+        signal.signal(signal.SIGINT, before)
+
+
+def _terminal() -> str:
+    return os.environ.get("TERM", "dumb")
+
+
+# --- inside the namespaces -----------------------------------------------------------------------
+
+
+def inside(build: Build, work: Path, name: str, command: str) -> int:
+    """Make the tree in ``work``, run the shell or ``command`` there, and throw the tree away."""
+    os.umask(0o022)
+    signal.signal(signal.SIGINT, lambda *_: None)  # it is meant for what runs in the tree
+    made = targets.make(build.recipe())
+    store = Store(work.parent)
+    step, parents = _below(made, store, name)
+    work.mkdir()
+    descriptor = os.open(work, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # `zwizard clean` leaves it alone
+    try:
+        with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
+            environment = worker.environment(made)
+            shop = executor.Workshop(place, work / "archive", environment, log, lambda: False)
+            if step.enters or _shell_in(place.root):
+                shop.enter(network=step.network)
+            for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
+                shop.perform(action)
+            return _run(build, step, place, environment, command, store.directory / DOWNLOADS)
+    finally:
+        discard(work)
+        os.close(descriptor)
+
+
+def _run(
+    build: Build,
+    step: Step,
+    place: Tree,
+    environment: dict[str, str],
+    command: str,
+    downloads: Path,
+) -> int:
+    shell = _shell_in(place.root)
+    outside = environment | {
+        "TERM": _terminal(),
+        "ROOT": str(place.root),
+        "CHROOT": str(place.chroot),
+        "OUT": str(place.new.parent / "archive"),
+        "DOWNLOADS": str(downloads),
+        "PS1": f"({build.id} {step.name}, outside) # ",
+    }
+    # The plan's own commands can be pasted there too: the tree is the root.
+    prompt = f"({build.id} {step.name}) # "
+    chrooted = outside | {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
+    argv: tuple[str, ...]
+    if command:
+        line = f"shopt -s dotglob nullglob\n{executor.functions(*step.actions)}\n{command}"
+        argv, variables = ("bash", "-o", "pipefail", "-c", line), outside
+    elif shell:
+        _greet(f"This is the tree of {build.id} as {step.name} finds it, entered by chroot.")
+        argv, variables = ("chroot", str(place.chroot), shell, *_bare(shell)), chrooted
+    else:
+        _greet(
+            f"Before {step.name}, {build.id} has no shell that could be entered: this is one of"
+            " this machine, in the sandbox. $ROOT is the tree."
+        )
+        argv, variables = ("bash", *_bare("/bin/bash")), outside
+    return subprocess.run(argv, env=variables, cwd=place.root, check=False).returncode
+
+
+def _shell_in(root: Path) -> str:
+    """The shell that the tree has, or ""."""
+    return next((s for s in ("/bin/bash", "/bin/sh") if _is_program(root, s)), "")
+
+
+def _is_program(root: Path, path: str) -> bool:
+    # chroot follows the links inside the tree as they are meant there.
+    test = ("chroot", str(root), path, "-c", "exit 0")
+    return subprocess.run(test, capture_output=True, check=False).returncode == 0
+
+
+def _bare(shell: str) -> tuple[str, ...]:
+    """The options that keep start-up files of the image from setting another prompt."""
+    return ("--norc", "--noprofile", "-i") if shell == "/bin/bash" else ("-i",)
+
+
+def _greet(where: str) -> None:
+    sys.stdout.write(f"{where}\nWhat you change is thrown away when you leave (exit, Ctrl-D).\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """``BUILD WORK STEP COMMAND``, in namespaces of its own."""
+    directory, work, step, command = arguments
+    try:
+        return inside(Build(Path(directory)), Path(work), step, command)
+    except ZwizardError as error:
+        sys.stderr.write(f"zwizard: {sanitise(error.message)}\n  {sanitise(error.hint)}\n")
+        if sys.stdin.isatty():
+            # Behind the wizard this would be gone at once.
+            sys.stderr.write("Enter goes back. ")
+            sys.stdin.readline()
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

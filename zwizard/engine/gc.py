@@ -1,0 +1,118 @@
+"""Freeing layers that no build uses, and what runners that were killed left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from zwizard.engine import builds
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import DOWNLOADS, Store, discard, disk_usage
+from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.plan import targets
+from zwizard.util import paths
+from zwizard.util.errors import UsageError, ZwizardError
+
+
+@dataclass(frozen=True)
+class Freed:
+    """What a clean-up removed; bytes on disk."""
+
+    layers: int
+    bytes: int
+
+
+def clean(*, everything: bool = False) -> Freed:
+    """Remove the layers that no build's recipe leads to; all of them with ``everything``.
+
+    Layers belong to whom the builder's namespace maps, so this runs in one like it.
+    """
+    running = {build.id for build in builds.everything() if build.running()}
+    if everything and running:
+        raise UsageError(
+            f"running now: {', '.join(sorted(running))}", "Wait for it, or zwizard cancel it."
+        )
+    right = privilege()
+    store = right.layers_below(paths.cache())
+    if not store.is_dir():
+        return Freed(0, 0)
+    keep = frozenset() if everything else used()
+    command = [*right.launch(), *right.isolate(), sys.executable, "-m", __name__, str(store)]
+    done = subprocess.run(
+        command,
+        input=json.dumps({"keep": sorted(keep), "running": sorted(running)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ZwizardError(f"cleaning {store} failed: {done.stderr.strip()}")
+    return Freed(**json.loads(done.stdout))
+
+
+@dataclass(frozen=True)
+class Frees:
+    """What deleting a build would free, in bytes: itself, and the layers that no other uses."""
+
+    build: int
+    layers: int
+
+
+def frees(build: Build, right: Privilege) -> Frees:
+    """What deleting ``build``, made by ``right``, would free; nothing is removed."""
+    store = Store(right.layers_below(paths.cache()))
+    keep = used(without=build)
+    idle = sum(layer.bytes for layer in store.all() if layer.fingerprint not in keep)
+    return Frees(disk_usage(build.directory), idle)
+
+
+def used(without: Build | None = None) -> frozenset[str]:
+    """The fingerprints that the recipes of the builds lead to, those of ``without`` left out."""
+    found: set[str] = set()
+    for build in builds.everything():
+        if build == without:
+            continue
+        try:
+            found.update(targets.make(build.recipe()).fingerprints())
+        except UsageError:
+            continue  # a recipe this version cannot build uses none of its layers
+    return frozenset(found)
+
+
+def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed:
+    layers = size = 0
+    for entry in list(store.directory.iterdir()):
+        working = entry.name.startswith(".work-") and (entry.name[6:] in running or _held(entry))
+        fetching = entry.name == DOWNLOADS and running
+        if entry.name in keep or working or fetching:
+            continue
+        size += disk_usage(entry)
+        layers += not entry.name.startswith(".")
+        if entry.name.startswith("."):
+            discard(entry)
+        else:
+            store.remove(entry.name)
+    return Freed(layers, size)
+
+
+def _held(directory: Path) -> bool:
+    """Whether a shell is at work there."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+if __name__ == "__main__":
+    wish = json.load(sys.stdin)
+    freed = _clean(Store(Path(sys.argv[1])), frozenset(wish["keep"]), frozenset(wish["running"]))
+    sys.stdout.write(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))

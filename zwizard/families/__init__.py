@@ -1,0 +1,1 @@
+"""What each package manager does in its own way."""

@@ -1,0 +1,243 @@
+"""Debian's family, by its own tools: mmdebstrap or debootstrap, apt, initramfs-tools."""
+
+from __future__ import annotations
+
+import shlex
+from importlib import resources
+
+from zwizard.distros.base import Distro, Suite
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import (
+    DOWNLOADS,
+    ROOT,
+    Action,
+    Append,
+    Chroot,
+    Host,
+    Link,
+    Remove,
+    TrustKeys,
+    Write,
+)
+from zwizard.steps.step import Step
+
+_MIB = 2**20
+_POLICY = "/usr/sbin/policy-rc.d"
+_HOOK = "/etc/kernel/postinst.d/zz-zos-kernel"
+
+# Packages ask this program whether a service may start; in a chroot none may.
+QUIET = Write(_POLICY, "#!/bin/sh\nexit 101\n", mode=0o755)
+UNQUIET = Remove((_POLICY,))
+
+
+def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
+    """The base system, by mmdebstrap or debootstrap."""
+    source = recipe.source
+    tool = "mmdebstrap" if source.bootstrap == "auto" else source.bootstrap
+    mirror = (source.mirror,) if source.mirror else ()
+    options: tuple[str, ...] = (
+        (f"--components={','.join(distro.components)}",) if distro.components else ()
+    )
+    keys: tuple[Action, ...] = ()
+    if keyring := distro.keyring:
+        options += ("--keyring", f"{DOWNLOADS}/{keyring.file}")
+        keys = (
+            TrustKeys(
+                keyring.file,
+                keyring.package,
+                source.mirror or distro.mirror,
+                suite.name,
+                keyring.fingerprints,
+            ),
+        )
+    command: tuple[str, ...]
+    if tool == "debootstrap":
+        command = ("debootstrap", *options, suite.name, ROOT, *mirror)
+    else:
+        variant = {"standard": "important", "minimal": "apt"}[source.variant]
+        command = ("mmdebstrap", "--mode=root", "--format=directory", f"--variant={variant}")
+        # The next step needs the lists again, and removes them at the end.
+        command += ("--skip=cleanup/apt/lists", *options, suite.name, ROOT, *mirror)
+    return Step(
+        "bootstrap",
+        f"Install the base system of {suite.title}",
+        ('"this will create and download the basic rootfs"',),
+        (*keys, Host(command)),
+        answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
+        network=True,
+        size=(320 if source.variant == "standard" else 230) * _MIB,
+        document="sudo debootstrap jammy ubuntu:jammy http://archive.ubuntu.com/ubuntu",
+    )
+
+
+def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
+    """What every VM on Zero-OS needs: kernel, cloud-init, SSH, a network; an image also GRUB."""
+    minimal = recipe.source.variant == "minimal"
+    image = recipe.target == "image"
+    needed = (*distro.image_packages, *suite.image_packages) if image else distro.vm_packages
+    names = (
+        *needed,
+        *(distro.minimal_packages if minimal else ()),
+        *recipe.kernel.packages(distro),
+    )
+    host_keys = tuple(
+        Write(f"/etc/ssh/ssh_host_{kind}_key", "", mode=0o600)
+        for kind in ("rsa", "ecdsa", "ed25519")
+    )
+    # No initramfs yet: the next step makes it, once, with the modules it needs.
+    install = ("env", "INITRD=No", *_install(names, recommends=not minimal))
+    return Step(
+        "packages",
+        f"Install {'' if recipe.kernel.file else 'kernel, '}cloud-init, SSH and network",
+        (
+            '"apt-get install cloud-init openssh-server curl"',
+            *(() if recipe.kernel.file else ('"Also really important that we install a kernel"',)),
+            "Empty SSH host keys keep the package from making some that are removed again.",
+        ),
+        (
+            *host_keys,
+            QUIET,
+            *(_GRUB_ANSWERS if image else ()),
+            Chroot(_UPDATE),
+            Chroot(install),
+            UNQUIET,
+        ),
+        answers=("kernel.package", "kernel.file"),
+        network=True,
+        size=300 * _MIB,
+        document=(
+            "apt-get update\napt-get install cloud-init openssh-server curl\n"
+            "apt-get install linux-modules-extra-5.15.0-25-generic"
+        ),
+    )
+
+
+# Asked when GRUB is installed and upgraded: its EFI program is where every firmware looks.
+_GRUB_ANSWERS = (
+    Chroot(
+        (
+            *("sh", "-c"),
+            "printf 'grub-efi-amd64 grub2/%s\\n' 'update_nvram boolean false'"
+            " 'force_efi_extra_removable boolean true' | debconf-set-selections",
+        )
+    ),
+)
+
+
+def install(
+    recipe: Recipe,
+    distro: Distro,  # noqa: ARG001 - the other family's needs it
+    names: tuple[str, ...],
+) -> tuple[Action, ...]:
+    """Install the packages ``names``; no service starts meanwhile."""
+    wanted = _install(names, recommends=recipe.source.variant != "minimal")
+    return (QUIET, Chroot(_UPDATE), Chroot(wanted), UNQUIET)
+
+
+def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
+    """Install what the target needs and the tree lacks; what is there is left as it is."""
+    script = resources.files("zwizard.steps").joinpath("scripts/complete.sh").read_text("utf-8")
+    line = shlex.join(_install((), recommends=recipe.source.variant != "minimal"))
+    script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $lacking\n"
+    image = recipe.target == "image"
+    of_suites = {name for suite in distro.suites for name in suite.image_packages}
+    needed = (*distro.image_packages, *sorted(of_suites)) if image else distro.vm_packages
+    names = (*needed, *distro.minimal_packages, "initramfs-tools")
+    wanted = {name: distro.shown_by.get(name, "") for name in names}
+    for package in recipe.kernel.packages(distro):
+        own = recipe.kernel.package
+        wanted[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
+    pairs = (word for pair in wanted.items() for word in pair)
+    answers = _GRUB_ANSWERS if image else ()
+    return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
+
+
+# A mirror that does not answer is asked again, with growing pauses, before the step fails.
+_RETRY = ("-o", "Acquire::Retries=3")
+
+# Nobody reads the packages' descriptions here, least of all translated ones.
+_UPDATE = (
+    *("apt-get", "update", *_RETRY, "-o", "APT::Update::Error-Mode=any"),
+    *("-o", "Acquire::Languages=none"),
+)
+
+# Each downloaded package is deleted once it is installed, so that no layer carries it.
+_NO_DEBS = ("-o", "APT::Keep-Downloaded-Packages=false")
+
+
+def _install(names: tuple[str, ...], *, recommends: bool) -> tuple[str, ...]:
+    lean = () if recommends else ("--no-install-recommends",)
+    return ("apt-get", "install", "--yes", *_RETRY, *_NO_DEBS, *lean, *names)
+
+
+# A disk image's root is ext4 on a virtio disk, whatever else was asked for.
+_DISK_MODULES = ("virtio_blk", "ext4", "crc32c")
+
+# zstd at a low level is read as fast, and made faster.
+_CONFIGURATION = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n"
+
+
+# A VM starts 30 seconds sooner. What a script writes to param.conf, the next ones go by
+# (initramfs-tools(7)).
+_AT_ONCE = """\
+#!/bin/sh
+# Written by zwizard. Zero-OS says rootdelay=30 to every machine, and initramfs-tools sleeps that
+# long, whatever is there already: a root over virtiofs is, as soon as its driver.
+[ "${1:-}" != prereqs ] || exit 0
+case " $(cat /proc/cmdline) " in
+*" rootfstype=virtiofs "*) echo "ROOTDELAY=" >>/conf/param.conf ;;
+esac
+"""
+_NO_DELAY = Write("/etc/initramfs-tools/scripts/init-top/zwizard", _AT_ONCE, mode=0o755)
+
+
+def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
+    """By initramfs-tools."""
+    names = (*modules, *(_DISK_MODULES if image else ()))
+    return (
+        Append("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in names)),
+        Write("/etc/initramfs-tools/conf.d/zwizard", _CONFIGURATION),
+        *(() if image else (_NO_DELAY,)),
+        Chroot(("update-initramfs", "-c", "-k", "all")),
+    )
+
+
+def kernel() -> tuple[Action, ...]:
+    """By a hook that the kernels' own packages run."""
+    hook = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
+    return (
+        Write(_HOOK, hook, mode=0o755),
+        Link("/etc/kernel/postrm.d/zz-zos-kernel", "../postinst.d/zz-zos-kernel"),
+        Chroot((_HOOK,)),
+    )
+
+
+def zone(name: str) -> tuple[Action, ...]:
+    """Debian keeps the name too."""
+    return (Write("/etc/timezone", f"{name}\n"),)
+
+
+def language(locale: str) -> Action:
+    """As PAM reads it."""
+    return Write("/etc/default/locale", f"LANG={locale}\n")
+
+
+def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
+    """No service starts meanwhile, whatever they install."""
+    return (QUIET, *(Chroot(("sh", "-c", line)) for line in lines), UNQUIET)
+
+
+def clean() -> tuple[Action, ...]:
+    """Downloaded packages, lists, logs and back-ups."""
+    return (
+        Chroot(("apt-get", "clean")),
+        Remove(
+            (
+                "/var/lib/apt/lists/*",
+                "/var/log/apt",
+                "/var/cache/apt/*.bin",
+                "/var/cache/debconf/*-old",
+                "/var/lib/dpkg/*-old",
+            )
+        ),
+    )

@@ -1,0 +1,275 @@
+"""Arch's family, by its own tools: pacman or pacstrap, and mkinitcpio."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from importlib import resources
+
+from zwizard.distros.base import Distro, Suite
+from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import (
+    CHROOT,
+    DOWNLOADS,
+    ROOT,
+    Action,
+    Chroot,
+    Host,
+    Link,
+    Remove,
+    TrustPackagers,
+    Write,
+)
+from zwizard.steps.step import Step
+
+_MIB = 2**20
+
+# For the pacman of this machine, while it fills the tree from outside. What an archive has is
+# signed package by package; the lists of them are not.
+_CONF = "/etc/pacman.d/zwizard.conf"
+_HOOKS = "/etc/pacman.d/hooks"
+_CONFIGURATION = """\
+[options]
+Architecture = x86_64
+SigLevel = Required DatabaseOptional
+ParallelDownloads = 5
+"""
+_SERVER = "{mirror}/$repo/os/$arch"
+
+# Every machine makes the key that its pacman signs the others with: an image must have none.
+_KEYS = "/etc/pacman.d/gnupg"
+_MAKE_KEYS = (("pacman-key", "--init"), ("pacman-key", "--populate"))
+_KEYS_UNIT = "/etc/systemd/system/zwizard-pacman-keys.service"
+_KEYS_SERVICE = f"""\
+# Written by zwizard: an image holds no keys of pacman's, each machine makes its own.
+[Unit]
+Description=Make the keys that pacman trusts
+ConditionPathExists=!{_KEYS}/trustdb.gpg
+Before=cloud-final.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/pacman-key --init
+ExecStart=/usr/bin/pacman-key --populate
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
+    """Into an empty tree, from outside: by pacman itself, or by pacstrap, which needs root."""
+    mirror = _mirror(recipe, distro)
+    run = _pacstrap if recipe.source.bootstrap == "pacstrap" else _pacman
+    return Step(
+        "bootstrap",
+        f"Install the base system of {distro.title}",
+        (
+            '"This will install basic arch linux"',
+            "What the mirror offers is taken only if Arch's master keys vouch for its packager.",
+        ),
+        (
+            # As pacstrap makes them; what is not there cannot be mounted on.
+            Host(("install", "-d", "-m", "0755", f"{ROOT}/var/lib/pacman", f"{ROOT}/var/log")),
+            Host(("install", "-d", "-m", "0755", f"{ROOT}/dev", f"{ROOT}/run")),
+            Host(("install", "-d", "-m", "1777", f"{ROOT}/tmp")),  # noqa: S108 - the tree's
+            Host(("install", "-d", "-m", "0555", f"{ROOT}/proc", f"{ROOT}/sys")),
+            *_from_outside(recipe, distro, run(recipe, distro, ("base",))),
+            Write("/etc/pacman.d/mirrorlist", f"Server = {_SERVER.format(mirror=mirror)}\n"),
+        ),
+        answers=("source.mirror", "source.keys", "source.bootstrap"),
+        network=True,
+        size=600 * _MIB,
+        document=(
+            "pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils"
+        ),
+    )
+
+
+def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
+    """By pacman; the initramfs comes later."""
+    image = recipe.target == "image"
+    standard = recipe.source.variant == "standard"
+    names = (
+        *recipe.kernel.packages(distro),
+        *(distro.image_packages if image else distro.vm_packages),
+        *(distro.standard_packages if standard else ()),
+    )
+    return Step(
+        "packages",
+        f"Install {'' if recipe.kernel.file else 'kernel, '}cloud-init and SSH",
+        (
+            '"This will install basic arch linux but will also include cloud-init,'
+            ' cloud-guest-utils, openssh, and vim for convenience"',
+            "The next step makes the initramfs, once, with the modules it needs.",
+        ),
+        (
+            Host(("install", "-d", f"{ROOT}{_HOOKS}")),
+            Link(_INITRAMFS_HOOK, "/dev/null"),
+            *install(recipe, distro, names),
+            Remove((_INITRAMFS_HOOK,)),
+            Write(_KEYS_UNIT, _KEYS_SERVICE),
+            Chroot(("systemctl", "enable", _KEYS_UNIT.rpartition("/")[2])),
+        ),
+        answers=("kernel.package", "kernel.file", "source.variant"),
+        network=True,
+        size=(800 if standard else 350) * _MIB,
+        document=(
+            "pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils\n"
+            "pacman -S grub"
+        ),
+    )
+
+
+def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
+    """By the pacman of this machine; what is there is brought up to date first, as Arch wants."""
+    return _from_outside(recipe, distro, _pacman(recipe, distro, names))
+
+
+def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
+    """pacman itself leaves out what is there."""
+    lean = replace(recipe, source=replace(recipe.source, variant="minimal"))
+    return packages(lean, distro, distro.suites[0]).actions
+
+
+def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action, ...]:
+    """Run a command on the tree with keys that are proved, and the recipe's mirror."""
+    assert distro.keyring is not None
+    mirror = _mirror(recipe, distro)
+    server = f"Server = {_SERVER.format(mirror=mirror)}\n"
+    repositories = "".join(f"\n[{name}]\n{server}" for name in distro.components)
+    return (
+        TrustPackagers(
+            _kept(recipe, distro), distro.keyring.package, mirror, _masters(recipe, distro)
+        ),
+        Write(_CONF, _CONFIGURATION + repositories),
+        command,
+        Remove((_CONF,)),
+    )
+
+
+def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
+    places = ("--root", CHROOT, "--hookdir", f"{CHROOT}{_HOOKS}")
+    return Host(("pacman", *places, *_pacman_options(recipe, distro), "-Syu", "--needed", *names))
+
+
+def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
+    # -G, -M: keys and mirrors of this machine stay here. What follows the root is pacman's.
+    own = ("pacstrap", "-c", "-G", "-M", "-C", f"{ROOT}{_CONF}", ROOT, *names)
+    return Host((*own, *_pacman_options(recipe, distro)[2:]))
+
+
+def _pacman_options(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
+    kept = f"{DOWNLOADS}/{_kept(recipe, distro)}"
+    places = ("--gpgdir", f"{kept}/gnupg", "--cachedir", f"{kept}/packages")
+    return ("--config", f"{ROOT}{_CONF}", *places, "--noconfirm")
+
+
+def _mirror(recipe: Recipe, distro: Distro) -> str:
+    """The mirror's address, also if it was given as pacman's own lists of mirrors have it."""
+    given = recipe.source.mirror or distro.mirror
+    return given.removesuffix("/$repo/os/$arch").rstrip("/")
+
+
+def _masters(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
+    """The fingerprints that everything is trusted by: Arch's own, or those of another mirror."""
+    return recipe.source.keys or (distro.keyring.fingerprints if distro.keyring else ())
+
+
+def _kept(recipe: Recipe, distro: Distro) -> str:
+    """Where keys and packages are kept that come of this mirror, trusted by these fingerprints."""
+    basis = "\n".join((_mirror(recipe, distro), *_masters(recipe, distro)))
+    return f"pacman-{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+
+
+# --- the initramfs and the kernel ---------------------------------------------------------------
+
+_INITRAMFS_HOOK = f"{_HOOKS}/90-mkinitcpio-install.hook"
+
+# A disk image's root is ext4 on a virtio disk, whatever else was asked for.
+_DISK_MODULES = ("virtio_blk", "ext4")
+
+_MKINITCPIO = """\
+# Written by zwizard: what it takes to reach the root file system, which has everything else. Not
+# the systemd hook, which waits for a device of the name that Zero-OS gives the root (vroot).
+MODULES=({modules})
+HOOKS=({hooks})
+COMPRESSION="zstd"
+COMPRESSION_OPTIONS=(-1)
+"""
+
+# What pacman runs when a kernel comes: it is put into /boot, and its initramfs beside it.
+_MAKE_INITRAMFS = (
+    "cd / && printf '%s\\n' usr/lib/modules/*/vmlinuz"
+    " | /usr/share/libalpm/scripts/mkinitcpio install"
+)
+
+_SCRIPT = "/usr/local/lib/zos-kernel"
+_HOOK = f"""\
+# Written by zwizard: Zero-OS boots /boot/vmlinuz, and wants it unpacked (ELF).
+[Trigger]
+Type = Path
+Operation = Install
+Operation = Upgrade
+Operation = Remove
+Target = usr/lib/modules/*/vmlinuz
+
+[Action]
+Description = Unpacking the kernel for Zero-OS...
+When = PostTransaction
+Exec = {_SCRIPT}
+"""
+
+
+def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
+    """By mkinitcpio, without looking at the hardware of this machine (autodetect)."""
+    names = (*modules, *(_DISK_MODULES if image else ()))
+    hooks = ("base", "udev", *(("fsck",) if image else ()))
+    text = _MKINITCPIO.format(modules=" ".join(names), hooks=" ".join(hooks))
+    return (
+        Write("/etc/mkinitcpio.conf.d/zwizard.conf", text),
+        Chroot(("sh", "-c", _MAKE_INITRAMFS)),
+    )
+
+
+def kernel() -> tuple[Action, ...]:
+    """By a hook of pacman's, after the one that makes the initramfs."""
+    script = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
+    return (
+        Write(_SCRIPT, script, mode=0o755),
+        Write(f"{_HOOKS}/zz-zos-kernel.hook", _HOOK),
+        Chroot((_SCRIPT,)),
+    )
+
+
+# --- what is set, run and removed ---------------------------------------------------------------
+
+
+def zone(name: str) -> tuple[Action, ...]:  # noqa: ARG001 - as apt's
+    """/etc/localtime says it all."""
+    return ()
+
+
+def language(locale: str) -> Action:
+    """As systemd reads it."""
+    return Write("/etc/locale.conf", f"LANG={locale}\n")
+
+
+def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
+    """With the keys that pacman in the tree needs, which do not stay."""
+    run = (Chroot(("sh", "-c", line)) for line in lines)
+    return (*map(Chroot, _MAKE_KEYS), *run, Remove((_KEYS,)))
+
+
+# pacman notes when each package was installed: that would make every build another one.
+_FORGET_WHEN = (
+    "sed -i '/^%INSTALLDATE%$/{n;s/.*/'\"$SOURCE_DATE_EPOCH\"'/}' /var/lib/pacman/local/*/desc"
+)
+
+
+def clean() -> tuple[Action, ...]:
+    """Lists of packages, and the date of the build; packages are kept outside of the tree."""
+    return (
+        Chroot(("sh", "-c", _FORGET_WHEN)),
+        Remove(("/var/cache/pacman/pkg", "/var/lib/pacman/sync/*", _KEYS)),
+    )

@@ -1,0 +1,79 @@
+"""Read-only views of what is checked, booted and uploaded; no root, no mounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zwizard.image.directory import DirectoryView
+from zwizard.image.magic import HEAD, what
+from zwizard.image.single_file import FileView
+from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballView
+from zwizard.image.tree import UnreadableError, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "DirectoryView",
+    "FileView",
+    "Keep",
+    "TarballView",
+    "UnreadableError",
+    "View",
+    "open_view",
+]
+
+
+def open_view(
+    path: Path | str,
+    *,
+    keep: Keep = KEEP_NOTHING,
+    progress: Callable[[int, int], None] | None = None,
+) -> View:
+    """The view of the artefact at ``path``, chosen by what it holds, not by its name.
+
+    ``keep`` says which contents a one-pass view should hold on to because they will be read
+    (others cost another pass); ``progress`` is called with (bytes done, bytes in all) of the
+    artefact while it is read. Raises UnreadableError for what is neither a directory nor a
+    gzip file nor a disk image, naming what it is. A broken archive is not an error: the view
+    tells.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return DirectoryView(path)
+        if not path.is_file():
+            raise UnreadableError(*_not_a_file(path))
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read: {error.strerror}", "Check its permissions."
+        ) from error
+    if _is_disk(path, what(head)):
+        return FileView(path)
+    if not head.startswith(b"\x1f\x8b"):
+        raise UnreadableError(*_not_checkable(path, what(head)))
+    return TarballView(path, keep=keep, progress=progress)
+
+
+def _is_disk(path: Path, found: str) -> bool:
+    """Whether a disk image is meant: by its name, or by what it holds."""
+    name = path.name.lower()
+    if name.endswith((".tar.gz", ".tgz")):
+        return False
+    return name.endswith(".raw") or "disk image" in found or "ISO 9660" in found
+
+
+def _not_a_file(path: Path) -> tuple[str, str]:
+    if path.exists():
+        return f"{path} is neither a directory nor a regular file", "Give one of them."
+    return f"{path} is not there", "Check the path; it is a directory or a .tar.gz."
+
+
+def _not_checkable(path: Path, found: str) -> tuple[str, str]:
+    return (
+        f"{path} is {found}, not a directory, a gzip-compressed tar or a disk image",
+        "Pack the image's files with tar -czf NAME.tar.gz -C DIRECTORY . and check that.",
+    )

@@ -1,0 +1,1 @@
+"""Readers of archives and compressed streams."""

@@ -1,0 +1,65 @@
+"""An archive's bytes, unpacked by whichever compression its own first bytes name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.archive.byte_stream import ArchiveError, Source, plain, size_of
+from zwizard.image.archive.compression import (
+    BZIP2,
+    LZMA,
+    XZ,
+    ZSTD,
+    CompressionError,
+    Format,
+    Stream,
+    detect,
+)
+from zwizard.image.archive.gzip_stream import Gunzip
+from zwizard.image.magic import HEAD, what
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GZIP = b"\x1f\x8b"
+_TAR = "a tar archive that is not compressed"
+_MORE = {BZIP2, LZMA, XZ, ZSTD}
+
+
+def is_packed(file: BinaryIO) -> bool:
+    """Whether ``file`` is compressed in a way that ``unpacked`` knows; its place stays."""
+    here = file.tell()
+    head = file.read(HEAD)
+    file.seek(here)
+    return head.startswith(_GZIP) or detect(head) in _MORE
+
+
+def unpacked(file: BinaryIO) -> Source:
+    """The tar archive in ``file``, packed or not; raises ArchiveError naming what it is instead.
+
+    gzip, xz, bzip2, zstd and lzma are known, in several streams one after the other too.
+    """
+    head = file.read(HEAD)
+    file.seek(0)
+    if head.startswith(_GZIP):
+        return Gunzip(file)
+    form = detect(head)
+    if form in _MORE:
+        return Source(_streams(form, file))
+    if what(head) != _TAR:
+        raise ArchiveError(f"it is {what(head)}, not a tar archive")
+    return plain(file)
+
+
+def _streams(form: Format, file: BinaryIO) -> Iterator[bytes]:
+    end, size = 0, size_of(file)
+    try:
+        while end < size:
+            stream = Stream(form, file, end)
+            yield from filter(None, stream)
+            end = stream.end
+            file.seek(end)
+            if detect(file.read(6)) is not form:
+                break  # padding, or something that only follows
+    except CompressionError as error:
+        raise ArchiveError(str(error)) from error

@@ -1,0 +1,68 @@
+"""Contents met in passing, kept in one unnamed temporary file instead of in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from zwizard.image.disk.positioned_reader import ReadAt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+_BLOCK = 64 << 10
+_ZEROS = bytes(_BLOCK)
+
+
+class Spool:
+    """An unnamed file that grows by whole contents; nothing of it outlives the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._end = 0
+
+    def keep(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
+        """Store contents of ``size`` bytes given as (offset, bytes); returns where they are.
+
+        What no piece covers reads as zeros; blocks of zeros take no room. Raises OSError when
+        there is none left.
+        """
+        start = self._end
+        for offset, data in pieces:
+            for at in range(0, len(data), _BLOCK):
+                block = data[at : at + _BLOCK]
+                if block != _ZEROS[: len(block)]:
+                    _write_all(self._file.fileno(), block, start + offset + at)
+        self._end = start + size
+        os.ftruncate(self._file.fileno(), self._end)
+        return start, size
+
+    def open(self, start: int, size: int) -> BinaryIO:
+        """What was kept there, seekable; reads do not disturb each other."""
+        return _Window(self._file.fileno(), start, size).buffered()
+
+    def close(self) -> None:
+        """Let go of everything kept."""
+        self._file.close()
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file, view, offset)
+        view = view[written:]
+        offset += written
+
+
+class _Window(ReadAt):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, file: int, start: int, size: int) -> None:
+        super().__init__(size)
+        self._descriptor = file
+        self._start = start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        return os.pread(self._descriptor, size, self._start + offset)

@@ -1,0 +1,164 @@
+"""The view of a directory: listed once, contents opened when asked, no link followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.examples import Sample
+from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.image.tree_index import IndexedView, IndexFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.LINK,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFSOCK: Kind.SOCKET,
+}
+
+
+class DirectoryView(IndexedView):
+    """The tree beneath a directory.
+
+    ``unreadable`` is what could not be listed (no permission, an error, gone in between), with
+    the reason; ``mounted`` are the directories on which another file system is mounted, which
+    are not entered; ``complete`` is false when there are more entries than an index holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.unreadable = Sample()
+        self.mounted = Sample()
+        self.complete = True
+        self._root = path.resolve()
+        try:
+            self._device = self._root.stat().st_dev
+            self._walk()
+        except IndexFullError:
+            self.complete = False
+
+    def _walk(self) -> None:
+        pending = [("", str(self._root))]
+        while pending:
+            inside, host = pending.pop()
+            for name, info in self._list(inside, host):
+                entry = _entry(f"{inside}/{name}", info, f"{host}/{name}")
+                self._index.add(entry)
+                if entry.kind is Kind.DIRECTORY and self._enter(entry, info):
+                    pending.append((entry.path, f"{host}/{name}"))
+
+    def _enter(self, entry: Entry, info: os.stat_result) -> bool:
+        if info.st_dev == self._device:
+            return True
+        self.mounted.add(entry.path)
+        return False
+
+    def _list(self, inside: str, host: str) -> Iterator[tuple[str, os.stat_result]]:
+        try:
+            with os.scandir(host) as found:
+                for item in found:
+                    yield item.name, item.stat(follow_symlinks=False)
+        except OSError as error:
+            self.unreadable.add(f"{inside or '/'} ({error.strerror})")
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file, opened without following any link."""
+        return _opened_inside(self._root, entry)
+
+
+class Glimpse(View):
+    """The tree beneath a directory, of which only what is asked for is looked at.
+
+    What another file system is mounted on is not there, as an import leaves it out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root = path.resolve()
+        self._device = self._root.stat().st_dev
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path."""
+        return iter(sorted(self.walk("/"), key=lambda entry: entry.path))
+
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path``."""
+        host = f"{self._root}{path}"
+        try:
+            info = os.stat(host, follow_symlinks=False)  # noqa: PTH116 - pathlib would normalise
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return _entry(path, info, host) if info.st_dev == self._device else None
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory stored at ``path``."""
+        try:
+            with os.scandir(f"{self._root}{path}") as there:
+                names = sorted(item.name for item in there)
+        except OSError:
+            return ()
+        found = (self.node(f"{path.rstrip('/')}/{name}") for name in names)
+        return tuple(entry for entry in found if entry is not None)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file, opened without following any link."""
+        return _opened_inside(self._root, entry)
+
+
+def _opened_inside(root: Path, entry: Entry) -> BinaryIO:
+    try:
+        return os.fdopen(_open_inside(root, entry.path), "rb")
+    except OSError as error:
+        raise _unreadable(entry.path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> UnreadableError:
+    return UnreadableError(
+        f"{path} cannot be read: {error.strerror}",
+        "Run as a user who may read it, or check the packed .tar.gz.",
+    )
+
+
+def _entry(path: str, info: os.stat_result, host: str) -> Entry:
+    kind = _KINDS.get(stat.S_IFMT(info.st_mode), Kind.FILE)
+    target = ""
+    if kind is Kind.LINK:
+        try:
+            target = os.readlink(host)  # noqa: PTH115 - in the inner loop of a walk
+        except OSError:
+            target = ""  # gone or replaced since it was listed: a link that leads nowhere
+    size = info.st_size if kind is Kind.FILE else 0
+    mode = stat.S_IMODE(info.st_mode)
+    return Entry(path, kind, mode, size, info.st_uid, info.st_gid, target, info.st_ino)
+
+
+def _open_inside(root: Path, path: str) -> int:
+    """A descriptor of the file at ``path``; a link anywhere in it is refused, not followed.
+
+    Component by component, because a directory may be replaced by a link after it was listed.
+    """
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        *parents, name = path.strip("/").split("/")
+        for parent in parents:
+            down = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = down
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+    finally:
+        os.close(at)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(0, "it is no longer a regular file")
+    return file

@@ -1,0 +1,1 @@
+"""Readers of disk images, partition tables and file systems."""

@@ -1,0 +1,215 @@
+"""A raw disk image: its partitions, what is on each, and the system that starts from it."""
+
+from __future__ import annotations
+
+import re
+import struct
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.disk.ext4 import ExtView, Super, read_super
+from zwizard.image.disk.fat import FatView, read_geometry
+from zwizard.image.disk.gpt import ESP, LINUX_ROOT, Gpt, Partition, read_gpt
+from zwizard.image.disk.ranges import Stretch
+from zwizard.image.magic import HEAD, what
+from zwizard.image.mount_tree import MountedView
+from zwizard.image.tree import Kind, UnreadableError, View
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FSTAB = 64 << 10
+_EXT = frozenset({"ext2", "ext3", "ext4"})
+# No machine has more partitions, and each is looked at.
+_VOLUMES = 128
+
+# What else may be on a partition: (offset, magic, name, uuid's offset, label's offset, length).
+_OTHERS = (
+    (0, b"XFSB", "xfs", 32, 108, 12),
+    (0x10040, b"_BHRfS_M", "btrfs", 0x10020, 0x1012B, 256),
+    (1024, b"\x10\x20\xf5\xf2", "f2fs", 1024 + 108, 0, 0),
+    (4086, b"SWAPSPACE2", "swap", 1036, 1052, 16),
+    (512, b"LABELONE", "LVM2_member", 0, 0, 0),
+    (0, b"LUKS\xba\xbe", "crypto_LUKS", 0, 0, 0),
+    (4096, b"\xfc\x4e\x2b\xa9", "linux_raid_member", 0, 0, 0),
+    (0, b"hsqs", "squashfs", 0, 0, 0),
+    (3, b"NTFS    ", "ntfs", 0, 0, 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A partition and what is on it: ``form`` as blkid names it, "" if it is not known."""
+
+    partition: Partition
+    stretch: Stretch
+    form: str
+    uuid: str
+    label: str
+
+    def named(self, device: str) -> bool:
+        """Whether fstab's or GRUB's ``device`` (``UUID=…``, ``/dev/vda2``) means this one."""
+        key, _, value = device.partition("=")
+        value = value.strip("\"'")
+        match key.upper():
+            case "UUID":
+                return bool(self.uuid) and value.upper() == self.uuid.upper()
+            case "LABEL":
+                return bool(self.label) and value == self.label
+            case "PARTUUID":
+                return value.upper() == self.partition.id
+            case "PARTLABEL":
+                return bool(self.partition.name) and value == self.partition.name
+        return _same_device(device, self)
+
+    def open(self, path: Path) -> View:
+        """Its tree; raises UnreadableError where it cannot be read."""
+        if self.form in _EXT:
+            return ExtView(path, self.stretch)
+        if self.form == "vfat":
+            return FatView(path, self.stretch)
+        kind = f"{self.form}, which" if self.form else "of a kind that"
+        raise UnreadableError(
+            f"partition {self.partition.number} is {kind} cannot be read here",
+            "Use ext4, or boot the image to be sure.",
+        )
+
+
+class Disk:
+    """A raw disk image in ``file``, which is ``size`` bytes long. ``path`` is the artefact's."""
+
+    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.stretch = Stretch(file, 0, size)
+
+    @cached_property
+    def content(self) -> str:
+        """What its first bytes say it is, with its article."""
+        head = self.stretch.read(0, HEAD)
+        if self.size >= 512 and self.stretch.read(self.size - 512, 8) == b"conectix":
+            return "a vhd disk image"  # of fixed size: only its end says so
+        return what(head)
+
+    @cached_property
+    def gpt(self) -> Gpt:
+        """Its partition table."""
+        return read_gpt(self.stretch)
+
+    @cached_property
+    def volumes(self) -> tuple[Volume, ...]:
+        """Its partitions, in the order of the table."""
+        return tuple(_volume(self.stretch, part) for part in self.gpt.partitions[:_VOLUMES])
+
+    @cached_property
+    def esp(self) -> Volume | None:
+        """The first partition of the ESP's type, which is the one the firmware takes."""
+        return next((v for v in self.volumes if v.partition.type == ESP), None)
+
+    @cached_property
+    def esp_view(self) -> FatView:
+        """The ESP's tree; raises UnreadableError."""
+        if self.esp is None:
+            raise UnreadableError("there is no EFI system partition", "Make one of FAT32.")
+        return FatView(self.path, self.esp.stretch)
+
+    @cached_property
+    def root(self) -> Volume:
+        """The partition that holds the root file system; raises UnreadableError."""
+        closed: list[str] = []
+        ordered = sorted(self.volumes, key=lambda volume: volume.partition.type != LINUX_ROOT)
+        for volume in ordered:
+            if volume.form in {"vfat", "swap"}:
+                continue
+            try:
+                if _is_root(volume.open(self.path)):
+                    return volume
+            except UnreadableError as error:
+                closed.append(error.message)
+        reason = f": {'; '.join(closed[:3])}" if closed else ""
+        raise UnreadableError(
+            f"no root file system was found in the disk image{reason}",
+            "It has to be on a partition of its own, ext4 if it is to be checked.",
+        )
+
+    @property
+    def root_super(self) -> Super:
+        """The root file system's superblock; raises UnreadableError."""
+        return read_super(self.root.stretch)
+
+    @cached_property
+    def system(self) -> MountedView:
+        """The root file system with the other partitions where fstab puts them."""
+        root = self.root.open(self.path)
+        mounts: dict[str, View] = {}
+        left = [v for v in self.volumes if v is not self.root and v.form in {"vfat", *_EXT}]
+        for device, place in _fstab(root):
+            volume = next((v for v in left if v.named(device)), None)
+            if volume is not None:
+                left.remove(volume)  # what is mounted twice is there once: it bounds the work
+                mounts[place] = volume.open(self.path)
+        return MountedView(root, mounts)
+
+
+def _volume(disk: Stretch, partition: Partition) -> Volume:
+    stretch = disk.part(partition.offset, partition.size)
+    form, own, label = _identify(stretch)
+    return Volume(partition, stretch, form, own, label)
+
+
+def _identify(stretch: Stretch) -> tuple[str, str, str]:
+    for offset, magic, form, own, label, length in _OTHERS:
+        if stretch.read(offset, len(magic)) == magic:
+            found = stretch.read(own, 16)
+            name = stretch.read(label, length).partition(b"\x00")[0].decode("utf-8", "replace")
+            known = own and len(found) == 16
+            return form, str(uuid.UUID(bytes=found)) if known else "", name
+    try:
+        if stretch.read(1080, 2) == b"\x53\xef":
+            found_super = read_super(stretch)
+            return found_super.form, found_super.uuid, found_super.label
+        if stretch.read(510, 2) == b"\x55\xaa":
+            geometry = read_geometry(stretch)
+            return "vfat", geometry.serial, _label(geometry.label)
+    except (UnreadableError, struct.error):
+        return ("ext4" if stretch.read(1080, 2) == b"\x53\xef" else ""), "", ""
+    return "", "", ""
+
+
+def _label(label: str) -> str:
+    return "" if label == "NO NAME" else label
+
+
+def _is_root(view: View) -> bool:
+    """It has /etc and a place for programs; /etc alone is what some /home have."""
+    entry = view.node("/etc")
+    return (
+        entry is not None
+        and entry.kind is Kind.DIRECTORY
+        and any(view.node(path) is not None for path in ("/usr", "/sbin", "/bin"))
+    )
+
+
+def _fstab(root: View) -> list[tuple[str, str]]:
+    """Device and place of each mount below the root, parents first."""
+    found = root.resolve("/etc/fstab").file
+    if found is None or found.size > _FSTAB:
+        return []
+    text = root.read("/etc/fstab", _FSTAB).decode("utf-8", "replace")
+    fields = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    places = [(words[0], words[1].rstrip("/")) for words in fields if len(words) > 2]
+    return sorted(
+        [(device, place) for device, place in places if place.startswith("/")],
+        key=lambda pair: pair[1],
+    )
+
+
+def _same_device(device: str, volume: Volume) -> bool:
+    """A device's name: by what Zero-OS attaches it as (vda) or by-uuid and the like."""
+    by = re.fullmatch(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", device)
+    if by is not None:
+        return volume.named(f"{by[1]}={by[2]}")
+    found = re.fullmatch(r"/dev/vda(\d{1,3})", device)
+    return found is not None and int(found[1]) == volume.partition.number

@@ -1,0 +1,281 @@
+"""FAT12, FAT16 and FAT32 file systems: names long and short, any case, read in place."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.disk.ranges import Run, Stretch, damaged, in_pieces
+from zwizard.image.tree import Entry, Kind, UnreadableError, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# A directory has no more than 65,536 entries (Microsoft's specification, “File Size”).
+_DIRECTORY = 65536 * 32
+_CHAIN = 1 << 20  # clusters of one file: an ESP's are far fewer, and following more takes seconds
+_ENTRIES = 100_000
+_DEPTH = 64
+_ENTRY = struct.Struct("<11sBBBHHHHHHHI")
+_DELETED, _LONG, _VOLUME, _SUBDIRECTORY = 0xE5, 0x0F, 0x08, 0x10
+_CACHE = 64
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where things lie, by the boot sector; offsets and sizes in bytes."""
+
+    bits: int
+    clusters: int
+    cluster_size: int
+    fat: int
+    root: int
+    root_size: int
+    root_cluster: int
+    data: int
+    label: str
+    serial: str
+
+
+def read_geometry(volume: Stretch) -> Geometry:
+    """The layout of the FAT file system in ``volume``; raises UnreadableError.
+
+    The kind follows from the number of clusters alone, as firmware decides it (Microsoft's
+    specification, “FAT Type Determination”).
+    """
+    boot = volume.exact(0, 512, "the boot sector")
+    sector, per_cluster, reserved, fats, entries, total16 = struct.unpack_from("<HBHBHH", boot, 11)
+    (fat16,) = struct.unpack_from("<H", boot, 22)
+    total32, fat32 = struct.unpack_from("<II", boot, 32)
+    total, fat_size = total16 or total32, fat16 or fat32
+    if sector not in {512, 1024, 2048, 4096} or per_cluster not in {1, 2, 4, 8, 16, 32, 64, 128}:
+        raise damaged("its FAT boot sector says sectors or clusters of no such size")
+    root_sectors = (entries * 32 + sector - 1) // sector
+    data = reserved + fats * fat_size + root_sectors
+    if not reserved or not fats or not fat_size or data >= total:
+        raise damaged("its FAT boot sector leaves no room for data")
+    clusters = (total - data) // per_cluster
+    bits = 12 if clusters < 4085 else 16 if clusters < 65525 else 32
+    extended = 64 if not fat16 else 36
+    return Geometry(
+        bits, clusters, sector * per_cluster, reserved * sector,
+        (reserved + fats * fat_size) * sector, entries * 32,
+        struct.unpack_from("<I", boot, 44)[0] if not fat16 else 0, data * sector,
+        boot[extended + 7 : extended + 18].decode("latin-1").strip(" \x00"),
+        "{:04X}-{:04X}".format(*struct.unpack_from("<HH", boot, extended + 3)[::-1]),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What a directory says of one name; ``cluster`` is where it begins."""
+
+    name: str
+    directory: bool
+    size: int
+    cluster: int
+
+
+class FatView(View):
+    """The tree of a FAT file system; names are found in any case and shown as stored."""
+
+    def __init__(self, path: Path, volume: Stretch) -> None:
+        self.path = path
+        self.geometry = read_geometry(volume)
+        self._volume = volume
+        self._directories: dict[int, dict[str, _Item]] = {}
+        self._fat: dict[int, bytes] = {}
+
+    @property
+    def free(self) -> int:
+        """The bytes of clusters that nothing uses; raises UnreadableError."""
+        size = (self.geometry.clusters + 2) * self.geometry.bits // 8 + 1
+        if size > 8 << 20:
+            raise UnreadableError(
+                f"its FAT file system has {self.geometry.clusters} clusters", "Look at it."
+            )
+        table = self._volume.exact(self.geometry.fat, size, "the allocation table")
+        used = sum(_used(table, self.geometry))
+        return (self.geometry.clusters - used) * self.geometry.cluster_size
+
+    def node(self, path: str) -> Entry | None:
+        """The entry at ``path``, in any case; its own path is as stored."""
+        at = _Item("", directory=True, size=0, cluster=self.geometry.root_cluster)
+        stored = ""
+        for name in path.split("/"):
+            if not name:
+                continue
+            found = self._directory(at.cluster).get(name.upper()) if at.directory else None
+            if found is None:
+                return None
+            at = found
+            stored = f"{stored}/{at.name}"
+        return _entry(stored or "/", at)
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory at ``path``, by name."""
+        at = self.node(path)
+        if at is None or at.kind is not Kind.DIRECTORY:
+            return ()
+        base = "" if at.path == "/" else at.path
+        items = sorted(self._directory(at.inode).values(), key=lambda item: item.name)
+        return tuple(_entry(f"{base}/{item.name}", item) for item in items)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path; raises UnreadableError."""
+        found: list[Entry] = []
+        pending = [(0, entry) for entry in self.children("/")]
+        while pending:
+            depth, entry = pending.pop()
+            found.append(entry)
+            if len(found) > _ENTRIES or depth > _DEPTH:
+                raise damaged("its FAT directories have no end")
+            if entry.kind is Kind.DIRECTORY:
+                pending += [(depth + 1, child) for child in self.children(entry.path)]
+        yield from sorted(found, key=lambda entry: entry.path)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a file; raises UnreadableError."""
+        runs = self._runs(entry.inode, entry.size) if entry.size else []
+        return in_pieces(self._volume, runs, entry.size)
+
+    def _directory(self, cluster: int) -> dict[str, _Item]:
+        if cluster not in self._directories:
+            if len(self._directories) > _ENTRIES:
+                raise damaged("its FAT directories have no end")
+            self._directories[cluster] = {
+                item.name.upper(): item for item in _items(self._directory_data(cluster))
+            }
+        return self._directories[cluster]
+
+    def _directory_data(self, cluster: int) -> bytes:
+        if cluster == 0 and not self.geometry.root_cluster:
+            return self._volume.exact(self.geometry.root, self.geometry.root_size, "the root")
+        runs = self._runs(cluster or self.geometry.root_cluster, None)
+        with in_pieces(self._volume, runs, sum(run[2] for run in runs)) as file:
+            return file.read(_DIRECTORY)
+
+    def _runs(self, cluster: int, size: int | None) -> list[Run]:
+        """Where the chain from ``cluster`` lies; ``size`` None follows it to its end mark."""
+        unit = self.geometry.cluster_size
+        most = -(-size // unit) if size is not None else _DIRECTORY // unit + 1
+        if most > _CHAIN:
+            raise UnreadableError(
+                f"a file of {size} bytes on the FAT file system is too large to follow", "Look."
+            )
+        runs: list[Run] = []
+        for number in range(most):
+            if not 2 <= cluster < self.geometry.clusters + 2:
+                if size is None and number:
+                    return runs
+                raise damaged("a chain of its FAT file system ends too early")
+            start = self.geometry.data + (cluster - 2) * unit
+            if runs and runs[-1][1] + runs[-1][2] == start:
+                runs[-1] = (runs[-1][0], runs[-1][1], runs[-1][2] + unit)
+            else:
+                runs.append((number * unit, start, unit))
+            cluster = self._next(cluster)
+        if size is None:
+            raise damaged("a directory of its FAT file system has no end")
+        return runs
+
+    def _next(self, cluster: int) -> int:
+        match self.geometry.bits:
+            case 32:
+                return self._word(cluster * 4, 4) & 0x0FFFFFFF
+            case 16:
+                value = self._word(cluster * 2, 2)
+                return value if value < 0xFFF0 else 0x0FFFFFFF
+            case _:
+                pair = self._word(cluster + cluster // 2, 2)
+                value = pair >> 4 if cluster & 1 else pair & 0xFFF
+                return value if value < 0xFF0 else 0x0FFFFFFF
+
+    def _word(self, offset: int, size: int) -> int:
+        chunk = offset // _CHUNK
+        if chunk not in self._fat:
+            if len(self._fat) > _CACHE:
+                self._fat.clear()
+            # A little more than a chunk, for the pair of bytes that lies across its end.
+            self._fat[chunk] = self._volume.read(self.geometry.fat + chunk * _CHUNK, _CHUNK + 2)
+        data = self._fat[chunk][offset % _CHUNK :][:size]
+        if len(data) < size:
+            raise damaged("its allocation table lies beyond its end")
+        return int.from_bytes(data, "little")
+
+
+def _entry(path: str, item: _Item) -> Entry:
+    kind = Kind.DIRECTORY if item.directory else Kind.FILE
+    return Entry(path, kind, 0o755, item.size, inode=item.cluster)
+
+
+def _used(table: bytes, geometry: Geometry) -> Iterator[int]:
+    """1 for each cluster that is taken."""
+    count = geometry.clusters
+    match geometry.bits:
+        case 32:
+            values = struct.unpack_from(f"<{count}I", table, 8)
+            return (value & 0x0FFFFFFF != 0 for value in values)
+        case 16:
+            return (value != 0 for value in struct.unpack_from(f"<{count}H", table, 4))
+    return (_twelve(table, cluster) != 0 for cluster in range(2, count + 2))
+
+
+def _twelve(table: bytes, cluster: int) -> int:
+    at = cluster + cluster // 2
+    pair = int.from_bytes(table[at : at + 2], "little")
+    return pair >> 4 if cluster & 1 else pair & 0xFFF
+
+
+def _items(data: bytes) -> Iterator[_Item]:
+    """The names in a directory's data; a long name stands before its short one, backwards."""
+    long: dict[int, bytes] = {}
+    checksum = 0
+    for at in range(0, len(data) - 31, 32):
+        if data[at] == 0:
+            return
+        raw = data[at : at + 32]
+        if raw[0] == _DELETED:
+            long = {}
+            continue
+        if raw[11] & 0x3F == _LONG:
+            long[raw[0] & 0x3F] = raw[1:11] + raw[14:26] + raw[28:32]
+            checksum = raw[13]
+            continue
+        name, flags, case, _, _, _, _, high, _, _, low, size = _ENTRY.unpack(raw)
+        # A long name left behind by a system that knows only short ones names nothing.
+        own = _long_name(long) if checksum == _checksum(name) else ""
+        text = own or _short_name(name, case)
+        long = {}
+        if flags & _VOLUME or text in {".", "..", ""}:
+            continue
+        directory = bool(flags & _SUBDIRECTORY)
+        yield _Item(text, directory, 0 if directory else size, high << 16 | low)
+
+
+def _long_name(parts: dict[int, bytes]) -> str:
+    if not parts or sorted(parts) != list(range(1, len(parts) + 1)):
+        return ""
+    data = b"".join(parts[number] for number in sorted(parts))
+    name = data.decode("utf-16-le", "replace").partition("\x00")[0]
+    return name.replace("/", "\ufffd")
+
+
+def _checksum(name: bytes) -> int:
+    total = 0
+    for byte in name:
+        total = ((total >> 1 | total << 7) + byte) & 0xFF
+    return total
+
+
+def _short_name(name: bytes, case: int) -> str:
+    """``BOOTX64 EFI``: eight and three, each in small letters if its bit says so."""
+    name = b"\xe5" + name[1:] if name[0] == 0x05 else name
+    base = name[:8].decode("cp437").rstrip(" ")
+    extension = name[8:].decode("cp437").rstrip(" ")
+    base = base.lower() if case & 0x08 else base
+    extension = extension.lower() if case & 0x10 else extension
+    return (f"{base}.{extension}" if extension else base).replace("/", "\ufffd")

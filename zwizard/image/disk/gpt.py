@@ -1,0 +1,182 @@
+"""GUID partition tables: read, their checksums proved, their backup compared (UEFI 2.10, 5.3)."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zwizard.image.disk.ranges import Stretch
+
+SECTOR = 512
+ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
+
+_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
+_ENTRY = struct.Struct("<16s16sQQQ72s")
+_TABLE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition: its type and id as GUIDs, first and last sector (both its own)."""
+
+    number: int
+    type: str
+    id: str
+    name: str
+    first: int
+    last: int
+
+    @property
+    def offset(self) -> int:
+        """Its first byte."""
+        return self.first * SECTOR
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return max(self.last - self.first + 1, 0) * SECTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Gpt:
+    """A partition table, as far as it can be read.
+
+    ``fault`` says what is wrong with the table at the disk's beginning, ``backup_fault`` with
+    the one at its end or with where the partitions lie; "" where nothing is.
+    """
+
+    fault: str
+    backup_fault: str = ""
+    first_usable: int = 0
+    entry_size: int = 0
+    partitions: tuple[Partition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    fault: str
+    here: int
+    other: int
+    first_usable: int
+    last_usable: int
+    table: int
+    count: int
+    entry_size: int
+    table_crc: int
+
+
+def read_gpt(disk: Stretch) -> Gpt:
+    """The partition table of a disk with sectors of 512 bytes, whatever is there."""
+    header = _header(disk, 1)
+    if header is None:
+        return Gpt(_instead(disk))
+    table = _table(disk, header)
+    fault = header.fault or _table_fault(header, table)
+    partitions = tuple(_partitions(table, header.entry_size)) if table else ()
+    return Gpt(
+        fault,
+        _backup_fault(disk, header, table) or _outside(disk, partitions, header),
+        header.first_usable,
+        header.entry_size,
+        partitions,
+    )
+
+
+def _header(disk: Stretch, sector: int) -> _Header | None:
+    data = disk.read(sector * SECTOR, SECTOR)
+    if len(data) < SECTOR or data[:8] != b"EFI PART":
+        return None
+    (_, _, size, crc, _, here, other, first, last, _, table, count, entry, table_crc) = (
+        _HEADER.unpack_from(data)
+    )
+    fault = ""
+    if not _HEADER.size <= size <= SECTOR:
+        fault = f"its header says it has {size} bytes"
+    elif zlib.crc32(data[:16] + bytes(4) + data[20:size]) != crc:
+        fault = "the checksum of its header is wrong"
+    elif here != sector:
+        fault = f"its header in sector {sector} says it is in sector {here}"
+    return _Header(fault, here, other, first, last, table, count, entry, table_crc)
+
+
+def _table(disk: Stretch, header: _Header) -> bytes:
+    size = header.count * header.entry_size
+    if not 128 <= header.entry_size <= 4096 or not 0 < size <= _TABLE_BYTES:
+        return b""
+    return disk.read(header.table * SECTOR, size)
+
+
+def _table_fault(header: _Header, table: bytes) -> str:
+    if len(table) < header.count * header.entry_size or not table:
+        return f"its table of {header.count} entries of {header.entry_size} bytes is not there"
+    if zlib.crc32(table) != header.table_crc:
+        return "the checksum of its table is wrong"
+    return ""
+
+
+def _partitions(table: bytes, entry_size: int) -> list[Partition]:
+    found = []
+    for number, at in enumerate(range(0, len(table) - 127, entry_size), 1):
+        kind, own, first, last, _, name = _ENTRY.unpack_from(table, at)
+        if kind.count(0) < len(kind):
+            text = name.decode("utf-16-le", "replace").partition("\x00")[0]
+            found.append(Partition(number, _guid(kind), _guid(own), text, first, last))
+    return found
+
+
+def _guid(data: bytes) -> str:
+    return str(uuid.UUID(bytes_le=data)).upper()
+
+
+def _backup_fault(disk: Stretch, header: _Header, table: bytes) -> str:
+    """Whether the last sector holds the same table: else the image was cut or grew."""
+    last = disk.size // SECTOR - 1
+    if disk.size % SECTOR:
+        return f"the image does not end with a whole sector ({disk.size} bytes)"
+    if header.other > last:
+        return f"the image is cut: its backup should be in sector {header.other} of {last}"
+    backup = _header(disk, last)
+    if backup is None and header.other != last:
+        return f"the backup is in sector {header.other}, the image's last is {last}"
+    if backup is None:
+        return "the last sector holds no backup"
+    if backup.fault:
+        return f"in the backup, {backup.fault}"
+    other = _table(disk, backup)
+    if _table_fault(backup, other) or (table and other != table):
+        return "the backup's table differs from the first one"
+    return ""
+
+
+def _outside(disk: Stretch, partitions: tuple[Partition, ...], header: _Header) -> str:
+    end = disk.size // SECTOR
+    before = None
+    for part in sorted(partitions, key=lambda part: part.first):
+        if part.last < part.first or part.last >= end or part.first < header.first_usable:
+            return f"partition {part.number} ({part.first} to {part.last}) lies outside"
+        if part.last > header.last_usable:
+            return f"partition {part.number} reaches into the backup"
+        if before is not None and part.first <= before.last:
+            return f"partitions {before.number} and {part.number} overlap"
+        before = part
+    return ""
+
+
+def _instead(disk: Stretch) -> str:
+    """What a disk without a partition table in sector 1 has."""
+    if disk.read(4096, 8) == b"EFI PART":
+        return "its GPT is for sectors of 4096 bytes; Zero-OS's firmware reads those of 512"
+    sector = disk.read(0, SECTOR)
+    if disk.size < 67 * SECTOR:
+        return f"the image has only {disk.size} bytes"
+    kinds = {sector[450 + 16 * n] for n in range(4)} if sector[510:512] == b"\x55\xaa" else set()
+    if 0xEE in kinds:
+        return "its MBR announces a GPT that is not there"
+    if kinds - {0}:
+        return "it has an MBR partition table and no GPT"
+    return "it has no partition table"

@@ -1,0 +1,1 @@
+"""Readers of programs, kernels and initramfs images."""

@@ -1,0 +1,216 @@
+"""Initramfs images: any number of cpio archives in a row, each in any compression, streamed."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.archive.compression import CompressionError, Stream, detect
+from zwizard.image.magic import HEAD, what
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Bounds on what is believed. A machine has to hold all of it in memory to boot.
+_UNPACKED = 768 << 20
+_ENTRIES = 500_000
+_NAME = 4096
+_PARTS = 64
+
+_PIECE = 1 << 20
+_HEADER = 110
+_TRAILER = "TRAILER!!!"
+_MODULE = re.compile(r"(?:usr/)?lib/modules/([^/]+)/(?:.*/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
+
+
+@dataclass(slots=True)
+class Initramfs:
+    """What an initramfs holds, as far as starting a machine depends on it.
+
+    ``compressions`` names that of each part in order ("" is none); ``entries`` counts names;
+    ``init`` tells whether there is an ``/init``; ``modules`` maps a kernel version to its
+    modules' names, dashes as underscores. ``fault`` says why it could not be read to the end, ""
+    if it could; ``bounded`` that this is for our bounds or means, not for an error in it.
+    """
+
+    compressions: list[str] = field(default_factory=list)
+    entries: int = 0
+    init: bool = False
+    modules: dict[str, set[str]] = field(default_factory=dict)
+    fault: str = ""
+    bounded: bool = False
+
+    def has(self, module: str) -> bool:
+        """Whether a module of that name is in it, for whichever kernel."""
+        return any(module in names for names in self.modules.values())
+
+
+class _InitramfsError(Exception):
+    def __init__(self, message: str, *, bounded: bool = False) -> None:
+        super().__init__(message)
+        self.bounded = bounded
+
+
+def read_initramfs(file: BinaryIO) -> Initramfs:
+    """What is in the initramfs in ``file`` (docs.kernel.org, "initramfs buffer format").
+
+    Never fails on contents: what is wrong is in ``fault``. Memory stays within some 50 MiB.
+    """
+    found = Initramfs()
+    try:
+        _read_parts(file, found)
+    except _InitramfsError as error:
+        found.fault, found.bounded = str(error), error.bounded
+    except CompressionError as error:
+        unsupported = found.compressions[-1:] == ["lzo"]
+        found.fault, found.bounded = str(error), unsupported
+    return found
+
+
+def _read_parts(file: BinaryIO, found: Initramfs) -> None:
+    size = file.seek(0, io.SEEK_END)
+    place, room = 0, _UNPACKED
+    while (place := _behind_zeros(file, place)) < size:
+        if len(found.compressions) == _PARTS:
+            raise _InitramfsError(f"it has more than {_PARTS} parts", bounded=True)
+        file.seek(place)
+        head = file.read(8)
+        form = detect(head)
+        if form is not None:
+            found.compressions.append(form.name)
+            stream = Stream(form, file, place)
+            room -= _read_unpacked(_Bytes(iter(stream), room), found)
+            place = stream.end
+        elif head.startswith((b"070701", b"070702")):
+            found.compressions.append("")
+            plain = _Bytes(_pieces(file, place), room)
+            _read_archive(plain, found)
+            room -= plain.position
+            place += plain.position
+        else:
+            file.seek(place)
+            other = what(file.read(HEAD))
+            raise _InitramfsError(f"at byte {place} there is {other}, not a cpio archive")
+
+
+def _read_unpacked(source: _Bytes, found: Initramfs) -> int:
+    """Every archive in one compressed stream, to its end; returns how much it unpacks to."""
+    while source.skip_zeros():
+        _read_archive(source, found)
+    return source.position
+
+
+def _read_archive(source: _Bytes, found: Initramfs) -> None:
+    """One cpio archive, to its trailer (newc and crc formats, all numbers 8 hex digits)."""
+    while True:
+        header = source.take(_HEADER)
+        if len(header) < _HEADER:
+            raise _InitramfsError("it is cut: a cpio archive ends without its trailer")
+        size, length = _sizes(header)
+        name = source.take(length).partition(b"\x00")[0].decode("utf-8", "surrogateescape")
+        source.skip(-source.position % 4)
+        if name == _TRAILER:
+            return
+        _note(name, found)
+        if source.skip(size) < size:
+            raise _InitramfsError(f"it is cut inside {name}")
+        source.skip(-source.position % 4)
+
+
+def _sizes(header: bytes) -> tuple[int, int]:
+    if not header.startswith((b"070701", b"070702")):
+        raise _InitramfsError("a cpio member's header is damaged")
+    try:
+        size, length = int(header[54:62], 16), int(header[94:102], 16)
+    except ValueError as error:
+        raise _InitramfsError("a cpio member's header is damaged") from error
+    if not 0 < length <= _NAME or size < 0:
+        raise _InitramfsError("a cpio member's header is damaged")
+    return size, length
+
+
+def _note(name: str, found: Initramfs) -> None:
+    found.entries += 1
+    if found.entries > _ENTRIES:
+        raise _InitramfsError(f"it holds more than {_ENTRIES} files", bounded=True)
+    name = name.removeprefix("./").lstrip("/")
+    if name == "init":
+        found.init = True
+    elif module := _MODULE.fullmatch(name):
+        names = found.modules.setdefault(module[1], set())
+        names.add(module[2].replace("-", "_"))
+
+
+class _Bytes:
+    """Pieces as one run of bytes with a bound; ``position`` counts what was taken."""
+
+    def __init__(self, pieces: Iterator[bytes], room: int) -> None:
+        self.position = 0
+        self._pieces = pieces
+        self._room = room
+        self._buffer = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end."""
+        taken = []
+        while size > 0 and self._fill():
+            part = self._buffer[self._at : self._at + size]
+            taken.append(part)
+            self._pass(len(part))
+            size -= len(part)
+        return b"".join(taken)
+
+    def skip(self, size: int) -> int:
+        """Pass over ``size`` bytes; returns how many there were."""
+        passed = 0
+        while passed < size and self._fill():
+            step = min(size - passed, len(self._buffer) - self._at)
+            self._pass(step)
+            passed += step
+        return passed
+
+    def skip_zeros(self) -> bool:
+        """Pass over padding; whether anything is behind it."""
+        while self._fill():
+            rest = self._buffer[self._at :].lstrip(b"\x00")
+            self._pass(len(self._buffer) - self._at - len(rest))
+            if rest:
+                return True
+        return False
+
+    def _fill(self) -> bool:
+        while self._at == len(self._buffer):
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._buffer, self._at = piece, 0
+        return True
+
+    def _pass(self, size: int) -> None:
+        self._at += size
+        self.position += size
+        if self.position > self._room:
+            raise _InitramfsError(f"it unpacks to more than {_UNPACKED >> 20} MiB", bounded=True)
+
+
+def _pieces(file: BinaryIO, place: int) -> Iterator[bytes]:
+    while True:
+        file.seek(place)
+        piece = file.read(_PIECE)
+        if not piece:
+            return
+        place += len(piece)
+        yield piece
+
+
+def _behind_zeros(file: BinaryIO, place: int) -> int:
+    """The offset of the first byte from ``place`` on that is not padding."""
+    for piece in _pieces(file, place):
+        rest = piece.lstrip(b"\x00")
+        if rest:
+            return place + len(piece) - len(rest)
+        place += len(piece)
+    return place

@@ -1,0 +1,305 @@
+"""Linux kernels: the ELF inside a bzImage, and whether Zero-OS can start an ELF."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.archive.compression import CompressionError, Format, Stream, detect
+from zwizard.image.magic import HEAD, what
+from zwizard.util.errors import ZwizardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ELF_MAGIC = b"\x7fELF"
+
+# Bounds on what is believed; a vmlinux with all its debugging information is below them.
+_KERNEL_BYTES = 1 << 30
+_NOTE_BYTES = 1 << 20
+_CONFIG_BYTES = 4 << 20
+_PIECE = 4 << 20
+
+_X86_64 = 62
+_LOAD, _NOTE = 1, 4
+_PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+_LOWEST_ENTRY = 0x100000
+_PVH_NOTE = 0x12
+
+_VERSION = re.compile(rb"Linux version (\d[^\x00-\x20\x7f-\xff]{0,63}) \(")
+_CONFIG_START = b"IKCFG_ST"
+
+
+class KernelError(ZwizardError):
+    """A kernel that cannot be extracted or that Zero-OS cannot start; says what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class BzImage:
+    """A compressed kernel's setup header (docs.kernel.org, arch/x86/boot): what it holds, where.
+
+    ``offset`` and ``length`` are bytes in the file; ``form`` is None if the payload's
+    compression is not known.
+    """
+
+    version: str
+    offset: int
+    length: int
+    form: Format | None
+
+    def __str__(self) -> str:
+        inside = ", ".join(filter(None, [self.version, self.form.name if self.form else ""]))
+        return f"a compressed kernel (bzImage: {inside})" if inside else "a compressed kernel"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One program header: its type, and where its bytes are in the file."""
+
+    kind: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elf:
+    """The headers of an ELF as the hypervisor's loader reads them (platform 5.3).
+
+    ``fault`` says why its loader would not take the file, "" if it would. ``pvh`` is the entry
+    point in the note with owner Xen and type 0x12, None without one. ``size`` is the file's.
+    """
+
+    size: int
+    entry: int = 0
+    segments: tuple[Segment, ...] = ()
+    pvh: int | None = None
+    notes: tuple[str, ...] = ()
+    fault: str = ""
+
+    @property
+    def cut(self) -> Segment | None:
+        """The first segment that does not lie inside the file."""
+        return next((s for s in self.segments if s.offset + s.size > self.size), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What a file at ``/boot/vmlinuz`` turned out to be.
+
+    ``what`` is in words, with the article; ``version`` is "" if the file does not tell;
+    ``configuration`` the build configuration if it is embedded (CONFIG_IKCONFIG).
+    """
+
+    what: str
+    elf: Elf | None = None
+    bzimage: BzImage | None = None
+    version: str = ""
+    configuration: str | None = None
+
+
+def extract(data: bytes) -> bytes:
+    """The ELF kernel in ``data``, the bytes of a kernel as a distribution ships it.
+
+    An ELF is returned as it is. A bzImage's payload is found by its header, not by searching
+    for magics, which has false hits (platform 5.1). Raises KernelError, saying what was found.
+    """
+    if data.startswith(ELF_MAGIC):
+        return data
+    image = read_bzimage(io.BytesIO(data))
+    if image is None:
+        raise KernelError(
+            f"the kernel is {what(data[:HEAD])}, neither an ELF nor a bzImage",
+            "Install a kernel package for x86-64, or give an uncompressed vmlinux.",
+        )
+    if image.form is None:
+        raise KernelError(
+            f"{image}: its payload is in a compression that is not known",
+            "Use another kernel, or extract its vmlinux with the kernel's extract-vmlinux.",
+        )
+    elf = _decompress(image, image.form, data)
+    if not elf.startswith(ELF_MAGIC):
+        raise KernelError(
+            f"{image} holds {what(elf[:HEAD])}, not an ELF kernel",
+            "Install a 64-bit kernel package for x86-64.",
+        )
+    return elf
+
+
+def _decompress(image: BzImage, form: Format, data: bytes) -> bytes:
+    end = image.offset + image.length
+    try:
+        return Stream(form, io.BytesIO(data), image.offset, end).read_all(_KERNEL_BYTES)
+    except CompressionError as error:
+        raise KernelError(
+            f"{image} cannot be unpacked: {error}",
+            "The file is damaged, or made for another boot loader: install the kernel again.",
+        ) from error
+
+
+def verify(data: bytes) -> Kernel:
+    """The facts of the ELF kernel in ``data``; raises KernelError if Zero-OS cannot start it.
+
+    It has to be an ELF64 for x86-64 with a loadable segment, a PVH note, and whole
+    (zmachine.md, "VM"; platform 5.3).
+    """
+    kernel = read_kernel(io.BytesIO(data))
+    fault = _fault(kernel)
+    if fault:
+        raise KernelError(
+            f"Zero-OS cannot start this kernel: {fault}",
+            "Use a kernel built with CONFIG_PVH=y, as the distributions' are, and extract it.",
+        )
+    return kernel
+
+
+def _fault(kernel: Kernel) -> str:
+    if kernel.elf is None:
+        return f"it is {kernel.what}"
+    if kernel.elf.fault:
+        return kernel.elf.fault
+    if kernel.elf.pvh is None:
+        return "it has no PVH note (owner Xen, type 0x12)"
+    if kernel.elf.cut is not None:
+        return f"it ends before one of its segments does ({kernel.elf.size} bytes)"
+    return ""
+
+
+def read_kernel(file: BinaryIO) -> Kernel:
+    """What the kernel in ``file`` is; never fails on contents, however broken they are."""
+    head = _at(file, 0, HEAD)
+    if head.startswith(ELF_MAGIC):
+        version, configuration = _scan(file)
+        return Kernel("an ELF file", read_elf(file), None, version, configuration)
+    image = read_bzimage(file)
+    if image is not None:
+        return Kernel(str(image), None, image, image.version)
+    return Kernel(what(head))
+
+
+def read_bzimage(file: BinaryIO) -> BzImage | None:
+    """The setup header of a bzImage, or None if ``file`` is none or holds no payload."""
+    head = _at(file, 0, 0x250)
+    if len(head) < 0x250 or head[0x202:0x206] != b"HdrS":
+        return None
+    (protocol,) = struct.unpack_from("<H", head, 0x206)
+    if protocol < 0x208:  # older ones do not say where the payload is (before Linux 2.6.26)
+        return None
+    real_mode = ((head[0x1F1] or 4) + 1) * 512
+    offset, length = struct.unpack_from("<II", head, 0x248)
+    offset += real_mode
+    (pointer,) = struct.unpack_from("<H", head, 0x20E)
+    text = _at(file, pointer + 0x200, 64) if pointer else b""
+    words = text.partition(b"\x00")[0].decode("ascii", "replace").split()
+    return BzImage(words[0] if words else "", offset, length, detect(_at(file, offset, 8)))
+
+
+def read_elf(file: BinaryIO) -> Elf:
+    """The headers and notes of an ELF, and why the hypervisor would refuse them if it would."""
+    size = file.seek(0, io.SEEK_END)
+    head = _at(file, 0, 64)
+    fault = _identity_fault(head)
+    if fault:
+        return Elf(size, fault=fault)
+    entry, table = struct.unpack_from("<QQ", head, 24)
+    width, count = struct.unpack_from("<HH", head, 54)
+    if width != _PROGRAM_HEADER.size or table < 64:
+        return Elf(size, entry, fault="its program headers are not those of an ELF64")
+    segments = _segments(file, table, count)
+    if len(segments) < count:
+        return Elf(size, entry, segments, fault="it ends inside its program headers")
+    if not any(segment.kind == _LOAD for segment in segments):
+        return Elf(size, entry, segments, fault="it has nothing to load (no PT_LOAD segment)")
+    if entry < _LOWEST_ENTRY:
+        fault = f"its entry point {entry:#x} is below {_LOWEST_ENTRY:#x}, unlike any kernel's"
+    notes = list(_notes(file, segments))
+    return Elf(size, entry, segments, _pvh(notes), tuple(_note_names(notes)), fault)
+
+
+def _identity_fault(head: bytes) -> str:
+    if len(head) < 64:
+        return "it ends inside the ELF header"
+    if head[4] != 2:
+        return "it is a 32-bit ELF; Zero-OS runs x86-64"
+    if head[5] != 1:
+        return "it is a big-endian ELF; Zero-OS runs x86-64"
+    (machine,) = struct.unpack_from("<H", head, 18)
+    if machine != _X86_64:
+        return f"it is an ELF for another processor (machine {machine}); Zero-OS runs x86-64"
+    return ""
+
+
+def _segments(file: BinaryIO, table: int, count: int) -> tuple[Segment, ...]:
+    data = _at(file, table, count * _PROGRAM_HEADER.size)
+    whole = len(data) // _PROGRAM_HEADER.size * _PROGRAM_HEADER.size
+    return tuple(
+        Segment(kind, offset, size)
+        for kind, _, offset, _, _, size, _, _ in _PROGRAM_HEADER.iter_unpack(data[:whole])
+    )
+
+
+def _notes(file: BinaryIO, segments: tuple[Segment, ...]) -> Iterator[tuple[bytes, int, bytes]]:
+    """Every (owner, type, descriptor) in the PT_NOTE segments."""
+    room = _NOTE_BYTES
+    for segment in segments:
+        if segment.kind != _NOTE or room <= 0:
+            continue
+        data = _at(file, segment.offset, min(segment.size, room))
+        room -= len(data)
+        position = 0
+        while position + 12 <= len(data):
+            names, size, kind = struct.unpack_from("<III", data, position)
+            owner = position + 12
+            descriptor = owner + (names + 3) // 4 * 4
+            if descriptor + size > len(data):
+                break
+            yield data[owner : owner + names], kind, data[descriptor : descriptor + size]
+            position = descriptor + (size + 3) // 4 * 4
+
+
+def _pvh(notes: list[tuple[bytes, int, bytes]]) -> int | None:
+    for owner, kind, descriptor in notes:
+        if owner == b"Xen\x00" and kind == _PVH_NOTE and len(descriptor) >= 4:
+            return int.from_bytes(descriptor[:8], "little")
+    return None
+
+
+def _note_names(notes: list[tuple[bytes, int, bytes]]) -> Iterator[str]:
+    for owner, kind, _ in notes[:20]:
+        name = owner.rstrip(b"\x00").decode("ascii", "replace")[:16]
+        yield f"{name} {kind:#x}"
+
+
+def _scan(file: BinaryIO) -> tuple[str, str | None]:
+    """The version in the kernel's banner and its embedded configuration, in one reading."""
+    version, configuration = "", None
+    position, overlap = 0, b""
+    while piece := _at(file, position, _PIECE):
+        window = overlap + piece
+        start = position - len(overlap)
+        if not version and (found := _VERSION.search(window)):
+            version = found[1].decode("ascii")
+        if configuration is None and (at := window.find(_CONFIG_START)) >= 0:
+            configuration = _configuration(file, start + at + len(_CONFIG_START))
+        position += len(piece)
+        overlap = window[-128:]
+    return version, configuration
+
+
+def _configuration(file: BinaryIO, offset: int) -> str | None:
+    form = detect(_at(file, offset, 8))
+    if form is None:
+        return None
+    try:
+        return Stream(form, file, offset).read_all(_CONFIG_BYTES).decode("utf-8", "replace")
+    except CompressionError:
+        return None
+
+
+def _at(file: BinaryIO, offset: int, size: int) -> bytes:
+    if offset > 1 << 62:  # no file is that long, and no seek takes more than 63 bits
+        return b""
+    file.seek(offset)
+    return file.read(size)

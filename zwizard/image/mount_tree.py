@@ -1,0 +1,54 @@
+"""A tree put together from several, as a running system mounts them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.tree import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zwizard.image.tree import Entry
+
+
+class MountedView(View):
+    """``root`` with other views in place of some of its directories, by their paths."""
+
+    def __init__(self, root: View, mounts: Mapping[str, View]) -> None:
+        self.path = root.path
+        self.root = root
+        self._mounts = sorted(mounts.items(), key=lambda mount: -len(mount[0]))
+
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path`` of what is mounted there."""
+        prefix, view = self._at(path)
+        found = view.node(path[len(prefix) :] or "/")
+        return None if found is None else _moved(found, prefix)
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory stored at ``path``."""
+        prefix, view = self._at(path)
+        return tuple(_moved(entry, prefix) for entry in view.children(path[len(prefix) :] or "/"))
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry that is not hidden by a mount, sorted by path."""
+        yield from sorted(self.walk("/"), key=lambda entry: entry.path)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a file of one of the views; raises UnreadableError."""
+        prefix, view = self._at(entry.path)
+        return view.open_entry(replace(entry, path=entry.path[len(prefix) :]))
+
+    def _at(self, path: str) -> tuple[str, View]:
+        for prefix, view in self._mounts:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return prefix, view
+        return "", self.root
+
+
+def _moved(entry: Entry, prefix: str) -> Entry:
+    if not prefix:
+        return entry
+    return replace(entry, path=prefix if entry.path == "/" else f"{prefix}{entry.path}")

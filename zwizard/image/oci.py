@@ -1,0 +1,249 @@
+"""OCI images and what ``docker save`` writes, a directory or a tar: what an image says of itself.
+
+Only what is to be known before it is laid out; that its layers are what their sums say is seen
+by the tool that does that.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.decompress import is_packed, unpacked
+from zwizard.image.archive.tar_reader import members
+from zwizard.image.layered_tree import Outline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import IO, BinaryIO
+
+_MOST = 1 << 22  # bytes of a manifest or a configuration
+_UNPACKED = 64 << 30  # bytes of an archive that is packed as a whole
+_DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
+_WANTED = ("linux", "amd64")
+_SHELLS = {"bin/sh", "usr/bin/sh"}
+_NEITHER = (
+    "it is neither an OCI image nor what docker save writes (what docker export writes is a root"
+    " file system)"
+)
+
+
+class OciError(Exception):
+    """Why a file is no image, or none for these machines."""
+
+
+@dataclass(frozen=True)
+class OciImage:
+    """What an image starts, and with what (OCI image specification, "Image Configuration").
+
+    ``command`` stands behind the entrypoint where nobody gives other arguments. ``shell``: one of
+    its layers has a /bin/sh.
+    """
+
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    directory: str
+    user: str
+    volumes: tuple[str, ...]
+    ports: tuple[str, ...]
+    layers: int
+    shell: bool
+
+
+class _Store:
+    """The files of an image, whether they lie in a directory or in a tar."""
+
+    def __init__(self, path: Path, tar: tarfile.TarFile | None) -> None:
+        self._path = path
+        self._tar = tar
+
+    def open(self, name: str) -> BinaryIO | None:
+        """The file called ``name``, None if it is not there."""
+        if self._tar is None:
+            file = self._path / name
+            return file.open("rb") if file.is_file() else None
+        for spelling in (name, f"./{name}"):
+            try:
+                return cast("BinaryIO | None", self._tar.extractfile(spelling))
+            except KeyError:
+                continue
+        return None
+
+    def json(self, name: str) -> Any:
+        """What the JSON file called ``name`` says; None if it is not there."""
+        file = self.open(name)
+        if file is None:
+            return None
+        with file:
+            return json.loads(file.read(_MOST))
+
+    def blob(self, described: dict[str, Any]) -> str:
+        """The name of the blob that a descriptor describes."""
+        found = _DIGEST.fullmatch(described["digest"])
+        if not found:
+            raise OciError(f"it names a blob by {described['digest']!r}")
+        return f"blobs/{found[1]}/{found[2]}"
+
+
+def read_oci(path: Path) -> OciImage:
+    """What the image at ``path`` says of itself; raises OciError, or OSError."""
+    with _understood(), _opened(path) as store:
+        return _read(store)
+
+
+def outline(path: Path) -> Outline:
+    """The tree that the layers of the image at ``path`` come to; raises OciError, or OSError."""
+    with _understood(), _opened(path) as store:
+        found = Outline(path)
+        for layer in _described(store)[1]:
+            with _layer(store, layer) as file:
+                try:
+                    found.lay(unpacked(file), layer=True)
+                except ArchiveError:
+                    found.whole = False
+        return found
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What is wrong with an image that cannot be read, in words."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
+        raise OciError("it is damaged: what describes the image cannot be read") from None
+    except (tarfile.TarError, EOFError):
+        raise OciError(_NEITHER) from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Store]:
+    if path.is_dir():
+        yield _Store(path, None)
+        return
+    with path.open("rb") as file, tempfile.TemporaryFile() as room:
+        plain: IO[bytes] = file
+        if is_packed(file):  # what describes it may stand last: it is gone through several times
+            _unpack(file, room)
+            plain = room
+        with tarfile.open(fileobj=plain, mode="r:") as tar:
+            yield _Store(path, tar)
+
+
+def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
+    taken = 0
+    try:
+        for piece in unpacked(file).pieces():
+            taken += len(piece)
+            if taken > _UNPACKED:
+                raise OciError(f"it unpacks to more than {_UNPACKED >> 30} GiB")
+            room.write(piece)
+    except ArchiveError as error:
+        raise OciError(str(error)) from None
+    room.seek(0)
+
+
+def _described(store: _Store) -> tuple[str, list[str]]:
+    """The configuration and the layers of the image, by name."""
+    saved = store.json("manifest.json")  # docker save's, also where an index stands beside it
+    return _of_index(store) if saved is None else _saved(saved)
+
+
+def _read(store: _Store) -> OciImage:
+    name, layers = _described(store)
+    described = store.json(name)
+    if described is None:
+        raise OciError(f"it is not whole: {name} is missing")
+    platform = (described["os"], described["architecture"])
+    if platform != _WANTED:
+        raise OciError(_other([platform]))
+    said = described.get("config") or {}
+    return OciImage(
+        _words(said.get("Entrypoint")),
+        _words(said.get("Cmd")),
+        tuple(_variable(line) for line in _words(said.get("Env"))),
+        posixpath.normpath(str(said.get("WorkingDir") or "/")),
+        str(said.get("User") or ""),
+        tuple(sorted(said.get("Volumes") or ())),
+        tuple(sorted(said.get("ExposedPorts") or ())),
+        len(layers),
+        any(_has_shell(store, layer) for layer in layers),
+    )
+
+
+def _saved(saved: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """The configuration and the layers of the one image that docker save wrote."""
+    if len(saved) != 1:
+        names = [str(name) for image in saved for name in image.get("RepoTags") or ["one"]]
+        raise OciError(f"it holds {len(saved)} images ({', '.join(names)}): save the one you mean")
+    return saved[0]["Config"], [str(layer) for layer in saved[0]["Layers"]]
+
+
+def _of_index(store: _Store) -> tuple[str, list[str]]:
+    index = store.json("index.json")
+    if index is None:
+        raise OciError(_NEITHER)
+    found = index["manifests"]
+    if len(found) != 1:
+        raise OciError(
+            f"it holds {len(found)} images: copy the one you mean (skopeo copy --override-arch"
+            " amd64)"
+        )
+    manifest = store.json(store.blob(found[0]))
+    while manifest is not None and "manifests" in manifest:  # an index: an image a processor
+        platforms = [_platform(described) for described in manifest["manifests"]]
+        if _WANTED not in platforms:
+            raise OciError(_other(platforms))
+        chosen = manifest["manifests"][platforms.index(_WANTED)]
+        manifest = store.json(store.blob(chosen))
+    if manifest is None:
+        raise OciError("it is not whole: the image's manifest is missing")
+    layers = [store.blob(described) for described in manifest["layers"]]
+    return store.blob(manifest["config"]), layers
+
+
+def _platform(described: dict[str, Any]) -> tuple[str, str]:
+    said = described.get("platform") or {}
+    return said.get("os", "linux"), said.get("architecture", "unknown")
+
+
+def _other(platforms: list[tuple[str, str]]) -> str:
+    known = sorted({"/".join(platform) for platform in platforms if "unknown" not in platform})
+    return (
+        f"it is for {', '.join(known) or 'no known machine'}; the nodes are linux/amd64. Pull it"
+        " with --platform linux/amd64"
+    )
+
+
+def _words(said: object) -> tuple[str, ...]:
+    return tuple(map(str, said)) if isinstance(said, list) else ()
+
+
+def _variable(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name, value
+
+
+def _layer(store: _Store, layer: str) -> BinaryIO:
+    file = store.open(layer)
+    if file is None:
+        raise OciError(f"it is not whole: the layer {layer} is missing")
+    return file
+
+
+def _has_shell(store: _Store, layer: str) -> bool:
+    """Whether the layer called ``layer`` brings a shell; one that cannot be read may well."""
+    with _layer(store, layer) as file:
+        try:
+            names = (member.name.removeprefix("./") for member in members(unpacked(file)))
+            return any(name in _SHELLS for name in names)
+        except ArchiveError:
+            return True

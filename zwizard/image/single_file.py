@@ -1,0 +1,45 @@
+"""The view of one file, a disk image, as the only thing in the root it will be packed in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.tree import Entry, Kind, UnreadableError
+from zwizard.image.tree_index import IndexedView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def state(file: Path | int) -> tuple[int, int, int] | None:
+    """What tells a file, or an open one, from what it was before; None if it is gone."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - also of descriptors
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class FileView(IndexedView):
+    """A tree of one file, under its own name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._state = state(path)
+        self.entry = Entry(f"/{path.name}", Kind.FILE, 0o644, path.stat().st_size)
+        self._index.add(self.entry)
+
+    def unchanged(self) -> bool:
+        """Nobody has written to the file since."""
+        return self._state == state(self.path)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:  # noqa: ARG002 - there is one only
+        """The file's contents; raises UnreadableError."""
+        try:
+            return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        except OSError as error:
+            raise UnreadableError(
+                f"{self.path} cannot be read: {error.strerror}", "Check its permissions."
+            ) from error

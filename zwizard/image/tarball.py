@@ -1,0 +1,251 @@
+"""The view of a .tar.gz: one pass that proves it whole, indexes it and keeps what is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, BinaryIO
+
+from zwizard.image.archive.byte_stream import ArchiveError, Source
+from zwizard.image.archive.gzip_stream import Gunzip
+from zwizard.image.archive.tar_reader import Member, contents, members
+from zwizard.image.archive.temp_store import Spool
+from zwizard.image.examples import Sample
+from zwizard.image.single_file import state
+from zwizard.image.tree import Entry, Kind, UnreadableError
+from zwizard.image.tree_index import IndexedView, IndexFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+# No more of an archive is ever copied: kernels, initramfs and settings are far below.
+KEEP_FILE = 512 << 20
+KEEP_ALL = 1 << 30
+# A disk image is copied too, to be read at random: what is not zeros of one of this size.
+KEEP_IMAGE = 64 << 30
+_IMAGE = "/image.raw"
+# How often the archive is gone through again for contents that nobody foresaw.
+_PASSES = 8
+_OWNERS = 1000
+_PATH = 4096
+
+
+class Keep:
+    """Which contents to hold on to in passing: paths in the image as shell patterns.
+
+    ``*`` matches within one component. ``/usr`` in front of a path does not matter, so that
+    ``/lib/x`` finds the file of an image whose ``/lib`` is a link. Nothing depends on these
+    being right: what was not kept is fetched by another pass.
+    """
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        parts = (
+            "[^/]*".join(re.escape(part) for part in pattern.removeprefix("/usr").split("*"))
+            for pattern in patterns
+        )
+        self._match = re.compile("(?:/usr)?(?:" + "|".join(parts) + ")").fullmatch
+
+    def __call__(self, path: str) -> bool:
+        """Whether the contents of the file at ``path`` are to be kept."""
+        return self._match(path) is not None
+
+
+KEEP_NOTHING = Keep()
+
+
+class TarballView(IndexedView):
+    """The tree a .tar.gz unpacks to, and how sound the archive is.
+
+    ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
+    end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
+    would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
+    nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is
+    stored by name too, and ``owners`` are those names.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep: Keep = KEEP_NOTHING,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self.fault = ""
+        self.bounded = False
+        self.members = 0
+        self.unsafe = Sample()
+        self.named = 0
+        self.owners = Sample()
+        self._owners: set[str] = set()
+        self.duplicates = Sample()
+        self._keep = keep
+        self._spool = Spool()
+        self._kept: dict[int, tuple[int, int]] = {}
+        self._kept_bytes = 0
+        self._passes = 0
+        with _opened(path) as file:
+            self._state = state(file.fileno())
+            size = os.fstat(file.fileno()).st_size
+            tick = None if progress is None else lambda done: progress(done, size)
+            self._scan(Gunzip(file, tick))
+            if not self.fault and self._state != state(file.fileno()):
+                self.fault = "it changed while it was read"
+
+    def _scan(self, source: Source) -> None:
+        try:
+            for member in members(source):
+                self.members += 1
+                path = self._add(member)
+                if path and member.kind is Kind.FILE and not member.hard and self._keep(path):
+                    self._hold(source, member)
+        except ArchiveError as error:
+            self.fault, self.bounded = str(error), error.bounded
+        except IndexFullError:
+            self.fault, self.bounded = f"it has more than {self.members - 1} members", True
+        except OSError as error:
+            self.close()
+            raise UnreadableError(
+                f"{self.path} cannot be read: {error.strerror or error}",
+                "Check the disk, and that the directory for temporary files has room (TMPDIR).",
+            ) from error
+
+    def _add(self, member: Member) -> str:
+        """Index the member; returns its path in the image, "" if it has no place there."""
+        path, climbs = inside(member.name)
+        if climbs:
+            self.unsafe.add(f"{member.name} climbs out with ..")
+            return ""
+        if max(len(path), len(member.target)) > _PATH:
+            self.unsafe.add(f"{path[:40]}… has a longer name or target than any system takes")
+            return ""
+        if member.name.startswith("/"):
+            self.unsafe.add(f"{member.name} is absolute")
+        if member.named:
+            self._note_owner(member.named)
+        entry = self._entry(path, member) if path != "/" else None
+        if entry is None:
+            return ""
+        above = self._above(path)
+        if above is not None:
+            self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
+        before = self._index.add(entry)
+        if before is not None:
+            self._replaced(before, entry)
+        return path
+
+    def _note_owner(self, owner: str) -> None:
+        self.named += 1
+        if owner not in self._owners and len(self._owners) < _OWNERS:
+            self._owners.add(owner)
+            self.owners.add(owner)
+
+    def _entry(self, path: str, member: Member) -> Entry | None:
+        if member.hard:
+            return self._hard_link(path, member)
+        return Entry(
+            path, member.kind, member.mode, member.size if member.kind is Kind.FILE else 0,
+            member.uid, member.gid, member.target, member.offset,
+        )  # fmt: skip
+
+    def _hard_link(self, path: str, member: Member) -> Entry | None:
+        target, climbs = inside(member.target)
+        if climbs or member.target.startswith("/"):
+            self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
+            return None
+        other = self._index.get(target)
+        if other is None or other.kind is Kind.DIRECTORY:
+            self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
+            return None
+        return Entry(
+            path, other.kind, other.mode, other.size, other.uid, other.gid, other.target,
+            other.inode,
+        )  # fmt: skip
+
+    def _above(self, path: str) -> Entry | None:
+        """What ``path`` would have to go through that is no directory, if there is such."""
+        parent = path.rpartition("/")[0]
+        while parent:
+            entry = self._index.get(parent)
+            if entry is not None:
+                return None if entry.kind is Kind.DIRECTORY else entry
+            parent = parent.rpartition("/")[0]
+        return None
+
+    def _replaced(self, before: Entry, entry: Entry) -> None:
+        self.duplicates.add(entry.path)
+        if before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+            self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
+
+    def _hold(self, source: Source, member: Member) -> None:
+        disk = inside(member.name)[0] == _IMAGE
+        if max(member.size, member.stored) > (KEEP_IMAGE if disk else KEEP_FILE):
+            return
+        if not disk:
+            if self._kept_bytes + member.size > KEEP_ALL:
+                return
+            self._kept_bytes += member.size
+        self._kept[member.offset] = self._spool.keep(member.size, contents(source, member))
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a file of the archive, fetched by another pass if not kept."""
+        if entry.inode not in self._kept:
+            self._fetch(entry)
+        if entry.inode not in self._kept:
+            raise UnreadableError(
+                f"{entry.path} is too large to be looked at ({entry.size} bytes)",
+                "Unpack the archive and check the directory.",
+            )
+        return self._spool.open(*self._kept[entry.inode])
+
+    def _fetch(self, entry: Entry) -> None:
+        if self.bounded:
+            raise UnreadableError(f"{entry.path} was not read: {self.fault}", "Pack it anew.")
+        self._passes += 1
+        if self._passes > _PASSES:
+            raise UnreadableError(
+                f"{entry.path} was not read: too many files of the archive would have to be looked"
+                " for one by one",
+                "Unpack the archive and check the directory.",
+            )
+        try:
+            with _opened(self.path) as file:
+                self._expect_same(file)
+                source = Gunzip(file)
+                for member in members(source):
+                    if member.offset == entry.inode:
+                        self._hold(source, member)
+                        return
+        except ArchiveError as error:
+            raise UnreadableError(
+                f"{entry.path} cannot be read: {error}", "Pack the archive anew."
+            ) from error
+
+    def _expect_same(self, file: BinaryIO) -> None:
+        if state(file.fileno()) != self._state:
+            raise ArchiveError("the archive changed while it was checked")
+
+    def unchanged(self) -> bool:
+        """Nobody has written to the archive since."""
+        return self._state == state(self.path)
+
+    def close(self) -> None:
+        """Let go of the contents kept."""
+        self._spool.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read: {error.strerror}", "Check that it is there and readable."
+        ) from error
+
+
+def inside(name: str) -> tuple[str, bool]:
+    """The path in the image that a member name means, and whether it climbs with ``..``."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    return "/" + "/".join(parts), ".." in parts

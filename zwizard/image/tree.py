@@ -1,0 +1,262 @@
+"""What every artefact looks like to a rule: a tree of entries, read only, links inside it."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from zwizard.util.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What may be read of an image's settings in all, in bytes: many times what any system has.
+READ_ALL = 32 << 20
+
+# The kernel follows no more links than this in one path; neither does a view.
+MAX_LINKS = 40
+
+
+class UnreadableError(UsageError):
+    """An artefact, or a file in it, that cannot be read: what was found, and what to do."""
+
+
+class Kind(enum.Enum):
+    """What an entry of a file tree is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    CHARACTER = "character device"
+    BLOCK = "block device"
+    FIFO = "fifo"
+    SOCKET = "socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in the tree.
+
+    ``path`` is absolute inside the image (``/boot/vmlinuz``; the root is ``/``) and as stored:
+    bytes that are not UTF-8 are kept as surrogates, so sanitise before showing. ``mode`` is the
+    permission bits with setuid, setgid and sticky (0 to 0o7777), ``size`` bytes, ``target`` what
+    a link says, ``inode`` equal for the names of one file within a view. ``mtime`` (seconds since
+    1970) is when it was changed, where a file system tells.
+    """
+
+    path: str
+    kind: Kind
+    mode: int = 0o644
+    size: int = 0
+    uid: int = 0
+    gid: int = 0
+    target: str = ""
+    inode: int = 0
+    mtime: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The last component of ``path``."""
+        return self.path.rpartition("/")[2]
+
+
+class Trouble(enum.Enum):
+    """Why a path leads nowhere."""
+
+    MISSING = "is not there"
+    LOOP = "is a loop of links"
+    NOT_A_DIRECTORY = "goes through something that is not a directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where a path leads when its links are followed inside the image, as in a chroot.
+
+    ``entry`` is what it leads to, or None with ``trouble`` and ``missing``, the path it
+    meant in the end. ``chain`` holds every link met on the way, parents included, in order.
+    ``outside`` is the first of them that leaves the image when it is followed from outside a
+    chroot: absolute, or climbing above the root. Zero-OS follows links that way (platform 1.1).
+    """
+
+    path: str
+    entry: Entry | None
+    chain: tuple[Entry, ...] = ()
+    trouble: Trouble | None = None
+    missing: str = ""
+    outside: Entry | None = None
+
+    @property
+    def file(self) -> Entry | None:
+        """``entry`` if it is a regular file."""
+        return self.entry if self.entry is not None and self.entry.kind is Kind.FILE else None
+
+    @property
+    def shown(self) -> str:
+        """Where it leads in words: ``/vmlinuz leads to /boot/vmlinuz-6.1, a file``."""
+        if self.entry is not None and self.entry.path == self.path:
+            return f"{self.path} is a {self.entry.kind.value}"
+        if self.entry is not None:
+            return f"{self.path} leads to {self.entry.path}, a {self.entry.kind.value}"
+        if self.trouble is Trouble.MISSING and self.missing != self.path:
+            return f"{self.path} leads to {self.missing}, which is not there"
+        return f"{self.path} {(self.trouble or Trouble.MISSING).value}"
+
+
+class View(ABC):
+    """A read-only view of an artefact's tree; the same answers whatever holds the tree.
+
+    Subclasses say what is at an exact path and hand out contents; following links is done
+    here, once, so that every kind of artefact follows them alike and none on the host.
+    """
+
+    path: Path
+    """The artefact on this machine."""
+
+    _spent = 0  # bytes handed out by read()
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path."""
+
+    @abstractmethod
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path`` (no link in it is followed), or None."""
+
+    @abstractmethod
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """The entries directly in the directory stored at ``path``, sorted by name."""
+
+    @abstractmethod
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file of this view, seekable; raises UnreadableError."""
+
+    def lstat(self, path: str) -> Entry | None:
+        """The entry at ``path``: links on the way are followed in the image, the last is not."""
+        parent, _, name = path.rstrip("/").rpartition("/")
+        if name in {"", ".", ".."}:
+            return self.resolve(path).entry
+        at = self.resolve(parent or "/").entry
+        if at is None or at.kind is not Kind.DIRECTORY:
+            return None
+        return self.node(_join(at.path, name))
+
+    def resolve(self, path: str) -> Resolution:
+        """Where ``path`` leads, links followed inside the image."""
+        return _Walk(self, path).run()
+
+    def listing(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory ``path`` leads to; nothing if it leads to none."""
+        at = self.resolve(path).entry
+        if at is None or at.kind is not Kind.DIRECTORY:
+            return ()
+        return self.children(at.path)
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """Everything beneath the directory ``path`` leads to, parents before children."""
+        pending = list(reversed(self.listing(path)))
+        while pending:
+            entry = pending.pop()
+            yield entry
+            if entry.kind is Kind.DIRECTORY:
+                pending.extend(reversed(self.children(entry.path)))
+
+    def open(self, path: str) -> BinaryIO:
+        """The contents of the regular file ``path`` leads to; raises UnreadableError."""
+        found = self.resolve(path)
+        if found.file is None:
+            raise UnreadableError(found.shown, "Look at what is there in the image.")
+        return self.open_entry(found.file)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The first ``limit`` bytes of the file ``path`` leads to; raises UnreadableError.
+
+        Also once all that was read so comes to more than READ_ALL.
+        """
+        with self.open(path) as file:
+            data = file.read(limit)
+        self._spent += len(data)
+        if self._spent > READ_ALL:
+            raise UnreadableError(
+                f"{path} was not read: the settings come to more than {READ_ALL >> 20} MiB",
+                "Look at what is so large in it.",
+            )
+        return data
+
+    def unchanged(self) -> bool:
+        """Whether the artefact is still the one that was opened, as far as can be told."""
+        return True
+
+    def close(self) -> None:  # noqa: B027 - most views hold nothing
+        """Let go of what the view holds open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Walk:
+    """One walk along a path, component by component, as a kernel in a chroot would go."""
+
+    def __init__(self, view: View, path: str) -> None:
+        self.view = view
+        self.path = path
+        self.rest = _parts(path)[::-1]
+        self.at = Entry("/", Kind.DIRECTORY, 0o755)
+        self.here = "/"
+        self.chain: list[Entry] = []
+        self.outside: Entry | None = None
+
+    def run(self) -> Resolution:
+        while self.rest:
+            trouble = self._step(self.rest.pop())
+            if trouble is not None:
+                return self._end(None, trouble)
+        return self._end(self.at, None)
+
+    def _step(self, name: str) -> Trouble | None:
+        if self.at.kind is not Kind.DIRECTORY:
+            return Trouble.NOT_A_DIRECTORY
+        if name == "..":
+            self._up()
+            return None
+        self.here = _join(self.at.path, name)
+        entry = self.view.node(self.here)
+        if entry is None:
+            return Trouble.MISSING
+        if entry.kind is Kind.LINK:
+            return self._follow(entry)
+        self.at = entry
+        return None
+
+    def _up(self) -> None:
+        if self.at.path == "/" and self.chain and self.outside is None:
+            self.outside = self.chain[-1]
+        parent = self.at.path.rpartition("/")[0] or "/"
+        self.at = self.view.node(parent) or Entry(parent, Kind.DIRECTORY, 0o755)
+
+    def _follow(self, link: Entry) -> Trouble | None:
+        self.chain.append(link)
+        if len(self.chain) > MAX_LINKS:
+            return Trouble.LOOP
+        if link.target.startswith("/"):
+            self.outside = self.outside or link
+            self.at = Entry("/", Kind.DIRECTORY, 0o755)
+        self.rest.extend(_parts(link.target)[::-1])
+        return None
+
+    def _end(self, entry: Entry | None, trouble: Trouble | None) -> Resolution:
+        missing = "" if trouble is None else "/".join([self.here, *reversed(self.rest)])
+        return Resolution(self.path, entry, tuple(self.chain), trouble, missing, self.outside)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in {"", "."}]
+
+
+def _join(parent: str, name: str) -> str:
+    return f"/{name}" if parent == "/" else f"{parent}/{name}"

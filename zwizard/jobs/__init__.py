@@ -1,0 +1,1 @@
+"""What every long-running job shares: supervisor and journal."""

@@ -1,0 +1,189 @@
+"""Whether what a container is to start is in the file it is made of, before anything is built."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from zwizard.image import oci
+from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.decompress import unpacked
+from zwizard.image.directory import Glimpse
+from zwizard.image.layered_tree import Outline, only_directory
+from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.plan import container
+from zwizard.recipe.model import Problem, Recipe, RecipeError
+from zwizard.sources import inspect
+from zwizard.sources.import_metadata import taken_over
+from zwizard.util.text import one_line
+from zwizard.wizard.questions import Given, to_recipe
+from zwizard.wizard.suggestions import ENTRYPOINT, Look
+
+REMEDY = "Change that answer, or let packages or commands of your own bring what is missing."
+_RULES = ("entrypoint", "entrypoint-loader")  # without these it does not start
+_KINDS = {"oci", "rootfs"}
+
+
+def of_answers(given: Given, *, patient: bool = True) -> Look:
+    """Whether what these answers start is there, as the checklist will say; nothing if it cannot.
+
+    Who is not ``patient`` is told so where that takes reading the whole file.
+    """
+    if given.get("target") != "container" or given.get("source.kind") not in _KINDS:
+        return Look()
+    if not inspect.is_known(given) and not patient:
+        return Look()
+    try:
+        recipe = taken_over(to_recipe(given), Path.cwd())
+    except RecipeError as error:
+        told = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
+        return Look(wrong=one_line(told))
+    return of_recipe(recipe, Path.cwd(), patient=patient)
+
+
+def takes_long(given: Given) -> bool:
+    """Whether it is not known yet what is in the file of these answers, and takes reading it."""
+    subject = inspect.subject_of(given)
+    if given.get("target") != "container" or subject is None or not inspect.is_known(given):
+        return False
+    return _is_slow(*subject) and not inspect.look(*subject).wrong and not _is_seen(*subject)
+
+
+def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> Look:
+    """The same of a recipe, with what its file says of itself taken over."""
+    source = recipe.source
+    if recipe.target != "container" or source.kind not in _KINDS or source.mend:
+        return Look()
+    if "://" in source.location:
+        return Look()
+    file = (base / Path(source.location).expanduser()).absolute()
+    if not file.exists() or inspect.look(source.kind, file).wrong:
+        return Look()  # which is told where the file is asked for
+    if not patient and _is_slow(source.kind, file) and not _is_seen(source.kind, file):
+        return Look("Looking whether it is there …")
+    try:
+        return _weighed(recipe, _judged(recipe, _view(source.kind, file)))
+    except (OSError, ArchiveError, oci.OciError, UnreadableError):
+        return Look()  # so it is for the build to tell
+
+
+def prove(recipe: Recipe, base: Path) -> None:
+    """Raise RecipeError where what is to be started is not there, and nothing will bring it."""
+    if wrong := of_recipe(recipe, base).wrong:
+        raise RecipeError((Problem(ENTRYPOINT, recipe.container.entrypoint or None, wrong),))
+
+
+def _weighed(recipe: Recipe, found: Look) -> Look:
+    """A verdict on the file, as one on what is built of it."""
+    if not found.wrong or recipe.source.kind == "oci":  # nothing is added to an image
+        return found
+    if recipe.source.packages or recipe.system.run:
+        return Look(doubt=f"{found.wrong}: your packages or commands have to change that")
+    return replace(found, wrong=f"{found.wrong}, and no package or command of yours changes that")
+
+
+def _judged(recipe: Recipe, view: View | None) -> Look:
+    from zwizard.checks import find_rule
+    from zwizard.checks.context import Image
+    from zwizard.checks.rule import Mode, Outcome
+
+    if view is None:
+        return Look()
+    if script := recipe.container.start:
+        view = _With(view, container.START, script.encode())
+    line = container.entrypoint(recipe)
+    image = Image(view, mode=Mode.CONTAINER, stated=True, name="", entrypoint=line)
+    verdicts = []
+    for slug in _RULES:
+        verdicts.append(find_rule(slug).judge(image))
+        if verdicts[-1].outcome is Outcome.FAIL:
+            return Look(wrong=one_line(verdicts[-1].evidence))
+    return Look(one_line(f"There: {verdicts[0].evidence}"))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An archive that was looked into, by when it was changed; None where not all of it was."""
+
+    state: tuple[int, int]
+    outline: Outline | None
+
+
+_seen: dict[tuple[str, Path], _Seen] = {}
+_MOST_SEEN = 2  # some ten MiB each
+_reading = threading.Lock()  # whoever comes second finds it read
+
+
+def _is_slow(kind: str, file: Path) -> bool:
+    return kind == "oci" or (kind == "rootfs" and file.is_file())
+
+
+def _is_seen(kind: str, file: Path) -> bool:
+    seen = _seen.get((kind, file))
+    try:
+        return seen is not None and seen.state == inspect.state(file)
+    except OSError:
+        return False
+
+
+def _view(kind: str, file: Path) -> View | None:
+    """The tree that will be built on; None where not all of it can be known."""
+    if not _is_slow(kind, file):
+        return _glimpse(file)
+    with _reading:
+        state = inspect.state(file)
+        seen = _seen.get((kind, file))
+        if seen is None or seen.state != state:
+            seen = _Seen(state, _outline(kind, file))
+            while len(_seen) >= _MOST_SEEN:
+                _seen.pop(next(iter(_seen)))
+            _seen[kind, file] = seen
+        return seen.outline
+
+
+def _outline(kind: str, file: Path) -> Outline | None:
+    try:
+        if kind == "oci":
+            found = oci.outline(file)
+        else:
+            found = Outline(file)
+            with file.open("rb") as opened:
+                found.lay(unpacked(opened))
+            found.hoist()
+    except (ArchiveError, oci.OciError):
+        return None
+    return found if found.whole else None
+
+
+def _glimpse(file: Path) -> Glimpse:
+    """A directory, or the only one in it that a system is in."""
+    return Glimpse(Path(f"{file}{only_directory(Glimpse(file))}"))
+
+
+class _With(View):
+    """A tree with one program more, which the build writes into it."""
+
+    def __init__(self, view: View, path: str, data: bytes) -> None:
+        self.path = view.path
+        self._view, self._data = view, data
+        self._entry = Entry(path, Kind.FILE, 0o755, len(data), inode=-1)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root."""
+        return self._view.entries()
+
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path``."""
+        return self._entry if path == self._entry.path else self._view.node(path)
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory stored at ``path``."""
+        return self._view.children(path)
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file."""
+        return io.BytesIO(self._data) if entry is self._entry else self._view.open_entry(entry)

@@ -1,0 +1,1 @@
+"""Programs that write trees, file systems and archives; builds run each as a process."""

@@ -1,0 +1,96 @@
+"""``python -m zwizard.treetools.disk_to_tar IMAGE``: the root of a raw disk image, as a tar.
+
+Read in place: nothing is mounted, and no right is needed. What a flist would not keep either is
+left behind: extended attributes, and that two names are one file.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from pathlib import Path
+from typing import IO
+
+from zwizard.image.archive.tar_reader import BLOCK
+from zwizard.image.disk.disk_image import Disk
+from zwizard.image.disk.ext4 import ExtView
+from zwizard.image.disk.ranges import Stretch
+from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.util.text import one_line
+
+_PIECE = 1 << 20
+_TYPES = {Kind.FILE: tarfile.REGTYPE, Kind.DIRECTORY: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE}
+_EXT = (1080, b"\x53\xef")
+
+
+def tree_of(path: Path, file: IO[bytes]) -> View:
+    """The system on a disk image, with what its fstab mounts; or on one without partitions.
+
+    Raises UnreadableError where there is none that can be read, or it was not cleanly unmounted.
+    """
+    size = path.stat().st_size
+    whole = Stretch(file, 0, size)  # type: ignore[arg-type]
+    if whole.read(_EXT[0], 2) == _EXT[1] and whole.read(BLOCK, 8) != b"EFI PART":
+        view = ExtView(path, whole)
+        _expect_clean(view.super.needs_recovery)
+        return view
+    disk = Disk(path, file, size)  # type: ignore[arg-type]
+    if not disk.gpt.partitions:
+        raise UnreadableError(f"it cannot be read: {disk.gpt.fault}", "It has to have a GPT.")
+    _expect_clean(disk.root_super.needs_recovery)
+    return disk.system
+
+
+def _expect_clean(needs_recovery: bool) -> None:
+    if needs_recovery:
+        raise UnreadableError(
+            "its root was not cleanly unmounted", "Run e2fsck on it, or shut it down first."
+        )
+
+
+def write_tar(view: View, out: IO[bytes]) -> None:
+    """Write the files, directories and links of ``view`` to ``out``."""
+    for entry in view.entries():
+        if entry.kind in _TYPES:
+            out.write(_header(entry))
+            if entry.kind is Kind.FILE:
+                _write_contents(view, entry, out)
+    out.write(bytes(2 * BLOCK))
+
+
+def _header(entry: Entry) -> bytes:
+    info = tarfile.TarInfo(f".{entry.path}")
+    info.type, info.mode, info.mtime = _TYPES[entry.kind], entry.mode, entry.mtime
+    info.uid, info.gid, info.linkname = entry.uid, entry.gid, entry.target
+    info.size = entry.size if entry.kind is Kind.FILE else 0
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
+def _write_contents(view: View, entry: Entry, out: IO[bytes]) -> None:
+    with view.open_entry(entry) as file:
+        left = entry.size
+        while left:
+            data = file.read(min(left, _PIECE))
+            if not data:
+                raise UnreadableError(f"{entry.path} is cut", "Get the image anew.")
+            out.write(data)
+            left -= len(data)
+    out.write(bytes(-entry.size % BLOCK))
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tar; 0 if that went well."""
+    path = Path(arguments[0])
+    try:
+        with path.open("rb") as file:
+            write_tar(tree_of(path, file), sys.stdout.buffer)
+            sys.stdout.flush()
+    except (UnreadableError, OSError) as error:
+        said = getattr(error, "message", str(error))
+        sys.stderr.write(f"no root file system could be read: {one_line(said)}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

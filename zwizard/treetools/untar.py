@@ -1,0 +1,203 @@
+"""``python -m zwizard.treetools.untar ARCHIVE TREE [SHA256]``: unpack a tar archive by anyone.
+
+GNU tar does it, and gets no member before it was looked at: none may land outside of the tree,
+unpack to more than there is room for, or make a device. ``-`` is a tar on standard input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from zwizard.image.archive.byte_stream import ArchiveError, Source, plain
+from zwizard.image.archive.decompress import unpacked
+from zwizard.image.archive.tar_reader import BLOCK, Member, members
+from zwizard.image.tarball import inside
+from zwizard.image.tree import Kind
+from zwizard.util.text import one_line, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KEPT = frozenset({Kind.FILE, Kind.DIRECTORY, Kind.LINK})
+_ROUND = 4096  # what the smallest file takes on a disk, and a directory
+_SPARE = 64 << 20  # bytes that stay free
+_TOLD = 200  # of those that are left out, so many by name
+
+# Not the attributes by which overlayfs would take a layer for something else, nor this machine's.
+_TAR = (
+    *("tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner"),
+    *("--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*"),
+    *("--xattrs-exclude=user.overlay.*", "--xattrs-exclude=security.selinux"),
+    *("--warning=no-timestamp", "--file=-", "--directory"),
+)
+
+
+class Refused(Exception):  # noqa: N818 - not a mistake of ours
+    """Why an archive is not unpacked."""
+
+
+class Gate:
+    """Judges member after member. ``room`` is in bytes, ``users`` and ``groups`` count the ids.
+
+    ``left_out`` is how many are neither files nor directories nor links, and were not let in.
+    """
+
+    def __init__(self, room: int, users: int, groups: int) -> None:
+        self.left_out = 0
+        self._room = room
+        self._owners = (users, groups)
+        self._taken = 0
+        self._links: set[str] = set()
+        self._missing: set[str] = set()
+
+    def lets_in(self, member: Member) -> bool:
+        """Whether ``member`` is to be unpacked; raises Refused where nothing should be."""
+        path = self._place(member.name)
+        target = self._place(member.target) if member.hard else ""
+        if member.kind not in _KEPT or target in self._missing:
+            self._leave_out(member, path)
+            return False
+        self._expect_room(member)
+        self._expect_owner(member)
+        (self._links.add if member.kind is Kind.LINK else self._links.discard)(path)
+        self._missing.discard(path)
+        return True
+
+    def _place(self, name: str) -> str:
+        """The path in the tree that ``name`` means; a leading slash means the tree's."""
+        path, climbs = inside(name)
+        if climbs:
+            raise Refused(f"{one_line(name)} leads out of the archive")
+        above = path.rpartition("/")[0]
+        while above:
+            if above in self._links:
+                raise Refused(f"{one_line(name)} lies beneath a link, {one_line(above)}")
+            above = above.rpartition("/")[0]
+        return path
+
+    def _leave_out(self, member: Member, path: str) -> None:
+        self._missing.add(path)
+        self.left_out += 1
+        if self.left_out <= _TOLD:
+            kind = "a hard link to what was left out" if member.hard else f"a {member.kind.value}"
+            sys.stdout.write(f"left out: {one_line(member.name)}, {kind}\n")
+
+    def _expect_room(self, member: Member) -> None:
+        self._taken += -(-member.size // _ROUND) * _ROUND if member.size else _ROUND
+        if self._taken > self._room:
+            raise Refused(
+                f"it unpacks to more than {size(self._room)}, which is all that is free here"
+                f" (at {one_line(member.name)})"
+            )
+
+    def _expect_owner(self, member: Member) -> None:
+        for owner, ids in zip((member.uid, member.gid), self._owners, strict=True):
+            if not 0 <= owner < ids:
+                raise Refused(
+                    f"{one_line(member.name)} belongs to id {owner}, and you have {ids} of them in"
+                    " a user namespace: build it as root"
+                )
+
+
+class _Recorder(Source):
+    """A source that remembers what was taken of it: the header of a member, as it is stored."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__(pieces)
+        self._kept: list[bytes] = []
+
+    def take(self, size: int) -> bytes:
+        data = super().take(size)
+        self._kept.append(data)
+        return data
+
+    def header(self) -> bytes:
+        """All that was taken since this was last asked."""
+        data = b"".join(self._kept)
+        self._kept.clear()
+        return data
+
+
+def sift(source: Source, out: IO[bytes], gate: Gate) -> None:
+    """Write the archive ``source`` to ``out`` without what ``gate`` leaves out.
+
+    Raises Refused, and ArchiveError where it is damaged.
+    """
+    recorder = _Recorder(source.pieces())
+    for member in members(recorder):
+        header = recorder.header()
+        if gate.lets_in(member):
+            out.write(header)
+            out.writelines(recorder.pieces(-(-member.stored // BLOCK) * BLOCK))
+    out.write(bytes(2 * BLOCK))
+
+
+def unpack(archive: str, tree: Path, sha256: str = "") -> None:
+    """Unpack ``archive`` into the empty directory ``tree``.
+
+    Raises Refused, ArchiveError and OSError; what is in the tree then is of no use.
+    """
+    if archive == "-":
+        _pour(plain(sys.stdin.buffer), tree)
+        return
+    with Path(archive).open("rb") as file, ThreadPoolExecutor(1) as beside:
+        summed = beside.submit(_digest, Path(archive)) if sha256 else None
+        _pour(unpacked(file), tree)
+        if summed and summed.result() != sha256.lower():
+            raise Refused(f"it is not the file with the SHA-256 {sha256}")
+
+
+def _pour(source: Source, tree: Path) -> None:
+    room = os.statvfs(tree)
+    gate = Gate(room.f_bavail * room.f_frsize - _SPARE, _ids("uid"), _ids("gid"))
+    tar = subprocess.Popen([*_TAR, str(tree)], stdin=subprocess.PIPE)
+    assert tar.stdin is not None
+    try:
+        with tar.stdin as out:
+            sift(source, out, gate)
+    except BrokenPipeError:
+        pass  # tar has said why
+    except BaseException:
+        tar.kill()
+        tar.wait()
+        raise
+    if gate.left_out > _TOLD:
+        sys.stdout.write(f"left out: {gate.left_out - _TOLD} more\n")
+    if tar.wait() != 0:
+        raise Refused(f"tar could not unpack all of it (exit status {tar.returncode})")
+
+
+def _ids(kind: str) -> int:
+    """How many user or group ids there are in this namespace, from 0 on."""
+    lines = Path(f"/proc/self/{kind}_map").read_text("ascii").splitlines()
+    return max(int(line.split()[0]) + int(line.split()[2]) for line in lines)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    """Unpack, as the arguments say; 0 if that went well."""
+    archive, tree, *sha256 = arguments
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if archive == "-" and not sys.stdin.buffer.peek(1):  # type: ignore[union-attr]
+        return 1  # who should have written it has said why
+    try:
+        unpack(archive, Path(tree), *sha256)
+    except (Refused, ArchiveError, OSError) as error:
+        name = "what was to be imported" if archive == "-" else one_line(archive)
+        sys.stderr.write(f"{name} cannot be used: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

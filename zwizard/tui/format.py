@@ -1,0 +1,93 @@
+"""How things look in text: states as glyph and word, aligned columns, everything made safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+from textual.widgets import Static
+
+from zwizard.console.tables import MARKS, WORDS
+from zwizard.engine.status import State, StepState
+from zwizard.util.text import one_line, sanitise
+
+_COLOURS: dict[State | StepState, str] = {
+    "running": "$text-accent",
+    "ready": "$text-success",
+    "done": "$text-success",
+    "reused": "$text-success",
+    "not-ready": "$text-warning",
+    "failed": "$text-error",
+    "cancelled": "$text-warning",
+    "interrupted": "$text-warning",
+    "stopped": "$text-warning",
+    "new": "$foreground-muted",
+    "waiting": "$foreground-muted",
+}
+MUTED = "$foreground-muted"
+
+
+def plain(text: str, style: str = "") -> Content:
+    """Text from outside as content: one line, nothing in it acts on the terminal or is markup."""
+    return Content.styled(one_line(text), style) if style else Content(one_line(text))
+
+
+def block(text: str, style: str = "") -> Content:
+    """The same for text of several lines."""
+    return Content.styled(sanitise(text), style) if style else Content(sanitise(text))
+
+
+def mark(state: State | StepState, width: int = 0, said: str = "") -> Content:
+    """A state as its glyph and its word (or what is ``said`` of it), never colour alone."""
+    return Content.styled(fit(said or f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
+
+
+def fit(text: str, width: int) -> str:
+    """``text`` in one line, cut or padded to ``width`` cells; 0 leaves its length as it is."""
+    line = one_line(text)
+    if not width:
+        return line
+    if cell_len(line) > width:
+        return set_cell_size(line, width - 1) + "…"
+    return set_cell_size(line, width)
+
+
+def join(*parts: Content | str, between: str = "  ") -> Content:
+    """The parts in one line."""
+    return Content(between).join(
+        Content(part) if isinstance(part, str) else part for part in parts
+    )
+
+
+def joined(parts: Iterable[Content], width: int, spare: Sequence[int]) -> Content:
+    """The parts in one line of ``width`` cells; where that is too narrow, without those spared.
+
+    ``spare``: which parts may go, by their place, the first to go first.
+    """
+    left = dict(enumerate(parts))
+    for place in spare:
+        line = Content(" · ").join(left.values())
+        if line.cell_length <= width:
+            return line
+        left.pop(place, None)
+    return Content(" · ").join(left.values())
+
+
+def renew(place: Static, text: Content) -> None:
+    """Let ``place`` say ``text``; where it fits as the old text did, only that is drawn anew."""
+    old = place.content
+    if isinstance(old, Content) and old == text:
+        return
+    width = place.size.width
+    fits = isinstance(old, Content) and max(old.cell_length, text.cell_length) <= width
+    place.update(text, layout=not fits or not text or not old)
+
+
+def age(seconds: float) -> str:
+    """How long ago in a narrow column: ``15 s ago``, ``3 h ago``, ``2 d ago``."""
+    whole = max(0, round(seconds))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole >= length:
+            return f"{whole // length} {unit} ago"
+    return f"{whole} s ago"

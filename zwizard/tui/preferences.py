@@ -1,0 +1,78 @@
+"""How the user likes the wizard: theme and keys, from a TOML file that may be anything."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zwizard.util import paths
+
+THEMES = ("dark", "light", "high-contrast")
+_THEME_LINE = re.compile(r"^theme\s*=.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """``theme`` is one of THEMES, or "" for what suits the terminal; ``keys`` by action's name.
+
+    ``complaints`` say what in the file was passed over, and why.
+    """
+
+    theme: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+
+
+def load() -> Preferences:
+    """The user's preferences; what cannot be used is passed over and complained about."""
+    path = paths.preferences()
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Preferences()
+    except (OSError, ValueError) as error:
+        return Preferences(complaints=(f"{path} cannot be read: {error}",))
+    complaints = [
+        f"{path}: there is no {name!r}; allowed: theme, keys"
+        for name in sorted(data.keys() - {"theme", "keys"})
+    ]
+    theme = data.get("theme", "")
+    if theme not in ("", *THEMES):
+        complaints.append(f"{path}: theme = {theme!r}; allowed: {', '.join(THEMES)}")
+        theme = ""
+    keys = data.get("keys", {})
+    if not isinstance(keys, dict):
+        complaints.append(f"{path}: keys = {keys!r}; allowed: a table of names and keys")
+        keys = {}
+    usable = {name: key for name, key in keys.items() if isinstance(key, str) and key}
+    complaints += [
+        f"{path}: keys.{name} = {keys[name]!r}; allowed: keys, such as 'f8' or 'ctrl+r'"
+        for name in sorted(keys.keys() - usable.keys())
+    ]
+    return Preferences(theme, usable, tuple(complaints))
+
+
+def keep_theme(theme: str) -> None:
+    """Write ``theme`` into the file, everything else in it left as it stands.
+
+    OSError if it cannot be written; a file that is not TOML is left alone.
+    """
+    path, line = paths.preferences(), f'theme = "{theme}"'
+    try:
+        text = path.read_text("utf-8")
+        tomllib.loads(text)
+    except FileNotFoundError:
+        text = ""
+    except ValueError:
+        return
+    head, table, rest = _before_tables(text)
+    replaced, count = _THEME_LINE.subn(line, head, count=1)
+    paths.write_atomically(path, (replaced if count else f"{line}\n{head}") + table + rest)
+
+
+def _before_tables(text: str) -> tuple[str, str, str]:
+    """The text before the first table, that table's beginning, and the rest."""
+    found = re.search(r"^\s*\[", text, re.MULTILINE)
+    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")

@@ -1,0 +1,156 @@
+"""Choosing an answer from a long list, by searching it."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+from textual.worker import Worker
+
+from zwizard.tui.background import in_background
+from zwizard.tui.format import MUTED, fit, plain
+from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
+from zwizard.tui.widgets.inputs import TypedLine
+from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.util.text import ago
+from zwizard.wizard import suggestions
+from zwizard.wizard.questions import Given, Question
+from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestions import Hint, Offer
+
+_MOST = 200  # rows; more are found by typing more
+_EVERY = 0.3  # seconds between looks whether the list has come
+_MOVES = {
+    "up": "cursor_up",
+    "down": "cursor_down",
+    "pageup": "page_up",
+    "pagedown": "page_down",
+}
+
+
+class Pick(Dialog[str | None]):
+    """The offers for a question; gives the answer as text, None if it stays as it was.
+
+    Where the answer is a list of words, Enter takes one in or out and the list stays open.
+    """
+
+    HELP = "All there is to answer with. What is typed may stand anywhere in a row."
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
+
+    def __init__(
+        self, question: Question, given: Given, library: Library, hint: Hint, now: float
+    ) -> None:
+        super().__init__()
+        self._question, self._given, self._library = question, given, library
+        self._hint, self._now = hint, now
+        self._many = question.kind == "list"
+        self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
+        self._offers: dict[str, Offer] = {}
+        self._state = ""
+        self._found: Worker[None] | None = None  # the search for what was typed last
+
+    def content(self) -> ComposeResult:
+        """Title, search, offers, what is known of the list."""
+        with Vertical(classes="dialog tall"):
+            yield Static(plain(self._question.text), classes="title", markup=False)
+            yield TypedLine(self._hint.near, "type to search", compact=True)
+            yield Rows(id="offers")
+            yield Static(id="offer", markup=False)
+            yield Static(id="picked", markup=False)
+            how = "takes in or out" if self._many else "chooses"
+            yield Static(
+                f"Type to search, ↑ ↓ go, Enter {how}, Esc goes back.",
+                classes="muted",
+                markup=False,
+            )
+
+    def on_mount(self) -> None:
+        """Search at once, and again when the list has come."""
+        self.query_one(Rows).can_focus = False
+        self._state = self._library.known(self._given).state
+        self.set_interval(_EVERY, self._renew)
+        self.search()
+
+    def _renew(self) -> None:
+        state = self._library.known(self._given).state
+        if state != self._state:
+            self._state = state
+            self.search()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._found = self.search()
+
+    @work(exclusive=True, group="search")
+    async def search(self) -> None:
+        """Show what is found."""
+        words, known = self.query_one(Input).value, self._library.known(self._given)
+        question, given = self._question, self._given
+        found = await in_background(
+            lambda: suggestions.search(question, given, known, words, _MOST + 1)
+        )
+        self._offers = {offer.value: offer for offer in found[:_MOST]}
+        self._show()
+        self.query_one(Rows).highlighted = 0 if found else None
+        said = f"The first {_MOST}: type more to see others." if len(found) > _MOST else ""
+        if not found:
+            said = suggestions.nothing(question, known)
+        elif self._question.key == suggestions.PACKAGES and known.catalogue:
+            count, age = known.catalogue.count, ago(known.catalogue.read, self._now)
+            said = f"{count:,} packages of {known.catalogue.suite}, as of {age}. {said}"
+        self.query_one("#picked", Static).update(plain(said, MUTED))
+
+    def _show(self) -> None:
+        listed = self.query_one(Rows)
+        listed.show(Row(value, self._row(offer)) for value, offer in self._offers.items())
+        self._tell()
+
+    def _row(self, offer: Offer) -> Content:
+        mark = "✓ " if offer.value in self._words else "  "
+        name = Content.styled(f"{mark}{fit(offer.value, 30)}", "bold" if mark.strip() else "")
+        return Content.assemble(name, " ", plain(offer.means, MUTED))
+
+    @on(OptionList.OptionHighlighted)
+    def _tell(self) -> None:
+        """The highlighted offer whole: its row may be cut off."""
+        offer = self._offers.get(self.query_one(Rows).current)
+        said = f"{offer.value}: {offer.means}" if offer and offer.means else ""
+        self.query_one("#offer", Static).update(plain(said or (offer.value if offer else "")))
+
+    def on_key(self, event: events.Key) -> None:
+        """The arrows go through the list while one types."""
+        if move := _MOVES.get(event.key):
+            event.stop()
+            getattr(self.query_one(Rows), f"action_{move}")()
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    async def _chosen(self, event: events.Event) -> None:
+        event.stop()
+        if self._found and not self._found.is_finished:
+            await self._found.wait()  # what was typed counts, not what stood there before
+        value = self.query_one(Rows).current
+        if not value:
+            return
+        if not self._many:
+            self.dismiss(value)
+            return
+        if value in self._words:
+            self._words.remove(value)
+        elif self._hint.doubt and self._hint.word in self._words:
+            self._words[self._words.index(self._hint.word)] = value  # it was a slip
+        else:
+            self._words.append(value)
+        self._show()
+
+    def action_leave(self) -> None:
+        """Back, with the words as they are now."""
+        before = self._question.value(self._question.answer(self._given))
+        self.dismiss(" ".join(self._words) if self._many and self._words != before else None)

@@ -1,0 +1,1 @@
+"""What is asked, without a face: questions, the draft, suggestions, the review."""

@@ -1,0 +1,79 @@
+"""What the answers of a page come to, drawn: a disk to scale, settings, what an image starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zwizard import distros
+from zwizard.plan import container, disk, grub
+from zwizard.recipe.model import Recipe, RecipeError, parse_size
+from zwizard.sources import inspect
+from zwizard.sources.import_metadata import taken_over
+from zwizard.util.text import one_line, size
+from zwizard.wizard.questions import Given, to_recipe
+
+
+def preview(page: str, given: Given, width: int) -> tuple[str, ...]:
+    """Lines to show below the questions of ``page``; none where there is nothing to show.
+
+    ``width``: of the bar, in characters; 0 tells the same in words alone. Nothing either while an
+    answer cannot be used: what is wrong with it is said beside it.
+    """
+    drawn = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
+    if drawn is None or (
+        drawn is _started and not inspect.is_known(given)
+    ):  # that takes reading it
+        return ()
+    try:
+        return drawn(to_recipe(given), width)
+    except RecipeError:
+        return ()
+
+
+def _disk(recipe: Recipe, width: int) -> tuple[str, ...]:
+    """The disk to be rented: ESP, root, and what the root grows into."""
+    where = disk.layout(recipe, distros.KNOWN[recipe.source.distro])
+    rented = parse_size(recipe.checklist.disk_size)
+    esp, root, free = _shares((where.esp_size, where.root_size, rented - where.size), width)
+    words = (
+        f"EFI system partition {size(where.esp_size)}, FAT32, {where.esp_mount}",
+        f"root {size(where.root_size)}, {recipe.disk.filesystem}, {where.label}",
+        f"{size(rented - where.size)} more on a rented disk of {size(rented)}: the root grows"
+        " into it at the first start",
+    )
+    if not width:
+        return words
+    bar = "█" * esp + "▓" * root + "░" * free
+    return (bar, *(f"{glyph} {said}" for glyph, said in zip("█▓░", words, strict=True)))
+
+
+def _shares(parts: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """``width`` shared out among ``parts``, at least one for each that is not nothing."""
+    total = sum(parts)
+    shares = [max(1, part * width // total) if part else 0 for part in parts]
+    shares[shares.index(max(shares))] += width - sum(shares)
+    return tuple(shares)
+
+
+def _grub(recipe: Recipe, _: int) -> tuple[str, ...]:
+    """The file that the answers become."""
+    title = distros.KNOWN[recipe.source.distro].title
+    text = grub.defaults(recipe.grub, title)
+    return ("/etc/default/grub:", *(f"  {line}" for line in text.splitlines()))
+
+
+def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
+    """What is taken over of a container image: how the deployment starts it."""
+    if recipe.source.kind != "oci":
+        return ()
+    settled = taken_over(recipe, Path.cwd())
+    if script := settled.container.start:
+        lines = script.splitlines()[2:]  # its head says nothing of the image
+        return (f"{container.START}, which starts what the image says:", *_indented(lines))
+    said = [container.entrypoint(settled) or ""]
+    said += [f"{name}={value}" for name, value in container.environment(settled).items()]
+    return ("As the image says, the deployment starts:", *_indented(said))
+
+
+def _indented(lines: list[str]) -> tuple[str, ...]:
+    return tuple(f"  {one_line(line)}" for line in lines)
