@@ -54,13 +54,13 @@ async def main(target: Path) -> None:
 async def home() -> str:
     """A build that is ready, one that failed, one at work, and answers begun."""
     from zwizard.util import paths
-    from zwizard.wizard.draft import Answers
+    from zwizard.wizard.draft import Draft
 
     ready = kept("debian-vm")
     failed = kept("web")
     running = kept("debian-vm", "trixie", until=("step-finished", "packages"))
     rewrite(running, '"bookworm"', '"trixie"')
-    Answers.open(paths.draft()).give("name", "database")
+    Draft.open(paths.draft()).give("name", "database")
     now = last(ready) + 3 * 3600
     shift(failed, now - 26 * 3600)
     shift(running, now - 40)
@@ -84,9 +84,9 @@ async def source() -> str:
 async def disk() -> str:
     """How a disk image is divided, drawn to scale."""
     from zwizard.util import paths
-    from zwizard.wizard.draft import Answers
+    from zwizard.wizard.draft import Draft
 
-    answers = Answers.open(paths.draft())
+    answers = Draft.open(paths.draft())
     answers.give("target", "image")
     answers.give("disk.size", "3GiB")
     async with shown(0) as (app, pilot):
@@ -99,9 +99,9 @@ async def disk() -> str:
 async def container() -> str:
     """What a container starts, and what a deployment gives it."""
     from zwizard.util import paths
-    from zwizard.wizard.draft import Answers
+    from zwizard.wizard.draft import Draft
 
-    answers = Answers.open(paths.draft())
+    answers = Draft.open(paths.draft())
     answers.give("target", "container")
     answers.give("container.entrypoint", "/usr/sbin/nginx")
     answers.give("container.args", "-g\ndaemon off;")
@@ -116,13 +116,13 @@ async def container() -> str:
 async def review() -> str:
     """An answer changed after a build: what is still good, what will run, and why."""
     from zwizard.util import paths
-    from zwizard.wizard.draft import Answers
+    from zwizard.wizard.draft import Draft
     from zwizard.wizard.questions import from_recipe
 
     built = kept("debian-vm")
     recipe = built.recipe()
     layers(recipe, built)
-    answers = Answers.open(paths.draft())
+    answers = Draft.open(paths.draft())
     answers.take(recipe)
     answers.give("system.timezone", "Europe/Brussels")
     assert from_recipe(recipe)
@@ -166,9 +166,9 @@ async def checklist() -> str:
     async with shown(last(ready)) as (app, pilot):
         app.show_report(ready)  # type: ignore[attr-defined]
         await settle(pilot)
-        from zwizard.tui.widgets.stable_list import Rows
+        from zwizard.tui.widgets.stable_list import StableList
 
-        app.screen.query_one(Rows).go("group:holds")
+        app.screen.query_one(StableList).go("group:holds")
         await pilot.press("enter", "down", "down", "down")
         await settle(pilot)
         return app.export_screenshot(title="zwizard")
@@ -184,17 +184,19 @@ async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     from zwizard.engine.sandbox import Privilege
     from zwizard.host import tools
     from zwizard.tui.app import ZwizardApp
-    from zwizard.wizard.review import Machine
-    from zwizard.wizard.suggestion_service import Library
-    from zwizard.wizard.suggestions import Catalogue
+    from zwizard.wizard.review import HostState
+    from zwizard.wizard.suggestion_service import SuggestionService
+    from zwizard.wizard.suggestions import PackageCatalogue
 
     requirements.free_space = lambda _: 65 * 2**30
     requirements._place_trouble = lambda *_: []  # noqa: SLF001 - nobody is ada
     tools.find = lambda name: f"/usr/bin/{name}"
-    machine = Machine(
+    machine = HostState(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
     )
-    library = Library(lambda _, suite, __: Catalogue(suite, now, ()), clock=lambda: now)
+    library = SuggestionService(
+        lambda _, suite, __: PackageCatalogue(suite, now, ()), clock=lambda: now
+    )
     app = ZwizardApp(clock=lambda: now, look=lambda: machine, library=library)
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:

@@ -26,9 +26,9 @@ from zwizard.recipe.model import Checklist, Output, Recipe, Source, System
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.wizard import package_index, questions
-from zwizard.wizard.draft import Answers
-from zwizard.wizard.suggestion_service import Library
-from zwizard.wizard.suggestions import Catalogue
+from zwizard.wizard.draft import Draft
+from zwizard.wizard.suggestion_service import SuggestionService
+from zwizard.wizard.suggestions import PackageCatalogue
 
 ENTER, DOWN, UP, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x1b[A", "\x03", "\x04"
 CLEAR = "\x15"  # what the line begins with is removed
@@ -47,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def offline(mirror: str, suite: str, components: object = ()) -> Catalogue:
+def offline(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
     """No test asks an archive of the internet."""
     raise ZwizardError("this machine is offline")
 
@@ -65,12 +65,12 @@ def press(keyboard: PipeInput, *keys: str) -> None:
 
 
 def given() -> dict[str, str]:
-    return dict(Answers.open(paths.draft()))
+    return dict(Draft.open(paths.draft()))
 
 
-def kept(**answers: str) -> Answers:
+def kept(**answers: str) -> Draft:
     """Answers from an earlier time; ``__`` stands for the dot in a key."""
-    draft = Answers.open(paths.draft())
+    draft = Draft.open(paths.draft())
     for key, text in answers.items():
         draft.give(key.replace("__", "."), text)
     return draft
@@ -78,7 +78,7 @@ def kept(**answers: str) -> Answers:
 
 def all_kept(recipe: Recipe | None = None) -> None:
     """Answers to everything, so that the wizard begins with the review."""
-    Answers.open(paths.draft()).take(recipe or Recipe())
+    Draft.open(paths.draft()).take(recipe or Recipe())
 
 
 LEAVE = UP + ENTER  # the last entry of the review
@@ -313,8 +313,8 @@ def test_lines_that_are_there_can_be_kept_changed_or_left_alone(keyboard: PipeIn
 # --- what is known of possible answers -----------------------------------------------------------
 
 
-def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
-    return Catalogue(
+def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
+    return PackageCatalogue(
         suite,
         time.time(),
         ("htop\t3.2.2-2\tinteractive processes viewer", "vim\t2:9.0\tVi \x1b[2JIMproved"),
@@ -328,7 +328,7 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "_learn", lambda library, answers: at_once(library, answers))
 
 
-def at_once(library: Library, answers: Answers) -> None:
+def at_once(library: SuggestionService, answers: Draft) -> None:
     if reading := library.begin(dict(answers)):
         reading()
 

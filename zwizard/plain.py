@@ -15,7 +15,7 @@ import questionary
 from zwizard.console import build_progress, tables
 from zwizard.engine import bug_report, builds, debug_shell, status
 from zwizard.engine.builds import Build
-from zwizard.engine.requirements import StepState, Trouble
+from zwizard.engine.requirements import StepState, UnmetRequirement
 from zwizard.engine.status import Status
 from zwizard.host import tools
 from zwizard.plan.targets import Plan
@@ -26,11 +26,11 @@ from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import ago, one_line, sanitise, size
 from zwizard.wizard import questions, review, suggestions
-from zwizard.wizard.draft import Answers
+from zwizard.wizard.draft import Draft
 from zwizard.wizard.previews import preview
 from zwizard.wizard.questions import Question
-from zwizard.wizard.review import Machine, Outlook, look_around
-from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.review import BuildReview, HostState, inspect_host
+from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import Hint
 
 BACK = "<"  # goes back: chosen, or typed alone
@@ -49,14 +49,18 @@ def new(recipe: Path | None, key: str = "") -> int:
     Answers are kept whenever and however it ends.
     """
     _prepare()
-    answers, library, machine = Answers.open(paths.draft()), Library(patient=True), look_around()
+    answers, library, machine = (
+        Draft.open(paths.draft()),
+        SuggestionService(patient=True),
+        inspect_host(),
+    )
     try:
         library.look_here()
         _begin(answers, recipe)
         _learn(library, answers)
         if asked := next((q for q in questions.asked(answers) if q.key == key), None):
             _ask(asked, answers, library)
-        _tell_space(review.of(answers, machine, patient=False))
+        _tell_space(review.review_of(answers, machine, patient=False))
         if _ask_all(answers, library):
             return _review(answers, library, machine)
         return _leave(answers, 0)
@@ -92,7 +96,7 @@ def _since(told: Status, now: float) -> str:
     return f"{tables.where(told)}  {ago(told.at or now, now)}".strip()
 
 
-def _leave(answers: Answers, code: int) -> int:
+def _leave(answers: Draft, code: int) -> int:
     _say("")
     _say(f"Your answers could not be kept: {answers.unsaved}" if answers.unsaved else _KEPT)
     return code
@@ -101,7 +105,7 @@ def _leave(answers: Answers, code: int) -> int:
 # --- questions ----------------------------------------------------------------------------------
 
 
-def _begin(answers: Answers, file: Path | None) -> None:
+def _begin(answers: Draft, file: Path | None) -> None:
     """Settle which answers to begin with: those kept, the recipe's, or none."""
     recipe = _opened(file) if file else None
     if answers:
@@ -120,7 +124,7 @@ def _opened(file: Path) -> Recipe:
     return builds.moved(Recipe.load(file), file.resolve().parent, Path.cwd())
 
 
-def _ask_all(answers: Answers, library: Library) -> bool:
+def _ask_all(answers: Draft, library: SuggestionService) -> bool:
     """Ask from the first question without a good answer to the last; False if the user left."""
     asked = questions.asked(answers)
     at = next((i for i, q in enumerate(asked) if q.key not in answers or q.problem(answers)), None)
@@ -142,20 +146,22 @@ def _ask_all(answers: Answers, library: Library) -> bool:
     return True
 
 
-def _announce(name: str, answers: Answers) -> None:
+def _announce(name: str, answers: Draft) -> None:
     pages = questions.pages(answers)
     number, page = next((i, p) for i, p in enumerate(pages, 1) if p.name == name)
     _say("")
     _say(f"== {page.title} ({number} of {len(pages)}): {page.heading}")
 
 
-def _learn(library: Library, answers: Answers) -> None:
+def _learn(library: SuggestionService, answers: Draft) -> None:
     """Have the lists read that the answers call for, while the questions go on."""
     if reading := library.begin(dict(answers)):
         threading.Thread(target=reading, daemon=True).start()
 
 
-def _ask(question: Question, answers: Answers, library: Library, *, first: bool = False) -> bool:
+def _ask(
+    question: Question, answers: Draft, library: SuggestionService, *, first: bool = False
+) -> bool:
     """Ask until the answer is good, saving each; False to go back."""
     _say("")
     _say(question.why, indent="  ")
@@ -183,7 +189,7 @@ def _ask(question: Question, answers: Answers, library: Library, *, first: bool 
             return True
 
 
-def _following(question: Question, answers: Answers) -> list[Question]:
+def _following(question: Question, answers: Draft) -> list[Question]:
     """The other questions whose answers are defaults that hang on answers such as this one."""
     return [
         other
@@ -194,7 +200,7 @@ def _following(question: Question, answers: Answers) -> list[Question]:
     ]
 
 
-def _renew(following: list[Question], answers: Answers) -> None:
+def _renew(following: list[Question], answers: Draft) -> None:
     """Let answers that were defaults be what the defaults are by now, and say so."""
     still = set(questions.asked(answers))
     for question in following:
@@ -204,7 +210,7 @@ def _renew(following: list[Question], answers: Answers) -> None:
             _say(f"{question.text}, by that: {now}", indent="  ")
 
 
-def _accept(question: Question, answers: Answers, hint: Hint) -> bool:
+def _accept(question: Question, answers: Draft, hint: Hint) -> bool:
     """Whether a doubtful answer is good by now: kept, or what was meant put in its place."""
     _say(f"Perhaps not: {hint.text}", indent="  ")
     rows = [("Keep it as it is", "keep", ""), ("Type it again", "again", "")]
@@ -221,7 +227,7 @@ def _accept(question: Question, answers: Answers, hint: Hint) -> bool:
             return False
 
 
-def _find(question: Question, answers: Answers, library: Library, words: str) -> None:
+def _find(question: Question, answers: Draft, library: SuggestionService, words: str) -> None:
     """Say which answers there are that have these words."""
     known = library.known(answers)
     found = suggestions.search(question, answers, known, words, _MOST + 1)
@@ -233,7 +239,9 @@ def _find(question: Question, answers: Answers, library: Library, words: str) ->
         _say(f"These are the first {_MOST}; more words after {SEARCH} find fewer.", indent="  ")
 
 
-def _prompt(question: Question, answers: Answers, library: Library, back: str) -> str | None:
+def _prompt(
+    question: Question, answers: Draft, library: SuggestionService, back: str
+) -> str | None:
     """One answer as text; None to go back."""
     now = question.answer(answers)
     match question.kind:
@@ -257,7 +265,7 @@ def _example(question: Question) -> str:
     return said if question.problem({question.key: said}) else f"such as {said}"
 
 
-def _lines(question: Question, answers: Answers, now: str, back: str) -> str | None:
+def _lines(question: Question, answers: Draft, now: str, back: str) -> str | None:
     """Lines: those there are, or others, one prompt each."""
     if now:
         _say(now, indent="    ", hang="      ")
@@ -282,7 +290,7 @@ def _lines(question: Question, answers: Answers, now: str, back: str) -> str | N
 # --- review -------------------------------------------------------------------------------------
 
 
-def _review(answers: Answers, library: Library, machine: Machine) -> int:
+def _review(answers: Draft, library: SuggestionService, machine: HostState) -> int:
     """Show what the answers lead to and do what is chosen, until that ends the wizard."""
     code = 0
     while True:
@@ -311,21 +319,21 @@ def _review(answers: Answers, library: Library, machine: Machine) -> int:
                 return _leave(answers, code)
 
 
-def _look(answers: Answers, machine: Machine) -> Outlook:
+def _look(answers: Draft, machine: HostState) -> BuildReview:
     """What the answers lead to; why not, if to nothing that can be built, is said."""
-    seen = review.of(answers, machine)
+    seen = review.review_of(answers, machine)
     if not seen.forecast:
         _tell(seen.troubles)
     return seen
 
 
-def _tell(troubles: tuple[Trouble, ...]) -> None:
+def _tell(troubles: tuple[UnmetRequirement, ...]) -> None:
     for trouble in troubles:
         _say(f"Problem: {trouble.said}")
         _say(f"Remedy: {trouble.remedy}", indent="  ")
 
 
-def _show(seen: Outlook, machine: Machine) -> None:
+def _show(seen: BuildReview, machine: HostState) -> None:
     if not (seen.recipe and seen.plan and seen.forecast):
         return
     _say("")
@@ -339,7 +347,7 @@ def _show(seen: Outlook, machine: Machine) -> None:
     _tell(seen.troubles)
 
 
-def _doubt(answers: Answers, library: Library) -> None:
+def _doubt(answers: Draft, library: SuggestionService) -> None:
     """Say which answers can be built with, and are probably not what was meant."""
     wrong = questions.problems(answers)
     asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
@@ -347,7 +355,7 @@ def _doubt(answers: Answers, library: Library) -> None:
         _say(f"Perhaps not meant so: {asked[key].text}: {said}")
 
 
-def _tell_space(seen: Outlook) -> None:
+def _tell_space(seen: BuildReview) -> None:
     if ahead := seen.expected:
         _say(f"Needs about {size(ahead.needs)}; {size(ahead.free)} are free.")
 
@@ -361,7 +369,7 @@ def _row(state: StepState) -> str:
     return f"{state.number:2}. {state.step.name:<13} {taken:>10}  ".replace(" ", "\u00a0") + what
 
 
-def _decide(seen: Outlook) -> str:
+def _decide(seen: BuildReview) -> str:
     """What to do next; "" to leave."""
     while True:
         chosen = _choose("What next?", _ways(seen))
@@ -379,7 +387,7 @@ def _commands(plan: Plan) -> None:
         sys.stdout.write(f"{step.name}, in the document's own commands:\n{own}\n\n")
 
 
-def _ways(seen: Outlook) -> list[Row]:
+def _ways(seen: BuildReview) -> list[Row]:
     ways: list[Row] = []
     if seen.forecast:
         ways.append(("Build", "build", "see the problems above" if seen.troubles else ""))
@@ -395,7 +403,7 @@ def _ways(seen: Outlook) -> list[Row]:
     return [*ways, ("Leave (answers kept)", "", "")]
 
 
-def _attempt(recipe: Recipe, answers: Answers, library: Library, *, fresh: bool) -> int:
+def _attempt(recipe: Recipe, answers: Draft, library: SuggestionService, *, fresh: bool) -> int:
     """Build, telling what happens; the exit code. A failure may lead to a question."""
     try:
         build = builds.open_for(recipe, Path.cwd())
@@ -461,7 +469,7 @@ def _portable(recipe: Recipe, file: Path) -> Recipe:
     return builds.moved(recipe, Path.cwd(), file.parent)
 
 
-def _open(answers: Answers) -> None:
+def _open(answers: Draft) -> None:
     """Take the answers of a recipe that the user names."""
     name = ""
     while True:
@@ -476,7 +484,7 @@ def _open(answers: Answers) -> None:
             return
 
 
-def _change(answers: Answers, library: Library) -> None:
+def _change(answers: Draft, library: SuggestionService) -> None:
     """Let the user pick one question and answer it anew."""
     asked = {question.key: question for question in questions.asked(answers)}
     rows = [
@@ -489,7 +497,7 @@ def _change(answers: Answers, library: Library) -> None:
         _ask(asked[chosen], answers, library)
 
 
-def _shown(question: Question, answers: Answers) -> str:
+def _shown(question: Question, answers: Draft) -> str:
     text = question.answer(answers)
     titles = {choice.value: choice.title for choice in question.choices(answers)}
     return titles.get(text, text) or "(none)"

@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from zwizard.engine.executor import Workshop
+from zwizard.engine.executor import Executor
 from zwizard.engine.sandbox import Tree
-from zwizard.steps.actions import Action, Disk, Layout, Pack
+from zwizard.steps.actions import Action, Layout, MakeDisk, Pack
 
 EPOCH = 1_686_355_200
 MIB = 2**20
@@ -55,7 +55,7 @@ def main(tree: Path) -> None:
         ids[1],
         f"{ids[0]}3",
     )
-    disk = Disk(layout, EPOCH)
+    disk = MakeDisk(layout, EPOCH)
     try:
         with (place / "log").open("wb") as log:
 
@@ -63,7 +63,7 @@ def main(tree: Path) -> None:
                 """Seconds that it takes the engine."""
                 since = time.monotonic()
                 whole = Tree(tree, tree, place, whole=True)
-                Workshop(whole, out, dict(os.environ), log, lambda: False).perform(action)
+                Executor(whole, out, dict(os.environ), log, lambda: False).perform(action)
                 return time.monotonic() - since
 
             image, raw = place / "ours.raw", place / "hand.raw"

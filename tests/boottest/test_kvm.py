@@ -14,12 +14,12 @@ import pytest
 from zwizard.boottest.machine import accelerator
 from zwizard.boottest.machine.accelerator import Acceleration
 from zwizard.boottest.machine.qemu import CONTROL, Direct
-from zwizard.boottest.results import KvmGaveUpError, Ledger, NotUpError
-from zwizard.boottest.runner import Ground, Proof
-from zwizard.boottest.session import Run, Wish
+from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
+from zwizard.boottest.runner import BootSetup, BootTest
+from zwizard.boottest.session import BootTestDirectory, BootTestRequest
 from zwizard.boottest.status import Status
 from zwizard.boottest.watch import monitor
-from zwizard.boottest.watch.monitor import Attendant, Task
+from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.checks import Mode
 from zwizard.jobs import journal
 
@@ -28,10 +28,12 @@ ANSWERS = {"human-monitor-command": "TCP[HOST_FORWARD] 9 127.0.0.1 40022 10.1.3.
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Task:
+def task(tmp_path: Path) -> MonitorSettings:
     (tmp_path / "console").touch()
     (tmp_path / "qemu.log").touch()
-    return Task(tmp_path, tmp_path / "console", "host", Mode.VM, patience=1.0, by_kvm=True)
+    return MonitorSettings(
+        tmp_path, tmp_path / "console", "host", Mode.VM, patience=1.0, by_kvm=True
+    )
 
 
 @pytest.fixture
@@ -61,12 +63,12 @@ def halted(work: Path, state: str) -> None:
     threading.Thread(target=serve, daemon=True).start()
 
 
-def watch(task: Task, process: subprocess.Popen[bytes]) -> None:
-    Attendant(task, Ledger(task.work / "journal.jsonl"), process).to_the_end()
+def watch(task: MonitorSettings, process: subprocess.Popen[bytes]) -> None:
+    BootMonitor(task, Results(task.work / "journal.jsonl"), process).to_the_end()
 
 
 def test_a_guest_that_kvm_cannot_go_on_with_is_not_the_images_fault(
-    task: Task, process: subprocess.Popen[bytes]
+    task: MonitorSettings, process: subprocess.Popen[bytes]
 ) -> None:
     halted(task.work, "internal-error")
     (task.work / "qemu.log").write_text(GAVE_UP)
@@ -74,7 +76,7 @@ def test_a_guest_that_kvm_cannot_go_on_with_is_not_the_images_fault(
         watch(task, process)
 
 
-def test_nor_is_one_with_which_qemu_ended(task: Task) -> None:
+def test_nor_is_one_with_which_qemu_ended(task: MonitorSettings) -> None:
     (task.work / "qemu.log").write_text("error: kvm run failed Bad address\nRAX=0000\n")
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
@@ -83,7 +85,7 @@ def test_nor_is_one_with_which_qemu_ended(task: Task) -> None:
 
 
 def test_a_guest_that_says_nothing_is_doubted_only_by_kvm(
-    task: Task, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    task: MonitorSettings, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "_FIRST_WORD", 0.3)
     halted(task.work, "paused")
@@ -91,19 +93,19 @@ def test_a_guest_that_says_nothing_is_doubted_only_by_kvm(
         watch(task, process)
     (task.work / CONTROL).unlink()
     halted(task.work, "paused")
-    emulated = Task(task.work, task.console, "host", Mode.VM, patience=1.0)
+    emulated = MonitorSettings(task.work, task.console, "host", Mode.VM, patience=1.0)
     with pytest.raises(NotUpError, match="Nothing was printed on the serial console"):
         watch(emulated, process)
 
 
-class Doubtful(Proof):
+class Doubtful(BootTest):
     """A proof on a machine whose KVM gives every guest up, without the machine."""
 
-    def _prepare(self) -> Ground:
+    def _prepare(self) -> BootSetup:
         (self._work / "prepared").mkdir()  # anew each time
-        return Ground(Mode.VM, Direct("kernel", ""))
+        return BootSetup(Mode.VM, Direct("kernel", ""))
 
-    def _boot(self, ground: Ground, acceleration: Acceleration) -> NotUpError | None:
+    def _boot(self, ground: BootSetup, acceleration: Acceleration) -> NotUpError | None:
         self._ledger.note("proof-machine", mode="vm", accelerator=acceleration.by, why="")
         self._ledger.record("start", "pass", acceleration.why)
         if acceleration.by == "kvm":
@@ -118,8 +120,8 @@ def proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(accelerator, "run_tiny_guest", lambda by: "")
     work = tmp_path / "boot/work"
     work.mkdir(parents=True)
-    run = Run(tmp_path)
-    Doubtful(run, Wish(tmp_path / "artefact"), work)._prove()
+    run = BootTestDirectory(tmp_path)
+    Doubtful(run, BootTestRequest(tmp_path / "artefact"), work)._prove()
     return run.journal
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.engine.hand import end, new_build
 from zwizard.boottest import records, report
-from zwizard.boottest.session import Run
+from zwizard.boottest.session import BootTestDirectory
 from zwizard.boottest.stages import Finding, stages
-from zwizard.boottest.watch.failure_causes import Cause
+from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode
 from zwizard.console import tables
 
@@ -37,10 +37,10 @@ def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
     return report.make(**(facts | changed))
 
 
-def keep(artefact: Path, **changed: Any) -> Run:
+def keep(artefact: Path, **changed: Any) -> BootTestDirectory:
     """A proof of ``artefact`` as it is, kept where its proofs go."""
     home = records.home(artefact)
-    run = Run(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
+    run = BootTestDirectory(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
     run.directory.mkdir(parents=True)
     report.write(made(artefact, run.console, **changed), run)
     return run
@@ -77,7 +77,7 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
     artefact: Path,
 ) -> None:
     findings = {"kernel": ALL["kernel"], "root": Finding("root", "fail", "No such device")}
-    cause = Cause("root", "No virtiofs.", "initrd-virtiofs")
+    cause = BootFailureCause("root", "No virtiofs.", "initrd-virtiofs")
     told = made(artefact, artefact, findings=findings, cause=cause, tail="one\ntwo")
     outcomes = {stage["stage"]: stage["outcome"] for stage in told["stages"]}
     assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
@@ -97,30 +97,30 @@ class TestProven:
     def test_is_said_of_exactly_those_bytes(self, artefact: Path) -> None:
         keep(artefact)
         sum_ = records.digest(artefact)
-        assert records.proven() == {sum_}
-        found = records.proof_of_file(artefact)
+        assert records.tested_digests() == {sum_}
+        found = records.last_test_of_file(artefact)
         assert found is not None
-        assert found.proven
+        assert found.passed
         artefact.write_bytes(b"the archivE")  # as long as before
-        assert records.proof_of_file(artefact) is None
+        assert records.last_test_of_file(artefact) is None
         artefact.write_bytes(b"more than that")
-        assert records.proof_of_file(artefact) is None
+        assert records.last_test_of_file(artefact) is None
 
     def test_is_taken_back_by_a_later_proof_that_does_not_hold(self, artefact: Path) -> None:
         first = keep(artefact)
         _date(first, 1000.0)
         findings = {"kernel": Finding("kernel", "fail", "x")}
         keep(artefact, findings=findings)
-        assert records.proven() == frozenset()
-        found = records.proof_of_file(artefact)
+        assert records.tested_digests() == frozenset()
+        found = records.last_test_of_file(artefact)
         assert found is not None
-        assert not found.proven
+        assert not found.passed
 
     def test_is_not_said_by_a_report_that_is_torn_or_something_else(self, artefact: Path) -> None:
         run = keep(artefact)
         for text in ("", "{", "[]", json.dumps({"proven": True})):
             run.report.write_text(text)
-            assert records.everything() == []
+            assert records.all_records() == []
 
     def test_an_older_proof_of_the_same_artefact_is_forgotten(
         self, artefact: Path, tmp_path: Path
@@ -128,7 +128,7 @@ class TestProven:
         other = tmp_path / "other.tar.gz"
         other.write_bytes(b"other")
         old, foreign, new = keep(artefact), keep(other), keep(artefact)
-        records.forget_others(new.directory, str(artefact))
+        records.remove_superseded(new.directory, str(artefact))
         assert not old.directory.exists()
         assert foreign.directory.exists()
         assert new.directory.exists()
@@ -186,10 +186,10 @@ class TestDigest:
         self, tree: Path, tmp_path: Path
     ) -> None:
         keep(tree)
-        assert records.proof_of_file(tree) is not None
-        assert records.proof_of_file(tmp_path) is None
+        assert records.last_test_of_file(tree) is not None
+        assert records.last_test_of_file(tmp_path) is None
 
 
-def _date(run: Run, at: float) -> None:
+def _date(run: BootTestDirectory, at: float) -> None:
     told = json.loads(run.report.read_text())
     run.report.write_text(json.dumps(told | {"at": at}))

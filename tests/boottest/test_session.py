@@ -19,7 +19,7 @@ from tests.checks.breakages import link, remove, write
 from tests.image import disks
 from tests.image.composed import packed, vm_tree
 from zwizard.boottest import records, session
-from zwizard.boottest.session import Run, Wish
+from zwizard.boottest.session import BootTestDirectory, BootTestRequest
 from zwizard.engine.sandbox import privilege
 from zwizard.host import tools
 from zwizard.jobs import journal
@@ -180,14 +180,14 @@ def test_missing_programs_are_told_before_anything_runs(
 ) -> None:
     monkeypatch.setattr(tools, "missing", lambda names: frozenset({"virtiofsd"}))
     with pytest.raises(ZwizardError, match="missing on this machine: virtiofsd") as told:
-        session.start(Wish(tmp_path))
+        session.start(BootTestRequest(tmp_path))
     assert "doctor --install" in told.value.hint
     assert not (paths.state() / "proofs").exists()
 
 
 def test_an_artefact_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not there"):
-        session.start(Wish(tmp_path / "none"))
+        session.start(BootTestRequest(tmp_path / "none"))
 
 
 @needs_machine
@@ -200,12 +200,12 @@ class TestEndedBeforeItsTime:
         write("boot/vmlinuz", _halting_kernel())(tree)
         return tree
 
-    def begun(self, artefact: Path) -> session.Proving:
-        proving = session.start(Wish(artefact))
+    def begun(self, artefact: Path) -> session.BootTestProcess:
+        proving = session.start(BootTestRequest(artefact))
         _until(lambda: "start" in _stages(proving.run))
         return proving
 
-    def last(self, proving: session.Proving) -> dict[str, Any]:
+    def last(self, proving: session.BootTestProcess) -> dict[str, Any]:
         _until(lambda: not proving.running)
         return journal.replay(proving.run.journal)[-1]
 
@@ -285,7 +285,7 @@ def test_what_a_stopped_proof_has_kept_is_removed_by_a_later_one_of_the_same(tre
     link("boot/vmlinuz", "/nowhere")(tree)
     home = paths.state() / "proofs"
     for name, artefact, age in (("old", tree, 1000), ("new", tree, 1), ("foreign", home, 1000)):
-        wish = Run(home / name).wish
+        wish = BootTestDirectory(home / name).wish
         wish.parent.mkdir(parents=True)
         wish.write_text(json.dumps({"artefact": str(artefact)}))
         os.utime(wish, (time.time() - age, time.time() - age))
@@ -295,7 +295,7 @@ def test_what_a_stopped_proof_has_kept_is_removed_by_a_later_one_of_the_same(tre
     assert "old" not in kept
 
 
-def _stages(run: Run) -> set[str]:
+def _stages(run: BootTestDirectory) -> set[str]:
     return {e["stage"] for e in journal.replay(run.journal) if e["event"] == "proof-stage"}
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zwizard.engine.executor import Cancelled, CommandError, Workshop, describe
+from zwizard.engine.executor import Cancelled, CommandError, Executor, describe
 from zwizard.engine.sandbox import Tree
 from zwizard.steps import render
 from zwizard.steps.actions import (
@@ -36,7 +36,7 @@ from zwizard.util.errors import ZwizardError
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot is root's")
 
-Shop = Callable[..., Workshop]
+Shop = Callable[..., Executor]
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """Makes a Workshop on the tree ``root``, whose log is ``log``."""
     with (tmp_path / "log").open("wb") as log:
 
-        def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Workshop:
+        def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Executor:
             tree = Tree(root, root, root, whole=True)
-            return Workshop(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log, cancelled)
+            return Executor(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log, cancelled)
 
         yield make
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.engine.failure_causes import Cause, likely, tail
+from zwizard.engine.failure_causes import StepFailureCause, likely_cause, tail
 from zwizard.wizard.questions import QUESTIONS
 
 KNOWN = {
@@ -212,53 +212,53 @@ def log(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("text", "said"), KNOWN.items(), ids=KNOWN.values())
 def test_a_known_failure_is_said_in_a_sentence(text: str, said: str, log: Path) -> None:
     log.write_text(f"+ chroot $CHROOT something\n{text}")
-    assert likely(log).said == said
+    assert likely_cause(log).said == said
 
 
 @pytest.mark.parametrize(("text", "key"), KEYS.items(), ids=KEYS.values())
 def test_a_known_failure_leads_to_the_answer_that_mends_it(text: str, key: str, log: Path) -> None:
     log.write_text(text)
-    assert likely(log).said
-    assert likely(log).key == key
+    assert likely_cause(log).said
+    assert likely_cause(log).key == key
     assert not key or key in {question.key for question in QUESTIONS}
 
 
 def test_of_several_answers_the_one_that_the_step_hangs_on_is_meant(log: Path) -> None:
     log.write_text("E: Unable to locate package linux-image-cluod-amd64\n")
-    assert likely(log, ("kernel.package",)).key == "kernel.package"
-    assert likely(log, ("source.packages",)).key == "source.packages"
-    assert likely(log, ("system.run",)).key == "source.packages"
+    assert likely_cause(log, ("kernel.package",)).key == "kernel.package"
+    assert likely_cause(log, ("source.packages",)).key == "source.packages"
+    assert likely_cause(log, ("system.run",)).key == "source.packages"
 
 
 def test_what_is_not_known_is_not_guessed(log: Path) -> None:
     log.write_text("make: *** [all] Error 2\n")
-    assert likely(log) == Cause()
+    assert likely_cause(log) == StepFailureCause()
 
 
 def test_a_log_that_is_not_there_has_no_cause_and_no_end(log: Path) -> None:
-    assert (likely(log), tail(log)) == (Cause(), "")
+    assert (likely_cause(log), tail(log)) == (StepFailureCause(), "")
 
 
 def test_the_last_of_several_faults_is_meant(log: Path) -> None:
     log.write_text("Could not resolve 'a.example'\nCould not resolve 'b.example'\n")
-    assert "b.example" in likely(log).said
-    assert "a.example" not in likely(log).said
+    assert "b.example" in likely_cause(log).said
+    assert "a.example" not in likely_cause(log).said
 
 
 def test_every_package_that_is_missing_is_meant(log: Path) -> None:
     log.write_text("E: Unable to locate package vmi\nE: Unable to locate package htp\n")
-    assert "no package vmi" in likely(log).said
-    assert "no package htp" in likely(log).said
+    assert "no package vmi" in likely_cause(log).said
+    assert "no package htp" in likely_cause(log).said
 
 
 def test_only_the_end_of_a_long_log_is_looked_at(log: Path) -> None:
     log.write_text("E: Unable to locate package early\n" + "a line of output\n" * 10_000)
-    assert likely(log) == Cause()
+    assert likely_cause(log) == StepFailureCause()
 
 
 def test_bytes_that_are_no_text_do_not_matter(log: Path) -> None:
     log.write_bytes(b"\xff\xfe\n" * 100 + b"E: Unable to locate package htp\n")
-    assert "no package htp" in likely(log).said
+    assert "no package htp" in likely_cause(log).said
 
 
 def test_the_tail_is_the_last_lines_whole(log: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.engine.io_meter import Meter, written
+from zwizard.engine.io_meter import IoMeter, written
 
 MIB = 2**20
 
@@ -56,7 +56,7 @@ def test_it_is_told_at_most_every_two_seconds_and_only_if_there_is_more(
     monkeypatch.setattr("zwizard.engine.io_meter.written", lambda: next(counts))
     now = [0.0]
     told: list[int] = []
-    meter = Meter(told.append, lambda: now[0])
+    meter = IoMeter(told.append, lambda: now[0])
     for moment in (0, 1, 1.9, 2, 3, 4, 5, 6, 7, 8):
         now[0] = moment
         meter.look()

@@ -25,14 +25,14 @@ from tests.image import disks
 from tests.image.composed import MICROCODE, PACKERS, bzimage, elf, initramfs, tarred, vm_tree
 from zwizard.checks import Report, check
 from zwizard.image import UnreadableError
-from zwizard.image.disk.disk_image import Disk
-from zwizard.image.disk.ext4 import ExtView
-from zwizard.image.disk.fat import FatView
+from zwizard.image.disk.disk_image import DiskImage
+from zwizard.image.disk.ext4 import Ext4Tree
+from zwizard.image.disk.fat import FatTree
 from zwizard.image.disk.gpt import read_gpt
-from zwizard.image.disk.ranges import Stretch
+from zwizard.image.disk.ranges import FileRange
 from zwizard.image.executables.initramfs import read_initramfs
 from zwizard.image.executables.kernel import KernelError, extract, read_kernel, verify
-from zwizard.image.tree import Kind, View
+from zwizard.image.tree import EntryType, FileTree
 
 SECONDS = 5
 MEMORY = 250 << 20
@@ -229,17 +229,17 @@ def _initramfs(place: Path, data: bytes) -> None:
 # --- disks --------------------------------------------------------------------------------------
 
 
-def _walk(view: View) -> None:
+def _walk(view: FileTree) -> None:
     for number, entry in enumerate(view.entries()):
         view.resolve(entry.path)
-        if entry.kind is Kind.FILE and number < 200:
+        if entry.kind is EntryType.FILE and number < 200:
             view.read(entry.path, 1 << 20)
 
 
-def _volume(make: Callable[[Path, Stretch], View]) -> Callable[[Path, bytes], None]:
+def _volume(make: Callable[[Path, FileRange], FileTree]) -> Callable[[Path, bytes], None]:
     def feed(place: Path, data: bytes) -> None:
         with contextlib.suppress(UnreadableError):
-            _walk(make(place, Stretch(io.BytesIO(data), 0, len(data))))
+            _walk(make(place, FileRange(io.BytesIO(data), 0, len(data))))
 
     return feed
 
@@ -276,7 +276,7 @@ def _table() -> bytes:
 
 
 def _gpt(place: Path, data: bytes) -> None:
-    disk = Disk(place, io.BytesIO(data), len(data))
+    disk = DiskImage(place, io.BytesIO(data), len(data))
     read_gpt(disk.stretch)
     assert len(disk.volumes) <= 128
 
@@ -402,15 +402,15 @@ _FORMS: dict[str, tuple[Callable[[], bytes], Callable[[Path, bytes], None]]] = {
        for form in PACKERS},
     "gpt": (_table, _gpt),
     "gpt-summed": (_table, _gpt_summed),
-    "fat12": (lambda: _fat(2, "-F", "12"), _volume(FatView)),
-    "fat16": (lambda: _fat(20, "-F", "16"), _volume(FatView)),
-    "fat32": (lambda: _fat(34, "-F", "32", "-s", "1"), _volume(FatView)),
-    "ext2": (lambda: _ext("-t", "ext2", "-b", "1024"), _volume(ExtView)),
-    "ext4": (lambda: _ext("-t", "ext4", *_PLAIN), _volume(ExtView)),
+    "fat12": (lambda: _fat(2, "-F", "12"), _volume(FatTree)),
+    "fat16": (lambda: _fat(20, "-F", "16"), _volume(FatTree)),
+    "fat32": (lambda: _fat(34, "-F", "32", "-s", "1"), _volume(FatTree)),
+    "ext2": (lambda: _ext("-t", "ext2", "-b", "1024"), _volume(Ext4Tree)),
+    "ext4": (lambda: _ext("-t", "ext4", *_PLAIN), _volume(Ext4Tree)),
     "ext4-inline": (
         lambda: _ext("-t", "ext4", "-I", "512", "-O", "^metadata_csum,inline_data"),
-        _volume(ExtView)),
-    "ext4-sums": (lambda: _ext("-t", "ext4"), _volume(ExtView)),
+        _volume(Ext4Tree)),
+    "ext4-sums": (lambda: _ext("-t", "ext4"), _volume(Ext4Tree)),
     "disk": (_whole, _disk),
     **{f"settings-{name}": (partial(bytes, text), _settings(name))
        for name, text in SETTINGS.items()},

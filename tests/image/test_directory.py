@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.image import DirectoryView, UnreadableError, open_view
-from zwizard.image.tree import Kind
+from zwizard.image import DirectoryTree, UnreadableError, open_tree
+from zwizard.image.tree import EntryType
 
 
 def test_every_kind_of_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,15 +21,18 @@ def test_every_kind_of_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         listener.bind("socket")
     (tmp_path / "link").symlink_to("x")
     (tmp_path / "file").write_bytes(b"abc")
-    kinds = {entry.name: entry.kind for entry in open_view(tmp_path).entries()}
+    kinds = {entry.name: entry.kind for entry in open_tree(tmp_path).entries()}
     assert kinds == {
-        "fifo": Kind.FIFO, "socket": Kind.SOCKET, "link": Kind.LINK, "file": Kind.FILE,
-    }  # fmt: skip
+        "fifo": EntryType.FIFO,
+        "socket": EntryType.SOCKET,
+        "link": EntryType.LINK,
+        "file": EntryType.FILE,
+    }
 
 
 def test_a_name_that_is_not_utf8_is_kept(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
-    view = open_view(tmp_path)
+    view = open_tree(tmp_path)
     assert [os.fsencode(entry.path) for entry in view.entries()] == [b"/caf\xe9"]
     assert view.read(os.fsdecode(b"/caf\xe9"), 9) == b"x"
 
@@ -41,7 +44,7 @@ def test_a_parent_replaced_by_a_link_after_listing_is_not_followed(tmp_path: Pat
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc/file").write_bytes(b"the image's")
-    view = open_view(root)
+    view = open_tree(root)
     (root / "etc").rename(root / "old")
     (root / "etc").symlink_to(secret)
     with pytest.raises(UnreadableError, match="/etc/file cannot be read"):
@@ -50,7 +53,7 @@ def test_a_parent_replaced_by_a_link_after_listing_is_not_followed(tmp_path: Pat
 
 def test_a_file_replaced_by_a_fifo_does_not_hang(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    view = open_view(tmp_path)
+    view = open_tree(tmp_path)
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
     with pytest.raises(UnreadableError, match="no longer a regular file"):
@@ -59,7 +62,7 @@ def test_a_file_replaced_by_a_fifo_does_not_hang(tmp_path: Path) -> None:
 
 def test_a_file_gone_since_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    view = open_view(tmp_path)
+    view = open_tree(tmp_path)
     (tmp_path / "file").unlink()
     with pytest.raises(UnreadableError, match="/file cannot be read: No such file"):
         view.read("/file", 1)
@@ -83,14 +86,14 @@ def test_what_may_not_be_listed_is_told() -> None:
     with tempfile.TemporaryDirectory() as place:
         private = Path(place) / "private"
         private.mkdir(mode=0)
-        view = open_view(place)
+        view = open_tree(place)
         private.chmod(0o700)
-    assert isinstance(view, DirectoryView)
+    assert isinstance(view, DirectoryTree)
     assert str(view.unreadable) == "/private (Permission denied)"
 
 
 def test_another_file_system_is_named_and_not_entered() -> None:
-    view = DirectoryView(Path("/dev"))  # where shm, pts or mqueue are mounted
+    view = DirectoryTree(Path("/dev"))  # where shm, pts or mqueue are mounted
     mounts = [path for path in view.mounted.first if os.path.ismount(f"/dev{path}")]
     assert mounts == view.mounted.first
     assert all(view.children(path) == () for path in mounts)
@@ -98,9 +101,9 @@ def test_another_file_system_is_named_and_not_entered() -> None:
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="nothing is not there"):
-        open_view(tmp_path / "nothing")
+        open_tree(tmp_path / "nothing")
 
 
 def test_a_device_is_refused() -> None:
     with pytest.raises(UnreadableError, match="/dev/null is neither a directory nor a regular"):
-        open_view(Path("/dev/null"))
+        open_tree(Path("/dev/null"))

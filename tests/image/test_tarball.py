@@ -17,15 +17,15 @@ from typing import Protocol
 import pytest
 
 from tests.image.composed import archive, member, packed, tarred, vm_tree
-from zwizard.image import Keep, TarballView, UnreadableError, open_view
+from zwizard.image import Keep, TarballTree, UnreadableError, open_tree
 from zwizard.image import tarball as tarball_module
 from zwizard.image import tree_index as index_module
 from zwizard.image.archive import gzip_stream
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 
 class Opener(Protocol):
-    def __call__(self, path: Path, keep: Keep | None = None) -> TarballView: ...
+    def __call__(self, path: Path, keep: Keep | None = None) -> TarballTree: ...
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def opened() -> Iterator[Opener]:
     """Views that are closed when the test ends."""
     with contextlib.ExitStack() as views:
 
-        def open_one(path: Path, keep: Keep | None = None) -> TarballView:
-            return views.enter_context(TarballView(path, keep=keep or Keep()))
+        def open_one(path: Path, keep: Keep | None = None) -> TarballTree:
+            return views.enter_context(TarballTree(path, keep=keep or Keep()))
 
         yield open_one
 
@@ -136,7 +136,7 @@ def test_a_broken_tar_in_sound_gzip_is_told(
 def test_another_file_named_tar_gz_is_named(tmp_path: Path, data: bytes, named: str) -> None:
     path = written(tmp_path / "a.tar.gz", data)
     with pytest.raises(UnreadableError) as caught:
-        open_view(path)
+        open_tree(path)
     assert f"is {named}, not" in caught.value.message
     assert caught.value.exit_code == 2
     assert caught.value.hint
@@ -145,7 +145,7 @@ def test_another_file_named_tar_gz_is_named(tmp_path: Path, data: bytes, named: 
 def test_an_uncompressed_tar_is_named(root: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "a.tar.gz", tarred(root))
     with pytest.raises(UnreadableError, match="a tar archive that is not compressed"):
-        open_view(path)
+        open_tree(path)
 
 
 def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path) -> None:
@@ -154,14 +154,14 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
     def touch(done: int, total: int) -> None:
         os.utime(path, (1, 1))
 
-    with TarballView(path, progress=touch) as view:
+    with TarballTree(path, progress=touch) as view:
         assert view.fault == "it changed while it was read"
 
 
 def test_progress_is_told_in_bytes_of_the_archive(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     seen: list[tuple[int, int]] = []
-    open_view(path, progress=lambda done, total: seen.append((done, total))).close()
+    open_tree(path, progress=lambda done, total: seen.append((done, total))).close()
     assert seen[-1] == (path.stat().st_size, path.stat().st_size)
 
 
@@ -324,9 +324,9 @@ def test_owners_by_name_are_told(opened: Opener, tmp_path: Path) -> None:
 
 def test_devices_and_fifos_are_told_apart(opened: Opener, tmp_path: Path) -> None:
     kinds = {
-        "c": (tarfile.CHRTYPE, Kind.CHARACTER),
-        "b": (tarfile.BLKTYPE, Kind.BLOCK),
-        "f": (tarfile.FIFOTYPE, Kind.FIFO),
+        "c": (tarfile.CHRTYPE, EntryType.CHARACTER),
+        "b": (tarfile.BLKTYPE, EntryType.BLOCK),
+        "f": (tarfile.FIFOTYPE, EntryType.FIFO),
     }
     members = [member(name, stored) for name, (stored, _) in kinds.items()]
     view = opened(archive(tmp_path / "a.tar.gz", *members))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.image.composed import packed, vm_tree
-from zwizard.image import DirectoryView, TarballView, UnreadableError, View, open_view
-from zwizard.image.tree import Kind, Trouble
+from zwizard.image import DirectoryTree, FileTree, TarballTree, UnreadableError, open_tree
+from zwizard.image.tree import EntryType, LinkProblem
 
 
 @pytest.fixture(params=["directory", "tarball"])
-def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[View]:
+def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FileTree]:
     root = vm_tree(tmp_path / "root")
     (root / "loop").symlink_to("pool")
     (root / "pool").symlink_to("loop")
@@ -26,16 +26,16 @@ def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[View]:
     for number in range(50):
         (root / f"chain{number}").symlink_to(f"chain{number + 1}")
     path = root if request.param == "directory" else packed(root, tmp_path / "a.tar.gz")
-    with open_view(path) as opened:
+    with open_tree(path) as opened:
         yield opened
 
 
-def test_a_view_is_chosen_by_content(view: View) -> None:
-    assert isinstance(view, DirectoryView | TarballView)
+def test_a_view_is_chosen_by_content(view: FileTree) -> None:
+    assert isinstance(view, DirectoryTree | TarballTree)
     assert view.read("/etc/hosts", 100) == b"127.0.0.1 localhost\n"
 
 
-def test_a_relative_link_leads_on_and_is_in_the_chain(view: View) -> None:
+def test_a_relative_link_leads_on_and_is_in_the_chain(view: FileTree) -> None:
     found = view.resolve("/boot/vmlinuz")
     assert found.file is not None
     assert found.file.path == "/boot/vmlinuz-6.1.0-50-cloud-amd64"
@@ -43,7 +43,7 @@ def test_a_relative_link_leads_on_and_is_in_the_chain(view: View) -> None:
     assert found.outside is None
 
 
-def test_links_among_the_parents_are_in_the_chain_too(view: View) -> None:
+def test_links_among_the_parents_are_in_the_chain_too(view: FileTree) -> None:
     found = view.resolve("/sbin/init")
     assert found.file is not None
     assert found.file.path == "/usr/lib/systemd/systemd"
@@ -52,7 +52,9 @@ def test_links_among_the_parents_are_in_the_chain_too(view: View) -> None:
     assert found.outside.path == "/usr/sbin/init"
 
 
-def test_an_absolute_link_is_followed_in_the_image_and_reported_as_leading_out(view: View) -> None:
+def test_an_absolute_link_is_followed_in_the_image_and_reported_as_leading_out(
+    view: FileTree,
+) -> None:
     assert view.read("/etc/absolute", 9) == b"127.0.0.1"
     outside = view.resolve("/etc/absolute").outside
     assert outside is not None
@@ -60,7 +62,7 @@ def test_an_absolute_link_is_followed_in_the_image_and_reported_as_leading_out(v
 
 
 def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_leading_out(
-    view: View,
+    view: FileTree,
 ) -> None:
     found = view.resolve("/etc/up")
     assert found.file is not None
@@ -68,54 +70,54 @@ def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_leading_out(
     assert found.outside is not None
 
 
-def test_the_hosts_files_are_never_reached(view: View) -> None:
+def test_the_hosts_files_are_never_reached(view: FileTree) -> None:
     found = view.resolve("/host")
     assert found.entry is None
-    assert found.trouble is Trouble.MISSING
+    assert found.trouble is LinkProblem.MISSING
     assert found.missing == "/etc/protocols"
     with pytest.raises(UnreadableError, match="/host leads to /etc/protocols, which is not there"):
         view.read("/host", 1)
 
 
 @pytest.mark.parametrize("path", ["/loop", "/pool", "/chain0"])
-def test_loops_and_endless_chains_end(view: View, path: str) -> None:
+def test_loops_and_endless_chains_end(view: FileTree, path: str) -> None:
     found = view.resolve(path)
-    assert found.trouble is Trouble.LOOP
+    assert found.trouble is LinkProblem.LOOP
     assert found.shown == f"{path} is a loop of links"
 
 
-def test_a_file_is_no_directory(view: View) -> None:
-    assert view.resolve("/through").trouble is Trouble.NOT_A_DIRECTORY
+def test_a_file_is_no_directory(view: FileTree) -> None:
+    assert view.resolve("/through").trouble is LinkProblem.NOT_A_DIRECTORY
     assert view.listing("/etc/hosts") == ()
 
 
-def test_what_is_not_there_is_said(view: View) -> None:
+def test_what_is_not_there_is_said(view: FileTree) -> None:
     assert view.resolve("/nowhere/else").shown == "/nowhere/else is not there"
     assert view.resolve("/nowhere").shown == "/nowhere is not there"
     assert view.lstat("/nowhere/else") is None
 
 
-def test_lstat_follows_the_parents_but_not_the_last(view: View) -> None:
+def test_lstat_follows_the_parents_but_not_the_last(view: FileTree) -> None:
     link = view.lstat("/sbin/init")
     assert link is not None
     assert (link.kind, link.path, link.target) == (
-        Kind.LINK,
+        EntryType.LINK,
         "/usr/sbin/init",
         "/lib/systemd/systemd",
     )
     root = view.lstat("/")
     assert root is not None
-    assert root.kind is Kind.DIRECTORY
+    assert root.kind is EntryType.DIRECTORY
 
 
-def test_entries_are_sorted_and_listings_too(view: View) -> None:
+def test_entries_are_sorted_and_listings_too(view: FileTree) -> None:
     paths = [entry.path for entry in view.entries()]
     assert paths == sorted(paths)
     assert [entry.name for entry in view.listing("/lib")] == ["modules", "python3", "systemd"]
     assert "/usr/lib/systemd/systemd" in [entry.path for entry in view.walk("/lib")]
 
 
-def test_the_names_of_one_file_share_an_inode(view: View) -> None:
+def test_the_names_of_one_file_share_an_inode(view: FileTree) -> None:
     first, second = view.lstat("/etc/hosts"), view.lstat("/etc/same")
     assert first is not None
     assert second is not None
@@ -123,7 +125,7 @@ def test_the_names_of_one_file_share_an_inode(view: View) -> None:
     assert view.read("/etc/same", 9) == b"127.0.0.1"
 
 
-def test_opened_files_can_be_sought(view: View) -> None:
+def test_opened_files_can_be_sought(view: FileTree) -> None:
     with view.open("/etc/hosts") as file:
         assert file.seek(-10, 2) == 10
         assert file.read() == b"localhost\n"
@@ -134,7 +136,7 @@ def test_opened_files_can_be_sought(view: View) -> None:
 
 def test_a_directory_and_a_tarball_of_it_have_the_same_entries(tmp_path: Path) -> None:
     root = vm_tree(tmp_path / "root")
-    with open_view(root) as one, open_view(packed(root, tmp_path / "a.tar.gz")) as two:
+    with open_tree(root) as one, open_tree(packed(root, tmp_path / "a.tar.gz")) as two:
         for a, b in zip(one.entries(), two.entries(), strict=True):
             assert (a.path, a.kind, a.mode, a.size, a.uid, a.gid, a.target) == (
                 b.path, b.kind, b.mode, b.size, b.uid, b.gid, b.target,

@@ -10,14 +10,14 @@ from pathlib import Path
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
-from zwizard.steps.actions import Disk, Layout
+from zwizard.steps.actions import Layout, MakeDisk
 
 MIB = 2**20
 IDS = [f"0b1c0d3e-0000-4000-8000-00000000000{n}" for n in range(3)]
 LAYOUT = Layout(
     320 * MIB, 40 * MIB, "/boot/efi", "cloud-root", IDS[0], IDS[1], "1234-ABCD", IDS[2]
 )
-DISK = Disk(LAYOUT, 1_686_355_200)
+DISK = MakeDisk(LAYOUT, 1_686_355_200)
 
 
 def test_a_tree_becomes_a_disk_with_the_esp_in_a_partition_of_its_own(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from zwizard.image.directory import Glimpse
 from zwizard.recipe.model import Recipe, RecipeError
 from zwizard.sources import entrypoint_check
 from zwizard.wizard import questions, review, suggestions
-from zwizard.wizard.review import Machine
-from zwizard.wizard.suggestion_service import Library
-from zwizard.wizard.suggestions import Hint, Known, Look
+from zwizard.wizard.review import HostState
+from zwizard.wizard.suggestion_service import SuggestionService
+from zwizard.wizard.suggestions import Hint, InputReport, Suggestions
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 SCRIPT = b"#!/usr/bin/none\n"
@@ -47,7 +47,7 @@ def given_system(inside: str = "") -> bytes:
     )
 
 
-MACHINE = Machine(Privilege("root", "you are root", ""), "Debian 12")
+MACHINE = HostState(Privilege("root", "you are root", ""), "Debian 12")
 
 Make = Callable[[Path], Path]
 
@@ -127,7 +127,7 @@ def test_one_that_is_there_is_found_as_in_the_image(
     tmp_path: Path, make: Make, entrypoint: str, said: str
 ) -> None:
     given = make(tmp_path)
-    assert entrypoint_check.of_answers(answers(given, entrypoint)) == Look(said)
+    assert entrypoint_check.of_answers(answers(given, entrypoint)) == InputReport(said)
     builds.open_for(recipe(given, entrypoint), tmp_path)
 
 
@@ -144,15 +144,19 @@ def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[
 
 def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> None:
     given = answers(a_tar(tmp_path), "/nope")
-    told = [one for one in review.of(given, MACHINE).troubles if one.key == suggestions.ENTRYPOINT]
+    told = [
+        one
+        for one in review.review_of(given, MACHINE).troubles
+        if one.key == suggestions.ENTRYPOINT
+    ]
     assert [one.said for one in told] == [
         "Entrypoint: /nope is not there, and no package or command of yours changes that"
     ]
 
 
 def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
-    library, given = Library(), answers(a_tar(tmp_path), "/nope")
-    assert library.known(given).start == Look()
+    library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
+    assert library.known(given).start == InputReport()
     for said in ("Looking whether it is there …", "/nope is not there"):
         work = library.begin(given)  # first what it is, then what is in it
         assert work is not None
@@ -162,7 +166,7 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
     assert not entrypoint_check.takes_long(given)
     assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.said
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
-    assert review.of(given, MACHINE, patient=False).recipe is not None
+    assert review.review_of(given, MACHINE, patient=False).recipe is not None
     assert entrypoint_check.takes_long(given)
 
 
@@ -177,7 +181,7 @@ def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_of_an_archive_that_cannot_be_read_nothing_is_guessed(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(DEBIAN, file("opt/app"), file("opt/more"))[:6000])
-    assert entrypoint_check.of_answers(answers(path, "/nope")) == Look()
+    assert entrypoint_check.of_answers(answers(path, "/nope")) == InputReport()
 
 
 def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
@@ -242,7 +246,7 @@ def test_in_an_image_what_a_later_layer_takes_away_is_gone(
 
 def test_a_layer_is_laid_upon_those_below(tmp_path: Path) -> None:
     image = Layout(tmp_path / "image").image(BASE, TOP, [("opt/gone", None)]).write()
-    found = oci.outline(image)
+    found = oci.layered_tree(image)
     assert [one.path for one in found.entries()] == [
         *("/bin", "/bin/below", "/bin/sh", "/lib", "/opt", "/opt/dir", "/opt/dir/new"),
         *("/opt/gone", "/opt/replaced"),
@@ -275,12 +279,12 @@ def test_of_a_distribution_only_what_no_package_brings_is_doubted(
     entrypoint: str, run: str, *, doubted: bool
 ) -> None:
     given = {"target": "container", "container.entrypoint": entrypoint, "system.run": run}
-    assert suggestions.hint(ENTRYPOINT, given, Known()).doubt is doubted
-    assert suggestions.hint(ENTRYPOINT, given, Known(), typing=True) == Hint()
+    assert suggestions.hint(ENTRYPOINT, given, Suggestions()).doubt is doubted
+    assert suggestions.hint(ENTRYPOINT, given, Suggestions(), typing=True) == Hint()
 
 
 def test_what_is_wrong_is_said_of_a_whole_answer_only(tmp_path: Path) -> None:
-    known = Known(start=Look(wrong="/nope is not there"))
+    known = Suggestions(start=InputReport(wrong="/nope is not there"))
     given = answers(tmp_path, "/nope")
     assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope is not there.", doubt=True)
     assert suggestions.hint(ENTRYPOINT, given, known, typing=True) == Hint()

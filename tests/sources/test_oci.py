@@ -25,7 +25,7 @@ from zwizard.plan import container
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.sources import inspect
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.steps.actions import Oci, functions
 from zwizard.util.errors import UsageError
 
@@ -213,10 +213,10 @@ def test_a_working_directory_that_is_in_no_layer_is_made(tmp_path: Path) -> None
 
 
 def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
-    settled = taken_over(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
+    settled = import_metadata(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
     assert "exec start.sh" in settled.container.start
     assert container.command(settled) == ("/zos-start", "--own")
-    assert taken_over(settled, Path("/")) == settled
+    assert import_metadata(settled, Path("/")) == settled
     assert settled.container.start in "".join(
         getattr(action, "text", "") for step in make(settled).steps for action in step.actions
     )
@@ -225,7 +225,7 @@ def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
 
 def test_another_entrypoint_is_started_without_the_images_arguments(layout: Layout) -> None:
     image = layout.image(BASE).write()
-    script = taken_over(recipe(image, entrypoint="/bin/other"), Path("/")).container.start
+    script = import_metadata(recipe(image, entrypoint="/bin/other"), Path("/")).container.start
     assert 'exec /bin/other "$@"' in script
     assert "serve" not in script
     assert "cd /srv/app" in script
@@ -240,10 +240,10 @@ def test_without_a_shell_the_program_itself_is_started(layout: Layout) -> None:
         "Cmd": ["-v"],
         "Env": ["PATH=/", "A=b", "API_TOKEN=canary"],
     }
-    settled = taken_over(recipe(layout.image(SMALL, **config).write()), Path("/"))
+    settled = import_metadata(recipe(layout.image(SMALL, **config).write()), Path("/"))
     assert container.command(settled) == ("/app", "-v")
     assert settled.container.env == {"A": "b", "API_TOKEN": ""}
-    assert taken_over(settled, Path("/")) == settled
+    assert import_metadata(settled, Path("/")) == settled
 
 
 def test_without_a_shell_the_working_directory_is_told_to_be_lost(layout: Layout) -> None:
@@ -263,7 +263,7 @@ def test_what_cannot_be_started_so_is_asked_for(
     layout: Layout, config: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        taken_over(recipe(layout.image(SMALL, **config).write()), Path("/"))
+        import_metadata(recipe(layout.image(SMALL, **config).write()), Path("/"))
 
 
 def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks(
@@ -271,15 +271,15 @@ def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks
 ) -> None:
     arm = layout.image(BASE, architecture="arm64").write()
     with pytest.raises(UsageError, match=r"source\.location.*linux/arm64"):
-        taken_over(recipe(arm), Path("/"))
+        import_metadata(recipe(arm), Path("/"))
     missing = recipe(tmp_path / "gone", entrypoint="/app")
-    assert taken_over(missing, Path("/")) == missing
+    assert import_metadata(missing, Path("/")) == missing
 
 
 def test_an_image_elsewhere_is_not_guessed_at() -> None:
     elsewhere = recipe(Path("http://example.org/image.tar"))
     with pytest.raises(UsageError, match=r"container\.entrypoint"):
-        make(taken_over(elsewhere, Path("/")))
+        make(import_metadata(elsewhere, Path("/")))
 
 
 def test_of_a_url_nothing_is_lost_silently() -> None:

@@ -28,13 +28,13 @@ from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.archive.tar_reader import members
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe, RecipeError
-from zwizard.sources.detect_distro import recognise, tree_sum
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.detect_distro import detect_distro, tree_sum
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.sources.inspect import look_at, takes_long
 from zwizard.steps.actions import Directory, Import, functions
-from zwizard.treetools.untar import Gate, Refused, sift, unpack
+from zwizard.treetools.untar import MemberFilter, RefusedMemberError, sift, unpack
 from zwizard.util.errors import UsageError
-from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import LOCATION
 
 MIB = 2**20
@@ -120,7 +120,7 @@ OUTSIDE: dict[str, tuple[tuple[Entry, ...], str]] = {
 def test_an_archive_that_leads_outside_is_refused(
     tree: Path, entries: tuple[Entry, ...], said: str
 ) -> None:
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(RefusedMemberError, match=said):
         unpacked(tree, tar(file("etc/first"), *entries))
     assert list(tree.parent.iterdir()) == [tree]
 
@@ -162,22 +162,24 @@ def test_what_unpacks_to_more_than_there_is_room_for_is_refused_before_it_is_wri
         "GNU.sparse.size": str(2**60),
         "GNU.sparse.map": "0,0",
     }
-    with pytest.raises(Refused, match=r"unpacks to more than .* free here .*huge"):
+    with pytest.raises(RefusedMemberError, match=r"unpacks to more than .* free here .*huge"):
         unpacked(tree, tar(file("first"), (holes, b"")))
     assert not (tree / "huge").exists()
 
 
 def test_many_small_files_fill_a_disk_too() -> None:
     archive = tar(*(file(f"{number}", b"") for number in range(100)))
-    with pytest.raises(Refused, match=r"more than 200\.0 KiB"):
-        sift(plain(io.BytesIO(archive)), io.BytesIO(), Gate(200 * 1024, 1000, 1000))
+    with pytest.raises(RefusedMemberError, match=r"more than 200\.0 KiB"):
+        sift(plain(io.BytesIO(archive)), io.BytesIO(), MemberFilter(200 * 1024, 1000, 1000))
 
 
 def test_what_a_user_namespace_cannot_own_is_named() -> None:
     info, data = file("srv/data")
     info.uid = 100_000
-    with pytest.raises(Refused, match=r"srv/data belongs to id 100000, and you have 65537"):
-        sift(plain(io.BytesIO(tar((info, data)))), io.BytesIO(), Gate(MIB, 65537, 65537))
+    with pytest.raises(
+        RefusedMemberError, match=r"srv/data belongs to id 100000, and you have 65537"
+    ):
+        sift(plain(io.BytesIO(tar((info, data)))), io.BytesIO(), MemberFilter(MIB, 65537, 65537))
 
 
 def test_what_is_cut_or_no_archive_at_all_is_told(tree: Path) -> None:
@@ -203,7 +205,7 @@ def test_another_file_than_the_one_meant_is_refused(tree: Path, tmp_path: Path) 
     path = tmp_path / "a.tar"
     path.write_bytes(system())
     unpack(str(path), tree, sum_of(path).upper())
-    with pytest.raises(Refused, match="not the file with the SHA-256 000"):
+    with pytest.raises(RefusedMemberError, match="not the file with the SHA-256 000"):
         unpack(str(path), tree, "0" * 64)
 
 
@@ -273,7 +275,7 @@ def test_owners_modes_times_attributes_hard_links_and_holes_are_kept(
 def test_what_passes_is_passed_on_as_it_is() -> None:
     archive = system(MINT, file("x" * 200, b"y" * 5000))
     out = io.BytesIO()
-    sift(plain(io.BytesIO(archive)), out, Gate(MIB, 1000, 1000))
+    sift(plain(io.BytesIO(archive)), out, MemberFilter(MIB, 1000, 1000))
     names = [m.name for m in members(plain(io.BytesIO(out.getvalue())))]
     assert names == [m.name for m in members(plain(io.BytesIO(archive)))]
 
@@ -407,20 +409,20 @@ def test_it_is_recognised_in_an_archive_and_in_a_directory(
 ) -> None:
     path = tmp_path / "given.tar.xz"
     path.write_bytes(lzma.compress(system(MINT, inside=inside)))
-    assert (recognise(path).distro, recognise(path).title) == ("ubuntu", "Linux Mint 22")
+    assert (detect_distro(path).distro, detect_distro(path).title) == ("ubuntu", "Linux Mint 22")
     if not inside:
         unpack(str(path), tree)
-        assert recognise(tree).distro == "ubuntu"
+        assert detect_distro(tree).distro == "ubuntu"
 
 
 def test_what_is_not_known_and_what_is_for_another_processor_is_told(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(ALPINE, entry("sbin/init", LINK, "/bin/busybox")))
-    found = recognise(path)
+    found = detect_distro(path)
     assert (found.distro, found.title, found.init) == ("other", "Alpine Linux v3.20", True)
     arm = program()[:18] + b"\xb7\x00" + program()[20:]
     path.write_bytes(tar(file("bin/busybox", arm)))
-    found = recognise(path)
+    found = detect_distro(path)
     assert (found.distro, found.title, found.machine) == ("other", "", "ELF64, ARM64")
     assert not found.init
 
@@ -495,7 +497,7 @@ def answers(path: Path | str) -> dict[str, str]:
 def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(MINT))
-    library, given = Library(), answers(path)
+    library, given = SuggestionService(), answers(path)
     assert library.known(given).looks[LOCATION].said == "Looking what it is …"
     work = library.begin(given)
     assert work is not None
@@ -507,7 +509,7 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
     assert not takes_long(given)
     path.write_bytes(system(DEBIAN, file("more")))  # another file by now
     assert takes_long(given)
-    assert "Debian's tools" in Library(patient=True).known(given).looks[LOCATION].said
+    assert "Debian's tools" in SuggestionService(patient=True).known(given).looks[LOCATION].said
 
 
 @pytest.mark.parametrize(
@@ -531,15 +533,15 @@ def test_what_cannot_be_used_is_told_where_it_is_named(
 def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "given.tar").write_bytes(system(MINT))
     named = recipe(location="given.tar")
-    assert taken_over(named, tmp_path).source.distro == "ubuntu"
+    assert import_metadata(named, tmp_path).source.distro == "ubuntu"
     for kept in (recipe(location="given.tar", distro="other"), recipe(location="https://a.b/x")):
-        assert taken_over(kept, tmp_path) == kept
+        assert import_metadata(kept, tmp_path) == kept
 
 
 def test_what_was_taken_over_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
     """Else a build of it at work would be taken for one of another version of the recipe."""
     (tmp_path / "given.tar").write_bytes(system(MINT))
-    settled = taken_over(recipe(location="given.tar"), tmp_path)
+    settled = import_metadata(recipe(location="given.tar"), tmp_path)
     assert Recipe.from_dict(settled.to_dict()) == settled
 
 

@@ -23,23 +23,23 @@ from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
-from zwizard.wizard.draft import Answers
-from zwizard.wizard.review import Machine
-from zwizard.wizard.suggestion_service import Fetch, Library
-from zwizard.wizard.suggestions import Catalogue
+from zwizard.wizard.draft import Draft
+from zwizard.wizard.review import HostState
+from zwizard.wizard.suggestion_service import Fetch, SuggestionService
+from zwizard.wizard.suggestions import PackageCatalogue
 
 NOW = 1_800_000_000.0
-MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")
+MACHINE = HostState(Privilege("root", "You are root."), "Debian 12")
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]not[/] [@click=app.quit]markup[/] \u202eabc"
 SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, literally
 
 
-def offline(mirror: str, suite: str, components: object = ()) -> Catalogue:
+def offline(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
     """No test asks an archive of the internet."""
     raise ZwizardError("this machine is offline")
 
 
-def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
+def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
     """A small archive's packages, read three hours ago."""
     packages = {
         "htop": "3.2.2-2\tinteractive processes viewer",
@@ -52,7 +52,9 @@ def a_list(mirror: str, suite: str, components: object = ()) -> Catalogue:
         "vim": "2:9.0.1378-2\tVi IMproved - enhanced vi editor",
         "vim-nox": "2:9.0.1378-2\tVi IMproved - with scripting languages",
     }
-    return Catalogue(suite, NOW - 3 * 3600, tuple(f"{n}\t{said}" for n, said in packages.items()))
+    return PackageCatalogue(
+        suite, NOW - 3 * 3600, tuple(f"{n}\t{said}" for n, said in packages.items())
+    )
 
 
 MakeApp = Callable[..., ZwizardApp]
@@ -73,9 +75,9 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def make_app() -> MakeApp:
     def made(
-        recipe: Path | None = None, machine: Machine = MACHINE, fetch: Fetch = offline
+        recipe: Path | None = None, machine: HostState = MACHINE, fetch: Fetch = offline
     ) -> ZwizardApp:
-        library = Library(fetch, clock=lambda: NOW)
+        library = SuggestionService(fetch, clock=lambda: NOW)
         app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine, library=library)
         app.animation_level = "none"
         return app
@@ -150,8 +152,8 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     await _quiet(pilot)
 
 
-def draft() -> Answers:
-    return Answers.open(paths.draft())
+def draft() -> Draft:
+    return Draft.open(paths.draft())
 
 
 def recipe(name: str = "debian-vm", **sections: Any) -> Recipe:

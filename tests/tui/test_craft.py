@@ -31,9 +31,9 @@ from zwizard.host import tools
 from zwizard.tui import app as app_module
 from zwizard.tui import linux_console, preferences
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.navigation import Walk
-from zwizard.tui.screens.home import Home
-from zwizard.tui.screens.pages import Pages
+from zwizard.tui.navigation import Navigation
+from zwizard.tui.screens.home import HomeScreen
+from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
 from zwizard.util import paths
 
@@ -43,11 +43,11 @@ def to_home(_: ZwizardApp) -> None:
 
 
 def to_page(app: ZwizardApp) -> None:
-    app.turn_to(Walk(draft()), "source")
+    app.turn_to(Navigation(draft()), "source")
 
 
 def to_review(app: ZwizardApp) -> None:
-    app.review(Walk(draft()))
+    app.review(Navigation(draft()))
 
 
 def to_build(app: ZwizardApp) -> None:
@@ -251,19 +251,19 @@ async def test_in_every_theme_lines_stand_out_also_without_colour(
 
 
 async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
-    prefer('[keys]\n"home.new" = "ctrl+n"\n"pages.next" = "f10,ctrl+g"\n')
+    prefer('[keys]\n"home.new" = "ctrl+n"\n"page.next" = "f10,ctrl+g"\n')
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "n New" not in frame(app).splitlines()[-1].replace("ctrl+n", "")
         await press(pilot, "n")
-        on(app, Home)
+        on(app, HomeScreen)
         await press(pilot, "ctrl+n")
         assert "F10 Next" in frame(app)
         await press(pilot, "f3")
-        assert on(app, Pages).page == "target"
+        assert on(app, PageScreen).page == "target"
         await press(pilot, "ctrl+g")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ async def test_one_key_for_two_actions_is_told(make_app: MakeApp) -> None:
             "'c' is for home.new now, and no longer for home.check" in n for n in notes(app)
         )
         await press(pilot, "c")
-        on(app, Pages)
+        on(app, PageScreen)
 
 
 async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None:
@@ -318,7 +318,7 @@ async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None
         await settle(pilot)
         told = frame(app)
         assert "preferences.toml" in told
-        for name in ("pages.next", "review.build", "home.duplicate", "field.choose"):
+        for name in ("page.next", "review.build", "home.duplicate", "field.choose"):
             assert name in told
         example = told.partition("[keys]")[2].split('"')[1]
         assert example in NAMES
@@ -384,9 +384,9 @@ async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
     async with app.run_test(size=(80, 40)) as pilot:
         await settle(pilot)
         await click(pilot, "New")
-        assert on(app, Pages).page == "target"
+        assert on(app, PageScreen).page == "target"
         await click(pilot, "Next")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
         await click(pilot, "example: vim")
         await press(pilot, *"vi")
         await click(pilot, "F4 List")
@@ -396,7 +396,7 @@ async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
         assert draft()["source.packages"] == "vim-nox"
         await click(pilot, "Leave")
         await click(pilot, "○ answers")
-        on(app, Pages)
+        on(app, PageScreen)
 
 
 async def click(pilot: Pilot[None], text: str) -> None:

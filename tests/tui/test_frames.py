@@ -24,7 +24,7 @@ from zwizard.engine import requirements
 from zwizard.host import tools
 from zwizard.jobs import journal
 from zwizard.tui.screens.home import BuildRows
-from zwizard.tui.screens.picker import Pick
+from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.field import Field, field_id
 
 pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -78,7 +78,7 @@ async def test_the_pages(make_app: MakeApp, size: tuple[int, int]) -> None:
         await settle(pilot)
         looks_as_before(app, "source")
         await press(pilot, "f4")
-        on(app, Pick)
+        on(app, PickerScreen)
         looks_as_before(app, "pick")
         await press(pilot, "enter", "escape", "f3")
         looks_as_before(app, "kernel")

@@ -7,12 +7,12 @@ import pytest
 from tests.tui.conftest import HOSTILE, Held, a_build, fail, finding, finish, notes, settle, until
 from zwizard.jobs import journal
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.notifications import KEEP, RESTORE, Herald, Title, titles
+from zwizard.tui.notifications import KEEP, RESTORE, Notifications, Title, titles
 
 
 def test_a_build_at_work_is_told_step_by_step_and_its_end_once() -> None:
     build = a_build(done=2)
-    herald = Herald()
+    herald = Notifications()
     with Held(build):
         assert herald.look() == ()
         assert herald.title == "● 3/7 initramfs · debian-vm"
@@ -28,14 +28,14 @@ def test_a_build_at_work_is_told_step_by_step_and_its_end_once() -> None:
 def test_builds_that_ended_long_ago_are_nothing_new() -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
-    herald = Herald()
+    herald = Notifications()
     assert herald.look() == ()
     assert herald.title == "zwizard"
 
 
 def test_several_builds_are_counted() -> None:
     first, second = a_build("first"), a_build("second")
-    herald = Herald()
+    herald = Notifications()
     with Held(first), Held(second):
         herald.look()
     assert herald.title.endswith(" and 1 more")

@@ -24,8 +24,8 @@ def test_without_a_file_there_are_none() -> None:
 
 
 def test_theme_and_keys_are_read() -> None:
-    write('theme = "light"\n[keys]\n"pages.next" = "f9"\n')
-    assert preferences.load() == Preferences("light", {"pages.next": "f9"})
+    write('theme = "light"\n[keys]\n"page.next" = "f9"\n')
+    assert preferences.load() == Preferences("light", {"page.next": "f9"})
 
 
 @pytest.mark.parametrize(

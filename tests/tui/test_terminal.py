@@ -316,7 +316,7 @@ def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Termi
 def test_a_wizard_that_fails_leaves_the_terminal_usable_and_says_what_is_kept(
     terminal: Terminal,
 ) -> None:
-    broken = "import zwizard.tui.app as a; a.Home.content = lambda self: 1 / 0; a.run(None)"
+    broken = "import zwizard.tui.app as a; a.HomeScreen.content = lambda self: 1 / 0; a.run(None)"
     terminal.type(f"{sys.executable} -c {shlex.quote(broken)}; echo status $?")
     terminal.wait("Your answers are kept, and builds go on.")
     assert not terminal.alternate

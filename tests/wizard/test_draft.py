@@ -13,7 +13,7 @@ import pytest
 from zwizard.recipe.model import Checklist, Recipe
 from zwizard.util import paths
 from zwizard.wizard import questions
-from zwizard.wizard.draft import Answers
+from zwizard.wizard.draft import Draft
 
 
 @pytest.fixture
@@ -22,59 +22,59 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_there_are_none_at_first(file: Path) -> None:
-    assert dict(Answers.open(file)) == {}
+    assert dict(Draft.open(file)) == {}
     assert not file.exists()
 
 
 def test_an_answer_is_there_for_the_next_program(file: Path) -> None:
-    Answers.open(file).give("name", "grün")
-    assert dict(Answers.open(file)) == {"name": "grün"}
+    Draft.open(file).give("name", "grün")
+    assert dict(Draft.open(file)) == {"name": "grün"}
 
 
 def test_a_wrong_answer_is_kept_as_it_was_typed(file: Path) -> None:
-    Answers.open(file).give("name", "not a name\n")
-    assert Answers.open(file)["name"] == "not a name\n"
+    Draft.open(file).give("name", "not a name\n")
+    assert Draft.open(file)["name"] == "not a name\n"
 
 
 def test_answers_outlive_a_kill_right_after_they_were_given(file: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from zwizard.wizard.draft import Answers\n"
-        "Answers.open(Path(sys.argv[1])).give('name', 'kept'); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from zwizard.wizard.draft import Draft\n"
+        "Draft.open(Path(sys.argv[1])).give('name', 'kept'); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert Answers.open(file)["name"] == "kept"
+    assert Draft.open(file)["name"] == "kept"
 
 
 @pytest.mark.parametrize("torn", ["", '{"name": "x', "[1, 2]", "null", '{"name": 3}', "\0\0"])
 def test_a_torn_file_is_no_answers_rather_than_a_crash(file: Path, torn: str) -> None:
     file.parent.mkdir()
     file.write_text(torn)
-    assert dict(Answers.open(file)) == {}
+    assert dict(Draft.open(file)) == {}
 
 
 def test_bytes_that_are_no_text_are_no_answers(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b'{"name": "\xff\xfe"}')
-    assert dict(Answers.open(file)) == {}
+    assert dict(Draft.open(file)) == {}
 
 
 def test_keys_that_nothing_asks_any_more_are_dropped(file: Path) -> None:
     file.parent.mkdir()
     file.write_text(json.dumps({"name": "web", "colour": "red"}))
-    assert dict(Answers.open(file)) == {"name": "web"}
+    assert dict(Draft.open(file)) == {"name": "web"}
 
 
 def test_a_recipes_answers_replace_what_was_there_and_lead_back_to_it(file: Path) -> None:
     recipe = Recipe(name="web", checklist=Checklist(waive=("setuid-files",)))
-    answers = Answers.open(file)
+    answers = Draft.open(file)
     answers.give("system.locale", "POSIX")
     answers.take(recipe)
-    assert questions.to_recipe(Answers.open(file)) == recipe
+    assert questions.to_recipe(Draft.open(file)) == recipe
 
 
 def test_forgotten_answers_are_gone_from_the_disk_too(file: Path) -> None:
-    answers = Answers.open(file)
+    answers = Draft.open(file)
     answers.give("name", "web")
     answers.clear()
     assert not file.exists()
@@ -83,7 +83,7 @@ def test_forgotten_answers_are_gone_from_the_disk_too(file: Path) -> None:
 
 
 def test_without_a_file_they_stay_in_memory() -> None:
-    answers = Answers()
+    answers = Draft()
     answers.give("name", "web")
     answers.clear()
     assert dict(answers) == {}
@@ -118,21 +118,21 @@ def test_state_and_cache_are_where_thexdg_variables_say(xdg: Path) -> None:
 
 
 def test_answers_reach_the_disk_when_told_so_and_it_never_fails(tmp_path: Path) -> None:
-    Answers().sync()
-    Answers.open(tmp_path / "none.json").sync()
-    answers = Answers.open(tmp_path / "draft.json")
+    Draft().sync()
+    Draft.open(tmp_path / "none.json").sync()
+    answers = Draft.open(tmp_path / "draft.json")
     answers.give("name", "web")
     answers.sync()
-    assert Answers.open(tmp_path / "draft.json")["name"] == "web"
+    assert Draft.open(tmp_path / "draft.json")["name"] == "web"
 
 
 def test_answers_that_cannot_be_written_say_why_and_are_kept_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    answers = Answers.open(tmp_path / "file/draft.json")
+    answers = Draft.open(tmp_path / "file/draft.json")
     answers.give("name", "web")
     assert "file" in answers.unsaved
     assert answers["name"] == "web"
     (tmp_path / "file").unlink()
     answers.save()
     assert answers.unsaved == ""
-    assert Answers.open(tmp_path / "file/draft.json")["name"] == "web"
+    assert Draft.open(tmp_path / "file/draft.json")["name"] == "web"

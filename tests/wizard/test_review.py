@@ -6,15 +6,15 @@ import pytest
 
 from zwizard.engine.sandbox import Privilege
 from zwizard.wizard import review
-from zwizard.wizard.review import Machine
+from zwizard.wizard.review import HostState
 
-MACHINE = Machine(Privilege("root", "You are root."), "Debian 12")
+MACHINE = HostState(Privilege("root", "You are root."), "Debian 12")
 
 
 @pytest.mark.parametrize("key", ["kernel.file", "kernel.initrd"])
 def test_a_file_that_is_not_there_is_told_at_its_question(key: str) -> None:
     given = {"kernel.file": "https://host.example/vmlinuz"} | {key: "/nowhere"}
-    told = [trouble for trouble in review.of(given, MACHINE).troubles if trouble.key == key]
+    told = [trouble for trouble in review.review_of(given, MACHINE).troubles if trouble.key == key]
     assert [trouble.said for trouble in told] == ["/nowhere: /nowhere: No such file or directory"]
 
 
@@ -29,6 +29,6 @@ def test_a_file_of_an_answer_that_is_not_asked_any_more_is_in_nobodys_way(
     others: dict[str, str],
 ) -> None:
     given = {"kernel.file": "/nowhere", "kernel.initrd": "/nowhere"} | others
-    seen = review.of(given, MACHINE)
+    seen = review.review_of(given, MACHINE)
     assert seen.recipe is not None
     assert not [trouble for trouble in seen.troubles if trouble.key.startswith("kernel.")]

@@ -7,8 +7,8 @@ import pytest
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import package_index
 from zwizard.wizard import suggestion_service as library
-from zwizard.wizard.suggestion_service import Library
-from zwizard.wizard.suggestions import Catalogue
+from zwizard.wizard.suggestion_service import SuggestionService
+from zwizard.wizard.suggestions import PackageCatalogue
 
 NOW = 1_800_000_000.0
 
@@ -20,11 +20,11 @@ class Shelf:
         self.asked: list[tuple[str, str]] = []
         self.fails = ""
 
-    def __call__(self, mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
+    def __call__(self, mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue:
         self.asked.append((mirror, suite))
         if self.fails:
             raise ZwizardError(self.fails)
-        return Catalogue(suite, NOW, ("htop\t3\tviewer",))
+        return PackageCatalogue(suite, NOW, ("htop\t3\tviewer",))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def read(library: Library, given: dict[str, str]) -> bool:
+def read(library: SuggestionService, given: dict[str, str]) -> bool:
     """Read what there is to be read; whether there was something."""
     work = library.begin(given)
     if work:
@@ -41,7 +41,7 @@ def read(library: Library, given: dict[str, str]) -> bool:
 
 
 def test_a_list_is_read_once_for_each_mirror_and_suite(shelf: Shelf) -> None:
-    known = Library(shelf, clock=lambda: NOW)
+    known = SuggestionService(shelf, clock=lambda: NOW)
     assert known.known({}).catalogue is None
     assert read(known, {})
     assert not read(known, {"source.packages": "vim"})
@@ -54,7 +54,7 @@ def test_a_list_is_read_once_for_each_mirror_and_suite(shelf: Shelf) -> None:
 
 
 def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> None:
-    known = Library(shelf, clock=lambda: NOW)
+    known = SuggestionService(shelf, clock=lambda: NOW)
     work = known.begin({})
     assert work is not None
     assert known.known({}).state == "Reading the package list of bookworm …"
@@ -65,7 +65,7 @@ def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> 
 
 def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shelf) -> None:
     now = [NOW]
-    known = Library(shelf, clock=lambda: now[0])
+    known = SuggestionService(shelf, clock=lambda: now[0])
     shelf.fails = "no route to host"
     assert read(known, {})
     assert known.known({}).state == (
@@ -81,13 +81,13 @@ def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shel
 def test_an_old_list_serves_until_a_new_one_comes(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = Catalogue("bookworm", NOW - 9 * package_index.DAY, ("nginx\t1\tserver",))
+    old = PackageCatalogue("bookworm", NOW - 9 * package_index.DAY, ("nginx\t1\tserver",))
     monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: old)
-    known = Library(shelf, clock=lambda: NOW)
+    known = SuggestionService(shelf, clock=lambda: NOW)
     shelf.fails = "offline"
     read(known, {})
     assert known.known({}).catalogue is old
-    later = Library(shelf, clock=lambda: NOW)
+    later = SuggestionService(shelf, clock=lambda: NOW)
     shelf.fails = ""
     read(later, {})
     found = later.known({}).catalogue
@@ -98,9 +98,9 @@ def test_an_old_list_serves_until_a_new_one_comes(
 def test_a_fresh_list_from_the_cache_needs_no_archive(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = Catalogue("bookworm", NOW - 60, ())
+    fresh = PackageCatalogue("bookworm", NOW - 60, ())
     monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: fresh)
-    known = Library(shelf, clock=lambda: NOW)
+    known = SuggestionService(shelf, clock=lambda: NOW)
     read(known, {})
     assert known.known({}).catalogue is fresh
     assert shelf.asked == []
@@ -108,7 +108,7 @@ def test_a_fresh_list_from_the_cache_needs_no_archive(
 
 @pytest.mark.parametrize("mirror", ["mirror.example", "ftp://x/", "http://u:p@x/debian"])
 def test_a_mirror_that_is_none_is_not_asked(shelf: Shelf, mirror: str) -> None:
-    known = Library(shelf, clock=lambda: NOW)
+    known = SuggestionService(shelf, clock=lambda: NOW)
     read(known, {"source.mirror": mirror})
     assert shelf.asked == []
     assert known.known({"source.mirror": mirror}).zones  # the rest is known

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zwizard.wizard import suggestions
 from zwizard.wizard.questions import QUESTIONS
-from zwizard.wizard.suggestions import Catalogue, Hint, Known
+from zwizard.wizard.suggestions import Hint, PackageCatalogue, Suggestions
 
 BY_KEY = {question.key: question for question in QUESTIONS}
 
@@ -29,15 +29,17 @@ PACKAGES = {
     "vim": "2:9.0\tVi IMproved",
     "vim-nox": "2:9.0\tVi IMproved, with scripting",
 }
-LIST = Catalogue(
+LIST = PackageCatalogue(
     "bookworm", 0.0, tuple(sorted(f"{name}\t{said}" for name, said in PACKAGES.items()))
 )
 ZONES = ("America/New_York", "Europe/Berlin", "Europe/Paris", "UTC")
 LOCALES = ("C.UTF-8", "en_US.UTF-8", "de_DE.UTF-8", "de_DE")
-KNOWN = Known(ZONES, LOCALES, True, LIST)
+KNOWN = Suggestions(ZONES, LOCALES, True, LIST)
 
 
-def hint(key: str, text: str, *, typing: bool = False, known: Known = KNOWN, **more: str) -> Hint:
+def hint(
+    key: str, text: str, *, typing: bool = False, known: Suggestions = KNOWN, **more: str
+) -> Hint:
     answers = {key: text} | {name.replace("__", "."): said for name, said in more.items()}
     return suggestions.hint(BY_KEY[key], answers, known, typing=typing)
 
@@ -102,13 +104,13 @@ def test_names_are_understood_as_people_write_them(key: str, text: str, near: st
 
 
 def test_without_a_list_nothing_is_doubted_and_the_reason_is_said_while_typing() -> None:
-    offline = Known(state="No package list (offline)")
+    offline = Suggestions(state="No package list (offline)")
     said = hint("source.packages", "xyzzy", typing=True, known=offline)
     assert (said.text, said.doubt) == ("No package list (offline)", False)
     assert hint("source.packages", "", known=offline).text == ""
     for key, text in (("system.timezone", "Mars/Rover"), ("system.locale", "xx_XX.UTF-8")):
         assert not hint(key, text, known=offline).doubt
-    some = Known(locales=LOCALES, every_locale=False)
+    some = Suggestions(locales=LOCALES, every_locale=False)
     assert not hint("system.locale", "xx_XX.UTF-8", known=some).doubt
 
 
@@ -134,7 +136,7 @@ def test_kernels_are_offered_with_their_versions() -> None:
     assert "stays" not in offered[3].means
     for choice in offered:  # each can be taken
         assert BY_KEY["kernel.package"].problem({"kernel.package": choice.value}) == ""
-    assert suggestions.choices(BY_KEY["kernel.package"], {}, Known()) == BY_KEY[
+    assert suggestions.choices(BY_KEY["kernel.package"], {}, Suggestions()) == BY_KEY[
         "kernel.package"
     ].choices({})
 
@@ -165,7 +167,7 @@ def test_doubts_are_told_by_key() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(BY_KEY)), st.text(max_size=30), st.booleans())
 def test_no_answer_is_too_strange(key: str, text: str, typing: bool) -> None:
-    for known in (KNOWN, Known()):
+    for known in (KNOWN, Suggestions()):
         said = hint(key, text, typing=typing, known=known)
         assert said.text or not said.doubt
         suggestions.search(BY_KEY[key], {}, known, text, 5)
@@ -175,7 +177,7 @@ ARCH = {"source.distro": "arch", "source.packages": "nginx"}
 
 
 def test_services_of_arch_are_called_as_arch_calls_them() -> None:
-    offers = suggestions.search(BY_KEY[suggestions.SERVICES], ARCH, Known(), "", 99)
+    offers = suggestions.search(BY_KEY[suggestions.SERVICES], ARCH, Suggestions(), "", 99)
     found = {offer.value: offer.means for offer in offers}
     assert found["sshd.service"] == "always there"
     assert found["nginx.service"] == "comes with your package nginx"
@@ -184,7 +186,7 @@ def test_services_of_arch_are_called_as_arch_calls_them() -> None:
 
 def test_kernels_of_arch_are_told_with_the_archives_versions() -> None:
     lines = ("linux\t6.17.1\tkernel", "linux-headers\t6.17.1\theaders", "linux-lts\t6.12\tkernel")
-    known = Known(catalogue=Catalogue("the archive", 0.0, lines))
+    known = Suggestions(catalogue=PackageCatalogue("the archive", 0.0, lines))
     usual, lts = suggestions.choices(BY_KEY[suggestions.KERNEL], ARCH, known)
     assert (usual.value, lts.value) == ("", "linux-lts")
     assert usual.means.startswith("6.17.1. ")

@@ -18,7 +18,7 @@ REPORT = "report.json"
 
 
 @dataclass(frozen=True)
-class Record:
+class BootTestRecord:
     """One proof that came to its end, in ``directory`` with its console and its report.
 
     ``sha256`` is the sum of the artefact's bytes, ``bytes`` their number; ``at`` is in seconds
@@ -29,7 +29,7 @@ class Record:
     artefact: str
     sha256: str
     bytes: int
-    proven: bool
+    passed: bool
     at: float
     seconds: float
 
@@ -40,17 +40,17 @@ def home(artefact: Path) -> Path:
     return (build.directory if build else paths.state()) / "proofs"
 
 
-def everything() -> list[Record]:
+def all_records() -> list[BootTestRecord]:
     """Every proof that came to its end, the latest first."""
     homes = [paths.state() / "proofs", *(b.directory / "proofs" for b in builds.everything())]
     found = (_read(entry) for place in homes if place.is_dir() for entry in place.iterdir())
     return sorted((record for record in found if record), key=lambda r: r.at, reverse=True)
 
 
-def _read(directory: Path) -> Record | None:
+def _read(directory: Path) -> BootTestRecord | None:
     try:
         told = json.loads((directory / REPORT).read_text("utf-8"))
-        return Record(
+        return BootTestRecord(
             directory,
             str(told["artefact"]),
             str(told["sha256"]),
@@ -63,39 +63,39 @@ def _read(directory: Path) -> Record | None:
         return None  # it is still going on, or was broken off
 
 
-def proof_of(sha256: str) -> Record | None:
+def last_test_of(sha256: str) -> BootTestRecord | None:
     """The latest proof of the artefact with this sum, proven or not; None if there is none."""
-    return next((record for record in everything() if sha256 and record.sha256 == sha256), None)
+    return next((record for record in all_records() if sha256 and record.sha256 == sha256), None)
 
 
-def proof_of_file(path: Path) -> Record | None:
+def last_test_of_file(path: Path) -> BootTestRecord | None:
     """The same for the artefact at ``path``, which is read only if a proof may be of it."""
     wanted, length = str(path.resolve()), total(path)
     try:
         maybe = any(
             record.bytes == length and (length or record.artefact == wanted)
-            for record in everything()
+            for record in all_records()
         )
-        return proof_of(digest(path)) if maybe else None
+        return last_test_of(digest(path)) if maybe else None
     except OSError:
         return None  # what may not be read was not proven by this user
 
 
-def proven() -> frozenset[str]:
+def tested_digests() -> frozenset[str]:
     """The sums of all artefacts whose latest proof held."""
-    latest: dict[str, Record] = {}
-    for record in everything():
+    latest: dict[str, BootTestRecord] = {}
+    for record in all_records():
         latest.setdefault(record.sha256, record)
-    return frozenset(sum_ for sum_, record in latest.items() if record.proven)
+    return frozenset(sum_ for sum_, record in latest.items() if record.passed)
 
 
-def told(record: Record, now: float) -> str:
+def told(record: BootTestRecord, now: float) -> str:
     """A proof in a line: what it came to, when (``now``: seconds since 1970), its report."""
-    verdict = "proven" if record.proven else "NOT proven"
+    verdict = "proven" if record.passed else "NOT proven"
     return f"{verdict} {ago(record.at, now)}: {record.directory / 'report.txt'}"
 
 
-def forget_others(kept: Path, artefact: str) -> None:
+def remove_superseded(kept: Path, artefact: str) -> None:
     """Remove the older proofs of ``artefact`` beside the one in the directory ``kept``."""
     for entry in kept.parent.iterdir():
         record = _read(entry) if entry != kept else None

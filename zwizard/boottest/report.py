@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zwizard.boottest.records import proof_of, proof_of_file
-from zwizard.boottest.session import Run
+from zwizard.boottest.records import last_test_of, last_test_of_file
+from zwizard.boottest.session import BootTestDirectory
 from zwizard.boottest.stages import STAGES, Finding, stages
-from zwizard.boottest.watch.failure_causes import Cause
+from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode, find_rule
 from zwizard.util import paths
 from zwizard.util.text import duration, one_line, sanitise
 
-__all__ = ["MARKS", "STAGES", "TOLD", "make", "proof_of", "proof_of_file", "text", "write"]
+__all__ = ["MARKS", "STAGES", "TOLD", "last_test_of", "last_test_of_file", "make", "text", "write"]
 
 MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "unreached": "–"}
 # What the last event of a proof tells, for faces that read no report.
@@ -44,7 +44,7 @@ def make(
     size: int,
     findings: Mapping[str, Finding],
     times: Mapping[str, float],
-    cause: Cause | None,
+    cause: BootFailureCause | None,
     tail: str,
     machine: Mapping[str, Any],
     seconds: float,
@@ -95,7 +95,7 @@ def _stage(
     }
 
 
-def _why(cause: Cause | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
+def _why(cause: BootFailureCause | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
     """A sentence about what is wrong, and the rule that would have caught it."""
     if cause is not None:
         return cause.said, cause.rule
@@ -105,7 +105,7 @@ def _why(cause: Cause | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
     return "", ""
 
 
-def write(made: Mapping[str, Any], run: Run) -> None:
+def write(made: Mapping[str, Any], run: BootTestDirectory) -> None:
     """Keep the report; with the JSON, which comes last, the proof counts."""
     paths.write_atomically(run.directory / "report.txt", text(made))
     paths.write_atomically(run.report, json.dumps(made, indent=1, ensure_ascii=False))

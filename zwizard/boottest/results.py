@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 from zwizard.boottest.stages import Finding, Outcome, stages
-from zwizard.boottest.watch.failure_causes import Cause
+from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.jobs import journal
 
 
 class NotUpError(Exception):
     """The machine did not come up: why, the line that shows it, and the console's last ones."""
 
-    def __init__(self, cause: Cause, evidence: str = "", tail: str = "") -> None:
+    def __init__(self, cause: BootFailureCause, evidence: str = "", tail: str = "") -> None:
         super().__init__(cause.said)
         self.cause = cause
         self.evidence = evidence or cause.said
@@ -24,7 +24,7 @@ class KvmGaveUpError(Exception):
     """KVM ran a tiny guest here, and not this one: what it said. The machine's fault, not its."""
 
 
-class Ledger:
+class Results:
     """The findings by stage, and how many seconds after the beginning each was made.
 
     ``mode`` is the artefact's, by which its stages are known.

@@ -13,7 +13,7 @@ from typing import NoReturn
 from zwizard.boottest import records, report
 from zwizard.boottest.machine import accelerator, rootfs
 from zwizard.boottest.machine.accelerator import Acceleration
-from zwizard.boottest.machine.container_kernel import StandIn
+from zwizard.boottest.machine.container_kernel import ContainerKernel
 from zwizard.boottest.machine.qemu import (
     ADDRESS,
     CONSOLE,
@@ -29,16 +29,16 @@ from zwizard.boottest.machine.qemu import (
     virtiofsd,
 )
 from zwizard.boottest.machine.seed import Seed, make_disk
-from zwizard.boottest.results import KvmGaveUpError, Ledger, NotUpError
-from zwizard.boottest.session import Run, Wish
-from zwizard.boottest.watch.container_monitor import ContainerAttendant, Given, printed
-from zwizard.boottest.watch.failure_causes import Cause
-from zwizard.boottest.watch.monitor import Attendant, Task
+from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
+from zwizard.boottest.session import BootTestDirectory, BootTestRequest
+from zwizard.boottest.watch.container_monitor import ContainerMonitor, ContainerStart, printed
+from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.boottest.watch.ssh import make_key
 from zwizard.checks import Mode
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, detect, intended
 from zwizard.host import tools
-from zwizard.image import DirectoryView, FileView, open_view
+from zwizard.image import DirectoryTree, SingleFileTree, open_tree
 from zwizard.jobs import journal
 from zwizard.util.errors import ZwizardError
 
@@ -48,7 +48,7 @@ _INIT = "/sbin/init"  # what a container starts, where nobody says
 
 
 @dataclass(frozen=True)
-class Ground:
+class BootSetup:
     """What is booted: as what, and from which files in the working directory."""
 
     mode: Mode
@@ -56,15 +56,15 @@ class Ground:
     shared: str = ""  # the directory that virtiofsd serves
 
 
-class Proof:
+class BootTest:
     """A proof of one artefact in the working directory ``work``."""
 
-    def __init__(self, run: Run, wish: Wish, work: Path) -> None:
+    def __init__(self, run: BootTestDirectory, wish: BootTestRequest, work: Path) -> None:
         self._run = run
         self._wish = wish
         self._work = work
         self._notes = work.parent.parent  # the cache, of whoever began this
-        self._ledger = Ledger(run.journal)
+        self._ledger = Results(run.journal)
         self._hostname = f"proof-{run.directory.name[-6:].lower().replace('_', '0')}"
 
     def carry_out(self) -> None:
@@ -80,7 +80,7 @@ class Proof:
         self._ledger.record("untouched", "pass" if same else "fail", said)
         self._conclude(ground.mode if ground else Mode.VM, before, failure)
 
-    def _prove(self) -> tuple[Ground | None, NotUpError | None]:
+    def _prove(self) -> tuple[BootSetup | None, NotUpError | None]:
         """Boot it; what was booted, if anything was, and why it did not come up, if so."""
         acceleration = accelerator.accelerate(self._notes)
         while True:
@@ -99,7 +99,7 @@ class Proof:
 
     # --- before it starts ---
 
-    def _prepare(self) -> Ground | NotUpError:
+    def _prepare(self) -> BootSetup | NotUpError:
         """Lay out what is booted; the reason for which a node would not start it as it is."""
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # virtiofsd's notes
         (self._work / CONSOLE).symlink_to(self._run.console)
@@ -110,22 +110,24 @@ class Proof:
             self._ledger.fail(error)
             return error
 
-    def _lay_out(self) -> Ground:
+    def _lay_out(self) -> BootSetup:
         artefact = self._wish.artefact
         ours = artefact.is_file()
         if ours and not _is_gzip(artefact):
-            with open_view(artefact) as view:
-                assert isinstance(view, FileView)  # else it is not readable, and says so
+            with open_tree(artefact) as view:
+                assert isinstance(view, SingleFileTree)  # else it is not readable, and says so
             return self._from_disk(artefact, ours=False)
         root = (
-            rootfs.unpack(artefact, self._work) if ours else rootfs.lay_over(artefact, self._work)
+            rootfs.unpack(artefact, self._work)
+            if ours
+            else rootfs.overlay_directory(artefact, self._work)
         )
-        view = DirectoryView(root)
+        view = DirectoryTree(root)
         found = detect(view)
         if found.refused:
             refused = found.refused
             said = f"Zero-OS refuses it: {refused.path} is not a file."
-            raise NotUpError(Cause("start", said, "mode"), refused.why)
+            raise NotUpError(BootFailureCause("start", said, "mode"), refused.why)
         if found.mode is Mode.IMAGE:
             image = found.at(DISK_IMAGE).entry
             assert image is not None
@@ -141,30 +143,30 @@ class Proof:
             f"root{initrd.entry.path}" if initrd.entry else "",
             self._wish.entrypoint,
         )
-        return Ground(Mode.VM, boots, shared="root")
+        return BootSetup(Mode.VM, boots, shared="root")
 
-    def _contained(self) -> Ground:
+    def _contained(self) -> BootSetup:
         """With a kernel and an init that stand in for Zero-OS's own."""
-        stand_in = StandIn(self._wish.layers)
+        stand_in = ContainerKernel(self._wish.layers)
         if not stand_in.there:
             self._ledger.note("proof-preparing", mode=Mode.CONTAINER.value)
             stand_in.make(f"proof-{self._run.directory.name}", self._run.directory / "kernel.log")
         boots = Direct(str(stand_in.boot / "vmlinuz"), str(stand_in.boot / "initrd.img"))
-        return Ground(Mode.CONTAINER, boots, shared="root")
+        return BootSetup(Mode.CONTAINER, boots, shared="root")
 
-    def _from_disk(self, image: Path, *, ours: bool) -> Ground:
+    def _from_disk(self, image: Path, *, ours: bool) -> BootSetup:
         code, state = accelerator.firmware()
         try:
             rootfs.write_disk(image, self._work / DISK, self._wish.disk_size or _RENTED, ours=ours)
         except rootfs.TooLargeError as error:
             said = f"{error.message}. {error.hint}"
-            raise NotUpError(Cause("start", said, "image-fits-disk")) from None
+            raise NotUpError(BootFailureCause("start", said, "image-fits-disk")) from None
         (self._work / FIRMWARE_STATE).write_bytes(state.read_bytes())
-        return Ground(Mode.IMAGE, Firmware(str(code)))
+        return BootSetup(Mode.IMAGE, Firmware(str(code)))
 
     # --- while it runs ---
 
-    def _boot(self, ground: Ground, acceleration: Acceleration) -> NotUpError | None:
+    def _boot(self, ground: BootSetup, acceleration: Acceleration) -> NotUpError | None:
         """Start the machine, and watch it to its end; why it did not come up, if so."""
         self._ledger.mode = ground.mode.value
         contained = ground.mode is Mode.CONTAINER
@@ -198,7 +200,7 @@ class Proof:
             qemu = subprocess.Popen(
                 command, cwd=self._work, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        task = Task(
+        task = MonitorSettings(
             self._work,
             self._run.console,
             self._hostname,
@@ -208,9 +210,11 @@ class Proof:
             by_kvm=acceleration.by == "kvm",
         )
         attendant = (
-            ContainerAttendant(task, self._ledger, qemu, Given(entrypoint, self._wish.environment))
+            ContainerMonitor(
+                task, self._ledger, qemu, ContainerStart(entrypoint, self._wish.environment)
+            )
             if contained
-            else Attendant(task, self._ledger, qemu)
+            else BootMonitor(task, self._ledger, qemu)
         )
         try:
             attendant.to_the_end()
@@ -258,7 +262,7 @@ class Proof:
             printed=printed(self._run.console.read_text("utf-8", "replace")),
         )
         report.write(made, self._run)
-        records.forget_others(self._run.directory, str(self._wish.artefact))
+        records.remove_superseded(self._run.directory, str(self._wish.artefact))
         self._ledger.note("proof-finished", **{key: made[key] for key in report.TOLD})
 
 
@@ -270,4 +274,4 @@ def _is_gzip(path: Path) -> bool:
 def _refuse_as_container(why: str) -> NoReturn:
     rule = "kernel-link-relative" if "leads out of" in why else "kernel-resolves"
     said = "Zero-OS would start it as a container, with a kernel that is not the image's."
-    raise NotUpError(Cause("start", said, rule), why)
+    raise NotUpError(BootFailureCause("start", said, rule), why)

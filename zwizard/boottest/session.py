@@ -39,7 +39,7 @@ _LAST = frozenset({"proof-finished", "proof-failed", "proof-cancelled", "proof-i
 
 
 @dataclass(frozen=True)
-class Wish:
+class BootTestRequest:
     """What is to be proven. ``timeout`` in seconds, ``disk_size`` in bytes, or the usual.
 
     ``entrypoint`` is one line, and ``environment`` what a container gets: where they are not
@@ -56,7 +56,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Run:
+class BootTestDirectory:
     """One proof: where it says what happens, and keeps what came of it."""
 
     directory: Path
@@ -92,10 +92,10 @@ class Run:
         return _works() / self.directory.name
 
 
-class Proving:
+class BootTestProcess:
     """A proof that this process has begun. It ends with this process, if not before."""
 
-    def __init__(self, run: Run, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, run: BootTestDirectory, process: subprocess.Popen[bytes]) -> None:
         self.run = run
         self._process = process
 
@@ -115,7 +115,7 @@ class Proving:
         self._process.stdin.close()
 
 
-def start(wish: Wish) -> Proving:
+def start(wish: BootTestRequest) -> BootTestProcess:
     """Begin a proof; ZwizardError if this machine lacks what it takes, before anything runs."""
     artefact = wish.artefact.resolve()
     if not artefact.exists():
@@ -150,7 +150,7 @@ def start(wish: Wish) -> Proving:
             start_new_session=right.mode != "sudo",
             cwd="/",
         )
-    return Proving(run, process)
+    return BootTestProcess(run, process)
 
 
 def _environment(recipe: Recipe) -> dict[str, str]:
@@ -174,20 +174,20 @@ def _works() -> Path:
     return paths.cache() / "boot"
 
 
-def _new_run(artefact: Path) -> Run:
+def _new_run(artefact: Path) -> BootTestDirectory:
     home = records.home(artefact)
     home.mkdir(parents=True, exist_ok=True)
     # virtiofsd takes what is behind a comma for another option.
     name = re.sub(r"[^\w-]", "-", artefact.name.partition(".")[0], flags=re.ASCII)[:30]
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home))
     directory.chmod(0o755)
-    return Run(directory)
+    return BootTestDirectory(directory)
 
 
-def _forget_unfinished(fresh: Run, artefact: Path) -> None:
+def _forget_unfinished(fresh: BootTestDirectory, artefact: Path) -> None:
     """Remove what proofs of ``artefact`` have kept that were stopped, or could not be done."""
     for entry in list(fresh.directory.parent.iterdir()):
-        run = Run(entry)
+        run = BootTestDirectory(entry)
         with contextlib.suppress(OSError, ValueError, KeyError):
             ours = json.loads(run.wish.read_text("utf-8"))["artefact"] == str(artefact)
             old = time.time() - run.wish.stat().st_mtime > _GRACE  # others may just begin
@@ -195,14 +195,14 @@ def _forget_unfinished(fresh: Run, artefact: Path) -> None:
                 discard(entry)
 
 
-def _ended(run: Run) -> bool:
+def _ended(run: BootTestDirectory) -> bool:
     return any(event["event"] in _LAST for event in journal.replay(run.journal))
 
 
 # --- the supervisor: outside the namespaces, it ends the proof and clears up ---------------------
 
 
-def supervise(run: Run, work: Path) -> int:
+def supervise(run: BootTestDirectory, work: Path) -> int:
     """Carry the proof out in namespaces of its own until it ends or nobody wants it any more."""
     with contextlib.suppress(PermissionError):
         os.setsid()  # unless it leads a session already
@@ -263,7 +263,7 @@ def _until_over(worker: subprocess.Popen[bytes]) -> int | None:
         os.close(ended)
 
 
-def _say_how_it_ended(run: Run, status: int | None) -> None:
+def _say_how_it_ended(run: BootTestDirectory, status: int | None) -> None:
     if status is None:
         journal.append(run.journal, "proof-cancelled")
         return
@@ -317,13 +317,13 @@ def _abandoned(work: Path) -> bool:
     return True
 
 
-def _clear_up(run: Run) -> None:
+def _clear_up(run: BootTestDirectory) -> None:
     """Do what the supervisor of ``run`` would have done, had it not been killed."""
     _remove(run.work, privilege())
     _say_how_it_ended(run, 1)
 
 
-def _give_back(run: Run) -> None:
+def _give_back(run: BootTestDirectory) -> None:
     """Under sudo, what root wrote for the user becomes the user's."""
     owner = run.directory.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
@@ -335,21 +335,21 @@ def _give_back(run: Run) -> None:
 # --- the worker: the first process of its PID namespace ------------------------------------------
 
 
-def work_on(run: Run, work: Path) -> int:
+def work_on(run: BootTestDirectory, work: Path) -> int:
     """The worker's whole life; what keeps it from its work goes to the journal."""
-    from zwizard.boottest.runner import Proof
+    from zwizard.boottest.runner import BootTest
 
     os.umask(0o022)
     told = json.loads(run.wish.read_text("utf-8"))
     artefact, layers = (Path(told.pop(name)) for name in ("artefact", "layers"))
-    wish = Wish(artefact, layers=layers, **told)
+    wish = BootTestRequest(artefact, layers=layers, **told)
     with _journalled(run):
-        Proof(run, wish, work).carry_out()
+        BootTest(run, wish, work).carry_out()
     return 0
 
 
 @contextlib.contextmanager
-def _journalled(run: Run) -> Iterator[None]:
+def _journalled(run: BootTestDirectory) -> Iterator[None]:
     try:
         yield
     except (ZwizardError, OSError) as error:
@@ -366,7 +366,7 @@ def _journalled(run: Run) -> Iterator[None]:
 def main(arguments: list[str]) -> int:
     """``RUN WORK`` supervises; ``--inside RUN WORK`` works."""
     directory, work = (Path(a) for a in arguments if not a.startswith("--"))
-    run = Run(directory)
+    run = BootTestDirectory(directory)
     return work_on(run, work) if "--inside" in arguments else supervise(run, work)
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zwizard.checks.context import Image
+from zwizard.checks.context import CheckContext
 from zwizard.checks.mode_detection import intended
 from zwizard.checks.report.docs import explain, overview, table
 from zwizard.checks.report.export import check_name, render_html, render_markdown, write_report
@@ -26,13 +26,13 @@ from zwizard.checks.rules import (
     kernel,
 )
 from zwizard.checks.rules import boot_mode as mode
-from zwizard.image import FileView, Keep, UnreadableError, open_view
+from zwizard.image import Keep, SingleFileTree, UnreadableError, open_tree
 from zwizard.util.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from zwizard.image import View
+    from zwizard.image import FileTree
 
 __all__ = [
     "MARKS",
@@ -96,8 +96,8 @@ def check(
     stated = None if mode is None else _mode(mode)
     _check_waivers(waive)
     keep = Keep(pattern for rule in RULES for pattern in rule.reads)
-    with open_view(path, keep=keep, progress=progress) as view:
-        image = Image(
+    with open_tree(path, keep=keep, progress=progress) as view:
+        image = CheckContext(
             view,
             mode=stated or intended(view),
             stated=stated is not None,
@@ -115,7 +115,7 @@ def check(
         return report
 
 
-def judge(image: Image, *, waive: Collection[str] = ()) -> Report:
+def judge(image: CheckContext, *, waive: Collection[str] = ()) -> Report:
     """Every rule's verdict on an image already opened."""
     verdicts: dict[str, Verdict] = {}
     for rule in RULES:
@@ -179,7 +179,7 @@ def rules_table() -> str:
     return table(RULES)
 
 
-def _verdict(rule: Rule, image: Image, before: dict[str, Verdict]) -> Verdict:
+def _verdict(rule: Rule, image: CheckContext, before: dict[str, Verdict]) -> Verdict:
     if image.mode not in rule.modes:
         return not_applicable(f"says nothing about {image.mode.words}")
     if rule.after and _stops(before[rule.after]):
@@ -195,7 +195,7 @@ def _stops(verdict: Verdict) -> bool:
     return verdict.outcome is not Outcome.PASS and verdict.severity in {None, Severity.MUST}
 
 
-def _weighed(rule: Rule, image: Image, verdict: Verdict) -> Verdict:
+def _weighed(rule: Rule, image: CheckContext, verdict: Verdict) -> Verdict:
     return replace(verdict, severity=verdict.severity or rule.severity_in(image.mode))
 
 
@@ -208,8 +208,8 @@ def _mode(name: Mode | str) -> Mode:
         ) from error
 
 
-def _archive_name(path: Path, view: View) -> str:
-    if isinstance(view, FileView):
+def _archive_name(path: Path, view: FileTree) -> str:
+    if isinstance(view, SingleFileTree):
         return f"{view.path.stem}.tar.gz"  # what it is packed as
     return view.path.name if view.path.is_file() else f"{path.resolve().name}.tar.gz"
 

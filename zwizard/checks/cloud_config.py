@@ -11,7 +11,7 @@ from zwizard.checks.helpers import text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.image.tree import View
+    from zwizard.image.tree import FileTree
 
 READS = (
     "/etc/cloud/cloud.cfg",
@@ -63,7 +63,7 @@ class CloudConfig:
         return found
 
 
-def read_cloud_config(view: View) -> CloudConfig:
+def read_cloud_config(view: FileTree) -> CloudConfig:
     """cloud.cfg, and cloud.cfg.d in its order (cloud-init, read_conf_with_confd)."""
     paths = ["/etc/cloud/cloud.cfg"]
     paths += [
@@ -104,7 +104,7 @@ def _plain(content: str) -> str:
     return _COMMENT.sub("", content)
 
 
-def _package(view: View) -> str:
+def _package(view: FileTree) -> str:
     for base in ("/usr/lib", "/usr/local/lib"):
         for python in view.listing(base):
             if not python.name.startswith("python3"):
@@ -116,7 +116,7 @@ def _package(view: View) -> str:
     return ""
 
 
-def _version(view: View, package: str) -> tuple[int, int] | None:
+def _version(view: FileTree, package: str) -> tuple[int, int] | None:
     source = text(view, f"{package}/version.py") if package else None
     found = _VERSION.search(source or "")
     return (int(found[1]), int(found[2])) if found else None

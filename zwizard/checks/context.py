@@ -10,17 +10,17 @@ from zwizard.checks.drivers import Drivers, read_drivers
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
 from zwizard.checks.rule import Mode
 from zwizard.checks.services import Services, read_services
-from zwizard.image.disk.disk_image import Disk
+from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
-from zwizard.image.executables.kernel import Kernel, read_kernel
-from zwizard.image.single_file import FileView
+from zwizard.image.executables.kernel import KernelImage, read_kernel
+from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tree import UnreadableError
 
 if TYPE_CHECKING:
-    from zwizard.image.tree import View
+    from zwizard.image.tree import FileTree
 
 
-class Image:
+class CheckContext:
     """One image under judgement.
 
     ``mode`` is what it is judged as and ``stated`` whether the user said so; ``name`` is the
@@ -29,7 +29,7 @@ class Image:
 
     def __init__(
         self,
-        view: View,
+        view: FileTree,
         *,
         mode: Mode,
         stated: bool,
@@ -46,9 +46,9 @@ class Image:
         self._file: BinaryIO | None = None
 
     @cached_property
-    def disk(self) -> Disk:
+    def disk(self) -> DiskImage:
         """The disk image; raises UnreadableError if there is none."""
-        entry = self.view.entry if isinstance(self.view, FileView) else None
+        entry = self.view.entry if isinstance(self.view, SingleFileTree) else None
         entry = entry or self.view.resolve(DISK_IMAGE).file
         if entry is None:
             raise UnreadableError(
@@ -56,7 +56,7 @@ class Image:
                 "Pack the raw disk image as image.raw.",
             )
         self._file = self.view.open_entry(entry)
-        return Disk(self.view.path, self._file, entry.size)
+        return DiskImage(self.view.path, self._file, entry.size)
 
     def has_device(self, device: str) -> bool:
         """Whether ``device`` (``UUID=…``, ``/dev/vda2``) is one of the disk image's own."""
@@ -68,7 +68,7 @@ class Image:
             self._file.close()
 
     @cached_property
-    def guest(self) -> View:
+    def guest(self) -> FileTree:
         """The guest's own root file system; raises UnreadableError if it cannot be read."""
         if self.mode is Mode.IMAGE:
             return self.disk.system
@@ -96,7 +96,7 @@ class Image:
         return detect(self.view)
 
     @cached_property
-    def kernel(self) -> Kernel:
+    def kernel(self) -> KernelImage:
         """What is at ``/boot/vmlinuz``; raises UnreadableError if nothing can be read there."""
         with self.view.open(KERNEL) as file:
             return read_kernel(file)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import text
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zwizard.image.executables.kernel import Kernel
-    from zwizard.image.tree import View
+    from zwizard.image.executables.kernel import KernelImage
+    from zwizard.image.tree import FileTree
 
 _TEXT = 16 << 20
 _MODULE = re.compile(r"(.+)\.ko(?:\.(?:gz|xz|zst))?")
@@ -28,7 +28,7 @@ READS = (
 )
 
 
-class Place(enum.Enum):
+class DriverLocation(enum.Enum):
     """Where a driver is."""
 
     BUILT_IN = "built in"
@@ -53,16 +53,16 @@ class Drivers:
     built_in: frozenset[str] | None
     needs: Mapping[str, tuple[str, ...]]
 
-    def place(self, module: str, option: str) -> Place:
+    def place(self, module: str, option: str) -> DriverLocation:
         """Where the driver named ``module``, built by ``option``, is."""
         if self.options is not None and self.options.get(option) == "y":
-            return Place.BUILT_IN
+            return DriverLocation.BUILT_IN
         if self.built_in is not None and module in self.built_in:
-            return Place.BUILT_IN
+            return DriverLocation.BUILT_IN
         if module in self.needs:
-            return Place.MODULE
+            return DriverLocation.MODULE
         known = self.options is not None or self.built_in is not None
-        return Place.MISSING if known else Place.UNKNOWN
+        return DriverLocation.MISSING if known else DriverLocation.UNKNOWN
 
     @property
     def monolithic(self) -> bool:
@@ -70,7 +70,7 @@ class Drivers:
         return self.options is not None and self.options.get("CONFIG_MODULES", "n") != "y"
 
 
-def read_drivers(view: View, kernel: Kernel) -> Drivers:
+def read_drivers(view: FileTree, kernel: KernelImage) -> Drivers:
     """What ``kernel``'s configuration and its modules in the image tell; raises UnreadableError.
 
     The configuration is the embedded one, else the file distributions put beside the kernel.
@@ -89,7 +89,7 @@ def read_drivers(view: View, kernel: Kernel) -> Drivers:
     )
 
 
-def _configuration(view: View, kernel: Kernel) -> tuple[Mapping[str, str] | None, str]:
+def _configuration(view: FileTree, kernel: KernelImage) -> tuple[Mapping[str, str] | None, str]:
     if kernel.configuration is not None:
         return _options(kernel.configuration), "the kernel itself"
     for path in (f"/boot/config-{kernel.version}", f"/lib/modules/{kernel.version}/config"):
@@ -106,12 +106,12 @@ def _options(configuration: str) -> dict[str, str]:
     }
 
 
-def _needs(view: View, base: str) -> dict[str, tuple[str, ...]]:
+def _needs(view: FileTree, base: str) -> dict[str, tuple[str, ...]]:
     """The modules that are really there, with the dependencies ``modules.dep`` gives them."""
     there = {
         _name(entry.name): ()
         for entry in view.walk(base)
-        if entry.kind is Kind.FILE and _MODULE.fullmatch(entry.name)
+        if entry.kind is EntryType.FILE and _MODULE.fullmatch(entry.name)
     }
     needs: dict[str, tuple[str, ...]] = dict(there)
     for line in (text(view, f"{base}/modules.dep", _TEXT) or "").splitlines():

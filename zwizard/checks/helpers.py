@@ -7,12 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from zwizard.checks.rule import Outcome, Verdict, failed, passed
-from zwizard.image.tree import Kind, UnreadableError
+from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zwizard.image.tree import Entry, Resolution, View
+    from zwizard.image.tree import Entry, FileTree, Resolution
 
 _T = TypeVar("_T")
 
@@ -27,7 +27,7 @@ _PATTERN = 4096
 _PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
-def text(view: View, path: str, limit: int = SETTINGS) -> str | None:
+def text(view: FileTree, path: str, limit: int = SETTINGS) -> str | None:
     """The text of the file ``path`` leads to, None if it leads to none; raises UnreadableError.
 
     Bytes that are not UTF-8 are kept as surrogates.
@@ -40,7 +40,7 @@ def text(view: View, path: str, limit: int = SETTINGS) -> str | None:
     return view.read(path, limit).decode("utf-8", "surrogateescape")
 
 
-def lines(view: View, path: str, limit: int = SETTINGS) -> Iterator[str]:
+def lines(view: FileTree, path: str, limit: int = SETTINGS) -> Iterator[str]:
     """The lines of the settings file at ``path`` without comments (#) and empty ones."""
     for line in (text(view, path, limit) or "").splitlines():
         plain = line.partition("#")[0].strip()
@@ -78,7 +78,7 @@ def leads_to_program(found: Resolution, otherwise: str = "") -> Verdict:
     return verdict if verdict.outcome is Outcome.FAIL else passed(found.shown)
 
 
-def program(view: View, name: str) -> Entry | None:
+def program(view: FileTree, name: str) -> Entry | None:
     """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
     for directory in _PROGRAMS:
         found = view.resolve(f"{directory}/{name}").file
@@ -87,8 +87,8 @@ def program(view: View, name: str) -> Entry | None:
     return None
 
 
-def files(view: View, directory: str) -> Iterator[Entry]:
+def files(view: FileTree, directory: str) -> Iterator[Entry]:
     """What is beneath ``directory`` and is not a directory itself."""
     for entry in view.walk(directory):
-        if entry.kind is not Kind.DIRECTORY:
+        if entry.kind is not EntryType.DIRECTORY:
             yield entry

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zwizard.checks.rule import Mode
-from zwizard.image.single_file import FileView
-from zwizard.image.tree import Kind, Trouble
+from zwizard.image.single_file import SingleFileTree
+from zwizard.image.tree import EntryType, LinkProblem
 
 if TYPE_CHECKING:
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 DISK_IMAGE = "/image.raw"
 KERNEL = "/boot/vmlinuz"
@@ -18,7 +18,7 @@ INITRD = "/boot/initrd.img"
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ResolvedPath:
     """What Zero-OS finds at one path: a file, nothing and ``why``, or a reason to refuse."""
 
     path: str
@@ -32,19 +32,19 @@ class Detection:
     """The mode Zero-OS would start, and what it saw at the three paths."""
 
     mode: Mode
-    sights: tuple[Sight, ...]
+    sights: tuple[ResolvedPath, ...]
 
-    def at(self, path: str) -> Sight:
+    def at(self, path: str) -> ResolvedPath:
         """What it saw at one of the three paths."""
         return next(sight for sight in self.sights if sight.path == path)
 
     @property
-    def refused(self) -> Sight | None:
+    def refused(self) -> ResolvedPath | None:
         """The first sight that makes Zero-OS refuse the workload."""
         return next((sight for sight in self.sights if sight.refused), None)
 
 
-def detect(view: View) -> Detection:
+def detect(view: FileTree) -> Detection:
     """What Zero-OS would start this tree as (zosbase, getFlistInfo; zmachine.md, "VM").
 
     It stats the paths on its own machine, with the image mounted somewhere below: a link that
@@ -58,24 +58,26 @@ def detect(view: View) -> Detection:
     return Detection(Mode.VM if kernel.entry is not None else Mode.CONTAINER, sights)
 
 
-def intended(view: View) -> Mode:
+def intended(view: FileTree) -> Mode:
     """What the image means to be, if nobody says: by the names that are there, followed or not.
 
     A `/boot/vmlinuz` that Zero-OS cannot follow still says that a VM is meant.
     """
-    if isinstance(view, FileView) or view.lstat(DISK_IMAGE) is not None:
+    if isinstance(view, SingleFileTree) or view.lstat(DISK_IMAGE) is not None:
         return Mode.IMAGE
     return Mode.VM if view.lstat(KERNEL) is not None else Mode.CONTAINER
 
 
-def _look(view: View, path: str) -> Sight:
+def _look(view: FileTree, path: str) -> ResolvedPath:
     found = view.resolve(path)
     if found.outside is not None:
         link = found.outside
-        return Sight(path, None, f"the link {link.path} -> {link.target} leads out of the image")
+        return ResolvedPath(
+            path, None, f"the link {link.path} -> {link.target} leads out of the image"
+        )
     if found.entry is None:
-        refused = found.trouble in {Trouble.LOOP, Trouble.NOT_A_DIRECTORY}
-        return Sight(path, None, found.shown, refused)
-    if found.entry.kind is not Kind.FILE:
-        return Sight(path, None, found.shown, refused=True)
-    return Sight(path, found.entry)
+        refused = found.trouble in {LinkProblem.LOOP, LinkProblem.NOT_A_DIRECTORY}
+        return ResolvedPath(path, None, found.shown, refused)
+    if found.entry.kind is not EntryType.FILE:
+        return ResolvedPath(path, None, found.shown, refused=True)
+    return ResolvedPath(path, found.entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
 
 
 class Mode(enum.StrEnum):
@@ -113,7 +113,7 @@ class Rule:
     modes: frozenset[Mode]
     source: str
     remedy: str
-    judge: Callable[[Image], Verdict]
+    judge: Callable[[CheckContext], Verdict]
     after: str = ""
     reads: tuple[str, ...] = ()
     must_in: frozenset[Mode] = frozenset()
@@ -136,10 +136,10 @@ def rule(
     reads: tuple[str, ...] = (),
     must_in: frozenset[Mode] = frozenset(),
     answers: tuple[str, ...] = (),
-) -> Callable[[Callable[[Image], Verdict]], Rule]:
+) -> Callable[[Callable[[CheckContext], Verdict]], Rule]:
     """Make the function below it the ``judge`` of a Rule with these texts."""
 
-    def made(judge: Callable[[Image], Verdict]) -> Rule:
+    def made(judge: Callable[[CheckContext], Verdict]) -> Rule:
         return Rule(
             slug, title, severity, modes, source, remedy, judge, after, reads, must_in, answers
         )

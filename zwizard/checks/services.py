@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import program, text
-from zwizard.image.tree import Kind, UnreadableError
+from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 UNITS = (
     "/etc/systemd/system",
@@ -45,7 +45,7 @@ class Services:
     System V, and for systemd as units are named.
     """
 
-    view: View
+    view: FileTree
     system: str
     wanted: dict[str, set[str]] = field(default_factory=dict)
 
@@ -62,9 +62,9 @@ class Services:
         entry = self.unit(name)
         if entry is None or self.system != "systemd":
             return False
-        if entry.kind is Kind.LINK:
+        if entry.kind is EntryType.LINK:
             return entry.target == "/dev/null"
-        return entry.kind is Kind.FILE and entry.size == 0
+        return entry.kind is EntryType.FILE and entry.size == 0
 
     def exists(self, name: str) -> bool:
         """It could be started."""
@@ -113,7 +113,7 @@ class Services:
         yield f"/etc/init.d/{name}"
 
 
-def read_services(view: View) -> Services:
+def read_services(view: FileTree) -> Services:
     """The services of the system in ``view``; raises UnreadableError if its init is not known."""
     init = view.resolve("/sbin/init")
     target = init.entry.path if init.entry is not None else init.missing

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import SETTINGS, few, matches, text
 from zwizard.checks.rule import Verdict, failed, passed, unknown
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 READS = (
     "/var/lib/dpkg/status",
@@ -32,7 +32,7 @@ _HOOKS = ("/etc/kernel/postinst.d", "/etc/pacman.d/hooks", "/usr/share/libalpm/h
 _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/installed")
 
 
-def judge(view: View, kernel: Entry | None) -> Verdict:
+def judge(view: FileTree, kernel: Entry | None) -> Verdict:
     """Whether ``kernel``, an extracted one, outlives upgrades; raises UnreadableError."""
     hook = next(_hooks(view), None)
     if hook is not None:
@@ -48,7 +48,7 @@ def judge(view: View, kernel: Entry | None) -> Verdict:
     return passed(f"no package manager is there to replace {name}")
 
 
-def _hooks(view: View) -> Iterator[str]:
+def _hooks(view: FileTree) -> Iterator[str]:
     for directory in _HOOKS:
         for entry in view.listing(directory):
             found = view.resolve(entry.path).file
@@ -59,7 +59,7 @@ def _hooks(view: View) -> Iterator[str]:
                 yield entry.path
 
 
-def _dpkg(view: View) -> Verdict:
+def _dpkg(view: FileTree) -> Verdict:
     """Every installed kernel package is held, or apt is told never to install one."""
     packages = dict(few(_installed(text(view, "/var/lib/dpkg/status", _TEXT) or ""), "kernels"))
     pinned = few(_pinned(view), "pins of packages")
@@ -84,7 +84,7 @@ def _installed(status: str) -> Iterator[tuple[str, bool]]:
             yield name[1], state[1] == "hold"
 
 
-def _pinned(view: View) -> Iterator[str]:
+def _pinned(view: FileTree) -> Iterator[str]:
     """The package patterns that apt's preferences forbid (apt_preferences(5), negative pins)."""
     paths = ["/etc/apt/preferences"]
     paths += [entry.path for entry in view.listing("/etc/apt/preferences.d")]
@@ -95,7 +95,7 @@ def _pinned(view: View) -> Iterator[str]:
                 yield from names[1].split()
 
 
-def _pacman(view: View) -> Verdict:
+def _pacman(view: FileTree) -> Verdict:
     """pacman's IgnorePkg names the installed kernels."""
     kernels = [name for name in ("linux", "linux-lts", "linux-zen", "linux-hardened")
                if _pacman_has(view, name)]  # fmt: skip
@@ -108,9 +108,9 @@ def _pacman(view: View) -> Verdict:
     return passed(f"ignored: {', '.join(kernels)}" if kernels else "no kernel package installed")
 
 
-def _pacman_has(view: View, name: str) -> bool:
+def _pacman_has(view: FileTree, name: str) -> bool:
     directory = re.compile(rf"{re.escape(name)}-[^-]+-[^-]+")
     return any(
-        entry.kind is Kind.DIRECTORY and directory.fullmatch(entry.name)
+        entry.kind is EntryType.DIRECTORY and directory.fullmatch(entry.name)
         for entry in view.listing("/var/lib/pacman/local")
     )

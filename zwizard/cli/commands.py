@@ -283,11 +283,11 @@ def plan(recipe: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run; nothing is run."""
     from zwizard.plan.targets import make
     from zwizard.sources import entrypoint_check
-    from zwizard.sources.import_metadata import taken_over
+    from zwizard.sources.import_metadata import import_metadata
     from zwizard.steps import render
 
     read, base = _recipe(recipe)
-    settled = taken_over(read, base)
+    settled = import_metadata(read, base)
     entrypoint_check.prove(settled, base)
     made = make(settled)
     if as_json:
@@ -341,9 +341,9 @@ def check(
     found = checks.check(path, mode=mode, disk_size=rented, entrypoint=entrypoint)
     if report:
         checks.write_report(found, report)
-    proof = records.proof_of_file(path) if found.ready else None
+    proof = records.last_test_of_file(path) if found.ready else None
     if as_json:
-        proven = {"proven": proof is not None and proof.proven}
+        proven = {"proven": proof is not None and proof.passed}
         click.echo(json.dumps(found.to_json() | proven, indent=1))
     else:
         click.echo(checks.render_text(found), nl=False)
@@ -407,11 +407,11 @@ def boot(
     PATH is a directory, a .tar.gz or an image.raw; it is not touched. The entrypoint and the
     environment of a container that was built here are those of its recipe.
     """
-    from zwizard.boottest.session import Wish
+    from zwizard.boottest.session import BootTestRequest
     from zwizard.console import boot_progress
 
     given = dict(line.partition("=")[::2] for line in env)
-    wish = Wish(path, timeout, entrypoint, _size(disk_size), given)
+    wish = BootTestRequest(path, timeout, entrypoint, _size(disk_size), given)
     return boot_progress.foreground(wish, as_json=as_json)
 
 

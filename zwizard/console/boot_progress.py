@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from zwizard.boottest import report, session
-from zwizard.boottest.session import Proving, Wish
+from zwizard.boottest.session import BootTestProcess, BootTestRequest
 from zwizard.engine.sandbox import privilege
 from zwizard.jobs.journal import Event, Reader
 from zwizard.util.text import duration, sanitise
@@ -22,7 +22,7 @@ _POLL = 0.1  # seconds between looks at the journal
 _PATIENCE = 5.0  # seconds that a proof which has ended has for tidying up
 
 
-def foreground(wish: Wish, *, as_json: bool) -> int:
+def foreground(wish: BootTestRequest, *, as_json: bool) -> int:
     """Prove it, and tell what happens; the exit code. Ctrl-C stops it, leaving nothing."""
     session.check_tools(wish.artefact)
     privilege().authorise()
@@ -36,7 +36,7 @@ def foreground(wish: Wish, *, as_json: bool) -> int:
         return _until_end(proving, reader, tell)
 
 
-def _until_end(proving: Proving, reader: Reader, tell: _Teller) -> int:
+def _until_end(proving: BootTestProcess, reader: Reader, tell: _Teller) -> int:
     while True:
         running = proving.running
         for event in reader.read():
@@ -50,7 +50,7 @@ def _until_end(proving: Proving, reader: Reader, tell: _Teller) -> int:
         time.sleep(_POLL)
 
 
-def _wait_until_gone(proving: Proving) -> None:
+def _wait_until_gone(proving: BootTestProcess) -> None:
     """Let it tidy up; a large tree takes a while, and that it does without being waited for."""
     deadline = time.monotonic() + _PATIENCE
     while proving.running and time.monotonic() < deadline:

@@ -75,7 +75,7 @@ def word(told: Status, proven: Collection[str]) -> str:
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
     found = [(build, builds.recipe_of(build), status.of(build)) for build in builds.everything()]
-    proven = records.proven()
+    proven = records.tested_digests()
     if as_json:
         entries = [_summary(*entry, proven) for entry in found]
         return json.dumps(entries, indent=1) + "\n"
@@ -97,7 +97,7 @@ def one(build: Build, *, as_json: bool) -> str:
             {"name": s.name, "state": s.state, "seconds": s.seconds, "bytes": s.bytes}
             for s in told.steps
         ]
-        summary = _summary(build, recipe, told, records.proven()) | {"step_states": steps}
+        summary = _summary(build, recipe, told, records.tested_digests()) | {"step_states": steps}
         return json.dumps(summary, indent=1) + "\n"
     lines = [f"{build.id}: {what(recipe)}, {WORDS[told.state]}"]
     lines += [
@@ -110,7 +110,7 @@ def one(build: Build, *, as_json: bool) -> str:
         lines += ["", told.error, told.cause or told.hint]
     if told.archive:
         lines += ["", f"archive  {told.archive}", f"sha256   {told.sha256}"]
-        if proof := records.proof_of(told.sha256):
+        if proof := records.last_test_of(told.sha256):
             lines.append(f"proof    {records.told(proof, time.time())}")
         if recipe and (note := build.note()):
             lines.append(f"deploy   {note}")

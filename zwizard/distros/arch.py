@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, Kernel, Keyring, Suite
+from zwizard.distros.base import Distro, KernelPackage, Keyring, Suite
 
 # The document says cloud-init, which is called cloud-init-network since 24.3; without its main
 # service the others wait for ever.
@@ -22,8 +22,8 @@ ARCH = Distro(
     # No release, so no date of one: this caps the time stamps of what is packaged later.
     suites=(Suite("", "rolling", epoch=1_767_225_600),),  # 2026-01-01
     kernels=(
-        Kernel("linux", "Arch's own: the newest, with every driver"),
-        Kernel("linux-lts", "long-term: changes less from month to month"),
+        KernelPackage("linux", "Arch's own: the newest, with every driver"),
+        KernelPackage("linux-lts", "long-term: changes less from month to month"),
     ),
     bootstraps=("pacman", "pacstrap"),
     vm_packages=("cloud-init", "openssh", "mkinitcpio", "xz", "zstd"),

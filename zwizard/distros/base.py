@@ -23,7 +23,7 @@ class Suite:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelPackage:
     """A kernel package that can be chosen, and what it is for."""
 
     package: str
@@ -62,7 +62,7 @@ class Distro:
     name: str
     title: str
     suites: tuple[Suite, ...]
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[KernelPackage, ...]
     bootstraps: tuple[str, ...]
     vm_packages: tuple[str, ...]
     minimal_packages: tuple[str, ...]

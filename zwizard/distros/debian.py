@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, Kernel, Suite
+from zwizard.distros.base import Distro, KernelPackage, Suite
 
 DEBIAN = Distro(
     name="debian",
@@ -13,8 +13,8 @@ DEBIAN = Distro(
         Suite("trixie", "trixie (13)", epoch=1_754_697_600),  # 2025-08-09
     ),
     kernels=(
-        Kernel("linux-image-cloud-amd64", "cloud: small, made for virtual machines"),
-        Kernel("linux-image-amd64", "generic: every driver, for passed-through devices"),
+        KernelPackage("linux-image-cloud-amd64", "cloud: small, made for virtual machines"),
+        KernelPackage("linux-image-amd64", "generic: every driver, for passed-through devices"),
     ),
     bootstraps=("mmdebstrap", "debootstrap"),
     vm_packages=(

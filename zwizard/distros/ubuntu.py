@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, Kernel, Keyring, Suite
+from zwizard.distros.base import Distro, KernelPackage, Keyring, Suite
 from zwizard.distros.debian import DEBIAN
 
 UBUNTU = Distro(
@@ -19,9 +19,9 @@ UBUNTU = Distro(
         ),
     ),
     kernels=(
-        Kernel("linux-image-virtual", "virtual: small, made for virtual machines"),
-        Kernel("linux-image-generic", "generic: more drivers"),
-        Kernel("linux-modules-extra-5.15.0-25-generic", "the document's choice, for jammy"),
+        KernelPackage("linux-image-virtual", "virtual: small, made for virtual machines"),
+        KernelPackage("linux-image-generic", "generic: more drivers"),
+        KernelPackage("linux-modules-extra-5.15.0-25-generic", "the document's choice, for jammy"),
     ),
     bootstraps=DEBIAN.bootstraps,
     vm_packages=DEBIAN.vm_packages,

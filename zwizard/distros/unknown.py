@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, Kernel
+from zwizard.distros.base import Distro, KernelPackage
 
 OTHER = Distro(
     name="other",
     title="another distribution",
     family="none",
     suites=(),
-    kernels=(Kernel("", "its own"),),
+    kernels=(KernelPackage("", "its own"),),
     bootstraps=(),
     vm_packages=("cloud-init", "an SSH server", "a network configuration for cloud-init"),
     minimal_packages=("an init system",),

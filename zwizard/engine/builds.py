@@ -15,10 +15,10 @@ from zwizard.jobs import journal
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check, inspect
 from zwizard.sources.detect_distro import tree_sum
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
-from zwizard.wizard.draft import Answers
+from zwizard.wizard.draft import Draft
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def recipe_of(build: Build) -> Recipe | None:
         return None
 
 
-def hold(answers: Answers) -> bool:
+def hold(answers: Draft) -> bool:
     """Whether a build has these very answers, so that forgetting them loses nothing."""
     recipes = filter(None, map(recipe_of, everything()))
     return any(answers.are_of(recipe) for recipe in recipes)
@@ -166,7 +166,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     ``base``: what a relative output directory is relative to. One archive, one build: building an
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
-    settled = taken_over(_settled(recipe, base), base)
+    settled = import_metadata(_settled(recipe, base), base)
     entrypoint_check.prove(settled, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:

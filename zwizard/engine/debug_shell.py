@@ -139,7 +139,7 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     try:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)
-            shop = executor.Workshop(place, work / "archive", environment, log, lambda: False)
+            shop = executor.Executor(place, work / "archive", environment, log, lambda: False)
             if step.enters or _shell_in(place.root):
                 shop.enter(network=step.network)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):

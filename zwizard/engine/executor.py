@@ -30,12 +30,12 @@ from zwizard.steps.actions import (
     Chroot,
     Convert,
     Directory,
-    Disk,
     Host,
     Import,
     ImportDisk,
     Kernels,
     Link,
+    MakeDisk,
     Oci,
     OwnKernel,
     Pack,
@@ -108,7 +108,7 @@ def _ended_by(number: int, status: int) -> str:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Executor:
     """What performing needs: the tree, the archive's place, environment, log, and when to stop.
 
     ``downloads`` is where what is fetched is kept for other builds. ``pulse`` is called often
@@ -138,7 +138,15 @@ class Workshop:
             case Kernels():
                 with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
                     self._run(tuple(map(self._place, action.argv)), action.shell())
-            case Pack() | Disk() | Convert() | TrustKeys() | TrustPackagers() | Program() | Oci():
+            case (
+                Pack()
+                | MakeDisk()
+                | Convert()
+                | TrustKeys()
+                | TrustPackagers()
+                | Program()
+                | Oci()
+            ):
                 self._run_bash(action)
             case Import() | ImportDisk():
                 self._run_bash(action)

@@ -11,7 +11,7 @@ _TAIL = 64 * 1024  # bytes of the log that are looked at
 
 
 @dataclass(frozen=True)
-class Cause:
+class StepFailureCause:
     """A likely cause: what it is and what to do, and the recipe's key that decides it ("": none).
 
     Nothing is known where ``said`` is "".
@@ -291,7 +291,7 @@ _CAUSES = tuple(
 )
 
 
-def likely(log: Path, answers: Collection[str] = ()) -> Cause:
+def likely_cause(log: Path, answers: Collection[str] = ()) -> StepFailureCause:
     """What probably went wrong, by the end of ``log``.
 
     ``answers``: the recipe's keys that decide the step whose log it is.
@@ -302,8 +302,8 @@ def likely(log: Path, answers: Collection[str] = ()) -> Cause:
         if found := list(pattern.finditer(text)):
             key = next((k for k in keys if k in answers), next(iter(keys), ""))
             said, what = _named(said, found)
-            return Cause(said.replace("{what}", what).replace("  ", " "), key)
-    return Cause()
+            return StepFailureCause(said.replace("{what}", what).replace("  ", " "), key)
+    return StepFailureCause()
 
 
 def _named(said: str, found: list[re.Match[str]]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ _EVERY = 2.0  # seconds between looks
 _LEAST = 2**20  # bytes more that are worth a word
 
 
-class Meter:
+class IoMeter:
     """Tells ``tell`` the bytes written since it was made, at most every two seconds.
 
     It sums what the kernel has counted (``write_bytes`` in /proc/PID/io) for the processes of this

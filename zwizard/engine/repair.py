@@ -16,9 +16,9 @@ from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.plan import container
-from zwizard.plan.repair import MENDS, REPACK, Mend, mend_of
+from zwizard.plan.repair import MENDS, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
-from zwizard.sources.detect_distro import recognise
+from zwizard.sources.detect_distro import detect_distro
 from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line, sanitise
 
@@ -37,7 +37,7 @@ class Remedy:
 
     path: Path
     recipe: Recipe | None
-    mended: tuple[tuple[Finding, Mend], ...]
+    mended: tuple[tuple[Finding, Fix], ...]
     left: tuple[Finding, ...]
 
     @property
@@ -109,9 +109,9 @@ def remedy(
     if not any(path.iterdir() if path.is_dir() else [path]):
         raise UsageError(f"{path} is empty", "Name the directory that the image's files are in.")
     if report.finding(_ROOT).wrong:  # what is inside is looked at when it is taken out
-        wrong = tuple(finding for finding in wrong if mend_of(finding.slug, "other") is REPACK)
-    distro = recognise(path).distro
-    pairs = [(finding, mend_of(finding.slug, distro)) for finding in wrong]
+        wrong = tuple(finding for finding in wrong if fix_for(finding.slug, "other") is REPACK)
+    distro = detect_distro(path).distro
+    pairs = [(finding, fix_for(finding.slug, distro)) for finding in wrong]
     mended = tuple((finding, mend) for finding, mend in pairs if mend)
     left = tuple(finding for finding, mend in pairs if not mend)
     if not mended:
@@ -136,10 +136,10 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
     """``recipe`` with what its archive's report brings to light besides; None if nothing does."""
     done = recipe.source.mend
     wrong = [finding.slug for finding in report.findings if finding.wrong]
-    more = [slug for slug in wrong if mend_of(slug, recipe.source.distro) and slug not in done]
+    more = [slug for slug in wrong if fix_for(slug, recipe.source.distro) and slug not in done]
     if {_INITRD} <= set(wrong) & set(done) and _NEW_INITRD not in (*done, *more):
         # There is none to link to.
-        more += [_NEW_INITRD] if mend_of(_NEW_INITRD, recipe.source.distro) else []
+        more += [_NEW_INITRD] if fix_for(_NEW_INITRD, recipe.source.distro) else []
     if not more:
         return None
     return replace(recipe, source=replace(recipe.source, mend=(*done, *more)))

@@ -20,7 +20,7 @@ _SPARE = 200 * 2**20  # bytes that should stay free
 
 
 @dataclass(frozen=True)
-class Trouble:
+class UnmetRequirement:
     """Something that keeps a build from starting: what, what to do, the recipe's key if any."""
 
     said: str
@@ -49,7 +49,7 @@ class Forecast:
     steps: tuple[StepState, ...]
     needs: int
     free: int
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[UnmetRequirement, ...]
     lacking: frozenset[str] = frozenset()
 
     @property
@@ -90,7 +90,7 @@ def forecast(
     if missing and free < needs + _SPARE:
         said = f"{store.directory} has {size(free)} free, and this needs about"
         remedy = "Free some space (zwizard clean), or move the cache with XDG_CACHE_HOME."
-        troubles.append(Trouble(f"{said} {size(needs + _SPARE)}", remedy))
+        troubles.append(UnmetRequirement(f"{said} {size(needs + _SPARE)}", remedy))
     return Forecast(steps, needs, free, tuple(troubles), lacking)
 
 
@@ -128,20 +128,20 @@ def _changes(recipe: Recipe | None, before: Recipe | None) -> dict[str, str]:
     }
 
 
-def _tool_trouble(lacking: frozenset[str]) -> list[Trouble]:
+def _tool_trouble(lacking: frozenset[str]) -> list[UnmetRequirement]:
     if not lacking:
         return []
     remedy = f"{tools.install_command(lacking)}   (or: zwizard doctor --install)"
-    return [Trouble(f"missing on this machine: {', '.join(sorted(lacking))}", remedy)]
+    return [UnmetRequirement(f"missing on this machine: {', '.join(sorted(lacking))}", remedy)]
 
 
-def _place_trouble(directory: Path, remedy: str) -> list[Trouble]:
+def _place_trouble(directory: Path, remedy: str) -> list[UnmetRequirement]:
     """Why ``directory`` cannot take what goes there, if it cannot."""
     place = existing(directory)
     if not place.is_dir():
-        return [Trouble(f"{place} is not a directory", remedy)]
+        return [UnmetRequirement(f"{place} is not a directory", remedy)]
     if not os.access(place, os.W_OK | os.X_OK):
-        return [Trouble(f"{directory} cannot be written to by you", remedy)]
+        return [UnmetRequirement(f"{directory} cannot be written to by you", remedy)]
     return []
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 from zwizard import __version__, checks
 from zwizard.engine import executor, failure_causes, layers
 from zwizard.engine.builds import Build
-from zwizard.engine.io_meter import Meter
+from zwizard.engine.io_meter import IoMeter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, IMAGE, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
@@ -105,8 +105,8 @@ class Worker:
             _alone(),
         ):
             out = place.new.parent / ARCHIVE
-            meter = Meter(lambda count: self._note("progress", step=step.name, written=count))
-            shop = executor.Workshop(
+            meter = IoMeter(lambda count: self._note("progress", step=step.name, written=count))
+            shop = executor.Executor(
                 place,
                 out,
                 environment(self.plan),
@@ -136,7 +136,7 @@ class Worker:
 
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
         message = error.message if isinstance(error, ZwizardError) else str(error)
-        cause = failure_causes.likely(log, step.answers)
+        cause = failure_causes.likely_cause(log, step.answers)
         facts = {
             "error": f"{step.name}: {message}",
             "hint": getattr(error, "hint", "") or f"The whole log: {log}",

@@ -16,7 +16,7 @@ _UIDS, _GIDS = Path("/etc/subuid"), Path("/etc/subgid")
 _REMEDY = "import it as root, or as a tar archive that root made"
 
 
-def strangers(directory: Path) -> str:
+def unmappable_owners(directory: Path) -> str:
     """What keeps this user from importing ``directory``: a file of another user, "" if none is.
 
     Inside of the namespace all of them belong to nobody, so that this is asked outside of it.
@@ -25,13 +25,13 @@ def strangers(directory: Path) -> str:
         return ""
     uids = (range(os.geteuid(), os.geteuid() + 1), *_given(_UIDS))
     gids = (range(os.getegid(), os.getegid() + 1), *_given(_GIDS))
-    found = stranger(directory, uids, gids)
+    found = is_unmappable(directory, uids, gids)
     if not found or privilege().mode != "userns":
         return ""
     return f"{found}, and would belong to nobody in what you build: {_REMEDY}"
 
 
-def stranger(directory: Path, uids: Iterable[range], gids: Iterable[range]) -> str:
+def is_unmappable(directory: Path, uids: Iterable[range], gids: Iterable[range]) -> str:
     """The first file in ``directory`` whose owner or group is none of these, and whose it is."""
     users, groups = tuple(uids), tuple(gids)
     for path, info in _walk(directory):

@@ -5,32 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zwizard.image.directory import DirectoryView
-from zwizard.image.magic import HEAD, what
-from zwizard.image.single_file import FileView
-from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballView
-from zwizard.image.tree import UnreadableError, View
+from zwizard.image.directory import DirectoryTree
+from zwizard.image.magic import HEAD, file_type
+from zwizard.image.single_file import SingleFileTree
+from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballTree
+from zwizard.image.tree import FileTree, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "DirectoryView",
-    "FileView",
+    "DirectoryTree",
+    "FileTree",
     "Keep",
-    "TarballView",
+    "SingleFileTree",
+    "TarballTree",
     "UnreadableError",
-    "View",
-    "open_view",
+    "open_tree",
 ]
 
 
-def open_view(
+def open_tree(
     path: Path | str,
     *,
     keep: Keep = KEEP_NOTHING,
     progress: Callable[[int, int], None] | None = None,
-) -> View:
+) -> FileTree:
     """The view of the artefact at ``path``, chosen by what it holds, not by its name.
 
     ``keep`` says which contents a one-pass view should hold on to because they will be read
@@ -42,7 +42,7 @@ def open_view(
     path = Path(path)
     try:
         if path.is_dir():
-            return DirectoryView(path)
+            return DirectoryTree(path)
         if not path.is_file():
             raise UnreadableError(*_not_a_file(path))
         with path.open("rb") as file:
@@ -51,11 +51,11 @@ def open_view(
         raise UnreadableError(
             f"{path} cannot be read: {error.strerror}", "Check its permissions."
         ) from error
-    if _is_disk(path, what(head)):
-        return FileView(path)
+    if _is_disk(path, file_type(head)):
+        return SingleFileTree(path)
     if not head.startswith(b"\x1f\x8b"):
-        raise UnreadableError(*_not_checkable(path, what(head)))
-    return TarballView(path, keep=keep, progress=progress)
+        raise UnreadableError(*_not_checkable(path, file_type(head)))
+    return TarballTree(path, keep=keep, progress=progress)
 
 
 def _is_disk(path: Path, found: str) -> bool:

@@ -7,25 +7,25 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.examples import Sample
-from zwizard.image.tree import Entry, Kind, UnreadableError, View
-from zwizard.image.tree_index import IndexedView, IndexFullError
+from zwizard.image.examples import Examples
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
+from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KINDS = {
-    stat.S_IFREG: Kind.FILE,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.LINK,
-    stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK,
-    stat.S_IFIFO: Kind.FIFO,
-    stat.S_IFSOCK: Kind.SOCKET,
+    stat.S_IFREG: EntryType.FILE,
+    stat.S_IFDIR: EntryType.DIRECTORY,
+    stat.S_IFLNK: EntryType.LINK,
+    stat.S_IFCHR: EntryType.CHARACTER,
+    stat.S_IFBLK: EntryType.BLOCK,
+    stat.S_IFIFO: EntryType.FIFO,
+    stat.S_IFSOCK: EntryType.SOCKET,
 }
 
 
-class DirectoryView(IndexedView):
+class DirectoryTree(IndexedTree):
     """The tree beneath a directory.
 
     ``unreadable`` is what could not be listed (no permission, an error, gone in between), with
@@ -36,8 +36,8 @@ class DirectoryView(IndexedView):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.unreadable = Sample()
-        self.mounted = Sample()
+        self.unreadable = Examples()
+        self.mounted = Examples()
         self.complete = True
         self._root = path.resolve()
         try:
@@ -53,7 +53,7 @@ class DirectoryView(IndexedView):
             for name, info in self._list(inside, host):
                 entry = _entry(f"{inside}/{name}", info, f"{host}/{name}")
                 self._index.add(entry)
-                if entry.kind is Kind.DIRECTORY and self._enter(entry, info):
+                if entry.kind is EntryType.DIRECTORY and self._enter(entry, info):
                     pending.append((entry.path, f"{host}/{name}"))
 
     def _enter(self, entry: Entry, info: os.stat_result) -> bool:
@@ -75,7 +75,7 @@ class DirectoryView(IndexedView):
         return _opened_inside(self._root, entry)
 
 
-class Glimpse(View):
+class Glimpse(FileTree):
     """The tree beneath a directory, of which only what is asked for is looked at.
 
     What another file system is mounted on is not there, as an import leaves it out.
@@ -131,14 +131,14 @@ def _unreadable(path: str, error: OSError) -> UnreadableError:
 
 
 def _entry(path: str, info: os.stat_result, host: str) -> Entry:
-    kind = _KINDS.get(stat.S_IFMT(info.st_mode), Kind.FILE)
+    kind = _KINDS.get(stat.S_IFMT(info.st_mode), EntryType.FILE)
     target = ""
-    if kind is Kind.LINK:
+    if kind is EntryType.LINK:
         try:
             target = os.readlink(host)  # noqa: PTH115 - in the inner loop of a walk
         except OSError:
             target = ""  # gone or replaced since it was listed: a link that leads nowhere
-    size = info.st_size if kind is Kind.FILE else 0
+    size = info.st_size if kind is EntryType.FILE else 0
     mode = stat.S_IMODE(info.st_mode)
     return Entry(path, kind, mode, size, info.st_uid, info.st_gid, target, info.st_ino)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 NAMED = 5
 
 
-class Sample:
+class Examples:
     """How many there were, and the first NAMED of them."""
 
     __slots__ = ("count", "first")

@@ -8,25 +8,29 @@ from typing import TYPE_CHECKING, BinaryIO
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.tar_reader import contents, members
 from zwizard.image.tarball import inside
-from zwizard.image.tree import Entry, Kind, Trouble, UnreadableError
-from zwizard.image.tree_index import Index, IndexedView, IndexFullError
+from zwizard.image.tree import Entry, EntryType, LinkProblem, UnreadableError
+from zwizard.image.tree_index import Index, IndexedTree, IndexFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zwizard.image.archive.byte_stream import Source
+    from zwizard.image.archive.byte_stream import ByteStream
     from zwizard.image.archive.tar_reader import Member
-    from zwizard.image.tree import View
+    from zwizard.image.tree import FileTree
 
 _HEAD = 8 << 10  # bytes of a program: its interpreter is named there
 _HEADS = 32 << 20  # bytes of all programs that are kept
-_KEPT = {Kind.FILE, Kind.DIRECTORY, Kind.LINK}  # nothing else becomes part of a flist
+_KEPT = {
+    EntryType.FILE,
+    EntryType.DIRECTORY,
+    EntryType.LINK,
+}  # nothing else becomes part of a flist
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"  # OCI image layer specification, "Whiteouts"
 _HOISTED = {"bin", "boot", "etc", "lib", "sbin", "usr", "var"}  # as scripts/import.sh has them
 
 
-class Outline(IndexedView):
+class LayeredTree(IndexedTree):
     """The tree that archives laid one upon another come to; of programs only their beginnings.
 
     ``whole`` is false where not all of it is known: an archive was damaged, or held too much.
@@ -40,7 +44,7 @@ class Outline(IndexedView):
         self._room = _HEADS
         self._files = 0
 
-    def lay(self, source: Source, *, layer: bool = False) -> None:
+    def lay(self, source: ByteStream, *, layer: bool = False) -> None:
         """Lay the tar archive ``source`` upon what is there; whiteouts count in a ``layer``."""
         laid = _Layer()
         try:
@@ -65,7 +69,7 @@ class Outline(IndexedView):
             )
         return io.BytesIO(self._heads[entry.inode])
 
-    def _take(self, member: Member, source: Source, laid: _Layer, *, layer: bool) -> None:
+    def _take(self, member: Member, source: ByteStream, laid: _Layer, *, layer: bool) -> None:
         named, climbs = inside(member.name)
         if climbs or named == "/" or member.kind not in _KEPT:
             return
@@ -79,30 +83,34 @@ class Outline(IndexedView):
         elif entry := self._entry(path, member):
             before = self._index.add(entry)
             laid.own.add(path)
-            if before and before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+            if (
+                before
+                and before.kind is EntryType.DIRECTORY
+                and entry.kind is not EntryType.DIRECTORY
+            ):
                 laid.gone.add(path)
-            if entry.kind is Kind.FILE and not member.hard and entry.mode & 0o111:
+            if entry.kind is EntryType.FILE and not member.hard and entry.mode & 0o111:
                 self._keep(entry, member, source)
 
     def _real(self, parent: str) -> str:
         """Where a directory is, links to directories of an earlier archive followed."""
         there = self._index.get(parent or "/")
-        if there is not None and there.kind is Kind.DIRECTORY:
+        if there is not None and there.kind is EntryType.DIRECTORY:
             return parent
         found = self.resolve(parent)
         if found.entry is not None:
             return found.entry.path.rstrip("/")
-        return found.missing if found.trouble is Trouble.MISSING else parent
+        return found.missing if found.trouble is LinkProblem.MISSING else parent
 
     def _entry(self, path: str, member: Member) -> Entry | None:
         if member.hard:
             other = self.resolve(inside(member.target)[0]).file
             return other and _moved(other, path)
         self._files += 1
-        size = member.size if member.kind is Kind.FILE else 0
+        size = member.size if member.kind is EntryType.FILE else 0
         return Entry(path, member.kind, member.mode, size, target=member.target, inode=self._files)
 
-    def _keep(self, entry: Entry, member: Member, source: Source) -> None:
+    def _keep(self, entry: Entry, member: Member, source: ByteStream) -> None:
         if self._room > 0:
             offset, first = next(contents(source, member), (0, b""))
             self._heads[entry.inode] = first[:_HEAD] if offset == 0 else b""
@@ -135,10 +143,10 @@ class _Layer:
         return False
 
 
-def only_directory(view: View) -> str:
+def only_directory(view: FileTree) -> str:
     """The path of the only directory where the whole system is in that, else ""."""
     top = view.children("/")
-    if len(top) != 1 or top[0].kind is not Kind.DIRECTORY or top[0].name in _HOISTED:
+    if len(top) != 1 or top[0].kind is not EntryType.DIRECTORY or top[0].name in _HOISTED:
         return ""
     within = {entry.name for entry in view.children(top[0].path)}
     return top[0].path if len(_HOISTED & within) > 1 else ""

@@ -45,7 +45,7 @@ _MAGIC = (
 )
 
 
-def what(head: bytes) -> str:
+def file_type(head: bytes) -> str:
     r"""What the file beginning with ``head`` (up to HEAD bytes) is, with its article.
 
     >>> what(b"QFI\xfb...")

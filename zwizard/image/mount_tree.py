@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.tree import View
+from zwizard.image.tree import FileTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from zwizard.image.tree import Entry
 
 
-class MountedView(View):
+class MountedTree(FileTree):
     """``root`` with other views in place of some of its directories, by their paths."""
 
-    def __init__(self, root: View, mounts: Mapping[str, View]) -> None:
+    def __init__(self, root: FileTree, mounts: Mapping[str, FileTree]) -> None:
         self.path = root.path
         self.root = root
         self._mounts = sorted(mounts.items(), key=lambda mount: -len(mount[0]))
@@ -41,7 +41,7 @@ class MountedView(View):
         prefix, view = self._at(entry.path)
         return view.open_entry(replace(entry, path=entry.path[len(prefix) :]))
 
-    def _at(self, path: str) -> tuple[str, View]:
+    def _at(self, path: str) -> tuple[str, FileTree]:
         for prefix, view in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
                 return prefix, view

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.archive.decompress import is_packed, unpacked
+from zwizard.image.archive.decompress import decompressed, is_compressed
 from zwizard.image.archive.tar_reader import members
-from zwizard.image.layered_tree import Outline
+from zwizard.image.layered_tree import LayeredTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,14 +100,14 @@ def read_oci(path: Path) -> OciImage:
         return _read(store)
 
 
-def outline(path: Path) -> Outline:
+def layered_tree(path: Path) -> LayeredTree:
     """The tree that the layers of the image at ``path`` come to; raises OciError, or OSError."""
     with _understood(), _opened(path) as store:
-        found = Outline(path)
+        found = LayeredTree(path)
         for layer in _described(store)[1]:
             with _layer(store, layer) as file:
                 try:
-                    found.lay(unpacked(file), layer=True)
+                    found.lay(decompressed(file), layer=True)
                 except ArchiveError:
                     found.whole = False
         return found
@@ -131,7 +131,9 @@ def _opened(path: Path) -> Iterator[_Store]:
         return
     with path.open("rb") as file, tempfile.TemporaryFile() as room:
         plain: IO[bytes] = file
-        if is_packed(file):  # what describes it may stand last: it is gone through several times
+        if is_compressed(
+            file
+        ):  # what describes it may stand last: it is gone through several times
             _unpack(file, room)
             plain = room
         with tarfile.open(fileobj=plain, mode="r:") as tar:
@@ -141,7 +143,7 @@ def _opened(path: Path) -> Iterator[_Store]:
 def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
     taken = 0
     try:
-        for piece in unpacked(file).pieces():
+        for piece in decompressed(file).pieces():
             taken += len(piece)
             if taken > _UNPACKED:
                 raise OciError(f"it unpacks to more than {_UNPACKED >> 30} GiB")
@@ -243,7 +245,7 @@ def _has_shell(store: _Store, layer: str) -> bool:
     """Whether the layer called ``layer`` brings a shell; one that cannot be read may well."""
     with _layer(store, layer) as file:
         try:
-            names = (member.name.removeprefix("./") for member in members(unpacked(file)))
+            names = (member.name.removeprefix("./") for member in members(decompressed(file)))
             return any(name in _SHELLS for name in names)
         except ArchiveError:
             return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.tree import Entry, Kind, UnreadableError
-from zwizard.image.tree_index import IndexedView
+from zwizard.image.tree import Entry, EntryType, UnreadableError
+from zwizard.image.tree_index import IndexedTree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +21,14 @@ def state(file: Path | int) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-class FileView(IndexedView):
+class SingleFileTree(IndexedTree):
     """A tree of one file, under its own name."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self._state = state(path)
-        self.entry = Entry(f"/{path.name}", Kind.FILE, 0o644, path.stat().st_size)
+        self.entry = Entry(f"/{path.name}", EntryType.FILE, 0o644, path.stat().st_size)
         self._index.add(self.entry)
 
     def unchanged(self) -> bool:

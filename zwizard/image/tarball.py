@@ -6,14 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.archive.byte_stream import ArchiveError, Source
-from zwizard.image.archive.gzip_stream import Gunzip
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
+from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.image.archive.tar_reader import Member, contents, members
-from zwizard.image.archive.temp_store import Spool
-from zwizard.image.examples import Sample
+from zwizard.image.archive.temp_store import TempStore
+from zwizard.image.examples import Examples
 from zwizard.image.single_file import state
-from zwizard.image.tree import Entry, Kind, UnreadableError
-from zwizard.image.tree_index import IndexedView, IndexFullError
+from zwizard.image.tree import Entry, EntryType, UnreadableError
+from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ class Keep:
 KEEP_NOTHING = Keep()
 
 
-class TarballView(IndexedView):
+class TarballTree(IndexedTree):
     """The tree a .tar.gz unpacks to, and how sound the archive is.
 
     ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
@@ -76,13 +76,13 @@ class TarballView(IndexedView):
         self.fault = ""
         self.bounded = False
         self.members = 0
-        self.unsafe = Sample()
+        self.unsafe = Examples()
         self.named = 0
-        self.owners = Sample()
+        self.owners = Examples()
         self._owners: set[str] = set()
-        self.duplicates = Sample()
+        self.duplicates = Examples()
         self._keep = keep
-        self._spool = Spool()
+        self._spool = TempStore()
         self._kept: dict[int, tuple[int, int]] = {}
         self._kept_bytes = 0
         self._passes = 0
@@ -90,16 +90,16 @@ class TarballView(IndexedView):
             self._state = state(file.fileno())
             size = os.fstat(file.fileno()).st_size
             tick = None if progress is None else lambda done: progress(done, size)
-            self._scan(Gunzip(file, tick))
+            self._scan(GzipStream(file, tick))
             if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
 
-    def _scan(self, source: Source) -> None:
+    def _scan(self, source: ByteStream) -> None:
         try:
             for member in members(source):
                 self.members += 1
                 path = self._add(member)
-                if path and member.kind is Kind.FILE and not member.hard and self._keep(path):
+                if path and member.kind is EntryType.FILE and not member.hard and self._keep(path):
                     self._hold(source, member)
         except ArchiveError as error:
             self.fault, self.bounded = str(error), error.bounded
@@ -146,7 +146,7 @@ class TarballView(IndexedView):
         if member.hard:
             return self._hard_link(path, member)
         return Entry(
-            path, member.kind, member.mode, member.size if member.kind is Kind.FILE else 0,
+            path, member.kind, member.mode, member.size if member.kind is EntryType.FILE else 0,
             member.uid, member.gid, member.target, member.offset,
         )  # fmt: skip
 
@@ -156,7 +156,7 @@ class TarballView(IndexedView):
             self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
             return None
         other = self._index.get(target)
-        if other is None or other.kind is Kind.DIRECTORY:
+        if other is None or other.kind is EntryType.DIRECTORY:
             self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
             return None
         return Entry(
@@ -170,16 +170,16 @@ class TarballView(IndexedView):
         while parent:
             entry = self._index.get(parent)
             if entry is not None:
-                return None if entry.kind is Kind.DIRECTORY else entry
+                return None if entry.kind is EntryType.DIRECTORY else entry
             parent = parent.rpartition("/")[0]
         return None
 
     def _replaced(self, before: Entry, entry: Entry) -> None:
         self.duplicates.add(entry.path)
-        if before.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+        if before.kind is EntryType.DIRECTORY and entry.kind is not EntryType.DIRECTORY:
             self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
 
-    def _hold(self, source: Source, member: Member) -> None:
+    def _hold(self, source: ByteStream, member: Member) -> None:
         disk = inside(member.name)[0] == _IMAGE
         if max(member.size, member.stored) > (KEEP_IMAGE if disk else KEEP_FILE):
             return
@@ -213,7 +213,7 @@ class TarballView(IndexedView):
         try:
             with _opened(self.path) as file:
                 self._expect_same(file)
-                source = Gunzip(file)
+                source = GzipStream(file)
                 for member in members(source):
                     if member.offset == entry.inode:
                         self._hold(source, member)

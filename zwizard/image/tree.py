@@ -24,7 +24,7 @@ class UnreadableError(UsageError):
     """An artefact, or a file in it, that cannot be read: what was found, and what to do."""
 
 
-class Kind(enum.Enum):
+class EntryType(enum.Enum):
     """What an entry of a file tree is."""
 
     FILE = "file"
@@ -48,7 +48,7 @@ class Entry:
     """
 
     path: str
-    kind: Kind
+    kind: EntryType
     mode: int = 0o644
     size: int = 0
     uid: int = 0
@@ -63,7 +63,7 @@ class Entry:
         return self.path.rpartition("/")[2]
 
 
-class Trouble(enum.Enum):
+class LinkProblem(enum.Enum):
     """Why a path leads nowhere."""
 
     MISSING = "is not there"
@@ -84,14 +84,14 @@ class Resolution:
     path: str
     entry: Entry | None
     chain: tuple[Entry, ...] = ()
-    trouble: Trouble | None = None
+    trouble: LinkProblem | None = None
     missing: str = ""
     outside: Entry | None = None
 
     @property
     def file(self) -> Entry | None:
         """``entry`` if it is a regular file."""
-        return self.entry if self.entry is not None and self.entry.kind is Kind.FILE else None
+        return self.entry if self.entry is not None and self.entry.kind is EntryType.FILE else None
 
     @property
     def shown(self) -> str:
@@ -100,12 +100,12 @@ class Resolution:
             return f"{self.path} is a {self.entry.kind.value}"
         if self.entry is not None:
             return f"{self.path} leads to {self.entry.path}, a {self.entry.kind.value}"
-        if self.trouble is Trouble.MISSING and self.missing != self.path:
+        if self.trouble is LinkProblem.MISSING and self.missing != self.path:
             return f"{self.path} leads to {self.missing}, which is not there"
-        return f"{self.path} {(self.trouble or Trouble.MISSING).value}"
+        return f"{self.path} {(self.trouble or LinkProblem.MISSING).value}"
 
 
-class View(ABC):
+class FileTree(ABC):
     """A read-only view of an artefact's tree; the same answers whatever holds the tree.
 
     Subclasses say what is at an exact path and hand out contents; following links is done
@@ -139,7 +139,7 @@ class View(ABC):
         if name in {"", ".", ".."}:
             return self.resolve(path).entry
         at = self.resolve(parent or "/").entry
-        if at is None or at.kind is not Kind.DIRECTORY:
+        if at is None or at.kind is not EntryType.DIRECTORY:
             return None
         return self.node(_join(at.path, name))
 
@@ -150,7 +150,7 @@ class View(ABC):
     def listing(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory ``path`` leads to; nothing if it leads to none."""
         at = self.resolve(path).entry
-        if at is None or at.kind is not Kind.DIRECTORY:
+        if at is None or at.kind is not EntryType.DIRECTORY:
             return ()
         return self.children(at.path)
 
@@ -160,7 +160,7 @@ class View(ABC):
         while pending:
             entry = pending.pop()
             yield entry
-            if entry.kind is Kind.DIRECTORY:
+            if entry.kind is EntryType.DIRECTORY:
                 pending.extend(reversed(self.children(entry.path)))
 
     def open(self, path: str) -> BinaryIO:
@@ -202,11 +202,11 @@ class View(ABC):
 class _Walk:
     """One walk along a path, component by component, as a kernel in a chroot would go."""
 
-    def __init__(self, view: View, path: str) -> None:
+    def __init__(self, view: FileTree, path: str) -> None:
         self.view = view
         self.path = path
         self.rest = _parts(path)[::-1]
-        self.at = Entry("/", Kind.DIRECTORY, 0o755)
+        self.at = Entry("/", EntryType.DIRECTORY, 0o755)
         self.here = "/"
         self.chain: list[Entry] = []
         self.outside: Entry | None = None
@@ -218,17 +218,17 @@ class _Walk:
                 return self._end(None, trouble)
         return self._end(self.at, None)
 
-    def _step(self, name: str) -> Trouble | None:
-        if self.at.kind is not Kind.DIRECTORY:
-            return Trouble.NOT_A_DIRECTORY
+    def _step(self, name: str) -> LinkProblem | None:
+        if self.at.kind is not EntryType.DIRECTORY:
+            return LinkProblem.NOT_A_DIRECTORY
         if name == "..":
             self._up()
             return None
         self.here = _join(self.at.path, name)
         entry = self.view.node(self.here)
         if entry is None:
-            return Trouble.MISSING
-        if entry.kind is Kind.LINK:
+            return LinkProblem.MISSING
+        if entry.kind is EntryType.LINK:
             return self._follow(entry)
         self.at = entry
         return None
@@ -237,19 +237,19 @@ class _Walk:
         if self.at.path == "/" and self.chain and self.outside is None:
             self.outside = self.chain[-1]
         parent = self.at.path.rpartition("/")[0] or "/"
-        self.at = self.view.node(parent) or Entry(parent, Kind.DIRECTORY, 0o755)
+        self.at = self.view.node(parent) or Entry(parent, EntryType.DIRECTORY, 0o755)
 
-    def _follow(self, link: Entry) -> Trouble | None:
+    def _follow(self, link: Entry) -> LinkProblem | None:
         self.chain.append(link)
         if len(self.chain) > MAX_LINKS:
-            return Trouble.LOOP
+            return LinkProblem.LOOP
         if link.target.startswith("/"):
             self.outside = self.outside or link
-            self.at = Entry("/", Kind.DIRECTORY, 0o755)
+            self.at = Entry("/", EntryType.DIRECTORY, 0o755)
         self.rest.extend(_parts(link.target)[::-1])
         return None
 
-    def _end(self, entry: Entry | None, trouble: Trouble | None) -> Resolution:
+    def _end(self, entry: Entry | None, trouble: LinkProblem | None) -> Resolution:
         missing = "" if trouble is None else "/".join([self.here, *reversed(self.rest)])
         return Resolution(self.path, entry, tuple(self.chain), trouble, missing, self.outside)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zwizard.image.tree import Entry, Kind, View
+from zwizard.image.tree import Entry, EntryType, FileTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Index:
     """Entries by path, with the directories that are only implied by what is in them."""
 
     def __init__(self, limit: int = INDEX_BYTES) -> None:
-        self._entries: dict[str, Entry] = {"/": Entry("/", Kind.DIRECTORY, 0o755)}
+        self._entries: dict[str, Entry] = {"/": Entry("/", EntryType.DIRECTORY, 0o755)}
         self._children: dict[str, list[str]] | None = None
         self._room = limit
 
@@ -50,7 +50,7 @@ class Index:
             self._room -= _ENTRY_COST + len(parent)
             if self._room < 0:
                 raise IndexFullError
-            self._entries[parent] = Entry(parent, Kind.DIRECTORY, 0o755)
+            self._entries[parent] = Entry(parent, EntryType.DIRECTORY, 0o755)
             parent = parent.rpartition("/")[0]
 
     def get(self, path: str) -> Entry | None:
@@ -78,7 +78,7 @@ def _by_parent(entries: dict[str, Entry]) -> dict[str, list[str]]:
     return table
 
 
-class IndexedView(View):
+class IndexedTree(FileTree):
     """A view whose whole tree is in an index; its subclass fills it and opens contents."""
 
     def __init__(self) -> None:

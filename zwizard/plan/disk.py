@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from zwizard.distros.base import Distro
 from zwizard.recipe.model import Problem, Recipe, RecipeError, parse_size
-from zwizard.steps.actions import Disk, Layout, Write
+from zwizard.steps.actions import Layout, MakeDisk, Write
 from zwizard.steps.step import Step
 
 _MIB = 2**20
@@ -74,7 +74,7 @@ def disk(where: Layout, epoch: int) -> Step:
             '"this one has to be vfat of size 32"',
             "Written straight into the file: nothing is mounted, and holes stay holes.",
         ),
-        (Disk(where, epoch),),
+        (MakeDisk(where, epoch),),
         answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
         size=700 * _MIB,
         document=(

@@ -22,7 +22,7 @@ _MODULES = ("virtiofs", "virtio_pci")
 
 
 @dataclass(frozen=True)
-class Mend:
+class Fix:
     """What mends ``rules`` of a VM or container: the step it is part of, and what it changes.
 
     ``tools``: by the tree's own package tools, so that they have to be known.
@@ -47,7 +47,7 @@ def _enabled(*units: str) -> Action:
     return Chroot(("sh", "-c", _ENABLE.format(units=" ".join(units))))
 
 
-REPACK = Mend(
+REPACK = Fix(
     (
         *("archive-name", "archive-name-survives", "path-colon", "archive-root"),
         *("archive-paths", "archive-owners", "archive-duplicates", "special-files"),
@@ -60,14 +60,14 @@ REPACK = Mend(
 
 MENDS = (
     REPACK,
-    Mend(
+    Fix(
         ("cloud-init-installed", "init-present"),
         "packages",
         "what is lacking is installed",
         lambda distro, recipe: family.of(distro).complete(recipe, distro),
         tools=True,
     ),
-    Mend(
+    Fix(
         ("ssh-server",),
         "packages",
         "the SSH server is installed if it is lacking, and enabled",
@@ -77,28 +77,28 @@ MENDS = (
         ),
         tools=True,
     ),
-    Mend(
+    Fix(
         ("initrd-virtiofs", "initrd-virtio-pci", "initrd-readable"),
         "initramfs",
         "the initramfs is made anew, with virtiofs and virtio_pci",
         lambda distro, _: family.of(distro).initramfs(_MODULES, image=False),
         tools=True,
     ),
-    Mend(
+    Fix(
         ("mode", "kernel-resolves", "kernel-link-relative", "kernel-elf", "initrd-resolves"),
         "kernel",
         "the kernels are unpacked to ELF, and /boot/vmlinuz and /boot/initrd.img are relative"
         " links to the newest",
         _fixed(*rootfs.unpack_kernels()),
     ),
-    Mend(
+    Fix(
         ("kernel-upgrades",),
         "kernel",
         "a hook unpacks each new kernel when it is installed",
         lambda distro, _: (*rootfs.unpack_kernels(), *family.of(distro).kernel()),
         tools=True,
     ),
-    Mend(
+    Fix(
         ("cloud-init-enabled",),
         "settings",
         "cloud-init's services are enabled, and what disables them is removed",
@@ -110,55 +110,53 @@ MENDS = (
             ),
         ),
     ),
-    Mend(
+    Fix(
         ("cloud-init-nocloud", "network-renderer"),
         "settings",
         "cloud-init asks Zero-OS alone (NoCloud), and takes the network service that is there",
         _fixed(rootfs.CLOUD_CONFIG),
     ),
-    Mend(
+    Fix(
         ("root-password",),
         "settings",
         "root's password is dropped: login is by SSH key",
         _fixed(Chroot(("passwd", "-d", "root"))),
     ),
-    Mend(("resolv-conf",), "settings", "/etc/resolv.conf names a server", _fixed(rootfs.RESOLV)),
-    Mend(("hostname",), "settings", "/etc/hostname is removed", _removed("/etc/hostname")),
-    Mend(
+    Fix(("resolv-conf",), "settings", "/etc/resolv.conf names a server", _fixed(rootfs.RESOLV)),
+    Fix(("hostname",), "settings", "/etc/hostname is removed", _removed("/etc/hostname")),
+    Fix(
         ("tree-mountpoints",),
         "settings",
         "the directories that are mounted on are made",
         _fixed(*rootfs.MOUNTED),
     ),
-    Mend(
-        ("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")
-    ),
-    Mend(
+    Fix(("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")),
+    Fix(
         ("machine-id",),
         "clean",
         "/etc/machine-id is emptied",
         _fixed(Remove(("/var/lib/dbus/machine-id",)), Write("/etc/machine-id", "")),
     ),
-    Mend(
+    Fix(
         ("cloud-init-clean",),
         "clean",
         "what cloud-init kept of a start is removed",
         _fixed(rootfs.STATE),
     ),
-    Mend(
+    Fix(
         ("cloud-init-network-clean",),
         "clean",
         "the network that cloud-init rendered elsewhere is removed",
         _fixed(rootfs.RENDERED),
     ),
-    Mend(
+    Fix(
         ("package-cache",),
         "clean",
         "downloaded packages are removed",
         _fixed(rootfs.CACHES),
     ),
-    Mend(("dev-empty",), "clean", "/dev is emptied", _removed("/dev/*")),
-    Mend(
+    Fix(("dev-empty",), "clean", "/dev is emptied", _removed("/dev/*")),
+    Fix(
         ("build-leftovers",),
         "clean",
         "policy-rc.d, and what is in /proc and /sys, is removed",
@@ -177,7 +175,7 @@ _TITLES = {
 _SIZES = {"packages": 500 * _MIB, "initramfs": 20 * _MIB, "kernel": 60 * _MIB}
 
 
-def mend_of(rule: str, distro: str) -> Mend | None:
+def fix_for(rule: str, distro: str) -> Fix | None:
     """What mends ``rule`` in a tree of the distribution called ``distro``, if anything can."""
     known = distros.named(distro).family != "none"
     return next((mend for mend in MENDS if rule in mend.rules and (known or not mend.tools)), None)
@@ -186,7 +184,7 @@ def mend_of(rule: str, distro: str) -> Mend | None:
 def steps(recipe: Recipe) -> tuple[Step, ...]:
     """The steps that mend what the recipe names; RecipeError for what nothing mends."""
     source = recipe.source
-    wanted = {rule: mend_of(rule, source.distro) for rule in source.mend}
+    wanted = {rule: fix_for(rule, source.distro) for rule in source.mend}
     if lost := tuple(rule for rule, mend in wanted.items() if mend is None):
         said = f"nothing mends {', '.join(lost)} in a rootfs of distro = {source.distro}"
         raise RecipeError((Problem("source.mend", source.mend, said),))
@@ -195,7 +193,7 @@ def steps(recipe: Recipe) -> tuple[Step, ...]:
     return tuple(_step(name, [m for m in chosen if m.step == name], recipe) for name in names)
 
 
-def _step(name: str, mends: list[Mend], recipe: Recipe) -> Step:
+def _step(name: str, mends: list[Fix], recipe: Recipe) -> Step:
     distro = distros.named(recipe.source.distro)
     actions = (action for mend in mends for action in mend.actions(distro, recipe))
     rules = [rule for mend in mends for rule in mend.rules if rule in recipe.source.mend]

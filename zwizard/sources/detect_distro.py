@@ -13,11 +13,11 @@ from pathlib import Path
 
 from zwizard import distros
 from zwizard.distros.unknown import OTHER
-from zwizard.image.archive.decompress import unpacked
+from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.tar_reader import contents, members
 from zwizard.image.executables.elf import read_elf
 from zwizard.image.tarball import inside
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 from zwizard.steps.actions import Import, functions
 from zwizard.util.text import one_line
 
@@ -30,7 +30,7 @@ _MOST = 64 << 10  # bytes of an os-release, and of a program's head
 
 
 @dataclass(frozen=True)
-class Recognised:
+class DetectedDistro:
     """What a tree says of itself: ``distro`` as recipes name it, ``title`` for people.
 
     ``machine`` is what its programs are for where that is not x86-64, else "". ``init``: it was
@@ -43,7 +43,7 @@ class Recognised:
     init: bool = False
 
 
-def recognise(path: Path) -> Recognised:
+def detect_distro(path: Path) -> DetectedDistro:
     """What the directory or tar archive at ``path`` is.
 
     An archive is read only as far as it takes. Raises ArchiveError for what is none, and OSError.
@@ -53,7 +53,7 @@ def recognise(path: Path) -> Recognised:
 
 
 @lru_cache(maxsize=16)  # every look at the answers asks again
-def _recognise(path: Path, _mtime: int, _size: int) -> Recognised:
+def _recognise(path: Path, _mtime: int, _size: int) -> DetectedDistro:
     return _told(dict(_in_directory(path) if path.is_dir() else _in_archive(path)))
 
 
@@ -63,13 +63,13 @@ def distro_of(release: dict[str, str]) -> str:
     return next((word for word in words if word in distros.KNOWN), OTHER.name)
 
 
-def _told(found: dict[str, bytes]) -> Recognised:
+def _told(found: dict[str, bytes]) -> DetectedDistro:
     text = next(filter(None, map(found.get, _RELEASES)), b"").decode("utf-8", "replace")
     pairs = (line.partition("=")[::2] for line in text.splitlines())
     release = {key: value.strip("\"'") for key, value in pairs}
     elves = [read_elf(io.BytesIO(found[name])) for name in _PROGRAMS if name in found]
     foreign = next((elf.words for elf in elves if elf and not elf.x86_64), "")
-    return Recognised(
+    return DetectedDistro(
         distro_of(release),
         one_line(release.get("PRETTY_NAME", "")),
         foreign,
@@ -92,12 +92,12 @@ def _in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
     """Also where all of it is inside one directory. It ends when what decides is known."""
     release = program = False
     with path.open("rb") as file:
-        source = unpacked(file)
+        source = decompressed(file)
         for member in members(source):
             name = _known(inside(member.name)[0])
             if not name:
                 continue
-            if name in _INITS or member.kind is not Kind.FILE or member.hard:
+            if name in _INITS or member.kind is not EntryType.FILE or member.hard:
                 yield name, b""
                 continue
             data = next((piece for _, piece in contents(source, member)), b"")[:_MOST]

@@ -11,41 +11,41 @@ from typing import BinaryIO
 
 from zwizard.image import oci
 from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.archive.decompress import unpacked
+from zwizard.image.archive.decompress import decompressed
 from zwizard.image.directory import Glimpse
-from zwizard.image.layered_tree import Outline, only_directory
-from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.image.layered_tree import LayeredTree, only_directory
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 from zwizard.plan import container
 from zwizard.recipe.model import Problem, Recipe, RecipeError
 from zwizard.sources import inspect
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.util.text import one_line
-from zwizard.wizard.questions import Given, to_recipe
-from zwizard.wizard.suggestions import ENTRYPOINT, Look
+from zwizard.wizard.questions import RawAnswers, to_recipe
+from zwizard.wizard.suggestions import ENTRYPOINT, InputReport
 
 REMEDY = "Change that answer, or let packages or commands of your own bring what is missing."
 _RULES = ("entrypoint", "entrypoint-loader")  # without these it does not start
 _KINDS = {"oci", "rootfs"}
 
 
-def of_answers(given: Given, *, patient: bool = True) -> Look:
+def of_answers(given: RawAnswers, *, patient: bool = True) -> InputReport:
     """Whether what these answers start is there, as the checklist will say; nothing if it cannot.
 
     Who is not ``patient`` is told so where that takes reading the whole file.
     """
     if given.get("target") != "container" or given.get("source.kind") not in _KINDS:
-        return Look()
+        return InputReport()
     if not inspect.is_known(given) and not patient:
-        return Look()
+        return InputReport()
     try:
-        recipe = taken_over(to_recipe(given), Path.cwd())
+        recipe = import_metadata(to_recipe(given), Path.cwd())
     except RecipeError as error:
         told = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
-        return Look(wrong=one_line(told))
+        return InputReport(wrong=one_line(told))
     return of_recipe(recipe, Path.cwd(), patient=patient)
 
 
-def takes_long(given: Given) -> bool:
+def takes_long(given: RawAnswers) -> bool:
     """Whether it is not known yet what is in the file of these answers, and takes reading it."""
     subject = inspect.subject_of(given)
     if given.get("target") != "container" or subject is None or not inspect.is_known(given):
@@ -53,22 +53,22 @@ def takes_long(given: Given) -> bool:
     return _is_slow(*subject) and not inspect.look(*subject).wrong and not _is_seen(*subject)
 
 
-def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> Look:
+def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> InputReport:
     """The same of a recipe, with what its file says of itself taken over."""
     source = recipe.source
     if recipe.target != "container" or source.kind not in _KINDS or source.mend:
-        return Look()
+        return InputReport()
     if "://" in source.location:
-        return Look()
+        return InputReport()
     file = (base / Path(source.location).expanduser()).absolute()
     if not file.exists() or inspect.look(source.kind, file).wrong:
-        return Look()  # which is told where the file is asked for
+        return InputReport()  # which is told where the file is asked for
     if not patient and _is_slow(source.kind, file) and not _is_seen(source.kind, file):
-        return Look("Looking whether it is there …")
+        return InputReport("Looking whether it is there …")
     try:
         return _weighed(recipe, _judged(recipe, _view(source.kind, file)))
     except (OSError, ArchiveError, oci.OciError, UnreadableError):
-        return Look()  # so it is for the build to tell
+        return InputReport()  # so it is for the build to tell
 
 
 def prove(recipe: Recipe, base: Path) -> None:
@@ -77,32 +77,32 @@ def prove(recipe: Recipe, base: Path) -> None:
         raise RecipeError((Problem(ENTRYPOINT, recipe.container.entrypoint or None, wrong),))
 
 
-def _weighed(recipe: Recipe, found: Look) -> Look:
+def _weighed(recipe: Recipe, found: InputReport) -> InputReport:
     """A verdict on the file, as one on what is built of it."""
     if not found.wrong or recipe.source.kind == "oci":  # nothing is added to an image
         return found
     if recipe.source.packages or recipe.system.run:
-        return Look(doubt=f"{found.wrong}: your packages or commands have to change that")
+        return InputReport(doubt=f"{found.wrong}: your packages or commands have to change that")
     return replace(found, wrong=f"{found.wrong}, and no package or command of yours changes that")
 
 
-def _judged(recipe: Recipe, view: View | None) -> Look:
+def _judged(recipe: Recipe, view: FileTree | None) -> InputReport:
     from zwizard.checks import find_rule
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.checks.rule import Mode, Outcome
 
     if view is None:
-        return Look()
+        return InputReport()
     if script := recipe.container.start:
         view = _With(view, container.START, script.encode())
     line = container.entrypoint(recipe)
-    image = Image(view, mode=Mode.CONTAINER, stated=True, name="", entrypoint=line)
+    image = CheckContext(view, mode=Mode.CONTAINER, stated=True, name="", entrypoint=line)
     verdicts = []
     for slug in _RULES:
         verdicts.append(find_rule(slug).judge(image))
         if verdicts[-1].outcome is Outcome.FAIL:
-            return Look(wrong=one_line(verdicts[-1].evidence))
-    return Look(one_line(f"There: {verdicts[0].evidence}"))
+            return InputReport(wrong=one_line(verdicts[-1].evidence))
+    return InputReport(one_line(f"There: {verdicts[0].evidence}"))
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _Seen:
     """An archive that was looked into, by when it was changed; None where not all of it was."""
 
     state: tuple[int, int]
-    outline: Outline | None
+    outline: LayeredTree | None
 
 
 _seen: dict[tuple[str, Path], _Seen] = {}
@@ -130,7 +130,7 @@ def _is_seen(kind: str, file: Path) -> bool:
         return False
 
 
-def _view(kind: str, file: Path) -> View | None:
+def _view(kind: str, file: Path) -> FileTree | None:
     """The tree that will be built on; None where not all of it can be known."""
     if not _is_slow(kind, file):
         return _glimpse(file)
@@ -145,14 +145,14 @@ def _view(kind: str, file: Path) -> View | None:
         return seen.outline
 
 
-def _outline(kind: str, file: Path) -> Outline | None:
+def _outline(kind: str, file: Path) -> LayeredTree | None:
     try:
         if kind == "oci":
-            found = oci.outline(file)
+            found = oci.layered_tree(file)
         else:
-            found = Outline(file)
+            found = LayeredTree(file)
             with file.open("rb") as opened:
-                found.lay(unpacked(opened))
+                found.lay(decompressed(opened))
             found.hoist()
     except (ArchiveError, oci.OciError):
         return None
@@ -164,13 +164,13 @@ def _glimpse(file: Path) -> Glimpse:
     return Glimpse(Path(f"{file}{only_directory(Glimpse(file))}"))
 
 
-class _With(View):
+class _With(FileTree):
     """A tree with one program more, which the build writes into it."""
 
-    def __init__(self, view: View, path: str, data: bytes) -> None:
+    def __init__(self, view: FileTree, path: str, data: bytes) -> None:
         self.path = view.path
         self._view, self._data = view, data
-        self._entry = Entry(path, Kind.FILE, 0o755, len(data), inode=-1)
+        self._entry = Entry(path, EntryType.FILE, 0o755, len(data), inode=-1)
 
     def entries(self) -> Iterator[Entry]:
         """Every entry beneath the root."""

@@ -10,10 +10,10 @@ from zwizard.image.oci import OciImage
 from zwizard.plan import container
 from zwizard.recipe.model import Container, Problem, Recipe, RecipeError, is_secret
 from zwizard.sources import inspect
-from zwizard.sources.detect_distro import recognise
+from zwizard.sources.detect_distro import detect_distro
 
 
-def taken_over(recipe: Recipe, base: Path) -> Recipe:
+def import_metadata(recipe: Recipe, base: Path) -> Recipe:
     """``recipe`` with what its file says of itself; as it is where nothing is to be taken over.
 
     Of a root file system, which distribution it is, unless it is said to be another, in which
@@ -40,7 +40,7 @@ def taken_over(recipe: Recipe, base: Path) -> Recipe:
 
 
 def _recognised(recipe: Recipe, file: Path) -> Recipe:
-    source = replace(recipe.source, distro=recognise(file).distro)
+    source = replace(recipe.source, distro=detect_distro(file).distro)
     # By way of its file, which has no suite for it: so it is the same again when it is read there.
     return Recipe.from_dict(replace(recipe, source=source).to_dict())
 

@@ -146,7 +146,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Disk:
+class MakeDisk:
     """Write the tree as a disk image: GPT, ESP and an ext4 root, its times capped at ``epoch``."""
 
     layout: Layout
@@ -331,7 +331,7 @@ Action = (
     | Directory
     | Remove
     | Pack
-    | Disk
+    | MakeDisk
     | Convert
     | Import
     | ImportDisk
@@ -345,7 +345,7 @@ Action = (
 
 
 _FUNCTIONS: dict[type[Action], tuple[str, ...]] = {
-    Disk: ("disk.sh",),
+    MakeDisk: ("disk.sh",),
     Convert: ("fetch.sh", "cloud.sh"),
     Import: ("fetch.sh", "import.sh"),
     ImportDisk: ("fetch.sh", "cloud.sh", "import.sh", "disktree.sh"),

@@ -13,11 +13,11 @@ from zwizard.steps.actions import (
     Action,
     Chroot,
     Convert,
-    Disk,
     Host,
     Import,
     ImportDisk,
     Kernels,
+    MakeDisk,
     Oci,
     OwnKernel,
     Pack,
@@ -63,7 +63,7 @@ class Step:
         """What is left of it: the tree, or a single file that is made of it."""
         for action in self.actions:
             match action:
-                case Disk() | Convert():
+                case MakeDisk() | Convert():
                     return "image"
                 case Pack():
                     return "archive"
@@ -111,7 +111,7 @@ class Plan:
                         found.add("chroot")
                     case Pack():
                         found.add("tar")
-                    case Disk():
+                    case MakeDisk():
                         found.update(_DISK_TOOLS)
                     case TrustKeys():
                         found.update(("curl", "dpkg-deb", "gpg", "xz"))

@@ -12,29 +12,33 @@ from pathlib import Path
 from typing import IO
 
 from zwizard.image.archive.tar_reader import BLOCK
-from zwizard.image.disk.disk_image import Disk
-from zwizard.image.disk.ext4 import ExtView
-from zwizard.image.disk.ranges import Stretch
-from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.image.disk.disk_image import DiskImage
+from zwizard.image.disk.ext4 import Ext4Tree
+from zwizard.image.disk.ranges import FileRange
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 from zwizard.util.text import one_line
 
 _PIECE = 1 << 20
-_TYPES = {Kind.FILE: tarfile.REGTYPE, Kind.DIRECTORY: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE}
+_TYPES = {
+    EntryType.FILE: tarfile.REGTYPE,
+    EntryType.DIRECTORY: tarfile.DIRTYPE,
+    EntryType.LINK: tarfile.SYMTYPE,
+}
 _EXT = (1080, b"\x53\xef")
 
 
-def tree_of(path: Path, file: IO[bytes]) -> View:
+def tree_of(path: Path, file: IO[bytes]) -> FileTree:
     """The system on a disk image, with what its fstab mounts; or on one without partitions.
 
     Raises UnreadableError where there is none that can be read, or it was not cleanly unmounted.
     """
     size = path.stat().st_size
-    whole = Stretch(file, 0, size)  # type: ignore[arg-type]
+    whole = FileRange(file, 0, size)  # type: ignore[arg-type]
     if whole.read(_EXT[0], 2) == _EXT[1] and whole.read(BLOCK, 8) != b"EFI PART":
-        view = ExtView(path, whole)
+        view = Ext4Tree(path, whole)
         _expect_clean(view.super.needs_recovery)
         return view
-    disk = Disk(path, file, size)  # type: ignore[arg-type]
+    disk = DiskImage(path, file, size)  # type: ignore[arg-type]
     if not disk.gpt.partitions:
         raise UnreadableError(f"it cannot be read: {disk.gpt.fault}", "It has to have a GPT.")
     _expect_clean(disk.root_super.needs_recovery)
@@ -48,12 +52,12 @@ def _expect_clean(needs_recovery: bool) -> None:
         )
 
 
-def write_tar(view: View, out: IO[bytes]) -> None:
+def write_tar(view: FileTree, out: IO[bytes]) -> None:
     """Write the files, directories and links of ``view`` to ``out``."""
     for entry in view.entries():
         if entry.kind in _TYPES:
             out.write(_header(entry))
-            if entry.kind is Kind.FILE:
+            if entry.kind is EntryType.FILE:
                 _write_contents(view, entry, out)
     out.write(bytes(2 * BLOCK))
 
@@ -62,11 +66,11 @@ def _header(entry: Entry) -> bytes:
     info = tarfile.TarInfo(f".{entry.path}")
     info.type, info.mode, info.mtime = _TYPES[entry.kind], entry.mode, entry.mtime
     info.uid, info.gid, info.linkname = entry.uid, entry.gid, entry.target
-    info.size = entry.size if entry.kind is Kind.FILE else 0
+    info.size = entry.size if entry.kind is EntryType.FILE else 0
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
 
-def _write_contents(view: View, entry: Entry, out: IO[bytes]) -> None:
+def _write_contents(view: FileTree, entry: Entry, out: IO[bytes]) -> None:
     with view.open_entry(entry) as file:
         left = entry.size
         while left:

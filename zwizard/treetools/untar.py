@@ -14,17 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from zwizard.image.archive.byte_stream import ArchiveError, Source, plain
-from zwizard.image.archive.decompress import unpacked
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain
+from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.tar_reader import BLOCK, Member, members
 from zwizard.image.tarball import inside
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 from zwizard.util.text import one_line, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KEPT = frozenset({Kind.FILE, Kind.DIRECTORY, Kind.LINK})
+_KEPT = frozenset({EntryType.FILE, EntryType.DIRECTORY, EntryType.LINK})
 _ROUND = 4096  # what the smallest file takes on a disk, and a directory
 _SPARE = 64 << 20  # bytes that stay free
 _TOLD = 200  # of those that are left out, so many by name
@@ -38,11 +38,11 @@ _TAR = (
 )
 
 
-class Refused(Exception):  # noqa: N818 - not a mistake of ours
+class RefusedMemberError(Exception):
     """Why an archive is not unpacked."""
 
 
-class Gate:
+class MemberFilter:
     """Judges member after member. ``room`` is in bytes, ``users`` and ``groups`` count the ids.
 
     ``left_out`` is how many are neither files nor directories nor links, and were not let in.
@@ -65,7 +65,7 @@ class Gate:
             return False
         self._expect_room(member)
         self._expect_owner(member)
-        (self._links.add if member.kind is Kind.LINK else self._links.discard)(path)
+        (self._links.add if member.kind is EntryType.LINK else self._links.discard)(path)
         self._missing.discard(path)
         return True
 
@@ -73,11 +73,13 @@ class Gate:
         """The path in the tree that ``name`` means; a leading slash means the tree's."""
         path, climbs = inside(name)
         if climbs:
-            raise Refused(f"{one_line(name)} leads out of the archive")
+            raise RefusedMemberError(f"{one_line(name)} leads out of the archive")
         above = path.rpartition("/")[0]
         while above:
             if above in self._links:
-                raise Refused(f"{one_line(name)} lies beneath a link, {one_line(above)}")
+                raise RefusedMemberError(
+                    f"{one_line(name)} lies beneath a link, {one_line(above)}"
+                )
             above = above.rpartition("/")[0]
         return path
 
@@ -91,7 +93,7 @@ class Gate:
     def _expect_room(self, member: Member) -> None:
         self._taken += -(-member.size // _ROUND) * _ROUND if member.size else _ROUND
         if self._taken > self._room:
-            raise Refused(
+            raise RefusedMemberError(
                 f"it unpacks to more than {size(self._room)}, which is all that is free here"
                 f" (at {one_line(member.name)})"
             )
@@ -99,13 +101,13 @@ class Gate:
     def _expect_owner(self, member: Member) -> None:
         for owner, ids in zip((member.uid, member.gid), self._owners, strict=True):
             if not 0 <= owner < ids:
-                raise Refused(
+                raise RefusedMemberError(
                     f"{one_line(member.name)} belongs to id {owner}, and you have {ids} of them in"
                     " a user namespace: build it as root"
                 )
 
 
-class _Recorder(Source):
+class _Recorder(ByteStream):
     """A source that remembers what was taken of it: the header of a member, as it is stored."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -124,7 +126,7 @@ class _Recorder(Source):
         return data
 
 
-def sift(source: Source, out: IO[bytes], gate: Gate) -> None:
+def sift(source: ByteStream, out: IO[bytes], gate: MemberFilter) -> None:
     """Write the archive ``source`` to ``out`` without what ``gate`` leaves out.
 
     Raises Refused, and ArchiveError where it is damaged.
@@ -148,14 +150,14 @@ def unpack(archive: str, tree: Path, sha256: str = "") -> None:
         return
     with Path(archive).open("rb") as file, ThreadPoolExecutor(1) as beside:
         summed = beside.submit(_digest, Path(archive)) if sha256 else None
-        _pour(unpacked(file), tree)
+        _pour(decompressed(file), tree)
         if summed and summed.result() != sha256.lower():
-            raise Refused(f"it is not the file with the SHA-256 {sha256}")
+            raise RefusedMemberError(f"it is not the file with the SHA-256 {sha256}")
 
 
-def _pour(source: Source, tree: Path) -> None:
+def _pour(source: ByteStream, tree: Path) -> None:
     room = os.statvfs(tree)
-    gate = Gate(room.f_bavail * room.f_frsize - _SPARE, _ids("uid"), _ids("gid"))
+    gate = MemberFilter(room.f_bavail * room.f_frsize - _SPARE, _ids("uid"), _ids("gid"))
     tar = subprocess.Popen([*_TAR, str(tree)], stdin=subprocess.PIPE)
     assert tar.stdin is not None
     try:
@@ -170,7 +172,7 @@ def _pour(source: Source, tree: Path) -> None:
     if gate.left_out > _TOLD:
         sys.stdout.write(f"left out: {gate.left_out - _TOLD} more\n")
     if tar.wait() != 0:
-        raise Refused(f"tar could not unpack all of it (exit status {tar.returncode})")
+        raise RefusedMemberError(f"tar could not unpack all of it (exit status {tar.returncode})")
 
 
 def _ids(kind: str) -> int:
@@ -192,7 +194,7 @@ def main(arguments: list[str]) -> int:
         return 1  # who should have written it has said why
     try:
         unpack(archive, Path(tree), *sha256)
-    except (Refused, ArchiveError, OSError) as error:
+    except (RefusedMemberError, ArchiveError, OSError) as error:
         name = "what was to be imported" if archive == "-" else one_line(archive)
         sys.stderr.write(f"{name} cannot be used: {error}\n")
         return 1

@@ -27,32 +27,32 @@ from textual.notifications import Notify
 from textual.screen import Screen
 
 from zwizard.boottest import session
-from zwizard.boottest.session import Proving, Wish
+from zwizard.boottest.session import BootTestProcess, BootTestRequest
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.recipe.model import Recipe
 from zwizard.tui import linux_console, preferences
 from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
-from zwizard.tui.navigation import MOST_PAGES, REVIEW, Walk
-from zwizard.tui.notifications import Herald, Title
+from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
+from zwizard.tui.notifications import Notifications, Title
 from zwizard.tui.preferences import Preferences
 from zwizard.tui.screens.base import LEAST
-from zwizard.tui.screens.boot_test import ProvingScreen
-from zwizard.tui.screens.build import Building
-from zwizard.tui.screens.check import Checking
+from zwizard.tui.screens.boot_test import BootTestScreen
+from zwizard.tui.screens.build import BuildScreen
+from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, explain
-from zwizard.tui.screens.home import Home
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.home import HomeScreen
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.themes import CONTRAST, THEMES
 from zwizard.tui.widgets.keys import NAMES, named, shown
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import questions
-from zwizard.wizard.draft import Answers
-from zwizard.wizard.review import Machine, look_around
-from zwizard.wizard.suggestion_service import Library
+from zwizard.wizard.draft import Draft
+from zwizard.wizard.review import HostState, inspect_host
+from zwizard.wizard.suggestion_service import SuggestionService
 
 _EVERY = 1.0  # seconds between looks at which builds run
 _SETTLED = 0.4  # seconds until what was begun is there
@@ -87,20 +87,20 @@ class ZwizardApp(App[None]):
         recipe: Path | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        look: Callable[[], Machine] = look_around,
-        library: Library | None = None,
+        look: Callable[[], HostState] = inspect_host,
+        library: SuggestionService | None = None,
         driver: type[Driver] | None = None,
     ) -> None:
         super().__init__(driver_class=driver)
         self.clock = clock
-        self.library = library or Library()
+        self.library = library or SuggestionService()
         self.last_resort: Callable[[int], None] = lambda _: None
         self._look = look
         self._recipe = recipe
-        self._machine: asyncio.Task[Machine] | None = None
-        self._proofs: dict[Path, Proving] = {}  # by artefact; they end with this process
-        self._walk: Walk | None = None
-        self._herald = Herald()
+        self._machine: asyncio.Task[HostState] | None = None
+        self._proofs: dict[Path, BootTestProcess] = {}  # by artefact; they end with this process
+        self._walk: Navigation | None = None
+        self._herald = Notifications()
         self.terminal_title = Title(self._send)
 
     def on_mount(self) -> None:
@@ -111,7 +111,7 @@ class ZwizardApp(App[None]):
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread (tests)
                 loop.add_signal_handler(number, partial(self._ended_by, number))
         self._like(preferences.load())
-        self.push_screen(Home())
+        self.push_screen(HomeScreen())
         self._proclaim()
         self.set_interval(_EVERY, self._proclaim)
         if not self.is_headless:
@@ -147,7 +147,7 @@ class ZwizardApp(App[None]):
         """Tell what the builds do where it is seen from afar: in the title, by a bell."""
         for ended in await in_background(self._herald.look):
             self.bell()
-            if not (isinstance(self.screen, Building) and self.screen.build.id == ended.name):
+            if not (isinstance(self.screen, BuildScreen) and self.screen.build.id == ended.name):
                 self.notify(plain(ended.said).plain, timeout=8, markup=False)
         self.terminal_title.show(self._herald.title)
 
@@ -162,7 +162,7 @@ class ZwizardApp(App[None]):
         if not self.is_headless:
             self.set_timer(_SETTLED, gc.collect)
 
-    async def machine(self) -> Machine:
+    async def machine(self) -> HostState:
         """What this computer is to a build; found out once, off this thread."""
         if self._machine is None:
             self._machine = asyncio.create_task(in_background(self._look))
@@ -210,48 +210,48 @@ class ZwizardApp(App[None]):
 
     def _coming_from(self, build: Build | None) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, Home):
+            if isinstance(screen, HomeScreen):
                 screen.coming_from(build)
 
     def walk_on(self) -> None:
         """The pages, where the answers in the draft have got to."""
-        walk = Walk(self._answers())
+        walk = Navigation(self._answers())
         page = walk.first_open()
         if page == REVIEW:
             self.review(walk)
         else:
             self.turn_to(walk, page)
 
-    def _answers(self) -> Answers:
+    def _answers(self) -> Draft:
         """The answers being given: the draft's, unless the disk could not take the latest."""
         latest = self._walk.answers if self._walk else None
-        return latest if latest and latest.unsaved else Answers.open(paths.draft())
+        return latest if latest and latest.unsaved else Draft.open(paths.draft())
 
-    def turn_to(self, walk: Walk, page: str, key: str = "") -> None:
+    def turn_to(self, walk: Navigation, page: str, key: str = "") -> None:
         """A page of questions."""
         self._walk = walk
-        self._on_home(Pages(walk, page, key))
+        self._on_home(PageScreen(walk, page, key))
 
-    def review(self, walk: Walk) -> None:
+    def review(self, walk: Navigation) -> None:
         """The review."""
         self._walk = walk
-        self._on_home(Review(walk))
+        self._on_home(ReviewScreen(walk))
 
     def show_build(self, build: Build) -> None:
         """A build at work, or what became of it."""
         self._coming_from(build)
-        self._on_home(Building(build))
+        self._on_home(BuildScreen(build))
 
     def show_report(self, build: Build) -> None:
         """The checklist of a build."""
         self._coming_from(build)
-        self.push_screen(Checking(build))
+        self.push_screen(CheckScreen(build))
 
     def prove(self, path: Path, disk_size: int | None = None) -> None:
         """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""
-        self.push_screen(ProvingScreen(Wish(path.resolve(), disk_size=disk_size)))
+        self.push_screen(BootTestScreen(BootTestRequest(path.resolve(), disk_size=disk_size)))
 
-    async def proving(self, wish: Wish, *, anew: bool) -> Proving | None:
+    async def proving(self, wish: BootTestRequest, *, anew: bool) -> BootTestProcess | None:
         """The proof of ``wish`` that is going on, or a new one; None if sudo let nobody in."""
         known = self._proofs.get(wish.artefact)
         if known and (known.running or not anew):
@@ -265,9 +265,9 @@ class ZwizardApp(App[None]):
 
     def check(self, path: Path) -> None:
         """The checklist of any file or directory."""
-        self.push_screen(Checking(path))
+        self.push_screen(CheckScreen(path))
 
-    async def take(self, recipe: Recipe) -> Walk | None:
+    async def take(self, recipe: Recipe) -> Navigation | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
         answers = self._answers()
         if (
@@ -288,7 +288,7 @@ class ZwizardApp(App[None]):
             if chosen != "o":
                 return None
         answers.take(recipe)
-        return Walk(answers)
+        return Navigation(answers)
 
     async def _open(self, path: Path) -> None:
         try:
@@ -342,7 +342,7 @@ class ZwizardApp(App[None]):
             await self._open(path)
 
     @work
-    async def save_recipe(self, walk: Walk) -> None:
+    async def save_recipe(self, walk: Navigation) -> None:
         """Ask for a file, and save the answers as a recipe."""
         try:
             recipe = questions.to_recipe(walk.answers)
@@ -406,7 +406,7 @@ class ZwizardApp(App[None]):
         if isinstance(screen, Reader):
             return
         said = getattr(screen, "HELP", "") or ""
-        if isinstance(screen, Pages):
+        if isinstance(screen, PageScreen):
             said = screen.explanation()
         elif focused := getattr(screen.focused, "HELP", None):
             said = f"{said}\n\n{focused}"
@@ -440,7 +440,7 @@ class ZwizardApp(App[None]):
 
     def action_keys(self) -> None:
         """Every key by its name, and how to change it."""
-        how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"pages.next" = "f9"'
+        how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"page.next" = "f9"'
         lines = [block(how), Content("")]
         for name, binding in sorted(NAMES.items()):
             key = self._keymap.get(name, binding.key)

@@ -42,7 +42,7 @@ class Entry:
     status: Status
 
 
-class Shelf:
+class BuildList:
     """All builds, the one that was touched last first."""
 
     def __init__(self) -> None:

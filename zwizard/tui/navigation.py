@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from zwizard.wizard import questions
-from zwizard.wizard.draft import Answers
+from zwizard.wizard.draft import Draft
 from zwizard.wizard.questions import PAGES, Choice, Question
 
 PageState = Literal["done", "here", "to-come", "look-again"]
@@ -16,13 +16,13 @@ TITLES = {**{page.name: page.title for page in PAGES}, REVIEW: "Review"}
 _Offer = tuple[tuple[str, tuple[Choice, ...], str], ...]
 
 
-class Walk:
+class Navigation:
     """The answers, and what each page offered when it was last left.
 
     A page that offers something else by now needs another look: an earlier answer changed.
     """
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Draft) -> None:
         self.answers = answers
         given = [page for page in self.pages if self._given(page)]
         self._left: dict[str, _Offer] = {name: self._offer(name) for name in given}

@@ -55,7 +55,7 @@ class Ended:
         return f"{MARKS[self.status.state]} {self.name}: {WORDS[self.status.state]}"
 
 
-class Herald:
+class Notifications:
     """The builds at work, whoever started them: each :meth:`look` says which have ended."""
 
     def __init__(self) -> None:

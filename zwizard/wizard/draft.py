@@ -13,7 +13,7 @@ from zwizard.util.paths import write_atomically
 from zwizard.wizard import questions
 
 
-class Answers(Mapping[str, str]):
+class Draft(Mapping[str, str]):
     """A mapping of question key to the text given, saved at every change.
 
     An answer that is wrong is kept too: going back, leaving or crashing loses nothing that was
@@ -27,7 +27,7 @@ class Answers(Mapping[str, str]):
         self._given: dict[str, str] = dict(given or {})
 
     @classmethod
-    def open(cls, path: Path) -> Answers:
+    def open(cls, path: Path) -> Draft:
         """The answers in the file at ``path``; none if it is absent or torn."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ from typing import IO
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
-from zwizard.wizard.suggestions import Catalogue
+from zwizard.wizard.suggestions import PackageCatalogue
 
 DAY = 86400.0  # seconds for which a list is taken as it is
 _PART = "{}/binary-amd64/Packages.xz"
@@ -37,7 +37,7 @@ _ENTRY = re.compile(rb"^%(NAME|VERSION|DESC|PROVIDES)%\n((?:.+\n)*)", re.MULTILI
 _SUMMARY = 90  # characters of a summary that are kept
 
 
-def load(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue | None:
+def load(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue | None:
     """The list in the cache, however old; None if there is none that can be read."""
     try:
         file = _cached(mirror, suite, components)
@@ -45,12 +45,12 @@ def load(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue | No
         data = json.loads(head)
         if any(line.count("\t") != 2 for line in lines):
             return None
-        return Catalogue(_called(suite), float(data["read"]), tuple(lines))
+        return PackageCatalogue(_called(suite), float(data["read"]), tuple(lines))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
+def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue:
     """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had.
 
     Without a ``suite`` it is pacman's, and ``components`` are its repositories.
@@ -68,12 +68,12 @@ def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
         raise ZwizardError(one_line(f"{base}: {error}")) from None
     real = {line.partition("\t")[0] for line in lines if not line.endswith("\t\t")}
     whole = (line for line in lines if not line.endswith("\t\t") or line[:-2] not in real)
-    found = Catalogue(_called(suite), time.time(), tuple(sorted(whole)))
+    found = PackageCatalogue(_called(suite), time.time(), tuple(sorted(whole)))
     _keep(_cached(mirror, suite, components), found)
     return found
 
 
-def fetch_apart(mirror: str, suite: str, components: tuple[str, ...]) -> Catalogue:
+def fetch_apart(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue:
     """The same by a process of its own: what computes in this one would hold its screens up."""
     done = subprocess.run(
         [sys.executable, "-m", "zwizard.wizard.package_index", mirror, suite, *components],
@@ -96,7 +96,7 @@ def _cached(mirror: str, suite: str, components: tuple[str, ...]) -> Path:
     return paths.cache() / "lists" / name
 
 
-def _keep(file: Path, found: Catalogue) -> None:
+def _keep(file: Path, found: PackageCatalogue) -> None:
     head = json.dumps({"suite": found.suite, "read": found.read})
     try:
         paths.write_atomically(file, "".join(f"{line}\n" for line in (head, *found.lines)))

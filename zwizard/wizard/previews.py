@@ -8,12 +8,12 @@ from zwizard import distros
 from zwizard.plan import container, disk, grub
 from zwizard.recipe.model import Recipe, RecipeError, parse_size
 from zwizard.sources import inspect
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.util.text import one_line, size
-from zwizard.wizard.questions import Given, to_recipe
+from zwizard.wizard.questions import RawAnswers, to_recipe
 
 
-def preview(page: str, given: Given, width: int) -> tuple[str, ...]:
+def preview(page: str, given: RawAnswers, width: int) -> tuple[str, ...]:
     """Lines to show below the questions of ``page``; none where there is nothing to show.
 
     ``width``: of the bar, in characters; 0 tells the same in words alone. Nothing either while an
@@ -66,7 +66,7 @@ def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
     """What is taken over of a container image: how the deployment starts it."""
     if recipe.source.kind != "oci":
         return ()
-    settled = taken_over(recipe, Path.cwd())
+    settled = import_metadata(recipe, Path.cwd())
     if script := settled.container.start:
         lines = script.splitlines()[2:]  # its head says nothing of the image
         return (f"{container.START}, which starts what the image says:", *_indented(lines))

@@ -20,7 +20,7 @@ from zwizard.recipe.model import (
 )
 
 Kind = Literal["choice", "text", "number", "list", "lines", "settings"]
-Given = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
+RawAnswers = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
 BASE = "recipe"  # among the given: the opened recipe (TOML), for what no question asks
 HERE = "here"  # among the given: the page one was at
 
@@ -38,7 +38,7 @@ class Choice:
     unavailable: str = ""
 
 
-def _always(_: Given) -> bool:
+def _always(_: RawAnswers) -> bool:
     return True
 
 
@@ -58,20 +58,20 @@ class Question:
     text: str
     why: str
     kind: Kind
-    choices: Callable[[Given], tuple[Choice, ...]] = lambda _: ()
-    when: Callable[[Given], bool] = _always
-    fallback: Callable[[Given], str] | None = None
+    choices: Callable[[RawAnswers], tuple[Choice, ...]] = lambda _: ()
+    when: Callable[[RawAnswers], bool] = _always
+    fallback: Callable[[RawAnswers], str] | None = None
     example: str = ""
     needed: bool = False
     yields: bool = False
 
-    def default(self, given: Given) -> str:
+    def default(self, given: RawAnswers) -> str:
         """The answer if none is given, as text."""
         if self.fallback:
             return self.fallback(given)
         return self.as_text(default_value(self.key))
 
-    def answer(self, given: Given) -> str:
+    def answer(self, given: RawAnswers) -> str:
         """The answer as text: what was given, else the default."""
         text = given.get(self.key)
         if text is None or (
@@ -104,7 +104,7 @@ class Question:
             return ("\n" if self.kind == "lines" else " ").join(map(str, value))
         return str(value)
 
-    def problem(self, given: Given) -> str:
+    def problem(self, given: RawAnswers) -> str:
         """What is wrong with the answer, or ""."""
         text = self.answer(given)
         if self.kind == "choice":
@@ -151,7 +151,7 @@ PAGES = (
 )
 
 
-def _targets(_: Given) -> tuple[Choice, ...]:
+def _targets(_: RawAnswers) -> tuple[Choice, ...]:
     return (
         Choice(
             "vm",
@@ -174,7 +174,7 @@ def _targets(_: Given) -> tuple[Choice, ...]:
     )
 
 
-def _kinds(given: Given) -> tuple[Choice, ...]:
+def _kinds(given: RawAnswers) -> tuple[Choice, ...]:
     only_container = "" if _contained(given) else "only a container is made of it"
     a_disk = _target(given) == "image"
     of_disk = "its root file system" if not a_disk else "converted; nothing in it is changed"
@@ -209,28 +209,28 @@ def _kinds(given: Given) -> tuple[Choice, ...]:
     return tuple(c for c in kinds if not c.unavailable or c.value == chosen)
 
 
-def _target(given: Given) -> str:
+def _target(given: RawAnswers) -> str:
     return given.get("target", "vm")
 
 
-def _contained(given: Given) -> bool:
+def _contained(given: RawAnswers) -> bool:
     return _target(given) == "container"
 
 
-def _a_machine(given: Given) -> bool:
+def _a_machine(given: RawAnswers) -> bool:
     """Whether a distribution is installed fresh with all that a machine has."""
     return _installed(given) and not _contained(given)
 
 
-def _has_initramfs(given: Given) -> bool:
+def _has_initramfs(given: RawAnswers) -> bool:
     return _a_system(given) and not _contained(given)
 
 
-def _own_kernel(given: Given) -> bool:
+def _own_kernel(given: RawAnswers) -> bool:
     return bool(given.get("kernel.file", "").strip())
 
 
-def _name(given: Given) -> str:
+def _name(given: RawAnswers) -> str:
     """After what it is made of."""
     if _installed(given):
         return f"{_distro(given).name}-{_target(given)}"
@@ -239,46 +239,46 @@ def _name(given: Given) -> str:
     return stem[:60] or f"my-{_target(given)}"
 
 
-def _installed(given: Given) -> bool:
+def _installed(given: RawAnswers) -> bool:
     """Whether a distribution is installed fresh."""
     return given.get("source.kind", "distro") == "distro"
 
 
-def _by(kind: str) -> Callable[[Given], bool]:
+def _by(kind: str) -> Callable[[RawAnswers], bool]:
     """Whether the root file system comes from a source of this kind."""
     return lambda given: given.get("source.kind") == kind
 
 
-def _made_by_others(given: Given) -> bool:
+def _made_by_others(given: RawAnswers) -> bool:
     return not _installed(given)
 
 
-def _system_by_others(given: Given) -> bool:
+def _system_by_others(given: RawAnswers) -> bool:
     """Whether somebody else's system is changed."""
     return is_by_others(_target(given), given.get("source.kind", "distro"))
 
 
-def _a_system(given: Given) -> bool:
+def _a_system(given: RawAnswers) -> bool:
     """Whether things are installed and set in it."""
     return _installed(given) or _system_by_others(given)
 
 
-def _of_some_distro(given: Given) -> bool:
+def _of_some_distro(given: RawAnswers) -> bool:
     """Whether the distribution is to be said: not where the file itself says it."""
     unseen = given.get("source.kind") == "cloud-image" or "://" in given.get("source.location", "")
     return _installed(given) or (unseen and _system_by_others(given))
 
 
-def _divided(given: Given) -> bool:
+def _divided(given: RawAnswers) -> bool:
     """Whether there is a disk to be divided."""
     return _target(given) == "image" and given.get("source.kind") != "cloud-image"
 
 
-def _disk(given: Given) -> bool:
+def _disk(given: RawAnswers) -> bool:
     return _target(given) == "image"
 
 
-def _esp_mounts(given: Given) -> tuple[Choice, ...]:
+def _esp_mounts(given: RawAnswers) -> tuple[Choice, ...]:
     usual = _distro(given).esp_mount
     return (
         Choice("", usual, f"What zwizard takes for {_distro(given).title}."),
@@ -293,11 +293,11 @@ def _esp_mounts(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _distro(given: Given) -> Distro:
+def _distro(given: RawAnswers) -> Distro:
     return distros.KNOWN.get(given.get("source.distro", "debian"), distros.KNOWN["debian"])
 
 
-def _distros(given: Given) -> tuple[Choice, ...]:
+def _distros(given: RawAnswers) -> tuple[Choice, ...]:
     known = distros.KNOWN.values()
     if _installed(given):
         return tuple(Choice(distro.name, distro.title, distro.means) for distro in known)
@@ -307,7 +307,7 @@ def _distros(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _likely_distro(given: Given) -> str:
+def _likely_distro(given: RawAnswers) -> str:
     """By the name of what others have made: the build proves it."""
     if _installed(given):
         return next(iter(distros.KNOWN))
@@ -317,30 +317,30 @@ def _likely_distro(given: Given) -> str:
     return next((d for word, d in words.items() if word and word in name), "debian")
 
 
-def _by_apt(given: Given) -> bool:
+def _by_apt(given: RawAnswers) -> bool:
     return _installed(given) and _distro(given).family == "apt"
 
 
-def _with_suites(given: Given) -> bool:
+def _with_suites(given: RawAnswers) -> bool:
     """Whether there are releases to choose from."""
     return _installed(given) and not _distro(given).suite("")
 
 
-def _with_variants(given: Given) -> bool:
+def _with_variants(given: RawAnswers) -> bool:
     """Whether there is a larger base: Arch's container is always the smallest."""
     return _by_apt(given) or (_installed(given) and not _contained(given))
 
 
-def _suites(given: Given) -> tuple[Choice, ...]:
+def _suites(given: RawAnswers) -> tuple[Choice, ...]:
     return tuple(Choice(suite.name, suite.title) for suite in _distro(given).suites)
 
 
-def _variant(given: Given) -> str:
+def _variant(given: RawAnswers) -> str:
     lean = _contained(given) and given.get("source.bootstrap") != "debootstrap"
     return "minimal" if lean else "standard"
 
 
-def _variants(given: Given) -> tuple[Choice, ...]:
+def _variants(given: RawAnswers) -> tuple[Choice, ...]:
     only_standard = "debootstrap makes the standard base; minimal needs mmdebstrap"
     by_document = given.get("source.bootstrap") == "debootstrap"
     if _distro(given).family == "pacman":
@@ -359,7 +359,7 @@ def _variants(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _bootstraps(given: Given) -> tuple[Choice, ...]:
+def _bootstraps(given: RawAnswers) -> tuple[Choice, ...]:
     if _distro(given).family == "pacman":
         return (
             Choice("auto", "pacman", "What pacstrap runs too; works without root."),
@@ -374,7 +374,7 @@ def _bootstraps(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _kernels(given: Given) -> tuple[Choice, ...]:
+def _kernels(given: RawAnswers) -> tuple[Choice, ...]:
     kernels = _distro(given).kernels
     first, others = kernels[0], kernels[1:]
     own = given.get("kernel.package", "")
@@ -386,7 +386,7 @@ def _kernels(given: Given) -> tuple[Choice, ...]:
     )
 
 
-def _compressions(_: Given) -> tuple[Choice, ...]:
+def _compressions(_: RawAnswers) -> tuple[Choice, ...]:
     return (
         Choice("fast", "fast", "Seconds rather than half a minute, a few per cent larger."),
         Choice("small", "small", "gzip's best: slower, for slow uplinks."),
@@ -771,28 +771,28 @@ QUESTIONS = (
 )
 
 
-def asked(given: Given) -> tuple[Question, ...]:
+def asked(given: RawAnswers) -> tuple[Question, ...]:
     """The questions that these answers make sense of, in order."""
     return tuple(question for question in QUESTIONS if question.when(given))
 
 
-def pages(given: Given) -> tuple[Page, ...]:
+def pages(given: RawAnswers) -> tuple[Page, ...]:
     """The pages that have a question for these answers, in order."""
     wanted = {question.page for question in asked(given)}
     return tuple(page for page in PAGES if page.name in wanted)
 
 
-def on_page(page: str, given: Given) -> tuple[Question, ...]:
+def on_page(page: str, given: RawAnswers) -> tuple[Question, ...]:
     """The questions of one page."""
     return tuple(question for question in asked(given) if question.page == page)
 
 
-def problems(given: Given) -> dict[str, str]:
+def problems(given: RawAnswers) -> dict[str, str]:
     """What is wrong with the answers, by key; empty if a recipe can be made of them."""
     return {question.key: said for question in asked(given) if (said := question.problem(given))}
 
 
-def to_recipe(given: Given) -> Recipe:
+def to_recipe(given: RawAnswers) -> Recipe:
     """The recipe that the answers describe; RecipeError names what cannot be."""
     base = Recipe.from_toml(given[BASE]) if given.get(BASE) else None
     data: dict[str, Any] = base.to_dict() if base else {}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard.engine import builds, requirements
-from zwizard.engine.requirements import Forecast, Trouble
+from zwizard.engine.requirements import Forecast, UnmetRequirement
 from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.plan import targets as plan
 from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe, RecipeError
 from zwizard.sources import entrypoint_check, inspect
-from zwizard.sources.import_metadata import taken_over
+from zwizard.sources.import_metadata import import_metadata
 from zwizard.util.errors import UsageError
 from zwizard.wizard import questions
 from zwizard.wizard.suggestions import ENTRYPOINT, FILES
@@ -31,7 +31,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostState:
     """What this computer is to a build: by which right it may run, and on what system."""
 
     privilege: Privilege
@@ -43,9 +43,9 @@ class Machine:
         return _WORDS[self.privilege.mode]
 
 
-def look_around() -> Machine:
+def inspect_host() -> HostState:
     """This machine. Slow: it tries out whether user namespaces serve."""
-    return Machine(privilege(), _system())
+    return HostState(privilege(), _system())
 
 
 def _system() -> str:
@@ -58,14 +58,14 @@ def _system() -> str:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class BuildReview:
     """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
 
     ``output`` is the directory the archive goes to; ``troubles`` is all that keeps a build from
     starting. ``expected`` is the forecast, or what it would be with what is wrong mended.
     """
 
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[UnmetRequirement, ...]
     recipe: Recipe | None = None
     plan: Plan | None = None
     forecast: Forecast | None = None
@@ -73,28 +73,30 @@ class Outlook:
     expected: Forecast | None = None
 
 
-def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> Outlook:
+def review_of(
+    given: Mapping[str, str], machine: HostState, *, patient: bool = True
+) -> BuildReview:
     """The outlook of these answers. It reads the disk: not for an interface's thread.
 
     Who is not ``patient`` is told of what is in a file only where that is known already.
     """
     if wrong := questions.problems(given):
-        return Outlook(
+        return BuildReview(
             tuple(
-                Trouble(f"{question.text}: {wrong[question.key]}", _MEND, question.key)
+                UnmetRequirement(f"{question.text}: {wrong[question.key]}", _MEND, question.key)
                 for question in questions.asked(given)
                 if question.key in wrong
             ),
             expected=_expected(given, wrong, machine),
         )
     try:
-        recipe = taken_over(questions.to_recipe(given), Path.cwd())
+        recipe = import_metadata(questions.to_recipe(given), Path.cwd())
         made = plan.make(recipe)
         output = builds.output_directory(recipe, Path.cwd())
     except RecipeError as error:
-        return Outlook(tuple(Trouble(str(p), _MEND, p.key) for p in error.problems))
+        return BuildReview(tuple(UnmetRequirement(str(p), _MEND, p.key) for p in error.problems))
     except UsageError as error:
-        return Outlook((Trouble(error.message, error.hint),))
+        return BuildReview((UnmetRequirement(error.message, error.hint),))
     store = requirements.store_of(machine.privilege)
     before = builds.making(output / made.archive)
     ahead = requirements.forecast(
@@ -103,18 +105,20 @@ def of(given: Mapping[str, str], machine: Machine, *, patient: bool = True) -> O
     troubles = ahead.troubles
     for key in (question.key for question in questions.asked(given) if question.key in FILES):
         if unfit := inspect.look_at(given, key).wrong:
-            troubles += (Trouble(f"{given[key]}: {unfit}", _MEND, key),)
+            troubles += (UnmetRequirement(f"{given[key]}: {unfit}", _MEND, key),)
     if lacks := entrypoint_check.of_recipe(recipe, Path.cwd(), patient=patient).wrong:
-        troubles += (Trouble(f"Entrypoint: {lacks}", entrypoint_check.REMEDY, ENTRYPOINT),)
+        troubles += (
+            UnmetRequirement(f"Entrypoint: {lacks}", entrypoint_check.REMEDY, ENTRYPOINT),
+        )
     if machine.privilege.mode == "none":
-        troubles += (Trouble(machine.privilege.why, machine.privilege.remedy),)
-    return Outlook(troubles, recipe, made, ahead, output, ahead)
+        troubles += (UnmetRequirement(machine.privilege.why, machine.privilege.remedy),)
+    return BuildReview(troubles, recipe, made, ahead, output, ahead)
 
 
 def _expected(
-    given: Mapping[str, str], wrong: Collection[str], machine: Machine
+    given: Mapping[str, str], wrong: Collection[str], machine: HostState
 ) -> Forecast | None:
     """What would be needed if other answers stood in for the ``wrong`` ones, if any can."""
     mended = {key: text for key, text in given.items() if key not in wrong}
     mended |= {key: text for key, text in _INSTEAD.items() if key in wrong}
-    return None if questions.problems(mended) else of(mended, machine).forecast
+    return None if questions.problems(mended) else review_of(mended, machine).forecast

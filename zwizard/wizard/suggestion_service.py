@@ -17,17 +17,17 @@ from zwizard.recipe.model import check_value
 from zwizard.sources import entrypoint_check, inspect
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import package_index
-from zwizard.wizard.questions import Given
-from zwizard.wizard.suggestions import ENTRYPOINT, FILES, Catalogue, Known, distro_of
+from zwizard.wizard.questions import RawAnswers
+from zwizard.wizard.suggestions import ENTRYPOINT, FILES, PackageCatalogue, Suggestions, distro_of
 
 _SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
 _AGAIN = 60.0  # seconds until a list that could not be had is tried again
 
 Place = tuple[str, str, tuple[str, ...]]  # mirror, suite, components
-Fetch = Callable[[str, str, tuple[str, ...]], Catalogue]
+Fetch = Callable[[str, str, tuple[str, ...]], PackageCatalogue]
 
 
-class Library:
+class SuggestionService:
     """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
 
     ``fetch`` reads a suite's list (:func:`archive.fetch_apart` if no other is given), ``clock``
@@ -44,13 +44,13 @@ class Library:
     ) -> None:
         self._fetch, self._clock = fetch or package_index.fetch_apart, clock
         self._patient = patient
-        self._read: dict[Place, Catalogue] = {}
+        self._read: dict[Place, PackageCatalogue] = {}
         self._reading: set[Place] = set()
         self._into: set[str] = set()
         self._failed: dict[Place, tuple[float, str]] = {}
-        self._here = Known()
+        self._here = Suggestions()
 
-    def known(self, given: Given, key: str = "") -> Known:
+    def known(self, given: RawAnswers, key: str = "") -> Suggestions:
         """What is known for these answers at this moment; more is waited for of one ``key``."""
         place = _place(given)
         catalogue = self._read.get(place) if place else None
@@ -62,7 +62,7 @@ class Library:
             start=entrypoint_check.of_answers(given, patient=self._patient and key == ENTRYPOINT),
         )
 
-    def _state(self, place: Place | None, given: Given) -> str:
+    def _state(self, place: Place | None, given: RawAnswers) -> str:
         if place is None:
             title = distro_of(given).title
             return f"There is no package list of {title} to look at: names are not checked here."
@@ -73,7 +73,7 @@ class Library:
             return f"No package list ({reason}): names are not checked here."
         return ""
 
-    def begin(self, given: Given) -> Callable[[], None] | None:
+    def begin(self, given: RawAnswers) -> Callable[[], None] | None:
         """What there is to be read for these answers, as work for a thread; None if nothing.
 
         From now on it counts as being read. A list from the cache serves at once, and until the
@@ -103,12 +103,12 @@ class Library:
         """Take in what this machine knows: some hundred files, milliseconds."""
         self._here = this_machine()
 
-    def _look_at(self, given: Given) -> None:
+    def _look_at(self, given: RawAnswers) -> None:
         self.look_here()
         for key in FILES:
             inspect.look_at(given, key)
 
-    def _look_into(self, given: Given) -> None:
+    def _look_into(self, given: RawAnswers) -> None:
         self.look_here()
         try:
             entrypoint_check.of_answers(given)
@@ -135,7 +135,7 @@ class Library:
         return read is None or self._clock() - read.read > package_index.DAY
 
 
-def _place(given: Given) -> Place | None:
+def _place(given: RawAnswers) -> Place | None:
     """What the answers would be installed from; None where no list of it can be asked for."""
     if given.get("source.kind", "distro") != "distro":
         return None
@@ -172,14 +172,14 @@ _COMMON = (  # noqa: SIM905 - a line each would say no more
 
 
 @cache
-def this_machine() -> Known:
+def this_machine() -> Suggestions:
     """The time zones and locales that this machine knows; some common ones if it has no list."""
     zones = tuple(sorted(zoneinfo.available_timezones() - {"localtime", "Factory"}))
     try:
         lines = _SUPPORTED.read_text("utf-8", "replace").splitlines()
     except OSError:
-        return Known(zones, tuple(_COMMON))
-    return Known(zones, _locales(lines), every_locale=True)
+        return Suggestions(zones, tuple(_COMMON))
+    return Suggestions(zones, _locales(lines), every_locale=True)
 
 
 def _locales(lines: list[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from itertools import islice, takewhile
 
 from zwizard import distros
 from zwizard.distros.base import Distro
-from zwizard.wizard.questions import Choice, Given, Question
+from zwizard.wizard.questions import Choice, Question, RawAnswers
 
 ENTRYPOINT = "container.entrypoint"
 LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
@@ -29,7 +29,7 @@ _FEW = 4  # names in a line of hints
 
 
 @dataclass(frozen=True)
-class Offer:
+class Suggestion:
     """An answer that exists; ``means`` says more of it (a version, a summary), or is empty."""
 
     value: str
@@ -37,7 +37,7 @@ class Offer:
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class PackageCatalogue:
     """The packages of one suite of one archive.
 
     ``lines`` are sorted, each ``name TAB version TAB summary``; a virtual package has neither
@@ -48,20 +48,20 @@ class Catalogue:
     read: float
     lines: tuple[str, ...]
 
-    def get(self, name: str) -> Offer | None:
+    def get(self, name: str) -> Suggestion | None:
         """The package called ``name``."""
         at = bisect_left(self.lines, f"{name}\t")
         found = at < len(self.lines) and self.lines[at].startswith(f"{name}\t")
         return _package(self.lines[at]) if found else None
 
-    def beginning(self, prefix: str) -> Iterator[Offer]:
+    def beginning(self, prefix: str) -> Iterator[Suggestion]:
         """The packages whose names begin with ``prefix``, in order."""
         for at in range(bisect_left(self.lines, prefix), len(self.lines)):
             if not self.lines[at].startswith(prefix):
                 return
             yield _package(self.lines[at])
 
-    def having(self, words: list[str]) -> Iterator[Offer]:
+    def having(self, words: list[str]) -> Iterator[Suggestion]:
         """The packages, virtual ones left out, in whose lines all ``words`` (lower-case) occur."""
         for line in self.lines:
             lowered = line.lower()
@@ -94,7 +94,7 @@ class Catalogue:
 
 
 @lru_cache(maxsize=32)  # it is asked for at every key that is pressed
-def _nearest(catalogue: Catalogue, name: str) -> str:
+def _nearest(catalogue: PackageCatalogue, name: str) -> str:
     found = get_close_matches(name, list(catalogue.around(name)), n=5, cutoff=0.7)
     return max(found, key=lambda other: _likeness(name, other), default="")
 
@@ -108,13 +108,13 @@ def _likeness(typed: str, name: str) -> float:
     return alike + 0.02 * same + 0.2 * swapped - 0.03 * abs(len(typed) - len(name))
 
 
-def _package(line: str) -> Offer:
+def _package(line: str) -> Suggestion:
     name, version, summary = line.split("\t", 2)
-    return Offer(name, f"{version}  {summary}".strip())
+    return Suggestion(name, f"{version}  {summary}".strip())
 
 
 @dataclass(frozen=True)
-class Look:
+class InputReport:
     """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do.
 
     ``doubt``: why it cannot, unless something that is not known yet changes it.
@@ -126,7 +126,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Known:
+class Suggestions:
     """What this machine and the archive know; an empty tuple: nothing.
 
     ``every_locale``: there are no others. ``catalogue`` is None where there is no list of
@@ -137,10 +137,10 @@ class Known:
     zones: tuple[str, ...] = ()
     locales: tuple[str, ...] = ()
     every_locale: bool = False
-    catalogue: Catalogue | None = None
+    catalogue: PackageCatalogue | None = None
     state: str = ""
-    looks: Mapping[str, Look] = field(default_factory=dict)
-    start: Look = Look()
+    looks: Mapping[str, InputReport] = field(default_factory=dict)
+    start: InputReport = InputReport()
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def is_path(question: Question) -> bool:
     return question.key in _PATHS
 
 
-def choices(question: Question, given: Given, known: Known) -> tuple[Choice, ...]:
+def choices(question: Question, given: RawAnswers, known: Suggestions) -> tuple[Choice, ...]:
     """The choices of a question, with what the archive knows of them and has beside them."""
     those = question.choices(given)
     if question.key != KERNEL or not known.catalogue:
@@ -180,7 +180,7 @@ def choices(question: Question, given: Given, known: Known) -> tuple[Choice, ...
     return (*told, *more)
 
 
-def _with_version(choice: Choice, given: Given, catalogue: Catalogue) -> Choice:
+def _with_version(choice: Choice, given: RawAnswers, catalogue: PackageCatalogue) -> Choice:
     found = catalogue.get(choice.value or distro_of(given).kernels[0].package)
     version = _version(found) or f"not in {catalogue.suite}"
     return replace(choice, means=f"{version}. {choice.means}".strip())
@@ -189,7 +189,7 @@ def _with_version(choice: Choice, given: Given, catalogue: Catalogue) -> Choice:
 _KERNEL = re.compile(r"linux-image-(?!.*(?:-dbg|-unsigned))(\d\S*)?.*amd64")
 
 
-def _kernels(catalogue: Catalogue, usual: str) -> Iterator[Choice]:
+def _kernels(catalogue: PackageCatalogue, usual: str) -> Iterator[Choice]:
     """The archive's other kernels of the version that the ``usual`` one has."""
     now = _version(catalogue.get(usual))
     for offer in catalogue.beginning("linux-image-"):
@@ -199,11 +199,13 @@ def _kernels(catalogue: Catalogue, usual: str) -> Iterator[Choice]:
             yield Choice(offer.value, offer.value, f"{offer.means}.{stays}")
 
 
-def _version(offer: Offer | None) -> str:
+def _version(offer: Suggestion | None) -> str:
     return offer.means.partition(" ")[0] if offer else ""
 
 
-def search(question: Question, given: Given, known: Known, words: str, most: int) -> list[Offer]:
+def search(
+    question: Question, given: RawAnswers, known: Suggestions, words: str, most: int
+) -> list[Suggestion]:
     """At most ``most`` offers that have all ``words``; those called so, or so begun, first."""
     sought = words.lower().replace("_", " ").split()
     found = _offers(question, given, known, sought)
@@ -212,7 +214,7 @@ def search(question: Question, given: Given, known: Known, words: str, most: int
     return nsmallest(most, found, key=lambda offer: _rank(offer, sought[0]))
 
 
-def _rank(offer: Offer, word: str) -> int:
+def _rank(offer: Suggestion, word: str) -> int:
     name = offer.value.lower()
     if name == word:
         return 0
@@ -221,32 +223,34 @@ def _rank(offer: Offer, word: str) -> int:
     return 2 if word in name else 3
 
 
-def _offers(question: Question, given: Given, known: Known, sought: list[str]) -> Iterator[Offer]:
+def _offers(
+    question: Question, given: RawAnswers, known: Suggestions, sought: list[str]
+) -> Iterator[Suggestion]:
     """The offers that have all the words ``sought``, in their own order."""
-    those: Iterable[Offer]
+    those: Iterable[Suggestion]
     match question.key:
         case "source.packages":
             return known.catalogue.having(sought) if known.catalogue else iter(())
         case "system.timezone":
-            those = map(Offer, known.zones)
+            those = map(Suggestion, known.zones)
         case "system.locale":
-            those = map(Offer, known.locales)
+            those = map(Suggestion, known.locales)
         case _:
             those = _services(given)
     return (offer for offer in those if all(word in _searched(offer) for word in sought))
 
 
-def nothing(question: Question, known: Known) -> str:
+def nothing(question: Question, known: Suggestions) -> str:
     """What is to be said where a search finds nothing."""
     reason = known.state if question.key == PACKAGES else ""
     return reason or "Nothing is called so."
 
 
-def _searched(offer: Offer) -> str:
+def _searched(offer: Suggestion) -> str:
     return f"{offer.value} {offer.means}".lower().replace("_", " ")
 
 
-def _services(given: Given) -> Iterator[Offer]:
+def _services(given: RawAnswers) -> Iterator[Suggestion]:
     """The units that come with the chosen packages, then those of others."""
     distro, chosen = distro_of(given), _chosen_packages(given)
     ordered = sorted(distro.units.items(), key=lambda item: item[0] not in chosen)
@@ -254,16 +258,16 @@ def _services(given: Given) -> Iterator[Offer]:
         for unit in units:
             where = "your package" if package in chosen else "the package"
             always = package in distro.vm_packages or not package
-            yield Offer(unit, "always there" if always else f"comes with {where} {package}")
+            yield Suggestion(unit, "always there" if always else f"comes with {where} {package}")
 
 
-def distro_of(given: Given) -> Distro:
+def distro_of(given: RawAnswers) -> Distro:
     """The distribution that the answers name."""
     first = next(iter(distros.KNOWN.values()))
     return distros.KNOWN.get(given.get("source.distro", ""), first)
 
 
-def _chosen_packages(given: Given) -> set[str]:
+def _chosen_packages(given: RawAnswers) -> set[str]:
     return {_bare(word) for word in re.split(r"[,\s]+", given.get(PACKAGES, ""))}
 
 
@@ -275,19 +279,21 @@ def _bare(word: str) -> str:
 # --- beside an answer ---------------------------------------------------------------------------
 
 
-def hint(question: Question, given: Given, known: Known, *, typing: bool = False) -> Hint:
+def hint(
+    question: Question, given: RawAnswers, known: Suggestions, *, typing: bool = False
+) -> Hint:
     """What is to be said of the answer; while ``typing``, its last word may yet go on."""
     judge = _JUDGES.get(question.key)
     return judge(question.answer(given), given, known, typing) if judge else Hint()
 
 
-def doubts(asked: Iterable[Question], given: Given, known: Known) -> dict[str, str]:
+def doubts(asked: Iterable[Question], given: RawAnswers, known: Suggestions) -> dict[str, str]:
     """The answers that are probably wrong, by key, and why."""
     told = ((question.key, hint(question, given, known)) for question in asked)
     return {key: said.text for key, said in told if said.doubt}
 
 
-def _judge_packages(text: str, _: Given, known: Known, typing: bool) -> Hint:
+def _judge_packages(text: str, _: RawAnswers, known: Suggestions, typing: bool) -> Hint:
     catalogue = known.catalogue
     if catalogue is None:
         return Hint(known.state if typing or text.strip() else "")
@@ -310,7 +316,7 @@ def _judge_packages(text: str, _: Given, known: Known, typing: bool) -> Hint:
     return Hint()
 
 
-def _installable(word: str, catalogue: Catalogue) -> bool:
+def _installable(word: str, catalogue: PackageCatalogue) -> bool:
     name = _bare(word)
     # "vim-" tells apt-get to leave vim out, "vim+" to take it.
     return any(catalogue.get(name) for name in (name, name.rstrip("-"), name.rstrip("+")))
@@ -329,11 +335,11 @@ def meant(near: str) -> str:
     return f" Did you mean {near!r}?" if near else ""
 
 
-def _judge_zone(text: str, _: Given, known: Known, typing: bool) -> Hint:
+def _judge_zone(text: str, _: RawAnswers, known: Suggestions, typing: bool) -> Hint:
     return _judge_name(text.strip(), known.zones, "time zone", typing)
 
 
-def _judge_locale(text: str, _: Given, known: Known, typing: bool) -> Hint:
+def _judge_locale(text: str, _: RawAnswers, known: Suggestions, typing: bool) -> Hint:
     name = text.strip()
     if not known.every_locale or name.partition(".")[0] in {"C", "POSIX"}:
         return Hint()
@@ -369,7 +375,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9/]", "", name.lower())
 
 
-def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
+def _judge_services(text: str, given: RawAnswers, _: Suggestions, typing: bool) -> Hint:
     """A unit of a package that is not chosen, or one that is nearly known."""
     chosen, known = _chosen_packages(given), distro_of(given).units
     owner = {unit: package for package, units in known.items() for unit in units}
@@ -388,8 +394,8 @@ def _judge_services(text: str, given: Given, _: Known, typing: bool) -> Hint:
     return Hint(f"Your packages bring: {', '.join(brought)}" if brought and typing else "")
 
 
-def _judge_file(key: str, _: str, __: Given, known: Known, typing: bool) -> Hint:
-    look = known.looks.get(key, Look())
+def _judge_file(key: str, _: str, __: RawAnswers, known: Suggestions, typing: bool) -> Hint:
+    look = known.looks.get(key, InputReport())
     """What the file is, as far as its name is typed."""
     if look.wrong:
         return Hint() if typing else _doubt(f"{look.wrong}.", "")
@@ -399,7 +405,7 @@ def _judge_file(key: str, _: str, __: Given, known: Known, typing: bool) -> Hint
 _OF_PACKAGES = re.compile(r"/(usr/(?!local/)|s?bin/|lib(32|64|x32)?/|opt/|etc/|var/)")
 
 
-def _judge_entrypoint(text: str, given: Given, known: Known, typing: bool) -> Hint:
+def _judge_entrypoint(text: str, given: RawAnswers, known: Suggestions, typing: bool) -> Hint:
     """Whether it is in the file; of a distribution, whether a package can bring it."""
     told = known.start.wrong or known.start.doubt
     if told:
@@ -411,7 +417,7 @@ def _judge_entrypoint(text: str, given: Given, known: Known, typing: bool) -> Hi
     return _doubt(f"No package puts {path!r} there: a command of your own has to (System).", "")
 
 
-_JUDGES: dict[str, Callable[[str, Given, Known, bool], Hint]] = {
+_JUDGES: dict[str, Callable[[str, RawAnswers, Suggestions, bool], Hint]] = {
     **{key: partial(_judge_file, key) for key in FILES},
     PACKAGES: _judge_packages,
     ZONE: _judge_zone,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.image import disks
 from zwizard.boottest.machine.seed import Seed, make_disk
-from zwizard.image.disk.fat import FatView
-from zwizard.image.disk.ranges import Stretch
+from zwizard.image.disk.fat import FatTree
+from zwizard.image.disk.ranges import FileRange
 
 SEED = Seed(
     instance="proof-1",
@@ -69,6 +69,6 @@ def test_the_disk_is_a_fat_of_2_mib_called_cidata_with_those_files(tmp_path: Pat
     make_disk(SEED, disk)
     assert disk.stat().st_size == 2 << 20
     assert b"cidata     " in disk.read_bytes()[:512]
-    with disk.open("rb") as file, FatView(disk, Stretch(file, 0, 2 << 20)) as view:
+    with disk.open("rb") as file, FatTree(disk, FileRange(file, 0, 2 << 20)) as view:
         found = {name: view.read(f"/{name}", 4096).decode() for name in SEED.files()}
     assert found == SEED.files()

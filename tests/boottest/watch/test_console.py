@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zwizard.boottest.watch import failure_causes
-from zwizard.boottest.watch.console import Console, Sight
+from zwizard.boottest.watch.console import Console, Milestone
 
 CONSOLES = Path(__file__).with_name("consoles")
 
@@ -18,7 +18,7 @@ def shown(name: str) -> bytes:
     return data.removesuffix(b"\n") if data.endswith((b": \n", b"# \n")) else data
 
 
-def sights(data: bytes, chunk: int = 0) -> list[Sight]:
+def sights(data: bytes, chunk: int = 0) -> list[Milestone]:
     console = Console()
     step = chunk or len(data)
     pieces = (data[i : i + step] for i in range(0, len(data), step))

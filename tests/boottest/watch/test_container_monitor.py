@@ -21,8 +21,8 @@ from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.boottest.machine.seed import Seed
 from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.status import Status
-from zwizard.boottest.watch.container_monitor import Given, how_it_ended, judge, printed
-from zwizard.boottest.watch.guest_probe import Facts
+from zwizard.boottest.watch.container_monitor import ContainerStart, how_it_ended, judge, printed
+from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.engine.sandbox import privilege
 from zwizard.host import tools
 
@@ -34,17 +34,17 @@ def encoded(*strings: str) -> str:
     return base64.encodebytes("".join(f"{s}\0" for s in strings).encode()).decode()
 
 
-def told(cmdline: list[str], environ: list[str], *, later: list[str] | None = None) -> Facts:
+def told(cmdline: list[str], environ: list[str], *, later: list[str] | None = None) -> GuestFacts:
     answers = f"== cmdline\n{encoded(*cmdline)}== environ\n{encoded(*environ)}== looked\n"
-    return Facts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
+    return GuestFacts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
 
 
-def found(facts: Facts, given: Given) -> dict[str, Finding]:
+def found(facts: GuestFacts, given: ContainerStart) -> dict[str, Finding]:
     return {finding.stage: finding for finding in judge(facts, given, "host")}
 
 
 class TestWhatTheWatcherTells:
-    GIVEN = Given("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
+    GIVEN = ContainerStart("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
 
     def test_all_as_given(self) -> None:
         facts = told(["/app", "-x", "a b"], ["A=b == c", "TOKEN=canary", "HOME=/"], later=["/app"])
@@ -68,7 +68,9 @@ class TestWhatTheWatcherTells:
         assert come["entrypoint"].evidence == "/app has become nginx"
 
     def test_half_an_answer_is_none(self) -> None:
-        half = Facts.read("== root\nvroot /new_root virtiofs rw 0 0\n== seed\n/dev/vda\n== cmd")
+        half = GuestFacts.read(
+            "== root\nvroot /new_root virtiofs rw 0 0\n== seed\n/dev/vda\n== cmd"
+        )
         assert found(half, self.GIVEN) == {"root": Finding("root", "pass", "vroot, virtiofs")}
 
 

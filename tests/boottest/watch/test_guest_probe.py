@@ -9,7 +9,13 @@ from ipaddress import IPv4Interface
 import pytest
 
 from zwizard.boottest.stages import Finding
-from zwizard.boottest.watch.guest_probe import QUESTIONS, Facts, judge, judge_password, root_mount
+from zwizard.boottest.watch.guest_probe import (
+    QUESTIONS,
+    GuestFacts,
+    judge,
+    judge_password,
+    root_mount,
+)
 
 ADDRESS = IPv4Interface("10.1.3.77/24")
 
@@ -54,7 +60,7 @@ GOOD = {
 
 def judged(changed: dict[str, str] = GOOD) -> dict[str, Finding]:
     found = judge(
-        Facts({**GOOD, **changed}),
+        GuestFacts({**GOOD, **changed}),
         hostname="proof-1",
         address=ADDRESS,
         gateway="10.1.3.1",
@@ -68,7 +74,7 @@ def test_a_guest_as_it_should_be_passes_everything() -> None:
     assert set(found) == {"hostname", "network", "grown", "cloud-init"}
     assert all(finding.outcome == "pass" for finding in found.values()), found
     assert found["network"].evidence == "10.1.3.77, default route by 10.1.3.1"
-    assert root_mount(Facts(GOOD)) == "vroot, virtiofs"
+    assert root_mount(GuestFacts(GOOD)) == "vroot, virtiofs"
 
 
 @pytest.mark.parametrize(
@@ -133,16 +139,16 @@ DENIED = "root@127.0.0.1: Permission denied (publickey,password)."
 def test_a_password_must_neither_do_it_nor_be_able_to(
     changed: dict[str, str], attempt: str, accepted: bool, outcome: str
 ) -> None:
-    found = judge_password(Facts({**GOOD, **changed}), attempt, accepted)
+    found = judge_password(GuestFacts({**GOOD, **changed}), attempt, accepted)
     assert (found.stage, found.outcome) == ("password", outcome)
 
 
 def test_answers_count_when_they_are_whole() -> None:
-    facts = Facts.read("== release\nDebian\n== hostname\nweb\n== addre")
+    facts = GuestFacts.read("== release\nDebian\n== hostname\nweb\n== addre")
     assert facts.said == {"release": "Debian", "hostname": "web"}
     assert not facts.over
-    assert Facts.read("").said == {}
-    assert Facts.read("== cloud-init\n{}\n== over\n").over
+    assert GuestFacts.read("").said == {}
+    assert GuestFacts.read("== cloud-init\n{}\n== over\n").over
 
 
 def test_the_questions_are_answered_by_this_machine_in_any_shell() -> None:
@@ -150,7 +156,7 @@ def test_the_questions_are_answered_by_this_machine_in_any_shell() -> None:
     for shell in ("dash", "bash"):
         if shutil.which(shell):
             done = subprocess.run([shell], input=here, capture_output=True, text=True, check=True)
-            facts = Facts.read(done.stdout)
+            facts = GuestFacts.read(done.stdout)
             assert facts["hostname"]
             assert facts["root-password"] in {"locked", "set", "empty", ""}
             assert "127.0.0.1" in facts["addresses"]

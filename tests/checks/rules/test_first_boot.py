@@ -22,7 +22,7 @@ from tests.checks.breakages import (
 from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
 from tests.image.composed import CLOUD, CLOUD_CONFIG, PACKAGE, STAGES, packed, program, vm_tree
 from zwizard.checks import RULES, Mode, Outcome, Severity, check
-from zwizard.image.tarball import TarballView
+from zwizard.image.tarball import TarballTree
 
 UNITS = "usr/lib/systemd/system"
 WANTED = "etc/systemd/system/cloud-init.target.wants"
@@ -331,7 +331,7 @@ def test_what_is_mounted_in_a_directory_is_a_leftover(
     report = check(root, mode="vm")
     assert report.finding("build-leftovers").outcome is Outcome.PASS
     monkeypatch.setattr(
-        "zwizard.image.directory.DirectoryView._enter",
+        "zwizard.image.directory.DirectoryTree._enter",
         lambda view, entry, info: entry.path != "/proc" or view.mounted.add(entry.path),
     )
     finding = check(root, mode="vm").finding("build-leftovers")
@@ -361,7 +361,7 @@ def test_a_good_vms_archive_is_read_once(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[str] = []
-    monkeypatch.setattr(TarballView, "_fetch", lambda view, entry: fetched.append(entry.path))
+    monkeypatch.setattr(TarballTree, "_fetch", lambda view, entry: fetched.append(entry.path))
     assert check(packed(root, tmp_path / "image.tar.gz"), mode="vm").ready
     assert fetched == []
 

@@ -17,11 +17,11 @@ from tests.image import disks
 from tests.image.disks import DATA_TYPE, ESP_PART, ESP_TYPE, MIB, ROOT_PART, Part
 from tests.image.mutations import bounds
 from zwizard.image import UnreadableError
-from zwizard.image.disk.disk_image import Disk
-from zwizard.image.disk.fat import FatView
+from zwizard.image.disk.disk_image import DiskImage
+from zwizard.image.disk.fat import FatTree
 from zwizard.image.disk.gpt import read_gpt
-from zwizard.image.disk.ranges import Stretch
-from zwizard.image.tree import Kind
+from zwizard.image.disk.ranges import FileRange
+from zwizard.image.tree import EntryType
 
 pytestmark = pytest.mark.usefixtures("_tools")
 
@@ -37,12 +37,12 @@ def _closed() -> Iterator[None]:
     disks.close_handles()
 
 
-def stretch(path: Path) -> Stretch:
-    return Stretch(disks.handle(path), 0, path.stat().st_size)
+def stretch(path: Path) -> FileRange:
+    return FileRange(disks.handle(path), 0, path.stat().st_size)
 
 
-def opened(path: Path) -> Disk:
-    return Disk(path, disks.handle(path), path.stat().st_size)
+def opened(path: Path) -> DiskImage:
+    return DiskImage(path, disks.handle(path), path.stat().st_size)
 
 
 def edit(path: Path, offset: int, data: bytes) -> None:
@@ -138,9 +138,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_fat_of_any_kind_has_the_files_that_were_put_in(tmp_path: Path, kind: str) -> None:
     size, bits, options = KINDS[kind]
-    view = FatView(tmp_path, stretch(disks.fat(tmp_path / "fat", size, FILES, *options)))
+    view = FatTree(tmp_path, stretch(disks.fat(tmp_path / "fat", size, FILES, *options)))
     assert view.geometry.bits == bits
-    found = {e.path: e for e in view.entries() if e.kind is Kind.FILE}
+    found = {e.path: e for e in view.entries() if e.kind is EntryType.FILE}
     assert sorted(found) == sorted(f"/{name}" for name in FILES)
     for name, data in FILES.items():
         assert view.read(f"/{name}", 1 << 20) == data
@@ -155,17 +155,17 @@ def test_the_room_left_is_what_the_tools_say(tmp_path: Path) -> None:
     path = disks.fat(tmp_path / "fat", 40, {"kernel": bytes(10 * MIB)})
     shown = subprocess.run(["mdir", "-i", path], capture_output=True, text=True, check=True)
     free = int("".join(c for c in shown.stdout.splitlines()[-2] if c.isdigit()))
-    assert FatView(path, stretch(path)).free == free
+    assert FatTree(path, stretch(path)).free == free
 
 
 def test_a_circle_of_clusters_ends(tmp_path: Path) -> None:
     path = disks.fat(tmp_path / "fat", 40, {"kernel": bytes(MIB)})
-    view = FatView(path, stretch(path))
+    view = FatTree(path, stretch(path))
     root = view.geometry.root_cluster
     for cluster in range(2, 3000):
         edit(path, view.geometry.fat + cluster * 4, root.to_bytes(4, "little"))
     with bounds(), pytest.raises(UnreadableError, match="has no end"):
-        list(FatView(path, stretch(path)).entries())
+        list(FatTree(path, stretch(path)).entries())
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_boot_sector_that_cannot_be_is_refused(tmp_path: Path, offset: int, da
     path = disks.fat(tmp_path / "fat", 40, {})
     edit(path, offset, data)
     with pytest.raises(UnreadableError, match="FAT boot sector"):
-        FatView(path, stretch(path))
+        FatTree(path, stretch(path))
 
 
 # Whole disks
@@ -266,12 +266,13 @@ def test_a_mutated_disk_is_read_or_refused_and_never_hangs(
     whole: Path, edits: list[tuple[tuple[int, int], float, bytes]]
 ) -> None:
     data = {(start + int(part * size)): patch for (start, size), part, patch in edits}
-    disk = Disk(whole, cast("BinaryIO", Patched(whole, data)), whole.stat().st_size)
+    disk = DiskImage(whole, cast("BinaryIO", Patched(whole, data)), whole.stat().st_size)
     for look in (
         lambda: disk.gpt, lambda: disk.volumes, lambda: list(disk.esp_view.entries()),
         lambda: disk.esp_view.free, lambda: disk.root_super,
         lambda: [disk.system.read(e.path, 1 << 20)
-                 for e in itertools.islice(disk.system.entries(), 2000) if e.kind is Kind.FILE],
+                 for e in itertools.islice(disk.system.entries(), 2000)
+                 if e.kind is EntryType.FILE],
     ):  # fmt: skip
         with contextlib.suppress(UnreadableError):
             look()

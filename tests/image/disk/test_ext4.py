@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.image import disks
-from zwizard.image import DirectoryView, UnreadableError
+from zwizard.image import DirectoryTree, UnreadableError
 from zwizard.image.disk import ext4
-from zwizard.image.disk.ext4 import ExtView, read_super
-from zwizard.image.disk.ranges import Stretch
-from zwizard.image.tree import Kind, View
+from zwizard.image.disk.ext4 import Ext4Tree, read_super
+from zwizard.image.disk.ranges import FileRange
+from zwizard.image.tree import EntryType, FileTree
 
 pytestmark = pytest.mark.usefixtures("_tools")
 
@@ -91,18 +91,18 @@ def image(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Path:
         raise
 
 
-def opened(path: Path) -> ExtView:
-    return ExtView(path, Stretch(disks.handle(path), 0, path.stat().st_size))
+def opened(path: Path) -> Ext4Tree:
+    return Ext4Tree(path, FileRange(disks.handle(path), 0, path.stat().st_size))
 
 
-def told(view: View) -> dict[str, tuple[object, ...]]:
+def told(view: FileTree) -> dict[str, tuple[object, ...]]:
     """Every entry and its contents; the sizes of directories are each file system's own."""
     found: dict[str, tuple[object, ...]] = {}
     for entry in view.entries():
         if entry.path.startswith("/lost+found"):
             continue
         data = b""
-        if entry.kind is Kind.FILE:
+        if entry.kind is EntryType.FILE:
             with view.open_entry(entry) as file:
                 data = file.read()
         found[entry.path] = (entry.kind, entry.mode, entry.uid, entry.gid, entry.target, data)
@@ -112,7 +112,7 @@ def told(view: View) -> dict[str, tuple[object, ...]]:
 def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
     image: Path, tree: Path
 ) -> None:
-    assert told(opened(image)) == told(DirectoryView(tree))
+    assert told(opened(image)) == told(DirectoryTree(tree))
 
 
 def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
@@ -137,13 +137,13 @@ def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
 
 def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
     path = disks.ext(tmp_path / "fs", 32, tree)
-    found = read_super(Stretch(disks.handle(path), 0, path.stat().st_size))
+    found = read_super(FileRange(disks.handle(path), 0, path.stat().st_size))
     assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
     assert found.clean
     assert not found.needs_recovery
     forms = {name: disks.ext(tmp_path / name, 32, tree, "-t", name) for name in ("ext2", "ext3")}
     for name, other in forms.items():
-        assert read_super(Stretch(disks.handle(other), 0, other.stat().st_size)).form == name
+        assert read_super(FileRange(disks.handle(other), 0, other.stat().st_size)).form == name
 
 
 @pytest.mark.parametrize(

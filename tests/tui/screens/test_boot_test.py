@@ -8,18 +8,18 @@ import pytest
 
 from tests.tui.conftest import HOSTILE, SHOWN, a_build, finding, finish, frame, on, press, until
 from zwizard.boottest import session
-from zwizard.boottest.session import Run, Wish
+from zwizard.boottest.session import BootTestDirectory, BootTestRequest
 from zwizard.jobs import journal
 from zwizard.plan.targets import make
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.boot_test import ProvingScreen
+from zwizard.tui.screens.boot_test import BootTestScreen
 from zwizard.util.errors import ZwizardError
 
 
 class Hand:
     """A proof whose journal is written by hand."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: BootTestDirectory) -> None:
         self.run = run
         self.running = True
         run.directory.mkdir(parents=True)
@@ -55,8 +55,8 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
     """The proofs that the app has begun, each written by hand."""
     made: Begun = []
 
-    def start(wish: Wish) -> Hand:
-        made.append(Hand(Run(tmp_path / f"proof-{len(made)}")))
+    def start(wish: BootTestRequest) -> Hand:
+        made.append(Hand(BootTestDirectory(tmp_path / f"proof-{len(made)}")))
         return made[-1]
 
     monkeypatch.setattr(session, "start", start)
@@ -138,7 +138,7 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
 async def test_what_this_machine_lacks_is_said(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(wish: Wish) -> Hand:
+    def start(wish: BootTestRequest) -> Hand:
         raise ZwizardError("missing on this machine: virtiofsd", "apt-get install it")
 
     monkeypatch.setattr(session, "start", start)
@@ -165,7 +165,7 @@ async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
         app.prove(Path("web.tar.gz"))
         await until(pilot, lambda: begun and "X Cancel" in frame(app))
         await press(pilot, "q")
-        assert not isinstance(app.screen, ProvingScreen)
+        assert not isinstance(app.screen, BootTestScreen)
         assert begun[0].running
         begun[0].stage("start")
         app.prove(Path("web.tar.gz"))
@@ -181,8 +181,8 @@ async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
         await until(pilot, lambda: "p Boot it" in frame(app))
         await press(pilot, "p")
         await until(pilot, lambda: begun)
-        assert on(app, ProvingScreen).wish.artefact == build.archive()
-        assert on(app, ProvingScreen).wish.disk_size == 5 << 30
+        assert on(app, BootTestScreen).wish.artefact == build.archive()
+        assert on(app, BootTestScreen).wish.disk_size == 5 << 30
 
 
 async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
@@ -210,4 +210,4 @@ async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
         assert "Build it again" in frame(app)
         await press(pilot, "escape", "p")
         await until(pilot, lambda: begun)
-        assert on(app, ProvingScreen).wish.artefact == build.archive()
+        assert on(app, BootTestScreen).wish.artefact == build.archive()

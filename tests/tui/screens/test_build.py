@@ -31,10 +31,10 @@ from zwizard.engine.builds import Build
 from zwizard.jobs import journal
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.check import Checking
+from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Ask
-from zwizard.tui.screens.home import Home
-from zwizard.tui.screens.pages import Pages
+from zwizard.tui.screens.home import HomeScreen
+from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.logview import LogView
 
 
@@ -163,7 +163,7 @@ async def test_leaving_is_not_stopping_and_stopping_asks(app: ZwizardApp) -> Non
             app.show_build(build)
             await settle(pilot)
             await press(pilot, "q")
-            on(app, Home)
+            on(app, HomeScreen)
             assert not build.cancel_request.exists()
             app.show_build(build)
             await settle(pilot)
@@ -212,8 +212,8 @@ async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp
         app.show_build(build)
         await settle(pilot)
         await press(pilot, "a")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
-        field = on(app, Pages).focused_field()
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        field = on(app, PageScreen).focused_field()
         assert field is not None
         assert field.question.key == "system.locale"
 
@@ -227,9 +227,12 @@ async def test_a_key_that_is_pressed_twice_leads_on_once(app: ZwizardApp) -> Non
         await settle(pilot)
         app.simulate_key("a")
         app.simulate_key("a")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
         await settle(pilot)
-        assert [type(screen).__name__ for screen in app.screen_stack[1:]] == ["Home", "Pages"]
+        assert [type(screen).__name__ for screen in app.screen_stack[1:]] == [
+            "HomeScreen",
+            "PageScreen",
+        ]
 
 
 async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
@@ -339,8 +342,8 @@ async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
         app.show_build(build)
         await settle(pilot)
         await press(pilot, "a")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
-        field = on(app, Pages).focused_field()
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        field = on(app, PageScreen).focused_field()
         assert field is not None
         assert field.question.key == "source.packages"
         assert draft()["name"] == "mine"
@@ -355,7 +358,7 @@ async def test_answers_that_a_build_still_has_give_way_unasked(app: ZwizardApp) 
         app.show_build(build)
         await settle(pilot)
         await press(pilot, "a")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
         await press(pilot, "escape", "n", "c", "f8", *"web.toml", "enter")
         await until(pilot, lambda: draft()["name"] == "web")
         await press(pilot, "escape")
@@ -382,7 +385,7 @@ async def test_a_finished_build_rings_and_leads_to_its_checklist(
             assert "171.7 MiB" in frame(app)
             assert "ab" * 32 in frame(app)  # the whole sum, on one line
             await press(pilot, "c")
-            on(app, Checking)
+            on(app, CheckScreen)
 
 
 async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None:

@@ -28,11 +28,11 @@ from tests.tui.conftest import (
 )
 from zwizard import checks
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.build import Building
-from zwizard.tui.screens.check import Checking, of_build
+from zwizard.tui.screens.build import BuildScreen
+from zwizard.tui.screens.check import CheckScreen, of_build
 from zwizard.tui.screens.dialogs import Reader
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
 from zwizard.wizard import questions
 
 FINDINGS = [
@@ -97,7 +97,7 @@ async def test_a_report_leads_to_its_build(app: ZwizardApp) -> None:
         app.show_report(build)
         await settle(pilot)
         await press(pilot, "b")
-        on(app, Building)
+        on(app, BuildScreen)
 
 
 async def test_a_directory_of_anyones_is_checked(app: ZwizardApp) -> None:
@@ -137,7 +137,7 @@ async def test_foreign_text_in_evidence_is_only_text(app: ZwizardApp) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         app.show_report(build)
         await settle(pilot)
-        on(app, Checking)
+        on(app, CheckScreen)
         assert frame(app).count(SHOWN) >= 3
         assert "\x1b" not in frame(app)
 
@@ -158,7 +158,7 @@ async def shown(
 
 def rules(app: ZwizardApp) -> list[str]:
     """The rules that are listed."""
-    listed = on(app, Checking).query_one("#findings")
+    listed = on(app, CheckScreen).query_one("#findings")
     ids = (option.id for option in listed.options)  # type: ignore[attr-defined]
     return [id_.removeprefix("rule:") for id_ in ids if id_.startswith("rule:")]
 
@@ -188,9 +188,9 @@ async def test_the_list_is_filtered_and_says_so(
         await press(pilot, "escape")
         assert rules(app) == every
         assert "of 7 rules" not in frame(app)
-        on(app, Checking)
+        on(app, CheckScreen)
         await press(pilot, "escape")
-        assert not isinstance(app.screen, Checking)
+        assert not isinstance(app.screen, CheckScreen)
 
 
 async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) -> None:
@@ -209,13 +209,13 @@ async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) ->
         assert rules(app) == []
         await press(pilot, "escape")
         assert "kernel-elf" in rules(app)
-        assert on(app, Checking).focused is on(app, Checking).query_one("#findings")
+        assert on(app, CheckScreen).focused is on(app, CheckScreen).query_one("#findings")
 
 
 async def test_a_finding_and_the_whole_are_copied(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         await press(pilot, "y")
-        assert app.clipboard == checks.told(on(app, Checking).report.finding("kernel-elf"))  # type: ignore[union-attr]
+        assert app.clipboard == checks.told(on(app, CheckScreen).report.finding("kernel-elf"))  # type: ignore[union-attr]
         assert "mend kernel-elf" in app.clipboard
         await press(pilot, "Y")
         assert "NOT ready: 2 block, 1 bite later, 1 to know, 1 waived, 1 hold" in app.clipboard
@@ -230,7 +230,7 @@ async def test_the_report_is_exported_and_where_it_went_is_said(
     app: ZwizardApp, name: str, render: Any
 ) -> None:
     async with shown(app, FINDINGS) as pilot:
-        report = on(app, Checking).report
+        report = on(app, CheckScreen).report
         await press(pilot, "e")
         assert "debian-vm-checklist.html" in frame(app)
         await press(pilot, "ctrl+u", *"report.pdf", "enter")
@@ -260,8 +260,8 @@ async def test_one_key_leads_to_the_question_that_decides_a_finding(
 ) -> None:
     async with shown(app, [finding(rule, "must", "fail")]) as pilot:
         await press(pilot, "a")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
-        pages = on(app, Pages)
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        pages = on(app, PageScreen)
         assert pages.page == page
         field = pages.focused_field()
         assert field
@@ -273,17 +273,17 @@ async def test_where_no_answer_decides_none_is_offered(app: ZwizardApp) -> None:
     async with shown(app, [finding("archive-readable", "must", "fail")]) as pilot:
         assert "Change answer" not in frame(app)
         await press(pilot, "a", "w")
-        on(app, Checking)
+        on(app, CheckScreen)
 
 
 async def test_a_finding_is_waived_in_the_recipe_and_no_longer(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         assert "w Waive" not in frame(app)  # a must cannot be
-        on(app, Checking).query_one("#findings").go("rule:kernel-upgrades")  # type: ignore[attr-defined]
+        on(app, CheckScreen).query_one("#findings").go("rule:kernel-upgrades")  # type: ignore[attr-defined]
         await settle(pilot)
         assert "w Waive" in frame(app)
         await press(pilot, "w")
-        await until(pilot, lambda: isinstance(app.screen, Review))
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
         assert questions.to_recipe(draft()).checklist.waive == ("kernel-upgrades",)
 
 
@@ -295,7 +295,7 @@ async def test_a_waiver_is_taken_back(app: ZwizardApp) -> None:
         app.show_report(build)
         await settle(pilot)
         await press(pilot, "w")
-        await until(pilot, lambda: isinstance(app.screen, Review))
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
         assert questions.to_recipe(draft()).checklist.waive == ()
 
 
@@ -378,12 +378,12 @@ async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
         assert "- SSH host keys are removed" in frame(app)
         assert "It stays as it is: no-secrets." in frame(app)
         await press(pilot, "n")
-        assert on(app, Checking)
+        assert on(app, CheckScreen)
         assert not made.exists()
         await press(pilot, "m")
         await until(pilot, lambda: "Mend it in a new archive" in frame(app))
         await press(pilot, "y")
-        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         await until(pilot, lambda: "✓ Ready" in frame(app))
     report = checks.check(made, mode="vm")
     assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}

@@ -12,8 +12,8 @@ from tests.sources.test_rootfs import system
 from tests.tui.conftest import draft, frame, on, press, settle, until
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.dialogs import AskPath
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.field import Field, field_id
 
 
@@ -84,15 +84,15 @@ async def test_a_program_becomes_a_container_by_the_keyboard_alone(
         await press(pilot, *"/bin/ls", "tab")
         await until(pilot, lambda: "/lib64/ld-linux-x86-64.so.2" in said_of_the_file(app))
         await press(pilot, "f3")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
         await press(pilot, "home", *(["delete"] * 7), *busybox, "f3")
-        assert on(app, Pages).page == "container"
+        assert on(app, PageScreen).page == "container"
         await press(pilot, *"/bin/httpd", "tab", *"-f")
         go_to(app, "container.env")
         await press(pilot, *"DB_PASSWORD=x")
         assert "DB_PASSWORD without its value" in shown(app)
         await press(pilot, "backspace", "f3", "f3")
-        on(app, Review)
+        on(app, ReviewScreen)
         await until(pilot, lambda: "program" in frame(app))
         assert draft()["container.env"] == "DB_PASSWORD="
         assert "busybox.tar.gz" in shown(app)
@@ -108,7 +108,7 @@ async def test_why_one_stays_goes_on_being_said_beside_the_answer(app: ZwizardAp
         await press(pilot, *"/no.tar")
         assert "No such file" not in said_of_the_file(app)  # it may yet go on
         await press(pilot, "f3")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
         await until(pilot, lambda: "No such file" in said_of_the_file(app))
         await press(pilot, "x")
         assert "No such file" not in said_of_the_file(app)
@@ -126,7 +126,7 @@ async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Pat
         await press(pilot, *str(file), "tab")
         await until(pilot, lambda: "neither an OCI image" in said_of_the_file(app))
         await press(pilot, "f3")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
 
 
 async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
@@ -143,13 +143,13 @@ async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
         await press(pilot, *str(file_), "tab")
         await until(pilot, lambda: "Debian" in said_of(app, "source.location"))
         await press(pilot, "f3")
-        assert on(app, Pages).page == "container"
+        assert on(app, PageScreen).page == "container"
         await press(pilot, *"/nope")
         assert "not there" not in said_of(app, "container.entrypoint")  # it may yet go on
         await press(pilot, "tab")
         await until(pilot, lambda: "/nope is not there" in said_of(app, "container.entrypoint"))
         await press(pilot, "f3")
-        assert on(app, Pages).page == "container"
+        assert on(app, PageScreen).page == "container"
         go_to(app, "container.entrypoint")
         await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
         await until(pilot, lambda: "There: /usr/bin/bash" in said_of(app, "container.entrypoint"))

@@ -34,11 +34,11 @@ from zwizard.engine.layers import Layer, boot_id
 from zwizard.jobs import journal
 from zwizard.plan.targets import make
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.build import Building
-from zwizard.tui.screens.check import Checking
-from zwizard.tui.screens.home import BuildRows, Home
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.build import BuildScreen
+from zwizard.tui.screens.check import CheckScreen
+from zwizard.tui.screens.home import BuildRows, HomeScreen
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
 
 
 async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: ZwizardApp) -> None:
@@ -49,7 +49,7 @@ async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: Zw
             assert said in shown
         assert "Enter Open" not in shown  # there is nothing to open
         await press(pilot, "n")
-        on(app, Pages)
+        on(app, PageScreen)
 
 
 async def test_builds_are_listed_with_state_step_size_and_age(app: ZwizardApp) -> None:
@@ -79,7 +79,7 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
             assert "2/7 packages" in frame(app)
             journal.append(build.journal, "step-finished", step="packages", seconds=1.0, bytes=1)
             journal.append(build.journal, "step-started", step="initramfs", log="")
-            on(app, Home).look()
+            on(app, HomeScreen).look()
             await settle(pilot)
             await until(pilot, lambda: "3/7 initramfs" in frame(app))
 
@@ -115,13 +115,13 @@ async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
         rows = app.screen.query_one(BuildRows)
         rows.go("build:web")
         await press(pilot, "enter")
-        on(app, Checking)
+        on(app, CheckScreen)
         await press(pilot, "escape")
         rows.go("build:broken")
         await press(pilot, "enter")
-        on(app, Building)
+        on(app, BuildScreen)
         await press(pilot, "escape")
-        on(app, Home)
+        on(app, HomeScreen)
 
 
 async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
@@ -136,7 +136,7 @@ async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
         await until(pilot, lambda: rows.current == "build:newer")
         await press(pilot, "down")
         assert rows.current == "build:older"
-        on(app, Home).look()
+        on(app, HomeScreen).look()
         await settle(pilot)
         assert rows.current == "build:older"  # one may go on from there
         await press(pilot, "n", "escape")
@@ -151,7 +151,7 @@ async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> Non
         assert "○ answers" in frame(app)
         assert "at Kernel" in frame(app)
         await press(pilot, "enter")
-        assert on(app, Pages).page == "kernel"
+        assert on(app, PageScreen).page == "kernel"
 
 
 async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp) -> None:
@@ -161,13 +161,13 @@ async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp)
         await press(pilot, "n")
         assert "Continue them" in frame(app)
         await press(pilot, "escape")
-        on(app, Home)
+        on(app, HomeScreen)
         assert draft()["name"] == "mine"
         await press(pilot, "n", "c")
-        on(app, Pages)
+        on(app, PageScreen)
         assert draft()["name"] == "mine"
         await press(pilot, "escape", "n", "f")
-        on(app, Pages)
+        on(app, PageScreen)
         assert "name" not in draft()
 
 
@@ -206,7 +206,7 @@ async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
             await settle(pilot)
             assert "d Delete" not in frame(app)
             await press(pilot, "d", "d")
-            on(app, Home)
+            on(app, HomeScreen)
             assert build.directory.exists()
 
 
@@ -231,7 +231,7 @@ async def test_a_path_to_check_must_exist(app: ZwizardApp) -> None:
         await press(pilot, "c", *"nowhere", "enter")
         assert "nowhere does not exist" in frame(app)
         await press(pilot, *["backspace"] * 7, *"tree", "enter")
-        on(app, Checking)
+        on(app, CheckScreen)
 
 
 async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp) -> None:
@@ -240,10 +240,10 @@ async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp)
     app = make_app(file)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        on(app, Pages)
+        on(app, PageScreen)
         assert draft()["source.suite"] == "trixie"
         await press(pilot, "alt+6")
-        on(app, Review)
+        on(app, ReviewScreen)
         assert "mine.tar.gz" in frame(app)
 
 
@@ -256,7 +256,7 @@ async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: Mak
         await settle(pilot)
         assert "takes their place" in frame(app)
         await press(pilot, "k")
-        on(app, Home)
+        on(app, HomeScreen)
         assert draft()["name"] == "begun"
 
 
@@ -282,7 +282,7 @@ async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
             assert SHOWN[:9] in frame(app)
             assert "\x1b" not in frame(app)
             await press(pilot, "enter")
-            on(app, Building)
+            on(app, BuildScreen)
 
 
 async def test_quit_never_asks(app: ZwizardApp) -> None:
@@ -303,7 +303,7 @@ async def test_a_recipe_is_opened_from_home(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "o", *"mi", "tab", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
         assert draft()["name"] == "mine"
 
 
@@ -313,8 +313,8 @@ async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: Zwiz
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "u")
-        await until(pilot, lambda: isinstance(app.screen, Pages))
-        field = on(app, Pages).focused_field()
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        field = on(app, PageScreen).focused_field()
         assert field is not None
         assert field.question.key == "name"
         assert draft()["name"] == "web-2"

@@ -6,8 +6,8 @@ import pytest
 
 from tests.tui.conftest import draft, frame, on, press, settle
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util import paths
 from zwizard.wizard import draft as answers
@@ -15,7 +15,7 @@ from zwizard.wizard import draft as answers
 
 def give(**given: str) -> None:
     """Answers begun before."""
-    kept = answers.Answers.open(paths.draft())
+    kept = answers.Draft.open(paths.draft())
     for key, text in given.items():
         kept.give(key.replace("__", "."), text)
 
@@ -30,10 +30,10 @@ async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: Zw
         assert "○ Disk ○ GRUB ○ System ○ Output ○ Review" in row
         walked = []
         for _ in range(7):
-            walked.append(on(app, Pages).page)
+            walked.append(on(app, PageScreen).page)
             await press(pilot, "f3")
         assert walked == ["target", "source", "kernel", "disk", "grub", "system", "output"]
-        on(app, Review)
+        on(app, ReviewScreen)
         shown = frame(app)
         assert "debian-image.tar.gz · image · Debian bookworm" in shown
         assert "disk" in shown
@@ -57,7 +57,7 @@ async def test_the_bar_moves_with_the_answers_and_goes_where_they_cannot_be(
         assert "at most the disk that is rented" in " ".join(refused.split())
         assert "▓" not in refused
         await press(pilot, "f3")
-        assert on(app, Pages).page == "disk"
+        assert on(app, PageScreen).page == "disk"
 
 
 async def test_what_does_not_fit_is_said_with_the_figure_while_typing(app: ZwizardApp) -> None:
@@ -86,11 +86,11 @@ async def test_a_cloud_image_is_asked_for_by_its_place(app: ZwizardApp) -> None:
         assert draft()["source.kind"] == "cloud-image"
         assert "○ Disk" not in frame(app)
         await press(pilot, "f3")
-        assert on(app, Pages).page == "source"  # the place is still to be said
+        assert on(app, PageScreen).page == "source"  # the place is still to be said
         assert "this has to be answered" in " ".join(frame(app).split())
         app.screen.query_one(f"#{field_id('source.location')}", Field).control.focus()
         await press(pilot, *"x.qcow2", "f3")
-        assert on(app, Pages).page == "source"  # it is not there
+        assert on(app, PageScreen).page == "source"  # it is not there
         assert "No such file" in " ".join(frame(app).split())
         await press(pilot, "f3")
-        assert on(app, Pages).page == "output"
+        assert on(app, PageScreen).page == "output"

@@ -24,16 +24,16 @@ from tests.tui.conftest import (
 )
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.dialogs import Ask, AskPath
-from zwizard.tui.screens.home import Home
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.picker import Pick
-from zwizard.tui.screens.review import Review
+from zwizard.tui.screens.home import HomeScreen
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.picker import PickerScreen
+from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util import paths
 from zwizard.wizard import draft as answers
 from zwizard.wizard import questions
-from zwizard.wizard.suggestions import Catalogue, Known
+from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
 
 def field(app: ZwizardApp, key: str) -> Field:
@@ -47,11 +47,11 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
         await settle(pilot)
         await press(pilot, "n")
         for page in questions.pages({}):
-            assert on(app, Pages).page == page.name
+            assert on(app, PageScreen).page == page.name
             asked = [f.question.key for f in app.screen.query(Field)]
             assert asked == [q.key for q in questions.on_page(page.name, draft())]
             await press(pilot, "f3")
-        on(app, Review)
+        on(app, ReviewScreen)
         assert draft()["source.bootstrap"] == "auto"  # what was shown as chosen is answered
 
 
@@ -78,7 +78,7 @@ async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_ty
         line = field(app, "name").control
         assert isinstance(line, Input)
         for target in ("container", "image"):  # in one go, before any message is looked at
-            field(app, "name").look({"target": target}, Known())
+            field(app, "name").look({"target": target}, Suggestions())
         await settle(pilot)
         assert line.value == "debian-image"
         assert "name" not in draft()
@@ -93,7 +93,7 @@ async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: Zwiza
         assert "✗ 'V!' is wrong" in frame(app)
         field(app, "source.suite").control.focus()
         await press(pilot, "f3")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
         assert app.screen.focused is field(app, "source.packages").control
         assert any("More packages" in note for note in notes(app))
 
@@ -119,12 +119,12 @@ async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: Zw
         await press(pilot, "n", "f3")
         field(app, "source.packages").control.focus()
         await press(pilot, *"V!", "f2")
-        assert on(app, Pages).page == "target"
+        assert on(app, PageScreen).page == "target"
         assert "! Source" in frame(app)
         await press(pilot, "f3")
         assert field(app, "source.packages").query_one(Input).value == "V!"
         await press(pilot, "escape")
-        on(app, Home)
+        on(app, HomeScreen)
         assert draft()["source.packages"] == "V!"
 
 
@@ -134,11 +134,11 @@ async def test_any_page_is_one_key_away(app: ZwizardApp) -> None:
         await press(pilot, "n")
         for number, page in enumerate(questions.pages({}), 1):
             await press(pilot, f"alt+{number}")
-            assert on(app, Pages).page == page.name
+            assert on(app, PageScreen).page == page.name
         await press(pilot, "alt+6")
-        on(app, Review)
+        on(app, ReviewScreen)
         await press(pilot, "alt+2")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
 
 
 async def test_the_breadcrumb_tells_done_here_and_to_come(app: ZwizardApp) -> None:
@@ -323,7 +323,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
         await press(pilot, "end")
         assert "Alt+1–9" in frame(app)
         await press(pilot, "escape")
-        assert on(app, Pages).page == "kernel"
+        assert on(app, PageScreen).page == "kernel"
 
 
 @pytest.mark.slow
@@ -352,7 +352,7 @@ async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "alt+1", *["f3"] * 7, *["f2"] * 5)
-        assert on(app, Pages).page == "target"
+        assert on(app, PageScreen).page == "target"
         assert {key: draft()[key] for key in given} == given
         for number in (2, 4):  # those with lines to type into
             await press(pilot, f"alt+{number}", *["tab"] * 5)
@@ -398,9 +398,9 @@ async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardAp
         await settle(pilot)
         await press(pilot, "n", "down")
         for page in ("target", "source", "container", "system", "output"):
-            assert on(app, Pages).page == page
+            assert on(app, PageScreen).page == page
             assert "are free" in " ".join(frame(app).split())
-            number = on(app, Pages).walk.pages.index(page) + 2
+            number = on(app, PageScreen).walk.pages.index(page) + 2
             await press(pilot, f"alt+{number}")
 
 
@@ -421,7 +421,7 @@ async def test_a_slip_is_said_while_typing_and_the_list_puts_it_right(make_app: 
         assert "! 'htox' is not in bookworm. Did" in shown
         assert "'htop'?" in shown
         await press(pilot, "f4")
-        pick = on(app, Pick)
+        pick = on(app, PickerScreen)
         assert pick.query_one(Input).value == "htop"
         await press(pilot, "enter", "escape")
         assert draft()["source.packages"] == "vim htop"
@@ -450,7 +450,7 @@ async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
         await press(pilot, "n", "alt+4", "f4", *"new york")
         assert "America/New_York" in frame(app)
         await press(pilot, "enter")
-        on(app, Pages)
+        on(app, PageScreen)
         assert draft()["system.timezone"] == "America/New_York"
         await press(pilot, "f4", *"zzz")
         await settle(pilot)
@@ -466,10 +466,10 @@ async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> No
         await press(pilot, "n", "f3")
         field(app, "source.packages").control.focus()
         await press(pilot, *"my-own", "f3")
-        assert on(app, Pages).page == "source"
+        assert on(app, PageScreen).page == "source"
         assert any("F3 again goes on" in note for note in notes(app))
         await press(pilot, "f3")
-        assert on(app, Pages).page == "kernel"
+        assert on(app, PageScreen).page == "kernel"
         assert questions.to_recipe(draft()).source.packages == ("my-own",)
 
 
@@ -485,7 +485,7 @@ async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
         await press(pilot, "f4")
         assert "No package list" in frame(app)
         await press(pilot, "escape", "f3")
-        assert on(app, Pages).page == "kernel"
+        assert on(app, PageScreen).page == "kernel"
 
 
 async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
@@ -494,7 +494,7 @@ async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
-        pages = on(app, Pages)
+        pages = on(app, PageScreen)
         for page in ("system", "source"):
             turning = asyncio.create_task(pages.show(page))
             while not turning.done():
@@ -510,7 +510,7 @@ async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: Mak
 
     come = Event()
 
-    def slow(mirror: str, suite: str, components: object = ()) -> Catalogue:
+    def slow(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
         come.wait(10)
         return a_list(mirror, suite)
 
@@ -547,12 +547,12 @@ async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: Ma
         await press(pilot, "end")
         assert draft()["kernel.package"] == "linux-image-6.1.0-50-cloud-amd64"
         await press(pilot, "alt+6")
-        on(app, Review)
+        on(app, ReviewScreen)
         assert "✗" not in frame(app)
 
 
 async def test_what_an_archive_or_a_file_is_called_is_only_text(make_app: MakeApp) -> None:
-    hostile = Catalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
+    hostile = PackageCatalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
     app = make_app(fetch=lambda mirror, suite, components: hostile)
     (Path.cwd() / "[red]\u202eabc.toml").write_text("")
     (Path.cwd() / "日本語の長い名前のレシピ.toml").write_text("")
@@ -589,7 +589,7 @@ async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
         assert "notes.txt" not in frame(app)
         await press(pilot, *"we", "tab", "enter")
         await settle(pilot)
-        assert on(app, Pages).page == "target"
+        assert on(app, PageScreen).page == "target"
         assert draft()["name"] == "web"
         assert draft()["output.directory"] == str(place)
 
@@ -656,13 +656,13 @@ async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
         await press(pilot, "tab", *"x")
         assert any("cannot be kept" in note for note in notes(app))
         await press(pilot, "escape")
-        on(app, Home)
+        on(app, HomeScreen)
         await press(pilot, "q")
         await until(pilot, lambda: "would be lost" in frame(app))
         await press(pilot, "k")
         assert not app._exit
         await press(pilot, "n")  # they are still there to go on with
-        assert "x" in on(app, Pages).walk.answers["name"]
+        assert "x" in on(app, PageScreen).walk.answers["name"]
         monkeypatch.setattr(answers, "write_atomically", write)
         await pilot.press("ctrl+q")  # and by now there is room
     assert app.return_code == 0

@@ -30,15 +30,15 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.build import Building
-from zwizard.tui.screens.pages import Pages
-from zwizard.tui.screens.review import Review
-from zwizard.tui.widgets.stable_list import Rows
+from zwizard.tui.screens.build import BuildScreen
+from zwizard.tui.screens.pages import PageScreen
+from zwizard.tui.screens.review import ReviewScreen
+from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import questions
 from zwizard.wizard.questions import to_recipe
-from zwizard.wizard.review import Machine
+from zwizard.wizard.review import HostState
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def a_layer(number: int, given: dict[str, str] | None = None) -> None:
 async def to_review(app: ZwizardApp, pilot: object) -> None:
     await settle(pilot)  # type: ignore[arg-type]
     await press(pilot, "n", "alt+6")  # type: ignore[arg-type]
-    on(app, Review)
+    on(app, ReviewScreen)
 
 
 async def test_each_step_says_whether_it_will_run_and_why(app: ZwizardApp) -> None:
@@ -86,7 +86,7 @@ async def test_a_changed_answer_is_the_reason(app: ZwizardApp) -> None:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+6")
         assert "Modules in the initramfs: virtiofs" in frame(app)
-        on(app, Review).query_one(Rows).go("step:initramfs")
+        on(app, ReviewScreen).query_one(StableList).go("step:initramfs")
         await press(pilot, "enter")
         assert "virtiofs virtio_pci → virtiofs virtio_pci virtio_gpu" in frame(app)
 
@@ -100,7 +100,7 @@ async def test_enter_shows_every_command_whole_with_the_documents(app: ZwizardAp
         assert "sudo debootstrap jammy" in shown
         assert "basic rootfs" in shown
         await press(pilot, "escape")
-        on(app, Review)
+        on(app, ReviewScreen)
 
 
 async def test_problems_come_first_and_lead_to_their_question(app: ZwizardApp) -> None:
@@ -111,7 +111,7 @@ async def test_problems_come_first_and_lead_to_their_question(app: ZwizardApp) -
         assert "cannot be built yet" in frame(app)
         assert "✗ Time zone" in frame(app)
         await press(pilot, "enter")
-        page = on(app, Pages)
+        page = on(app, PageScreen)
         focused = page.focused_field()
         assert page.page == "system"
         assert focused is not None
@@ -131,12 +131,12 @@ async def test_a_missing_tool_is_named_with_what_installs_it(
         assert "F6 Install tools" in frame(app)
         await press(pilot, "f5")
         await until(pilot, lambda: any("Not yet" in note for note in notes(app)))
-        on(app, Review)
+        on(app, ReviewScreen)
         assert builds.everything() == []
 
 
 async def test_without_any_right_to_build_it_says_how_to_get_one(make_app: MakeApp) -> None:
-    nothing = Machine(Privilege("none", "Nothing here gives the right", "apt-get it"), "Debian")
+    nothing = HostState(Privilege("none", "Nothing here gives the right", "apt-get it"), "Debian")
     app = make_app(machine=nothing)
     async with app.run_test(size=(100, 30)) as pilot:
         await to_review(app, pilot)
@@ -198,11 +198,11 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
         await press(pilot, "enter", "alt+2", "alt+6")
         assert "! More packages: 'htpo' is not in bookworm." in frame(app)
         await press(pilot, "home", "enter")
-        focused = on(app, Pages).focused_field()
+        focused = on(app, PageScreen).focused_field()
         assert focused is not None
         assert focused.question.key == "source.packages"
         await press(pilot, "alt+6", "f5")
-        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         assert started
 
 
@@ -216,7 +216,7 @@ async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_pat
     async with app.run_test(size=(160, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter")
-        on(app, Review)
+        on(app, ReviewScreen)
         await until(pilot, lambda: "app: it is a text file, and no program" in frame(app))
         assert frame(app).count("it is a text file") == 1
 
@@ -228,7 +228,7 @@ async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: Ma
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter")
-        on(app, Review)
+        on(app, ReviewScreen)
         await until(pilot, lambda: "! More packages: 'htpo' is not in bookworm." in frame(app))
 
 
@@ -244,7 +244,7 @@ async def test_a_base_that_is_old_can_be_built_afresh(
         await press(pilot, "alt+5", "alt+6")
         assert "made 4 months ago" in frame(app)
         await press(pilot, "f9")
-        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         assert started == [True]
 
 
@@ -296,7 +296,7 @@ async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")
-        await until(pilot, lambda: isinstance(app.screen, Building))
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         assert [build.id for build in started] == ["debian-vm"]
         assert started[0].recipe().name == "debian-vm"
         assert not paths.draft().exists()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zwizard.tui.widgets.ansi import PLAIN, Line, Look, parse
+from zwizard.tui.widgets.ansi import PLAIN, Line, TextStyle, parse
 from zwizard.util.text import one_line
 
-RED = Look(fore=1)
+RED = TextStyle(fore=1)
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ RED = Look(fore=1)
         ("plain", Line("plain")),
         ("", Line("")),
         ("\x1b[31mred\x1b[0m off", Line("red off", ((0, RED), (3, PLAIN)))),
-        ("a\x1b[1;4;31mb", Line("ab", ((0, PLAIN), (1, Look(1, bold=True, underline=True))))),
+        ("a\x1b[1;4;31mb", Line("ab", ((0, PLAIN), (1, TextStyle(1, bold=True, underline=True))))),
         ("a\x1b[mb", Line("ab")),
-        ("a\x1b[97;41mb", Line("ab", ((0, PLAIN), (1, Look(15, 1))))),
-        ("a\x1b[38;5;208mb", Line("ab", ((0, PLAIN), (1, Look(208))))),
-        ("a\x1b[38;2;1;2;999mb", Line("ab", ((0, PLAIN), (1, Look((1, 2, 255)))))),
-        ("a\x1b[38:5:9mb", Line("ab", ((0, PLAIN), (1, Look(9))))),
+        ("a\x1b[97;41mb", Line("ab", ((0, PLAIN), (1, TextStyle(15, 1))))),
+        ("a\x1b[38;5;208mb", Line("ab", ((0, PLAIN), (1, TextStyle(208))))),
+        ("a\x1b[38;2;1;2;999mb", Line("ab", ((0, PLAIN), (1, TextStyle((1, 2, 255)))))),
+        ("a\x1b[38:5:9mb", Line("ab", ((0, PLAIN), (1, TextStyle(9))))),
         ("a\x1b[38;5mb", Line("ab")),
         ("a\x1b[8;5;200mb", Line("ab")),  # neither hidden nor blinking
         ("a\x1b[2J\x1b]0;title\x07b", Line("ab")),
-        ("\x1b[31m10%\r\x1b[32m99%", Line("99%", ((0, Look(2)),))),
+        ("\x1b[31m10%\r\x1b[32m99%", Line("99%", ((0, TextStyle(2)),))),
     ],
 )
 def test_a_line_has_the_text_and_the_colours_that_were_sent(raw: str, line: Line) -> None:

@@ -52,7 +52,7 @@ def _plan() -> Plan:
     return Plan("stand-in", "container", environment, (step,))
 
 
-class StandIn:
+class ContainerKernel:
     """The kernel and the initramfs, among the layers in the directory ``store``."""
 
     def __init__(self, store: Path) -> None:
@@ -81,7 +81,7 @@ class StandIn:
         since, (step,) = time.monotonic(), self._plan.steps
         work = self._store.work(owner)
         with log.open("wb") as output, sandbox.tree(self._store, (), work) as place:
-            shop = executor.Workshop(
+            shop = executor.Executor(
                 place,
                 place.new.parent / "none",
                 worker.environment(self._plan),

@@ -17,7 +17,7 @@ _PATIENCE = 30.0  # seconds in which QEMU should listen
 _FORWARDED = re.compile(rf"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+{ADDRESS.ip}\s+22\b")
 
 
-class Control:
+class QmpClient:
     """A QMP connection. ``stopped`` is why the machine stopped: QEMU's word, or ""."""
 
     def __init__(self, path: Path, alive: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ from typing import IO
 
 from zwizard.engine import sandbox
 from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.archive.gzip_stream import Gunzip
+from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import size
 
@@ -37,7 +37,7 @@ def unpack(archive: Path, work: Path) -> Path:
         assert tar.stdin is not None
         try:
             with tar.stdin as entry:
-                _pour(Gunzip(packed), entry)
+                _pour(GzipStream(packed), entry)
         except BrokenPipeError:
             pass  # tar has had enough, and says why
         except ArchiveError as error:
@@ -52,12 +52,12 @@ def unpack(archive: Path, work: Path) -> Path:
     return root
 
 
-def _pour(source: Gunzip, target: IO[bytes]) -> None:
+def _pour(source: GzipStream, target: IO[bytes]) -> None:
     while data := source.take(_CHUNK):
         target.write(data)
 
 
-def lay_over(directory: Path, work: Path) -> Path:
+def overlay_directory(directory: Path, work: Path) -> Path:
     """A tree at ``work/root`` that shows ``directory``; what is written to it goes elsewhere.
 
     By overlayfs, else as a copy. To be called in a mount namespace of one's own.

@@ -57,7 +57,7 @@ _PROMPT = re.compile(
 
 
 @dataclass(frozen=True)
-class Sight:
+class Milestone:
     """Something the console showed, and the line that showed it (safe to show)."""
 
     kind: Kind
@@ -76,7 +76,7 @@ class Console:
     _rest: str = ""
     _seen: set[Kind] = field(default_factory=set)
 
-    def feed(self, data: bytes) -> list[Sight]:
+    def feed(self, data: bytes) -> list[Milestone]:
         """What ``data`` shows for the first time; a line's end may come with the next call."""
         *whole, rest = (self._rest + data.decode("utf-8", "replace")).split("\n")
         lines = [_shown(line) for line in whole]
@@ -88,14 +88,14 @@ class Console:
             lines.append(waiting)
         return [sight for line in lines for sight in self._look(line)]
 
-    def _look(self, line: str) -> Iterator[Sight]:
+    def _look(self, line: str) -> Iterator[Milestone]:
         for kind, pattern in _SIGHTS:
             if kind not in self._seen and pattern.search(line):
                 self._seen.add(kind)
-                yield Sight(kind, line)
+                yield Milestone(kind, line)
         if "end" not in self._seen and _END.search(line):
             self._seen.add("end")
-            yield Sight("end", line)
+            yield Milestone("end", line)
 
     @property
     def text(self) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, TOLD
-from zwizard.boottest.machine.qmp import Control
-from zwizard.boottest.results import Ledger
+from zwizard.boottest.machine.qmp import QmpClient
+from zwizard.boottest.results import Results
 from zwizard.boottest.stages import Finding
 from zwizard.boottest.watch import failure_causes, guest_probe
-from zwizard.boottest.watch.failure_causes import Cause
-from zwizard.boottest.watch.guest_probe import Facts
-from zwizard.boottest.watch.monitor import Attendant, Task
+from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.guest_probe import GuestFacts
+from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 
 _SPEAKS = "zwizard-init: from here on the entrypoint speaks"  # as the stand-in's init says
 _KERNEL = re.compile(r"\[ *\d+\.\d{6}\] .*")  # it may fall into the middle of a line
@@ -74,18 +74,22 @@ _CAUSES = failure_causes.table(
 
 
 @dataclass(frozen=True)
-class Given:
+class ContainerStart:
     """What the deployment gives: the entrypoint as one line, and its environment."""
 
     entrypoint: str
     environment: Mapping[str, str]
 
 
-class ContainerAttendant(Attendant):
+class ContainerMonitor(BootMonitor):
     """Watches the console, and hears what the watcher inside tells."""
 
     def __init__(
-        self, task: Task, ledger: Ledger, qemu: subprocess.Popen[bytes], given: Given
+        self,
+        task: MonitorSettings,
+        ledger: Results,
+        qemu: subprocess.Popen[bytes],
+        given: ContainerStart,
     ) -> None:
         super().__init__(task, ledger, qemu)
         self._given = given
@@ -95,16 +99,16 @@ class ContainerAttendant(Attendant):
 
     def _ask(self) -> None:
         heard = (self._task.work / TOLD).read_text("utf-8", "replace").replace("\r", "")
-        for finding in judge(Facts.read(heard), self._given, self._task.hostname):
+        for finding in judge(GuestFacts.read(heard), self._given, self._task.hostname):
             self._ledger.record(finding.stage, finding.outcome, finding.evidence)
 
     def _complete(self) -> bool:
         return self._ledger.decided("environment", "hostname", "network", "stays")
 
-    def _finish(self, control: Control) -> None:
+    def _finish(self, control: QmpClient) -> None:
         """A node does not ask a container to end."""
 
-    def _diagnose(self, shown: str) -> tuple[Cause, str] | None:
+    def _diagnose(self, shown: str) -> tuple[BootFailureCause, str] | None:
         return (
             failure_causes.diagnose(shown, _CAUSES)
             or how_it_ended(shown)
@@ -115,11 +119,11 @@ class ContainerAttendant(Attendant):
         """What the entrypoint has printed is told by itself; the kernel's death throes are not."""
         return "" if _SPEAKS in self._console.text else super()._tail()
 
-    def _reasons(self, now: float) -> list[tuple[bool, Cause]]:
+    def _reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
         return self._usual_reasons(now)
 
 
-def judge(told: Facts, given: Given, hostname: str) -> Iterator[Finding]:
+def judge(told: GuestFacts, given: ContainerStart, hostname: str) -> Iterator[Finding]:
     """What the answers given so far come to."""
     if told["root"]:
         yield Finding("root", "pass", ", ".join(told["root"].split()[0:3:2]))
@@ -163,7 +167,7 @@ def _environment(found: list[str], wanted: Mapping[str, str]) -> Finding:
     return Finding("environment", "pass", ", ".join(wanted) or "none was given")
 
 
-def how_it_ended(shown: str) -> tuple[Cause, str] | None:
+def how_it_ended(shown: str) -> tuple[BootFailureCause, str] | None:
     """Why a machine ended whose first process did, and the line that shows it."""
     found = _ENDED.search(shown)
     if not found:
@@ -176,7 +180,9 @@ def how_it_ended(shown: str) -> tuple[Cause, str] | None:
         f"The entrypoint ended by itself, {how}. A container lives as long as its entrypoint:"
         " Zero-OS starts it again, and gives it up after four times."
     )
-    return Cause("stays", said), shown[shown.rfind("\n", 0, found.start()) + 1 : found.end()]
+    return BootFailureCause("stays", said), shown[
+        shown.rfind("\n", 0, found.start()) + 1 : found.end()
+    ]
 
 
 def printed(console: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cause:
+class BootFailureCause:
     """What went wrong: the stage it kept from passing, a sentence, and a rule's slug or ""."""
 
     stage: str
@@ -15,7 +15,7 @@ class Cause:
     rule: str = ""
 
 
-Table = tuple[tuple[re.Pattern[str], Cause], ...]
+Table = tuple[tuple[re.Pattern[str], BootFailureCause], ...]
 
 
 def table(*rows: tuple[str, str, str, str]) -> Table:
@@ -24,7 +24,7 @@ def table(*rows: tuple[str, str, str, str]) -> Table:
     The first that matches wins, so what is particular stands before what is general.
     """
     return tuple(
-        (re.compile(pattern, re.MULTILINE), Cause(stage, said, rule))
+        (re.compile(pattern, re.MULTILINE), BootFailureCause(stage, said, rule))
         for pattern, stage, said, rule in rows
     )
 
@@ -145,33 +145,33 @@ _CAUSES = table(
     ),
 )
 
-NO_CONSOLE = Cause(
+NO_CONSOLE = BootFailureCause(
     "kernel",
     "Nothing was printed on the serial console: the kernel did not start, or has no 8250 console"
     " built in.",
     "kernel-drivers",
 )
-NO_CLOUD_INIT = Cause(
+NO_CLOUD_INIT = BootFailureCause(
     "cloud-init",
     "The machine is up, and cloud-init did not run: without it there is no address, no host name"
     " and no key.",
     "cloud-init-enabled",
 )
-NO_NETWORK = Cause(
+NO_NETWORK = BootFailureCause(
     "login",
     "cloud-init is over, and no SSH server answers at the address that it was given.",
     "network-renderer",
 )
-NO_LOGIN = Cause(
+NO_LOGIN = BootFailureCause(
     "login",
     "The SSH server does not let root in with the deployment's key.",
     "ssh-server",
 )
-NO_SHUTDOWN = Cause("shutdown", "It was told to power off, and did not.", "")
-RESET = Cause("kernel", "The machine reset itself without a word about why.", "")
+NO_SHUTDOWN = BootFailureCause("shutdown", "It was told to power off, and did not.", "")
+RESET = BootFailureCause("kernel", "The machine reset itself without a word about why.", "")
 
 
-def diagnose(shown: str, known: Table = _CAUSES) -> tuple[Cause, str] | None:
+def diagnose(shown: str, known: Table = _CAUSES) -> tuple[BootFailureCause, str] | None:
     """The cause that a console, or what QEMU said, shows, and the line that shows it."""
     for pattern, cause in known:
         if found := pattern.search(shown):

@@ -52,13 +52,13 @@ POWER_OFF = "systemctl poweroff || poweroff || halt -p\n"
 
 
 @dataclass(frozen=True)
-class Facts:
+class GuestFacts:
     """The guest's answers by their names; those not given (yet) are missing. All raw."""
 
     said: dict[str, str]
 
     @classmethod
-    def read(cls, answers: str) -> Facts:
+    def read(cls, answers: str) -> GuestFacts:
         """The answers as :data:`QUESTIONS` prints them, to the last one that is whole."""
         parts = answers.split("== ")[1:-1] if "== " in answers else []
         pairs = (part.partition("\n")[::2] for part in parts)
@@ -74,7 +74,7 @@ class Facts:
 
 
 def judge(
-    facts: Facts, *, hostname: str, address: IPv4Interface, gateway: str, image: bool
+    facts: GuestFacts, *, hostname: str, address: IPv4Interface, gateway: str, image: bool
 ) -> Iterator[Finding]:
     """What the answers given so far come to; cloud-init's comes when it is over."""
     if "hostname" in facts.said:
@@ -93,14 +93,14 @@ def _same(stage: str, found: str, given: str) -> Finding:
     return Finding(stage, "fail", f"{found or 'none'}, and {given} was given")
 
 
-def root_mount(facts: Facts) -> str:
+def root_mount(facts: GuestFacts) -> str:
     """What is mounted as the root, in a few words: ``vroot, virtiofs``."""
     found = [line.split() for line in facts["mounts"].splitlines()]
     roots = [fields for fields in found if len(fields) > 3 and fields[1] == "/"]
     return ", ".join((roots[-1][0], roots[-1][2])) if roots else ""
 
 
-def _network(facts: Facts, address: IPv4Interface, gateway: str) -> Finding:
+def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> Finding:
     addresses, routes = _local_addresses(facts["addresses"]), _default_routes(facts["routes"])
     said = f"{', '.join(addresses) or 'no address'}, default route by"
     said = f"{said} {', '.join(routes) or 'nothing'}"
@@ -136,7 +136,7 @@ _SECTOR = 512
 _ROUNDING = 4 << 20  # bytes: GPT's copy at the end, and the alignment of partitions
 
 
-def _grown(facts: Facts) -> Finding:
+def _grown(facts: GuestFacts) -> Finding:
     try:
         start, length, disk = (int(word) * _SECTOR for word in facts["block"].split())
         space = int(facts["space"].splitlines()[-1].split()[1]) * 1024
@@ -161,7 +161,7 @@ def _cloud_init(result: str) -> Finding:
     return Finding("cloud-init", "pass" if good else "fail", f"{source}, no error")
 
 
-def judge_password(facts: Facts, attempt: str, accepted: bool) -> Finding:
+def judge_password(facts: GuestFacts, attempt: str, accepted: bool) -> Finding:
     """Whether root got, or would get, in with a password.
 
     ``attempt`` is what ssh said when passwords were tried; ``accepted`` that one of them did it.

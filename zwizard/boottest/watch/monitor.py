@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from zwizard.boottest.machine.qemu import ADDRESS, CONTROL, GATEWAY
-from zwizard.boottest.machine.qmp import Control
-from zwizard.boottest.results import KvmGaveUpError, Ledger, NotUpError
+from zwizard.boottest.machine.qmp import QmpClient
+from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
 from zwizard.boottest.watch import failure_causes, guest_probe
-from zwizard.boottest.watch.console import Console, Kind, Sight
-from zwizard.boottest.watch.failure_causes import Cause
-from zwizard.boottest.watch.ssh import Guess, Session, answers
+from zwizard.boottest.watch.console import Console, Kind, Milestone
+from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.ssh import PasswordGuess, Session, answers
 from zwizard.checks import Mode
 
 _KVM_BROKE = "internal-error"  # the state that QEMU calls it
@@ -34,7 +34,7 @@ _ALL = 180.0
 
 
 @dataclass(frozen=True)
-class Task:
+class MonitorSettings:
     """What is to be attended to: the working directory, the console's log, what was given.
 
     ``patience`` multiplies every limit; ``timeout`` is seconds for all, as they are. ``by_kvm``:
@@ -50,10 +50,12 @@ class Task:
     by_kvm: bool = False
 
 
-class Attendant:
+class BootMonitor:
     """Watches the console and the control socket, and goes in by SSH."""
 
-    def __init__(self, task: Task, ledger: Ledger, qemu: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, task: MonitorSettings, ledger: Results, qemu: subprocess.Popen[bytes]
+    ) -> None:
         self._task = task
         self._ledger = ledger
         self._qemu = qemu
@@ -64,7 +66,7 @@ class Attendant:
         self._greeted = threading.Event()
         self._port = 0
         self._session: Session | None = None
-        self._guess: Guess | None = None
+        self._guess: PasswordGuess | None = None
         self._refused = ""
         self._refusals = 0
 
@@ -90,10 +92,10 @@ class Attendant:
             self._look(console.read())
             self._finish(control)
 
-    def _connect(self) -> tuple[Control, int]:
+    def _connect(self) -> tuple[QmpClient, int]:
         """QEMU's control socket, and the port of this machine that leads into the guest."""
         try:
-            control = Control(self._task.work / CONTROL, lambda: self._qemu.poll() is None)
+            control = QmpClient(self._task.work / CONTROL, lambda: self._qemu.poll() is None)
             return control, control.port()
         except (OSError, ValueError):
             self._qemu.kill()
@@ -108,7 +110,7 @@ class Attendant:
             self._lines[sight.kind] = sight.line
             self._reached(sight)
 
-    def _reached(self, sight: Sight) -> None:
+    def _reached(self, sight: Milestone) -> None:
         """What was reached implies what comes before it."""
         order = ("kernel", "root", "init")
         last = {"cloud-init": "init", "cloud-init-over": "init", "prompt": "init"}
@@ -138,7 +140,7 @@ class Attendant:
             self._session = Session(self._task.work, self._port, 10 * self._task.patience)
         told = self._session.facts()
         if told.said:
-            self._reached(Sight("init", f"{told['release']}, {told['init']}".strip(", ")))
+            self._reached(Milestone("init", f"{told['release']}, {told['init']}".strip(", ")))
             self._ledger.record("login", "pass", f"{told['release']}: key accepted")
             judged = guest_probe.judge(
                 told,
@@ -155,9 +157,9 @@ class Attendant:
             self._refusals += 1
             time.sleep(_POLL)
 
-    def _try_passwords(self, told: guest_probe.Facts) -> None:
+    def _try_passwords(self, told: guest_probe.GuestFacts) -> None:
         if self._guess is None:
-            self._guess = Guess(self._task.work, self._port)
+            self._guess = PasswordGuess(self._task.work, self._port)
         elif self._guess.ended and "sshd" in told.said:
             found = guest_probe.judge_password(told, self._guess.said, self._guess.accepted)
             self._ledger.record(found.stage, found.outcome, found.evidence)
@@ -167,7 +169,7 @@ class Attendant:
 
     # --- the end ---
 
-    def _finish(self, control: Control) -> None:
+    def _finish(self, control: QmpClient) -> None:
         """Have it power off."""
         assert self._session is not None
         self._session.write(guest_probe.POWER_OFF)
@@ -192,7 +194,7 @@ class Attendant:
         if known := self._diagnose(shown):
             raise NotUpError(*known, tail)
         if said and not tail:
-            raise NotUpError(Cause("start", "QEMU does not start it."), said)
+            raise NotUpError(BootFailureCause("start", "QEMU does not start it."), said)
         last = self._console.tail(1) or said or f"QEMU ended: {reason}"
         raise NotUpError(failure_causes.RESET, last, tail)
 
@@ -211,10 +213,10 @@ class Attendant:
     def _tail(self) -> str:
         return self._console.tail(_TAIL_LINES)
 
-    def _diagnose(self, shown: str) -> tuple[Cause, str] | None:
+    def _diagnose(self, shown: str) -> tuple[BootFailureCause, str] | None:
         return failure_causes.diagnose(shown)
 
-    def _reasons(self, now: float) -> list[tuple[bool, Cause]]:
+    def _reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
         """Why to wait no longer, each with whether that is so by now."""
 
         def since(kind: Kind) -> float:
@@ -234,7 +236,7 @@ class Attendant:
             (refused and since("prompt") > 4 * quiet, failure_causes.NO_LOGIN),
         ]
 
-    def _usual_reasons(self, now: float) -> list[tuple[bool, Cause]]:
+    def _usual_reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
         patience, took = self._task.patience, now - self._began
         limit = self._task.timeout or _ALL * patience
         over = "end" in self._seen and now - self._seen["end"] > _LAST_WORDS
@@ -244,11 +246,11 @@ class Attendant:
             (took > limit, self._stuck(f"It has not come so far in {limit:.0f} s.")),
         ]
 
-    def _stuck(self, said: str) -> Cause:
+    def _stuck(self, said: str) -> BootFailureCause:
         """At the first stage that has not passed."""
-        return Cause(self._ledger.first_open(), said)
+        return BootFailureCause(self._ledger.first_open(), said)
 
-    def _evidence(self, cause: Cause) -> str:
+    def _evidence(self, cause: BootFailureCause) -> str:
         if cause is failure_causes.NO_LOGIN:
             return self._refused
         if cause is failure_causes.NO_CLOUD_INIT:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from zwizard.boottest.watch import guest_probe
-from zwizard.boottest.watch.guest_probe import Facts
+from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
 from zwizard.util.errors import ZwizardError
 
@@ -86,9 +86,9 @@ class Session:
         except BrokenPipeError:
             pass  # it is over, which `ended` tells
 
-    def facts(self) -> Facts:
+    def facts(self) -> GuestFacts:
         """What the guest has answered so far."""
-        return Facts.read(self._answers.read_text("utf-8", "replace"))
+        return GuestFacts.read(self._answers.read_text("utf-8", "replace"))
 
     @property
     def inside(self) -> bool:
@@ -107,7 +107,7 @@ class Session:
         return lines[-1] if lines else f"ssh ended with {self._process.returncode}"
 
 
-class Guess:
+class PasswordGuess:
     """An attempt to get in with a password."""
 
     def __init__(self, work: Path, port: int) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import BY_HAND, lines, matches, program, text
 from zwizard.checks.rule import EVERY, VM_IMAGE, Severity, Verdict, failed, passed, rule, unknown
-from zwizard.image.tree import Kind, UnreadableError
+from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.checks.services import Services
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 _SSHD = "/etc/ssh/sshd_config"
 _INCLUDES = 16
@@ -32,7 +32,7 @@ _INCLUDES = 16
     reads=(_SSHD, "/etc/ssh/sshd_config.d/*", "/etc/passwd", "/etc/shadow"),
     answers=("source.packages", "system.services"),
 )
-def ssh_server(image: Image) -> Verdict:
+def ssh_server(image: CheckContext) -> Verdict:
     """sshd is there and started, and its configuration takes root's key."""
     found = program(image.guest, "sshd")
     if found is None:
@@ -52,7 +52,7 @@ def _started(services: Services) -> bool:
     return any(services.enabled(name) for name in names)
 
 
-def _refusal(view: View) -> str:
+def _refusal(view: FileTree) -> str:
     """Why sshd would turn root's key away, "" if it would not (sshd_config(5))."""
     if view.lstat("/etc/ssh/sshd_not_to_be_run") is not None:
         return "/etc/ssh/sshd_not_to_be_run keeps it from starting"
@@ -77,7 +77,7 @@ def _matches_root(patterns: str) -> bool:
     return any(matches("root", word.partition("@")[0]) for word in patterns.split())
 
 
-def _locked_out(view: View, settings: dict[str, str]) -> str:
+def _locked_out(view: FileTree, settings: dict[str, str]) -> str:
     shell = next((line.split(":")[-1] for line in lines(view, "/etc/passwd")
                   if line.startswith("root:")), "")  # fmt: skip
     if shell.endswith(("/nologin", "/false")):
@@ -87,7 +87,7 @@ def _locked_out(view: View, settings: dict[str, str]) -> str:
     return ""
 
 
-def _settings(view: View) -> dict[str, str]:
+def _settings(view: FileTree) -> dict[str, str]:
     """sshd's settings outside Match blocks; of several the first counts."""
     settings: dict[str, str] = {}
     budget = [_INCLUDES * 4]
@@ -99,7 +99,9 @@ def _settings(view: View) -> dict[str, str]:
     return settings
 
 
-def _directives(view: View, path: str, depth: int, budget: list[int]) -> Iterator[tuple[str, str]]:
+def _directives(
+    view: FileTree, path: str, depth: int, budget: list[int]
+) -> Iterator[tuple[str, str]]:
     """Keyword and value, line by line, included files in their place; to the first Match."""
     budget[0] -= 1
     if depth > _INCLUDES or budget[0] < 0:
@@ -117,7 +119,7 @@ def _directives(view: View, path: str, depth: int, budget: list[int]) -> Iterato
                 yield from _directives(view, other, depth + 1, budget)
 
 
-def _included(view: View, pattern: str) -> list[str]:
+def _included(view: FileTree, pattern: str) -> list[str]:
     full = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
     directory, _, name = full.rpartition("/")
     return [entry.path for entry in view.listing(directory) if matches(entry.name, name)]
@@ -133,7 +135,7 @@ def _included(view: View, pattern: str) -> list[str]:
     remedy="rm /etc/ssh/ssh_host_*; cloud-init makes new ones at the first start.",
     answers=("system.run",),
 )
-def ssh_host_keys(image: Image) -> Verdict:
+def ssh_host_keys(image: CheckContext) -> Verdict:
     """cloud-init makes each machine its own."""
     found = [e.path for e in image.guest.listing("/etc/ssh") if e.name.startswith("ssh_host_")]
     return failed(", ".join(found[:6])) if found else passed("none in /etc/ssh")
@@ -150,7 +152,7 @@ def ssh_host_keys(image: Image) -> Verdict:
     " hash behind if there was one.",
     answers=("system.run",),
 )
-def root_password(image: Image) -> Verdict:
+def root_password(image: CheckContext) -> Verdict:
     """None, or locked; never a hash."""
     password = _password(image.guest)
     if password is None:
@@ -167,7 +169,7 @@ def root_password(image: Image) -> Verdict:
     return failed("root's password in /etc/shadow is neither empty nor locked", "passwd -d root")
 
 
-def _password(view: View) -> str | None:
+def _password(view: FileTree) -> str | None:
     """root's second field: in /etc/shadow, or where passwd has none, in /etc/passwd."""
     for path in ("/etc/shadow", "/etc/passwd"):
         for line in (text(view, path) or "").splitlines():
@@ -221,7 +223,7 @@ _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
     ),
     answers=("system.run",),
 )
-def no_secrets(image: Image) -> Verdict:
+def no_secrets(image: CheckContext) -> Verdict:
     """No private keys, authorized keys, histories, credentials or proxies."""
     view = image.guest
     found = [*_files(view), *_keys(view), *_proxies(view)]
@@ -232,7 +234,7 @@ def no_secrets(image: Image) -> Verdict:
     return failed(f"{named}{f' and {more} more' if more > 0 else ''}")
 
 
-def _files(view: View) -> Iterator[str]:
+def _files(view: FileTree) -> Iterator[str]:
     for home in _homes(view):
         for name in _IN_HOME:
             if _filled(view.lstat(f"{home}/{name}")):
@@ -246,25 +248,25 @@ def _files(view: View) -> Iterator[str]:
         yield entry.path
 
 
-def _homes(view: View) -> Iterator[str]:
+def _homes(view: FileTree) -> Iterator[str]:
     yield "/root"
     for entry in view.listing("/home"):
-        if entry.kind is Kind.DIRECTORY:
+        if entry.kind is EntryType.DIRECTORY:
             yield entry.path
 
 
 def _filled(entry: Entry | None) -> bool:
-    return entry is not None and entry.kind is Kind.FILE and entry.size > 0
+    return entry is not None and entry.kind is EntryType.FILE and entry.size > 0
 
 
-def _keys(view: View) -> Iterator[str]:
+def _keys(view: FileTree) -> Iterator[str]:
     for directory in (*_KEY_DIRECTORIES, *(f"{home}/.ssh" for home in _homes(view))):
         for entry in view.listing(directory):
-            if entry.kind is Kind.FILE and _PRIVATE.search(text(view, entry.path) or ""):
+            if entry.kind is EntryType.FILE and _PRIVATE.search(text(view, entry.path) or ""):
                 yield entry.path
 
 
-def _proxies(view: View) -> Iterator[str]:
+def _proxies(view: FileTree) -> Iterator[str]:
     paths = [*_PROXIED]
     paths += [entry.path for directory in _PROXIED_IN for entry in view.listing(directory)]
     for path in paths:

@@ -16,12 +16,12 @@ from zwizard.checks.rule import (
     rule,
     unknown,
 )
-from zwizard.image.directory import DirectoryView
-from zwizard.image.tarball import TarballView
-from zwizard.image.tree import Kind
+from zwizard.image.directory import DirectoryTree
+from zwizard.image.tarball import TarballTree
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.image.tree import Entry
 
 SUFFIX = ".tar.gz"
@@ -55,7 +55,7 @@ def flist_name(name: str) -> str:
     remedy="Rename it so that it ends exactly in .tar.gz, in lower case.",
     answers=("name",),
 )
-def archive_name(image: Image) -> Verdict:
+def archive_name(image: CheckContext) -> Verdict:
     """The hub compares the end of the name, case-sensitively."""
     if image.name.endswith(SUFFIX) and image.name != SUFFIX:
         return passed(image.name)
@@ -73,7 +73,7 @@ def archive_name(image: Image) -> Verdict:
     " digit.",
     answers=("name",),
 )
-def archive_name_survives(image: Image) -> Verdict:
+def archive_name_survives(image: CheckContext) -> Verdict:
     """The flist's name is the archive's, with nothing lost on the way."""
     flist = flist_name(image.name)
     evidence = f"{image.name} becomes {flist}"
@@ -91,19 +91,19 @@ def archive_name_survives(image: Image) -> Verdict:
     " broken or empty flist without a word (0-hub, HubFlist.unpack).",
     remedy="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy it whole.",
 )
-def archive_readable(image: Image) -> Verdict:
+def archive_readable(image: CheckContext) -> Verdict:
     """Every checksum right, every member there, the end marked, nothing behind it."""
     match image.view:
-        case TarballView(fault=str(fault), bounded=bool(bounded)) if fault:
+        case TarballTree(fault=str(fault), bounded=bool(bounded)) if fault:
             return unknown(f"not read to its end: {fault}") if bounded else failed(fault)
-        case TarballView(members=members):
+        case TarballTree(members=members):
             return passed(f"{members} members, every checksum right")
-        case DirectoryView() as view:
+        case DirectoryTree() as view:
             return _directory_readable(view)
     return passed("it could be read")
 
 
-def _directory_readable(view: DirectoryView) -> Verdict:
+def _directory_readable(view: DirectoryTree) -> Verdict:
     if not view.complete:
         return unknown("the directory holds more files than can be checked", "Give a smaller one.")
     if view.unreadable:
@@ -123,18 +123,18 @@ def _directory_readable(view: DirectoryView) -> Verdict:
     " around everything hides them, and the hub takes such an archive all the same.",
     remedy="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
 )
-def archive_root(image: Image) -> Verdict:
+def archive_root(image: CheckContext) -> Verdict:
     """There is something in it, and not all of it in one directory around a system."""
     top = image.view.children("/")
     if not top:
         return failed("it is empty", "Pack the image's files; this archive holds none.")
-    if len(top) == 1 and top[0].kind is Kind.DIRECTORY and _wraps(image, top[0]):
+    if len(top) == 1 and top[0].kind is EntryType.DIRECTORY and _wraps(image, top[0]):
         return failed(f"everything is inside {top[0].path}/")
     names = ", ".join(entry.name for entry in top[:6])
     return passed(f"{len(top)} at the top: {names}")
 
 
-def _wraps(image: Image, directory: Entry) -> bool:
+def _wraps(image: CheckContext, directory: Entry) -> bool:
     inside = {entry.name for entry in image.view.children(directory.path)}
     if "image.raw" in inside or len(inside & _TELLTALE) > 1:
         return True
@@ -152,10 +152,10 @@ def _wraps(image: Image, directory: Entry) -> bool:
     " passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
     remedy="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
 )
-def archive_paths(image: Image) -> Verdict:
+def archive_paths(image: CheckContext) -> Verdict:
     """No absolute or climbing member, none beneath a link, no hard link to nothing."""
     match image.view:
-        case TarballView(unsafe=unsafe) if unsafe:
+        case TarballTree(unsafe=unsafe) if unsafe:
             return failed(str(unsafe))
     return passed("all relative, all inside, every hard link to a file in the archive")
 
@@ -169,12 +169,12 @@ def archive_paths(image: Image) -> Verdict:
     " hub's own numbers replace the image's for users such as www-data (0-hub, tar -xpf).",
     remedy="Pack with tar --numeric-owner.",
 )
-def archive_owners(image: Image) -> Verdict:
+def archive_owners(image: CheckContext) -> Verdict:
     """tar stores names beside the numbers unless told not to."""
     match image.view:
-        case TarballView(named=named, owners=owners) if named:
+        case TarballTree(named=named, owners=owners) if named:
             return failed(f"{named} members carry names: {owners}")
-        case DirectoryView():
+        case DirectoryTree():
             return passed("a directory has only numbers; zwizard packs them as such")
     return passed("no member has an owner's name")
 
@@ -187,10 +187,10 @@ def archive_owners(image: Image) -> Verdict:
     source="Of two members with one name the hub keeps the one unpacked last.",
     remedy="Pack once, without appending (tar -r) or naming a file twice.",
 )
-def archive_duplicates(image: Image) -> Verdict:
+def archive_duplicates(image: CheckContext) -> Verdict:
     """A later member replaces an earlier one."""
     match image.view:
-        case TarballView(duplicates=duplicates) if duplicates:
+        case TarballTree(duplicates=duplicates) if duplicates:
             return failed(f"more than once: {duplicates}")
     return passed("every path once")
 

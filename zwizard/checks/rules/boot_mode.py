@@ -17,13 +17,13 @@ from zwizard.checks.rule import (
     rule,
     unknown,
 )
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
-    from zwizard.image.tree import Entry, View
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import Entry, FileTree
 
 _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".iso")
 
@@ -41,7 +41,7 @@ _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".
     " what is meant.",
     answers=("target",),
 )
-def mode(image: Image) -> Verdict:
+def mode(image: CheckContext) -> Verdict:
     """The mode that the three paths lead to is the one intended."""
     detection = image.detection
     if detection.refused is not None:
@@ -61,7 +61,7 @@ def mode(image: Image) -> Verdict:
     return passed(f"Zero-OS starts it as {detection.mode.words}")
 
 
-def _reason(image: Image) -> str:
+def _reason(image: CheckContext) -> str:
     """Why the path that would have decided did not, or which one decided instead."""
     if image.detection.at(DISK_IMAGE).entry is not None:
         return f"{DISK_IMAGE} is there"
@@ -72,32 +72,34 @@ def _reason(image: Image) -> str:
     return f"{image.detection.at(path).why}{f'; there is {misses}' if misses else ''}"
 
 
-def _near_misses(view: View) -> Iterator[str]:
+def _near_misses(view: FileTree) -> Iterator[str]:
     """Files that look as if they were meant to be the kernel or the disk image."""
     top = view.children("/")
-    wrapped = chain.from_iterable(view.children(e.path) for e in top if e.kind is Kind.DIRECTORY)
+    wrapped = chain.from_iterable(
+        view.children(e.path) for e in top if e.kind is EntryType.DIRECTORY
+    )
     for entry in chain(top, (e for e in wrapped if e.name.lower() == "image.raw")):
         if _is_disk(entry) and entry.path != DISK_IMAGE:
             yield entry.path
     yield from _kernels(view)
     for entry in top:
-        if entry.kind is Kind.DIRECTORY and view.lstat(f"{entry.path}{KERNEL}") is not None:
+        if entry.kind is EntryType.DIRECTORY and view.lstat(f"{entry.path}{KERNEL}") is not None:
             yield f"{entry.path}{KERNEL}"
 
 
 def _is_disk(entry: Entry) -> bool:
     return (
-        entry.kind is not Kind.DIRECTORY
+        entry.kind is not EntryType.DIRECTORY
         and entry.name.lower().endswith(_DISK_SUFFIXES)
         and (not entry.name.startswith("initrd."))
     )
 
 
-def _kernels(view: View) -> Iterator[str]:
+def _kernels(view: FileTree) -> Iterator[str]:
     for entry in chain(view.listing("/boot"), view.children("/")):
         name = entry.name.lower()
         looks = name.startswith(("vmlinuz", "vmlinux", "bzimage")) and not name.endswith(".old")
-        if looks and entry.kind is not Kind.DIRECTORY and entry.path != KERNEL:
+        if looks and entry.kind is not EntryType.DIRECTORY and entry.path != KERNEL:
             yield entry.path
 
 
@@ -111,7 +113,7 @@ def _kernels(view: View) -> Iterator[str]:
     remedy="Remove the one that is not meant.",
     answers=("target",),
 )
-def mode_single(image: Image) -> Verdict:
+def mode_single(image: CheckContext) -> Verdict:
     """A disk image and a kernel together are a mistake in one of them."""
     there = [path for path in (DISK_IMAGE, KERNEL) if image.view.lstat(path) is not None]
     if len(there) > 1:
@@ -129,14 +131,14 @@ def mode_single(image: Image) -> Verdict:
     remedy="Name the raw disk image image.raw, in lower case, and pack it alone:"
     " tar -czSf NAME.tar.gz image.raw",
 )
-def image_name(image: Image) -> Verdict:
+def image_name(image: CheckContext) -> Verdict:
     """Exactly that name, and a regular file."""
     entry = image.view.node(DISK_IMAGE)
     if entry is None:
         misses = [path for path in _near_misses(image.view) if _looks_like_image(path)]
         found = f"; there is {', '.join(misses[:3])}" if misses else ""
         return failed(f"{DISK_IMAGE} is not there{found}")
-    if entry.kind is not Kind.FILE:
+    if entry.kind is not EntryType.FILE:
         return failed(f"{DISK_IMAGE} is a {entry.kind.value}")
     if entry.size == 0:
         return failed(f"{DISK_IMAGE} is empty")

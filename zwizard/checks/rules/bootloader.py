@@ -19,14 +19,14 @@ from zwizard.checks.rule import (
 )
 from zwizard.checks.rules.disk import esp_near_misses
 from zwizard.image.executables.kernel import read_bzimage
-from zwizard.image.magic import HEAD, what
-from zwizard.image.tree import Kind, UnreadableError
+from zwizard.image.magic import HEAD, file_type
+from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
-    from zwizard.image.tree import View
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import FileTree
 
 _LOADER = "/EFI/BOOT/BOOTX64.EFI"
 _PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near their beginning
@@ -44,7 +44,7 @@ _MIB = 1 << 20
     after="image-gpt",
     answers=("disk.esp_size",),
 )
-def esp_present(image: Image) -> Verdict:
+def esp_present(image: CheckContext) -> Verdict:
     """A partition of the ESP's type."""
     esp = image.disk.esp
     if esp is None:
@@ -65,7 +65,7 @@ def esp_present(image: Image) -> Verdict:
     after="esp-present",
     answers=("disk.esp_size",),
 )
-def esp_fat(image: Image) -> Verdict:
+def esp_fat(image: CheckContext) -> Verdict:
     """FAT by the number of clusters; another FAT than 32 starts, against the document."""
     volume = image.disk.esp
     if volume is None or volume.form != "vfat":
@@ -91,7 +91,7 @@ def esp_fat(image: Image) -> Verdict:
     remedy="grub-install --target=x86_64-efi --efi-directory=ESP --removable",
     after="esp-fat",
 )
-def esp_loader(image: Image) -> Verdict:
+def esp_loader(image: CheckContext) -> Verdict:
     """BOOTX64.EFI is PE32+ for x86-64, or loader entries whose files exist."""
     esp = image.disk.esp_view
     entries = list(_entries(esp))
@@ -109,13 +109,13 @@ def esp_loader(image: Image) -> Verdict:
     return failed(f"{_LOADER} {fault}") if fault else passed(f"{found.file.path}, PE32+, x86-64")
 
 
-def _entries(esp: View) -> Iterator[str]:
+def _entries(esp: FileTree) -> Iterator[str]:
     for entry in esp.listing("/loader/entries"):
-        if entry.kind is Kind.FILE and entry.name.lower().endswith(".conf"):
+        if entry.kind is EntryType.FILE and entry.name.lower().endswith(".conf"):
             yield entry.path
 
 
-def _entry_fault(esp: View, path: str) -> str:
+def _entry_fault(esp: FileTree, path: str) -> str:
     """Why the firmware cannot start by this entry (Boot Loader Specification, Type #1)."""
     content = text(esp, path) or ""
     if len(content) > _ENTRY:
@@ -152,7 +152,7 @@ def _pe_fault(head: bytes) -> str:
     after="esp-loader",
     answers=("source.suite",),
 )
-def loader_known(image: Image) -> Verdict:
+def loader_known(image: CheckContext) -> Verdict:
     """GRUB, but not Ubuntu's of after 20.04; anything else is told."""
     esp = image.disk.esp_view
     if esp.resolve(_LOADER).file is None:
@@ -168,7 +168,7 @@ def loader_known(image: Image) -> Verdict:
     return passed(name)
 
 
-def _loader_name(esp: View) -> str:
+def _loader_name(esp: FileTree) -> str:
     program = esp.read(_LOADER, _PROGRAM)
     if b"systemd-boot" in program or "systemd-boot".encode("utf-16-le") in program:
         return "systemd-boot"
@@ -180,7 +180,7 @@ def _loader_name(esp: View) -> str:
     return "a loader of an unknown kind"
 
 
-def _release(view: View) -> dict[str, str]:
+def _release(view: FileTree) -> dict[str, str]:
     content = text(view, "/etc/os-release") or text(view, "/usr/lib/os-release") or ""
     pairs = (line.partition("=") for line in content.splitlines())
     return {key: value.strip("\"'") for key, _, value in pairs}
@@ -202,7 +202,7 @@ def _newer(version: str, than: tuple[int, int]) -> bool:
     after="esp-fat",
     answers=("disk.esp_size", "disk.esp_mount"),
 )
-def esp_room(image: Image) -> Verdict:
+def esp_room(image: CheckContext) -> Verdict:
     """Free space for the largest kernel and initramfs again."""
     esp = image.disk.esp_view
     sizes = {
@@ -236,7 +236,7 @@ _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
     after="esp-loader",
     answers=("grub.cmdline",),
 )
-def grub_cmdline(image: Image) -> Verdict:
+def grub_cmdline(image: CheckContext) -> Verdict:
     """Every linux line has ``console=ttyS0``, no ``quiet``, and a ``root=`` of the image."""
     found = few(_command_lines(image), "lines that start Linux")
     if not found:
@@ -251,7 +251,7 @@ def grub_cmdline(image: Image) -> Verdict:
     return passed(f"{len(found)} lines, such as: {found[0][1].strip()[:200]}")
 
 
-def _command_lines(image: Image) -> Iterator[tuple[str, str]]:
+def _command_lines(image: CheckContext) -> Iterator[tuple[str, str]]:
     for path, content in _settings(image):
         for line in _LINUX.findall(content):
             if not _RESCUE & set(line.split()):
@@ -261,7 +261,7 @@ def _command_lines(image: Image) -> Iterator[tuple[str, str]]:
             yield path, line
 
 
-def _settings(image: Image) -> Iterator[tuple[str, str]]:
+def _settings(image: CheckContext) -> Iterator[tuple[str, str]]:
     """Every grub.cfg, of the system and of the ESP."""
     for path in _GRUB_CFG:
         content = text(image.guest, path)
@@ -275,7 +275,7 @@ def _settings(image: Image) -> Iterator[tuple[str, str]]:
             yield f"ESP{path}", content
 
 
-def _line_fault(image: Image, words: list[str]) -> str:
+def _line_fault(image: CheckContext, words: list[str]) -> str:
     if "quiet" in words:
         return "it has quiet"
     if not any(re.fullmatch(r"console=ttyS0(,.*)?", word) for word in words):
@@ -306,7 +306,7 @@ _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULT
     after="esp-loader",
     answers=("kernel.package", "kernel.file"),
 )
-def grub_kernel(image: Image) -> Verdict:
+def grub_kernel(image: CheckContext) -> Verdict:
     """Every linux line names a bzImage, every initrd line files, of the root, /boot or the ESP."""
     esp = image.disk.esp_view
     if esp.resolve(_LOADER).file is None or "GRUB" not in _loader_name(esp):
@@ -323,7 +323,7 @@ def grub_kernel(image: Image) -> Verdict:
     return passed(f"{len(found)} files, such as {found[0][2]}")
 
 
-def _loaded(image: Image) -> Iterator[tuple[str, str, str]]:
+def _loaded(image: CheckContext) -> Iterator[tuple[str, str, str]]:
     for path, content in _settings(image):
         for command, line in _FILES.findall(content):
             for name in line.split()[: 1 if command == "linux" else None]:
@@ -331,7 +331,7 @@ def _loaded(image: Image) -> Iterator[tuple[str, str, str]]:
                     yield path, command, name
 
 
-def _file_fault(image: Image, command: str, name: str) -> str:
+def _file_fault(image: CheckContext, command: str, name: str) -> str:
     """Why GRUB could not load the file called ``name`` by ``command``, "" if it could."""
     # GRUB sees file systems, not where they are mounted: /boot may be one of its own.
     system = image.disk.system
@@ -342,14 +342,14 @@ def _file_fault(image: Image, command: str, name: str) -> str:
         with view.open(path) as file:
             whole = command != "linux" or read_bzimage(file) is not None
             file.seek(0)
-            return "" if whole else f"is {what(file.read(HEAD))}, not a bzImage"
+            return "" if whole else f"is {file_type(file.read(HEAD))}, not a bzImage"
     return "is not there"
 
 
 _DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
 
 
-def _defaults(image: Image) -> dict[str, str]:
+def _defaults(image: CheckContext) -> dict[str, str]:
     """GRUB's settings from which grub.cfg is made again at the next upgrade."""
     found: dict[str, str] = {}
     paths = ["/etc/default/grub"]
@@ -365,7 +365,7 @@ def _defaults(image: Image) -> dict[str, str]:
     return found
 
 
-def _defaults_fault(image: Image) -> str:
+def _defaults_fault(image: CheckContext) -> str:
     settings = _defaults(image)
     if not settings:
         return ""
@@ -395,7 +395,7 @@ _RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)
     after="esp-loader",
     answers=("grub.timeout",),
 )
-def grub_timeout(image: Image) -> Verdict:
+def grub_timeout(image: CheckContext) -> Verdict:
     """In the defaults, and in the grub.cfg made from them."""
     default = _defaults(image).get("GRUB_TIMEOUT")
     if default is not None and default != "0":

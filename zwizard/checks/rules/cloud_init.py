@@ -9,14 +9,14 @@ from zwizard.checks import services as service_files
 from zwizard.checks.cloud_config import READS, words
 from zwizard.checks.helpers import files, program, text
 from zwizard.checks.rule import VM_IMAGE, Severity, Verdict, failed, passed, rule, unknown
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.checks.services import Services
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 # The stages of a boot, each by the names its service has had (24.3 renamed the second).
 STAGES = (
@@ -47,7 +47,7 @@ _INSTALL = (
     reads=(*READS, *service_files.READS),
     answers=("source.packages",),
 )
-def cloud_init_installed(image: Image) -> Verdict:
+def cloud_init_installed(image: CheckContext) -> Verdict:
     """The program, its Python package, and a service for each of its stages."""
     found = program(image.guest, "cloud-init")
     if found is None:
@@ -78,7 +78,7 @@ def cloud_init_installed(image: Image) -> Verdict:
     after="cloud-init-installed",
     answers=("system.run",),
 )
-def cloud_init_enabled(image: Image) -> Verdict:
+def cloud_init_enabled(image: CheckContext) -> Verdict:
     """Its services are wanted, by a target that is reached, and nothing switches it off."""
     off = next(_switched_off(image), None)
     if off is not None:
@@ -113,7 +113,7 @@ def _target(services: Services) -> Verdict:
     )
 
 
-def _switched_off(image: Image) -> Iterator[str]:
+def _switched_off(image: CheckContext) -> Iterator[str]:
     """What keeps cloud-init, or its network part, from running (cloud-init, “Disable”)."""
     if image.guest.lstat("/etc/cloud/cloud-init.disabled") is not None:
         yield "/etc/cloud/cloud-init.disabled switches it off"
@@ -137,7 +137,7 @@ def _switched_off(image: Image) -> Iterator[str]:
     after="cloud-init-installed",
     answers=("system.run",),
 )
-def cloud_init_nocloud(image: Image) -> Verdict:
+def cloud_init_nocloud(image: CheckContext) -> Verdict:
     """``datasource_list``, if set, holds NoCloud; and no label but cidata is asked for."""
     identify = text(image.guest, "/etc/cloud/ds-identify.cfg") or ""
     forced = re.search(r"^[ \t]*datasource[ \t]*:[ \t]*(\S+)", identify, re.MULTILINE)
@@ -155,7 +155,7 @@ def cloud_init_nocloud(image: Image) -> Verdict:
     return failed(f"{path} has datasource_list {', '.join(words(value)) or 'empty'}")
 
 
-def _label(image: Image) -> str | None:
+def _label(image: CheckContext) -> str | None:
     last = image.cloud.last("datasource")
     found = re.search(r"fs_label[\"']?\s*:\s*[\"']?(\w*)", last[1]) if last is not None else None
     if last is None or found is None or found[1].lower() == "cidata":
@@ -173,7 +173,7 @@ def _label(image: Image) -> str | None:
     remedy="cloud-init clean --logs in the image, or remove all in /var/lib/cloud but seed.",
     answers=("system.run",),
 )
-def cloud_init_clean(image: Image) -> Verdict:
+def cloud_init_clean(image: CheckContext) -> Verdict:
     """No instance, semaphores or data of an earlier boot; no seed that goes before the disk."""
     left = [
         entry.path
@@ -195,9 +195,9 @@ def cloud_init_clean(image: Image) -> Verdict:
     return passed("nothing of an earlier boot in /var/lib/cloud")
 
 
-def _left(view: View, path: str) -> Iterator[Entry]:
+def _left(view: FileTree, path: str) -> Iterator[Entry]:
     entry = view.lstat(path)
-    if entry is not None and entry.kind is not Kind.DIRECTORY:
+    if entry is not None and entry.kind is not EntryType.DIRECTORY:
         yield entry
     elif entry is not None:
         yield from files(view, path)
@@ -243,7 +243,7 @@ _MAC = re.compile(
     ),
     answers=("system.run",),
 )
-def cloud_init_network_clean(image: Image) -> Verdict:
+def cloud_init_network_clean(image: CheckContext) -> Verdict:
     """No file that cloud-init rendered, and no hardware address in any other."""
     rendered = [
         entry.path
@@ -259,7 +259,7 @@ def cloud_init_network_clean(image: Image) -> Verdict:
     return passed("nothing rendered, no hardware address set")
 
 
-def _fixed(view: View) -> Iterator[str]:
+def _fixed(view: FileTree) -> Iterator[str]:
     paths = ["/etc/network/interfaces"]
     paths += [
         entry.path
@@ -286,7 +286,7 @@ def _fixed(view: View) -> Iterator[str]:
     after="cloud-init-installed",
     answers=("source.packages", "system.services"),
 )
-def network_renderer(image: Image) -> Verdict:
+def network_renderer(image: CheckContext) -> Verdict:
     """The first one that cloud-init would choose is one that then works."""
     order = image.cloud.renderers() or _ORDER
     chosen = next((name for name in order if name in _FOUND and _FOUND[name](image)), None)
@@ -311,27 +311,27 @@ _ORDER = ("eni", "sysconfig", "netplan", "network-manager", "networkd")
 _NEEDS_MAC = frozenset({"eni", "sysconfig", "networkd"})
 
 
-def _eni(image: Image) -> bool:
+def _eni(image: CheckContext) -> bool:
     programs = all(program(image.guest, name) for name in ("ifup", "ifdown", "ifquery"))
     return programs and image.guest.resolve("/etc/network/interfaces").file is not None
 
 
-def _sysconfig(image: Image) -> bool:
+def _sysconfig(image: CheckContext) -> bool:
     paths = ("/etc/sysconfig/network-scripts/network-functions", "/etc/sysconfig/config")
     return program(image.guest, "ifup") is not None and any(
         image.guest.resolve(path).file is not None for path in paths
     )
 
 
-def _netplan(image: Image) -> bool:
+def _netplan(image: CheckContext) -> bool:
     return program(image.guest, "netplan") is not None
 
 
-def _network_manager(image: Image) -> bool:
+def _network_manager(image: CheckContext) -> bool:
     return program(image.guest, "nmcli") is not None
 
 
-def _networkd(image: Image) -> bool:
+def _networkd(image: CheckContext) -> bool:
     return all(program(image.guest, name) for name in ("ip", "systemctl"))
 
 

@@ -24,8 +24,8 @@ from zwizard.plan.container import START, Started, started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
-    from zwizard.image.tree import Entry, Resolution, View
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import Entry, FileTree, Resolution
 
 _STARTUP = "/.startup.toml"
 _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themselves
@@ -44,7 +44,7 @@ _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themsel
     reads=(*READS, START),
     answers=("container.entrypoint",),
 )
-def entrypoint(image: Image) -> Verdict:
+def entrypoint(image: CheckContext) -> Verdict:
     """An absolute path that exists and is executable; without one, /sbin/init."""
     path = image.starts
     if not path.startswith("/"):
@@ -58,13 +58,13 @@ def entrypoint(image: Image) -> Verdict:
     return replace(found, evidence=f"{path} starts {behind.program}: {found.evidence}")
 
 
-def _behind(image: Image) -> Started | None:
+def _behind(image: CheckContext) -> Started | None:
     """What zwizard's own script starts, where that is the entrypoint."""
     said = text(image.view, START) if image.starts == START else None
     return started(said) if said else None
 
 
-def _found(view: View, wanted: Started) -> Resolution:
+def _found(view: FileTree, wanted: Started) -> Resolution:
     """Where a shell finds a program: by its path, or else in the directories of PATH."""
     places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
     paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
@@ -85,7 +85,7 @@ def _found(view: View, wanted: Started) -> Resolution:
     after="entrypoint",
     answers=("container.entrypoint",),
 )
-def entrypoint_link(image: Image) -> Verdict:
+def entrypoint_link(image: CheckContext) -> Verdict:
     """The test is made outside the image's root."""
     found = image.view.resolve(image.starts)
     if found.outside is not None:
@@ -106,7 +106,7 @@ def entrypoint_link(image: Image) -> Verdict:
     after="entrypoint",
     answers=("container.entrypoint",),
 )
-def entrypoint_loader(image: Image) -> Verdict:
+def entrypoint_loader(image: CheckContext) -> Verdict:
     """Its ``#!`` interpreter or ELF loader resolves inside the image."""
     view = image.view
     verdict = _loaded(view, image.starts)
@@ -115,7 +115,7 @@ def entrypoint_loader(image: Image) -> Verdict:
     return _loaded(view, entry.path) if entry else verdict
 
 
-def _loaded(view: View, path: str) -> Verdict:
+def _loaded(view: FileTree, path: str) -> Verdict:
     entry = view.resolve(path).file
     way = [path]
     for _ in range(_SCRIPTS):
@@ -137,7 +137,7 @@ def _loaded(view: View, path: str) -> Verdict:
     return failed(f"too many scripts start each other: {', '.join(way)}")
 
 
-def _by_env(view: View, name: str, way: list[str]) -> Verdict:
+def _by_env(view: FileTree, name: str, way: list[str]) -> Verdict:
     if program(view, name) is None:
         return failed(f"{way[0]} needs {name} by env, which is not in the image")
     return passed(" needs ".join([*way, name]))
@@ -155,7 +155,7 @@ def _by_env(view: View, name: str, way: list[str]) -> Verdict:
     reads=(_STARTUP,),
     answers=("container.entrypoint",),
 )
-def entrypoint_startup_toml(image: Image) -> Verdict:
+def entrypoint_startup_toml(image: CheckContext) -> Verdict:
     """There is none, or the entrypoint is given beside it."""
     content = text(image.view, _STARTUP)
     if content is None:
@@ -191,13 +191,13 @@ def _named(settings: dict[str, object]) -> str:
     reads=("/etc/modules", "/etc/modules-load.d/*"),
     answers=("target",),
 )
-def container_kernel_modules(image: Image) -> Verdict:
+def container_kernel_modules(image: CheckContext) -> Verdict:
     """No modules, and no list of some to load."""
     found = next(_modules(image.view), None)
     return failed(found) if found is not None else passed("no modules, no lists of them")
 
 
-def _modules(view: View) -> Iterator[str]:
+def _modules(view: FileTree) -> Iterator[str]:
     paths = ["/etc/modules", *(entry.path for entry in view.listing("/etc/modules-load.d"))]
     for path in paths:
         named = next(lines(view, path), None)
@@ -222,7 +222,7 @@ _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
     remedy="Leave out what the service does not need, or make it a VM with its own kernel.",
     answers=("target",),
 )
-def container_single_process(image: Image) -> Verdict:
+def container_single_process(image: CheckContext) -> Verdict:
     """No init system, ssh server or other parts of a machine."""
     found = [entry.path for entry in _parts(image.view)]
     if found:
@@ -230,7 +230,7 @@ def container_single_process(image: Image) -> Verdict:
     return passed("no init system, no ssh server")
 
 
-def _parts(view: View) -> Iterator[Entry]:
+def _parts(view: FileTree) -> Iterator[Entry]:
     systemd = view.resolve("/usr/lib/systemd/systemd").file
     if systemd is not None:
         yield systemd

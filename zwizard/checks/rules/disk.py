@@ -13,7 +13,7 @@ from zwizard.image.tree import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.checks.services import Services
     from zwizard.image.disk.gpt import Gpt
 
@@ -37,7 +37,7 @@ _RAW = frozenset({
     remedy="qemu-img convert -p -O raw FILE image.raw; unpack it first if it is compressed.",
     reads=(DISK_IMAGE,),
 )
-def image_is_raw(image: Image) -> Verdict:
+def image_is_raw(image: CheckContext) -> Verdict:
     """Not qcow2, vmdk, vdi, vhd, vhdx, an ISO or compressed: named as what it is."""
     content = image.disk.content
     return passed(content) if content in _RAW else failed(f"it is {content}")
@@ -55,7 +55,7 @@ def image_is_raw(image: Image) -> Verdict:
     " what is wrong.",
     after="image-is-raw",
 )
-def image_gpt(image: Image) -> Verdict:
+def image_gpt(image: CheckContext) -> Verdict:
     """Both checksums right, and the numbers within what the firmware takes."""
     gpt = image.disk.gpt
     fault = gpt.fault or _refused(gpt)
@@ -84,7 +84,7 @@ def _refused(gpt: Gpt) -> str:
     remedy="sgdisk --move-second-header image.raw if the image grew; make it again if it was cut.",
     after="image-gpt",
 )
-def image_gpt_backup(image: Image) -> Verdict:
+def image_gpt_backup(image: CheckContext) -> Verdict:
     """The same table at the disk's end, and every partition between the two."""
     fault = image.disk.gpt.backup_fault
     return failed(fault) if fault else passed("the last sector holds the same table")
@@ -100,7 +100,7 @@ def image_gpt_backup(image: Image) -> Verdict:
     remedy="Put the root partition behind all others.",
     after="image-gpt",
 )
-def root_partition_last(image: Image) -> Verdict:
+def root_partition_last(image: CheckContext) -> Verdict:
     """Nothing behind it, so that it can grow."""
     root = image.disk.root.partition
     behind = [v.partition.number for v in image.disk.volumes if v.partition.first > root.last]
@@ -119,7 +119,7 @@ def root_partition_last(image: Image) -> Verdict:
     remedy="Rent a larger disk, or make the image smaller.",
     answers=("checklist.disk_size", "disk.size"),
 )
-def image_fits_disk(image: Image) -> Verdict:
+def image_fits_disk(image: CheckContext) -> Verdict:
     """Its size with all holes, against --disk-size."""
     size = image.disk.size
     if image.disk_size is None:
@@ -147,7 +147,7 @@ def _shown(size: int) -> str:
     remedy="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
     answers=("disk.size",),
 )
-def image_multiple(image: Image) -> Verdict:
+def image_multiple(image: CheckContext) -> Verdict:
     """No chunk is cut."""
     over = image.disk.size % _CHUNK
     if over:
@@ -165,7 +165,7 @@ def image_multiple(image: Image) -> Verdict:
     remedy="e2fsck -f on the partition, or shut the machine down before copying its disk.",
     after="image-gpt",
 )
-def filesystem_clean(image: Image) -> Verdict:
+def filesystem_clean(image: CheckContext) -> Verdict:
     """No journal to replay, and marked as clean."""
     super_ = image.disk.root_super
     if super_.needs_recovery:
@@ -191,7 +191,7 @@ _RESIZERS = {
     " own tools (e2fsprogs).",
     answers=("source.packages",),
 )
-def growpart(image: Image) -> Verdict:
+def growpart(image: CheckContext) -> Verdict:
     """growpart and the resize tool of the root's file system are there."""
     form = image.disk.root.form
     wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
@@ -211,7 +211,7 @@ def growpart(image: Image) -> Verdict:
     remedy="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
     answers=("system.services", "source.packages"),
 )
-def services_enabled(image: Image) -> Verdict:
+def services_enabled(image: CheckContext) -> Verdict:
     """Each of the four by one of the names it has."""
     services = image.services
     found = {
@@ -232,7 +232,7 @@ def _first(services: Services, names: tuple[str, ...]) -> str:
     return next((name for name in names if services.enabled(name)), "")
 
 
-def _network(image: Image, services: Services) -> str:
+def _network(image: CheckContext, services: Services) -> str:
     if program(image.guest, "netplan") is not None and services.generator("netplan") is not None:
         return "netplan"  # starts networkd or NetworkManager itself
     return _first(
@@ -240,7 +240,7 @@ def _network(image: Image, services: Services) -> str:
     )
 
 
-def _resolver(image: Image, services: Services) -> str:
+def _resolver(image: CheckContext, services: Services) -> str:
     found = _first(services, ("systemd-resolved", "NetworkManager", "resolvconf", "unbound"))
     if found:
         return found
@@ -251,7 +251,7 @@ def _resolver(image: Image, services: Services) -> str:
     return "nameserver in /etc/resolv.conf" if "nameserver" in servers else ""
 
 
-def esp_near_misses(image: Image) -> Iterator[str]:
+def esp_near_misses(image: CheckContext) -> Iterator[str]:
     """Partitions that look as if they were meant to be the ESP."""
     for volume in image.disk.volumes:
         if volume.form == "vfat" and volume.partition.type != ESP:

@@ -18,13 +18,13 @@ from zwizard.checks.rule import (
     passed,
     rule,
 )
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
-    from zwizard.image.tree import View
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import FileTree
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -40,7 +40,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
     reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
     answers=("system.run",),
 )
-def machine_id(image: Image) -> Verdict:
+def machine_id(image: CheckContext) -> Verdict:
     """Empty, absent or ``uninitialized``, and no second one where D-Bus keeps it."""
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         content = (text(image.guest, path) or "").strip()
@@ -69,7 +69,7 @@ _NAMELESS = frozenset({
     reads=("/etc/hostname",),
     answers=("system.run",),
 )
-def hostname(image: Image) -> Verdict:
+def hostname(image: CheckContext) -> Verdict:
     """Not the building host's: cloud-init sets the deployment's name over any."""
     name = next(lines(image.guest, "/etc/hostname"), "")
     if not name or name in _NAMELESS:
@@ -103,11 +103,11 @@ _RESOLVERS = (
     reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
     answers=("system.run",),
 )
-def resolv_conf(image: Image) -> Verdict:
+def resolv_conf(image: CheckContext) -> Verdict:
     """A container: no dangling link. A guest: a name server, or a link to a running service."""
     found = image.guest.resolve("/etc/resolv.conf")
     link = image.guest.lstat("/etc/resolv.conf")
-    is_link = link is not None and link.kind is Kind.LINK
+    is_link = link is not None and link.kind is EntryType.LINK
     if image.mode is Mode.CONTAINER:
         if is_link and found.entry is None:
             return failed(found.shown)
@@ -130,7 +130,7 @@ def _maker(*paths: str) -> str:
     return ""
 
 
-def _by_service(image: Image, service: str) -> Verdict:
+def _by_service(image: CheckContext, service: str) -> Verdict:
     if image.services.enabled(service):
         return passed(f"made by {service}, which is enabled")
     return failed(
@@ -153,7 +153,7 @@ def _by_service(image: Image, service: str) -> Verdict:
     reads=("/etc/fstab",),
     answers=("system.run",),
 )
-def fstab(image: Image) -> Verdict:
+def fstab(image: CheckContext) -> Verdict:
     """V: no block device without ``nofail``. R: devices are the image's own, never a loop."""
     entries = list(mounts(image.guest))
     wrong = [entry.line for entry in entries if not _fits(image, entry)]
@@ -162,7 +162,7 @@ def fstab(image: Image) -> Verdict:
     return passed(f"{len(entries)} block devices, all right" if entries else "no block devices")
 
 
-def _fits(image: Image, mount: Mount) -> bool:
+def _fits(image: CheckContext, mount: Mount) -> bool:
     own = image.mode is Mode.IMAGE and "/dev/loop" not in mount.device
     return mount.harmless or (own and image.has_device(mount.device))
 
@@ -184,7 +184,7 @@ class Mount:
 _DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
 
 
-def mounts(view: View) -> Iterator[Mount]:
+def mounts(view: FileTree) -> Iterator[Mount]:
     """The lines of /etc/fstab that ask for block devices (fstab(5))."""
     for line in lines(view, "/etc/fstab", BY_HAND):
         fields = line.split()
@@ -215,7 +215,7 @@ _CACHES = (
     remedy="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
     answers=("system.run",),
 )
-def package_cache(image: Image) -> Verdict:
+def package_cache(image: CheckContext) -> Verdict:
     """Packages that are installed already only make the image larger."""
     left = [
         entry

@@ -17,17 +17,17 @@ from zwizard.checks.rule import (
     passed,
     rule,
 )
-from zwizard.image.directory import DirectoryView
-from zwizard.image.examples import Sample
+from zwizard.image.directory import DirectoryTree
+from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import READS as PROGRAM_READS
 from zwizard.image.executables.programs import describe, identify
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.checks.context import Image
-    from zwizard.image.tree import Entry, View
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import Entry, FileTree
 
 _MOUNTPOINTS = ("/dev", "/proc", "/sys", "/run", "/tmp")  # noqa: S108 - the image's
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -43,12 +43,12 @@ _POLICY = "/usr/sbin/policy-rc.d"
     remedy="mkdir -p dev proc sys run tmp",
     answers=("system.run",),
 )
-def tree_mountpoints(image: Image) -> Verdict:
+def tree_mountpoints(image: CheckContext) -> Verdict:
     """``/dev /proc /sys /run /tmp`` as directories."""
     wrong = []
     for path in _MOUNTPOINTS:
         found = image.view.resolve(path)
-        if found.entry is None or found.entry.kind is not Kind.DIRECTORY:
+        if found.entry is None or found.entry.kind is not EntryType.DIRECTORY:
             wrong.append(found.shown)
     return failed(", ".join(wrong)) if wrong else passed("all five")
 
@@ -63,13 +63,13 @@ def tree_mountpoints(image: Image) -> Verdict:
     remedy="rm -rf DIRECTORY/dev/* (only when nothing is mounted there)",
     answers=("system.run",),
 )
-def dev_empty(image: Image) -> Verdict:
+def dev_empty(image: CheckContext) -> Verdict:
     """The kernel fills it."""
     found = _sampled(entry.path for entry in image.view.walk("/dev"))
     return failed(f"{found.count}: {found}") if found else passed("nothing in /dev")
 
 
-_SPECIAL = frozenset({Kind.CHARACTER, Kind.BLOCK, Kind.FIFO, Kind.SOCKET})
+_SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, EntryType.SOCKET})
 
 
 @rule(
@@ -81,7 +81,7 @@ _SPECIAL = frozenset({Kind.CHARACTER, Kind.BLOCK, Kind.FIFO, Kind.SOCKET})
     remedy="Remove them; what needs one has to make it when it starts (mkfifo, systemd.socket).",
     answers=("system.run",),
 )
-def special_files(image: Image) -> Verdict:
+def special_files(image: CheckContext) -> Verdict:
     """They vanish."""
     found = _sampled(
         f"{entry.path} ({entry.kind.value})"
@@ -91,8 +91,8 @@ def special_files(image: Image) -> Verdict:
     return failed(f"{found.count}: {found}") if found else passed("none")
 
 
-def _sampled(found: Iterator[str]) -> Sample:
-    sample = Sample()
+def _sampled(found: Iterator[str]) -> Examples:
+    sample = Examples()
     for text_ in found:
         sample.add(text_)
     return sample
@@ -112,13 +112,13 @@ def _sampled(found: Iterator[str]) -> Sample:
     reads=("/etc/tmpfiles.d/*",),
     answers=("system.run",),
 )
-def setuid_files(image: Image) -> Verdict:
+def setuid_files(image: CheckContext) -> Verdict:
     """What loses its bit, but for what the image sets again at each start."""
     restored = frozenset(_restored(image.view))
     losing = [
         entry
         for entry in image.view.entries()
-        if entry.kind is Kind.FILE
+        if entry.kind is EntryType.FILE
         and entry.mode & 0o6000
         and entry.path.removeprefix("/usr") not in restored
     ]
@@ -136,7 +136,7 @@ _TYPED = frozenset({"sudo", "su", "mount", "umount", "passwd", "ping", "newgrp",
 _TMPFILE = re.compile(r"[zZ][!+=~^-]*\s+(\S+)\s+~?([2-7]\d{3})\b")
 
 
-def _restored(view: View) -> Iterator[str]:
+def _restored(view: FileTree) -> Iterator[str]:
     """Paths, without /usr, whose bits are set again when the machine starts (tmpfiles.d(5))."""
     for entry in view.listing("/etc/tmpfiles.d"):
         if entry.name.endswith(".conf"):
@@ -159,9 +159,9 @@ def _restored(view: View) -> Iterator[str]:
     reads=(_POLICY,),
     answers=("system.run",),
 )
-def build_leftovers(image: Image) -> Verdict:
+def build_leftovers(image: CheckContext) -> Verdict:
     """Nothing mounted, nothing in ``/proc`` and ``/sys``, no ``policy-rc.d`` of the build."""
-    if isinstance(image.view, DirectoryView) and image.view.mounted:
+    if isinstance(image.view, DirectoryTree) and image.view.mounted:
         mounted = image.view.mounted
         return failed(
             f"mounted right now: {mounted}",
@@ -180,7 +180,7 @@ def build_leftovers(image: Image) -> Verdict:
     return passed("nothing mounted, /proc and /sys empty, no policy-rc.d")
 
 
-def _is_dockers(image: Image, policy: str) -> bool:
+def _is_dockers(image: CheckContext, policy: str) -> bool:
     """Docker's images of Debian keep one on purpose, and a container starts no services."""
     return image.mode is Mode.CONTAINER and "Docker" in policy
 
@@ -195,7 +195,7 @@ def _is_dockers(image: Image, policy: str) -> bool:
     remedy="Rename it: ubuntu-jammy.",
     answers=("name",),
 )
-def path_colon(image: Image) -> Verdict:
+def path_colon(image: CheckContext) -> Verdict:
     """Neither in the archive's name nor in the directory's."""
     for name in dict.fromkeys((image.name, image.view.path.resolve().name)):
         if ":" in name:
@@ -215,7 +215,7 @@ def path_colon(image: Image) -> Verdict:
     reads=PROGRAM_READS,
     answers=("source.distro",),
 )
-def userland_arch(image: Image) -> Verdict:
+def userland_arch(image: CheckContext) -> Verdict:
     """The init or entrypoint is an x86-64 ELF, or a script whose interpreter is."""
     path = image.starts
     found = image.view.resolve(path)
@@ -224,7 +224,7 @@ def userland_arch(image: Image) -> Verdict:
     return _judge_program(image.view, found.file, path)
 
 
-def _judge_program(view: View, entry: Entry, path: str) -> Verdict:
+def _judge_program(view: FileTree, entry: Entry, path: str) -> Verdict:
     program = identify(view, entry)
     if program.interpreter and not program.elf:
         other = view.resolve(program.interpreter)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zwizard.checks import upgrades
 from zwizard.checks.drivers import READS as DRIVER_READS
-from zwizard.checks.drivers import Drivers, Place
+from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file, leads_to_program
 from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.rule import (
@@ -21,10 +21,10 @@ from zwizard.checks.rule import (
     rule,
     unknown,
 )
-from zwizard.image.tree import Kind
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
-    from zwizard.checks.context import Image
+    from zwizard.checks.context import CheckContext
     from zwizard.image.executables.initramfs import Initramfs
 
 _EXTRACT = "Replace it by the ELF inside it: zwizard repair does, as the kernel's extract-vmlinux."
@@ -59,12 +59,12 @@ _RECENT = (5, 10)
     reads=("/boot/vmlinu*", "/boot/initr*", "/boot/bzImage*", "/lib/modules/*/vmlinuz"),
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_resolves(image: Image) -> Verdict:
+def kernel_resolves(image: CheckContext) -> Verdict:
     """No loop, no dangling link, no empty file."""
     return leads_to_file(image.view.resolve(KERNEL), _elsewhere(image))
 
 
-def _elsewhere(image: Image) -> str:
+def _elsewhere(image: CheckContext) -> str:
     """Debian keeps its links in the root, other distributions have names of their own."""
     found = [e.path for e in image.view.listing("/boot") if e.name.startswith("vmlinuz-")]
     if image.view.lstat("/vmlinuz") is not None:
@@ -83,7 +83,7 @@ def _elsewhere(image: Image) -> str:
     " ln -sf initrd.img-VERSION boot/initrd.img",
     answers=("system.run",),
 )
-def kernel_link_relative(image: Image) -> Verdict:
+def kernel_link_relative(image: CheckContext) -> Verdict:
     """No absolute link on the way, nor one that climbs above the root."""
     links = 0
     for path in (KERNEL, INITRD):
@@ -106,11 +106,11 @@ def kernel_link_relative(image: Image) -> Verdict:
     after="kernel-resolves",
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_elf(image: Image) -> Verdict:
+def kernel_elf(image: CheckContext) -> Verdict:
     """ELF64, little-endian, x86-64, with headers its loader takes and a PT_LOAD."""
     kernel = image.kernel
     if kernel.elf is None:
-        return failed(f"it is {kernel.what}", _EXTRACT if kernel.bzimage else "")
+        return failed(f"it is {kernel.description}", _EXTRACT if kernel.bzimage else "")
     if kernel.elf.fault:
         return failed(kernel.elf.fault)
     return passed(f"ELF64, x86-64, {len(kernel.elf.segments)} segments")
@@ -128,7 +128,7 @@ def kernel_elf(image: Image) -> Verdict:
     after="kernel-elf",
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_pvh(image: Image) -> Verdict:
+def kernel_pvh(image: CheckContext) -> Verdict:
     """A PT_NOTE with owner Xen, type 0x12 and a descriptor of at least four bytes."""
     elf = image.kernel.elf
     if elf is not None and elf.pvh is not None:
@@ -147,7 +147,7 @@ def kernel_pvh(image: Image) -> Verdict:
     after="kernel-elf",
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_whole(image: Image) -> Verdict:
+def kernel_whole(image: CheckContext) -> Verdict:
     """Every segment lies inside the file."""
     elf = image.kernel.elf
     if elf is None or elf.cut is not None:
@@ -170,7 +170,7 @@ def kernel_whole(image: Image) -> Verdict:
     reads=DRIVER_READS,
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_version(image: Image) -> Verdict:
+def kernel_version(image: CheckContext) -> Verdict:
     """The banner's version, /lib/modules/<version>/modules.dep, and the initramfs's modules."""
     version = image.kernel.version
     if not version:
@@ -183,7 +183,7 @@ def kernel_version(image: Image) -> Verdict:
         return passed(f"{version}{', in the initramfs too' if inside else ''}")
     if image.drivers.monolithic:
         return passed(f"{version}, which loads no modules")
-    there = [e.name for e in image.view.listing("/lib/modules") if e.kind is Kind.DIRECTORY]
+    there = [e.name for e in image.view.listing("/lib/modules") if e.kind is EntryType.DIRECTORY]
     if version in there:
         return failed(f"/lib/modules/{version} has no modules.dep", "Run depmod in the image.")
     held = ", ".join(there[:5]) if there else "no modules"
@@ -200,7 +200,7 @@ def kernel_version(image: Image) -> Verdict:
     after="kernel-resolves",
     answers=("kernel.package", "kernel.file", "source.suite"),
 )
-def kernel_recent(image: Image) -> Verdict:
+def kernel_recent(image: CheckContext) -> Verdict:
     """virtiofs is older, but has grown up by then."""
     version = image.kernel.version
     found = re.match(r"(\d{1,6})\.(\d{1,6})", version)
@@ -221,16 +221,16 @@ def kernel_recent(image: Image) -> Verdict:
     after="kernel-version",
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_drivers(image: Image) -> Verdict:
+def kernel_drivers(image: CheckContext) -> Verdict:
     """virtio_blk, virtio_net, vfat with its code pages: anywhere; the 8250 console: built in."""
     drivers = image.drivers
     wanted = (*_DRIVERS, *_code_pages(drivers))
     places = {module: drivers.place(module, option) for module, option in wanted}
     places["8250 console"] = _console(drivers)
-    missing = [name for name, place in places.items() if place is Place.MISSING]
+    missing = [name for name, place in places.items() if place is DriverLocation.MISSING]
     if missing:
         return failed(f"missing: {', '.join(missing)}")
-    doubtful = [name for name, place in places.items() if place is Place.UNKNOWN]
+    doubtful = [name for name, place in places.items() if place is DriverLocation.UNKNOWN]
     if doubtful:
         return unknown(f"no configuration tells of {', '.join(doubtful)}")
     return passed(", ".join(f"{name} {place.value}" for name, place in places.items()))
@@ -247,12 +247,12 @@ def _code_pages(drivers: Drivers) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _console(drivers: Drivers) -> Place:
+def _console(drivers: Drivers) -> DriverLocation:
     if drivers.options is not None:
         console = drivers.options.get("CONFIG_SERIAL_8250_CONSOLE")
-        return Place.BUILT_IN if console == "y" else Place.MISSING
+        return DriverLocation.BUILT_IN if console == "y" else DriverLocation.MISSING
     found = drivers.place("8250", "CONFIG_SERIAL_8250")
-    return Place.MISSING if found is Place.MODULE else found
+    return DriverLocation.MISSING if found is DriverLocation.MODULE else found
 
 
 @rule(
@@ -265,12 +265,12 @@ def _console(drivers: Drivers) -> Place:
     after="kernel-version",
     answers=("kernel.package", "kernel.file"),
 )
-def kernel_btrfs(image: Image) -> Verdict:
+def kernel_btrfs(image: CheckContext) -> Verdict:
     """Only needed with extra disks."""
     match image.drivers.place("btrfs", "CONFIG_BTRFS_FS"):
-        case Place.MISSING:
+        case DriverLocation.MISSING:
             return failed("btrfs is missing")
-        case Place.UNKNOWN:
+        case DriverLocation.UNKNOWN:
             return unknown("no configuration tells of btrfs")
         case place:
             return passed(f"btrfs is {place.value}")
@@ -289,7 +289,7 @@ def kernel_btrfs(image: Image) -> Verdict:
     reads=upgrades.READS,
     answers=("system.run",),
 )
-def kernel_upgrades(image: Image) -> Verdict:
+def kernel_upgrades(image: CheckContext) -> Verdict:
     """Held, pinned, extracted again by a hook, or owned by no package."""
     return upgrades.judge(image.view, image.view.resolve(KERNEL).file)
 
@@ -307,20 +307,20 @@ def kernel_upgrades(image: Image) -> Verdict:
     after="kernel-resolves",
     answers=("kernel.modules", "kernel.initrd"),
 )
-def initrd_resolves(image: Image) -> Verdict:
+def initrd_resolves(image: CheckContext) -> Verdict:
     """A non-empty file; or nothing, with virtiofs and virtio_pci built into the kernel."""
     if image.view.lstat(INITRD) is None:
         return _without_initrd(image)
     return leads_to_file(image.view.resolve(INITRD))
 
 
-def _without_initrd(image: Image) -> Verdict:
+def _without_initrd(image: CheckContext) -> Verdict:
     needed = {"virtiofs": "CONFIG_VIRTIO_FS", "virtio_pci": "CONFIG_VIRTIO_PCI"}
     places = {name: image.drivers.place(name, option) for name, option in needed.items()}
-    outside = [name for name, place in places.items() if place is not Place.BUILT_IN]
+    outside = [name for name, place in places.items() if place is not DriverLocation.BUILT_IN]
     if not outside:
         return passed("there is none; virtiofs and virtio_pci are built into the kernel")
-    if all(places[name] is Place.UNKNOWN for name in outside):
+    if all(places[name] is DriverLocation.UNKNOWN for name in outside):
         return unknown(f"there is none, and nothing tells whether {outside[0]} is built in")
     return failed(
         f"there is none, and not built into the kernel: {', '.join(outside)}", _NO_INITRD
@@ -338,7 +338,7 @@ def _without_initrd(image: Image) -> Verdict:
     after="initrd-resolves",
     answers=("kernel.modules", "kernel.initrd"),
 )
-def initrd_readable(image: Image) -> Verdict:
+def initrd_readable(image: CheckContext) -> Verdict:
     """cpio archives to the end, with ``/init``, in compressions this kernel knows."""
     initramfs = image.initramfs
     if initramfs is None:
@@ -365,7 +365,7 @@ def initrd_readable(image: Image) -> Verdict:
     after="initrd-resolves",
     answers=("kernel.modules", "kernel.initrd"),
 )
-def initrd_virtiofs(image: Image) -> Verdict:
+def initrd_virtiofs(image: CheckContext) -> Verdict:
     """Without it the root is not mounted: “mounting vroot on /root failed”."""
     return _early(image, "virtiofs", "CONFIG_VIRTIO_FS")
 
@@ -381,15 +381,15 @@ def initrd_virtiofs(image: Image) -> Verdict:
     after="initrd-resolves",
     answers=("kernel.modules", "kernel.initrd"),
 )
-def initrd_virtio_pci(image: Image) -> Verdict:
+def initrd_virtio_pci(image: CheckContext) -> Verdict:
     """Built in on most distributions, a module on Debian 12."""
     return _early(image, "virtio_pci", "CONFIG_VIRTIO_PCI")
 
 
-def _early(image: Image, module: str, option: str) -> Verdict:
+def _early(image: CheckContext, module: str, option: str) -> Verdict:
     """Whether a driver is there before the root is: built in, or in the initramfs."""
     initramfs, drivers = image.initramfs, image.drivers
-    if drivers.place(module, option) is Place.BUILT_IN:
+    if drivers.place(module, option) is DriverLocation.BUILT_IN:
         return passed(f"{module} is built into the kernel")
     if initramfs is not None and initramfs.has(module):
         return _with_needs(initramfs, drivers, module)
@@ -414,7 +414,7 @@ def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str) -> Verdict:
     remedy="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
     answers=("source.packages",),
 )
-def init_present(image: Image) -> Verdict:
+def init_present(image: CheckContext) -> Verdict:
     """It resolves inside the image to an executable file."""
     return leads_to_program(image.guest.resolve("/sbin/init"))
 

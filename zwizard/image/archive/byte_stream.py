@@ -17,7 +17,7 @@ class ArchiveError(Exception):
         self.bounded = bounded
 
 
-class Source:
+class ByteStream:
     """The bytes that ``pieces`` (none of them empty) give; ``position`` is how many were taken."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -69,6 +69,6 @@ def size_of(file: BinaryIO) -> int:
     return size
 
 
-def plain(file: BinaryIO) -> Source:
+def plain(file: BinaryIO) -> ByteStream:
     """The bytes of a file as they are."""
-    return Source(iter(lambda: file.read(1 << 20), b""))
+    return ByteStream(iter(lambda: file.read(1 << 20), b""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.archive.byte_stream import ArchiveError, Source, plain, size_of
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain, size_of
 from zwizard.image.archive.compression import (
     BZIP2,
     LZMA,
@@ -15,8 +15,8 @@ from zwizard.image.archive.compression import (
     Stream,
     detect,
 )
-from zwizard.image.archive.gzip_stream import Gunzip
-from zwizard.image.magic import HEAD, what
+from zwizard.image.archive.gzip_stream import GzipStream
+from zwizard.image.magic import HEAD, file_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _TAR = "a tar archive that is not compressed"
 _MORE = {BZIP2, LZMA, XZ, ZSTD}
 
 
-def is_packed(file: BinaryIO) -> bool:
+def is_compressed(file: BinaryIO) -> bool:
     """Whether ``file`` is compressed in a way that ``unpacked`` knows; its place stays."""
     here = file.tell()
     head = file.read(HEAD)
@@ -34,7 +34,7 @@ def is_packed(file: BinaryIO) -> bool:
     return head.startswith(_GZIP) or detect(head) in _MORE
 
 
-def unpacked(file: BinaryIO) -> Source:
+def decompressed(file: BinaryIO) -> ByteStream:
     """The tar archive in ``file``, packed or not; raises ArchiveError naming what it is instead.
 
     gzip, xz, bzip2, zstd and lzma are known, in several streams one after the other too.
@@ -42,12 +42,12 @@ def unpacked(file: BinaryIO) -> Source:
     head = file.read(HEAD)
     file.seek(0)
     if head.startswith(_GZIP):
-        return Gunzip(file)
+        return GzipStream(file)
     form = detect(head)
     if form in _MORE:
-        return Source(_streams(form, file))
-    if what(head) != _TAR:
-        raise ArchiveError(f"it is {what(head)}, not a tar archive")
+        return ByteStream(_streams(form, file))
+    if file_type(head) != _TAR:
+        raise ArchiveError(f"it is {file_type(head)}, not a tar archive")
     return plain(file)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip_lib
 
-from zwizard.image.archive.byte_stream import ArchiveError, Source, size_of
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, size_of
 from zwizard.image.archive.compression import IsalError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ BOMB_BYTES = 8 << 30
 BOMB_RATIO = 200
 
 
-class Gunzip(Source):
+class GzipStream(ByteStream):
     """The unpacked bytes of ``file``, in order and counted.
 
     No more of the file is read than it has now, whoever writes to it meanwhile. ``position`` is

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.magic import what
-from zwizard.image.tree import Kind
+from zwizard.image.magic import file_type
+from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.image.archive.byte_stream import Source
+    from zwizard.image.archive.byte_stream import ByteStream
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
@@ -29,9 +29,9 @@ _EXTENTS = 1 << 16
 # POSIX.1-1988 ustar with the fields GNU tar keeps in the prefix's place left in it.
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 _KINDS = {
-    b"0": Kind.FILE, b"\x00": Kind.FILE, b"7": Kind.FILE, b"S": Kind.FILE,
-    b"2": Kind.LINK, b"3": Kind.CHARACTER, b"4": Kind.BLOCK,
-    b"5": Kind.DIRECTORY, b"D": Kind.DIRECTORY, b"6": Kind.FIFO,
+    b"0": EntryType.FILE, b"\x00": EntryType.FILE, b"7": EntryType.FILE, b"S": EntryType.FILE,
+    b"2": EntryType.LINK, b"3": EntryType.CHARACTER, b"4": EntryType.BLOCK,
+    b"5": EntryType.DIRECTORY, b"D": EntryType.DIRECTORY, b"6": EntryType.FIFO,
 }  # fmt: skip
 _WITHOUT_DATA = b"123456"
 # Attributes that tar refuses where they are no numbers.
@@ -53,7 +53,7 @@ class Member:
     """
 
     name: str
-    kind: Kind
+    kind: EntryType
     mode: int
     uid: int
     gid: int
@@ -74,7 +74,7 @@ class _Extras:
     holes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def members(source: Source) -> Iterator[Member]:
+def members(source: ByteStream) -> Iterator[Member]:
     """Every member of the archive, to its end marker and the padding behind it.
 
     Between two members the caller may take the current one's data with `contents`. Raises
@@ -91,7 +91,7 @@ def members(source: Source) -> Iterator[Member]:
     _expect_end(source)
 
 
-def contents(source: Source, member: Member) -> Iterator[tuple[int, bytes]]:
+def contents(source: ByteStream, member: Member) -> Iterator[tuple[int, bytes]]:
     """The data of the member just read, as (offset in the file, bytes); holes are left out."""
     extents = member.extents
     if extents is None:
@@ -108,7 +108,7 @@ def contents(source: Source, member: Member) -> Iterator[tuple[int, bytes]]:
             raise ArchiveError(f"it is cut inside {member.name}")
 
 
-def _next_header(source: Source, everywhere: _Extras) -> tuple[bytes, _Extras] | None:
+def _next_header(source: ByteStream, everywhere: _Extras) -> tuple[bytes, _Extras] | None:
     """The next header that is a member's, with what stood before it; None at the end marker."""
     extras = _Extras(dict(everywhere.records))
     while True:
@@ -145,11 +145,11 @@ def _check(header: bytes, place: int) -> None:
     if stored == total or stored == total - 256 * sum(byte > 127 for byte in kept):
         return
     if place == 0:
-        raise ArchiveError(f"what is compressed is {what(header)}, not a tar archive")
+        raise ArchiveError(f"what is compressed is {file_type(header)}, not a tar archive")
     raise ArchiveError(f"the member header at unpacked byte {place} is damaged")
 
 
-def _records(source: Source, header: bytes) -> bytes:
+def _records(source: ByteStream, header: bytes) -> bytes:
     size = _number(header[124:136])
     if not 0 <= size <= _RECORDS:
         raise ArchiveError(f"a member's name or attributes take {size} bytes")
@@ -182,7 +182,7 @@ def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
         position = end
 
 
-def _member(source: Source, header: bytes, extras: _Extras) -> Member:
+def _member(source: ByteStream, header: bytes, extras: _Extras) -> Member:
     (name, mode, uid, gid, size, _, _, kind, target, magic, uname, gname, _, _, prefix) = (
         _HEADER.unpack(header)
     )
@@ -197,9 +197,9 @@ def _member(source: Source, header: bytes, extras: _Extras) -> Member:
         path = records.get("GNU.sparse.name", path)
         real, extents = _pax_sparse(extras)
     hard = kind == b"1"
-    sort = Kind.FILE if hard else _KINDS.get(kind, Kind.FILE)
-    if sort is Kind.FILE and path.endswith("/") and not hard:
-        sort = Kind.DIRECTORY  # how archives from before POSIX mark one
+    sort = EntryType.FILE if hard else _KINDS.get(kind, EntryType.FILE)
+    if sort is EntryType.FILE and path.endswith("/") and not hard:
+        sort = EntryType.DIRECTORY  # how archives from before POSIX mark one
     if kind in _WITHOUT_DATA:
         stored = real = 0
     if stored < 0 or real < 0:
@@ -228,7 +228,7 @@ def _names(records: dict[str, str], uname: bytes, gname: bytes) -> str:
     return f"{user}:{group}" if user or group else ""
 
 
-def _old_sparse(source: Source, header: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
+def _old_sparse(source: ByteStream, header: bytes) -> tuple[int, tuple[tuple[int, int], ...]]:
     """GNU tar's old sparse member: four extents in the header, more in blocks behind it."""
     extents = _extents(header, 386, 4)
     more = header[482]
@@ -263,7 +263,7 @@ def _pax_sparse(extras: _Extras) -> tuple[int, tuple[tuple[int, int], ...] | Non
     return real, tuple(zip(values[::2], values[1::2], strict=True)) or ((0, 0),)
 
 
-def _leading_map(source: Source, member: Member) -> tuple[tuple[int, int], ...]:
+def _leading_map(source: ByteStream, member: Member) -> tuple[tuple[int, int], ...]:
     """The map before the data: a count, then offsets and lengths, a decimal line each."""
     lines = _lines(source, member)
     count = _decimal(next(lines, ""))
@@ -275,7 +275,7 @@ def _leading_map(source: Source, member: Member) -> tuple[tuple[int, int], ...]:
     return tuple(zip(values[::2], values[1::2], strict=True)) or ((0, 0),)
 
 
-def _lines(source: Source, member: Member) -> Iterator[str]:
+def _lines(source: ByteStream, member: Member) -> Iterator[str]:
     rest = b""
     while source.position < member.offset + member.stored:
         *lines, rest = (rest + source.take(BLOCK)).split(b"\n")
@@ -284,7 +284,7 @@ def _lines(source: Source, member: Member) -> Iterator[str]:
         yield from map(_text, lines)
 
 
-def _expect_end(source: Source) -> None:
+def _expect_end(source: ByteStream) -> None:
     if source.take(BLOCK) != _ZEROS:
         raise ArchiveError("it is cut: the tar archive's end marker is not whole")
     for piece in source.pieces():

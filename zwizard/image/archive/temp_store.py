@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from zwizard.image.disk.positioned_reader import ReadAt
+from zwizard.image.disk.positioned_reader import PositionedReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
 
 
-class Spool:
+class TempStore:
     """An unnamed file that grows by whole contents; nothing of it outlives the process."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
         offset += written
 
 
-class _Window(ReadAt):
+class _Window(PositionedReader):
     """A part of a file as a file of its own."""
 
     def __init__(self, file: int, start: int, size: int) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.disk.ext4 import ExtView, Super, read_super
-from zwizard.image.disk.fat import FatView, read_geometry
+from zwizard.image.disk.ext4 import Ext4Tree, Super, read_super
+from zwizard.image.disk.fat import FatTree, read_geometry
 from zwizard.image.disk.gpt import ESP, LINUX_ROOT, Gpt, Partition, read_gpt
-from zwizard.image.disk.ranges import Stretch
-from zwizard.image.magic import HEAD, what
-from zwizard.image.mount_tree import MountedView
-from zwizard.image.tree import Kind, UnreadableError, View
+from zwizard.image.disk.ranges import FileRange
+from zwizard.image.magic import HEAD, file_type
+from zwizard.image.mount_tree import MountedTree
+from zwizard.image.tree import EntryType, FileTree, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class Volume:
     """A partition and what is on it: ``form`` as blkid names it, "" if it is not known."""
 
     partition: Partition
-    stretch: Stretch
+    stretch: FileRange
     form: str
     uuid: str
     label: str
@@ -64,12 +64,12 @@ class Volume:
                 return bool(self.partition.name) and value == self.partition.name
         return _same_device(device, self)
 
-    def open(self, path: Path) -> View:
+    def open(self, path: Path) -> FileTree:
         """Its tree; raises UnreadableError where it cannot be read."""
         if self.form in _EXT:
-            return ExtView(path, self.stretch)
+            return Ext4Tree(path, self.stretch)
         if self.form == "vfat":
-            return FatView(path, self.stretch)
+            return FatTree(path, self.stretch)
         kind = f"{self.form}, which" if self.form else "of a kind that"
         raise UnreadableError(
             f"partition {self.partition.number} is {kind} cannot be read here",
@@ -77,13 +77,13 @@ class Volume:
         )
 
 
-class Disk:
+class DiskImage:
     """A raw disk image in ``file``, which is ``size`` bytes long. ``path`` is the artefact's."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path = path
         self.size = size
-        self.stretch = Stretch(file, 0, size)
+        self.stretch = FileRange(file, 0, size)
 
     @cached_property
     def content(self) -> str:
@@ -91,7 +91,7 @@ class Disk:
         head = self.stretch.read(0, HEAD)
         if self.size >= 512 and self.stretch.read(self.size - 512, 8) == b"conectix":
             return "a vhd disk image"  # of fixed size: only its end says so
-        return what(head)
+        return file_type(head)
 
     @cached_property
     def gpt(self) -> Gpt:
@@ -109,11 +109,11 @@ class Disk:
         return next((v for v in self.volumes if v.partition.type == ESP), None)
 
     @cached_property
-    def esp_view(self) -> FatView:
+    def esp_view(self) -> FatTree:
         """The ESP's tree; raises UnreadableError."""
         if self.esp is None:
             raise UnreadableError("there is no EFI system partition", "Make one of FAT32.")
-        return FatView(self.path, self.esp.stretch)
+        return FatTree(self.path, self.esp.stretch)
 
     @cached_property
     def root(self) -> Volume:
@@ -140,26 +140,26 @@ class Disk:
         return read_super(self.root.stretch)
 
     @cached_property
-    def system(self) -> MountedView:
+    def system(self) -> MountedTree:
         """The root file system with the other partitions where fstab puts them."""
         root = self.root.open(self.path)
-        mounts: dict[str, View] = {}
+        mounts: dict[str, FileTree] = {}
         left = [v for v in self.volumes if v is not self.root and v.form in {"vfat", *_EXT}]
         for device, place in _fstab(root):
             volume = next((v for v in left if v.named(device)), None)
             if volume is not None:
                 left.remove(volume)  # what is mounted twice is there once: it bounds the work
                 mounts[place] = volume.open(self.path)
-        return MountedView(root, mounts)
+        return MountedTree(root, mounts)
 
 
-def _volume(disk: Stretch, partition: Partition) -> Volume:
+def _volume(disk: FileRange, partition: Partition) -> Volume:
     stretch = disk.part(partition.offset, partition.size)
     form, own, label = _identify(stretch)
     return Volume(partition, stretch, form, own, label)
 
 
-def _identify(stretch: Stretch) -> tuple[str, str, str]:
+def _identify(stretch: FileRange) -> tuple[str, str, str]:
     for offset, magic, form, own, label, length in _OTHERS:
         if stretch.read(offset, len(magic)) == magic:
             found = stretch.read(own, 16)
@@ -182,17 +182,17 @@ def _label(label: str) -> str:
     return "" if label == "NO NAME" else label
 
 
-def _is_root(view: View) -> bool:
+def _is_root(view: FileTree) -> bool:
     """It has /etc and a place for programs; /etc alone is what some /home have."""
     entry = view.node("/etc")
     return (
         entry is not None
-        and entry.kind is Kind.DIRECTORY
+        and entry.kind is EntryType.DIRECTORY
         and any(view.node(path) is not None for path in ("/usr", "/sbin", "/bin"))
     )
 
 
-def _fstab(root: View) -> list[tuple[str, str]]:
+def _fstab(root: FileTree) -> list[tuple[str, str]]:
     """Device and place of each mount below the root, parents first."""
     found = root.resolve("/etc/fstab").file
     if found is None or found.size > _FSTAB:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.disk.crc32c import crc32c
-from zwizard.image.disk.ranges import Run, Stretch, damaged, in_pieces
-from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 _ROOT = 2
 _KINDS = {
-    0x1: Kind.FIFO, 0x2: Kind.CHARACTER, 0x4: Kind.DIRECTORY, 0x6: Kind.BLOCK, 0x8: Kind.FILE,
-    0xA: Kind.LINK, 0xC: Kind.SOCKET,
-}  # fmt: skip
+    0x1: EntryType.FIFO,
+    0x2: EntryType.CHARACTER,
+    0x4: EntryType.DIRECTORY,
+    0x6: EntryType.BLOCK,
+    0x8: EntryType.FILE,
+    0xA: EntryType.LINK,
+    0xC: EntryType.SOCKET,
+}
 
 # Features that this reader knows; with any other the data may lie elsewhere.
 _RECOVER, _META_BG, _64BIT = 0x4, 0x10, 0x80
@@ -76,7 +81,7 @@ class Super:
         return bool(self.incompatible & _RECOVER)
 
 
-def read_super(volume: Stretch) -> Super:
+def read_super(volume: FileRange) -> Super:
     """The superblock of the file system in ``volume``; raises UnreadableError."""
     data = volume.exact(1024, 1024, "the superblock")
     if data[56:58] != b"\x53\xef":
@@ -112,7 +117,7 @@ def read_super(volume: Stretch) -> Super:
     return found
 
 
-def _check(found: Super, log_size: int, volume: Stretch) -> None:
+def _check(found: Super, log_size: int, volume: FileRange) -> None:
     strange = found.incompatible & ~_KNOWN
     if strange:
         name = _FEATURES.get(strange, f"feature {strange:#x}")
@@ -147,7 +152,7 @@ class _Inode:
     """An inode: what it is, and the 60 bytes that say where its data is, or hold it."""
 
     number: int
-    kind: Kind | None
+    kind: EntryType | None
     mode: int
     uid: int
     gid: int
@@ -160,10 +165,10 @@ class _Inode:
     mtime: int
 
 
-class ExtView(View):
+class Ext4Tree(FileTree):
     """The tree of an ext2, ext3 or ext4 file system, read when asked."""
 
-    def __init__(self, path: Path, volume: Stretch) -> None:
+    def __init__(self, path: Path, volume: FileRange) -> None:
         self.path = path
         self.super = read_super(volume)
         self._volume = volume
@@ -184,7 +189,7 @@ class ExtView(View):
             if not name:
                 continue
             inode = self._inode(number)
-            found = self._directory(inode).get(name) if inode.kind is Kind.DIRECTORY else None
+            found = self._directory(inode).get(name) if inode.kind is EntryType.DIRECTORY else None
             if found is None:
                 return None
             number = found
@@ -193,7 +198,7 @@ class ExtView(View):
     def children(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory stored at ``path``; raises UnreadableError."""
         at = self.node(path)
-        if at is None or at.kind is not Kind.DIRECTORY:
+        if at is None or at.kind is not EntryType.DIRECTORY:
             return ()
         base = "" if path == "/" else path
         names = sorted(self._directory(self._inode(at.inode)).items())
@@ -207,7 +212,7 @@ class ExtView(View):
         while pending:
             entry = pending.pop()
             found.append(entry)
-            if entry.kind is Kind.DIRECTORY:
+            if entry.kind is EntryType.DIRECTORY:
                 if entry.inode in seen:
                     raise damaged(f"the directory {entry.path} is in the tree twice")
                 seen.add(entry.inode)
@@ -222,8 +227,8 @@ class ExtView(View):
         inode = self._inode(number)
         if inode.kind is None:
             raise damaged(f"{path} is no kind of file (inode {number})")
-        size = inode.size if inode.kind is Kind.FILE else 0
-        target = self._target(inode) if inode.kind is Kind.LINK else ""
+        size = inode.size if inode.kind is EntryType.FILE else 0
+        target = self._target(inode) if inode.kind is EntryType.LINK else ""
         owner = inode.uid, inode.gid
         return Entry(path, inode.kind, inode.mode, size, *owner, target, number, inode.mtime)
 
@@ -423,7 +428,7 @@ def _check_extents(block: bytes, seed: int | None) -> None:
         raise damaged("the checksum of a file's map is wrong")
 
 
-class _Memory(Stretch):
+class _Memory(FileRange):
     """Bytes that lie in an inode instead of in blocks."""
 
     def __init__(self, data: bytes) -> None:
@@ -444,7 +449,7 @@ def _read_inode(number: int, data: bytes, found: Super) -> _Inode:
     acl, high = struct.unpack_from("<II", data, 104)
     uid_high, gid_high = struct.unpack_from("<HH", data, 120)
     kind = _KINDS.get(mode >> 12)
-    size = high << 32 | low if kind in {Kind.FILE, Kind.DIRECTORY} else low
+    size = high << 32 | low if kind in {EntryType.FILE, EntryType.DIRECTORY} else low
     attributes = found.block // 512 if acl else 0
     return _Inode(
         number, kind, mode & 0o7777, uid_high << 16 | uid, gid_high << 16 | gid, size, flags,

@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.disk.ranges import Run, Stretch, damaged, in_pieces
-from zwizard.image.tree import Entry, Kind, UnreadableError, View
+from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Geometry:
     serial: str
 
 
-def read_geometry(volume: Stretch) -> Geometry:
+def read_geometry(volume: FileRange) -> Geometry:
     """The layout of the FAT file system in ``volume``; raises UnreadableError.
 
     The kind follows from the number of clusters alone, as firmware decides it (Microsoft's
@@ -79,10 +79,10 @@ class _Item:
     cluster: int
 
 
-class FatView(View):
+class FatTree(FileTree):
     """The tree of a FAT file system; names are found in any case and shown as stored."""
 
-    def __init__(self, path: Path, volume: Stretch) -> None:
+    def __init__(self, path: Path, volume: FileRange) -> None:
         self.path = path
         self.geometry = read_geometry(volume)
         self._volume = volume
@@ -118,7 +118,7 @@ class FatView(View):
     def children(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory at ``path``, by name."""
         at = self.node(path)
-        if at is None or at.kind is not Kind.DIRECTORY:
+        if at is None or at.kind is not EntryType.DIRECTORY:
             return ()
         base = "" if at.path == "/" else at.path
         items = sorted(self._directory(at.inode).values(), key=lambda item: item.name)
@@ -133,7 +133,7 @@ class FatView(View):
             found.append(entry)
             if len(found) > _ENTRIES or depth > _DEPTH:
                 raise damaged("its FAT directories have no end")
-            if entry.kind is Kind.DIRECTORY:
+            if entry.kind is EntryType.DIRECTORY:
                 pending += [(depth + 1, child) for child in self.children(entry.path)]
         yield from sorted(found, key=lambda entry: entry.path)
 
@@ -208,7 +208,7 @@ class FatView(View):
 
 
 def _entry(path: str, item: _Item) -> Entry:
-    kind = Kind.DIRECTORY if item.directory else Kind.FILE
+    kind = EntryType.DIRECTORY if item.directory else EntryType.FILE
     return Entry(path, kind, 0o755, item.size, inode=item.cluster)
 
 

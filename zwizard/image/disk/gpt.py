@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zwizard.image.disk.ranges import Stretch
+    from zwizard.image.disk.ranges import FileRange
 
 SECTOR = 512
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -70,7 +70,7 @@ class _Header:
     table_crc: int
 
 
-def read_gpt(disk: Stretch) -> Gpt:
+def read_gpt(disk: FileRange) -> Gpt:
     """The partition table of a disk with sectors of 512 bytes, whatever is there."""
     header = _header(disk, 1)
     if header is None:
@@ -87,7 +87,7 @@ def read_gpt(disk: Stretch) -> Gpt:
     )
 
 
-def _header(disk: Stretch, sector: int) -> _Header | None:
+def _header(disk: FileRange, sector: int) -> _Header | None:
     data = disk.read(sector * SECTOR, SECTOR)
     if len(data) < SECTOR or data[:8] != b"EFI PART":
         return None
@@ -104,7 +104,7 @@ def _header(disk: Stretch, sector: int) -> _Header | None:
     return _Header(fault, here, other, first, last, table, count, entry, table_crc)
 
 
-def _table(disk: Stretch, header: _Header) -> bytes:
+def _table(disk: FileRange, header: _Header) -> bytes:
     size = header.count * header.entry_size
     if not 128 <= header.entry_size <= 4096 or not 0 < size <= _TABLE_BYTES:
         return b""
@@ -133,7 +133,7 @@ def _guid(data: bytes) -> str:
     return str(uuid.UUID(bytes_le=data)).upper()
 
 
-def _backup_fault(disk: Stretch, header: _Header, table: bytes) -> str:
+def _backup_fault(disk: FileRange, header: _Header, table: bytes) -> str:
     """Whether the last sector holds the same table: else the image was cut or grew."""
     last = disk.size // SECTOR - 1
     if disk.size % SECTOR:
@@ -153,7 +153,7 @@ def _backup_fault(disk: Stretch, header: _Header, table: bytes) -> str:
     return ""
 
 
-def _outside(disk: Stretch, partitions: tuple[Partition, ...], header: _Header) -> str:
+def _outside(disk: FileRange, partitions: tuple[Partition, ...], header: _Header) -> str:
     end = disk.size // SECTOR
     before = None
     for part in sorted(partitions, key=lambda part: part.first):
@@ -167,7 +167,7 @@ def _outside(disk: Stretch, partitions: tuple[Partition, ...], header: _Header) 
     return ""
 
 
-def _instead(disk: Stretch) -> str:
+def _instead(disk: FileRange) -> str:
     """What a disk without a partition table in sector 1 has."""
     if disk.read(4096, 8) == b"EFI PART":
         return "its GPT is for sectors of 4096 bytes; Zero-OS's firmware reads those of 512"

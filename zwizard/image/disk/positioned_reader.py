@@ -9,7 +9,7 @@ from typing import BinaryIO
 _BUFFER = 1 << 16
 
 
-class ReadAt(io.RawIOBase):
+class PositionedReader(io.RawIOBase):
     """A file of ``size`` bytes, at an offset of its own; reads do not disturb others."""
 
     def __init__(self, size: int) -> None:

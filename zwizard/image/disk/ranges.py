@@ -5,14 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.disk.positioned_reader import ReadAt
+from zwizard.image.disk.positioned_reader import PositionedReader
 from zwizard.image.tree import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Stretch:
+class FileRange:
     """The ``size`` bytes of ``file`` from ``start`` on, read by offset."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
@@ -35,9 +35,9 @@ class Stretch:
             raise damaged(f"{name} lies beyond its end")
         return data
 
-    def part(self, offset: int, size: int) -> Stretch:
+    def part(self, offset: int, size: int) -> FileRange:
         """A stretch of this one."""
-        return Stretch(self._file, self.start + offset, min(size, self.size - offset))
+        return FileRange(self._file, self.start + offset, min(size, self.size - offset))
 
 
 def damaged(what: str) -> UnreadableError:
@@ -51,10 +51,10 @@ Run = tuple[int, int, int]
 """A piece of a file: offset in the file, offset in the stretch, length; gaps read as zeros."""
 
 
-class Pieces(ReadAt):
+class FileRanges(PositionedReader):
     """A file of ``size`` bytes that lies in ``runs``, sorted by offset, of ``source``."""
 
-    def __init__(self, source: Stretch, runs: Sequence[Run], size: int) -> None:
+    def __init__(self, source: FileRange, runs: Sequence[Run], size: int) -> None:
         super().__init__(size)
         self._source = source
         self._runs = runs
@@ -79,6 +79,6 @@ class Pieces(ReadAt):
         return self._source.exact(offset + inside, min(size, length - inside), "a file's data")
 
 
-def in_pieces(source: Stretch, runs: Sequence[Run], size: int) -> BinaryIO:
+def in_pieces(source: FileRange, runs: Sequence[Run], size: int) -> BinaryIO:
     """A seekable file of ``size`` bytes made of ``runs`` of ``source``."""
-    return Pieces(source, runs, size).buffered()
+    return FileRanges(source, runs, size).buffered()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.archive.compression import CompressionError, Stream, detect
-from zwizard.image.magic import HEAD, what
+from zwizard.image.magic import HEAD, file_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
             place += plain.position
         else:
             file.seek(place)
-            other = what(file.read(HEAD))
+            other = file_type(file.read(HEAD))
             raise _InitramfsError(f"at byte {place} there is {other}, not a cpio archive")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.archive.compression import CompressionError, Format, Stream, detect
-from zwizard.image.magic import HEAD, what
+from zwizard.image.magic import HEAD, file_type
 from zwizard.util.errors import ZwizardError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Elf:
+class KernelElf:
     """The headers of an ELF as the hypervisor's loader reads them (platform 5.3).
 
     ``fault`` says why its loader would not take the file, "" if it would. ``pvh`` is the entry
@@ -86,15 +86,15 @@ class Elf:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class KernelImage:
     """What a file at ``/boot/vmlinuz`` turned out to be.
 
     ``what`` is in words, with the article; ``version`` is "" if the file does not tell;
     ``configuration`` the build configuration if it is embedded (CONFIG_IKCONFIG).
     """
 
-    what: str
-    elf: Elf | None = None
+    description: str
+    elf: KernelElf | None = None
     bzimage: BzImage | None = None
     version: str = ""
     configuration: str | None = None
@@ -111,7 +111,7 @@ def extract(data: bytes) -> bytes:
     image = read_bzimage(io.BytesIO(data))
     if image is None:
         raise KernelError(
-            f"the kernel is {what(data[:HEAD])}, neither an ELF nor a bzImage",
+            f"the kernel is {file_type(data[:HEAD])}, neither an ELF nor a bzImage",
             "Install a kernel package for x86-64, or give an uncompressed vmlinux.",
         )
     if image.form is None:
@@ -122,7 +122,7 @@ def extract(data: bytes) -> bytes:
     elf = _decompress(image, image.form, data)
     if not elf.startswith(ELF_MAGIC):
         raise KernelError(
-            f"{image} holds {what(elf[:HEAD])}, not an ELF kernel",
+            f"{image} holds {file_type(elf[:HEAD])}, not an ELF kernel",
             "Install a 64-bit kernel package for x86-64.",
         )
     return elf
@@ -139,7 +139,7 @@ def _decompress(image: BzImage, form: Format, data: bytes) -> bytes:
         ) from error
 
 
-def verify(data: bytes) -> Kernel:
+def verify(data: bytes) -> KernelImage:
     """The facts of the ELF kernel in ``data``; raises KernelError if Zero-OS cannot start it.
 
     It has to be an ELF64 for x86-64 with a loadable segment, a PVH note, and whole
@@ -155,9 +155,9 @@ def verify(data: bytes) -> Kernel:
     return kernel
 
 
-def _fault(kernel: Kernel) -> str:
+def _fault(kernel: KernelImage) -> str:
     if kernel.elf is None:
-        return f"it is {kernel.what}"
+        return f"it is {kernel.description}"
     if kernel.elf.fault:
         return kernel.elf.fault
     if kernel.elf.pvh is None:
@@ -167,16 +167,16 @@ def _fault(kernel: Kernel) -> str:
     return ""
 
 
-def read_kernel(file: BinaryIO) -> Kernel:
+def read_kernel(file: BinaryIO) -> KernelImage:
     """What the kernel in ``file`` is; never fails on contents, however broken they are."""
     head = _at(file, 0, HEAD)
     if head.startswith(ELF_MAGIC):
         version, configuration = _scan(file)
-        return Kernel("an ELF file", read_elf(file), None, version, configuration)
+        return KernelImage("an ELF file", read_kernel_elf(file), None, version, configuration)
     image = read_bzimage(file)
     if image is not None:
-        return Kernel(str(image), None, image, image.version)
-    return Kernel(what(head))
+        return KernelImage(str(image), None, image, image.version)
+    return KernelImage(file_type(head))
 
 
 def read_bzimage(file: BinaryIO) -> BzImage | None:
@@ -196,26 +196,28 @@ def read_bzimage(file: BinaryIO) -> BzImage | None:
     return BzImage(words[0] if words else "", offset, length, detect(_at(file, offset, 8)))
 
 
-def read_elf(file: BinaryIO) -> Elf:
+def read_kernel_elf(file: BinaryIO) -> KernelElf:
     """The headers and notes of an ELF, and why the hypervisor would refuse them if it would."""
     size = file.seek(0, io.SEEK_END)
     head = _at(file, 0, 64)
     fault = _identity_fault(head)
     if fault:
-        return Elf(size, fault=fault)
+        return KernelElf(size, fault=fault)
     entry, table = struct.unpack_from("<QQ", head, 24)
     width, count = struct.unpack_from("<HH", head, 54)
     if width != _PROGRAM_HEADER.size or table < 64:
-        return Elf(size, entry, fault="its program headers are not those of an ELF64")
+        return KernelElf(size, entry, fault="its program headers are not those of an ELF64")
     segments = _segments(file, table, count)
     if len(segments) < count:
-        return Elf(size, entry, segments, fault="it ends inside its program headers")
+        return KernelElf(size, entry, segments, fault="it ends inside its program headers")
     if not any(segment.kind == _LOAD for segment in segments):
-        return Elf(size, entry, segments, fault="it has nothing to load (no PT_LOAD segment)")
+        return KernelElf(
+            size, entry, segments, fault="it has nothing to load (no PT_LOAD segment)"
+        )
     if entry < _LOWEST_ENTRY:
         fault = f"its entry point {entry:#x} is below {_LOWEST_ENTRY:#x}, unlike any kernel's"
     notes = list(_notes(file, segments))
-    return Elf(size, entry, segments, _pvh(notes), tuple(_note_names(notes)), fault)
+    return KernelElf(size, entry, segments, _pvh(notes), tuple(_note_names(notes)), fault)
 
 
 def _identity_fault(head: bytes) -> str:

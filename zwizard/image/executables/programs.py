@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zwizard.image.executables.elf import X86_64, Elf, read_elf
-from zwizard.image.magic import HEAD, what
+from zwizard.image.magic import HEAD, file_type
 
 if TYPE_CHECKING:
-    from zwizard.image.tree import Entry, View
+    from zwizard.image.tree import Entry, FileTree
 
 READS = (
     "/sbin/init", "/lib/systemd/systemd", "/bin/systemd", "/bin/busybox", "/bin/sh", "/bin/bash",
@@ -32,7 +32,7 @@ class Program:
     bits: int
     machine: int
     interpreter: str
-    what: str
+    description: str
     argument: str = ""
 
     @property
@@ -51,7 +51,7 @@ class Program:
         return self.elf or self.interpreter != ""
 
 
-def identify(view: View, entry: Entry) -> Program:
+def identify(view: FileTree, entry: Entry) -> Program:
     """What the file ``entry`` is; raises UnreadableError."""
     with view.open_entry(entry) as file:
         head = file.read(HEAD)
@@ -62,11 +62,11 @@ def identify(view: View, entry: Entry) -> Program:
         # env takes -S and settings before the program's name.
         words = [word for word in line[1:] if not word.startswith("-") and "=" not in word]
         return Program(0, 0, "".join(line[:1]), "a script", "".join(words[:1]))
-    return Program(0, 0, "", what(head))
+    return Program(0, 0, "", file_type(head))
 
 
 def describe(program: Program) -> str:
     """``program`` in words: ``ELF64, x86-64``."""
     if program.elf:
         return Elf(program.bits, program.machine, True, program.interpreter).words
-    return program.what
+    return program.description

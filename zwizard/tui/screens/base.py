@@ -20,7 +20,7 @@ T = TypeVar("T")
 LEAST = (60, 18)
 
 
-class View(Remappable, Screen[T]):
+class BaseScreen(Remappable, Screen[T]):
     """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for."""
 
     HELP = ""

@@ -12,14 +12,14 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard.boottest.session import Proving, Wish
+from zwizard.boottest.session import BootTestProcess, BootTestRequest
 from zwizard.boottest.status import StageState, StageStatus, Status
 from zwizard.jobs.journal import Reader
 from zwizard.tui.format import MUTED, block, fit, join, plain
-from zwizard.tui.screens.base import View
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option
 from zwizard.tui.widgets.logview import LogPane, LogView
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import duration
 
@@ -43,7 +43,7 @@ _VERDICTS = {
 }
 
 
-class Stages(Rows):
+class Stages(StableList):
     """The stages of a proof."""
 
     HELP = (
@@ -52,7 +52,7 @@ class Stages(Rows):
     )
 
 
-class ProvingScreen(View[None]):
+class BootTestScreen(BaseScreen[None]):
     """One artefact booted as Zero-OS would, as its journal and its console tell it."""
 
     HELP = (
@@ -68,11 +68,11 @@ class ProvingScreen(View[None]):
         Binding("q,escape", "leave", "Back"),
     ]
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: BootTestRequest) -> None:
         super().__init__()
         self.wish = wish
         self.status = Status()
-        self._proving: Proving | None = None
+        self._proving: BootTestProcess | None = None
         self._reader: Reader | None = None
         self._followed = ""  # the stage that was waited for when last looked at
 

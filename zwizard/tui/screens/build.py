@@ -24,12 +24,12 @@ from zwizard.tui.background import in_background
 from zwizard.tui.build_list import BuildWatch
 from zwizard.tui.format import MUTED, block, fit, join, joined, mark, plain, renew
 from zwizard.tui.navigation import question_of
-from zwizard.tui.screens.base import View
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile
 from zwizard.tui.widgets.logview import LogPane, LogView
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError, describe_os_error
 from zwizard.util.text import brief, duration, size
 
@@ -37,13 +37,13 @@ _EVERY = 0.5  # seconds between looks at the journal
 _MOST_COPIED = 256 * 1024  # bytes of a log's end that terminals take by OSC 52
 
 
-class BuildSteps(Rows):
+class BuildSteps(StableList):
     """The steps of a build."""
 
     HELP = "The steps. The log beside them is that of the highlighted one; Tab goes to it."
 
 
-class Building(View[None]):
+class BuildScreen(BaseScreen[None]):
     """One build, as its journal and logs tell it."""
 
     HELP = (

@@ -17,17 +17,17 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from zwizard.boottest import records
-from zwizard.boottest.records import Record
+from zwizard.boottest.records import BootTestRecord
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.recipe.model import parse_size
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import question_of
-from zwizard.tui.screens.base import View
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, copy
-from zwizard.tui.widgets.inputs import TypedLine
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.inputs import OrderedInput
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line, size
 from zwizard.wizard import questions
@@ -68,7 +68,7 @@ _FILTERS: dict[str, tuple[str, Callable[[Finding], bool]]] = {
 }
 
 
-class Findings(Rows):
+class Findings(StableList):
     """The findings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
@@ -85,7 +85,7 @@ class Detail(VerticalScroll):
     HELP = "The finding that is highlighted above, whole; the arrows scroll, Tab goes back."
 
 
-class Search(TypedLine):
+class Search(OrderedInput):
     """What the findings shown have to hold."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,7 +97,7 @@ class Search(TypedLine):
     )
 
 
-class Checking(View[None]):
+class CheckScreen(BaseScreen[None]):
     """A report: of a build, or of any file, read while the screen is shown."""
 
     HELP = "The checklist. What blocks comes first; an image is ready when nothing blocks it."
@@ -180,7 +180,7 @@ class Checking(View[None]):
         if report is None or not report.ready:
             return
         record = await in_background(lambda: _proof_of(subject))
-        self.proven = record is not None and record.proven
+        self.proven = record is not None and record.passed
         self.query_one("#verdict", Static).update(_verdict(report, proven=self.proven))
 
     def _check(self, path: Path) -> Report:
@@ -530,10 +530,10 @@ def _waivable(found: Finding) -> bool:
     return found.wrong and found.severity.value != "must" and found.rule.severity.value != "must"
 
 
-def _proof_of(subject: Build | Path) -> Record | None:
+def _proof_of(subject: Build | Path) -> BootTestRecord | None:
     if isinstance(subject, Build):
-        return records.proof_of(status.of(subject).sha256)
-    return records.proof_of_file(subject)
+        return records.last_test_of(status.of(subject).sha256)
+    return records.last_test_of_file(subject)
 
 
 def _verdict(report: Report, *, proven: bool) -> Content:

@@ -19,9 +19,9 @@ from textual.widgets import Input, OptionList, Static
 
 from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
-from zwizard.tui.widgets.inputs import TypedLine
+from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.keys import Keys
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 
 T = TypeVar("T")
@@ -71,17 +71,17 @@ class Ask(Dialog[str]):
             if self._text:
                 with VerticalScroll(id="asked"):
                     yield Static(block(self._text), markup=False)
-            yield Rows(id="options")
+            yield StableList(id="options")
             yield Static("Enter chooses, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
         """Offer the options; a text that does not fit can be scrolled."""
         self.call_after_refresh(self._fit)
-        self.query_one(Rows).show(
+        self.query_one(StableList).show(
             Row(o.key, Content.assemble((o.key, "bold"), "  ", plain(o.text)))
             for o in self._options
         )
-        self.query_one(Rows).focus()
+        self.query_one(StableList).focus()
 
     def _fit(self) -> None:
         for text in self.query("#asked").results(VerticalScroll):
@@ -143,17 +143,17 @@ class AskPath(Dialog[Path | None]):
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
             yield Static(block(self._text), markup=False)
-            yield TypedLine(self._value, compact=True, select_on_focus=False)
+            yield OrderedInput(self._value, compact=True, select_on_focus=False)
             yield Static(classes="problem", markup=False)
             if self._wanted:
-                yield Rows(id="entries")
+                yield StableList(id="entries")
             listed = "↓ chooses from the list, Tab completes, " if self._wanted else ""
             yield Static(f"{listed}Enter goes on, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
         """List what is here."""
         if self._wanted:
-            self.query_one(Rows).can_focus = False
+            self.query_one(StableList).can_focus = False
             self._list()
 
     @on(Input.Changed)
@@ -167,7 +167,7 @@ class AskPath(Dialog[Path | None]):
             return
         typed, wanted = self.query_one(Input).value, self._wanted
         names = await in_background(lambda: _entries(typed, wanted))
-        listed = self.query_one(Rows)
+        listed = self.query_one(StableList)
         listed.show(Row(name, plain(name)) for name in names)
         listed.highlighted = None
         listed.display = bool(names)
@@ -176,7 +176,7 @@ class AskPath(Dialog[Path | None]):
         """The arrows choose from the list while one types."""
         if self._wanted and event.key in {"up", "down"}:
             event.stop()
-            listed = self.query_one(Rows)
+            listed = self.query_one(StableList)
             listed.action_cursor_down() if event.key == "down" else listed.action_cursor_up()
 
     @on(OptionList.OptionSelected)
@@ -189,7 +189,7 @@ class AskPath(Dialog[Path | None]):
 
     def action_complete(self) -> None:
         """Take the highlighted entry into the path, or what all that are listed begin with."""
-        found = self.query("#entries").results(Rows)
+        found = self.query("#entries").results(StableList)
         listed = next(iter(found), None)
         if listed is None:
             return
@@ -206,7 +206,7 @@ class AskPath(Dialog[Path | None]):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._wanted and self.query_one(Rows).current:
+        if self._wanted and self.query_one(StableList).current:
             self.action_complete()
             event.value = self.query_one(Input).value
             if event.value.endswith("/"):

@@ -19,17 +19,17 @@ from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
 from zwizard.tui.background import in_background
-from zwizard.tui.build_list import Entry, Shelf
+from zwizard.tui.build_list import BuildList, Entry
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
-from zwizard.tui.navigation import TITLES, Walk
-from zwizard.tui.screens.base import View
+from zwizard.tui.navigation import TITLES, Navigation
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, AskPath, Option
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line, size
 from zwizard.wizard import questions
-from zwizard.wizard.draft import Answers
+from zwizard.wizard.draft import Draft
 
 _DRAFT = "draft:"
 _BUILD = "build:"
@@ -42,7 +42,7 @@ _WELCOME = (
 )
 
 
-class BuildRows(Rows):
+class BuildRows(StableList):
     """The builds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
@@ -53,7 +53,7 @@ class BuildRows(Rows):
     )
 
 
-class Home(View[None]):
+class HomeScreen(BaseScreen[None]):
     """The builds, and what can be begun."""
 
     AUTO_FOCUS = ""
@@ -72,7 +72,7 @@ class Home(View[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shelf = Shelf()
+        self._shelf = BuildList()
         self._entries: dict[str, Entry] = {}
         self._left = ""  # the row of what one comes back from
 
@@ -117,11 +117,13 @@ class Home(View[None]):
         """Show the builds as they are now."""
         if self.app.screen is not self:
             return
-        seen = await in_background(lambda: (self._shelf.look(), _draft(), records.proven()))
+        seen = await in_background(
+            lambda: (self._shelf.look(), _draft(), records.tested_digests())
+        )
         self._show(*seen)
 
     def _show(
-        self, entries: tuple[Entry, ...], draft: Answers | None, proven: frozenset[str]
+        self, entries: tuple[Entry, ...], draft: Draft | None, proven: frozenset[str]
     ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
@@ -192,7 +194,7 @@ class Home(View[None]):
             )
         )
         if chosen == "f":
-            Answers.open(paths.draft()).clear()
+            Draft.open(paths.draft()).clear()
         if chosen:
             self.zwizard.walk_on()
 
@@ -230,7 +232,7 @@ class Home(View[None]):
         options = (Option("k", "Keep them"), Option("d", f"Delete {name}"))
         asked = Ask(f"Delete {name}?", "No build is touched.", options)
         if await self.app.push_screen_wait(asked) == "d":
-            Answers.open(paths.draft()).clear()
+            Draft.open(paths.draft()).clear()
             self.look()
 
     async def _delete(self, entry: Entry) -> None:
@@ -278,9 +280,9 @@ class Home(View[None]):
 _RESUMABLE = {"new", "failed", "cancelled", "interrupted"}
 
 
-def _draft() -> Answers | None:
+def _draft() -> Draft | None:
     """The answers that were begun, if any."""
-    answers = Answers.open(paths.draft())
+    answers = Draft.open(paths.draft())
     return answers if len(answers) else None
 
 
@@ -316,14 +318,14 @@ def _columns(state: Content, name: str, what: str, where: str, when: str, width:
     )
 
 
-def _draft_row(draft: Answers, width: int) -> Content:
+def _draft_row(draft: Draft, width: int) -> Content:
     try:
         recipe = questions.to_recipe(draft)
         name, what = recipe.name, tables.what(recipe)
     except UsageError:
         name, what = draft.get("name", ""), "some answers need another look"
     state = Content.styled(fit("○ answers", 13), MUTED)
-    page = TITLES[Walk(draft).first_open()]
+    page = TITLES[Navigation(draft).first_open()]
     return _columns(state, name, what, f"at {page}", "", width)
 
 

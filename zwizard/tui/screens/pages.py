@@ -17,18 +17,18 @@ from zwizard.engine.requirements import Forecast
 from zwizard.sources import inspect
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain, renew
-from zwizard.tui.navigation import MOST_PAGES, REVIEW, Walk
-from zwizard.tui.screens.base import View
+from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import AskPath
-from zwizard.tui.screens.picker import Pick
+from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util.text import size
 from zwizard.wizard import questions, review, suggestions
 from zwizard.wizard.previews import preview
-from zwizard.wizard.questions import PAGES, Given, Question
-from zwizard.wizard.review import Outlook
-from zwizard.wizard.suggestions import Known
+from zwizard.wizard.questions import PAGES, Question, RawAnswers
+from zwizard.wizard.review import BuildReview
+from zwizard.wizard.suggestions import Suggestions
 
 _PAUSE = 1.0  # seconds without a key
 _ROOMY = 3  # a page of at most so many questions has room to say what each choice means
@@ -47,7 +47,7 @@ PAGE_KEYS = tuple(
 )
 
 
-class Pages(View[None]):
+class PageScreen(BaseScreen[None]):
     """One page of questions at a time, and why each is asked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,7 +59,7 @@ class Pages(View[None]):
         Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
     ]
 
-    def __init__(self, walk: Walk, page: str, key: str = "") -> None:
+    def __init__(self, walk: Navigation, page: str, key: str = "") -> None:
         super().__init__()
         self.walk = walk
         self.page = page
@@ -192,7 +192,7 @@ class Pages(View[None]):
 
     # --- what is known of possible answers ---
 
-    def _known(self) -> Known:
+    def _known(self) -> Suggestions:
         return self.zwizard.library.known(self.walk.answers)
 
     def _learn(self) -> None:
@@ -220,7 +220,9 @@ class Pages(View[None]):
                 field.write(str(path))
             return
         hint = suggestions.hint(field.question, given, self._known())
-        pick = Pick(field.question, given, self.zwizard.library, hint, self.zwizard.clock())
+        pick = PickerScreen(
+            field.question, given, self.zwizard.library, hint, self.zwizard.clock()
+        )
         chosen = await self.app.push_screen_wait(pick)
         if chosen is not None:
             field.write(chosen)
@@ -270,7 +272,7 @@ class Pages(View[None]):
     async def _foresee(self) -> None:
         machine = await self.zwizard.machine()
         given = dict(self.walk.answers)
-        seen = await in_background(lambda: review.of(given, machine, patient=False))
+        seen = await in_background(lambda: review.review_of(given, machine, patient=False))
         here = {question.key for question in questions.on_page(self.page, given)}
         renew(self.query_one("#needs", Static), _needs(seen, here))
 
@@ -339,7 +341,7 @@ class Pages(View[None]):
         self.zwizard.open_recipe()
 
 
-def _ask_path(question: Question, given: Given) -> AskPath:
+def _ask_path(question: Question, given: RawAnswers) -> AskPath:
     """The dialog that finds what a question names on the disk, from where its answer leads."""
     now = question.answer(given)
     if question.key not in suggestions.FILES:
@@ -367,7 +369,7 @@ def _why(question: Question, means: str) -> Content:
     return Content("\n\n").join(parts)
 
 
-def _needs(seen: Outlook, here: set[str]) -> Content:
+def _needs(seen: BuildReview, here: set[str]) -> Content:
     """What an answer on the page keeps away, if any does, and what is needed of this machine."""
     wrong = [plain(f"! {t.said}", "$text-warning") for t in seen.troubles if t.key in here]
     return Content("\n").join([*wrong[:1], *_space(seen.expected)])

@@ -16,13 +16,13 @@ from textual.worker import Worker
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, fit, plain
 from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
-from zwizard.tui.widgets.inputs import TypedLine
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.inputs import OrderedInput
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.text import ago
 from zwizard.wizard import suggestions
-from zwizard.wizard.questions import Given, Question
-from zwizard.wizard.suggestion_service import Library
-from zwizard.wizard.suggestions import Hint, Offer
+from zwizard.wizard.questions import Question, RawAnswers
+from zwizard.wizard.suggestion_service import SuggestionService
+from zwizard.wizard.suggestions import Hint, Suggestion
 
 _MOST = 200  # rows; more are found by typing more
 _EVERY = 0.3  # seconds between looks whether the list has come
@@ -34,7 +34,7 @@ _MOVES = {
 }
 
 
-class Pick(Dialog[str | None]):
+class PickerScreen(Dialog[str | None]):
     """The offers for a question; gives the answer as text, None if it stays as it was.
 
     Where the answer is a list of words, Enter takes one in or out and the list stays open.
@@ -45,14 +45,19 @@ class Pick(Dialog[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
 
     def __init__(
-        self, question: Question, given: Given, library: Library, hint: Hint, now: float
+        self,
+        question: Question,
+        given: RawAnswers,
+        library: SuggestionService,
+        hint: Hint,
+        now: float,
     ) -> None:
         super().__init__()
         self._question, self._given, self._library = question, given, library
         self._hint, self._now = hint, now
         self._many = question.kind == "list"
         self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, Suggestion] = {}
         self._state = ""
         self._found: Worker[None] | None = None  # the search for what was typed last
 
@@ -60,8 +65,8 @@ class Pick(Dialog[str | None]):
         """Title, search, offers, what is known of the list."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._question.text), classes="title", markup=False)
-            yield TypedLine(self._hint.near, "type to search", compact=True)
-            yield Rows(id="offers")
+            yield OrderedInput(self._hint.near, "type to search", compact=True)
+            yield StableList(id="offers")
             yield Static(id="offer", markup=False)
             yield Static(id="picked", markup=False)
             how = "takes in or out" if self._many else "chooses"
@@ -73,7 +78,7 @@ class Pick(Dialog[str | None]):
 
     def on_mount(self) -> None:
         """Search at once, and again when the list has come."""
-        self.query_one(Rows).can_focus = False
+        self.query_one(StableList).can_focus = False
         self._state = self._library.known(self._given).state
         self.set_interval(_EVERY, self._renew)
         self.search()
@@ -98,7 +103,7 @@ class Pick(Dialog[str | None]):
         )
         self._offers = {offer.value: offer for offer in found[:_MOST]}
         self._show()
-        self.query_one(Rows).highlighted = 0 if found else None
+        self.query_one(StableList).highlighted = 0 if found else None
         said = f"The first {_MOST}: type more to see others." if len(found) > _MOST else ""
         if not found:
             said = suggestions.nothing(question, known)
@@ -108,11 +113,11 @@ class Pick(Dialog[str | None]):
         self.query_one("#picked", Static).update(plain(said, MUTED))
 
     def _show(self) -> None:
-        listed = self.query_one(Rows)
+        listed = self.query_one(StableList)
         listed.show(Row(value, self._row(offer)) for value, offer in self._offers.items())
         self._tell()
 
-    def _row(self, offer: Offer) -> Content:
+    def _row(self, offer: Suggestion) -> Content:
         mark = "✓ " if offer.value in self._words else "  "
         name = Content.styled(f"{mark}{fit(offer.value, 30)}", "bold" if mark.strip() else "")
         return Content.assemble(name, " ", plain(offer.means, MUTED))
@@ -120,7 +125,7 @@ class Pick(Dialog[str | None]):
     @on(OptionList.OptionHighlighted)
     def _tell(self) -> None:
         """The highlighted offer whole: its row may be cut off."""
-        offer = self._offers.get(self.query_one(Rows).current)
+        offer = self._offers.get(self.query_one(StableList).current)
         said = f"{offer.value}: {offer.means}" if offer and offer.means else ""
         self.query_one("#offer", Static).update(plain(said or (offer.value if offer else "")))
 
@@ -128,7 +133,7 @@ class Pick(Dialog[str | None]):
         """The arrows go through the list while one types."""
         if move := _MOVES.get(event.key):
             event.stop()
-            getattr(self.query_one(Rows), f"action_{move}")()
+            getattr(self.query_one(StableList), f"action_{move}")()
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
@@ -136,7 +141,7 @@ class Pick(Dialog[str | None]):
         event.stop()
         if self._found and not self._found.is_finished:
             await self._found.wait()  # what was typed counts, not what stood there before
-        value = self.query_one(Rows).current
+        value = self.query_one(StableList).current
         if not value:
             return
         if not self._many:

@@ -14,26 +14,26 @@ from textual.widgets import OptionList, Static
 
 from zwizard.console import tables
 from zwizard.engine import builds
-from zwizard.engine.requirements import StepState, Trouble
+from zwizard.engine.requirements import StepState, UnmetRequirement
 from zwizard.host import tools
 from zwizard.plan.targets import Step
 from zwizard.steps import render
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
-from zwizard.tui.navigation import REVIEW, Walk, question_of
-from zwizard.tui.screens.base import View
+from zwizard.tui.navigation import REVIEW, Navigation, question_of
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Reader, copy
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
-from zwizard.tui.widgets.stable_list import Row, Rows
+from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, review, suggestions
 from zwizard.wizard.questions import Question
-from zwizard.wizard.review import Machine, Outlook
+from zwizard.wizard.review import BuildReview, HostState
 
 
-class StepRows(Rows):
+class StepRows(StableList):
     """The steps, and before them what is in the way."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,7 +45,7 @@ class StepRows(Rows):
     )
 
 
-class Review(View[None]):
+class ReviewScreen(BaseScreen[None]):
     """What will run, before anything does."""
 
     HELP = "The whole build before it begins. Nothing has run yet; F5 starts it."
@@ -65,11 +65,11 @@ class Review(View[None]):
         *PAGE_KEYS,
     ]
 
-    def __init__(self, walk: Walk) -> None:
+    def __init__(self, walk: Navigation) -> None:
         super().__init__()
         self.walk = walk
-        self._seen: Outlook | None = None
-        self._machine: Machine | None = None
+        self._seen: BuildReview | None = None
+        self._machine: HostState | None = None
         self._starting = False
 
     def content(self) -> ComposeResult:
@@ -106,10 +106,10 @@ class Review(View[None]):
         """Show what a build would do now."""
         self._machine = await self.zwizard.machine()
         machine, given = self._machine, dict(self.walk.answers)
-        self._seen = await in_background(lambda: review.of(given, machine))
+        self._seen = await in_background(lambda: review.review_of(given, machine))
         self._show(self._seen, machine)
 
-    def _show(self, seen: Outlook, machine: Machine) -> None:
+    def _show(self, seen: BuildReview, machine: HostState) -> None:
         self.query_one("#summary", Static).update(_summary(seen))
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
         rows += self._doubted({trouble.key for trouble in seen.troubles})
@@ -161,7 +161,7 @@ class Review(View[None]):
             self.zwizard.turn_to(self.walk, question.page, question.key)
         return bool(question)
 
-    def _mend(self, trouble: Trouble) -> None:
+    def _mend(self, trouble: UnmetRequirement) -> None:
         if not self._ask_again(trouble.key):
             text = Content("\n\n").join([block(trouble.said), block(trouble.remedy)])
             self.app.push_screen(Reader("In the way", text, copy=trouble.remedy))
@@ -250,7 +250,7 @@ class Review(View[None]):
         self.zwizard.leave_answers()
 
 
-def _summary(seen: Outlook) -> Content:
+def _summary(seen: BuildReview) -> Content:
     if not seen.recipe:
         return Content.styled("These answers cannot be built yet.", "bold $text-warning")
     name = plain(f"{seen.recipe.name}.tar.gz", "bold")
@@ -258,7 +258,7 @@ def _summary(seen: Outlook) -> Content:
     return join(name, what, Content.styled("Nothing has run yet.", MUTED), between=" · ")
 
 
-def _trouble(trouble: Trouble) -> Content:
+def _trouble(trouble: UnmetRequirement) -> Content:
     remedy = f"  {trouble.remedy}" if trouble.remedy else ""
     return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
 
@@ -282,7 +282,7 @@ def _step(state: StepState, reason: str, now: float, width: int) -> Content:
     return join(name, mark, fit(f"{amount:>10}", 10), plain(said, MUTED))
 
 
-def _facts(seen: Outlook, machine: Machine) -> Content:
+def _facts(seen: BuildReview, machine: HostState) -> Content:
     lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.why))]
     if ahead := seen.forecast:
         needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing more"

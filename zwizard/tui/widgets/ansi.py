@@ -16,7 +16,7 @@ Colour = int | tuple[int, int, int] | None  # of the terminal's 256, or red, gre
 
 
 @dataclass(frozen=True)
-class Look:
+class TextStyle:
     """How a run of characters looks; None is the colour of the place it is shown at."""
 
     fore: Colour = None
@@ -28,7 +28,7 @@ class Look:
     reverse: bool = False
 
 
-PLAIN = Look()
+PLAIN = TextStyle()
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Line:
     """
 
     text: str
-    runs: tuple[tuple[int, Look], ...] = ((0, PLAIN),)
+    runs: tuple[tuple[int, TextStyle], ...] = ((0, PLAIN),)
 
 
 def parse(raw: str) -> Line:
@@ -53,7 +53,7 @@ def parse(raw: str) -> Line:
     if "\x1b" not in raw and "\x9b" not in raw:
         return Line(_shown(_overwritten(raw), 0))
     parts: list[str] = []
-    runs: list[tuple[int, Look]] = []
+    runs: list[tuple[int, TextStyle]] = []
     column = 0
     for piece, look in _pieces(raw):
         if "\r" in piece:  # back to the line's beginning: what follows is written over it
@@ -66,7 +66,7 @@ def parse(raw: str) -> Line:
     return Line("".join(parts), tuple(runs) or ((0, PLAIN),))
 
 
-def _pieces(raw: str) -> Iterator[tuple[str, Look]]:
+def _pieces(raw: str) -> Iterator[tuple[str, TextStyle]]:
     """What stands between the changes of colour, and how it looks."""
     start, look = 0, PLAIN
     for found in _COLOUR.finditer(raw):
@@ -98,7 +98,7 @@ def _overwritten(text: str) -> str:
     return "".join(left)
 
 
-def _changed(look: Look, parameters: str) -> Look:
+def _changed(look: TextStyle, parameters: str) -> TextStyle:
     """``look`` after one sequence of SGR parameters; unknown ones change nothing."""
     codes = [int(code) if code else 0 for code in re.split("[;:]", parameters[:100])]
     while codes:

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from zwizard.tui.format import renew
-from zwizard.tui.navigation import TITLES, PageState, Walk
+from zwizard.tui.navigation import TITLES, Navigation, PageState
 
 _MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
 _ROOMY = 6  # so many pages fit into 80 columns with air between them
@@ -24,7 +24,7 @@ class Breadcrumb(Static):
     def __init__(self) -> None:
         super().__init__(id="breadcrumb", markup=False)
 
-    def show(self, walk: Walk, here: str) -> None:
+    def show(self, walk: Navigation, here: str) -> None:
         """Show how the pages stand while ``here`` is on the screen."""
         states = {name: walk.state(name, here) for name in walk.pages}
         parts = [

@@ -15,12 +15,12 @@ from textual.widgets import Input, Static, TextArea
 
 from zwizard.tui.format import MUTED, block, plain, renew
 from zwizard.tui.widgets.choices import Choices
-from zwizard.tui.widgets.inputs import AnswerLine, TypedLines
+from zwizard.tui.widgets.inputs import AnswerInput, OrderedTextArea
 from zwizard.tui.widgets.keys import Remappable
 from zwizard.util.text import one_line, sanitise
 from zwizard.wizard import suggestions
-from zwizard.wizard.questions import Given, Question
-from zwizard.wizard.suggestions import Known
+from zwizard.wizard.questions import Question, RawAnswers
+from zwizard.wizard.suggestions import Suggestions
 
 
 class Field(Remappable, Horizontal):
@@ -48,7 +48,9 @@ class Field(Remappable, Horizontal):
             super().__init__()
             self.field = field
 
-    def __init__(self, question: Question, given: Given, known: Known, *, roomy: bool) -> None:
+    def __init__(
+        self, question: Question, given: RawAnswers, known: Suggestions, *, roomy: bool
+    ) -> None:
         super().__init__(id=field_id(question.key), classes="-roomy" if roomy else "")
         self.question = question
         self._given, self._known = given, known
@@ -94,7 +96,7 @@ class Field(Remappable, Horizontal):
         chosen = control.chosen if isinstance(control, Choices) else None
         return chosen.means if chosen else ""
 
-    def look(self, given: Given, known: Known) -> None:
+    def look(self, given: RawAnswers, known: Suggestions) -> None:
         """Show what the answers, and what is known, say by now."""
         self._given, self._known = given, known
         text = self.question.answer(given)
@@ -156,14 +158,14 @@ class Field(Remappable, Horizontal):
                 offered = suggestions.choices(question, given, self._known)
                 return Choices(offered, text, roomy=self._roomy)
             case "lines" | "settings":
-                area = TypedLines(sanitise(text), compact=True, tab_behavior="focus")
+                area = OrderedTextArea(sanitise(text), compact=True, tab_behavior="focus")
                 area.placeholder = Content(f"for example: {question.example}")
                 return area
             case _:
                 example = question.example
                 if example and not question.problem({question.key: example}):
                     example = f"for example: {example}"  # else it says so in words itself
-                return AnswerLine(
+                return AnswerInput(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
                 )
 

@@ -13,14 +13,14 @@ _THE_SCREENS = {"f6", "f7"}  # selecting, to Textual; the same keys as on every 
 _ON = {"tab": "app.focus_next", "shift+tab": "app.focus_previous"}
 
 
-class TypedLine(Input):
+class OrderedInput(Input):
     """One line to type into."""
 
     async def _on_key(self, event: events.Key) -> None:
         await in_order(self, event, self._bindings)
 
 
-class AnswerLine(TypedLine):
+class AnswerInput(OrderedInput):
     """One of several: Enter goes on to the next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -28,7 +28,7 @@ class AnswerLine(TypedLine):
     ]
 
 
-class TypedLines(TextArea, inherit_bindings=False):
+class OrderedTextArea(TextArea, inherit_bindings=False):
     """Several lines to type into."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -24,7 +24,7 @@ class Remappable:
 
     def __init_subclass__(cls, **options: Any) -> None:
         if "BINDINGS" in cls.__dict__:
-            cls.BINDINGS = named(cls.__name__.lower(), cls.BINDINGS)
+            cls.BINDINGS = named(cls.__name__.removesuffix("Screen").lower(), cls.BINDINGS)
         super().__init_subclass__(**options)
 
 

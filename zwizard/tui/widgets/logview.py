@@ -25,8 +25,8 @@ from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
 from zwizard.tui.format import joined, plain, renew
-from zwizard.tui.widgets.ansi import Colour, Line, Look
-from zwizard.tui.widgets.inputs import TypedLine
+from zwizard.tui.widgets.ansi import Colour, Line, TextStyle
+from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.logfile import LogFile, matcher
 
@@ -310,7 +310,7 @@ class LogView(ScrollView, can_focus=True):
         self.refresh()
 
 
-def _runs(line: Line) -> list[tuple[int, int, Look]]:
+def _runs(line: Line) -> list[tuple[int, int, TextStyle]]:
     """The line's runs with where they end."""
     starts = [start for start, _ in line.runs]
     return [
@@ -320,7 +320,7 @@ def _runs(line: Line) -> list[tuple[int, int, Look]]:
 
 
 @lru_cache(maxsize=1024)
-def _style(look: Look) -> Style:
+def _style(look: TextStyle) -> Style:
     """The style of a look; what would be as good as invisible on some background is not coloured.
 
     Hiding what stands in a log is nobody's business.
@@ -356,7 +356,7 @@ class LogPane(Vertical):
         yield Static(id="log-title", markup=False)
         yield LogView()
         yield Static(id="log-note", markup=False)
-        field = TypedLine(id="log-search", compact=True)
+        field = OrderedInput(id="log-search", compact=True)
         field.display = False
         yield field
 

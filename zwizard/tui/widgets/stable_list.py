@@ -21,7 +21,7 @@ class Row:
     heading: bool = False
 
 
-class Rows(Remappable, OptionList):
+class StableList(Remappable, OptionList):
     """Rows by their ids: the highlight stays on its row when others come, go or change."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
