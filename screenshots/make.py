@@ -181,8 +181,8 @@ async def checklist() -> str:
 async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     """The app, on a machine that is always the same."""
     from zwizard.engine import requirements
-    from zwizard.engine.sandbox import Privilege
     from zwizard.host import tools
+    from zwizard.host.privileges import Privilege
     from zwizard.tui.app import ZwizardApp
     from zwizard.wizard.review import HostState
     from zwizard.wizard.suggestion_service import SuggestionService
@@ -279,7 +279,7 @@ def layers(recipe: Any, build: Any) -> None:
     """The layers that ``build`` left, as far as a review looks at them."""
     from zwizard.engine import requirements
     from zwizard.engine.layers import Layer, boot_id
-    from zwizard.engine.sandbox import Privilege
+    from zwizard.host.privileges import Privilege
     from zwizard.plan.targets import make
 
     store = requirements.store_of(Privilege("userns", ""))

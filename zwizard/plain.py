@@ -342,7 +342,7 @@ def _show(seen: BuildReview, machine: HostState) -> None:
     for state in seen.forecast.steps:
         _say(_row(state), indent="  ", hang=" " * 31)
     _say(f"Archive: {seen.output / seen.plan.archive}")
-    _say(f"Runs as: {machine.privilege.why}")
+    _say(f"Runs as: {machine.privilege.description}")
     _tell_space(seen)
     _tell(seen.troubles)
 

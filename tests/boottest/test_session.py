@@ -20,8 +20,8 @@ from tests.image import disks
 from tests.image.composed import packed, vm_tree
 from zwizard.boottest import records, session
 from zwizard.boottest.session import BootTestDirectory, BootTestRequest
-from zwizard.engine.sandbox import privilege
 from zwizard.host import tools
+from zwizard.host.privileges import privilege
 from zwizard.jobs import journal
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError

@@ -387,7 +387,7 @@ def test_clean_with_nothing_there_frees_nothing(run: Run) -> None:
 
 def test_clean_frees_what_no_build_uses_and_keeps_the_rest(run: Run, build: Build) -> None:
     from zwizard.engine.requirements import store_of
-    from zwizard.engine.sandbox import privilege
+    from zwizard.host.privileges import privilege
 
     right = privilege()
     if right.mode in {"sudo", "none"}:

@@ -17,7 +17,7 @@ from tests.engine.hand import begin, fail, finish, new_build
 from zwizard.engine import debug_shell, gc, layers
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
-from zwizard.engine.sandbox import privilege
+from zwizard.host.privileges import privilege
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
 from zwizard.util import paths

@@ -13,7 +13,7 @@ from tests.image.composed import program
 from tests.image.oci import Layout, Members, packed
 from tests.sources.test_rootfs import DEBIAN, DIRECTORY, HARD, LINK, Entry, entry, file, system
 from zwizard.engine import builds
-from zwizard.engine.sandbox import Privilege
+from zwizard.host.privileges import Privilege
 from zwizard.image import oci
 from zwizard.image.directory import Glimpse
 from zwizard.recipe.model import Recipe, RecipeError

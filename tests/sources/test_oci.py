@@ -18,8 +18,8 @@ import pytest
 import zstandard
 
 from tests.image.oci import CONFIG, Layout, Members, layer, packed
-from zwizard.engine.sandbox import privilege
 from zwizard.host import tools as doctor
+from zwizard.host.privileges import privilege
 from zwizard.image.oci import OciError, OciImage, read_oci
 from zwizard.plan import container
 from zwizard.plan.targets import make

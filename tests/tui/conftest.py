@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.sandbox import Privilege
+from zwizard.host.privileges import Privilege
 from zwizard.jobs import journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
@@ -29,7 +29,7 @@ from zwizard.wizard.suggestion_service import Fetch, SuggestionService
 from zwizard.wizard.suggestions import PackageCatalogue
 
 NOW = 1_800_000_000.0
-MACHINE = HostState(Privilege("root", "You are root."), "Debian 12")
+MACHINE = HostState(Privilege("root", "root"), "Debian 12")
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]not[/] [@click=app.quit]markup[/] \u202eabc"
 SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, literally
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from zwizard.engine.sandbox import Privilege
+from zwizard.host.privileges import Privilege
 from zwizard.wizard import review
 from zwizard.wizard.review import HostState
 
-MACHINE = HostState(Privilege("root", "You are root."), "Debian 12")
+MACHINE = HostState(Privilege("root", "root"), "Debian 12")
 
 
 @pytest.mark.parametrize("key", ["kernel.file", "kernel.initrd"])

@@ -21,8 +21,8 @@ from pathlib import Path
 from zwizard.boottest import records
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
-from zwizard.engine.sandbox import Privilege, privilege
 from zwizard.host import tools
+from zwizard.host.privileges import Privilege, privilege
 from zwizard.jobs import journal
 from zwizard.plan import container
 from zwizard.recipe.model import Recipe
@@ -125,7 +125,7 @@ def start(wish: BootTestRequest) -> BootTestProcess:
     check_tools(artefact)
     right = privilege()
     if right.mode == "none":
-        raise ZwizardError(right.why, right.remedy)
+        raise ZwizardError(right.description, right.remedy)
     run = _new_run(artefact)
     _forget_unfinished(run, artefact)
     made = builds.container_at(artefact)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from zwizard.boottest import report, session
 from zwizard.boottest.session import BootTestProcess, BootTestRequest
-from zwizard.engine.sandbox import privilege
+from zwizard.host.privileges import privilege
 from zwizard.jobs.journal import Event, Reader
 from zwizard.util.text import duration, sanitise
 

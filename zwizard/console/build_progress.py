@@ -12,8 +12,8 @@ from typing import Protocol
 from zwizard.engine import builds, debug_shell, estimates, failure_causes
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
-from zwizard.engine.sandbox import privilege
 from zwizard.engine.status import Status, StepStatus
+from zwizard.host.privileges import privilege
 from zwizard.jobs import supervisor
 from zwizard.jobs.journal import Event, Reader
 from zwizard.util import paths

@@ -10,9 +10,9 @@ from pathlib import Path
 from zwizard.boottest import records
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
-from zwizard.engine.sandbox import privilege
 from zwizard.engine.status import State, Status, StepState
 from zwizard.host import tools as tools
+from zwizard.host.privileges import privilege
 from zwizard.recipe.model import Recipe
 from zwizard.util.errors import UsageError
 from zwizard.util.text import ago, duration, one_line, sanitise, size
@@ -156,7 +156,7 @@ def doctor(*, as_json: bool) -> str:
     if as_json:
         data = {
             "privilege": right.mode,
-            "why": right.why,
+            "why": right.description,
             "tools": {name: tools.find(name) for name in tools.TOOLS},
             "missing": sorted(lacking),
             "install": list(tools.install_argv(lacking)) if lacking else [],
@@ -166,7 +166,7 @@ def doctor(*, as_json: bool) -> str:
         f"{'✗ missing' if tool.name in lacking else '✓ here   '}  {tool.name:<18} {tool.purpose}"
         for tool in tools.TOOLS.values()
     ]
-    lines += ["", f"Builds run as: {right.why}"]
+    lines += ["", f"Builds run as: {right.description}"]
     if right.remedy:
         lines.append(f"  {right.remedy}")
     if lacking:

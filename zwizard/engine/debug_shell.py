@@ -20,7 +20,8 @@ from pathlib import Path
 from zwizard.engine import executor, status, worker
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import DOWNLOADS, Store, discard
-from zwizard.engine.sandbox import Privilege, Tree, privilege, tree
+from zwizard.engine.sandbox import Tree, tree
+from zwizard.host.privileges import Privilege, privilege
 from zwizard.plan import targets
 from zwizard.steps.actions import Append, Link, Remove, Write
 from zwizard.steps.step import Plan, Step
@@ -75,7 +76,7 @@ def enter(build: Build, step: str, command: str = "") -> int:
 def verify(build: Build, step: str, right: Privilege) -> None:
     """Whether the tree of ``step`` can be entered by this right: if not, the error says why."""
     if right.mode == "none":
-        raise ZwizardError(right.why, right.remedy)
+        raise ZwizardError(right.description, right.remedy)
     _below(targets.make(build.recipe()), Store(right.layers_below(paths.cache())), step)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import DOWNLOADS, Store, discard, disk_usage
-from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.host.privileges import Privilege, privilege
 from zwizard.plan import targets
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError

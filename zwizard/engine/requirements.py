@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zwizard.engine.layers import Layer, Store
-from zwizard.engine.sandbox import Privilege
 from zwizard.host import tools
+from zwizard.host.privileges import Privilege
 from zwizard.recipe.model import Recipe
 from zwizard.steps.step import Plan, Step
 from zwizard.util import paths

@@ -1,104 +1,20 @@
-"""Where a plan runs: whose rights, which namespaces, and the tree a step works on."""
+"""The writable tree that a step works on, mounted over the finished layers."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from zwizard.engine.layers import Store, discard
+from zwizard.host.privileges import in_user_namespace
 from zwizard.util.errors import ZwizardError
 
-Mode = Literal["root", "userns", "sudo", "none"]
-
-_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_ROOT = ",volatile,redirect_dir=off,metacopy=off,index=off"
-_MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
-
-
-@dataclass(frozen=True)
-class Privilege:
-    """By which right the runner may mount and chroot, and why that one.
-
-    ``why`` is a sentence for the user; where ``mode`` is none it says what is missing, and
-    ``remedy`` how to get it.
-    """
-
-    mode: Mode
-    why: str
-    remedy: str = ""
-
-    def launch(self) -> tuple[str, ...]:
-        """What goes before the runner's own command to give it that right."""
-        return ("sudo", "--non-interactive", "--") if self.mode == "sudo" else ()
-
-    def authorise(self) -> None:
-        """Have sudo ask for its password, where that is needed: on the terminal, and now."""
-        if self.mode != "sudo":
-            return
-        if subprocess.run(["sudo", "-v"], check=False).returncode != 0:
-            raise ZwizardError("sudo did not let you in", "Try again, or ask who may use it here.")
-
-    def isolate(self) -> tuple[str, ...]:
-        """What goes before a command to run it in namespaces of its own."""
-        return _MAPPED if self.mode == "userns" else _UNSHARE
-
-    def layers_below(self, cache: Path) -> Path:
-        """The layers made by this right: owners inside them are as its id map has them."""
-        return cache / "layers" / ("root" if self.mode != "userns" else f"uid-{_first_subid()}")
-
-
-def privilege() -> Privilege:
-    """Which right there is: root already, else user namespaces, else sudo."""
-    if os.geteuid() == 0:
-        return Privilege("root", "You are root.")
-    problem = _userns_problem()
-    if not problem:
-        return Privilege("userns", "You, in a user namespace: no sudo is needed.")
-    if shutil.which("sudo"):
-        return Privilege("sudo", f"Root, by sudo, which will ask once: {problem}.")
-    return Privilege(
-        "none",
-        f"Nothing here gives the right to make a root file system: {problem}, and no sudo",
-        "As root: apt-get install uidmap && usermod --add-subuids 100000-165535"
-        " --add-subgids 100000-165535 USER",
-    )
-
-
-def _userns_problem() -> str:
-    """Why user namespaces do not serve, or ""."""
-    if not shutil.which("newuidmap"):
-        return "newuidmap is missing (package uidmap)"
-    if _first_subid() is None:
-        return "this user has no range in /etc/subuid"
-    probe = subprocess.run([*_MAPPED, "true"], capture_output=True, text=True, check=False)
-    if probe.returncode == 0:
-        return ""
-    said = probe.stderr.strip().splitlines()
-    return f"user namespaces are not allowed here ({said[-1] if said else 'unshare failed'})"
-
-
-def _first_subid() -> int | None:
-    """The first of this user's subordinate uids, as /etc/subuid has it."""
-    import pwd
-
-    uid = os.geteuid()
-    try:
-        names = {str(uid), pwd.getpwuid(uid).pw_name}
-    except KeyError:
-        names = {str(uid)}
-    with contextlib.suppress(OSError):
-        for line in Path("/etc/subuid").read_text("utf-8").splitlines():
-            fields = line.split(":")
-            if len(fields) == 3 and fields[0] in names and fields[1].isdigit():
-                return int(fields[1])
-    return None
 
 
 @dataclass(frozen=True)
@@ -163,7 +79,7 @@ def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -
     """
     place = os.path.relpath(work, base)
     options = f"lowerdir={':'.join(lower)},upperdir={place}/{upper},workdir={place}/overlay"
-    options += ",volatile,userxattr" if mapped() else _AS_ROOT
+    options += ",volatile,userxattr" if in_user_namespace() else _AS_ROOT
     mounted = subprocess.run(
         ["mount", "-t", "overlay", "overlay", "-o", options, str(work / "root")],
         cwd=base,
@@ -171,11 +87,6 @@ def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -
         check=False,
     )
     return mounted.returncode == 0
-
-
-def mapped() -> bool:
-    """Whether this process is root only in a user namespace."""
-    return not re.match(r"\s*0\s+0\s", Path("/proc/self/uid_map").read_text("ascii"))
 
 
 def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:

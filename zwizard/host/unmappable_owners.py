@@ -1,4 +1,4 @@
-"""Owners that a build by an ordinary user cannot keep: who has no number in its user namespace."""
+"""File owners that a build in a user namespace cannot keep: their ids are not mapped."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ import pwd
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zwizard.engine.sandbox import privilege
+from zwizard.host.privileges import SUBGIDS, SUBUIDS, privilege, subordinate_ids
 from zwizard.util.text import one_line
 
-_UIDS, _GIDS = Path("/etc/subuid"), Path("/etc/subgid")
-_REMEDY = "import it as root, or as a tar archive that root made"
+_REMEDY = "import it as root, or as a tar archive made by root"
 
 
 def unmappable_owners(directory: Path) -> str:
-    """What keeps this user from importing ``directory``: a file of another user, "" if none is.
+    """Why this user cannot import ``directory``: a file whose owner is not mapped; "" if none.
 
-    Inside of the namespace all of them belong to nobody, so that this is asked outside of it.
+    Call it outside of the namespace: inside, all of them belong to nobody.
     """
     if os.geteuid() == 0:
         return ""
-    uids = (range(os.geteuid(), os.geteuid() + 1), *_given(_UIDS))
-    gids = (range(os.getegid(), os.getegid() + 1), *_given(_GIDS))
-    found = is_unmappable(directory, uids, gids)
+    uids = (range(os.geteuid(), os.geteuid() + 1), subordinate_ids(SUBUIDS) or range(0))
+    gids = (range(os.getegid(), os.getegid() + 1), subordinate_ids(SUBGIDS) or range(0))
+    found = find_unmappable(directory, uids, gids)
     if not found or privilege().mode != "userns":
         return ""
-    return f"{found}, and would belong to nobody in what you build: {_REMEDY}"
+    return f"{found} and would belong to nobody in the image: {_REMEDY}"
 
 
-def is_unmappable(directory: Path, uids: Iterable[range], gids: Iterable[range]) -> str:
-    """The first file in ``directory`` whose owner or group is none of these, and whose it is."""
+def find_unmappable(directory: Path, uids: Iterable[range], gids: Iterable[range]) -> str:
+    """The first file in ``directory`` whose owner or group is none of these, with that owner."""
     users, groups = tuple(uids), tuple(gids)
     for path, info in _walk(directory):
-        if not any(info.st_uid in known for known in users):
+        if not any(info.st_uid in ids for ids in users):
             return one_line(f"{path} belongs to {_user(info.st_uid)}")
-        if not any(info.st_gid in known for known in groups):
+        if not any(info.st_gid in ids for ids in groups):
             return one_line(f"{path} belongs to the group {_group(info.st_gid)}")
     return ""
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """All that an import takes: what is mounted in it is left out."""
+    """Everything that an import takes; file systems mounted inside are left out."""
     top = directory.stat()
     yield str(directory), top
     pending = [str(directory)]
     while pending:
-        with contextlib.suppress(OSError), os.scandir(pending.pop()) as found:  # told elsewhere
+        with (
+            contextlib.suppress(OSError),
+            os.scandir(pending.pop()) as found,
+        ):  # reported elsewhere
             for item in found:
                 info = item.stat(follow_symlinks=False)
                 if info.st_dev != top.st_dev:
@@ -56,19 +58,6 @@ def _walk(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
                 yield item.path, info
                 if item.is_dir(follow_symlinks=False):
                     pending.append(item.path)
-
-
-def _given(file: Path) -> Iterator[range]:
-    """The numbers that this user was given besides the own one: the first line's."""
-    names = {str(os.geteuid())}
-    with contextlib.suppress(KeyError):
-        names.add(pwd.getpwuid(os.geteuid()).pw_name)
-    with contextlib.suppress(OSError):
-        for line in file.read_text("utf-8", "replace").splitlines():
-            name, first, count = (*line.split(":"), "", "")[:3]
-            if name in names and first.isdigit() and count.isdigit():
-                yield range(int(first), int(first) + int(count))
-                return
 
 
 def _user(number: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
-from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.host.privileges import Privilege, privilege
 from zwizard.jobs import journal
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
@@ -36,7 +36,7 @@ def start(build: Build, *, fresh: bool = False) -> int | None:
         return None
     right = privilege()
     if right.mode == "none":
-        raise ZwizardError(right.why, right.remedy)
+        raise ZwizardError(right.description, right.remedy)
     begun = _length(build.journal)
     build.cancel_request.unlink(missing_ok=True)
     (paths.cache() / "layers").mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zwizard.engine import builds, requirements
 from zwizard.engine.requirements import Forecast, UnmetRequirement
-from zwizard.engine.sandbox import Privilege, privilege
+from zwizard.host.privileges import Privilege, privilege
 from zwizard.plan import targets as plan
 from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe, RecipeError
@@ -111,7 +111,7 @@ def review_of(
             UnmetRequirement(f"Entrypoint: {lacks}", entrypoint_check.REMEDY, ENTRYPOINT),
         )
     if machine.privilege.mode == "none":
-        troubles += (UnmetRequirement(machine.privilege.why, machine.privilege.remedy),)
+        troubles += (UnmetRequirement(machine.privilege.description, machine.privilege.remedy),)
     return BuildReview(troubles, recipe, made, ahead, output, ahead)
 
 

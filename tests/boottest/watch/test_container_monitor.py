@@ -23,8 +23,8 @@ from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.status import Status
 from zwizard.boottest.watch.container_monitor import ContainerStart, how_it_ended, judge, printed
 from zwizard.boottest.watch.guest_probe import GuestFacts
-from zwizard.engine.sandbox import privilege
 from zwizard.host import tools
+from zwizard.host.privileges import privilege
 
 BUSYBOX = shutil.which("busybox") or ""
 ZWIZARD = Path(sys.executable).with_name("zwizard")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from zwizard.engine import sandbox
+from zwizard.host.privileges import in_user_namespace
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.util.errors import UsageError, ZwizardError
@@ -65,7 +66,7 @@ def overlay_directory(directory: Path, work: Path) -> Path:
     root, lower = work / "root", work / "lower"
     for place in (root, lower, work / "upper", work / "overlay"):
         place.mkdir()
-    if sandbox.mapped() and directory.stat().st_uid == _UNMAPPED:
+    if in_user_namespace() and directory.stat().st_uid == _UNMAPPED:
         raise UsageError(
             f"{directory} belongs to another user",
             "Pack it and boot the .tar.gz, or run zwizard boot as that user.",

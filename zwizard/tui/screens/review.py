@@ -283,7 +283,7 @@ def _step(state: StepState, reason: str, now: float, width: int) -> Content:
 
 
 def _facts(seen: BuildReview, machine: HostState) -> Content:
-    lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.why))]
+    lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.description))]
     if ahead := seen.forecast:
         needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing more"
         lines.append(

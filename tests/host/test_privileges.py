@@ -1,0 +1,59 @@
+"""Privileges of this user, with user ids and tools as other hosts have them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+import pytest
+
+from zwizard.host import privileges
+from zwizard.host.privileges import Privilege, privilege, subordinate_ids
+from zwizard.util.errors import ZwizardError
+
+
+@pytest.fixture
+def as_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: type("User", (), {"pw_name": "me"}))
+
+
+@pytest.mark.parametrize("line", ["me:165536:65536", "4711:165536:65536"])
+@pytest.mark.usefixtures("as_user")
+def test_the_first_range_of_this_user_is_found_by_name_or_number(
+    tmp_path: Path, line: str
+) -> None:
+    file = tmp_path / "subuid"
+    file.write_text(f"# theirs\nother:1:9\nbroken\n{line}\nme:1:1\n")
+    assert subordinate_ids(file) == range(165536, 231072)
+    assert subordinate_ids(tmp_path / "none") is None
+
+
+def test_root_needs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert privilege().mode == "root"
+
+
+@pytest.mark.usefixtures("as_user")
+def test_without_user_namespaces_sudo_is_used_and_without_sudo_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {"sudo": "/usr/bin/sudo"}
+    monkeypatch.setattr(shutil, "which", found.get)
+    by_sudo = privilege()
+    assert by_sudo.mode == "sudo"
+    assert by_sudo.launch()[0] == "sudo"
+    assert "newuidmap" in by_sudo.description
+    found.clear()
+    assert privilege().mode == "none"
+    with pytest.raises(ZwizardError, match="newuidmap"):
+        privilege().require()
+
+
+def test_layers_are_kept_apart_by_id_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "subordinate_ids", lambda _: range(7, 9))
+    by_map = Privilege("userns", "").layers_below(tmp_path)
+    assert by_map == tmp_path / "layers/uid-7"
+    assert Privilege("sudo", "").layers_below(tmp_path) == tmp_path / "layers/root"

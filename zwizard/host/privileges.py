@@ -1,0 +1,113 @@
+"""How this user may mount and chroot: as root, in a user namespace, or through sudo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zwizard.util.errors import ZwizardError
+
+SUBUIDS, SUBGIDS = Path("/etc/subuid"), Path("/etc/subgid")
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
+
+
+@dataclass(frozen=True)
+class Privilege:
+    """How commands get the privileges to mount and chroot.
+
+    ``description`` is for the user; where ``mode`` is none it says what is missing, and
+    ``remedy`` how to get it.
+    """
+
+    mode: Literal["root", "userns", "sudo", "none"]
+    description: str
+    remedy: str = ""
+
+    def require(self) -> None:
+        """Raise ZwizardError if there is no privilege to build with."""
+        if self.mode == "none":
+            raise ZwizardError(self.description, self.remedy)
+
+    def launch(self) -> tuple[str, ...]:
+        """The prefix that runs a command with this privilege."""
+        return ("sudo", "--non-interactive", "--") if self.mode == "sudo" else ()
+
+    def isolate(self) -> tuple[str, ...]:
+        """The prefix that runs a command in namespaces of its own."""
+        return _MAPPED if self.mode == "userns" else _UNSHARE
+
+    def authorise(self) -> None:
+        """Let sudo ask for its password on the terminal now, where it needs one."""
+        if self.mode == "sudo" and subprocess.run(["sudo", "-v"], check=False).returncode != 0:
+            raise ZwizardError(
+                "sudo refused access", "Try again, or ask who may use sudo on this host."
+            )
+
+    def remove(self, directory: Path) -> None:
+        """Delete a tree whose files may belong to mapped users; failure is not reported."""
+        command = [*self.isolate(), "rm", "-rf", "--one-file-system", str(directory)]
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+
+    def layers_below(self, cache: Path) -> Path:
+        """The directory for layers: one for each id map, since file owners depend on it."""
+        if self.mode != "userns":
+            return cache / "layers/root"
+        ids = subordinate_ids(SUBUIDS)
+        return cache / f"layers/uid-{ids.start if ids else None}"
+
+
+def privilege() -> Privilege:
+    """What this user has: root already, else user namespaces, else sudo."""
+    if os.geteuid() == 0:
+        return Privilege("root", "root")
+    problem = _user_namespace_problem()
+    if not problem:
+        return Privilege("userns", "you, in a user namespace (no sudo needed)")
+    if shutil.which("sudo"):
+        return Privilege("sudo", f"root, through sudo, which asks once ({problem})")
+    return Privilege(
+        "none",
+        f"building needs root or user namespaces: {problem}, and sudo is missing",
+        "As root: apt-get install uidmap && usermod --add-subuids 100000-165535"
+        " --add-subgids 100000-165535 USER",
+    )
+
+
+def _user_namespace_problem() -> str:
+    """Why user namespaces cannot be used, or ""."""
+    if not shutil.which("newuidmap"):
+        return "newuidmap is missing (package uidmap)"
+    if subordinate_ids(SUBUIDS) is None:
+        return "this user has no range in /etc/subuid"
+    probe = subprocess.run([*_MAPPED, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode == 0:
+        return ""
+    output = probe.stderr.strip().splitlines()
+    return f"user namespaces are not allowed here ({output[-1] if output else 'unshare failed'})"
+
+
+def subordinate_ids(file: Path) -> range | None:
+    """This user's first range in ``file`` (/etc/subuid or /etc/subgid)."""
+    names = {str(os.geteuid())}
+    with contextlib.suppress(KeyError):
+        names.add(pwd.getpwuid(os.geteuid()).pw_name)
+    with contextlib.suppress(OSError):
+        for line in file.read_text("utf-8", "replace").splitlines():
+            name, first, count = (*line.split(":"), "", "")[:3]
+            if name in names and first.isdigit() and count.isdigit():
+                return range(int(first), int(first) + int(count))
+    return None
+
+
+def in_user_namespace() -> bool:
+    """Whether this process is root only in a user namespace."""
+    return not re.match(r"\s*0\s+0\s", Path("/proc/self/uid_map").read_text("ascii"))
