@@ -33,6 +33,7 @@ class Together(LoadFileScheduling):
         return "others" if file.endswith(_ON_THEIR_OWN) else "debian"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
     """Instead of one test here and the next there."""
     return Together(config, log)
