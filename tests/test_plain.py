@@ -654,7 +654,7 @@ def test_a_picked_build_that_fails_leads_to_its_answers(
 ) -> None:
     build = new_build("web", here, failing(tmp_path))
     press(keyboard, CHANGE_IT + "x" + ENTER, LEAVE)
-    assert plain.go_on(build) == 0
+    assert plain.resume(build) == 0
     said = capsys.readouterr().out
     assert "✗ bootstrap" in said
     assert given()["source.mirror"] == f"file://{tmp_path}/mirrorx"
@@ -666,7 +666,7 @@ def test_a_failure_can_be_left_as_it_is(
     keyboard: PipeInput, here: Path, tmp_path: Path, keys: str, code: int
 ) -> None:
     press(keyboard, keys)
-    assert plain.go_on(new_build("web", here, failing(tmp_path))) == code
+    assert plain.resume(new_build("web", here, failing(tmp_path))) == code
 
 
 # --- the picker ---------------------------------------------------------------------------------

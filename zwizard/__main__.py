@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run the command line; errors of ours become two lines and an exit code."""
-    from zwizard.cli.commands import zwizard
+    """Run the command line; zwizard errors become two lines and an exit code."""
+    from zwizard.cli.app import zwizard
     from zwizard.util.errors import ZwizardError, describe_os_error
 
     for stream in (sys.stdout, sys.stderr):
@@ -21,16 +21,16 @@ def main() -> None:
     try:
         code = zwizard.main(standalone_mode=False, prog_name="zwizard")
     except ZwizardError as error:
-        sys.exit(_tell(error))
+        sys.exit(_report(error))
     except OSError as error:
-        sys.exit(_tell(describe_os_error(error)))
+        sys.exit(_report(describe_os_error(error)))
     except KeyboardInterrupt:
         sys.stderr.write("\nzwizard: interrupted\n")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _tell(error: ZwizardError) -> int:
+def _report(error: ZwizardError) -> int:
     from zwizard.util.text import sanitise
 
     sys.stderr.write(f"zwizard: {sanitise(error.message)}\n")

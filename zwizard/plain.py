@@ -506,7 +506,7 @@ def _shown(question: Question, answers: Draft) -> str:
 # --- a build ------------------------------------------------------------------------------------
 
 
-def go_on(build: Build) -> int:
+def resume(build: Build) -> int:
     """Go on with ``build``, telling what happens, and do what is chosen when it fails."""
     try:
         code, key = _attend(build)

@@ -18,6 +18,7 @@ from tests.engine.hand import begin, end, fail, finish, new_build, running
 from tests.image.composed import packed, vm_tree
 from zwizard import __version__
 from zwizard.__main__ import main
+from zwizard.cli import app
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.host import tools as doctor
@@ -65,22 +66,7 @@ def refused(told: tuple[int, str, str], what: str, hint: str = "") -> None:
     assert "Traceback" not in err
 
 
-COMMANDS = (
-    "new",
-    "build",
-    "resume",
-    "list",
-    "show",
-    "log",
-    "cancel",
-    "rm",
-    "clean",
-    "plan",
-    "check",
-    "boot",
-    "doctor",
-    "completion",
-)
+COMMANDS = tuple(app.COMMANDS)
 
 
 def test_help_names_every_command(run: Run) -> None:
@@ -152,7 +138,7 @@ def test_without_a_terminal_the_picker_says_what_to_name(run: Run) -> None:
 def test_a_mistyped_command_line_is_told_like_any_other_error(
     run: Run, arguments: tuple[str, ...], what: str
 ) -> None:
-    refused(run(*arguments), what, "zwizard --help shows the commands.")
+    refused(run(*arguments), what, "zwizard --help lists the commands.")
 
 
 @pytest.mark.parametrize("command", ["show", "log", "cancel", "rm", "resume"])
@@ -563,7 +549,7 @@ def test_commands_and_builds_complete(build: Build, tmp_path: Path) -> None:
         )
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
-    assert complete("re") == ["repair", "resume"]
+    assert complete("re") == ["resume", "repair"]
     assert complete("show", "w") == ["web"]
 
 
@@ -600,7 +586,7 @@ def in_a_terminal(keys: list[tuple[str, str]], *arguments: str, cwd: Path) -> tu
 def test_rm_asks_and_no_means_no(build: Build, tmp_path: Path) -> None:
     code, said = in_a_terminal([("[y/N]", "n\r")], "rm", "web", cwd=tmp_path)
     assert code == 130
-    assert "Forget web (its archive stays)?" in said
+    assert "Delete web (the archive is kept)?" in said
     assert build.directory.exists()
     assert in_a_terminal([("[y/N]", "y\r")], "rm", "web", cwd=tmp_path)[0] == 0
     assert not build.directory.exists()

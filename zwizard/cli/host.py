@@ -1,0 +1,51 @@
+"""Commands about this machine: disk space, missing programs, shell completion."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from click.shell_completion import get_completion_class
+
+from zwizard.cli.app import json_option, zwizard
+from zwizard.console import tables
+from zwizard.engine import gc
+from zwizard.host import tools
+from zwizard.util.text import size
+
+
+@zwizard.command()
+@click.option("--all", "everything", is_flag=True, help="Remove the layers that builds use too.")
+@json_option
+def clean(*, everything: bool, as_json: bool) -> int:
+    """Remove cached layers that no build uses."""
+    freed = gc.clean(everything=everything)
+    if as_json:
+        click.echo(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))
+    else:
+        click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed")
+    return 0
+
+
+@zwizard.command()
+@click.option("--install", is_flag=True, help="Install what is missing.")
+@json_option
+def doctor(*, install: bool, as_json: bool) -> int:
+    """List the programs that zwizard uses, and install missing ones."""
+    if install and (missing := tools.missing(tools.TOOLS)):
+        tools.install(missing)
+    click.echo(tables.doctor(as_json=as_json), nl=False)
+    return 1 if tools.missing(tools.TOOLS) else 0
+
+
+@zwizard.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print a shell's completion script.
+
+    To use it: eval "$(zwizard completion bash)"
+    """
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(zwizard, {}, "zwizard", "_ZWIZARD_COMPLETE").source())
+    return 0
