@@ -1,14 +1,24 @@
-"""What differs between distributions: one file each, one record each."""
+"""What differs between distributions: one record each, in a file of its own in this folder."""
 
 from __future__ import annotations
 
-from zwizard.distros.arch import ARCH
+import pkgutil
+from importlib import import_module
+from operator import attrgetter
+
 from zwizard.distros.base import Distro
-from zwizard.distros.debian import DEBIAN
-from zwizard.distros.ubuntu import UBUNTU
 from zwizard.distros.unknown import OTHER
 
-KNOWN: dict[str, Distro] = {distro.name: distro for distro in (DEBIAN, UBUNTU, ARCH)}
+
+def records() -> dict[str, Distro]:
+    """The distributions that can be installed, by name, the one to offer first at the top."""
+    names = (module.name for module in pkgutil.iter_modules(__path__, f"{__name__}."))
+    values = (value for name in names for value in vars(import_module(name)).values())
+    found = (value for value in values if isinstance(value, Distro) and value.suites)
+    return {distro.name: distro for distro in sorted(found, key=attrgetter("rank", "name"))}
+
+
+KNOWN = records()
 
 
 def named(name: str) -> Distro:

@@ -18,6 +18,7 @@ ARCH = Distro(
     name="arch",
     title="Arch Linux",
     means="The document's own choice for a disk image. No releases: the newest of everything.",
+    rank=3,
     family="pacman",
     # No release, so no date of one: this caps the time stamps of what is packaged later.
     suites=(Suite("", "rolling", epoch=1_767_225_600),),  # 2026-01-01

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -46,17 +45,19 @@ class Keyring:
 class Distro:
     """A distribution: its suites (newest last), its kernels (default first) and its packages.
 
-    ``family`` is the package manager that fills its trees, if one is known. ``vm_packages`` is
-    what a VM of its own kernel needs beside the kernel: configuration by cloud-init, a network, a
-    login, name resolution. ``minimal_packages`` is what the ``minimal`` variant lacks of it and
-    ``standard`` brings along, ``standard_packages`` what only ``standard`` is given.
-    ``image_packages`` is what an image.raw needs instead of ``vm_packages``. ``vm_services`` and
-    ``image_services`` are what has to be enabled, and ``esp_mount`` is where an image's EFI system
-    partition is mounted if nothing else is said. ``mirror`` is its archive, "" where the bootstrap
-    tools know it by themselves, or the user has to. ``shown_by`` are paths (shell patterns) by
-    which a package, or what does instead, shows in a tree by others. ``units`` are the services
-    that well-known packages bring ("": the base itself). ``components`` of the archive are named
-    if there are more than the first; ``keyring`` if this machine may lack it.
+    - ``means``: one sentence about it, for a list; ``rank``: lower is higher up in that list.
+    - ``family``: the package manager, a module of ``zwizard.families``.
+    - ``vm_packages``: what a VM needs beside the kernel: cloud-init, a network, a login, name
+      resolution. ``minimal_packages``: what the variant ``minimal`` needs beside them, as only
+      ``standard`` has it; ``standard_packages``: what only ``standard`` installs.
+    - ``image_packages``: what an image.raw needs instead of ``vm_packages``.
+    - ``vm_services``, ``image_services``: what has to be enabled.
+    - ``esp_mount``: where an image mounts its EFI system partition, unless the recipe says.
+    - ``mirror``: its archive; "" if the bootstrap tools know it, or the recipe must name it.
+    - ``shown_by``: paths (shell patterns) that show that a tree has a package or its equivalent.
+    - ``units``: services that well-known packages bring; "" stands for the base system.
+    - ``components`` of the archive, if there are more than the first; ``keyring``, if this
+      machine may not have it.
     """
 
     name: str
@@ -70,7 +71,8 @@ class Distro:
     image_services: tuple[str, ...]
     esp_mount: str
     means: str = ""
-    family: Literal["apt", "pacman", "none"] = "apt"
+    rank: int = 100
+    family: str = "apt"
     vm_services: tuple[str, ...] = ()
     standard_packages: tuple[str, ...] = ()
     mirror: str = ""

@@ -8,6 +8,7 @@ DEBIAN = Distro(
     name="debian",
     title="Debian",
     means="Stable releases and a small kernel made for virtual machines.",
+    rank=1,
     suites=(
         Suite("bookworm", "bookworm (12)", epoch=1_686_355_200),  # 2023-06-10
         Suite("trixie", "trixie (13)", epoch=1_754_697_600),  # 2025-08-09

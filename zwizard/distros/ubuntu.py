@@ -9,6 +9,7 @@ UBUNTU = Distro(
     name="ubuntu",
     title="Ubuntu",
     means="The document's own choice for a VM with its own kernel.",
+    rank=2,
     suites=(
         Suite("jammy", "jammy (22.04)", epoch=1_650_499_200),  # 2022-04-21
         Suite(

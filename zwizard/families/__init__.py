@@ -1,1 +1,1 @@
-"""What each package manager does in its own way."""
+"""What each package manager does in its own way: one module each, found by its name."""

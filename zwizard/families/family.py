@@ -1,18 +1,18 @@
-"""The families of distributions, by the tools that fill their trees: apt's, pacman's, none."""
+"""What a family of distributions, those that share a package manager, has to provide."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 from zwizard.distros.base import Distro, Suite
-from zwizard.families import apt, none, pacman
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Action
 from zwizard.steps.step import Step
 
 
 class Family(Protocol):
-    """What each family does in a way of its own; a module each has these functions."""
+    """The functions of a family's module, ``zwizard.families.NAME``."""
 
     def bootstrap(self, recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         """The step that installs the base system into an empty tree."""
@@ -47,9 +47,6 @@ class Family(Protocol):
         """Remove what the package manager has kept of the build."""
 
 
-_FAMILIES: dict[str, Family] = {"apt": apt, "pacman": pacman, "none": none}
-
-
 def of(distro: Distro) -> Family:
-    """The family of ``distro``."""
-    return _FAMILIES[distro.family]
+    """The module of the family of ``distro``."""
+    return cast("Family", import_module(f"zwizard.families.{distro.family}"))

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from zwizard.distros.base import Distro
-from zwizard.families import family
-from zwizard.plan import system
+from zwizard.families import family, guest
 from zwizard.recipe.model import BINARY, Recipe
 from zwizard.steps.actions import ROOT, Action, Host, Oci, Program, Remove, Write
 from zwizard.steps.step import Step
@@ -96,9 +95,9 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
     actions: tuple[Action, ...] = (
         Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
-        Write("/etc/hosts", system.HOSTS),
-        *(system.timezone(wanted.timezone, of) if wanted.timezone != "UTC" else ()),
-        *(system.localise(wanted.locale, of) if _is_made(recipe) else ()),
+        Write("/etc/hosts", guest.HOSTS),
+        *(guest.timezone(wanted.timezone, of) if wanted.timezone != "UTC" else ()),
+        *(guest.localise(wanted.locale, of) if _is_made(recipe) else ()),
     )
     return Step(
         "settings",

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from zwizard import distros
 from zwizard.distros.base import Distro, Suite
-from zwizard.plan import container, disk, grub, kernel, pack, repair, system
+from zwizard.families import guest
+from zwizard.plan import container, disk, grub, kernel, pack, repair
 from zwizard.recipe.model import Problem, Recipe, RecipeError
 from zwizard.sources import cloud_image, rootfs
 from zwizard.sources import distro as sources
@@ -50,9 +51,9 @@ def _distro_to_vm(recipe: Recipe) -> Plan:
         kernel.initramfs(recipe, distro),
         kernel.kernel(distro),
         *sources.more_packages(recipe, distro),
-        system.system(recipe, distro),
-        *system.commands(recipe, distro),
-        system.clean(distro),
+        guest.settings(recipe, distro),
+        *guest.commands(recipe, distro),
+        guest.clean(distro),
         pack.pack(recipe, suite.epoch),
     )
 
@@ -66,10 +67,10 @@ def _distro_to_image(recipe: Recipe) -> Plan:
         sources.packages(recipe, distro, suite),
         kernel.initramfs(recipe, distro),
         *sources.more_packages(recipe, distro),
-        system.system(recipe, distro),
-        *system.commands(recipe, distro),
+        guest.settings(recipe, distro),
+        *guest.commands(recipe, distro),
         grub.grub(recipe, where, distro.title),
-        system.clean(distro),
+        guest.clean(distro),
     )
     disk.must_hold(where, tree)
     last = (disk.disk(where, suite.epoch), pack.pack(recipe, suite.epoch))
@@ -101,8 +102,8 @@ def _distro_to_container(recipe: Recipe) -> Plan:
         sources.bootstrap(recipe, distro, suite),
         *sources.more_packages(container.with_what_it_needs(recipe, distro), distro),
         container.settings(recipe, distro),
-        *system.commands(recipe, distro),
-        system.clean(distro, cloud_init=False),
+        *guest.commands(recipe, distro),
+        guest.clean(distro, cloud_init=False),
         pack.pack(recipe, suite.epoch),
     )
 
@@ -128,7 +129,7 @@ def _others_to_vm(recipe: Recipe, first: Step) -> Plan:
         rootfs.kernel(recipe),
         *sources.more_packages(recipe, distro),
         rootfs.settings(recipe),
-        *system.commands(recipe, distro),
+        *guest.commands(recipe, distro),
         rootfs.clean(recipe),
         pack.pack(recipe, rootfs.EPOCH),
     )
@@ -148,7 +149,7 @@ def _rootfs_to_image(recipe: Recipe) -> Plan:
         kernel.initramfs(recipe, distro),
         *sources.more_packages(recipe, distro),
         rootfs.settings(recipe),
-        *system.commands(recipe, distro),
+        *guest.commands(recipe, distro),
         grub.grub(recipe, where, distro.title),
         rootfs.clean(recipe),
     )
@@ -168,7 +169,7 @@ def _rootfs_to_container(recipe: Recipe) -> Plan:
         rootfs.bring(recipe),
         *sources.more_packages(recipe, distro),
         container.settings(recipe, distro),
-        *system.commands(recipe, distro),
+        *guest.commands(recipe, distro),
         rootfs.tidy(),
         pack.pack(recipe, rootfs.EPOCH),
     )

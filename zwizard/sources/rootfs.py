@@ -6,8 +6,7 @@ from dataclasses import replace
 from importlib import resources
 
 from zwizard import distros
-from zwizard.families import family
-from zwizard.plan import system
+from zwizard.families import family, guest
 from zwizard.recipe.model import Recipe, default_value
 from zwizard.steps.actions import (
     Action,
@@ -24,7 +23,7 @@ from zwizard.steps.step import Step
 _MIB = 2**20
 _SCRIPT = "/.zos-kernel"
 RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
-CLOUD_CONFIG = system.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
+CLOUD_CONFIG = guest.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
 STATE = Remove(
     (
         *(f"/var/lib/cloud/{name}" for name in ("instance", "instances", "data", "seed", "sem")),
@@ -158,10 +157,10 @@ def settings(recipe: Recipe) -> Step:
     services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
     actions: list[Action] = [
         CLOUD_CONFIG,
-        *((system.RESOLVED,) if image else ()),
+        *((guest.RESOLVED,) if image else ()),
         Remove(("/etc/cloud/cloud-init.disabled", "/etc/hostname")),
-        *(system.timezone(zone, of) if zone != default_value("system.timezone") else ()),
-        *(system.localise(locale, of) if locale != default_value("system.locale") else ()),
+        *(guest.timezone(zone, of) if zone != default_value("system.timezone") else ()),
+        *(guest.localise(locale, of) if locale != default_value("system.locale") else ()),
     ]
     if services:
         actions.append(Chroot(("systemctl", "enable", *services)))
@@ -183,7 +182,7 @@ def settings(recipe: Recipe) -> Step:
 
 def clean(recipe: Recipe) -> Step:
     """Everything that belongs to a build or to one machine, by whomever it was used."""
-    usual = system.clean(distros.named(recipe.source.distro), cloud_init=False)
+    usual = guest.clean(distros.named(recipe.source.distro), cloud_init=False)
     return replace(usual, actions=(*usual.actions, STATE, RENDERED))
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+from zwizard.families.guest import charset
 from zwizard.host import tools as doctor
-from zwizard.plan.system import charset
 from zwizard.recipe.model import check_value
 from zwizard.sources import entrypoint_check, inspect
 from zwizard.util.errors import ZwizardError

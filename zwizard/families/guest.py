@@ -41,7 +41,7 @@ rm /etc/resolv.conf
 ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
 
 
-def system(recipe: Recipe, distro: Distro) -> Step:
+def settings(recipe: Recipe, distro: Distro) -> Step:
     """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
     wanted = recipe.system
     image = recipe.target == "image"
