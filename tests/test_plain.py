@@ -19,15 +19,16 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from tests.engine.hand import begin, end, fail, finish, new_build, running
 from tests.sources.test_rootfs import system
-from zwizard import plain
 from zwizard.engine import builds
 from zwizard.host import tools as doctor
+from zwizard.plain import build as plain_build
+from zwizard.plain import wizard as plain
+from zwizard.plain.interview import Interview
 from zwizard.recipe.model import Checklist, Output, Recipe, Source, System
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.wizard import package_index, questions
 from zwizard.wizard.draft import Draft
-from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import PackageCatalogue
 
 ENTER, DOWN, UP, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x1b[A", "\x03", "\x04"
@@ -92,7 +93,10 @@ def test_enter_all_the_way_asks_everything_and_leads_to_the_default_recipe(
     press(keyboard, ENTER * len(ASKED), LEAVE)
     assert plain.new(None) == 0
     said = capsys.readouterr().out
-    assert "== Review: debian-vm, vm · Debian bookworm\nNothing runs before you say so.\n" in said
+    assert (
+        "== Review: debian-vm, vm · Debian bookworm\nNothing runs until you choose Build.\n"
+        in said
+    )
     assert questions.to_recipe(given()) == Recipe()
     assert builds.everything() == []
     asked_in_order_with_reasons(said)
@@ -174,7 +178,7 @@ def test_a_name_that_nobody_chose_follows_the_file(
     press(keyboard, ENTER, "2" + ENTER, "web.tar" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     assert given()["name"] == "web"
-    assert "Name, by that: web" in capsys.readouterr().out
+    assert "Name is now: web" in capsys.readouterr().out
 
 
 def test_a_name_that_was_chosen_stays(keyboard: PipeInput, capsys: Capture, here: Path) -> None:
@@ -183,7 +187,7 @@ def test_a_name_that_was_chosen_stays(keyboard: PipeInput, capsys: Capture, here
     press(keyboard, ENTER, "2" + ENTER, "web.tar" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     assert given()["name"] == "shop"
-    assert "by that" not in capsys.readouterr().out
+    assert "is now" not in capsys.readouterr().out
 
 
 def test_a_wrong_answer_is_said_and_asked_again_beginning_as_typed(
@@ -192,7 +196,7 @@ def test_a_wrong_answer_is_said_and_asked_again_beginning_as_typed(
     press(keyboard, ENTER, CLEAR + "my image" + ENTER, "\x7f" * 6 + "-vm" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = " ".join(capsys.readouterr().out.split())
-    assert "Not possible: 'my image'. letters, digits, '_'" in said
+    assert "Invalid: 'my image'. letters, digits, '_'" in said
     assert given()["name"] == "my-vm"
 
 
@@ -214,7 +218,7 @@ def test_however_it_is_left_the_answers_are_kept(
     press(keyboard, ENTER, CLEAR + key)
     assert plain.new(None) == 130
     assert given() == {"target": "vm"}
-    assert "Your answers are kept: `zwizard new --plain` goes on" in capsys.readouterr().out
+    assert "The draft is saved: `zwizard new --plain` continues" in capsys.readouterr().out
 
 
 def test_answers_from_before_are_gone_on_with_where_they_end(
@@ -325,11 +329,11 @@ def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue
 def online(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive that answers at once."""
     monkeypatch.setattr(package_index, "fetch_apart", a_list)
-    monkeypatch.setattr(plain, "_learn", lambda library, answers: at_once(library, answers))
+    monkeypatch.setattr(Interview, "read_lists", at_once)
 
 
-def at_once(library: SuggestionService, answers: Draft) -> None:
-    if reading := library.begin(dict(answers)):
+def at_once(interview: Interview) -> None:
+    if reading := interview.service.begin(dict(interview.draft)):
         reading()
 
 
@@ -340,7 +344,7 @@ def test_a_slip_is_doubted_and_what_was_meant_can_be_taken(
     press(keyboard, ENTER, ENTER * 6, "vim htpo" + ENTER, "1" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = " ".join(capsys.readouterr().out.split())
-    assert "Perhaps not: 'htpo' is not in bookworm. Did you mean 'htop'?" in said
+    assert "Warning: 'htpo' is not in bookworm. Did you mean 'htop'?" in said
     assert given()["source.packages"] == "vim htop"
 
 
@@ -364,7 +368,7 @@ def test_an_entrypoint_that_is_not_in_the_file_is_told_where_it_is_given(
     press(keyboard, ENTER, "/nope" + ENTER, again, CTRL_C)
     assert plain.new(None) == 130
     said = " ".join(capsys.readouterr().out.split())
-    assert "Perhaps not: /nope is not there, and no package or command of yours" in said
+    assert "Warning: /nope is not there, and no package or command of yours" in said
     assert "There: /usr/bin/bash is a file" in said
     assert given()["container.entrypoint"] == "/usr/bin/bash"
 
@@ -396,7 +400,7 @@ def test_offline_it_says_so_and_asks_on(keyboard: PipeInput, capsys: Capture) ->
     press(keyboard, ENTER, ENTER * 6, "?vim" + ENTER, "vim" + ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = capsys.readouterr().out
-    assert "Perhaps" not in said
+    assert "Warning" not in said
     assert "kernel" in said
     assert given()["source.packages"] == "vim"
 
@@ -408,7 +412,7 @@ def test_what_is_probably_not_meant_is_said_again_in_the_review(
     press(keyboard, ENTER, LEAVE)
     assert plain.new(None) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Perhaps not meant so: Time zone: 'Europe/Pariss' is not a known time zone." in said
+    assert "Warning: Time zone: 'Europe/Pariss' is not a known time zone." in said
 
 
 # --- review -------------------------------------------------------------------------------------
@@ -508,7 +512,7 @@ def test_where_a_recipe_cannot_be_saved_is_said_and_asked_again(
     assert plain.new(None) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "is a directory" in said
-    assert "Not possible: file/x.toml: " in said
+    assert "Error: file/x.toml: " in said
     assert "there is no such home directory" in said
     assert [path.name for path in here.iterdir()] == ["file"]
 
@@ -540,7 +544,9 @@ def test_the_documents_own_commands_are_shown_too(keyboard: PipeInput, capsys: C
     press(keyboard, ENTER, "2" + ENTER, LEAVE)
     assert plain.new(None) == 0
     said = capsys.readouterr().out
-    assert "bootstrap, in the document's own commands:\n      sudo debootstrap jammy" in said
+    assert (
+        "bootstrap, with the commands of the Zmachine guide:\n      sudo debootstrap jammy" in said
+    )
 
 
 def test_answers_that_cannot_be_kept_are_told(
@@ -553,7 +559,7 @@ def test_answers_that_cannot_be_kept_are_told(
     press(keyboard, ENTER, CTRL_C)
     assert plain.new(None) == 130
     said = " ".join(capsys.readouterr().out.split())
-    assert "could not be kept:" in said
+    assert "could not be saved:" in said
     assert "No space left on device" in said
 
 
@@ -589,7 +595,7 @@ def test_a_place_that_cannot_be_built_to_is_told_before_the_build(
     press(keyboard, ENTER, LEAVE)
     assert plain.new(None) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert f"Problem: {here / 'file'} is not a directory Remedy: Choose another dir" in said
+    assert f"Problem: {here / 'file'} is not a directory To fix it: Choose another dir" in said
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right it may ask")
@@ -615,7 +621,7 @@ def test_a_build_that_fails_is_a_place_to_work(
     press(keyboard, ENTER, ENTER, RETRY, REPORT, CHANGE_IT + "x" + ENTER, LEAVE)
     assert plain.new(None) == 1
     said = capsys.readouterr().out
-    assert "Ctrl-C stops it; what is finished is kept." in said
+    assert "Ctrl-C stops the build; finished steps are kept." in said
     assert said.count("● bootstrap") == 2  # it was tried again
     assert said.count("Probably: The mirror has no ") == 2
     (report,) = here.glob("web-report-*.tar.gz")
@@ -706,7 +712,7 @@ def test_the_picker_shows_what_is_unfinished_with_step_and_age(
     keyboard, sent = screen
     unfinished(here)
     press(keyboard, DOWN, ENTER)
-    assert plain.pick() == "failed-one"
+    assert plain_build.pick() == "failed-one"
     shown = sent.getvalue()
     assert re.search(r"failed-one  failed  3/7 initramfs  (now|\S+ seconds? ago)", shown)
     assert re.search(r"stopped-one  interrupted  (now|\S+ seconds? ago)", shown)
@@ -719,7 +725,7 @@ def test_a_running_build_can_be_picked_to_look_on(keyboard: PipeInput, here: Pat
     begin(build)
     press(keyboard, ENTER)
     with running(build):
-        assert plain.pick() == "web"
+        assert plain_build.pick() == "web"
 
 
 @pytest.mark.parametrize("keys", [UP + ENTER, CTRL_C, ""], ids=["cancel", "ctrl-c", "line dead"])
@@ -727,15 +733,15 @@ def test_picking_none_is_an_interruption(keyboard: PipeInput, here: Path, keys: 
     unfinished(here)
     press(keyboard, keys)
     with pytest.raises(KeyboardInterrupt):
-        plain.pick()
+        plain_build.pick()
 
 
 def test_with_nothing_to_pick_it_says_why(keyboard: PipeInput, here: Path) -> None:
     with pytest.raises(UsageError, match="there are no builds yet"):
-        plain.pick()
+        plain_build.pick()
     end(new_build("web", here))
     with pytest.raises(UsageError, match="every build is finished"):
-        plain.pick()
+        plain_build.pick()
 
 
 def test_more_builds_than_there_are_keys_can_be_picked_from(
@@ -744,4 +750,4 @@ def test_more_builds_than_there_are_keys_can_be_picked_from(
     for number in range(12):
         begin(new_build(f"web{number}", here))
     press(keyboard, UP * 2 + ENTER)
-    assert plain.pick() == "web0"
+    assert plain_build.pick() == "web0"

@@ -596,10 +596,10 @@ def test_the_plain_wizard_left_by_ctrl_c_keeps_its_answers(tmp_path: Path) -> No
     keys = [("arrow keys", "\r"), ("goes back", "\x15web\r"), ("arrow keys", "\x03")]
     code, said = in_a_terminal(keys, "new", "--plain", cwd=tmp_path)
     assert code == 130
-    assert "Your answers are kept" in said
-    keys = [("Continue with them", "\r"), ("arrow keys", "\x03")]
+    assert "The draft is saved" in said
+    keys = [("Continue with it", "\r"), ("arrow keys", "\x03")]
     code, said = in_a_terminal(keys, "new", "--plain", cwd=tmp_path)
-    assert "There are answers from before, for web" in said
+    assert "You have an unfinished draft: web" in said
     assert "Kind of Zmachine" not in said
 
 

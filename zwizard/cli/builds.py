@@ -39,12 +39,13 @@ def resume(build: Build | None, *, as_json: bool) -> int:
     if build is not None:
         return build_progress.foreground(build, fresh=False, as_json=as_json)
     require_terminal("name the BUILD: zwizard list shows them")
-    from zwizard import plain
+    from zwizard.plain.build import pick
+    from zwizard.plain.wizard import resume as resume_build
 
-    chosen = builds.find(plain.pick())
+    chosen = builds.find(pick())
     if as_json:
         return build_progress.foreground(chosen, fresh=False, as_json=True)
-    return plain.resume(chosen)
+    return resume_build(chosen)
 
 
 @zwizard.command("list")

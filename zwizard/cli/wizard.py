@@ -33,7 +33,7 @@ def new(*, plain: bool, recipe: Path | None) -> int:
     if not plain:
         return full_screen(recipe)
     require_terminal("build RECIPE works without one")
-    from zwizard.plain import new as ask
+    from zwizard.plain.wizard import new as ask
 
     return ask(recipe)
 

@@ -1,0 +1,74 @@
+"""Recipes and scripts that the user saves and opens, by the names typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zwizard.engine import builds
+from zwizard.plain.terminal import BACK, choose, say, say_error, type_line
+from zwizard.recipe.model import Recipe
+from zwizard.steps import render
+from zwizard.steps.step import Plan
+from zwizard.util import paths
+from zwizard.util.errors import UsageError
+
+
+def read_recipe(file: Path) -> Recipe:
+    """The recipe in ``file``; its relative paths stay relative to the file."""
+    return builds.moved(Recipe.load(file), file.resolve().parent, Path.cwd())
+
+
+def save_recipe(recipe: Recipe) -> None:
+    """Write the recipe to a file that the user names; its paths keep their meaning."""
+
+    def text(file: Path) -> str:
+        return builds.moved(recipe, Path.cwd(), file.parent).to_toml()
+
+    if name := _write(f"{recipe.name}.toml", text):
+        say(f"Saved: `zwizard build {name}` builds it.")
+
+
+def export_script(plan: Plan) -> None:
+    """Write the plan as a bash script to a file that the user names."""
+    if name := _write(f"{plan.name}.sh", lambda _: render.script(plan)):
+        say(f"Saved: `bash {name} DIRECTORY ARCHIVE`, run as root, builds the same archive.")
+
+
+def open_recipe() -> Recipe | None:
+    """The recipe in a file that the user names; None to go back."""
+    name = ""
+    while True:
+        name = type_line("Recipe", name, f"a file; {BACK} goes back").strip()
+        if name in {"", BACK}:
+            return None
+        try:
+            return read_recipe(builds.place(name, Path.cwd()))
+        except UsageError as error:
+            say_error(error)
+
+
+def _write(name: str, text: Callable[[Path], str]) -> str:
+    """Write ``text(file)`` to a file that the user names; its name, "" if there is none."""
+    while True:
+        name = type_line("Save as", name, f"{BACK} goes back").strip()
+        if name == BACK:
+            return ""
+        try:
+            file = builds.place(name, Path.cwd())
+            if _may_write(file):
+                paths.write_atomically(file, text(file))
+                return name
+        except OSError as error:
+            say(f"Error: {name}: {error.strerror}.", indent="  ")
+        except UsageError as error:
+            say_error(error)
+
+
+def _may_write(file: Path) -> bool:
+    """Whether ``file`` is free, or the user lets it be replaced."""
+    if file.is_dir():
+        say(f"Error: {file} is a directory.", indent="  ")
+        return False
+    rows = (("Replace it", "yes", ""), ("Use another name", "no", ""))
+    return not file.exists() or choose(f"{file.name} exists already", rows) == "yes"
