@@ -29,6 +29,9 @@ run: $(VENV)/.run
 		echo 'name = "debian-vm"' | $(BIN)/zwizard build --install -; \
 	fi
 
+# Python keeps compiled modules, whatever the environment says: the tests start it often.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 

@@ -1,7 +1,7 @@
-"""No test touches the user's own builds, layers or preferences; and how two processes share them.
+"""Settings of all tests: directories of their own, time limits, distribution over two processes.
 
-Real artefacts are made once: the tests that share them stay together, in one process, and begin
-first, as they take longest.
+The tests of real artefacts share them: they stay together in one process, and run first, as they
+take longest.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 
 _ON_THEIR_OWN = ("test_arch.py", "test_container.py", "test_ubuntu.py")  # not on the Debian VM
+_LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all other tests
 
 
 @pytest.fixture(autouse=True)
 def xdg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the user's own builds, layers or preferences."""
     home = tmp_path_factory.mktemp("home")
     for kind in ("STATE", "CACHE", "CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
     return home
 
 
-class Together(LoadFileScheduling):
-    """File by file, but for the files that share what is real."""
+class RealTogether(LoadFileScheduling):
+    """File by file, except that files that share real artefacts count as one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
@@ -34,11 +36,19 @@ class Together(LoadFileScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
-    """Instead of one test here and the next there."""
-    return Together(config, log)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadFileScheduling | WorkStealingScheduling:
+    """Share artefacts where there are real tests; otherwise keep both processes busy."""
+    if "not real" in config.option.markexpr:
+        return WorkStealingScheduling(config, log)
+    return RealTogether(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is real first, by the groups that stay together."""
+    """Put real tests first, by the groups that stay together; set the time limits."""
     items.sort(key=lambda item: (item.path.parent.name != "real", item.path.name in _ON_THEIR_OWN))
+    for item in items:
+        for mark, seconds in _LIMITS.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.timeout(seconds))

@@ -5,13 +5,14 @@ import io
 import os
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import pytest
 
 from zwizard.treetools.gzip import BLOCK, compress
 
-LONG = b"".join(number.to_bytes(4, "big") for number in range(3 * BLOCK // 4)) + b"the end"
+LONG = array("I", range(3 * BLOCK // 4)).tobytes() + b"the end"
 
 
 def compressed(data: bytes, level: int = 2) -> bytes:
