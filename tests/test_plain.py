@@ -14,6 +14,7 @@ import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.key_binding.defaults import load_key_bindings
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
@@ -46,6 +47,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(place)
     monkeypatch.setattr(package_index, "fetch_apart", offline)
     return place
+
+
+_BINDINGS = load_key_bindings()
+
+
+@pytest.fixture(autouse=True)
+def bindings_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making prompt_toolkit's own key bindings takes most of a prompt's time."""
+    name = "prompt_toolkit.application.application.load_key_bindings"
+    monkeypatch.setattr(name, lambda: _BINDINGS)
 
 
 def offline(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
