@@ -25,19 +25,35 @@ def build(tmp_path: Path) -> Build:
     return new_build("web", tmp_path, Recipe(source=Source(mirror="file:///nowhere")))
 
 
+_follower_waits = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set `_follower_waits` when the follower sleeps for the first time, and let it sleep less."""
+    pause = time.sleep
+    _follower_waits.clear()
+
+    def noticed(seconds: float) -> None:
+        _follower_waits.set()
+        pause(min(seconds, 0.01))
+
+    monkeypatch.setattr(time, "sleep", noticed)
+
+
 def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
-    """Be the runner in another thread: hold the lock, do ``what`` a little later, let go."""
+    """Be the runner in another thread: hold the lock, do ``what`` once followed, let go."""
     held = threading.Event()
 
     def run() -> None:
         with running(build):
             held.set()
-            time.sleep(1)
+            assert _follower_waits.wait(30)
             what()
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert held.wait(5)
+    assert held.wait(30)
     return thread
 
 
