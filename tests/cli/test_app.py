@@ -1,0 +1,76 @@
+"""The root of the command line: help, version, usage errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.command import Run, refused
+from zwizard import __version__
+from zwizard.cli import app
+
+COMMANDS = tuple(app.COMMANDS)
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines() if line]
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_help_of_every_command_fits_80_columns(run: Run, command: str, option: str) -> None:
+    code, out, err = run(command, option)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: zwizard {command} ")
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_version_is_printed_without_loading_an_interface_or_the_engine() -> None:
+    code = (
+        "import sys; from zwizard.__main__ import main; sys.argv = ['zwizard', '--version']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'textual', 'rich', 'questionary', 'sh', 'humanize', 'zwizard.engine'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"zwizard {__version__}\n[]\n"
+
+
+def test_the_program_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard", "lst"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("zwizard: No such command 'lst'. Did you mean 'list'?\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("lst",), "Did you mean 'list'?"),
+        (("list", "extra"), "unexpected extra argument (extra)"),
+        (("list", "--jsno"), "No such option '--jsno'"),
+        (("show",), "Missing argument 'BUILD'"),
+        (("new", "--from"), "Option '--from' requires an argument"),
+        (("check", "x", "--mode", "virtual"), "'virtual' is not one of"),
+        (("completion", "tcsh"), "'tcsh' is not one of"),
+    ],
+)
+def test_a_mistyped_command_line_is_reported_like_any_other_error(
+    run: Run, arguments: tuple[str, ...], what: str
+) -> None:
+    refused(run(*arguments), what, "zwizard --help lists the commands.")
+
+
+def test_escapes_in_arguments_do_not_reach_the_terminal(run: Run) -> None:
+    code, _, err = run("show", "\x1b]0;owned\x07\x1b[2Jx\u202e")
+    assert code == 2
+    assert "\x1b" not in err
+    assert "\x07" not in err
+    assert "\u202e" not in err

@@ -1,0 +1,149 @@
+"""The commands build and plan."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Run, refused
+from zwizard.engine import builds
+from zwizard.host import tools
+
+
+@pytest.mark.parametrize("command", ["build", "plan"])
+def test_each_wrong_key_of_a_recipe_is_named_on_its_line(
+    run: Run, recipe: Path, command: str
+) -> None:
+    recipe.write_text('nam = "web"\n[source]\nsuite = "bookwrm"\npackages = "vim"\n')
+    result = run(command, recipe)
+    refused(result, f"{recipe} cannot be used:", "Mend the keys above and try again.")
+    assert result[2].splitlines()[1:4] == [
+        "  nam: there is no such key; did you mean name?",
+        "  source.packages = 'vim': allowed is a list of strings",
+        "  Mend the keys above and try again.",
+    ]
+    recipe.write_text('[source]\nsuite = "bookwrm"\n')
+    assert "Did you mean 'bookworm'?" in run(command, recipe)[2]
+
+
+@pytest.mark.parametrize("command", ["build", "plan"])
+def test_a_missing_recipe_is_named(run: Run, tmp_path: Path, command: str) -> None:
+    refused(run(command, tmp_path / "web.tml"), "web.tml cannot be read: No such file")
+
+
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CACHE_HOME"])
+def test_a_directory_that_cannot_be_written_is_named_with_its_variable(
+    run: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    code, out, err = run("build", recipe)
+    assert code == 1
+    assert f"{tmp_path / 'file'}" in out + err
+    assert variable in out + err
+    assert "Traceback" not in out + err
+
+
+def test_a_full_disk_behind_the_output_is_an_error_without_traceback(recipe: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is no file
+        done = subprocess.run(
+            [sys.executable, "-m", "zwizard", "plan", str(recipe)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_is_printed_and_nothing_runs(run: Run, recipe: Path) -> None:
+    code, out, _ = run("plan", recipe)
+    assert code == 0
+    assert out.startswith("web.tar.gz: 7 steps\n")
+    assert "mmdebstrap --mode=root" in out
+    assert run("plan", recipe, "--script")[1].startswith("#!/bin/bash\n# web: written by zwizard")
+    assert json.loads(run("plan", recipe, "--json")[1])["steps"][0]["name"] == "bootstrap"
+    assert builds.everything() == []
+
+
+def test_a_combination_that_cannot_be_built_is_refused(run: Run, recipe: Path) -> None:
+    recipe.write_text(
+        'target = "image"\nsource = {kind = "rootfs", location = "https://host.example/x.tar",'
+        ' distro = "other"}\n'
+    )
+    code, _, err = run("plan", recipe)
+    assert code == 2
+    assert "source.distro = 'other'" in err
+    assert "this version cannot build it yet; it builds: debian, ubuntu, arch" in err
+
+
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_an_entrypoint_that_is_missing_in_the_source_is_refused(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "root/bin").mkdir(parents=True)
+    result = run(command, str(rootfs_recipe(tmp_path, "/nope")))
+    refused(result, "cannot be used", "container.entrypoint = '/nope': /nope is not there")
+    result = run(command, str(rootfs_recipe(tmp_path, "nope")))
+    refused(result, "cannot be used", "Zero-OS tests that very path")
+    assert builds.everything() == []
+
+
+def rootfs_recipe(place: Path, entrypoint: str) -> Path:
+    file = place / "root.toml"
+    source = '[source]\nkind = "rootfs"\nlocation = "root"'
+    file.write_text(f'target = "container"\n{source}\n[container]\nentrypoint = "{entrypoint}"\n')
+    return file
+
+
+def test_a_build_that_cannot_write_its_archive_fails_before_the_first_step(
+    run: Run, recipe: Path, tmp_path: Path
+) -> None:
+    """By the real runner, in its own session: it finds the obstacle and says so."""
+    (tmp_path / "file").write_text("")
+    recipe.write_text('name = "web"\noutput.directory = "file"\n')
+    code, out, _ = run("build", recipe)
+    assert code == 1
+    assert f"✗ {tmp_path / 'file'} is not a directory\n" in out
+    assert "Choose another directory for the archive." in out
+    code, out, _ = run("resume", "web", "--json")
+    assert code == 1
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["build-started", "build-failed"]
+    assert events[-1]["error"] == f"{tmp_path / 'file'} is not a directory"
+    assert run("list")[1].startswith("✗ failed")
+    assert not builds.find("web").running()
+
+
+def test_build_install_installs_missing_programs_first(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "web.toml"
+    recipe.write_text('name = "web"\n')
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    # Stands for the machine's package manager, which would install it for everybody.
+    (programs / "apt-get").write_text(
+        f'#!/bin/sh\necho "$*" >> {programs}/asked\ntest "$1" = update\n'
+    )
+    (programs / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    for tool in programs.iterdir():
+        tool.chmod(0o755)
+    monkeypatch.setattr(tools, "PATH", str(programs))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    code, _, output = run("build", "--install", recipe)
+    assert code != 0
+    assert "apt-get install" in output
+    assert "failed" in output
+    update, install = (programs / "asked").read_text().splitlines()
+    assert update == "update"
+    assert install.startswith("install --yes")
+    assert {"mmdebstrap", "mount", "tar"} <= set(install.split())
+    assert "qemu-system-x86" not in install
+    assert builds.everything() == []
