@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from tests.recipe.test_model import recipes
 from zwizard import distros
 from zwizard.plan.targets import Plan, make
-from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, RecipeError, Source, System
+from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
+from zwizard.recipe.problems import RecipeError
 from zwizard.steps import render
 from zwizard.steps.actions import Append, Chroot, Host, Link, Pack, Remove, Write
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import (
     Checklist,
     Container,
@@ -18,12 +19,12 @@ from zwizard.recipe.model import (
     Kernel,
     Output,
     Recipe,
-    RecipeError,
     Source,
     System,
-    parse_size,
 )
+from zwizard.recipe.problems import RecipeError
 from zwizard.util.errors import UsageError
+from zwizard.util.text import parse_size
 
 VM = """\
 name = "jump-host"
@@ -81,9 +82,11 @@ target = "image"
 [source]
 kind = "rootfs"
 distro = "other"
+packages = []
+variant = "standard"
 location = "https://images.example/arch.tar"
 sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-mend = [
+repair = [
     "kernel-elf",
 ]
 
@@ -266,7 +269,7 @@ RECIPES = {
         source=Source(
             kind="rootfs",
             distro="other",
-            mend=("kernel-elf",),
+            repair=("kernel-elf",),
             location="https://images.example/arch.tar",
             sha256="0123456789abcdef" * 4,
         ),
@@ -322,6 +325,11 @@ RECIPES = {
 def test_a_recipe_and_its_file_say_the_same_key_by_key(text: str, recipe: Recipe) -> None:
     assert Recipe.from_toml(text) == recipe
     assert recipe.to_toml() == text
+
+
+def test_every_key_of_the_recipe_has_a_record_and_the_other_way_round() -> None:
+    assert _keys(_everything()) - {"container.env.KEY"} == set(FIELDS)
+    assert Recipe() == Recipe.from_values({key: field.default for key, field in FIELDS.items()})
 
 
 def test_the_texts_above_name_every_key_there_is() -> None:
@@ -519,7 +527,7 @@ IMPOSSIBLE = {
     '[source]\nbootstrap = "debootstrap"\nvariant = "minimal"': "source.variant",
     '[source]\nsuite = "jammy"': "source.suite",
     '[source]\ndistro = "other"': "source.distro",
-    '[source]\nmend = ["kernel-elf"]': "source.mend",
+    '[source]\nrepair = ["kernel-elf"]': "source.repair",
     '[kernel]\ninitrd = "x"': "kernel.initrd",
     '[kernel]\nfile = "x"\npackage = "y"': "kernel.package",
     f'[kernel]\nsha256 = "{64 * "0"}"': "kernel.sha256",

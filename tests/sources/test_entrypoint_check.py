@@ -16,7 +16,8 @@ from zwizard.engine import builds
 from zwizard.host.privileges import Privilege
 from zwizard.image import oci
 from zwizard.image.directory import Glimpse
-from zwizard.recipe.model import Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check
 from zwizard.wizard import questions, review, suggestions
 from zwizard.wizard.review import HostState

@@ -27,7 +27,8 @@ from zwizard.engine.executor import OWN
 from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.archive.tar_reader import members
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import RecipeError
 from zwizard.sources.detect_distro import detect_distro, tree_sum
 from zwizard.sources.import_metadata import import_metadata
 from zwizard.sources.inspect import look_at, takes_long
@@ -463,28 +464,28 @@ def test_a_container_gets_what_zero_os_mounts_over() -> None:
 
 
 def test_a_repair_is_import_what_mends_and_pack() -> None:
-    assert names(recipe(mend=["kernel-elf", "ssh-host-keys"])) == [
+    assert names(recipe(repair=["kernel-elf", "ssh-host-keys"])) == [
         *("import", "kernel", "clean", "pack"),
     ]
-    assert names(recipe(mend=["archive-owners"])) == ["import", "pack"]
-    assert names(recipe("container", mend=["resolv-conf"])) == ["import", "settings", "pack"]
-    assert names(recipe(mend=["initrd-virtiofs"])) == ["import", "initramfs", "pack"]
+    assert names(recipe(repair=["archive-owners"])) == ["import", "pack"]
+    assert names(recipe("container", repair=["resolv-conf"])) == ["import", "settings", "pack"]
+    assert names(recipe(repair=["initrd-virtiofs"])) == ["import", "initramfs", "pack"]
 
 
 def test_one_step_mends_several_rules_once() -> None:
-    made = make(recipe(mend=["kernel-elf", "kernel-link-relative", "kernel-upgrades"]))
+    made = make(recipe(repair=["kernel-elf", "kernel-link-relative", "kernel-upgrades"]))
     lines = [action.shell() for action in made.steps[1].actions]
     assert len(lines) == len(set(lines))
     assert "Mends kernel-link-relative, kernel-elf, kernel-upgrades." in made.steps[1].why
 
 
 @pytest.mark.parametrize(
-    "source", [{"mend": ["setuid-files"]}, {"mend": ["initrd-virtiofs"], "distro": "other"}]
+    "source", [{"repair": ["setuid-files"]}, {"repair": ["initrd-virtiofs"], "distro": "other"}]
 )
 def test_what_nothing_mends_is_refused(source: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="nothing mends") as caught:
         make(recipe(**source))
-    assert caught.value.problems[0].key == "source.mend"
+    assert caught.value.problems[0].key == "source.repair"
 
 
 # --- what every face says of it -----------------------------------------------------------------

@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 
 from tests.recipe.test_model import recipes
+from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import (
     Checklist,
     Kernel,
     Recipe,
-    RecipeError,
     Source,
     System,
-    check_value,
-    default_value,
 )
+from zwizard.recipe.problems import RecipeError
 from zwizard.wizard import questions
 from zwizard.wizard.questions import BASE, QUESTIONS, Question
 
@@ -27,7 +26,7 @@ BY_KEY = {question.key: question for question in QUESTIONS}
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
 def test_a_question_fills_a_key_that_the_recipe_has(question: Question) -> None:
-    assert check_value(question.key, default_value(question.key)) is None
+    assert question.key in FIELDS
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
@@ -262,7 +261,7 @@ def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:
         ({"disk.esp_size": "20MiB"}, "disk.esp_size", "34MiB or more"),
         ({"disk.esp_mount": "/boot", "disk.esp_size": "90M"}, "disk.esp_size", "100MiB or more"),
         ({"disk.size": "300MiB"}, "disk.size", "at least 256MiB more than the ESP"),
-        ({"disk.size": "9GiB"}, "disk.size", "at most the disk that is rented"),
+        ({"disk.size": "9GiB"}, "disk.size", "at most the rented disk"),
         ({"disk.label": "a label that is too long"}, "disk.label", "1 to 16"),
         ({"grub.timeout": "soon"}, "grub.timeout", "a whole number"),
         ({"source.kind": "cloud-image"}, "source.location", "has to be answered"),

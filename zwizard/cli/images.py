@@ -16,9 +16,8 @@ from zwizard.console import boot_progress
 from zwizard.engine import builds
 from zwizard.engine import repair as repairs
 from zwizard.plan import container
-from zwizard.recipe.model import parse_size
 from zwizard.util.errors import UsageError
-from zwizard.util.text import sanitise
+from zwizard.util.text import parse_size, sanitise
 
 
 def _bytes(_context: click.Context, _parameter: click.Parameter, size: str | None) -> int | None:

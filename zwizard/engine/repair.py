@@ -124,7 +124,7 @@ def remedy(
             kind="rootfs",
             distro=distro,
             location=str(path),
-            mend=tuple(finding.slug for finding, _ in mended),
+            repair=tuple(finding.slug for finding, _ in mended),
         ),
         container=starts or started(path, None),
         output=Output(directory=str(place)),
@@ -134,7 +134,7 @@ def remedy(
 
 def further(recipe: Recipe, report: Report) -> Recipe | None:
     """``recipe`` with what its archive's report brings to light besides; None if nothing does."""
-    done = recipe.source.mend
+    done = recipe.source.repair
     wrong = [finding.slug for finding in report.findings if finding.wrong]
     more = [slug for slug in wrong if fix_for(slug, recipe.source.distro) and slug not in done]
     if {_INITRD} <= set(wrong) & set(done) and _NEW_INITRD not in (*done, *more):
@@ -142,7 +142,7 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
         more += [_NEW_INITRD] if fix_for(_NEW_INITRD, recipe.source.distro) else []
     if not more:
         return None
-    return replace(recipe, source=replace(recipe.source, mend=(*done, *more)))
+    return replace(recipe, source=replace(recipe.source, repair=(*done, *more)))
 
 
 def run(wanted: Remedy, *, as_json: bool) -> int:
@@ -160,7 +160,7 @@ def run(wanted: Remedy, *, as_json: bool) -> int:
         if recipe is None:
             break
         if not as_json:
-            more = ", ".join(recipe.source.mend[len(done.source.mend) :])
+            more = ", ".join(recipe.source.repair[len(done.source.repair) :])
             sys.stdout.write(f"\nThat brought more to light, which is mended too: {more}\n")
     return code
 

@@ -27,10 +27,10 @@ from zwizard.engine.sandbox import tree
 from zwizard.jobs import journal
 from zwizard.plan import container
 from zwizard.plan import targets as plan
-from zwizard.recipe.model import parse_size
 from zwizard.steps.step import Plan, Step
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError, describe_os_error
+from zwizard.util.text import parse_size
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _TAIL_LINES = 20

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from zwizard.distros.base import Distro
 from zwizard.families import family, guest
-from zwizard.recipe.model import BINARY, Recipe
+from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import ROOT, Action, Host, Oci, Program, Remove, Write
 from zwizard.steps.step import Step
 
 _MIB = 2**20
+BINARY = "/app"  # where a binary is put by default
 SMALL = 20 * _MIB  # what a program takes, and its archive
 START = "/zos-start"  # where the script goes that starts an OCI image's program
 _PATH = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from uuid import NAMESPACE_URL, uuid5
 
 from zwizard.distros.base import Distro
-from zwizard.recipe.model import Problem, Recipe, RecipeError, parse_size
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.steps.actions import Layout, MakeDisk, Write
 from zwizard.steps.step import Step
+from zwizard.util.text import parse_size
 
 _MIB = 2**20
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from zwizard import distros
 from zwizard.distros.base import Distro
 from zwizard.families import family
-from zwizard.recipe.model import Problem, Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import rootfs
 from zwizard.steps.actions import Action, Chroot, Remove, Write
 from zwizard.steps.step import Step
@@ -184,10 +185,10 @@ def fix_for(rule: str, distro: str) -> Fix | None:
 def steps(recipe: Recipe) -> tuple[Step, ...]:
     """The steps that mend what the recipe names; RecipeError for what nothing mends."""
     source = recipe.source
-    wanted = {rule: fix_for(rule, source.distro) for rule in source.mend}
+    wanted = {rule: fix_for(rule, source.distro) for rule in source.repair}
     if lost := tuple(rule for rule, mend in wanted.items() if mend is None):
         said = f"nothing mends {', '.join(lost)} in a rootfs of distro = {source.distro}"
-        raise RecipeError((Problem("source.mend", source.mend, said),))
+        raise RecipeError((Problem("source.repair", source.repair, said),))
     chosen = [mend for mend in MENDS if mend in wanted.values()]
     names = (name for name in _TITLES if any(mend.step == name for mend in chosen))
     return tuple(_step(name, [m for m in chosen if m.step == name], recipe) for name in names)
@@ -196,13 +197,13 @@ def steps(recipe: Recipe) -> tuple[Step, ...]:
 def _step(name: str, mends: list[Fix], recipe: Recipe) -> Step:
     distro = distros.named(recipe.source.distro)
     actions = (action for mend in mends for action in mend.actions(distro, recipe))
-    rules = [rule for mend in mends for rule in mend.rules if rule in recipe.source.mend]
+    rules = [rule for mend in mends for rule in mend.rules if rule in recipe.source.repair]
     return Step(
         name,
         _TITLES[name],
         (*(f"{_capital(mend.changes)}." for mend in mends), f"Mends {', '.join(rules)}."),
         tuple(dict.fromkeys(actions)),
-        answers=("source.mend",),
+        answers=("source.repair",),
         network=name == "packages",
         size=_SIZES.get(name, _MIB),
     )

@@ -10,7 +10,8 @@ from zwizard import distros
 from zwizard.distros.base import Distro, Suite
 from zwizard.families import guest
 from zwizard.plan import container, disk, grub, kernel, pack, repair
-from zwizard.recipe.model import Problem, Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import cloud_image, rootfs
 from zwizard.sources import distro as sources
 from zwizard.steps.step import Plan, Step
@@ -110,7 +111,7 @@ def _distro_to_container(recipe: Recipe) -> Plan:
 
 def _rootfs_to_vm(recipe: Recipe) -> Plan:
     """Another's tree, made what the document's guide ends with."""
-    return _mended(recipe) if recipe.source.mend else _others_to_vm(recipe, rootfs.start(recipe))
+    return _mended(recipe) if recipe.source.repair else _others_to_vm(recipe, rootfs.start(recipe))
 
 
 def _cloud_to_vm(recipe: Recipe) -> Plan:
@@ -137,7 +138,7 @@ def _others_to_vm(recipe: Recipe, first: Step) -> Plan:
 
 def _rootfs_to_image(recipe: Recipe) -> Plan:
     """Another's tree, made what the document's "Create an image from scratch" ends with."""
-    if recipe.source.mend:
+    if recipe.source.repair:
         return _mended(recipe)
     distro = distros.KNOWN.get(recipe.source.distro)
     if distro is None:
@@ -160,7 +161,7 @@ def _rootfs_to_image(recipe: Recipe) -> Plan:
 
 def _rootfs_to_container(recipe: Recipe) -> Plan:
     """Another's tree, as it is but for what belongs to a build."""
-    if recipe.source.mend:
+    if recipe.source.repair:
         return _mended(recipe)
     distro = distros.named(recipe.source.distro)
     return _plan(

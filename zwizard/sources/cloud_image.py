@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from zwizard.recipe.model import Recipe, parse_size
+from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Convert
 from zwizard.steps.step import Step
+from zwizard.util.text import parse_size
 
 _MIB = 2**20
 

@@ -16,7 +16,8 @@ from zwizard.image.directory import Glimpse
 from zwizard.image.layered_tree import LayeredTree, only_directory
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 from zwizard.plan import container
-from zwizard.recipe.model import Problem, Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import inspect
 from zwizard.sources.import_metadata import import_metadata
 from zwizard.util.text import one_line
@@ -56,7 +57,7 @@ def takes_long(given: RawAnswers) -> bool:
 def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> InputReport:
     """The same of a recipe, with what its file says of itself taken over."""
     source = recipe.source
-    if recipe.target != "container" or source.kind not in _KINDS or source.mend:
+    if recipe.target != "container" or source.kind not in _KINDS or source.repair:
         return InputReport()
     if "://" in source.location:
         return InputReport()

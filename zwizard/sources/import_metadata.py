@@ -8,7 +8,9 @@ from typing import NoReturn
 
 from zwizard.image.oci import OciImage
 from zwizard.plan import container
-from zwizard.recipe.model import Container, Problem, Recipe, RecipeError, is_secret
+from zwizard.recipe.model import Container, Recipe
+from zwizard.recipe.problems import Problem, RecipeError
+from zwizard.recipe.values import is_secret
 from zwizard.sources import inspect
 from zwizard.sources.detect_distro import detect_distro
 

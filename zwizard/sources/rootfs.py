@@ -7,7 +7,8 @@ from importlib import resources
 
 from zwizard import distros
 from zwizard.families import family, guest
-from zwizard.recipe.model import Recipe, default_value
+from zwizard.recipe.fields import FIELDS
+from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import (
     Action,
     Chroot,
@@ -71,7 +72,7 @@ def bring(recipe: Recipe, *more: Action) -> Step:
             " survive in a flist.",
         ),
         (
-            Import(source.location, source.sha256, source.distro, init and not source.mend),
+            Import(source.location, source.sha256, source.distro, init and not source.repair),
             *more,
         ),
         answers=("source.location", "source.sha256", "source.distro"),
@@ -159,8 +160,8 @@ def settings(recipe: Recipe) -> Step:
         CLOUD_CONFIG,
         *((guest.RESOLVED,) if image else ()),
         Remove(("/etc/cloud/cloud-init.disabled", "/etc/hostname")),
-        *(guest.timezone(zone, of) if zone != default_value("system.timezone") else ()),
-        *(guest.localise(locale, of) if locale != default_value("system.locale") else ()),
+        *(guest.timezone(zone, of) if zone != FIELDS["system.timezone"].default else ()),
+        *(guest.localise(locale, of) if locale != FIELDS["system.locale"].default else ()),
     ]
     if services:
         actions.append(Chroot(("systemctl", "enable", *services)))

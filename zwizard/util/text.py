@@ -33,6 +33,21 @@ def one_line(text: str) -> str:
     return sanitise(text).replace("\n", " ").replace("\t", " ")
 
 
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE | re.ASCII)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as ``2GiB``, ``100M`` or ``512``; units are powers of 1024.
+
+    Raises ValueError for anything else.
+    """
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
 def size(count: int) -> str:
     """Bytes for people: ``172.3 MiB``."""
     import humanize

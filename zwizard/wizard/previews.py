@@ -6,10 +6,11 @@ from pathlib import Path
 
 from zwizard import distros
 from zwizard.plan import container, disk, grub
-from zwizard.recipe.model import Recipe, RecipeError, parse_size
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import RecipeError
 from zwizard.sources import inspect
 from zwizard.sources.import_metadata import import_metadata
-from zwizard.util.text import one_line, size
+from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard.questions import RawAnswers, to_recipe
 
 

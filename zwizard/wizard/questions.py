@@ -10,14 +10,10 @@ from typing import Any, Literal
 
 from zwizard import distros
 from zwizard.distros.base import Distro
-from zwizard.recipe.model import (
-    Recipe,
-    RecipeError,
-    applies,
-    check_value,
-    default_value,
-    is_by_others,
-)
+from zwizard.recipe.fields import FIELDS
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import RecipeError
+from zwizard.recipe.relevance import treatment
 
 Kind = Literal["choice", "text", "number", "list", "lines", "settings"]
 RawAnswers = Mapping[str, str]  # what was typed or chosen so far, by key; nothing is parsed yet
@@ -69,7 +65,7 @@ class Question:
         """The answer if none is given, as text."""
         if self.fallback:
             return self.fallback(given)
-        return self.as_text(default_value(self.key))
+        return self.as_text(FIELDS[self.key].default)
 
     def answer(self, given: RawAnswers) -> str:
         """The answer as text: what was given, else the default."""
@@ -84,9 +80,9 @@ class Question:
         """The recipe's value of an answer."""
         match self.kind:
             case "list":
-                return [word for word in re.split(r"[,\s]+", text) if word]
+                return tuple(word for word in re.split(r"[,\s]+", text) if word)
             case "lines":
-                return [line.strip() for line in text.splitlines() if line.strip()]
+                return tuple(line.strip() for line in text.splitlines() if line.strip())
             case "settings":
                 lines = (line.strip() for line in text.splitlines() if line.strip())
                 parts = (line.partition("=") for line in lines)
@@ -116,7 +112,7 @@ class Question:
                 return chosen.unavailable
         if self.needed and not text.strip():
             return "this has to be answered"
-        found = check_value(self.key, self.value(text))
+        found = FIELDS[self.key].problem(self.value(text))
         return found.allowed if found else _contradictions(tuple(given.items())).get(self.key, "")
 
 
@@ -255,7 +251,7 @@ def _made_by_others(given: RawAnswers) -> bool:
 
 def _system_by_others(given: RawAnswers) -> bool:
     """Whether somebody else's system is changed."""
-    return is_by_others(_target(given), given.get("source.kind", "distro"))
+    return treatment(given) == "completed"
 
 
 def _a_system(given: RawAnswers) -> bool:
@@ -794,65 +790,39 @@ def problems(given: RawAnswers) -> dict[str, str]:
 
 def to_recipe(given: RawAnswers) -> Recipe:
     """The recipe that the answers describe; RecipeError names what cannot be."""
-    base = Recipe.from_toml(given[BASE]) if given.get(BASE) else None
-    data: dict[str, Any] = base.to_dict() if base else {}
+    base = Recipe.from_toml(given[BASE]).values() if given.get(BASE) else {}
+    values = dict(base)
     for question in asked(given):
         text = question.answer(given)
-        if base and text == question.as_text(_value_of(base, question.key)):
-            continue  # as it was, down to a line break inside a command
-        section, _, name = question.key.rpartition(".")
-        table = data.setdefault(section, {}) if section else data
-        table[name] = question.value(text)
-    return Recipe.from_dict(_of_use(data), "these answers")
+        # An answer that is as it was keeps its value, down to a line break inside a command.
+        if question.key not in base or text != question.as_text(base[question.key]):
+            values[question.key] = question.value(text)
+    stale = _stale(values)
+    return Recipe.from_values(
+        {
+            key: value
+            for key, value in values.items()
+            if key not in stale and (FIELDS[key].use.lenient or FIELDS[key].use.covers(values))
+        },
+        "the answers",
+    )
 
 
-def _of_use(data: dict[str, Any]) -> dict[str, Any]:
-    """``data`` without what an opened recipe said of another target, or of another source."""
-    target = data.get("target", default_value("target"))
-    kind = data.get("source", {}).get("kind", default_value("source.kind"))
-    strange = _of_another(data.get("source", {})) if kind == "distro" else set()
-    strange |= _of_another_kernel(data.get("kernel", {}))
-    kept: dict[str, Any] = {}
-    for name, value in data.items():
-        if not isinstance(value, dict):
-            kept[name] = value
-        elif table := {
-            k: v
-            for k, v in value.items()
-            if (key := f"{name}.{k}") not in strange and applies(key, target, kind)
-        }:
-            kept[name] = table
-    return kept
-
-
-def _of_another(source: Mapping[str, Any]) -> set[str]:
-    """What an opened recipe said of a distribution that is not the one any more."""
-    distro = distros.KNOWN.get(source.get("distro", default_value("source.distro")))
-    if distro is None:
-        return set()
-    strange = set() if distro.suite(source.get("suite", "")) else {"source.suite"}
-    return strange if distro.family == "pacman" else strange | {"source.keys"}
-
-
-def _of_another_kernel(kernel: Mapping[str, Any]) -> set[str]:
-    """What an opened recipe said of a kernel that is not the one any more; a build sums files."""
-    if not kernel.get("file"):
-        return {"kernel.initrd", "kernel.sha256", "kernel.initrd_sha256"}
-    sums = {"file": "kernel.sha256", "initrd": "kernel.initrd_sha256"}
-    here = {summed for name, summed in sums.items() if "://" not in kernel.get(name, "")}
-    return {"kernel.package", *here}
+def _stale(values: Mapping[str, Any]) -> set[str]:
+    """The keys of an opened recipe that were for another distribution, or for another kernel."""
+    kernel, initrd = values.get("kernel.file", ""), values.get("kernel.initrd", "")
+    stale = {"kernel.package"} if kernel else {"kernel.initrd"}
+    # The build computes the sums of files.
+    stale |= {"kernel.sha256"} if "://" not in kernel else set()
+    stale |= {"kernel.initrd_sha256"} if not kernel or "://" not in initrd else set()
+    distro = distros.KNOWN.get(values.get("source.distro", ""))
+    if distro and not distro.suite(values.get("source.suite", "")):
+        stale.add("source.suite")
+    return stale
 
 
 def from_recipe(recipe: Recipe) -> dict[str, str]:
     """The answers that lead to ``recipe``; what no question asks is kept beside them."""
-    given: dict[str, str] = {BASE: recipe.to_toml()}
-    for question in QUESTIONS:
-        given[question.key] = question.as_text(_value_of(recipe, question.key))
-    return given
-
-
-def _value_of(recipe: Recipe, key: str) -> object:
-    value: object = recipe
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value
+    values = recipe.values()
+    texts = {q.key: q.as_text(values[q.key]) for q in QUESTIONS}
+    return {BASE: recipe.to_toml(), **texts}

@@ -12,7 +12,8 @@ from zwizard.engine.requirements import Forecast, UnmetRequirement
 from zwizard.host.privileges import Privilege, privilege
 from zwizard.plan import targets as plan
 from zwizard.plan.targets import Plan
-from zwizard.recipe.model import Recipe, RecipeError
+from zwizard.recipe.model import Recipe
+from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check, inspect
 from zwizard.sources.import_metadata import import_metadata
 from zwizard.util.errors import UsageError

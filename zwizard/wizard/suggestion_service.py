@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zwizard.families.guest import charset
 from zwizard.host import tools as doctor
-from zwizard.recipe.model import check_value
+from zwizard.recipe.fields import FIELDS
 from zwizard.sources import entrypoint_check, inspect
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import package_index
@@ -143,7 +143,7 @@ def _place(given: RawAnswers) -> Place | None:
     mirror = given.get("source.mirror", "").strip()
     suite = given.get("source.suite", "")
     suite = suite if distro.suite(suite) else distro.suites[0].name
-    if mirror and check_value("source.mirror", mirror):
+    if mirror and FIELDS["source.mirror"].problem(mirror):
         return None
     mirror = mirror or distro.mirror or _of_the_tools(distro.name, distro.bootstraps)
     return (mirror, suite, distro.components or ("main",)) if mirror else None

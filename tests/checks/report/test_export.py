@@ -21,7 +21,7 @@ from zwizard.checks import (
     rules_table,
     write_report,
 )
-from zwizard.recipe.model import default_value
+from zwizard.recipe.fields import FIELDS
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.wizard.questions import QUESTIONS
 
@@ -102,7 +102,7 @@ def test_the_list_for_a_terminal_has_a_line_for_every_rule() -> None:
 def test_answers_are_keys_of_the_recipe_and_questions_are_asked_for_some() -> None:
     for rule in RULES:
         for key in rule.answers:
-            default_value(key)  # raises for what is no key
+            FIELDS[key]  # raises for what is no key
     assert {q.key for q in QUESTIONS} & set(find_rule("initrd-virtiofs").answers)
 
 

@@ -20,7 +20,6 @@ from zwizard.boottest import records
 from zwizard.boottest.records import BootTestRecord
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
-from zwizard.recipe.model import parse_size
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import question_of
@@ -29,7 +28,7 @@ from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, copy
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import UsageError, ZwizardError
-from zwizard.util.text import one_line, size
+from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard import questions
 
 if TYPE_CHECKING:
