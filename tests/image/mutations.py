@@ -277,7 +277,7 @@ def _table() -> bytes:
 
 def _gpt(place: Path, data: bytes) -> None:
     disk = DiskImage(place, io.BytesIO(data), len(data))
-    read_gpt(disk.stretch)
+    read_gpt(disk.raw)
     assert len(disk.volumes) <= 128
 
 

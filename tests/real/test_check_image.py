@@ -19,7 +19,7 @@ from tests.image.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
 from tests.real.conftest import Built
 from tests.real.test_check_container import MUTANTS as CONTAINER_MUTANTS
 from tests.real.test_checklist import MUTANTS as VM_MUTANTS
-from zwizard.checks import RULES, Mode, Outcome, Report, Severity, check
+from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 
 pytestmark = pytest.mark.real
 
@@ -266,7 +266,7 @@ def test_a_good_image_is_ready_alike_by_itself_in_a_directory_and_in_a_tarball(
 
 def test_its_guest_is_judged_as_the_same_tree_in_a_directory_is(tree: Path, image: Path) -> None:
     one, two = judged(image), check(tree, mode="vm")
-    for rule in RULES:
+    for rule in all_rules():
         if {Mode.VM, Mode.IMAGE} <= rule.modes and not rule.slug.startswith(("archive", "mode")):
             finding, other = one.finding(rule.slug), two.finding(rule.slug)
             if rule.slug != "fstab":  # which asks for other things of the two
@@ -285,7 +285,7 @@ def test_every_rule_has_a_mutant_and_every_must_two_among_the_three_kinds() -> N
     told = [slug for slug, _ in VM_MUTANTS]
     told += [slug for slug, _, _ in (*MUTANTS, *CONTAINER_MUTANTS)]
     elsewhere = {"path-colon", "entrypoint-startup-toml"}  # by a name, and without an entrypoint
-    for rule in RULES:
+    for rule in all_rules():
         of_archives = rule.slug.startswith("archive-") and rule.slug != "archive-root"
         if not of_archives and rule.slug not in elsewhere:
             wanted = 2 if rule.severity is Severity.MUST else 1

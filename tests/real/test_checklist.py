@@ -30,7 +30,7 @@ from tests.image import disks
 from tests.image.composed import bzimage, cpio
 from tests.image.disks import Part
 from tests.real.conftest import Built
-from zwizard.checks import RULES, Mode, Outcome, Severity, check
+from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 
 pytestmark = pytest.mark.real
 
@@ -218,7 +218,7 @@ class TestAGoodVm:
         path = disks.disk(tmp_path / "image.raw", unpacked, Part(disks.ROOT_TYPE, 41, 2047))
         one = check(path, disk_size=5 << 30)
         two = check(unpacked, mode="vm")
-        shared = [rule for rule in RULES if {Mode.VM, Mode.IMAGE} <= rule.modes]
+        shared = [rule for rule in all_rules() if {Mode.VM, Mode.IMAGE} <= rule.modes]
         for rule in shared:
             if not rule.slug.startswith(("archive", "mode")):
                 finding, other = one.finding(rule.slug), two.finding(rule.slug)
@@ -240,7 +240,7 @@ def test_a_vm_broken_in_a_rules_way_is_caught_by_that_rule(
 
 def test_there_is_a_mutant_for_every_rule_and_two_for_each_must() -> None:
     told = [slug for slug, _ in (*MUTANTS, *NAMES)] + [slug for slug, _, _ in ARCHIVES]
-    for rule in RULES:
+    for rule in all_rules():
         if Mode.VM in rule.modes:
             wanted = 2 if rule.severity is Severity.MUST else 1
             assert told.count(rule.slug) >= wanted, rule.slug

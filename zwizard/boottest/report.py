@@ -68,7 +68,7 @@ def make(
         "seconds": seconds,
         "said": said,
         "rule": rule,
-        "remedy": find_rule(rule).remedy if rule else "",
+        "remedy": find_rule(rule).fix if rule else "",
         "tail": tail if wrong else "",
         "printed": printed,
         "stages": shown,

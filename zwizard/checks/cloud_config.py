@@ -63,18 +63,18 @@ class CloudConfig:
         return found
 
 
-def read_cloud_config(view: FileTree) -> CloudConfig:
+def read_cloud_config(tree: FileTree) -> CloudConfig:
     """cloud.cfg, and cloud.cfg.d in its order (cloud-init, read_conf_with_confd)."""
     paths = ["/etc/cloud/cloud.cfg"]
     paths += [
         entry.path
-        for entry in view.listing("/etc/cloud/cloud.cfg.d")
+        for entry in tree.listing("/etc/cloud/cloud.cfg.d")
         if entry.name.endswith(".cfg")
     ]
-    contents = ((path, text(view, path)) for path in paths)
+    contents = ((path, text(tree, path)) for path in paths)
     files = tuple((path, _plain(content)) for path, content in contents if content is not None)
-    package = _package(view)
-    return CloudConfig(files, package, _version(view, package))
+    package = _package(tree)
+    return CloudConfig(files, package, _version(tree, package))
 
 
 def block(content: str, key: str) -> str | None:
@@ -104,19 +104,19 @@ def _plain(content: str) -> str:
     return _COMMENT.sub("", content)
 
 
-def _package(view: FileTree) -> str:
+def _package(tree: FileTree) -> str:
     for base in ("/usr/lib", "/usr/local/lib"):
-        for python in view.listing(base):
+        for python in tree.listing(base):
             if not python.name.startswith("python3"):
                 continue
             for site in ("dist-packages", "site-packages"):
                 path = f"{python.path}/{site}/cloudinit"
-                if view.resolve(f"{path}/__init__.py").file is not None:
+                if tree.resolve(f"{path}/__init__.py").file is not None:
                     return path
     return ""
 
 
-def _version(view: FileTree, package: str) -> tuple[int, int] | None:
-    source = text(view, f"{package}/version.py") if package else None
+def _version(tree: FileTree, package: str) -> tuple[int, int] | None:
+    source = text(tree, f"{package}/version.py") if package else None
     found = _VERSION.search(source or "")
     return (int(found[1]), int(found[2])) if found else None

@@ -1,4 +1,4 @@
-"""What the rules judge: a view, what was said about it, and what several rules read, read once."""
+"""What the rules judge: a tree, what was said about it, and what several rules read, read once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from zwizard.checks.cloud_config import CloudConfig, read_cloud_config
 from zwizard.checks.drivers import Drivers, read_drivers
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
-from zwizard.checks.rule import Mode
 from zwizard.checks.services import Services, read_services
+from zwizard.checks.verdict import Mode
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 from zwizard.image.executables.kernel import KernelImage, read_kernel
@@ -29,7 +29,7 @@ class CheckContext:
 
     def __init__(
         self,
-        view: FileTree,
+        tree: FileTree,
         *,
         mode: Mode,
         stated: bool,
@@ -37,7 +37,7 @@ class CheckContext:
         disk_size: int | None = None,
         entrypoint: str | None = None,
     ) -> None:
-        self.view = view
+        self.tree = tree
         self.mode = mode
         self.stated = stated
         self.name = name
@@ -48,15 +48,15 @@ class CheckContext:
     @cached_property
     def disk(self) -> DiskImage:
         """The disk image; raises UnreadableError if there is none."""
-        entry = self.view.entry if isinstance(self.view, SingleFileTree) else None
-        entry = entry or self.view.resolve(DISK_IMAGE).file
+        entry = self.tree.entry if isinstance(self.tree, SingleFileTree) else None
+        entry = entry or self.tree.resolve(DISK_IMAGE).file
         if entry is None:
             raise UnreadableError(
                 f"{DISK_IMAGE} is not there, so that nothing in it could be looked at",
                 "Pack the raw disk image as image.raw.",
             )
-        self._file = self.view.open_entry(entry)
-        return DiskImage(self.view.path, self._file, entry.size)
+        self._file = self.tree.open_entry(entry)
+        return DiskImage(self.tree.path, self._file, entry.size)
 
     def has_device(self, device: str) -> bool:
         """Whether ``device`` (``UUID=…``, ``/dev/vda2``) is one of the disk image's own."""
@@ -72,7 +72,7 @@ class CheckContext:
         """The guest's own root file system; raises UnreadableError if it cannot be read."""
         if self.mode is Mode.IMAGE:
             return self.disk.system
-        return self.view
+        return self.tree
 
     @property
     def starts(self) -> str:
@@ -93,23 +93,23 @@ class CheckContext:
     @cached_property
     def detection(self) -> Detection:
         """What Zero-OS would take it for."""
-        return detect(self.view)
+        return detect(self.tree)
 
     @cached_property
     def kernel(self) -> KernelImage:
         """What is at ``/boot/vmlinuz``; raises UnreadableError if nothing can be read there."""
-        with self.view.open(KERNEL) as file:
+        with self.tree.open(KERNEL) as file:
             return read_kernel(file)
 
     @cached_property
     def initramfs(self) -> Initramfs | None:
         """What is at ``/boot/initrd.img``, None if there is none; raises UnreadableError."""
-        if self.view.lstat(INITRD) is None:
+        if self.tree.lstat(INITRD) is None:
             return None
-        with self.view.open(INITRD) as file:
+        with self.tree.open(INITRD) as file:
             return read_initramfs(file)
 
     @cached_property
     def drivers(self) -> Drivers:
         """Where the kernel's drivers are; raises UnreadableError."""
-        return read_drivers(self.view, self.kernel)
+        return read_drivers(self.tree, self.kernel)

@@ -70,7 +70,7 @@ class Drivers:
         return self.options is not None and self.options.get("CONFIG_MODULES", "n") != "y"
 
 
-def read_drivers(view: FileTree, kernel: KernelImage) -> Drivers:
+def read_drivers(tree: FileTree, kernel: KernelImage) -> Drivers:
     """What ``kernel``'s configuration and its modules in the image tell; raises UnreadableError.
 
     The configuration is the embedded one, else the file distributions put beside the kernel.
@@ -78,22 +78,22 @@ def read_drivers(view: FileTree, kernel: KernelImage) -> Drivers:
     if not kernel.version:
         return Drivers("", None, "", None, {})
     base = f"/lib/modules/{kernel.version}"
-    options, source = _configuration(view, kernel)
-    built_in = text(view, f"{base}/modules.builtin", _TEXT)
+    options, source = _configuration(tree, kernel)
+    built_in = text(tree, f"{base}/modules.builtin", _TEXT)
     return Drivers(
         kernel.version,
         options,
         source,
         None if built_in is None else frozenset(map(_name, built_in.split())),
-        _needs(view, base),
+        _needs(tree, base),
     )
 
 
-def _configuration(view: FileTree, kernel: KernelImage) -> tuple[Mapping[str, str] | None, str]:
+def _configuration(tree: FileTree, kernel: KernelImage) -> tuple[Mapping[str, str] | None, str]:
     if kernel.configuration is not None:
         return _options(kernel.configuration), "the kernel itself"
     for path in (f"/boot/config-{kernel.version}", f"/lib/modules/{kernel.version}/config"):
-        found = text(view, path, _TEXT)
+        found = text(tree, path, _TEXT)
         if found is not None:
             return _options(found), path
     return None, ""
@@ -106,15 +106,15 @@ def _options(configuration: str) -> dict[str, str]:
     }
 
 
-def _needs(view: FileTree, base: str) -> dict[str, tuple[str, ...]]:
+def _needs(tree: FileTree, base: str) -> dict[str, tuple[str, ...]]:
     """The modules that are really there, with the dependencies ``modules.dep`` gives them."""
     there = {
         _name(entry.name): ()
-        for entry in view.walk(base)
+        for entry in tree.walk(base)
         if entry.kind is EntryType.FILE and _MODULE.fullmatch(entry.name)
     }
     needs: dict[str, tuple[str, ...]] = dict(there)
-    for line in (text(view, f"{base}/modules.dep", _TEXT) or "").splitlines():
+    for line in (text(tree, f"{base}/modules.dep", _TEXT) or "").splitlines():
         module, _, others = line.partition(":")
         if _name(module) in there:
             needs[_name(module)] = _names(others.split())

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from zwizard.checks.rule import Outcome, Verdict, failed, passed
+from zwizard.checks.verdict import Outcome, Verdict, failed, passed
 from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ _PATTERN = 4096
 _PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
-def text(view: FileTree, path: str, limit: int = SETTINGS) -> str | None:
+def text(tree: FileTree, path: str, limit: int = SETTINGS) -> str | None:
     """The text of the file ``path`` leads to, None if it leads to none; raises UnreadableError.
 
     Bytes that are not UTF-8 are kept as surrogates.
     """
-    found = view.resolve(path).file
+    found = tree.resolve(path).file
     if found is None:
         return None
     if found.size > limit:
         raise UnreadableError(f"{path} is far too large: {found.size} bytes", "Look at it.")
-    return view.read(path, limit).decode("utf-8", "surrogateescape")
+    return tree.read(path, limit).decode("utf-8", "surrogateescape")
 
 
-def lines(view: FileTree, path: str, limit: int = SETTINGS) -> Iterator[str]:
+def lines(tree: FileTree, path: str, limit: int = SETTINGS) -> Iterator[str]:
     """The lines of the settings file at ``path`` without comments (#) and empty ones."""
-    for line in (text(view, path, limit) or "").splitlines():
+    for line in (text(tree, path, limit) or "").splitlines():
         plain = line.partition("#")[0].strip()
         if plain:
             yield plain
@@ -78,17 +78,17 @@ def leads_to_program(found: Resolution, otherwise: str = "") -> Verdict:
     return verdict if verdict.outcome is Outcome.FAIL else passed(found.shown)
 
 
-def program(view: FileTree, name: str) -> Entry | None:
+def program(tree: FileTree, name: str) -> Entry | None:
     """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
     for directory in _PROGRAMS:
-        found = view.resolve(f"{directory}/{name}").file
+        found = tree.resolve(f"{directory}/{name}").file
         if found is not None and found.mode & 0o111 and found.size:
             return found
     return None
 
 
-def files(view: FileTree, directory: str) -> Iterator[Entry]:
+def files(tree: FileTree, directory: str) -> Iterator[Entry]:
     """What is beneath ``directory`` and is not a directory itself."""
-    for entry in view.walk(directory):
+    for entry in tree.walk(directory):
         if entry.kind is not EntryType.DIRECTORY:
             yield entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zwizard.checks.rule import Mode
+from zwizard.checks.verdict import Mode
 from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tree import EntryType, LinkProblem
 
@@ -44,32 +44,32 @@ class Detection:
         return next((sight for sight in self.sights if sight.refused), None)
 
 
-def detect(view: FileTree) -> Detection:
+def detect(tree: FileTree) -> Detection:
     """What Zero-OS would start this tree as (zosbase, getFlistInfo; zmachine.md, "VM").
 
     It stats the paths on its own machine, with the image mounted somewhere below: a link that
     is absolute or climbs above the image's root leads to the machine's own files, so that the
     path counts as not there, without a word.
     """
-    sights = tuple(_look(view, path) for path in (DISK_IMAGE, KERNEL, INITRD))
+    sights = tuple(_look(tree, path) for path in (DISK_IMAGE, KERNEL, INITRD))
     image, kernel, _ = sights
     if image.entry is not None:
         return Detection(Mode.IMAGE, sights)
     return Detection(Mode.VM if kernel.entry is not None else Mode.CONTAINER, sights)
 
 
-def intended(view: FileTree) -> Mode:
+def intended(tree: FileTree) -> Mode:
     """What the image means to be, if nobody says: by the names that are there, followed or not.
 
     A `/boot/vmlinuz` that Zero-OS cannot follow still says that a VM is meant.
     """
-    if isinstance(view, SingleFileTree) or view.lstat(DISK_IMAGE) is not None:
+    if isinstance(tree, SingleFileTree) or tree.lstat(DISK_IMAGE) is not None:
         return Mode.IMAGE
-    return Mode.VM if view.lstat(KERNEL) is not None else Mode.CONTAINER
+    return Mode.VM if tree.lstat(KERNEL) is not None else Mode.CONTAINER
 
 
-def _look(view: FileTree, path: str) -> ResolvedPath:
-    found = view.resolve(path)
+def _look(tree: FileTree, path: str) -> ResolvedPath:
+    found = tree.resolve(path)
     if found.outside is not None:
         link = found.outside
         return ResolvedPath(

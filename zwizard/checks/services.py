@@ -45,14 +45,14 @@ class Services:
     System V, and for systemd as units are named.
     """
 
-    view: FileTree
+    tree: FileTree
     system: str
     wanted: dict[str, set[str]] = field(default_factory=dict)
 
     def unit(self, name: str) -> Entry | None:
         """Where the unit or script of ``name`` is, masked or not; None if there is none."""
         for path in self._places(name):
-            entry = self.view.lstat(path)
+            entry = self.tree.lstat(path)
             if entry is not None:
                 return entry
         return None
@@ -89,7 +89,7 @@ class Services:
         if self.system != "systemd":
             return []
         entry = self.unit(name)
-        unit = None if entry is None else text(self.view, entry.path)
+        unit = None if entry is None else text(self.tree, entry.path)
         return [
             other.removesuffix(".service")
             for line in _PULLS.findall(unit or "")
@@ -99,7 +99,7 @@ class Services:
     def generator(self, name: str) -> Entry | None:
         """systemd's generator ``name``, if it can run."""
         for directory in GENERATORS:
-            found = self.view.resolve(f"{directory}/{name}").file
+            found = self.tree.resolve(f"{directory}/{name}").file
             if found is not None and found.mode & 0o111:
                 return found
         return None
@@ -113,19 +113,19 @@ class Services:
         yield f"/etc/init.d/{name}"
 
 
-def read_services(view: FileTree) -> Services:
-    """The services of the system in ``view``; raises UnreadableError if its init is not known."""
-    init = view.resolve("/sbin/init")
+def read_services(tree: FileTree) -> Services:
+    """The services of the system in ``tree``; raises UnreadableError if its init is not known."""
+    init = tree.resolve("/sbin/init")
     target = init.entry.path if init.entry is not None else init.missing
     if "systemd" in target:
-        services = Services(view, "systemd")
+        services = Services(tree, "systemd")
         _add_links(services)
         _add_units(services)
-    elif view.resolve("/etc/runlevels").entry is not None and program(view, "openrc"):
-        services = Services(view, "openrc")
+    elif tree.resolve("/etc/runlevels").entry is not None and program(tree, "openrc"):
+        services = Services(tree, "openrc")
         _add_levels(services)
-    elif view.resolve("/etc/init.d").entry is not None and view.listing("/etc/rc2.d"):
-        services = Services(view, "sysv")
+    elif tree.resolve("/etc/init.d").entry is not None and tree.listing("/etc/rc2.d"):
+        services = Services(tree, "sysv")
         _add_links(services)
     else:
         raise UnreadableError(
@@ -138,10 +138,10 @@ def read_services(view: FileTree) -> Services:
 def _add_units(services: Services) -> None:
     """``*.wants`` and ``*.requires`` hold a link for each unit enabled (systemctl(1))."""
     for directory in UNITS:
-        for entry in services.view.listing(directory):
+        for entry in services.tree.listing(directory):
             target, _, kind = entry.name.rpartition(".")
             if kind in {"wants", "requires"}:
-                for link in services.view.listing(entry.path):
+                for link in services.tree.listing(entry.path):
                     _want(services, link.name, target)
     for name, by in _ALIASES.items():
         if name in services.wanted:
@@ -155,7 +155,7 @@ _ALIASES = {"ssh.service": "sshd.service", "sshd.service": "ssh.service"}
 def _add_links(services: Services) -> None:
     """``/etc/rcN.d/S50name``; systemd starts such scripts too if it has no unit for them."""
     for level in ("rcS.d", "rc2.d", "rc3.d", "rc5.d"):
-        for entry in services.view.listing(f"/etc/{level}"):
+        for entry in services.tree.listing(f"/etc/{level}"):
             found = _RC_LINK.fullmatch(entry.name)
             if found is not None:
                 _script(services, found[1], level)
@@ -164,13 +164,13 @@ def _add_links(services: Services) -> None:
 def _script(services: Services, name: str, level: str) -> None:
     if services.system != "systemd":
         _want(services, name, level)
-    elif not any(services.view.lstat(f"{directory}/{name}.service") for directory in UNITS):
+    elif not any(services.tree.lstat(f"{directory}/{name}.service") for directory in UNITS):
         _want(services, f"{name}.service", level)
 
 
 def _add_levels(services: Services) -> None:
-    for level in services.view.listing("/etc/runlevels"):
-        for entry in services.view.listing(level.path):
+    for level in services.tree.listing("/etc/runlevels"):
+        for entry in services.tree.listing(level.path):
             _want(services, entry.name, level.name)
 
 

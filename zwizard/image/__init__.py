@@ -1,4 +1,4 @@
-"""Read-only views of what is checked, booted and uploaded; no root, no mounts."""
+"""Read-only file trees of what is checked, booted and uploaded; no root, no mounts."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ def open_tree(
     keep: Keep = KEEP_NOTHING,
     progress: Callable[[int, int], None] | None = None,
 ) -> FileTree:
-    """The view of the artefact at ``path``, chosen by what it holds, not by its name.
+    """The tree of the artefact at ``path``, chosen by its contents, not by its name.
 
-    ``keep`` says which contents a one-pass view should hold on to because they will be read
-    (others cost another pass); ``progress`` is called with (bytes done, bytes in all) of the
-    artefact while it is read. Raises UnreadableError for what is neither a directory nor a
-    gzip file nor a disk image, naming what it is. A broken archive is not an error: the view
-    tells.
+    ``keep`` selects the contents of an archive to hold on to because they will be read (others
+    cost another pass); ``progress`` is called with (bytes done, bytes in all) of the artefact
+    while it is read. Raises UnreadableError for anything but a directory, a gzip file or a disk
+    image, naming what it is. A broken archive is not an error here: see ``TarballTree.fault``.
     """
     path = Path(path)
     try:

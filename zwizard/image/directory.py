@@ -1,4 +1,4 @@
-"""The view of a directory: listed once, contents opened when asked, no link followed."""
+"""The tree of a directory: listed once, contents opened on request, no link followed."""
 
 from __future__ import annotations
 

@@ -143,12 +143,12 @@ class _Layer:
         return False
 
 
-def only_directory(view: FileTree) -> str:
+def only_directory(tree: FileTree) -> str:
     """The path of the only directory where the whole system is in that, else ""."""
-    top = view.children("/")
+    top = tree.children("/")
     if len(top) != 1 or top[0].kind is not EntryType.DIRECTORY or top[0].name in _HOISTED:
         return ""
-    within = {entry.name for entry in view.children(top[0].path)}
+    within = {entry.name for entry in tree.children(top[0].path)}
     return top[0].path if len(_HOISTED & within) > 1 else ""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MountedTree(FileTree):
-    """``root`` with other views in place of some of its directories, by their paths."""
+    """``root`` with other trees in place of some of its directories, by their paths."""
 
     def __init__(self, root: FileTree, mounts: Mapping[str, FileTree]) -> None:
         self.path = root.path
@@ -23,28 +23,28 @@ class MountedTree(FileTree):
 
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path`` of what is mounted there."""
-        prefix, view = self._at(path)
-        found = view.node(path[len(prefix) :] or "/")
+        prefix, tree = self._at(path)
+        found = tree.node(path[len(prefix) :] or "/")
         return None if found is None else _moved(found, prefix)
 
     def children(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory stored at ``path``."""
-        prefix, view = self._at(path)
-        return tuple(_moved(entry, prefix) for entry in view.children(path[len(prefix) :] or "/"))
+        prefix, tree = self._at(path)
+        return tuple(_moved(entry, prefix) for entry in tree.children(path[len(prefix) :] or "/"))
 
     def entries(self) -> Iterator[Entry]:
         """Every entry that is not hidden by a mount, sorted by path."""
         yield from sorted(self.walk("/"), key=lambda entry: entry.path)
 
     def open_entry(self, entry: Entry) -> BinaryIO:
-        """The contents of a file of one of the views; raises UnreadableError."""
-        prefix, view = self._at(entry.path)
-        return view.open_entry(replace(entry, path=entry.path[len(prefix) :]))
+        """The contents of a file of one of the trees; raises UnreadableError."""
+        prefix, tree = self._at(entry.path)
+        return tree.open_entry(replace(entry, path=entry.path[len(prefix) :]))
 
     def _at(self, path: str) -> tuple[str, FileTree]:
-        for prefix, view in self._mounts:
+        for prefix, tree in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
-                return prefix, view
+                return prefix, tree
         return "", self.root
 
 

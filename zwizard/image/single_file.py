@@ -1,4 +1,4 @@
-"""The view of one file, a disk image, as the only thing in the root it will be packed in."""
+"""The tree of a single file, a disk image, as the only thing in the archive to be packed."""
 
 from __future__ import annotations
 

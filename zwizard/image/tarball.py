@@ -1,4 +1,4 @@
-"""The view of a .tar.gz: one pass that proves it whole, indexes it and keeps what is asked for."""
+"""The tree of a .tar.gz: one pass checks that it is whole, indexes it and keeps some contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every artefact looks like to a rule: a tree of entries, read only, links inside it."""
+"""The file tree of an artefact: read-only entries, with links followed inside the tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What may be read of an image's settings in all, in bytes: many times what any system has.
 READ_ALL = 32 << 20
 
-# The kernel follows no more links than this in one path; neither does a view.
+# The kernel follows no more links than this in one path; neither does a tree.
 MAX_LINKS = 40
 
 
@@ -43,7 +43,7 @@ class Entry:
     ``path`` is absolute inside the image (``/boot/vmlinuz``; the root is ``/``) and as stored:
     bytes that are not UTF-8 are kept as surrogates, so sanitise before showing. ``mode`` is the
     permission bits with setuid, setgid and sticky (0 to 0o7777), ``size`` bytes, ``target`` what
-    a link says, ``inode`` equal for the names of one file within a view. ``mtime`` (seconds since
+    a link says, ``inode`` equal for the names of one file within a tree. ``mtime`` (seconds since
     1970) is when it was changed, where a file system tells.
     """
 
@@ -106,7 +106,7 @@ class Resolution:
 
 
 class FileTree(ABC):
-    """A read-only view of an artefact's tree; the same answers whatever holds the tree.
+    """A read-only tree of files; the same answers whatever holds it.
 
     Subclasses say what is at an exact path and hand out contents; following links is done
     here, once, so that every kind of artefact follows them alike and none on the host.
@@ -131,7 +131,7 @@ class FileTree(ABC):
 
     @abstractmethod
     def open_entry(self, entry: Entry) -> BinaryIO:
-        """The contents of a regular file of this view, seekable; raises UnreadableError."""
+        """The contents of a regular file of this tree, seekable; raises UnreadableError."""
 
     def lstat(self, path: str) -> Entry | None:
         """The entry at ``path``: links on the way are followed in the image, the last is not."""
@@ -189,8 +189,8 @@ class FileTree(ABC):
         """Whether the artefact is still the one that was opened, as far as can be told."""
         return True
 
-    def close(self) -> None:  # noqa: B027 - most views hold nothing
-        """Let go of what the view holds open."""
+    def close(self) -> None:  # noqa: B027 - most trees hold nothing open
+        """Close what the tree holds open."""
 
     def __enter__(self) -> Self:
         return self
@@ -202,8 +202,8 @@ class FileTree(ABC):
 class _Walk:
     """One walk along a path, component by component, as a kernel in a chroot would go."""
 
-    def __init__(self, view: FileTree, path: str) -> None:
-        self.view = view
+    def __init__(self, tree: FileTree, path: str) -> None:
+        self.tree = tree
         self.path = path
         self.rest = _parts(path)[::-1]
         self.at = Entry("/", EntryType.DIRECTORY, 0o755)
@@ -225,7 +225,7 @@ class _Walk:
             self._up()
             return None
         self.here = _join(self.at.path, name)
-        entry = self.view.node(self.here)
+        entry = self.tree.node(self.here)
         if entry is None:
             return LinkProblem.MISSING
         if entry.kind is EntryType.LINK:
@@ -237,7 +237,7 @@ class _Walk:
         if self.at.path == "/" and self.chain and self.outside is None:
             self.outside = self.chain[-1]
         parent = self.at.path.rpartition("/")[0] or "/"
-        self.at = self.view.node(parent) or Entry(parent, EntryType.DIRECTORY, 0o755)
+        self.at = self.tree.node(parent) or Entry(parent, EntryType.DIRECTORY, 0o755)
 
     def _follow(self, link: Entry) -> LinkProblem | None:
         self.chain.append(link)

@@ -1,4 +1,4 @@
-"""A view's tree held in memory, within a bound that a hostile artefact cannot pass."""
+"""A file tree held in memory, within a bound that a hostile artefact cannot pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INDEX_BYTES = 128 << 20
 
 
 class IndexFullError(Exception):
-    """More entries than an index holds; the view is incomplete and says so."""
+    """More entries than an index holds; the tree is incomplete and says so."""
 
 
 class Index:
@@ -79,7 +79,7 @@ def _by_parent(entries: dict[str, Entry]) -> dict[str, list[str]]:
 
 
 class IndexedTree(FileTree):
-    """A view whose whole tree is in an index; its subclass fills it and opens contents."""
+    """A file tree that is held in an index; its subclass fills it and opens contents."""
 
     def __init__(self) -> None:
         self._index = Index()

@@ -90,7 +90,7 @@ def _weighed(recipe: Recipe, found: InputReport) -> InputReport:
 def _judged(recipe: Recipe, view: FileTree | None) -> InputReport:
     from zwizard.checks import find_rule
     from zwizard.checks.context import CheckContext
-    from zwizard.checks.rule import Mode, Outcome
+    from zwizard.checks.verdict import Mode, Outcome
 
     if view is None:
         return InputReport()

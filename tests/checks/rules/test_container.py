@@ -8,7 +8,7 @@ import pytest
 
 from tests.checks.breakages import Breakage, both, directory, executable, link, mode, write
 from tests.image.composed import packed, program
-from zwizard.checks import RULES, Mode, Outcome, Severity, check
+from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.plan import container
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
@@ -85,7 +85,7 @@ def test_a_broken_container_fails_in_its_rule_alike_as_directory_and_tarball(
 
 def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None:
     told = [slug for slug, _, _ in BROKEN]
-    for rule in RULES:
+    for rule in all_rules():
         if rule.modes == {Mode.CONTAINER} and rule.slug != "entrypoint-startup-toml":
             assert told.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1)
 

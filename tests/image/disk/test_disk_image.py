@@ -268,8 +268,8 @@ def test_a_mutated_disk_is_read_or_refused_and_never_hangs(
     data = {(start + int(part * size)): patch for (start, size), part, patch in edits}
     disk = DiskImage(whole, cast("BinaryIO", Patched(whole, data)), whole.stat().st_size)
     for look in (
-        lambda: disk.gpt, lambda: disk.volumes, lambda: list(disk.esp_view.entries()),
-        lambda: disk.esp_view.free, lambda: disk.root_super,
+        lambda: disk.gpt, lambda: disk.volumes, lambda: list(disk.esp_tree.entries()),
+        lambda: disk.esp_tree.free, lambda: disk.root_super,
         lambda: [disk.system.read(e.path, 1 << 20)
                  for e in itertools.islice(disk.system.entries(), 2000)
                  if e.kind is EntryType.FILE],

@@ -215,10 +215,12 @@ async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) ->
 async def test_a_finding_and_the_whole_are_copied(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         await press(pilot, "y")
-        assert app.clipboard == checks.told(on(app, CheckScreen).report.finding("kernel-elf"))  # type: ignore[union-attr]
+        report = on(app, CheckScreen).report
+        assert report is not None
+        assert app.clipboard == checks.render_finding(report.finding("kernel-elf"))
         assert "mend kernel-elf" in app.clipboard
         await press(pilot, "Y")
-        assert "NOT ready: 2 block, 1 bite later, 1 to know, 1 waived, 1 hold" in app.clipboard
+        assert "Not ready: 2 errors, 1 warning, 1 note, 1 waived, 1 passed" in app.clipboard
         await settle(pilot)
 
 
@@ -345,7 +347,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
     shown = of_build(build).to_json()
     assert shown["findings"] == [old, finding("kernel-elf", fix="")]  # nothing to mend in it
     assert checks.report_of(shown).to_json() == shown
-    with pytest.raises(ValueError, match="it is no report"):
+    with pytest.raises(ValueError, match="this is not a report"):
         checks.report_of({"findings": []})
 
 

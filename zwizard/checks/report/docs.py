@@ -1,75 +1,75 @@
-"""The rules explained, from their own records: one for the terminal, all as a table."""
+"""The rules explained from their own records: one for the terminal, all as a table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from zwizard.checks.checker import find_rule
+from zwizard.checks.rule import Rule
+from zwizard.checks.rules import all_rules
+from zwizard.checks.verdict import Mode, Severity
 
-from zwizard.checks.rule import Mode, Rule, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_MEANS = {
-    Severity.MUST: "without it the image does not work, or starts as something else",
-    Severity.SHOULD: "the image works without it, and that bites later",
-    Severity.ADVICE: "worth knowing",
+_MEANING = {
+    Severity.MUST: "a failure is an error: the image does not work, or starts as something else",
+    Severity.SHOULD: "a failure is a warning: the image works, but causes problems later",
+    Severity.ADVICE: "a failure is a note",
 }
 _LETTERS = {Mode.CONTAINER: "C", Mode.VM: "V", Mode.IMAGE: "R"}
+_KEY = "C container, V VM with its own kernel, R VM from a disk image, * all three"
 
 
 def severity(rule: Rule) -> str:
-    """How bad it is if ``rule`` fails, by mode where that differs: ``should; must for C``."""
+    """The severity of ``rule``, by mode where that differs: ``should; must for C``."""
     if not rule.must_in:
         return rule.severity.value
-    return f"{rule.severity.value}; must for {_modes(rule.must_in)}"
+    return f"{rule.severity.value}; must for {_letters(rule.must_in)}"
 
 
 def modes(rule: Rule) -> str:
     """Where ``rule`` applies: letters of the modes, ``*`` for all."""
-    return "*" if rule.modes == frozenset(Mode) else _modes(rule.modes)
+    return "*" if rule.modes == frozenset(Mode) else _letters(rule.modes)
 
 
-def _modes(some: Iterable[Mode]) -> str:
-    there = frozenset(some)
-    return "".join(letter for mode, letter in _LETTERS.items() if mode in there)
+def _letters(some: frozenset[Mode]) -> str:
+    return "".join(letter for mode, letter in _LETTERS.items() if mode in some)
 
 
-def explain(rule: Rule) -> str:
-    """All there is to say about ``rule``, as text."""
-    holds = " ".join((rule.judge.__doc__ or "").split())
+def explain_rule(slug: str) -> str:
+    """Everything about the rule named ``slug``, as text; raises UsageError if there is none."""
+    rule = find_rule(slug)
     words = ", ".join(mode.words for mode in Mode if mode in rule.modes)
     lines = [
         f"{rule.slug}: {rule.title}",
         "",
-        f"  severity  {severity(rule)}: {_MEANS[rule.severity]}",
-        f"  judged    {words}",
-        f"  holds     {holds}",
-        f"  because   {rule.source}",
-        f"  to mend   {rule.remedy}",
+        f"  severity  {severity(rule)}: {_MEANING[rule.severity]}",
+        f"  applies   {words}",
+        f"  passes    {' '.join((rule.judge.__doc__ or '').split())}",
+        f"  source    {rule.source}",
+        f"  fix       {rule.fix}",
     ]
-    if rule.answers:
-        lines.append(f"  answers   decided by {' and '.join(rule.answers)} in a recipe")
+    if rule.keys:
+        lines.append(f"  recipe    decided by {' and '.join(rule.keys)}")
     if rule.after:
         lines.append(f"  after     {rule.after} has to pass first")
     return "\n".join(lines) + "\n"
 
 
-def overview(rules: Iterable[Rule]) -> str:
-    """``rules``, a line each: where it applies, how bad it is, its name, what holds."""
-    lines = [f"{modes(rule):<3} {rule.severity:<7} {rule.slug:<26} {rule.title}" for rule in rules]
-    key = "\nC container, V VM with its own kernel, R VM from a disk image, * all three\n"
-    return "\n".join(lines) + "\n" + key
-
-
-def table(rules: Iterable[Rule]) -> str:
-    """``rules`` as a Markdown table: C container, V own-kernel VM, R image.raw, * all."""
-    lines = ["| rule | severity | for | what holds | because |", "|---|---|---|---|---|"]
-    lines += [
-        f"| `{rule.slug}` | {severity(rule)} | {modes(rule)} | {_cell(rule.title)} |"
-        f" {_cell(rule.source)} |"
-        for rule in rules
+def list_rules() -> str:
+    """The whole checklist for a terminal, a line for each rule."""
+    lines = [
+        f"{modes(rule):<3} {rule.severity:<7} {rule.slug:<26} {rule.title}" for rule in all_rules()
     ]
+    return "\n".join([*lines, "", _KEY]) + "\n"
+
+
+def rules_table() -> str:
+    """The whole checklist as a Markdown table, with the modes as letters (see ``modes``)."""
+    lines = ["| rule | severity | for | title | source |", "|---|---|---|---|---|"]
+    lines += [_row(rule) for rule in all_rules()]
     return "\n".join(lines) + "\n"
+
+
+def _row(rule: Rule) -> str:
+    title, source = _cell(rule.title), _cell(rule.source)
+    return f"| `{rule.slug}` | {severity(rule)} | {modes(rule)} | {title} | {source} |"
 
 
 def _cell(text: str) -> str:

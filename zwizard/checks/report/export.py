@@ -1,4 +1,4 @@
-"""A report as a page to keep or to show: Markdown, and HTML that stands alone."""
+"""A report as a page: Markdown, or HTML in one file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render_markdown(report: Report) -> str:
-    """The report in Markdown; whatever the image holds is shown as it is, and does nothing."""
+    """The report in Markdown; nothing in the image can act as markup."""
     lines = [f"# {_plain(report.artefact)}", ""]
     lines += [f"{_plain(report.mode.words.capitalize())}: **{_plain(summary(report))}**"]
     for heading, findings in _sections(report):
@@ -28,23 +28,23 @@ def render_markdown(report: Report) -> str:
 
 
 def _sections(report: Report) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """The headings under which there is something, what blocks first."""
+    """The headings under which there is something, errors first."""
     for group in Group:
         if found := report.under(group):
-            yield group.value, found
+            yield group.heading, found
 
 
 def _item(finding: Finding) -> list[str]:
     mark = MARKS[finding.outcome]
     lines = [f"- {mark} **{_plain(finding.rule.title)}** `{finding.slug}`: {_code(finding)}"]
     if finding.wrong:
-        lines.append(f"  - To do: {_plain(finding.fix)}")
-        lines.append(f"  - Because: {_plain(finding.rule.source)}")
+        lines.append(f"  - Fix: {_plain(finding.fix)}")
+        lines.append(f"  - Source: {_plain(finding.rule.source)}")
     return lines
 
 
 def _code(finding: Finding) -> str:
-    """Evidence as code, fenced by more backticks than it has in a row."""
+    """Evidence as code, between more backticks than it has in a row."""
     text = one_line(finding.evidence)
     fence = "`"
     while fence in text:
@@ -61,20 +61,20 @@ _STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: #1b1f24; background: #fff }
 h1 { font-size: 1.4rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-top: 2rem }
-.ready { color: #11692a } .blocked { color: #a40e26 }
+.ready { color: #11692a } .not-ready { color: #a40e26 }
 li { margin: .6rem 0; list-style: none } ul { padding: 0 }
 code { background: #f0f2f5; padding: .1em .3em; border-radius: 3px; overflow-wrap: anywhere }
 .slug { color: #57606a; font-size: .85em } dl { margin: .2rem 0 0 1.6rem } dt { float: left;
   clear: left; width: 5rem; color: #57606a } dd { margin-left: 5.5rem }
 @media (prefers-color-scheme: dark) { body { color: #e6e9ed; background: #14171b }
   code { background: #262b31 } .slug, dt { color: #9aa4af } .ready { color: #5bd07c }
-  .blocked { color: #ff8a94 } }
+  .not-ready { color: #ff8a94 } }
 """
 
 
 def render_html(report: Report) -> str:
     """The report as one HTML file: no script, nothing fetched, everything escaped."""
-    verdict = "ready" if report.ready else "blocked"
+    verdict = "ready" if report.ready else "not-ready"
     name = _escaped(report.artefact)
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -97,7 +97,7 @@ def _element(finding: Finding) -> str:
     title = f"{MARKS[finding.outcome]} <strong>{_escaped(finding.rule.title)}</strong>"
     rows = [("found", f"<code>{_escaped(finding.evidence)}</code>")]
     if finding.wrong:
-        rows += [("do", _escaped(finding.fix)), ("because", _escaped(finding.rule.source))]
+        rows += [("fix", _escaped(finding.fix)), ("source", _escaped(finding.rule.source))]
     shown = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<li>{title} <span class="slug">{finding.slug}</span><dl>{shown}</dl></li>'
 
@@ -114,7 +114,7 @@ def check_name(path: Path | str) -> None:
     if Path(path).suffix.lower() not in _FORMS:
         raise UsageError(
             f"a report cannot be written as {Path(path).name}",
-            "Give it a name that ends in .md or .html.",
+            "Its name has to end in .md or .html.",
         )
 
 
@@ -126,5 +126,5 @@ def write_report(report: Report, path: Path | str) -> None:
         path.write_text(_FORMS[path.suffix.lower()](report), encoding="utf-8")
     except OSError as error:
         raise ZwizardError(
-            f"{path} could not be written: {error.strerror}", "Choose another place."
+            f"{path} could not be written: {error.strerror}", "Choose another path."
         ) from error

@@ -1,33 +1,43 @@
-"""What a check found, and how it is told: JSON for programs, text for people."""
+"""The result of a check: JSON for programs, text for people."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from zwizard.checks.rule import Mode, Outcome, Rule, Severity, Verdict
+from zwizard.checks.rule import Rule
+from zwizard.checks.rules import all_rules
+from zwizard.checks.verdict import Mode, Outcome, Severity, Verdict
 from zwizard.util.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Group(enum.Enum):
-    """Where a finding stands in a report, and the heading there; what matters most first."""
+    """A heading of a report, the most important first, with the word that counts its findings."""
 
-    BLOCKS = "It will not work"
-    LATER = "It works, and bites later"
-    WORTH = "Worth knowing"
-    UNKNOWN = "Could not be told"
-    WAIVED = "Waived"
-    HOLDS = "What holds"
-    SILENT = "Not looked at, or says nothing about this image"
+    ERROR = "Errors", "error"
+    WARNING = "Warnings", "warning"
+    NOTE = "Notes", "note"
+    NOT_CHECKED = "Not checked", "not checked"
+    WAIVED = "Waived", "waived"
+    PASSED = "Passed", "passed"
+    NOT_APPLICABLE = "Not applicable", "not applicable"
+
+    @property
+    def heading(self) -> str:
+        """The group's name above its findings."""
+        return self.value[0]
 
     @property
     def wrong(self) -> bool:
-        """What stands there calls for something to be done, or was accepted as it is."""
-        return self not in {Group.HOLDS, Group.SILENT}
+        """Whether its findings call for something to be done, or were accepted as they are."""
+        return self not in {Group.PASSED, Group.NOT_APPLICABLE}
+
+    def counted(self, count: int) -> str:
+        """``count`` findings of this group: ``3 errors``, ``25 passed``."""
+        plural = self in {Group.ERROR, Group.WARNING, Group.NOTE} and count != 1
+        return f"{count} {self.value[1]}{'s' if plural else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class Finding:
 
     @property
     def outcome(self) -> Outcome:
-        """What the rule came to."""
+        """The verdict's outcome."""
         return self.verdict.outcome
 
     @property
@@ -61,30 +71,30 @@ class Finding:
     @property
     def fix(self) -> str:
         """What to do about it, "" if nothing is wrong."""
-        return (self.verdict.fix or self.rule.remedy) if self.wrong else ""
+        return (self.verdict.fix or self.rule.fix) if self.wrong else ""
 
     @property
     def wrong(self) -> bool:
-        """It failed, or could not be told."""
+        """It failed, or could not be checked."""
         return self.outcome in {Outcome.FAIL, Outcome.UNKNOWN}
 
     @property
     def blocks(self) -> bool:
-        """It keeps the image from being called ready."""
+        """It keeps the image from being ready."""
         return self.wrong and self.severity is Severity.MUST
 
     @property
     def group(self) -> Group:
-        """Where it stands; a ``must`` that could not be told blocks as one that failed does."""
+        """Its heading; a ``must`` that could not be checked is an error as one that failed is."""
         if not self.wrong:
-            return Group.HOLDS if self.outcome is Outcome.PASS else Group.SILENT
+            return Group.PASSED if self.outcome is Outcome.PASS else Group.NOT_APPLICABLE
         if self.blocks:
-            return Group.BLOCKS
+            return Group.ERROR
         if self.waived:
             return Group.WAIVED
         if self.outcome is Outcome.UNKNOWN:
-            return Group.UNKNOWN
-        return Group.LATER if self.severity is Severity.SHOULD else Group.WORTH
+            return Group.NOT_CHECKED
+        return Group.WARNING if self.severity is Severity.SHOULD else Group.NOTE
 
     def to_json(self) -> dict[str, Any]:
         """The finding as ``check --json`` gives it."""
@@ -120,7 +130,7 @@ class Report:
         raise KeyError(slug)
 
     def under(self, group: Group) -> tuple[Finding, ...]:
-        """What stands under one heading."""
+        """The findings of one group."""
         return tuple(finding for finding in self.findings if finding.group is group)
 
     def to_json(self) -> dict[str, Any]:
@@ -133,46 +143,62 @@ class Report:
         }
 
 
+def report_of(data: Mapping[str, Any]) -> Report:
+    """The report that ``Report.to_json`` gave as ``data``; raises ValueError for anything else.
+
+    Severities and texts are those of ``data``, even where the rule has changed since.
+    """
+    try:
+        findings = tuple(_finding_of(found) for found in data["findings"])
+        return Report(str(data["artefact"]), Mode(data["mode"]), findings)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"this is not a report ({error!r})") from error
+
+
+def _finding_of(found: Mapping[str, Any]) -> Finding:
+    slug, severity, source = str(found["rule"]), Severity(found["severity"]), str(found["source"])
+    verdict = Verdict(
+        Outcome(found["outcome"]), str(found["evidence"]), str(found["fix"]), severity
+    )
+    known = next((rule for rule in all_rules() if rule.slug == slug), None)
+    rule = known or Rule(slug, slug, severity, frozenset(Mode), "", "")  # of another version
+    return Finding(replace(rule, source=source), verdict, bool(found.get("waived")))
+
+
 MARKS = {Outcome.FAIL: "✗", Outcome.UNKNOWN: "?", Outcome.PASS: "✓", Outcome.NOT_APPLICABLE: "·"}
 
 
 def render_text(report: Report) -> str:
-    """The report for a terminal: what blocks first, every line safe to show."""
+    """The report for a terminal: errors first, every line safe to show."""
     lines = [f"{one_line(report.artefact)}: {report.mode.words}"]
     for group in Group:
         found = report.under(group) if group.wrong else ()
-        lines += ["", group.value] if found else []
+        lines += ["", group.heading] if found else []
         for finding in found:
-            lines += _told(finding)
+            lines += _lines(finding)
     lines += ["", summary(report)]
     return "\n".join(lines) + "\n"
 
 
 def summary(report: Report) -> str:
-    """The report in a line: ``NOT ready: 2 block, 40 hold``."""
-    counts = [(len(report.under(group)), word) for group, word in _COUNTED.items()]
-    told = ", ".join(f"{count} {word}" for count, word in counts if count or word == "hold")
-    return f"{'ready' if report.ready else 'NOT ready'}: {told}"
+    """The report in a line: ``Not ready: 2 errors, 40 passed``."""
+    counts = [(group, len(report.under(group))) for group in Group]
+    shown = [
+        group.counted(count)
+        for group, count in counts
+        if group is Group.PASSED or (group.wrong and count)
+    ]
+    return f"{'Ready' if report.ready else 'Not ready'}: {', '.join(shown)}"
 
 
-_COUNTED = {
-    Group.BLOCKS: "block",
-    Group.LATER: "bite later",
-    Group.WORTH: "to know",
-    Group.UNKNOWN: "unknown",
-    Group.WAIVED: "waived",
-    Group.HOLDS: "hold",
-}
-
-
-def told(finding: Finding) -> str:
+def render_finding(finding: Finding) -> str:
     """One finding as text of a few lines, safe to show."""
-    return "\n".join(_told(finding)) + "\n"
+    return "\n".join(_lines(finding)) + "\n"
 
 
-def _told(finding: Finding) -> Iterator[str]:
+def _lines(finding: Finding) -> Iterator[str]:
     yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
     yield f"      found   {one_line(finding.evidence)}"
     if finding.fix:
-        yield f"      do      {one_line(finding.fix)}"
-    yield f"      because {one_line(finding.rule.source)}"
+        yield f"      fix     {one_line(finding.fix)}"
+    yield f"      source  {one_line(finding.rule.source)}"

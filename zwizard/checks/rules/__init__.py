@@ -1,1 +1,26 @@
-"""The rules, by subject."""
+"""The rules, a module for each subject. Every Rule in a module of this folder is a check."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from zwizard.checks.rule import Rule
+
+# The order in which subjects are shown; modules that are not listed come last.
+SUBJECTS = (
+    "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "network",
+    "access", "first_boot", "flist", "disk", "esp", "grub", "container",
+)  # fmt: skip
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """The whole checklist, in the order in which it is shown."""
+    found = {module.name for module in iter_modules(__path__)}
+    names = [name for name in SUBJECTS if name in found] + sorted(found.difference(SUBJECTS))
+    modules = [import_module(f"{__name__}.{name}") for name in names]
+    return tuple(
+        rule for module in modules for rule in vars(module).values() if isinstance(rule, Rule)
+    )

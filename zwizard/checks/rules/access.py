@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import BY_HAND, lines, matches, program, text
-from zwizard.checks.rule import EVERY, VM_IMAGE, Severity, Verdict, failed, passed, rule, unknown
+from zwizard.checks.rule import EVERY, VM_IMAGE, Rule
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
@@ -20,28 +21,28 @@ _SSHD = "/etc/ssh/sshd_config"
 _INCLUDES = 16
 
 
-@rule(
+@Rule(
     "ssh-server",
     "An ssh server runs, and lets root in with a key",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
     source="“login to the VM over ssh will require key authentication only” (zmachine.md,"
     " “Installation”); Zero-OS gives the key to root alone.",
-    remedy="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep"
+    fix="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep"
     " PermitRootLogin prohibit-password.",
     reads=(_SSHD, "/etc/ssh/sshd_config.d/*", "/etc/passwd", "/etc/shadow"),
-    answers=("source.packages", "system.services"),
+    keys=("source.packages", "system.services"),
 )
-def ssh_server(image: CheckContext) -> Verdict:
+def ssh_server(context: CheckContext) -> Verdict:
     """sshd is there and started, and its configuration takes root's key."""
-    found = program(image.guest, "sshd")
+    found = program(context.guest, "sshd")
     if found is None:
-        if program(image.guest, "dropbear") is not None:
+        if program(context.guest, "dropbear") is not None:
             return unknown("dropbear is there instead of sshd; its settings are not judged")
         return failed("there is no program sshd in the image")
-    if not _started(image.services):
+    if not _started(context.services):
         return failed(f"{found.path} is there, and nothing starts it")
-    refusal = _refusal(image.guest)
+    refusal = _refusal(context.guest)
     if refusal:
         return failed(refusal)
     return passed(f"{found.path} is started, and takes root's key")
@@ -52,11 +53,11 @@ def _started(services: Services) -> bool:
     return any(services.enabled(name) for name in names)
 
 
-def _refusal(view: FileTree) -> str:
+def _refusal(tree: FileTree) -> str:
     """Why sshd would turn root's key away, "" if it would not (sshd_config(5))."""
-    if view.lstat("/etc/ssh/sshd_not_to_be_run") is not None:
+    if tree.lstat("/etc/ssh/sshd_not_to_be_run") is not None:
         return "/etc/ssh/sshd_not_to_be_run keeps it from starting"
-    settings = _settings(view)
+    settings = _settings(tree)
     login = settings.get("permitrootlogin", "prohibit-password").lower()
     if login not in {"yes", "prohibit-password", "without-password"}:
         return f"sshd has PermitRootLogin {login}"
@@ -70,28 +71,28 @@ def _refusal(view: FileTree) -> str:
     for key in ("denyusers", "denygroups"):
         if _matches_root(settings.get(key, "")):
             return f"sshd's {key} names root: {settings[key]}"
-    return _locked_out(view, settings)
+    return _locked_out(tree, settings)
 
 
 def _matches_root(patterns: str) -> bool:
     return any(matches("root", word.partition("@")[0]) for word in patterns.split())
 
 
-def _locked_out(view: FileTree, settings: dict[str, str]) -> str:
-    shell = next((line.split(":")[-1] for line in lines(view, "/etc/passwd")
+def _locked_out(tree: FileTree, settings: dict[str, str]) -> str:
+    shell = next((line.split(":")[-1] for line in lines(tree, "/etc/passwd")
                   if line.startswith("root:")), "")  # fmt: skip
     if shell.endswith(("/nologin", "/false")):
         return f"root's shell is {shell}"
-    if settings.get("usepam", "no").lower() == "no" and (_password(view) or "").startswith("!"):
+    if settings.get("usepam", "no").lower() == "no" and (_password(tree) or "").startswith("!"):
         return "root is locked, and sshd has UsePAM no: it turns away locked users"
     return ""
 
 
-def _settings(view: FileTree) -> dict[str, str]:
+def _settings(tree: FileTree) -> dict[str, str]:
     """sshd's settings outside Match blocks; of several the first counts."""
     settings: dict[str, str] = {}
     budget = [_INCLUDES * 4]
-    for key, value in _directives(view, _SSHD, 0, budget):
+    for key, value in _directives(tree, _SSHD, 0, budget):
         if key in {"allowusers", "denyusers", "allowgroups", "denygroups"} and key in settings:
             settings[key] += f" {value}"
         else:
@@ -100,13 +101,13 @@ def _settings(view: FileTree) -> dict[str, str]:
 
 
 def _directives(
-    view: FileTree, path: str, depth: int, budget: list[int]
+    tree: FileTree, path: str, depth: int, budget: list[int]
 ) -> Iterator[tuple[str, str]]:
     """Keyword and value, line by line, included files in their place; to the first Match."""
     budget[0] -= 1
     if depth > _INCLUDES or budget[0] < 0:
         raise UnreadableError(f"{path} includes itself over and over", "Look at sshd's settings.")
-    for line in lines(view, path, BY_HAND):
+    for line in lines(tree, path, BY_HAND):
         key, _, value = line.replace("=", " ", 1).replace("\t", " ").partition(" ")
         key, value = key.lower(), value.strip().strip('"')
         if key == "match":
@@ -115,46 +116,46 @@ def _directives(
             yield key, value
             continue
         for pattern in value.split():
-            for other in _included(view, pattern):
-                yield from _directives(view, other, depth + 1, budget)
+            for other in _included(tree, pattern):
+                yield from _directives(tree, other, depth + 1, budget)
 
 
-def _included(view: FileTree, pattern: str) -> list[str]:
+def _included(tree: FileTree, pattern: str) -> list[str]:
     full = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
     directory, _, name = full.rpartition("/")
-    return [entry.path for entry in view.listing(directory) if matches(entry.name, name)]
+    return [entry.path for entry in tree.listing(directory) if matches(entry.name, name)]
 
 
-@rule(
+@Rule(
     "ssh-host-keys",
     "No ssh host keys are in the image",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
     source="Keys in an image are shared by all its machines, and known to everyone who has it (zos"
     " issue 2109; Zero-OS removes them for a VM with its own kernel, not in a disk image).",
-    remedy="rm /etc/ssh/ssh_host_*; cloud-init makes new ones at the first start.",
-    answers=("system.run",),
+    fix="rm /etc/ssh/ssh_host_*; cloud-init makes new ones at the first start.",
+    keys=("system.run",),
 )
-def ssh_host_keys(image: CheckContext) -> Verdict:
+def ssh_host_keys(context: CheckContext) -> Verdict:
     """cloud-init makes each machine its own."""
-    found = [e.path for e in image.guest.listing("/etc/ssh") if e.name.startswith("ssh_host_")]
+    found = [e.path for e in context.guest.listing("/etc/ssh") if e.name.startswith("ssh_host_")]
     return failed(", ".join(found[:6])) if found else passed("none in /etc/ssh")
 
 
-@rule(
+@Rule(
     "root-password",
     "root has no password that works",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
     source="“let's drop the root password all together since login to the VM over ssh will require"
     " key authentication only […] passwd -d root” (zmachine.md, “Installation”)",
-    remedy="passwd -d root drops it as the document does; passwd -l root locks it, and leaves a"
+    fix="passwd -d root drops it as the document does; passwd -l root locks it, and leaves a"
     " hash behind if there was one.",
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def root_password(image: CheckContext) -> Verdict:
+def root_password(context: CheckContext) -> Verdict:
     """None, or locked; never a hash."""
-    password = _password(image.guest)
+    password = _password(context.guest)
     if password is None:
         return unknown("/etc/shadow does not tell about root")
     if password == "":
@@ -169,10 +170,10 @@ def root_password(image: CheckContext) -> Verdict:
     return failed("root's password in /etc/shadow is neither empty nor locked", "passwd -d root")
 
 
-def _password(view: FileTree) -> str | None:
+def _password(tree: FileTree) -> str | None:
     """root's second field: in /etc/shadow, or where passwd has none, in /etc/passwd."""
     for path in ("/etc/shadow", "/etc/passwd"):
-        for line in (text(view, path) or "").splitlines():
+        for line in (text(tree, path) or "").splitlines():
             fields = line.split(":")
             if fields[0] == "root" and len(fields) > 1:
                 return fields[1]
@@ -206,14 +207,14 @@ _PROXIED = (
 _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
 
 
-@rule(
+@Rule(
     "no-secrets",
     "Nothing of its builder's is left in the image",
     severity=Severity.SHOULD,
     modes=EVERY,
     source="A flist on the hub is public: whoever knows its name can read every file of it (0-hub,"
     " GET /api/flist/…).",
-    remedy="Remove those files, and change what was in them if the image was ever uploaded.",
+    fix="Remove those files, and change what was in them if the image was ever uploaded.",
     reads=(
         *_PROXIED,
         *(f"{directory}/*" for directory in (*_PROXIED_IN, *_KEY_DIRECTORIES)),
@@ -221,12 +222,12 @@ _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
         "/root/.ssh/*",
         "/home/*/.ssh/*",
     ),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def no_secrets(image: CheckContext) -> Verdict:
+def no_secrets(context: CheckContext) -> Verdict:
     """No private keys, authorized keys, histories, credentials or proxies."""
-    view = image.guest
-    found = [*_files(view), *_keys(view), *_proxies(view)]
+    tree = context.guest
+    found = [*_files(tree), *_keys(tree), *_proxies(tree)]
     if not found:
         return passed("no keys, histories, credentials or proxies where they usually are")
     named = ", ".join(dict.fromkeys(found[:6]))
@@ -234,23 +235,23 @@ def no_secrets(image: CheckContext) -> Verdict:
     return failed(f"{named}{f' and {more} more' if more > 0 else ''}")
 
 
-def _files(view: FileTree) -> Iterator[str]:
-    for home in _homes(view):
+def _files(tree: FileTree) -> Iterator[str]:
+    for home in _homes(tree):
         for name in _IN_HOME:
-            if _filled(view.lstat(f"{home}/{name}")):
+            if _filled(tree.lstat(f"{home}/{name}")):
                 yield f"{home}/{name}"
-        for entry in view.listing(f"{home}/.gnupg/private-keys-v1.d"):
+        for entry in tree.listing(f"{home}/.gnupg/private-keys-v1.d"):
             yield entry.path
     for path in _ANYWHERE:
-        if _filled(view.lstat(path)):
+        if _filled(tree.lstat(path)):
             yield path
-    for entry in view.listing("/etc/apt/auth.conf.d"):
+    for entry in tree.listing("/etc/apt/auth.conf.d"):
         yield entry.path
 
 
-def _homes(view: FileTree) -> Iterator[str]:
+def _homes(tree: FileTree) -> Iterator[str]:
     yield "/root"
-    for entry in view.listing("/home"):
+    for entry in tree.listing("/home"):
         if entry.kind is EntryType.DIRECTORY:
             yield entry.path
 
@@ -259,19 +260,16 @@ def _filled(entry: Entry | None) -> bool:
     return entry is not None and entry.kind is EntryType.FILE and entry.size > 0
 
 
-def _keys(view: FileTree) -> Iterator[str]:
-    for directory in (*_KEY_DIRECTORIES, *(f"{home}/.ssh" for home in _homes(view))):
-        for entry in view.listing(directory):
-            if entry.kind is EntryType.FILE and _PRIVATE.search(text(view, entry.path) or ""):
+def _keys(tree: FileTree) -> Iterator[str]:
+    for directory in (*_KEY_DIRECTORIES, *(f"{home}/.ssh" for home in _homes(tree))):
+        for entry in tree.listing(directory):
+            if entry.kind is EntryType.FILE and _PRIVATE.search(text(tree, entry.path) or ""):
                 yield entry.path
 
 
-def _proxies(view: FileTree) -> Iterator[str]:
+def _proxies(tree: FileTree) -> Iterator[str]:
     paths = [*_PROXIED]
-    paths += [entry.path for directory in _PROXIED_IN for entry in view.listing(directory)]
+    paths += [entry.path for directory in _PROXIED_IN for entry in tree.listing(directory)]
     for path in paths:
-        if _PROXY.search(text(view, path) or ""):
+        if _PROXY.search(text(tree, path) or ""):
             yield f"{path} (a proxy)"
-
-
-RULES = (ssh_server, ssh_host_keys, root_password, no_secrets)

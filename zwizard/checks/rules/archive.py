@@ -6,16 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from zwizard.checks.rule import (
-    CONTAINER_VM,
-    EVERY,
-    Severity,
-    Verdict,
-    failed,
-    passed,
-    rule,
-    unknown,
-)
+from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.tarball import TarballTree
 from zwizard.image.tree import EntryType
@@ -45,133 +37,133 @@ def flist_name(name: str) -> str:
     return kept.replace(SUFFIX, "") + ".flist"
 
 
-@rule(
+@Rule(
     "archive-name",
     "The archive's name ends in .tar.gz",
     severity=Severity.MUST,
     modes=EVERY,
     source="The hub takes no other name: .tgz, .tar.xz and .TAR.GZ get “this file is not allowed”"
     " (0-hub, allowed-extensions).",
-    remedy="Rename it so that it ends exactly in .tar.gz, in lower case.",
-    answers=("name",),
+    fix="Rename it so that it ends exactly in .tar.gz, in lower case.",
+    keys=("name",),
 )
-def archive_name(image: CheckContext) -> Verdict:
+def archive_name(context: CheckContext) -> Verdict:
     """The hub compares the end of the name, case-sensitively."""
-    if image.name.endswith(SUFFIX) and image.name != SUFFIX:
-        return passed(image.name)
-    return failed(image.name)
+    if context.name.endswith(SUFFIX) and context.name != SUFFIX:
+        return passed(context.name)
+    return failed(context.name)
 
 
-@rule(
+@Rule(
     "archive-name-survives",
     "The hub keeps the archive's name as it is",
     severity=Severity.SHOULD,
     modes=EVERY,
     source="The hub rewrites names: it drops all but letters, digits, “_”, “.” and “-”, and"
     " overwrites a flist that already has the resulting name (0-hub, secure_filename).",
-    remedy="Use only letters, digits, “_”, “.” and “-” in the name, and begin with a letter or"
+    fix="Use only letters, digits, “_”, “.” and “-” in the name, and begin with a letter or"
     " digit.",
-    answers=("name",),
+    keys=("name",),
 )
-def archive_name_survives(image: CheckContext) -> Verdict:
+def archive_name_survives(context: CheckContext) -> Verdict:
     """The flist's name is the archive's, with nothing lost on the way."""
-    flist = flist_name(image.name)
-    evidence = f"{image.name} becomes {flist}"
-    if flist == image.name.removesuffix(SUFFIX) + ".flist":
+    flist = flist_name(context.name)
+    evidence = f"{context.name} becomes {flist}"
+    if flist == context.name.removesuffix(SUFFIX) + ".flist":
         return passed(evidence)
     return failed(evidence)
 
 
-@rule(
+@Rule(
     "archive-readable",
     "The archive is whole",
     severity=Severity.MUST,
     modes=EVERY,
     source="The hub unpacks with tar and ignores whether that worked: a broken archive becomes a"
     " broken or empty flist without a word (0-hub, HubFlist.unpack).",
-    remedy="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy it whole.",
+    fix="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy it whole.",
 )
-def archive_readable(image: CheckContext) -> Verdict:
+def archive_readable(context: CheckContext) -> Verdict:
     """Every checksum right, every member there, the end marked, nothing behind it."""
-    match image.view:
+    match context.tree:
         case TarballTree(fault=str(fault), bounded=bool(bounded)) if fault:
             return unknown(f"not read to its end: {fault}") if bounded else failed(fault)
         case TarballTree(members=members):
             return passed(f"{members} members, every checksum right")
-        case DirectoryTree() as view:
-            return _directory_readable(view)
+        case DirectoryTree() as tree:
+            return _directory_readable(tree)
     return passed("it could be read")
 
 
-def _directory_readable(view: DirectoryTree) -> Verdict:
-    if not view.complete:
+def _directory_readable(tree: DirectoryTree) -> Verdict:
+    if not tree.complete:
         return unknown("the directory holds more files than can be checked", "Give a smaller one.")
-    if view.unreadable:
+    if tree.unreadable:
         return unknown(
-            f"cannot be listed: {view.unreadable}",
+            f"cannot be listed: {tree.unreadable}",
             "Check it as a user who may read all of it, or check the packed archive.",
         )
     return passed("every directory could be listed")
 
 
-@rule(
+@Rule(
     "archive-root",
     "The image's own root is the archive's root",
     severity=Severity.MUST,
     modes=EVERY,
     source="Zero-OS looks at exactly /image.raw, /boot/vmlinuz and /boot/initrd.img; a directory"
     " around everything hides them, and the hub takes such an archive all the same.",
-    remedy="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
+    fix="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
 )
-def archive_root(image: CheckContext) -> Verdict:
+def archive_root(context: CheckContext) -> Verdict:
     """There is something in it, and not all of it in one directory around a system."""
-    top = image.view.children("/")
+    top = context.tree.children("/")
     if not top:
         return failed("it is empty", "Pack the image's files; this archive holds none.")
-    if len(top) == 1 and top[0].kind is EntryType.DIRECTORY and _wraps(image, top[0]):
+    if len(top) == 1 and top[0].kind is EntryType.DIRECTORY and _wraps(context, top[0]):
         return failed(f"everything is inside {top[0].path}/")
     names = ", ".join(entry.name for entry in top[:6])
     return passed(f"{len(top)} at the top: {names}")
 
 
-def _wraps(image: CheckContext, directory: Entry) -> bool:
-    inside = {entry.name for entry in image.view.children(directory.path)}
+def _wraps(context: CheckContext, directory: Entry) -> bool:
+    inside = {entry.name for entry in context.tree.children(directory.path)}
     if "image.raw" in inside or len(inside & _TELLTALE) > 1:
         return True
-    if image.entrypoint and image.view.resolve(image.entrypoint).file is not None:
+    if context.entrypoint and context.tree.resolve(context.entrypoint).file is not None:
         return False
     return directory.name not in _TOP
 
 
-@rule(
+@Rule(
     "archive-paths",
     "Every member lands where its name says",
     severity=Severity.MUST,
     modes=EVERY,
     source="The hub unpacks with tar into a directory of its own: what is absolute, climbs out or"
     " passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
-    remedy="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
+    fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
 )
-def archive_paths(image: CheckContext) -> Verdict:
+def archive_paths(context: CheckContext) -> Verdict:
     """No absolute or climbing member, none beneath a link, no hard link to nothing."""
-    match image.view:
+    match context.tree:
         case TarballTree(unsafe=unsafe) if unsafe:
             return failed(str(unsafe))
     return passed("all relative, all inside, every hard link to a file in the archive")
 
 
-@rule(
+@Rule(
     "archive-owners",
     "Owners are stored as numbers only",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="The hub unpacks as root, and tar then prefers an owner's name to its number: the"
     " hub's own numbers replace the image's for users such as www-data (0-hub, tar -xpf).",
-    remedy="Pack with tar --numeric-owner.",
+    fix="Pack with tar --numeric-owner.",
 )
-def archive_owners(image: CheckContext) -> Verdict:
+def archive_owners(context: CheckContext) -> Verdict:
     """tar stores names beside the numbers unless told not to."""
-    match image.view:
+    match context.tree:
         case TarballTree(named=named, owners=owners) if named:
             return failed(f"{named} members carry names: {owners}")
         case DirectoryTree():
@@ -179,28 +171,17 @@ def archive_owners(image: CheckContext) -> Verdict:
     return passed("no member has an owner's name")
 
 
-@rule(
+@Rule(
     "archive-duplicates",
     "No path is in the archive twice",
     severity=Severity.ADVICE,
     modes=EVERY,
     source="Of two members with one name the hub keeps the one unpacked last.",
-    remedy="Pack once, without appending (tar -r) or naming a file twice.",
+    fix="Pack once, without appending (tar -r) or naming a file twice.",
 )
-def archive_duplicates(image: CheckContext) -> Verdict:
+def archive_duplicates(context: CheckContext) -> Verdict:
     """A later member replaces an earlier one."""
-    match image.view:
+    match context.tree:
         case TarballTree(duplicates=duplicates) if duplicates:
             return failed(f"more than once: {duplicates}")
     return passed("every path once")
-
-
-RULES = (
-    archive_name,
-    archive_name_survives,
-    archive_readable,
-    archive_root,
-    archive_paths,
-    archive_owners,
-    archive_duplicates,
-)

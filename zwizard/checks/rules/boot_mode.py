@@ -6,17 +6,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from zwizard.checks.mode_detection import DISK_IMAGE, KERNEL
-from zwizard.checks.rule import (
-    EVERY,
-    IMAGE,
-    Mode,
-    Severity,
-    Verdict,
-    failed,
-    passed,
-    rule,
-    unknown,
-)
+from zwizard.checks.rule import EVERY, IMAGE, Rule
+from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
@@ -28,7 +19,7 @@ if TYPE_CHECKING:
 _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".iso")
 
 
-@rule(
+@Rule(
     "mode",
     "Zero-OS starts it as what it is meant to be",
     severity=Severity.MUST,
@@ -37,22 +28,22 @@ _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".
     " built-in minimal kernel and run in container mode.” /image.raw goes before both"
     " (zmachine.md, “VM”; Zero-OS, getFlistInfo). A wrong layout starts silently as something"
     " else.",
-    remedy="Put the file that decides at exactly /image.raw or /boot/vmlinuz, or say with --mode"
+    fix="Put the file that decides at exactly /image.raw or /boot/vmlinuz, or say with --mode"
     " what is meant.",
-    answers=("target",),
+    keys=("target",),
 )
-def mode(image: CheckContext) -> Verdict:
+def mode(context: CheckContext) -> Verdict:
     """The mode that the three paths lead to is the one intended."""
-    detection = image.detection
+    detection = context.detection
     if detection.refused is not None:
         return failed(
             f"Zero-OS refuses it: {detection.refused.why}",
             f"Make {detection.refused.path} a regular file, or remove it.",
         )
-    if detection.mode is not image.mode:
-        return failed(f"Zero-OS starts it as {detection.mode.words}: {_reason(image)}")
-    misses = list(_near_misses(image.view)) if detection.mode is Mode.CONTAINER else []
-    if misses and not image.stated:
+    if detection.mode is not context.mode:
+        return failed(f"Zero-OS starts it as {detection.mode.words}: {_reason(context)}")
+    misses = list(_near_misses(context.tree)) if detection.mode is Mode.CONTAINER else []
+    if misses and not context.stated:
         return unknown(
             f"Zero-OS starts it as a container, yet it holds {', '.join(misses[:3])}",
             "If a VM is meant, the kernel has to be at /boot/vmlinuz or the disk at /image.raw;"
@@ -61,29 +52,29 @@ def mode(image: CheckContext) -> Verdict:
     return passed(f"Zero-OS starts it as {detection.mode.words}")
 
 
-def _reason(image: CheckContext) -> str:
+def _reason(context: CheckContext) -> str:
     """Why the path that would have decided did not, or which one decided instead."""
-    if image.detection.at(DISK_IMAGE).entry is not None:
+    if context.detection.at(DISK_IMAGE).entry is not None:
         return f"{DISK_IMAGE} is there"
-    if image.mode is Mode.CONTAINER:
+    if context.mode is Mode.CONTAINER:
         return f"{KERNEL} is there"
-    path = DISK_IMAGE if image.mode is Mode.IMAGE else KERNEL
-    misses = ", ".join(list(_near_misses(image.view))[:3])
-    return f"{image.detection.at(path).why}{f'; there is {misses}' if misses else ''}"
+    path = DISK_IMAGE if context.mode is Mode.IMAGE else KERNEL
+    misses = ", ".join(list(_near_misses(context.tree))[:3])
+    return f"{context.detection.at(path).why}{f'; there is {misses}' if misses else ''}"
 
 
-def _near_misses(view: FileTree) -> Iterator[str]:
+def _near_misses(tree: FileTree) -> Iterator[str]:
     """Files that look as if they were meant to be the kernel or the disk image."""
-    top = view.children("/")
+    top = tree.children("/")
     wrapped = chain.from_iterable(
-        view.children(e.path) for e in top if e.kind is EntryType.DIRECTORY
+        tree.children(e.path) for e in top if e.kind is EntryType.DIRECTORY
     )
     for entry in chain(top, (e for e in wrapped if e.name.lower() == "image.raw")):
         if _is_disk(entry) and entry.path != DISK_IMAGE:
             yield entry.path
-    yield from _kernels(view)
+    yield from _kernels(tree)
     for entry in top:
-        if entry.kind is EntryType.DIRECTORY and view.lstat(f"{entry.path}{KERNEL}") is not None:
+        if entry.kind is EntryType.DIRECTORY and tree.lstat(f"{entry.path}{KERNEL}") is not None:
             yield f"{entry.path}{KERNEL}"
 
 
@@ -95,47 +86,47 @@ def _is_disk(entry: Entry) -> bool:
     )
 
 
-def _kernels(view: FileTree) -> Iterator[str]:
-    for entry in chain(view.listing("/boot"), view.children("/")):
+def _kernels(tree: FileTree) -> Iterator[str]:
+    for entry in chain(tree.listing("/boot"), tree.children("/")):
         name = entry.name.lower()
         looks = name.startswith(("vmlinuz", "vmlinux", "bzimage")) and not name.endswith(".old")
         if looks and entry.kind is not EntryType.DIRECTORY and entry.path != KERNEL:
             yield entry.path
 
 
-@rule(
+@Rule(
     "mode-single",
     "Only one way to start it is there",
     severity=Severity.SHOULD,
     modes=EVERY,
     source="With both /image.raw and /boot/vmlinuz, the disk image is started and the kernel is"
     " ignored (Zero-OS, getFlistInfo).",
-    remedy="Remove the one that is not meant.",
-    answers=("target",),
+    fix="Remove the one that is not meant.",
+    keys=("target",),
 )
-def mode_single(image: CheckContext) -> Verdict:
+def mode_single(context: CheckContext) -> Verdict:
     """A disk image and a kernel together are a mistake in one of them."""
-    there = [path for path in (DISK_IMAGE, KERNEL) if image.view.lstat(path) is not None]
+    there = [path for path in (DISK_IMAGE, KERNEL) if context.tree.lstat(path) is not None]
     if len(there) > 1:
         return failed(f"both {' and '.join(there)} are there")
     return passed(there[0] if there else "neither a disk image nor a kernel")
 
 
-@rule(
+@Rule(
     "image-name",
     "The disk image is a file at exactly /image.raw",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“An Zmachine will be considered a VM if it contains an /image.raw file.”"
     " (zmachine.md, “Expected Flist structure”)",
-    remedy="Name the raw disk image image.raw, in lower case, and pack it alone:"
+    fix="Name the raw disk image image.raw, in lower case, and pack it alone:"
     " tar -czSf NAME.tar.gz image.raw",
 )
-def image_name(image: CheckContext) -> Verdict:
+def image_name(context: CheckContext) -> Verdict:
     """Exactly that name, and a regular file."""
-    entry = image.view.node(DISK_IMAGE)
+    entry = context.tree.node(DISK_IMAGE)
     if entry is None:
-        misses = [path for path in _near_misses(image.view) if _looks_like_image(path)]
+        misses = [path for path in _near_misses(context.tree) if _looks_like_image(path)]
         found = f"; there is {', '.join(misses[:3])}" if misses else ""
         return failed(f"{DISK_IMAGE} is not there{found}")
     if entry.kind is not EntryType.FILE:
@@ -147,6 +138,3 @@ def image_name(image: CheckContext) -> Verdict:
 
 def _looks_like_image(path: str) -> bool:
     return path.lower().endswith(_DISK_SUFFIXES)
-
-
-RULES = (mode, mode_single, image_name)

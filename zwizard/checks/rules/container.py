@@ -8,16 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import leads_to_program, lines, program, text
-from zwizard.checks.rule import (
-    CONTAINER,
-    Outcome,
-    Severity,
-    Verdict,
-    failed,
-    passed,
-    rule,
-    unknown,
-)
+from zwizard.checks.rule import CONTAINER, Rule
+from zwizard.checks.verdict import Outcome, Severity, Verdict, failed, passed, unknown
 from zwizard.image.executables.programs import READS, describe, identify
 from zwizard.plan.container import START, Started, started
 
@@ -31,7 +23,7 @@ _STARTUP = "/.startup.toml"
 _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themselves
 
 
-@rule(
+@Rule(
     "entrypoint",
     "The entrypoint is a program in the image",
     severity=Severity.MUST,
@@ -39,111 +31,111 @@ _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themsel
     source="“After setup this is done, the users entrypoint is started.” (zmachine.md,"
     " “Container”); without one /sbin/init. Zero-OS's init tests that very path, which has to be"
     " absolute, and stops with “… does not exist”.",
-    remedy="Say the absolute path of an executable file of the image with --entrypoint, and the"
+    fix="Say the absolute path of an executable file of the image with --entrypoint, and the"
     " same in the deployment; chmod +x it.",
     reads=(*READS, START),
-    answers=("container.entrypoint",),
+    keys=("container.entrypoint",),
 )
-def entrypoint(image: CheckContext) -> Verdict:
+def entrypoint(context: CheckContext) -> Verdict:
     """An absolute path that exists and is executable; without one, /sbin/init."""
-    path = image.starts
+    path = context.starts
     if not path.startswith("/"):
         return failed(f"{path} is not an absolute path")
-    unsaid = "" if image.entrypoint else ", and no entrypoint is given"
-    verdict = leads_to_program(image.view.resolve(path), unsaid)
-    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
+    unsaid = "" if context.entrypoint else ", and no entrypoint is given"
+    verdict = leads_to_program(context.tree.resolve(path), unsaid)
+    behind = _behind(context) if verdict.outcome is Outcome.PASS else None
     if behind is None:
         return verdict
-    found = leads_to_program(_found(image.view, behind))
+    found = leads_to_program(_found(context.tree, behind))
     return replace(found, evidence=f"{path} starts {behind.program}: {found.evidence}")
 
 
-def _behind(image: CheckContext) -> Started | None:
+def _behind(context: CheckContext) -> Started | None:
     """What zwizard's own script starts, where that is the entrypoint."""
-    said = text(image.view, START) if image.starts == START else None
+    said = text(context.tree, START) if context.starts == START else None
     return started(said) if said else None
 
 
-def _found(view: FileTree, wanted: Started) -> Resolution:
+def _found(tree: FileTree, wanted: Started) -> Resolution:
     """Where a shell finds a program: by its path, or else in the directories of PATH."""
     places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
     paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
-    found = [view.resolve(posixpath.normpath(path)) for path in paths]
+    found = [tree.resolve(posixpath.normpath(path)) for path in paths]
     runs = (one for one in found if one.file is not None and one.file.mode & 0o111)
     return next(runs, found[0])
 
 
-@rule(
+@Rule(
     "entrypoint-link",
     "No absolute link leads to the entrypoint",
     severity=Severity.SHOULD,
     modes=CONTAINER,
     source="Zero-OS's init looks for the entrypoint before it enters the image: an absolute link"
     " leads it to its own files, where nothing is (cloud-container, init).",
-    remedy="Name the file that the link leads to, such as /usr/lib/systemd/systemd, or make the"
+    fix="Name the file that the link leads to, such as /usr/lib/systemd/systemd, or make the"
     " link relative.",
     after="entrypoint",
-    answers=("container.entrypoint",),
+    keys=("container.entrypoint",),
 )
-def entrypoint_link(image: CheckContext) -> Verdict:
+def entrypoint_link(context: CheckContext) -> Verdict:
     """The test is made outside the image's root."""
-    found = image.view.resolve(image.starts)
+    found = context.tree.resolve(context.starts)
     if found.outside is not None:
-        return failed(f"on the way of {image.starts}: {found.outside.path} ->"
+        return failed(f"on the way of {context.starts}: {found.outside.path} ->"
                       f" {found.outside.target}")  # fmt: skip
     return passed(f"{len(found.chain)} links, all relative" if found.chain else "no links")
 
 
-@rule(
+@Rule(
     "entrypoint-loader",
     "What the entrypoint needs to run is in the image",
     severity=Severity.MUST,
     modes=CONTAINER,
     source="Without its #! interpreter or its ELF loader a program that is there ends with “No"
     " such file or directory” (execve(2)).",
-    remedy="Build the program static, or put the libraries and the interpreter into the image as"
+    fix="Build the program static, or put the libraries and the interpreter into the image as"
     " well.",
     after="entrypoint",
-    answers=("container.entrypoint",),
+    keys=("container.entrypoint",),
 )
-def entrypoint_loader(image: CheckContext) -> Verdict:
+def entrypoint_loader(context: CheckContext) -> Verdict:
     """Its ``#!`` interpreter or ELF loader resolves inside the image."""
-    view = image.view
-    verdict = _loaded(view, image.starts)
-    behind = _behind(image) if verdict.outcome is Outcome.PASS else None
-    entry = _found(view, behind).file if behind else None
-    return _loaded(view, entry.path) if entry else verdict
+    tree = context.tree
+    verdict = _loaded(tree, context.starts)
+    behind = _behind(context) if verdict.outcome is Outcome.PASS else None
+    entry = _found(tree, behind).file if behind else None
+    return _loaded(tree, entry.path) if entry else verdict
 
 
-def _loaded(view: FileTree, path: str) -> Verdict:
-    entry = view.resolve(path).file
+def _loaded(tree: FileTree, path: str) -> Verdict:
+    entry = tree.resolve(path).file
     way = [path]
     for _ in range(_SCRIPTS):
         if entry is None:
             break
-        found = identify(view, entry)
+        found = identify(tree, entry)
         if not found.runs:
             return failed(f"{way[-1]} is {describe(found)}, which no kernel starts")
         if not found.interpreter:
             return passed(" needs ".join([*way, "nothing"]))
         way.append(found.interpreter)
-        entry = view.resolve(found.interpreter).file
+        entry = tree.resolve(found.interpreter).file
         if entry is not None and found.elf:
             return passed(" needs ".join(way))
         if entry is not None and found.argument and entry.name == "env":
-            return _by_env(view, found.argument, way)
+            return _by_env(tree, found.argument, way)
     if entry is None:
-        return failed(f"{way[-2]} needs {view.resolve(way[-1]).shown}")
+        return failed(f"{way[-2]} needs {tree.resolve(way[-1]).shown}")
     return failed(f"too many scripts start each other: {', '.join(way)}")
 
 
-def _by_env(view: FileTree, name: str, way: list[str]) -> Verdict:
-    if program(view, name) is None:
+def _by_env(tree: FileTree, name: str, way: list[str]) -> Verdict:
+    if program(tree, name) is None:
         return failed(f"{way[0]} needs {name} by env, which is not in the image")
     return passed(" needs ".join([*way, name]))
 
 
-@rule(
+@Rule(
     "entrypoint-startup-toml",
     "The entrypoint is not left to .startup.toml",
     severity=Severity.SHOULD,
@@ -151,17 +143,17 @@ def _by_env(view: FileTree, name: str, way: list[str]) -> Verdict:
     source="Zero-OS takes the environment from /.startup.toml, as converted Docker images have it,"
     " and today not its entrypoint: without one in the deployment it starts /sbin/init (zosbase,"
     " fListStartup).",
-    remedy="Put the entrypoint into the deployment, and give it here with --entrypoint.",
+    fix="Put the entrypoint into the deployment, and give it here with --entrypoint.",
     reads=(_STARTUP,),
-    answers=("container.entrypoint",),
+    keys=("container.entrypoint",),
 )
-def entrypoint_startup_toml(image: CheckContext) -> Verdict:
+def entrypoint_startup_toml(context: CheckContext) -> Verdict:
     """There is none, or the entrypoint is given beside it."""
-    content = text(image.view, _STARTUP)
+    content = text(context.tree, _STARTUP)
     if content is None:
         return passed(f"there is no {_STARTUP}")
-    if image.entrypoint:
-        return passed(f"the entrypoint {image.entrypoint} is given")
+    if context.entrypoint:
+        return passed(f"the entrypoint {context.entrypoint} is given")
     try:
         settings = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -180,30 +172,30 @@ def _named(settings: dict[str, object]) -> str:
     return found if isinstance(found, str) else ""
 
 
-@rule(
+@Rule(
     "container-kernel-modules",
     "Nothing in the image expects to load kernel modules",
     severity=Severity.ADVICE,
     modes=CONTAINER,
     source="Zero-OS's own kernel is built without modules (cloud-container, CONFIG_MODULES is not"
     " set): “a container has no control over the kernel” (zmachine.md, “Container”).",
-    remedy="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
+    fix="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
     reads=("/etc/modules", "/etc/modules-load.d/*"),
-    answers=("target",),
+    keys=("target",),
 )
-def container_kernel_modules(image: CheckContext) -> Verdict:
+def container_kernel_modules(context: CheckContext) -> Verdict:
     """No modules, and no list of some to load."""
-    found = next(_modules(image.view), None)
+    found = next(_modules(context.tree), None)
     return failed(found) if found is not None else passed("no modules, no lists of them")
 
 
-def _modules(view: FileTree) -> Iterator[str]:
-    paths = ["/etc/modules", *(entry.path for entry in view.listing("/etc/modules-load.d"))]
+def _modules(tree: FileTree) -> Iterator[str]:
+    paths = ["/etc/modules", *(entry.path for entry in tree.listing("/etc/modules-load.d"))]
     for path in paths:
-        named = next(lines(view, path), None)
+        named = next(lines(tree, path), None)
         if named is not None:
             yield f"{path} asks for {named}"
-    for entry in view.walk("/lib/modules"):
+    for entry in tree.walk("/lib/modules"):
         if ".ko" in entry.name:
             yield f"{entry.path} is there"
 
@@ -212,39 +204,29 @@ def _modules(view: FileTree) -> Iterator[str]:
 _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
 
 
-@rule(
+@Rule(
     "container-single-process",
     "The image is one service, not a whole system",
     severity=Severity.ADVICE,
     modes=CONTAINER,
     source="“a container should ideally only have 1 process running […] if you need the latter, it"
     " might be an indication that you actually want a VM” (zmachine.md, “Container”)",
-    remedy="Leave out what the service does not need, or make it a VM with its own kernel.",
-    answers=("target",),
+    fix="Leave out what the service does not need, or make it a VM with its own kernel.",
+    keys=("target",),
 )
-def container_single_process(image: CheckContext) -> Verdict:
+def container_single_process(context: CheckContext) -> Verdict:
     """No init system, ssh server or other parts of a machine."""
-    found = [entry.path for entry in _parts(image.view)]
+    found = [entry.path for entry in _parts(context.tree)]
     if found:
         return failed(f"parts of a whole system: {', '.join(found)}")
     return passed("no init system, no ssh server")
 
 
-def _parts(view: FileTree) -> Iterator[Entry]:
-    systemd = view.resolve("/usr/lib/systemd/systemd").file
+def _parts(tree: FileTree) -> Iterator[Entry]:
+    systemd = tree.resolve("/usr/lib/systemd/systemd").file
     if systemd is not None:
         yield systemd
     for name in _SYSTEM:
-        found = program(view, name)
+        found = program(tree, name)
         if found is not None:
             yield found
-
-
-RULES = (
-    entrypoint,
-    entrypoint_link,
-    entrypoint_loader,
-    entrypoint_startup_toml,
-    container_kernel_modules,
-    container_single_process,
-)

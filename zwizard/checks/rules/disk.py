@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import program, text
 from zwizard.checks.mode_detection import DISK_IMAGE
-from zwizard.checks.rule import IMAGE, Severity, Verdict, failed, passed, rule, unknown
-from zwizard.image.disk.gpt import ESP
+from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.tree import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zwizard.checks.context import CheckContext
     from zwizard.checks.services import Services
     from zwizard.image.disk.gpt import Gpt
@@ -27,23 +25,23 @@ _RAW = frozenset({
 })  # fmt: skip
 
 
-@rule(
+@Rule(
     "image-is-raw",
     "The disk image is raw",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“This is a Qcow2 image, this is not supported by zos. So we need to convert this to a"
     " raw disk image” (zmachine.md, “Use one of ubuntu cloud-images”)",
-    remedy="qemu-img convert -p -O raw FILE image.raw; unpack it first if it is compressed.",
+    fix="qemu-img convert -p -O raw FILE image.raw; unpack it first if it is compressed.",
     reads=(DISK_IMAGE,),
 )
-def image_is_raw(image: CheckContext) -> Verdict:
+def image_is_raw(context: CheckContext) -> Verdict:
     """Not qcow2, vmdk, vdi, vhd, vhdx, an ISO or compressed: named as what it is."""
-    content = image.disk.content
+    content = context.disk.content
     return passed(content) if content in _RAW else failed(f"it is {content}")
 
 
-@rule(
+@Rule(
     "image-gpt",
     "The disk has a GPT that the firmware reads",
     severity=Severity.MUST,
@@ -51,13 +49,13 @@ def image_is_raw(image: CheckContext) -> Verdict:
     source="“First, create a gpt partition table” (zmachine.md, “Installation”); Zero-OS's"
     " firmware reads sectors of 512 bytes, a first usable one from 34 on, entries of 128 bytes and"
     " 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
-    remedy="Make the table anew: parted image.raw mklabel gpt, or sgdisk --verify image.raw to see"
+    fix="Make the table anew: parted image.raw mklabel gpt, or sgdisk --verify image.raw to see"
     " what is wrong.",
     after="image-is-raw",
 )
-def image_gpt(image: CheckContext) -> Verdict:
+def image_gpt(context: CheckContext) -> Verdict:
     """Both checksums right, and the numbers within what the firmware takes."""
-    gpt = image.disk.gpt
+    gpt = context.disk.gpt
     fault = gpt.fault or _refused(gpt)
     if fault:
         return failed(fault)
@@ -74,61 +72,61 @@ def _refused(gpt: Gpt) -> str:
     return "" if gpt.partitions else "it has no partitions"
 
 
-@rule(
+@Rule(
     "image-gpt-backup",
     "The backup of the partition table is the last sector",
     severity=Severity.SHOULD,
     modes=IMAGE,
     source="A backup anywhere else shows that the image was cut or grew after it was partitioned"
     " (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
-    remedy="sgdisk --move-second-header image.raw if the image grew; make it again if it was cut.",
+    fix="sgdisk --move-second-header image.raw if the image grew; make it again if it was cut.",
     after="image-gpt",
 )
-def image_gpt_backup(image: CheckContext) -> Verdict:
+def image_gpt_backup(context: CheckContext) -> Verdict:
     """The same table at the disk's end, and every partition between the two."""
-    fault = image.disk.gpt.backup_fault
+    fault = context.disk.gpt.backup_fault
     return failed(fault) if fault else passed("the last sector holds the same table")
 
 
-@rule(
+@Rule(
     "root-partition-last",
     "The root partition is the last one",
     severity=Severity.SHOULD,
     modes=IMAGE,
     source="“a root partition that spans the remaining of the disk” (zmachine.md, “Installation”):"
     " only the last one can grow to the size of the deployment's disk.",
-    remedy="Put the root partition behind all others.",
+    fix="Put the root partition behind all others.",
     after="image-gpt",
 )
-def root_partition_last(image: CheckContext) -> Verdict:
+def root_partition_last(context: CheckContext) -> Verdict:
     """Nothing behind it, so that it can grow."""
-    root = image.disk.root.partition
-    behind = [v.partition.number for v in image.disk.volumes if v.partition.first > root.last]
+    root = context.disk.root.partition
+    behind = [v.partition.number for v in context.disk.volumes if v.partition.first > root.last]
     if behind:
         return failed(f"the root is partition {root.number}; behind it is {behind[0]}")
     return passed(f"the root is partition {root.number}, and the last")
 
 
-@rule(
+@Rule(
     "image-fits-disk",
     "The image is no larger than the disk it is written to",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
     " fail” (zmachine.md, “Expected Flist structure”), with “image size is bigger than disk”.",
-    remedy="Rent a larger disk, or make the image smaller.",
-    answers=("checklist.disk_size", "disk.size"),
+    fix="Rent a larger disk, or make the image smaller.",
+    keys=("checklist.disk_size", "disk.size"),
 )
-def image_fits_disk(image: CheckContext) -> Verdict:
+def image_fits_disk(context: CheckContext) -> Verdict:
     """Its size with all holes, against --disk-size."""
-    size = image.disk.size
-    if image.disk_size is None:
+    size = context.disk.size
+    if context.disk_size is None:
         return unknown(
             f"the image takes {_shown(size)}; how large the disk will be was not said",
             f"Say it with --disk-size; the deployment's disk has to have {_shown(size)} or more.",
         )
-    sizes = f"{_shown(size)} on a disk of {_shown(image.disk_size)}"
-    if size > image.disk_size:
+    sizes = f"{_shown(size)} on a disk of {_shown(context.disk_size)}"
+    if size > context.disk_size:
         return failed(f"{sizes}: image size is bigger than disk")
     return passed(sizes)
 
@@ -137,37 +135,37 @@ def _shown(size: int) -> str:
     return f"{size / _MIB:.0f} MiB" if size % _MIB == 0 else f"{size} bytes"
 
 
-@rule(
+@Rule(
     "image-multiple",
     "The image's size is a multiple of 512 KiB",
     severity=Severity.SHOULD,
     modes=IMAGE,
     source="The hub counts a file's 512 KiB chunks with too little precision: of a large file that"
     " does not end with a whole one, the end can be lost (0-flist, zero_chunk.c).",
-    remedy="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
-    answers=("disk.size",),
+    fix="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
+    keys=("disk.size",),
 )
-def image_multiple(image: CheckContext) -> Verdict:
+def image_multiple(context: CheckContext) -> Verdict:
     """No chunk is cut."""
-    over = image.disk.size % _CHUNK
+    over = context.disk.size % _CHUNK
     if over:
-        return failed(f"{image.disk.size} bytes, {over} more than a multiple")
-    return passed(f"{image.disk.size // _CHUNK} chunks")
+        return failed(f"{context.disk.size} bytes, {over} more than a multiple")
+    return passed(f"{context.disk.size // _CHUNK} chunks")
 
 
-@rule(
+@Rule(
     "filesystem-clean",
     "The root file system was unmounted cleanly",
     severity=Severity.ADVICE,
     modes=IMAGE,
     source="“power off by running poweroff command” (zmachine.md, “Installation”): an image copied"
     " from a running machine has changes that are only in its journal.",
-    remedy="e2fsck -f on the partition, or shut the machine down before copying its disk.",
+    fix="e2fsck -f on the partition, or shut the machine down before copying its disk.",
     after="image-gpt",
 )
-def filesystem_clean(image: CheckContext) -> Verdict:
+def filesystem_clean(context: CheckContext) -> Verdict:
     """No journal to replay, and marked as clean."""
-    super_ = image.disk.root_super
+    super_ = context.disk.root_super
     if super_.needs_recovery:
         return failed("its journal has to be replayed")
     return passed("clean") if super_.clean else failed("it is not marked as clean")
@@ -180,44 +178,44 @@ _RESIZERS = {
 }  # fmt: skip
 
 
-@rule(
+@Rule(
     "growpart",
     "The root file system can grow to the size of the disk",
     severity=Severity.SHOULD,
     modes=IMAGE,
     source="“Cloud-init will take care of resizing the filesystem on the image to take the full"
     " disk size allocated in the deployment.” (zmachine.md, “Expected Flist structure”)",
-    remedy="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's"
+    fix="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's"
     " own tools (e2fsprogs).",
-    answers=("source.packages",),
+    keys=("source.packages",),
 )
-def growpart(image: CheckContext) -> Verdict:
+def growpart(context: CheckContext) -> Verdict:
     """growpart and the resize tool of the root's file system are there."""
-    form = image.disk.root.form
+    form = context.disk.root.form
     wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
-    missing = [name for name in wanted if program(image.guest, name) is None]
+    missing = [name for name in wanted if program(context.guest, name) is None]
     if missing:
         return failed(f"not in the image: {', '.join(missing)}")
     return passed(f"{' and '.join(wanted)} are there")
 
 
-@rule(
+@Rule(
     "services-enabled",
     "ssh, the network, name resolution and cloud-init are started",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
     " systemd-resolved, cloud-init, cloud-final” (zmachine.md, “Installation”)",
-    remedy="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
-    answers=("system.services", "source.packages"),
+    fix="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
+    keys=("system.services", "source.packages"),
 )
-def services_enabled(image: CheckContext) -> Verdict:
+def services_enabled(context: CheckContext) -> Verdict:
     """Each of the four by one of the names it has."""
-    services = image.services
+    services = context.services
     found = {
         "an ssh server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
-        "a network service": _network(image, services),
-        "a resolver": _resolver(image, services),
+        "a network service": _network(context, services),
+        "a resolver": _resolver(context, services),
         "cloud-init": next(
             iter(sorted(services.pulled(("cloud-init", "cloud-init-network")))), ""
         ),
@@ -232,38 +230,20 @@ def _first(services: Services, names: tuple[str, ...]) -> str:
     return next((name for name in names if services.enabled(name)), "")
 
 
-def _network(image: CheckContext, services: Services) -> str:
-    if program(image.guest, "netplan") is not None and services.generator("netplan") is not None:
+def _network(context: CheckContext, services: Services) -> str:
+    if program(context.guest, "netplan") is not None and services.generator("netplan") is not None:
         return "netplan"  # starts networkd or NetworkManager itself
     return _first(
         services, ("systemd-networkd", "NetworkManager", "networking", "network", "dhcpcd")
     )
 
 
-def _resolver(image: CheckContext, services: Services) -> str:
+def _resolver(context: CheckContext, services: Services) -> str:
     found = _first(services, ("systemd-resolved", "NetworkManager", "resolvconf", "unbound"))
     if found:
         return found
     try:
-        servers = text(image.guest, "/etc/resolv.conf") or ""
+        servers = text(context.guest, "/etc/resolv.conf") or ""
     except UnreadableError:
         return ""
     return "nameserver in /etc/resolv.conf" if "nameserver" in servers else ""
-
-
-def esp_near_misses(image: CheckContext) -> Iterator[str]:
-    """Partitions that look as if they were meant to be the ESP."""
-    for volume in image.disk.volumes:
-        if volume.form == "vfat" and volume.partition.type != ESP:
-            yield f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
-
-
-BEFORE = (image_is_raw, image_gpt, image_gpt_backup)
-AFTER = (
-    root_partition_last,
-    image_fits_disk,
-    image_multiple,
-    growpart,
-    services_enabled,
-    filesystem_clean,
-)

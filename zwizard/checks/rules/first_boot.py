@@ -6,18 +6,9 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import BY_HAND, files, lines, text
-from zwizard.checks.rule import (
-    CONTAINER,
-    EVERY,
-    VM_IMAGE,
-    Mode,
-    Severity,
-    Verdict,
-    failed,
-    passed,
-    rule,
-)
+from zwizard.checks.helpers import BY_HAND, files, leads_to_program, lines, text
+from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, Rule
+from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
@@ -29,25 +20,25 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-@rule(
+@Rule(
     "machine-id",
     "Each machine gets an id of its own",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
     source="An id in the image survives the first start, and every machine made from it has the"
     " same: DHCP leases, journals and cluster members are mixed up (machine-id(5)).",
-    remedy=": > /etc/machine-id (systemd fills it), and rm -f /var/lib/dbus/machine-id.",
+    fix=": > /etc/machine-id (systemd fills it), and rm -f /var/lib/dbus/machine-id.",
     reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def machine_id(image: CheckContext) -> Verdict:
+def machine_id(context: CheckContext) -> Verdict:
     """Empty, absent or ``uninitialized``, and no second one where D-Bus keeps it."""
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-        content = (text(image.guest, path) or "").strip()
+        content = (text(context.guest, path) or "").strip()
         if content and content != "uninitialized":
             shown = content if _ID.fullmatch(content) else "something that is no id"
             return failed(f"{path} has {shown}")
-    there = image.guest.lstat("/etc/machine-id")
+    there = context.guest.lstat("/etc/machine-id")
     return passed("/etc/machine-id is empty" if there else "/etc/machine-id is not there")
 
 
@@ -58,20 +49,20 @@ _NAMELESS = frozenset({
 })  # fmt: skip
 
 
-@rule(
+@Rule(
     "hostname",
     "The image has no host name of its own",
     severity=Severity.ADVICE,
     modes=VM_IMAGE,
     source="“You don't have to set the hostname, this will be setup later on zos when the VM is"
     " deployed via cloud-init” (zmachine.md, “Installation”); debootstrap copies the builder's.",
-    remedy="rm /etc/hostname",
+    fix="rm /etc/hostname",
     reads=("/etc/hostname",),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def hostname(image: CheckContext) -> Verdict:
+def hostname(context: CheckContext) -> Verdict:
     """Not the building host's: cloud-init sets the deployment's name over any."""
-    name = next(lines(image.guest, "/etc/hostname"), "")
+    name = next(lines(context.guest, "/etc/hostname"), "")
     if not name or name in _NAMELESS:
         return passed(name or "none")
     here = " (this very machine's)" if name == socket.gethostname() else ""
@@ -90,7 +81,7 @@ _RESOLVERS = (
 )
 
 
-@rule(
+@Rule(
     "resolv-conf",
     "Names can be resolved",
     severity=Severity.SHOULD,
@@ -99,26 +90,26 @@ _RESOLVERS = (
     source="“make sure we using resolved: ln -s /run/systemd/resolve/stub-resolv.conf"
     " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (zmachine.md). In a"
     " container Zero-OS writes the file, and fails where it is a link to nothing.",
-    remedy="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
+    fix="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
     reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def resolv_conf(image: CheckContext) -> Verdict:
+def resolv_conf(context: CheckContext) -> Verdict:
     """A container: no dangling link. A guest: a name server, or a link to a running service."""
-    found = image.guest.resolve("/etc/resolv.conf")
-    link = image.guest.lstat("/etc/resolv.conf")
+    found = context.guest.resolve("/etc/resolv.conf")
+    link = context.guest.lstat("/etc/resolv.conf")
     is_link = link is not None and link.kind is EntryType.LINK
-    if image.mode is Mode.CONTAINER:
+    if context.mode is Mode.CONTAINER:
         if is_link and found.entry is None:
             return failed(found.shown)
         return passed("a file" if found.entry is not None else "none: Zero-OS makes it")
     if is_link and link is not None:
         by = _maker(found.entry.path if found.entry is not None else found.missing, link.target)
         if by:
-            return _by_service(image, by)
+            return _by_service(context, by)
     if found.file is None:
         return failed(found.shown)
-    servers = [line for line in lines(image.guest, "/etc/resolv.conf")
+    servers = [line for line in lines(context.guest, "/etc/resolv.conf")
                if line.startswith("nameserver")]  # fmt: skip
     return passed(servers[0]) if servers else failed("/etc/resolv.conf names no server")
 
@@ -130,8 +121,8 @@ def _maker(*paths: str) -> str:
     return ""
 
 
-def _by_service(image: CheckContext, service: str) -> Verdict:
-    if image.services.enabled(service):
+def _by_service(context: CheckContext, service: str) -> Verdict:
+    if context.services.enabled(service):
         return passed(f"made by {service}, which is enabled")
     return failed(
         f"it is a link to what {service} makes, which is not enabled",
@@ -140,7 +131,7 @@ def _by_service(image: CheckContext, service: str) -> Verdict:
     )
 
 
-@rule(
+@Rule(
     "fstab",
     "/etc/fstab asks for no disk that is not there",
     severity=Severity.SHOULD,
@@ -148,23 +139,23 @@ def _by_service(image: CheckContext, service: str) -> Verdict:
     source="A mount that never comes holds up the start for 90 seconds, and then stops it"
     " (systemd.mount(5)). The root of a VM with its own kernel is virtiofs; that of a disk image"
     " is on the image's own partitions.",
-    remedy="Remove the line, or add nofail to its options; in a disk image name the partitions by"
+    fix="Remove the line, or add nofail to its options; in a disk image name the partitions by"
     " UUID=: genfstab -U.",
     reads=("/etc/fstab",),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def fstab(image: CheckContext) -> Verdict:
+def fstab(context: CheckContext) -> Verdict:
     """V: no block device without ``nofail``. R: devices are the image's own, never a loop."""
-    entries = list(mounts(image.guest))
-    wrong = [entry.line for entry in entries if not _fits(image, entry)]
+    entries = list(mounts(context.guest))
+    wrong = [entry.line for entry in entries if not _fits(context, entry)]
     if wrong:
         return failed(f"/etc/fstab has: {'; '.join(wrong[:3])}")
     return passed(f"{len(entries)} block devices, all right" if entries else "no block devices")
 
 
-def _fits(image: CheckContext, mount: Mount) -> bool:
-    own = image.mode is Mode.IMAGE and "/dev/loop" not in mount.device
-    return mount.harmless or (own and image.has_device(mount.device))
+def _fits(context: CheckContext, mount: Mount) -> bool:
+    own = context.mode is Mode.IMAGE and "/dev/loop" not in mount.device
+    return mount.harmless or (own and context.has_device(mount.device))
 
 
 class Mount:
@@ -184,9 +175,9 @@ class Mount:
 _DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
 
 
-def mounts(view: FileTree) -> Iterator[Mount]:
+def mounts(tree: FileTree) -> Iterator[Mount]:
     """The lines of /etc/fstab that ask for block devices (fstab(5))."""
-    for line in lines(view, "/etc/fstab", BY_HAND):
+    for line in lines(tree, "/etc/fstab", BY_HAND):
         fields = line.split()
         if len(fields) < 3 or not _DEVICE.match(fields[0]):
             continue
@@ -205,22 +196,22 @@ _CACHES = (
 )
 
 
-@rule(
+@Rule(
     "package-cache",
     "No downloaded packages are left",
     severity=Severity.ADVICE,
     modes=EVERY,
     source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
     " /var/cache/pacman/pkg” (zmachine.md)",
-    remedy="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
-    answers=("system.run",),
+    fix="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
+    keys=("system.run",),
 )
-def package_cache(image: CheckContext) -> Verdict:
+def package_cache(context: CheckContext) -> Verdict:
     """Packages that are installed already only make the image larger."""
     left = [
         entry
         for directory, endings in _CACHES
-        for entry in files(image.guest, directory)
+        for entry in files(context.guest, directory)
         if entry.name.endswith(endings)
     ]
     if not left:
@@ -229,4 +220,15 @@ def package_cache(image: CheckContext) -> Verdict:
     return failed(f"{len(left)} packages, {size} MiB, such as {left[0].path}")
 
 
-RULES = (machine_id, hostname, resolv_conf, fstab, package_cache)
+@Rule(
+    "init-present",
+    "/sbin/init is a program in the image",
+    severity=Severity.MUST,
+    modes=VM_IMAGE,
+    source="The initramfs hands over to /sbin/init, or stops with “No init found”.",
+    fix="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
+    keys=("source.packages",),
+)
+def init_present(context: CheckContext) -> Verdict:
+    """It resolves inside the image to an executable file."""
+    return leads_to_program(context.guest.resolve("/sbin/init"))

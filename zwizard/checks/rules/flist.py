@@ -6,17 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import lines, text
-from zwizard.checks.rule import (
-    CONTAINER_VM,
-    EVERY,
-    Mode,
-    Severity,
-    Verdict,
-    failed,
-    not_applicable,
-    passed,
-    rule,
-)
+from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
+from zwizard.checks.verdict import Mode, Severity, Verdict, failed, not_applicable, passed
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import READS as PROGRAM_READS
@@ -33,59 +24,59 @@ _MOUNTPOINTS = ("/dev", "/proc", "/sys", "/run", "/tmp")  # noqa: S108 - the ima
 _POLICY = "/usr/sbin/policy-rc.d"
 
 
-@rule(
+@Rule(
     "tree-mountpoints",
     "The directories that are mounted on are there",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="Whatever starts the image mounts /dev, /proc, /sys, /run and /tmp on them; a flist is"
     " read-only below, and not every init makes what is missing.",
-    remedy="mkdir -p dev proc sys run tmp",
-    answers=("system.run",),
+    fix="mkdir -p dev proc sys run tmp",
+    keys=("system.run",),
 )
-def tree_mountpoints(image: CheckContext) -> Verdict:
+def tree_mountpoints(context: CheckContext) -> Verdict:
     """``/dev /proc /sys /run /tmp`` as directories."""
     wrong = []
     for path in _MOUNTPOINTS:
-        found = image.view.resolve(path)
+        found = context.tree.resolve(path)
         if found.entry is None or found.entry.kind is not EntryType.DIRECTORY:
             wrong.append(found.shown)
     return failed(", ".join(wrong)) if wrong else passed("all five")
 
 
-@rule(
+@Rule(
     "dev-empty",
     "/dev is empty",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="“sudo rm -rf ubuntu:jammy/dev/*” (zmachine.md, “Building an ubuntu VM flist”); devices"
     " do not survive in a flist, and regular files there would only be hidden.",
-    remedy="rm -rf DIRECTORY/dev/* (only when nothing is mounted there)",
-    answers=("system.run",),
+    fix="rm -rf DIRECTORY/dev/* (only when nothing is mounted there)",
+    keys=("system.run",),
 )
-def dev_empty(image: CheckContext) -> Verdict:
+def dev_empty(context: CheckContext) -> Verdict:
     """The kernel fills it."""
-    found = _sampled(entry.path for entry in image.view.walk("/dev"))
+    found = _sampled(entry.path for entry in context.tree.walk("/dev"))
     return failed(f"{found.count}: {found}") if found else passed("nothing in /dev")
 
 
 _SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, EntryType.SOCKET})
 
 
-@rule(
+@Rule(
     "special-files",
     "No devices, sockets or pipes outside /dev",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
-    remedy="Remove them; what needs one has to make it when it starts (mkfifo, systemd.socket).",
-    answers=("system.run",),
+    fix="Remove them; what needs one has to make it when it starts (mkfifo, systemd.socket).",
+    keys=("system.run",),
 )
-def special_files(image: CheckContext) -> Verdict:
+def special_files(context: CheckContext) -> Verdict:
     """They vanish."""
     found = _sampled(
         f"{entry.path} ({entry.kind.value})"
-        for entry in image.view.entries()
+        for entry in context.tree.entries()
         if entry.kind in _SPECIAL and not entry.path.startswith("/dev/")
     )
     return failed(f"{found.count}: {found}") if found else passed("none")
@@ -98,7 +89,7 @@ def _sampled(found: Iterator[str]) -> Examples:
     return sample
 
 
-@rule(
+@Rule(
     "setuid-files",
     "No program depends on a setuid or setgid bit",
     severity=Severity.SHOULD,
@@ -106,18 +97,18 @@ def _sampled(found: Iterator[str]) -> Examples:
     source="A flist keeps nine mode bits: setuid, setgid and sticky are gone in the machine, and"
     " file capabilities with them (rfs 1.x, AttributeFiller). root, whom Zero-OS logs in, needs"
     " none of them.",
-    remedy="Nothing, if only root logs in: sudo, su, mount and passwd work for root without the"
+    fix="Nothing, if only root logs in: sudo, su, mount and passwd work for root without the"
     " bit. For other users set it again at each start: a line z /usr/bin/sudo 4755 root root for"
     " each in /etc/tmpfiles.d/setuid.conf.",
     reads=("/etc/tmpfiles.d/*",),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def setuid_files(image: CheckContext) -> Verdict:
+def setuid_files(context: CheckContext) -> Verdict:
     """What loses its bit, but for what the image sets again at each start."""
-    restored = frozenset(_restored(image.view))
+    restored = frozenset(_restored(context.tree))
     losing = [
         entry
-        for entry in image.view.entries()
+        for entry in context.tree.entries()
         if entry.kind is EntryType.FILE
         and entry.mode & 0o6000
         and entry.path.removeprefix("/usr") not in restored
@@ -136,17 +127,17 @@ _TYPED = frozenset({"sudo", "su", "mount", "umount", "passwd", "ping", "newgrp",
 _TMPFILE = re.compile(r"[zZ][!+=~^-]*\s+(\S+)\s+~?([2-7]\d{3})\b")
 
 
-def _restored(view: FileTree) -> Iterator[str]:
+def _restored(tree: FileTree) -> Iterator[str]:
     """Paths, without /usr, whose bits are set again when the machine starts (tmpfiles.d(5))."""
-    for entry in view.listing("/etc/tmpfiles.d"):
+    for entry in tree.listing("/etc/tmpfiles.d"):
         if entry.name.endswith(".conf"):
-            for line in lines(view, entry.path):
+            for line in lines(tree, entry.path):
                 found = _TMPFILE.match(line)
                 if found is not None:
                     yield found[1].removeprefix("/usr")
 
 
-@rule(
+@Rule(
     "build-leftovers",
     "Nothing of the build is left in the image",
     severity=Severity.MUST,
@@ -154,95 +145,83 @@ def _restored(view: FileTree) -> Iterator[str]:
     source="A tree packed while something is mounted in it holds the building machine's processes"
     " and devices; policy-rc.d keeps every package's service from being started; a /debootstrap"
     " is an installation that was not finished.",
-    remedy="Leave the chroot, unmount what is in it (umount -R DIRECTORY/proc …), remove"
+    fix="Leave the chroot, unmount what is in it (umount -R DIRECTORY/proc …), remove"
     " /usr/sbin/policy-rc.d, and pack again.",
     reads=(_POLICY,),
-    answers=("system.run",),
+    keys=("system.run",),
 )
-def build_leftovers(image: CheckContext) -> Verdict:
+def build_leftovers(context: CheckContext) -> Verdict:
     """Nothing mounted, nothing in ``/proc`` and ``/sys``, no ``policy-rc.d`` of the build."""
-    if isinstance(image.view, DirectoryTree) and image.view.mounted:
-        mounted = image.view.mounted
+    if isinstance(context.tree, DirectoryTree) and context.tree.mounted:
+        mounted = context.tree.mounted
         return failed(
             f"mounted right now: {mounted}",
             "Unmount it before packing: umount -R " + " ".join(mounted.first),
         )
-    view = image.guest
+    tree = context.guest
     for top in ("/proc", "/sys"):
-        inside = next(iter(view.listing(top)), None)
+        inside = next(iter(tree.listing(top)), None)
         if inside is not None:
             return failed(f"{inside.path} is there, and {top} has to be empty", f"rm -rf {top}/*")
-    policy = text(view, _POLICY)
-    if policy is not None and "101" in policy and not _is_dockers(image, policy):
+    policy = text(tree, _POLICY)
+    if policy is not None and "101" in policy and not _is_dockers(context, policy):
         return failed(f"{_POLICY} forbids services to start", f"rm {_POLICY}")
-    if view.resolve("/debootstrap").entry is not None:
+    if tree.resolve("/debootstrap").entry is not None:
         return failed("/debootstrap is there: debootstrap's second stage did not run")
     return passed("nothing mounted, /proc and /sys empty, no policy-rc.d")
 
 
-def _is_dockers(image: CheckContext, policy: str) -> bool:
+def _is_dockers(context: CheckContext, policy: str) -> bool:
     """Docker's images of Debian keep one on purpose, and a container starts no services."""
-    return image.mode is Mode.CONTAINER and "Docker" in policy
+    return context.mode is Mode.CONTAINER and "Docker" in policy
 
 
-@rule(
+@Rule(
     "path-colon",
     "No colon in the name",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="overlayfs separates directories by it, tar takes what is before it for another"
     " machine, and the hub drops it: the document's own ubuntu:jammy meets all three.",
-    remedy="Rename it: ubuntu-jammy.",
-    answers=("name",),
+    fix="Rename it: ubuntu-jammy.",
+    keys=("name",),
 )
-def path_colon(image: CheckContext) -> Verdict:
+def path_colon(context: CheckContext) -> Verdict:
     """Neither in the archive's name nor in the directory's."""
-    for name in dict.fromkeys((image.name, image.view.path.resolve().name)):
+    for name in dict.fromkeys((context.name, context.tree.path.resolve().name)):
         if ":" in name:
             return failed(name)
-    return passed(image.name)
+    return passed(context.name)
 
 
-@rule(
+@Rule(
     "userland-arch",
     "What starts first is a program for x86-64",
     severity=Severity.MUST,
     modes=CONTAINER_VM,
     source="Nodes have x86-64 processors; any other program ends with “Exec format error” and the"
     " machine with it.",
-    remedy="Build the image for amd64: debootstrap --arch amd64, docker pull --platform"
-    " linux/amd64.",
+    fix="Build the image for amd64: debootstrap --arch amd64, docker pull --platform linux/amd64.",
     reads=PROGRAM_READS,
-    answers=("source.distro",),
+    keys=("source.distro",),
 )
-def userland_arch(image: CheckContext) -> Verdict:
+def userland_arch(context: CheckContext) -> Verdict:
     """The init or entrypoint is an x86-64 ELF, or a script whose interpreter is."""
-    path = image.starts
-    found = image.view.resolve(path)
+    path = context.starts
+    found = context.tree.resolve(path)
     if found.file is None:  # which init-present and entrypoint say
         return not_applicable(found.shown)
-    return _judge_program(image.view, found.file, path)
+    return _judge_program(context.tree, found.file, path)
 
 
-def _judge_program(view: FileTree, entry: Entry, path: str) -> Verdict:
-    program = identify(view, entry)
+def _judge_program(tree: FileTree, entry: Entry, path: str) -> Verdict:
+    program = identify(tree, entry)
     if program.interpreter and not program.elf:
-        other = view.resolve(program.interpreter)
+        other = tree.resolve(program.interpreter)
         if other.file is None:
             return failed(f"{path} is a script for {other.shown}")
-        program = identify(view, other.file)
+        program = identify(tree, other.file)
         path = f"{path}, a script for {other.file.path}"
     if program.x86_64:
         return passed(f"{path}: {describe(program)}")
     return failed(f"{path}: {describe(program)}")
-
-
-RULES = (
-    tree_mountpoints,
-    dev_empty,
-    special_files,
-    setuid_files,
-    build_leftovers,
-    path_colon,
-    userland_arch,
-)

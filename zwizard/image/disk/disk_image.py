@@ -44,7 +44,7 @@ class Volume:
     """A partition and what is on it: ``form`` as blkid names it, "" if it is not known."""
 
     partition: Partition
-    stretch: FileRange
+    raw: FileRange
     form: str
     uuid: str
     label: str
@@ -67,9 +67,9 @@ class Volume:
     def open(self, path: Path) -> FileTree:
         """Its tree; raises UnreadableError where it cannot be read."""
         if self.form in _EXT:
-            return Ext4Tree(path, self.stretch)
+            return Ext4Tree(path, self.raw)
         if self.form == "vfat":
-            return FatTree(path, self.stretch)
+            return FatTree(path, self.raw)
         kind = f"{self.form}, which" if self.form else "of a kind that"
         raise UnreadableError(
             f"partition {self.partition.number} is {kind} cannot be read here",
@@ -83,25 +83,25 @@ class DiskImage:
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path = path
         self.size = size
-        self.stretch = FileRange(file, 0, size)
+        self.raw = FileRange(file, 0, size)
 
     @cached_property
     def content(self) -> str:
         """What its first bytes say it is, with its article."""
-        head = self.stretch.read(0, HEAD)
-        if self.size >= 512 and self.stretch.read(self.size - 512, 8) == b"conectix":
+        head = self.raw.read(0, HEAD)
+        if self.size >= 512 and self.raw.read(self.size - 512, 8) == b"conectix":
             return "a vhd disk image"  # of fixed size: only its end says so
         return file_type(head)
 
     @cached_property
     def gpt(self) -> Gpt:
         """Its partition table."""
-        return read_gpt(self.stretch)
+        return read_gpt(self.raw)
 
     @cached_property
     def volumes(self) -> tuple[Volume, ...]:
         """Its partitions, in the order of the table."""
-        return tuple(_volume(self.stretch, part) for part in self.gpt.partitions[:_VOLUMES])
+        return tuple(_volume(self.raw, part) for part in self.gpt.partitions[:_VOLUMES])
 
     @cached_property
     def esp(self) -> Volume | None:
@@ -109,11 +109,11 @@ class DiskImage:
         return next((v for v in self.volumes if v.partition.type == ESP), None)
 
     @cached_property
-    def esp_view(self) -> FatTree:
+    def esp_tree(self) -> FatTree:
         """The ESP's tree; raises UnreadableError."""
         if self.esp is None:
             raise UnreadableError("there is no EFI system partition", "Make one of FAT32.")
-        return FatTree(self.path, self.esp.stretch)
+        return FatTree(self.path, self.esp.raw)
 
     @cached_property
     def root(self) -> Volume:
@@ -137,7 +137,7 @@ class DiskImage:
     @property
     def root_super(self) -> Super:
         """The root file system's superblock; raises UnreadableError."""
-        return read_super(self.root.stretch)
+        return read_super(self.root.raw)
 
     @cached_property
     def system(self) -> MountedTree:
@@ -154,27 +154,27 @@ class DiskImage:
 
 
 def _volume(disk: FileRange, partition: Partition) -> Volume:
-    stretch = disk.part(partition.offset, partition.size)
-    form, own, label = _identify(stretch)
-    return Volume(partition, stretch, form, own, label)
+    raw = disk.part(partition.offset, partition.size)
+    form, own, label = _identify(raw)
+    return Volume(partition, raw, form, own, label)
 
 
-def _identify(stretch: FileRange) -> tuple[str, str, str]:
+def _identify(raw: FileRange) -> tuple[str, str, str]:
     for offset, magic, form, own, label, length in _OTHERS:
-        if stretch.read(offset, len(magic)) == magic:
-            found = stretch.read(own, 16)
-            name = stretch.read(label, length).partition(b"\x00")[0].decode("utf-8", "replace")
+        if raw.read(offset, len(magic)) == magic:
+            found = raw.read(own, 16)
+            name = raw.read(label, length).partition(b"\x00")[0].decode("utf-8", "replace")
             known = own and len(found) == 16
             return form, str(uuid.UUID(bytes=found)) if known else "", name
     try:
-        if stretch.read(1080, 2) == b"\x53\xef":
-            found_super = read_super(stretch)
+        if raw.read(1080, 2) == b"\x53\xef":
+            found_super = read_super(raw)
             return found_super.form, found_super.uuid, found_super.label
-        if stretch.read(510, 2) == b"\x55\xaa":
-            geometry = read_geometry(stretch)
+        if raw.read(510, 2) == b"\x55\xaa":
+            geometry = read_geometry(raw)
             return "vfat", geometry.serial, _label(geometry.label)
     except (UnreadableError, struct.error):
-        return ("ext4" if stretch.read(1080, 2) == b"\x53\xef" else ""), "", ""
+        return ("ext4" if raw.read(1080, 2) == b"\x53\xef" else ""), "", ""
     return "", "", ""
 
 
@@ -182,13 +182,13 @@ def _label(label: str) -> str:
     return "" if label == "NO NAME" else label
 
 
-def _is_root(view: FileTree) -> bool:
+def _is_root(tree: FileTree) -> bool:
     """It has /etc and a place for programs; /etc alone is what some /home have."""
-    entry = view.node("/etc")
+    entry = tree.node("/etc")
     return (
         entry is not None
         and entry.kind is EntryType.DIRECTORY
-        and any(view.node(path) is not None for path in ("/usr", "/sbin", "/bin"))
+        and any(tree.node(path) is not None for path in ("/usr", "/sbin", "/bin"))
     )
 
 

@@ -21,7 +21,7 @@ class FileRange:
         self._file = file
 
     def read(self, offset: int, size: int) -> bytes:
-        """The bytes there; fewer where the stretch or the file ends, none outside."""
+        """The bytes there; fewer where the range or the file ends, none outside."""
         size = min(size, self.size - offset)
         if offset < 0 or size <= 0:
             return b""
@@ -36,7 +36,7 @@ class FileRange:
         return data
 
     def part(self, offset: int, size: int) -> FileRange:
-        """A stretch of this one."""
+        """A part of this range."""
         return FileRange(self._file, self.start + offset, min(size, self.size - offset))
 
 
@@ -48,7 +48,7 @@ def damaged(what: str) -> UnreadableError:
 
 
 Run = tuple[int, int, int]
-"""A piece of a file: offset in the file, offset in the stretch, length; gaps read as zeros."""
+"""A piece of a file: offset in the file, offset in the range, length; gaps read as zeros."""
 
 
 class FileRanges(PositionedReader):

@@ -51,9 +51,9 @@ class Program:
         return self.elf or self.interpreter != ""
 
 
-def identify(view: FileTree, entry: Entry) -> Program:
+def identify(tree: FileTree, entry: Entry) -> Program:
     """What the file ``entry`` is; raises UnreadableError."""
-    with view.open_entry(entry) as file:
+    with tree.open_entry(entry) as file:
         head = file.read(HEAD)
         if found := read_elf(file):
             return Program(found.bits, found.machine, found.loader, "an ELF program")

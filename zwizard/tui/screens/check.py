@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 # The checklist is imported by what needs it, off the interface's thread: it brings much along.
 
 _GROUPS = (
-    ("BLOCKS", "✗", "Blocks: it will not work", "$text-error"),
-    ("LATER", "!", "Bites later", "$text-warning"),
-    ("WORTH", "i", "Worth knowing", "$text-accent"),
-    ("UNKNOWN", "?", "Could not be told", "$text-warning"),
+    ("ERROR", "✗", "Blocks: it will not work", "$text-error"),
+    ("WARNING", "!", "Bites later", "$text-warning"),
+    ("NOTE", "i", "Worth knowing", "$text-accent"),
+    ("NOT_CHECKED", "?", "Could not be told", "$text-warning"),
     ("WAIVED", "~", "Accepted as it is (waived)", MUTED),
-    ("HOLDS", "✓", "Holds", "$text-success"),
-    ("SILENT", "–", "Does not apply", MUTED),
+    ("PASSED", "✓", "Holds", "$text-success"),
+    ("NOT_APPLICABLE", "–", "Does not apply", MUTED),
 )
-_FOLDED = {"HOLDS", "SILENT"}  # at first
+_FOLDED = {"PASSED", "NOT_APPLICABLE"}  # at first
 _WORDS = {
     "fail": "fails",
     "unknown": "could not be told",
@@ -353,7 +353,7 @@ class CheckScreen(BaseScreen[None]):
             return
         if walk:
             asked = {q.key: q for q in questions.asked(walk.answers)}
-            here = (asked[key] for key in found.rule.answers if key in asked)
+            here = (asked[key] for key in found.rule.keys if key in asked)
             question = next(here, question)
             self.zwizard.turn_to(walk, question.page, question.key)
 
@@ -383,7 +383,7 @@ class CheckScreen(BaseScreen[None]):
         from zwizard import checks
 
         if self.current:
-            copy(self.app, checks.told(self.current))
+            copy(self.app, checks.render_finding(self.current))
 
     def action_copy_all(self) -> None:
         """Hand the report to the terminal's clipboard."""
@@ -502,7 +502,7 @@ def _no_report(path: Path) -> str:
 
 def _decided_by(found: Finding) -> Question | None:
     """The question whose answer decides the rule, if one is asked."""
-    asked = (question_of(key) for key in found.rule.answers)
+    asked = (question_of(key) for key in found.rule.keys)
     return next((question for question in asked if question), None)
 
 

@@ -1,4 +1,4 @@
-"""Whether a package upgrade would undo the extraction of a kernel."""
+"""The rule about package upgrades that would replace an extracted kernel."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import SETTINGS, few, matches, text
-from zwizard.checks.rule import Verdict, failed, passed, unknown
+from zwizard.checks.mode_detection import KERNEL
+from zwizard.checks.rule import VM, Rule
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zwizard.image.tree import Entry, FileTree
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import FileTree
 
 READS = (
     "/var/lib/dpkg/status",
@@ -32,37 +35,52 @@ _HOOKS = ("/etc/kernel/postinst.d", "/etc/pacman.d/hooks", "/usr/share/libalpm/h
 _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/installed")
 
 
-def judge(view: FileTree, kernel: Entry | None) -> Verdict:
-    """Whether ``kernel``, an extracted one, outlives upgrades; raises UnreadableError."""
-    hook = next(_hooks(view), None)
+@Rule(
+    "kernel-upgrades",
+    "No upgrade puts a compressed kernel in the place of this one",
+    severity=Severity.SHOULD,
+    modes=VM,
+    source="An upgrade inside the VM replaces the extracted kernel by a compressed one; on older"
+    " nodes the next boot fails, and the workload is deleted (zos issue 2236).",
+    fix="Hold the kernel's packages (apt-mark hold), or install a hook in"
+    " /etc/kernel/postinst.d that extracts each new kernel.",
+    after="kernel-resolves",
+    reads=READS,
+    keys=("system.run",),
+)
+def kernel_upgrades(context: CheckContext) -> Verdict:
+    """The kernel's package is held or pinned, a hook extracts each new one, or none owns it."""
+    tree = context.tree
+    hook = next(_hooks(tree), None)
     if hook is not None:
         return passed(f"{hook} extracts each new kernel")
-    if view.resolve("/var/lib/dpkg/status").file is not None:
-        return _dpkg(view)
-    if view.resolve("/var/lib/pacman/local").entry is not None:
-        return _pacman(view)
-    database = next((path for path in _OTHER_DATABASES if view.lstat(path) is not None), None)
+    if tree.resolve("/var/lib/dpkg/status").file is not None:
+        return _dpkg(tree)
+    if tree.resolve("/var/lib/pacman/local").entry is not None:
+        return _pacman(tree)
+    database = next((path for path in _OTHER_DATABASES if tree.lstat(path) is not None), None)
     if database is not None:
-        return unknown(f"the package database {database} is not one that can be read here")
+        return unknown(f"the package database {database} cannot be read by zwizard")
+    kernel = tree.resolve(KERNEL).file
     name = kernel.path if kernel is not None else "the kernel"
-    return passed(f"no package manager is there to replace {name}")
+    return passed(f"there is no package manager that would replace {name}")
 
 
-def _hooks(view: FileTree) -> Iterator[str]:
+def _hooks(tree: FileTree) -> Iterator[str]:
     for directory in _HOOKS:
-        for entry in view.listing(directory):
-            found = view.resolve(entry.path).file
+        for entry in tree.listing(directory):
+            found = tree.resolve(entry.path).file
             if found is None or found.size > SETTINGS:
                 continue
             runs = found.mode & 0o111 or entry.name.endswith(".hook")
-            if runs and _EXTRACTS.search(text(view, entry.path) or ""):
+            if runs and _EXTRACTS.search(text(tree, entry.path) or ""):
                 yield entry.path
 
 
-def _dpkg(view: FileTree) -> Verdict:
+def _dpkg(tree: FileTree) -> Verdict:
     """Every installed kernel package is held, or apt is told never to install one."""
-    packages = dict(few(_installed(text(view, "/var/lib/dpkg/status", _TEXT) or ""), "kernels"))
-    pinned = few(_pinned(view), "pins of packages")
+    packages = dict(few(_installed(text(tree, "/var/lib/dpkg/status", _TEXT) or ""), "kernels"))
+    pinned = few(_pinned(tree), "pins of packages")
     loose = [
         name
         for name, held in packages.items()
@@ -84,22 +102,22 @@ def _installed(status: str) -> Iterator[tuple[str, bool]]:
             yield name[1], state[1] == "hold"
 
 
-def _pinned(view: FileTree) -> Iterator[str]:
+def _pinned(tree: FileTree) -> Iterator[str]:
     """The package patterns that apt's preferences forbid (apt_preferences(5), negative pins)."""
     paths = ["/etc/apt/preferences"]
-    paths += [entry.path for entry in view.listing("/etc/apt/preferences.d")]
+    paths += [entry.path for entry in tree.listing("/etc/apt/preferences.d")]
     for path in paths:
-        for paragraph in (text(view, path) or "").split("\n\n"):
+        for paragraph in (text(tree, path) or "").split("\n\n"):
             names = re.search(r"^Package: *(.+)$", paragraph, re.MULTILINE)
             if names and re.search(r"^Pin-Priority: *-\d+", paragraph, re.MULTILINE):
                 yield from names[1].split()
 
 
-def _pacman(view: FileTree) -> Verdict:
+def _pacman(tree: FileTree) -> Verdict:
     """pacman's IgnorePkg names the installed kernels."""
     kernels = [name for name in ("linux", "linux-lts", "linux-zen", "linux-hardened")
-               if _pacman_has(view, name)]  # fmt: skip
-    settings = text(view, "/etc/pacman.conf") or ""
+               if _pacman_has(tree, name)]  # fmt: skip
+    settings = text(tree, "/etc/pacman.conf") or ""
     ignored = re.findall(r"^[ \t]*IgnorePkg[ \t]*=[ \t]*(.+)$", settings, re.MULTILINE)
     patterns = few(" ".join(ignored).split(), "packages in IgnorePkg")
     loose = [k for k in kernels if not any(matches(k, pattern) for pattern in patterns)]
@@ -108,9 +126,9 @@ def _pacman(view: FileTree) -> Verdict:
     return passed(f"ignored: {', '.join(kernels)}" if kernels else "no kernel package installed")
 
 
-def _pacman_has(view: FileTree, name: str) -> bool:
+def _pacman_has(tree: FileTree, name: str) -> bool:
     directory = re.compile(rf"{re.escape(name)}-[^-]+-[^-]+")
     return any(
         entry.kind is EntryType.DIRECTORY and directory.fullmatch(entry.name)
-        for entry in view.listing("/var/lib/pacman/local")
+        for entry in tree.listing("/var/lib/pacman/local")
     )

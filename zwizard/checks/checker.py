@@ -1,0 +1,133 @@
+"""Check an image: every rule's verdict on a directory, an archive or a disk image."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zwizard.checks.context import CheckContext
+from zwizard.checks.mode_detection import intended
+from zwizard.checks.report.report import Finding, Report
+from zwizard.checks.rules import all_rules
+from zwizard.checks.verdict import Mode, Outcome, Severity, Verdict, not_applicable, unknown
+from zwizard.image import Keep, SingleFileTree, UnreadableError, open_tree
+from zwizard.util.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from zwizard.checks.rule import Rule
+    from zwizard.image import FileTree
+
+
+def check(
+    path: Path | str,
+    *,
+    mode: Mode | str | None = None,
+    disk_size: int | None = None,
+    entrypoint: str | None = None,
+    waive: Collection[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+    planned_name: str | None = None,
+) -> Report:
+    """Judge the directory or archive at ``path`` by every rule.
+
+    ``mode`` is what it is meant to be; None detects it from the files in it. ``disk_size`` is in
+    bytes, of the disk that will be rented. ``waive`` are slugs of ``should`` and ``advice`` rules
+    to accept. ``progress`` gets (bytes read, bytes in all). ``planned_name`` is the name that a
+    directory's archive will have. Raises UnreadableError, UsageError for a wrong mode or waiver.
+    """
+    stated = None if mode is None else _mode(mode)
+    _check_waivers(waive)
+    keep = Keep(pattern for rule in all_rules() for pattern in rule.reads)
+    with open_tree(path, keep=keep, progress=progress) as tree:
+        context = CheckContext(
+            tree,
+            mode=stated or intended(tree),
+            stated=stated is not None,
+            name=planned_name or _archive_name(Path(path), tree),
+            disk_size=disk_size,
+            entrypoint=entrypoint,
+        )
+        with closing(context):
+            report = judge(context, waive=waive)
+        if not tree.unchanged():
+            raise UnreadableError(
+                f"{path} changed while it was checked",
+                "Check it again when nothing writes to it any more.",
+            )
+        return report
+
+
+def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
+    """Every rule's verdict on an image that is open already."""
+    rules = {rule.slug: rule for rule in all_rules()}
+    verdicts: dict[str, Verdict] = {}
+
+    def verdict(rule: Rule) -> Verdict:
+        if rule.slug not in verdicts:
+            found = judged(rule)
+            severity = found.severity or rule.severity_in(context.mode)
+            verdicts[rule.slug] = replace(found, severity=severity)
+        return verdicts[rule.slug]
+
+    def judged(rule: Rule) -> Verdict:
+        if context.mode not in rule.modes:
+            return not_applicable(f"does not apply to {context.mode.words}")
+        if rule.after and _stops(verdict(rules[rule.after])):
+            return not_applicable(f"not checked: {rule.after} has to pass first")
+        return _verdict(rule, context)
+
+    findings = tuple(Finding(rule, verdict(rule), rule.slug in waive) for rule in rules.values())
+    return Report(str(context.tree.path), context.mode, findings)
+
+
+def _verdict(rule: Rule, context: CheckContext) -> Verdict:
+    try:
+        return rule.judge(context)
+    except UnreadableError as error:
+        return unknown(error.message, error.hint)
+
+
+def _stops(verdict: Verdict) -> bool:
+    """Whether rules after this one have nothing to judge: a failed ``should`` leaves something."""
+    return verdict.outcome is not Outcome.PASS and verdict.severity is Severity.MUST
+
+
+def find_rule(slug: str) -> Rule:
+    """The rule named ``slug``; raises UsageError if there is none."""
+    for rule in all_rules():
+        if rule.slug == slug:
+            return rule
+    near = get_close_matches(slug, [rule.slug for rule in all_rules()], 1)
+    raise UsageError(
+        f"there is no rule named {slug!r}",
+        f"Did you mean {near[0]}?" if near else "zwizard check --explain lists every rule.",
+    )
+
+
+def _mode(name: Mode | str) -> Mode:
+    try:
+        return Mode(name)
+    except ValueError as error:
+        raise UsageError(
+            f"there is no mode {name!r}", f"It is one of {', '.join(Mode)}."
+        ) from error
+
+
+def _archive_name(path: Path, tree: FileTree) -> str:
+    if isinstance(tree, SingleFileTree):
+        return f"{tree.path.stem}.tar.gz"  # what it is packed as
+    return tree.path.name if tree.path.is_file() else f"{path.resolve().name}.tar.gz"
+
+
+def _check_waivers(waive: Collection[str]) -> None:
+    for slug in waive:
+        if find_rule(slug).severity is Severity.MUST:
+            raise UsageError(
+                f"the rule {slug} cannot be waived: without it the image does not work",
+                "Only rules of severity should or advice can be waived.",
+            )

@@ -1,0 +1,216 @@
+"""Rules about how a disk image starts: its EFI system partition and its boot loader."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import text
+from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.image.disk.gpt import ESP
+from zwizard.image.tree import EntryType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zwizard.checks.context import CheckContext
+    from zwizard.image.tree import FileTree
+
+LOADER = "/EFI/BOOT/BOOTX64.EFI"
+_PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near their beginning
+_ENTRY = 4096  # the firmware asserts that a loader entry is no larger
+_MIB = 1 << 20
+
+
+@Rule(
+    "esp-present",
+    "There is an EFI system partition",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“ZOS only support images with esp partition” (zmachine.md, “Boot the VM (locally)”)",
+    fix="parted image.raw set 1 esp on, for the partition that holds the loader.",
+    after="image-gpt",
+    keys=("disk.esp_size",),
+)
+def esp_present(context: CheckContext) -> Verdict:
+    """A partition of the ESP's type."""
+    esp = context.disk.esp
+    if esp is None:
+        misses = "; ".join(_near_misses(context))
+        return failed(f"no partition has that type{f'; {misses}' if misses else ''}")
+    return passed(f"partition {esp.partition.number}, {esp.partition.size / _MIB:.0f} MiB")
+
+
+def _near_misses(context: CheckContext) -> Iterator[str]:
+    """Partitions that look as if they were meant to be the ESP."""
+    for volume in context.disk.volumes:
+        if volume.form == "vfat" and volume.partition.type != ESP:
+            yield f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
+
+
+@Rule(
+    "esp-fat",
+    "The EFI system partition is FAT32",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“This one has to be vfat of size 32: mkfs.vfat -F 32” (zmachine.md, “Installation”);"
+    " the firmware tells the kinds apart by the number of clusters, and starts FAT12 and FAT16"
+    " too.",
+    fix="mkfs.vfat -F 32 -s 1 on a partition of 34 MiB or more.",
+    after="esp-present",
+    keys=("disk.esp_size",),
+)
+def esp_fat(context: CheckContext) -> Verdict:
+    """FAT by the number of clusters; another FAT than 32 starts, against the document."""
+    volume = context.disk.esp
+    if volume is None or volume.form != "vfat":
+        form = volume.form if volume is not None else ""
+        return failed(f"it is {form or 'no FAT file system'}")
+    geometry = context.disk.esp_tree.geometry
+    found = f"FAT{geometry.bits}, {geometry.clusters} clusters"
+    if (geometry.bits == 32) != (geometry.root_cluster > 0):
+        return failed(f"{found}, laid out as {'FAT16' if geometry.bits == 32 else 'FAT32'}")
+    if geometry.bits != 32:
+        return failed(found, severity=Severity.SHOULD)
+    return passed(found)
+
+
+@Rule(
+    "esp-loader",
+    "The firmware finds a loader",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“grub-install --target=x86_64-efi […] --removable” (zmachine.md, “Installation”): the"
+    " firmware starts /EFI/BOOT/BOOTX64.EFI, or a kernel by /loader/entries, else “Unable to boot"
+    " from any virtio-blk device”.",
+    fix="grub-install --target=x86_64-efi --efi-directory=ESP --removable",
+    after="esp-fat",
+)
+def esp_loader(context: CheckContext) -> Verdict:
+    """BOOTX64.EFI is PE32+ for x86-64, or loader entries whose files exist."""
+    esp = context.disk.esp_tree
+    entries = list(loader_entries(esp))
+    if esp.resolve("/loader/loader.conf").file is not None and entries:
+        fault = next(filter(None, (_entry_fault(esp, path) for path in entries)), "")
+        if not fault:
+            return passed(f"{len(entries)} entries in /loader/entries")
+        if esp.resolve(LOADER).file is None:
+            return failed(fault)
+    found = esp.resolve(LOADER)
+    if found.file is None:
+        others = ", ".join(e.path for e in esp.listing("/EFI"))
+        return failed(f"{found.shown}{f'; there is {others}' if others else ''}")
+    fault = _pe_fault(esp.read(LOADER, 4096))
+    return failed(f"{LOADER} {fault}") if fault else passed(f"{found.file.path}, PE32+, x86-64")
+
+
+def loader_entries(esp: FileTree) -> Iterator[str]:
+    """The paths of the entries of the Boot Loader Specification on the ESP."""
+    for entry in esp.listing("/loader/entries"):
+        if entry.kind is EntryType.FILE and entry.name.lower().endswith(".conf"):
+            yield entry.path
+
+
+def _entry_fault(esp: FileTree, path: str) -> str:
+    """Why the firmware cannot start by this entry (Boot Loader Specification, Type #1)."""
+    content = text(esp, path) or ""
+    if len(content) > _ENTRY:
+        return f"{path} has more than {_ENTRY} bytes"
+    files = re.findall(r"^(linux|initrd)[ \t]+(\S+)", content, re.MULTILINE)
+    if "linux" not in {kind for kind, _ in files}:
+        return f"{path} names no kernel"
+    missing = [name for _, name in files if esp.resolve(name).file is None]
+    return f"{path} names {missing[0]}, which is not there" if missing else ""
+
+
+def _pe_fault(head: bytes) -> str:
+    if head[:2] != b"MZ" or len(head) < 64:
+        return "is no EFI program"
+    (at,) = struct.unpack_from("<I", head, 60)
+    if at > len(head) - 26 or head[at : at + 4] != b"PE\x00\x00":
+        return "is no EFI program"
+    (machine,) = struct.unpack_from("<H", head, at + 4)
+    (magic,) = struct.unpack_from("<H", head, at + 24)
+    if machine != 0x8664 or magic != 0x20B:
+        return f"is for another processor (machine {machine:#x})"
+    return ""
+
+
+@Rule(
+    "loader-known",
+    "The loader is one that Zero-OS's firmware is known to start",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="“Only grub2 has been tested and known to work.” (zmachine.md, “Installation”); the"
+    " firmware fails with GRUB of Ubuntu newer than 20.04 and with systemd-boot above 2 GiB of"
+    " memory (rust-hypervisor-firmware issues 382 and 175).",
+    fix="Make it a VM with its own kernel instead, which needs no loader; or install GRUB.",
+    after="esp-loader",
+    keys=("source.suite",),
+)
+def loader_known(context: CheckContext) -> Verdict:
+    """GRUB, but not Ubuntu's of after 20.04; anything else is told."""
+    esp = context.disk.esp_tree
+    if esp.resolve(LOADER).file is None:
+        return failed("no loader, only /loader/entries: nobody has tried that")
+    name = loader_name(esp)
+    if name not in {"GRUB", "shim and GRUB"}:
+        return failed(f"{LOADER} is {name}")
+    release = _release(context.guest)
+    if release.get("ID") == "ubuntu" and _newer(release.get("VERSION_ID", ""), (20, 4)):
+        return failed(
+            f"GRUB of Ubuntu {release['VERSION_ID']}: it will most probably NOT start on Zero-OS"
+        )
+    return passed(name)
+
+
+def loader_name(esp: FileTree) -> str:
+    """What the program at LOADER is; raises UnreadableError if it is not there."""
+    program = esp.read(LOADER, _PROGRAM)
+    if b"systemd-boot" in program or "systemd-boot".encode("utf-16-le") in program:
+        return "systemd-boot"
+    if b"grub" in program.lower():
+        return "GRUB"
+    if b"shim," in program or "shim".encode("utf-16-le") in program:
+        second = esp.resolve("/EFI/BOOT/grubx64.efi").file
+        return "shim and GRUB" if second is not None else "shim, without grubx64.efi beside it"
+    return "a loader of an unknown kind"
+
+
+def _release(tree: FileTree) -> dict[str, str]:
+    content = text(tree, "/etc/os-release") or text(tree, "/usr/lib/os-release") or ""
+    pairs = (line.partition("=") for line in content.splitlines())
+    return {key: value.strip("\"'") for key, _, value in pairs}
+
+
+def _newer(version: str, than: tuple[int, int]) -> bool:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    return found is not None and (int(found[1]), int(found[2])) > than
+
+
+@Rule(
+    "esp-room",
+    "An ESP that holds kernels has room for one more",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="The document mounts the ESP of 100 MiB at /boot; an upgrade writes the new kernel and"
+    " initramfs beside the old ones, and stops half-way where there is no room.",
+    fix="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root.",
+    after="esp-fat",
+    keys=("disk.esp_size", "disk.esp_mount"),
+)
+def esp_room(context: CheckContext) -> Verdict:
+    """Free space for the largest kernel and initramfs again."""
+    esp = context.disk.esp_tree
+    sizes = {
+        kind: max((e.size for e in esp.children("/") if e.name.startswith(names)), default=0)
+        for kind, names in (("kernel", ("vmlinuz",)), ("initramfs", ("initr",)))
+    }
+    needed = sum(sizes.values())
+    if not needed:
+        return passed("no kernels on it")
+    free = esp.free
+    shown = f"{free / _MIB:.0f} MiB free, one more kernel and initramfs take {needed / _MIB:.0f}"
+    return passed(shown) if free >= needed else failed(shown)

@@ -1,0 +1,216 @@
+"""Rules about GRUB in a disk image: the kernels that it loads, and its settings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zwizard.checks.helpers import SETTINGS, few, text
+from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.rules.esp import LOADER, loader_entries, loader_name
+from zwizard.checks.verdict import Severity, Verdict, failed, not_applicable, passed, unknown
+from zwizard.image.executables.kernel import read_bzimage
+from zwizard.image.magic import HEAD, file_type
+from zwizard.image.tree import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zwizard.checks.context import CheckContext
+
+_GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_LINUX = re.compile(r"^[ \t]*linux(?:efi|16)?[ \t]+\S+[ \t]*(.*)$", re.MULTILINE)
+_OPTIONS = re.compile(r"^options[ \t]+(.*)$", re.MULTILINE)
+# Started by hand, by someone who is at the console.
+_RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
+
+
+@Rule(
+    "grub-cmdline",
+    "Linux gets the serial console, and a root that is in the image",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source='“GRUB_CMDLINE_LINUX_DEFAULT="loglevel=3 console=tty console=ttyS0" Note: we removed'
+    " the quiet and add the console flags.” (zmachine.md, “Installation”)",
+    fix="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the"
+    " image; give root as UUID=.",
+    after="esp-loader",
+    keys=("grub.cmdline",),
+)
+def grub_cmdline(context: CheckContext) -> Verdict:
+    """Every linux line has ``console=ttyS0``, no ``quiet``, and a ``root=`` of the image."""
+    found = few(_command_lines(context), "lines that start Linux")
+    if not found:
+        return unknown("no grub.cfg with a linux line was found", "Look at the loader's settings.")
+    for path, line in found:
+        fault = _line_fault(context, line.split())
+        if fault:
+            return failed(f"{path}: {fault}, in: {line.strip()[:200]}")
+    fault = _defaults_fault(context)
+    if fault:
+        return failed(fault)
+    return passed(f"{len(found)} lines, such as: {found[0][1].strip()[:200]}")
+
+
+def _command_lines(context: CheckContext) -> Iterator[tuple[str, str]]:
+    for path, content in _settings(context):
+        for line in _LINUX.findall(content):
+            if not _RESCUE & set(line.split()):
+                yield path, line
+    for path in loader_entries(context.disk.esp_tree):
+        for line in _OPTIONS.findall(text(context.disk.esp_tree, path) or ""):
+            yield path, line
+
+
+def _settings(context: CheckContext) -> Iterator[tuple[str, str]]:
+    """Every grub.cfg, of the system and of the ESP."""
+    for path in _GRUB_CFG:
+        content = text(context.guest, path)
+        if content is not None:
+            yield path, content
+    esp = context.disk.esp_tree
+    places = [*(f"{e.path}/grub.cfg" for e in esp.listing("/EFI")), "/grub/grub.cfg"]
+    for path in places:
+        content = text(esp, path)
+        if content is not None:
+            yield f"ESP{path}", content
+
+
+def _line_fault(context: CheckContext, words: list[str]) -> str:
+    if "quiet" in words:
+        return "it has quiet"
+    if not any(re.fullmatch(r"console=ttyS0(,.*)?", word) for word in words):
+        return "it has no console=ttyS0"
+    root = next((word.removeprefix("root=") for word in words if word.startswith("root=")), "")
+    if not root:
+        return "it has no root="
+    if "$" in root:
+        raise UnreadableError(f"the root {root} is only known to GRUB", "Write it as UUID=.")
+    if context.has_device(root):
+        return ""
+    return f"root={root} is not in the image"
+
+
+_FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
+
+
+@Rule(
+    "grub-kernel",
+    "GRUB finds the kernels and initramfs it loads, and can start them",
+    severity=Severity.MUST,
+    modes=IMAGE,
+    source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg”"
+    " (zmachine.md, “Installation”): one made before the last change of the kernel names files"
+    " that are gone. GRUB starts bzImages, as distributions ship them, and no extracted ELF.",
+    fix="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot;"
+    " install the kernel's package again if its file was extracted.",
+    after="esp-loader",
+    keys=("kernel.package", "kernel.file"),
+)
+def grub_kernel(context: CheckContext) -> Verdict:
+    """Every linux line names a bzImage, every initrd line files, of the root, /boot or the ESP."""
+    esp = context.disk.esp_tree
+    if esp.resolve(LOADER).file is None or "GRUB" not in loader_name(esp):
+        return not_applicable("the loader is not GRUB")
+    found = few(_loaded(context), "files that GRUB loads")
+    if not found:
+        return unknown(
+            "no grub.cfg that loads a kernel was found", "grub-mkconfig, and look again."
+        )
+    for path, command, name in dict.fromkeys(found):
+        wrong = _file_fault(context, command, name)
+        if wrong:
+            return failed(f"{path} loads {name}, which {wrong}")
+    return passed(f"{len(found)} files, such as {found[0][2]}")
+
+
+def _loaded(context: CheckContext) -> Iterator[tuple[str, str, str]]:
+    for path, content in _settings(context):
+        for command, line in _FILES.findall(content):
+            for name in line.split()[: 1 if command == "linux" else None]:
+                if name.startswith("/") and "$" not in name:
+                    yield path, command, name
+
+
+def _file_fault(context: CheckContext, command: str, name: str) -> str:
+    """Why GRUB could not load the file called ``name`` by ``command``, "" if it could."""
+    # GRUB sees file systems, not where they are mounted: /boot may be one of its own.
+    system = context.disk.system
+    places = ((system.root, name), (system, f"/boot{name}"), (context.disk.esp_tree, name))
+    for tree, path in places:
+        if tree.resolve(path).file is None:
+            continue
+        with tree.open(path) as file:
+            whole = command != "linux" or read_bzimage(file) is not None
+            file.seek(0)
+            return "" if whole else f"is {file_type(file.read(HEAD))}, not a bzImage"
+    return "is not there"
+
+
+_DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
+
+
+def _defaults(context: CheckContext) -> dict[str, str]:
+    """GRUB's settings from which grub.cfg is made again at the next upgrade."""
+    found: dict[str, str] = {}
+    paths = ["/etc/default/grub"]
+    paths += [entry.path for entry in context.guest.listing("/etc/default/grub.d")
+              if entry.name.endswith(".cfg")]  # fmt: skip
+    for path in paths:
+        for key, value in _DEFAULT.findall(text(context.guest, path) or ""):
+            before = found.get(key, "")
+            now = value.strip("\"'").replace(f"${key}", before).replace(f"${{{key}}}", before)
+            if len(now) > SETTINGS:
+                raise UnreadableError(f"{path} doubles {key} over and over", "Look at it.")
+            found[key] = now
+    return found
+
+
+def _defaults_fault(context: CheckContext) -> str:
+    settings = _defaults(context)
+    if not settings:
+        return ""
+    words = " ".join(
+        settings.get(f"GRUB_CMDLINE_LINUX{part}", "") for part in ("", "_DEFAULT")
+    ).split()
+    if "quiet" in words:
+        return "/etc/default/grub has quiet: the next grub-mkconfig brings it back"
+    if not any(word.startswith("console=ttyS0") for word in words):
+        return "/etc/default/grub has no console=ttyS0: the next grub-mkconfig drops it"
+    return ""
+
+
+_TIMEOUT = re.compile(r"^[ \t]*set timeout=(\S+)", re.MULTILINE)
+# After a failed start Debian's and Ubuntu's GRUB wait longer; that is another matter.
+_RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)\b", re.DOTALL)
+
+
+@Rule(
+    "grub-timeout",
+    "GRUB does not wait",
+    severity=Severity.SHOULD,
+    modes=IMAGE,
+    source="“Also set the GRUB_TIMEOUT to 0 for a faster boot: GRUB_TIMEOUT=0” (zmachine.md,"
+    " “Installation”)",
+    fix="GRUB_TIMEOUT=0 in /etc/default/grub, and grub-mkconfig -o /boot/grub/grub.cfg",
+    after="esp-loader",
+    keys=("grub.timeout",),
+)
+def grub_timeout(context: CheckContext) -> Verdict:
+    """In the defaults, and in the grub.cfg made from them."""
+    default = _defaults(context).get("GRUB_TIMEOUT")
+    if default is not None and default != "0":
+        return failed(f"/etc/default/grub has GRUB_TIMEOUT={default}")
+    made = [
+        (path, value)
+        for path, content in _settings(context)
+        for value in _TIMEOUT.findall(_RECORDFAIL.sub("", content))
+    ]
+    for path, value in made:
+        if value != "0":
+            return failed(f"{path} has timeout={value}")
+    if default is None and not made:
+        return unknown("GRUB's settings were not found", "Look at the loader's settings.")
+    if default is None:
+        return failed("/etc/default/grub does not set GRUB_TIMEOUT: the next grub-mkconfig waits")
+    return passed("GRUB_TIMEOUT=0")
