@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import signal
@@ -53,7 +52,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 def by_bash(action: Action, root: Path, out: Path | None = None) -> None:
     """Run the line that is shown, as the exported script does."""
-    head = f"set -euo pipefail; shopt -s dotglob nullglob; umask 022\n{render.functions()}\n"
+    head = f"set -euo pipefail; shopt -s dotglob nullglob; umask 022\n{render.functions(action)}\n"
     places = {"ROOT": str(root), "CHROOT": str(root), "OUT": str(out or root / "out")}
     subprocess.run(["bash", "-c", head + action.shell()], check=True, env=ENVIRONMENT | places)
 
@@ -189,7 +188,7 @@ def test_the_archive_holds_what_the_shown_pipeline_puts_into_it(
     by_bash(action, root, tmp_path / "shown.tar.gz")
     shop(root).perform(action)
     made, shown = (tmp_path / name for name in ("out.tar.gz", "shown.tar.gz"))
-    assert gzip.decompress(made.read_bytes()) == gzip.decompress(shown.read_bytes())
+    assert made.read_bytes() == shown.read_bytes()
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "-xpzf", tmp_path / "out.tar.gz", "-C", unpacked], check=True)
@@ -388,4 +387,4 @@ def alive(pid: int) -> bool:
 
 
 def test_the_tools_of_these_tests_are_here() -> None:
-    assert [tool for tool in ("bash", "tar", "pigz", "install") if not shutil.which(tool)] == []
+    assert [tool for tool in ("bash", "tar", "install") if not shutil.which(tool)] == []

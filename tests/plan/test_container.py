@@ -16,7 +16,7 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.sources import inspect
 from zwizard.steps import render
-from zwizard.steps.actions import Program, functions
+from zwizard.steps.actions import InstallBinary
 
 BUSYBOX = shutil.which("busybox") or ""
 needs_busybox = pytest.mark.skipif(not BUSYBOX, reason="busybox-static is not here")
@@ -91,9 +91,9 @@ def test_a_file_that_was_mended_is_looked_at_anew(tmp_path: Path) -> None:
 
 def take(file: Path, root: Path, sha256: str = "", path: str = "/opt/its place/busybox") -> str:
     """Put it into the tree ``root``; what is said if that fails, else ""."""
-    action = Program(str(file), sha256, path)
+    action = InstallBinary(str(file), sha256, path)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"{functions([Program])}\n{action.shell()}"],
+        ["bash", "-euo", "pipefail", "-c", f"{render.functions(action)}\n{action.shell()}"],
         env={"PATH": os.environ["PATH"], "ROOT": str(root / "tree"), "DOWNLOADS": str(root)},
         capture_output=True,
         text=True,

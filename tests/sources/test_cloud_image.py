@@ -13,7 +13,8 @@ from threading import Thread
 import pytest
 
 from zwizard.sources import inspect
-from zwizard.steps.actions import Convert, functions
+from zwizard.steps import render
+from zwizard.steps.actions import Convert
 
 MIB = 2**20
 LIMIT = 64 * MIB
@@ -94,7 +95,9 @@ def qcow2(raw: Path, tmp_path: Path) -> Path:
 def convert(tmp_path: Path, location: str | Path, sha256: str = "", limit: int = LIMIT) -> str:
     """Run it; what it says if it fails, else ""."""
     action = Convert(str(location), sha256, limit)
-    script = f"sleep() {{ :; }}\n{functions([Convert])}\n{action.shell()}"  # no pauses in tests
+    script = (
+        f"sleep() {{ :; }}\n{render.functions(action)}\n{action.shell()}"  # no pauses in tests
+    )
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         env={

@@ -26,7 +26,8 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.sources import inspect
 from zwizard.sources.import_metadata import import_metadata
-from zwizard.steps.actions import Oci, functions
+from zwizard.steps import render
+from zwizard.steps.actions import UnpackOci
 from zwizard.util.errors import UsageError
 
 needs_tools = pytest.mark.skipif(
@@ -295,10 +296,10 @@ def test_of_a_url_nothing_is_lost_silently() -> None:
 
 def lay_out(image: Path, place: Path, sha256: str = "") -> tuple[Path, str]:
     """Lay it out by the function that engine and script share; the tree, and what went wrong."""
-    action = Oci(str(image), sha256)
+    action = UnpackOci(str(image), sha256)
     (place / "tree").mkdir()
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"{functions([Oci])}\n{action.shell()}"],
+        ["bash", "-euo", "pipefail", "-c", f"{render.functions(action)}\n{action.shell()}"],
         env={
             "PATH": os.environ["PATH"],
             "ROOT": f"{place}/tree",

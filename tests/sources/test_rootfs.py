@@ -22,8 +22,7 @@ from tests.checks.breakages import member
 from tests.image.composed import program
 from tests.sources.test_cloud_image import Server, sum_of
 from tests.sources.test_cloud_image import server as server
-from zwizard.engine import builds
-from zwizard.engine.executor import OWN
+from zwizard.engine import builds, executor
 from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.archive.tar_reader import members
 from zwizard.plan.targets import make
@@ -32,7 +31,8 @@ from zwizard.recipe.problems import RecipeError
 from zwizard.sources.detect_distro import detect_distro, tree_sum
 from zwizard.sources.import_metadata import import_metadata
 from zwizard.sources.inspect import look_at, takes_long
-from zwizard.steps.actions import Directory, Import, functions
+from zwizard.steps import render
+from zwizard.steps.actions import Directory, Import
 from zwizard.treetools.untar import MemberFilter, RefusedMemberError, sift, unpack
 from zwizard.util.errors import UsageError
 from zwizard.wizard.suggestion_service import SuggestionService
@@ -287,11 +287,11 @@ def test_what_passes_is_passed_on_as_it_is() -> None:
 @pytest.fixture(params=["engine", "script"])
 def brought(request: pytest.FixtureRequest, tree: Path, tmp_path: Path) -> Run:
     """Runs an import; what it says: the last line of what went wrong, or all that it told."""
-    own = f"\n{OWN}" if request.param == "engine" else ""
+    functions = executor.functions if request.param == "engine" else render.functions
 
     def run(action: Import) -> str:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"{functions([Import])}{own}\n{action.shell()}"],
+            ["bash", "-euo", "pipefail", "-c", f"{functions(action)}\n{action.shell()}"],
             env={
                 "PATH": os.environ["PATH"],
                 "ROOT": str(tree),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from tests.image import disks
 from tests.image.composed import vm_tree
 from tests.image.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
-from zwizard.engine.executor import OWN
+from zwizard.engine import executor
 from zwizard.image.tree import UnreadableError
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import ImportDisk, functions
+from zwizard.steps import render
+from zwizard.steps.actions import Action, ImportDisk
 from zwizard.treetools.disk_to_tar import tree_of, write_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
@@ -107,16 +109,12 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
         written(image)
 
 
-@pytest.fixture(params=["engine", "script"])
-def own(request: pytest.FixtureRequest) -> str:
-    if request.param == "script":
-        disks.need_tools("fuse2fs", "partx", "blkid")
-    return f"\n{OWN}" if request.param == "engine" else ""
-
-
+@pytest.mark.parametrize(
+    "functions", [executor.functions, render.functions], ids=["engine", "script"]
+)
 @pytest.mark.parametrize("qcow2", [True, False])
 def test_the_root_of_an_image_with_a_boot_partition_is_put_together(
-    tree: Path, tmp_path: Path, own: str, qcow2: bool
+    tree: Path, tmp_path: Path, functions: Callable[[Action], str], qcow2: bool
 ) -> None:
     disks.need_tools()
     boot = tmp_path / "boot"
@@ -138,7 +136,7 @@ def test_the_root_of_an_image_with_a_boot_partition_is_put_together(
     root = tmp_path / "root"
     root.mkdir()
     action = ImportDisk(str(image), "", "debian", init=True)
-    script = f"{functions([ImportDisk])}{own}\n{action.shell()}"
+    script = f"{functions(action)}\n{action.shell()}"
     isolated = ("unshare", "--mount", "bash", "-euo", "pipefail", "-c", script)
     done = subprocess.run(
         isolated,

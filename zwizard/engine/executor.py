@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import shlex
 import shutil
 import signal
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,55 +16,18 @@ from typing import IO
 import sh
 
 from zwizard.engine.sandbox import Tree
-from zwizard.steps import render
-from zwizard.steps.actions import (
-    CHROOT,
-    DOWNLOADS,
-    OUT,
-    ROOT,
-    Action,
-    Append,
-    Chroot,
-    Convert,
-    Directory,
-    Host,
-    Import,
-    ImportDisk,
-    Kernels,
-    Link,
-    MakeDisk,
-    Oci,
-    OwnKernel,
-    Pack,
-    Program,
-    Remove,
-    TrustKeys,
-    TrustPackagers,
-    Write,
-)
+from zwizard.steps import programs
+from zwizard.steps.actions import CHROOT, DOWNLOADS, OUT, ROOT, Action
 from zwizard.util.errors import ZwizardError
 
 _POLL = 0.2  # seconds between looks at whether to stop
 _GRACE = 3.0  # seconds a command has after SIGTERM
-_UNSAFE = "A root file system with such a link cannot be changed safely."
-_PYTHON = shlex.quote(sys.executable)
-OWN = f"""\
-to_gzip() {{ {_PYTHON} -m zwizard.treetools.gzip "$@"; }}
-make_root() {{
-	format_root "${{@:1:6}}"
-	{_PYTHON} -m zwizard.treetools.ext4_writer "$ROOT" "$1" "$2" "$6" "$7"
-}}
-unpack() {{ {_PYTHON} -m zwizard.treetools.untar "$1" "$ROOT" "${{2:-}}"; }}
-tar_of_disk() {{ {_PYTHON} -m zwizard.treetools.disk_to_tar "$1"; }}
-"""
-"""What the engine does in a way of its own, in the place of the script's functions."""
-
-_NOTHING: Mapping[str, str] = {}
+_TREETOOL = f'treetool() {{ {shlex.quote(sys.executable)} -m zwizard.treetools."$1" "${{@:2}}"; }}'
 
 
 def functions(*actions: Action) -> str:
-    """The bash functions by which the engine does these actions."""
-    return f"{render.functions(*actions)}\n{OWN}"
+    """The bash functions by which the engine runs these actions."""
+    return f"{programs.functions(*actions)}\n{_TREETOOL}"
 
 
 def _still() -> None:
@@ -127,78 +87,42 @@ class Executor:
         """Do one action; CommandError, Cancelled or ZwizardError if it does not succeed."""
         self.log.write(f"+ {action.shell()}\n".encode())
         self.log.flush()
-        match action:
-            case Host(argv):
-                self._run(tuple(map(self._place, argv)), action.shell())
-            case Chroot(argv):
-                self._run(("chroot", str(self.tree.chroot), *argv), action.shell())
-            case OwnKernel():
-                with self._parent("/boot/vmlinuz"):  # as below
-                    self._run_bash(action)
-            case Kernels():
-                with self._parent("/boot/vmlinuz"):  # it is there, and no link to somewhere else
-                    self._run(tuple(map(self._place, action.argv)), action.shell())
-            case (
-                Pack()
-                | MakeDisk()
-                | Convert()
-                | TrustKeys()
-                | TrustPackagers()
-                | Program()
-                | Oci()
-            ):
-                self._run_bash(action)
-            case Import() | ImportDisk():
-                self._run_bash(action)
-            case Write(path, text, mode):
-                self._write(path, text, mode)
-            case Append(path, text):
-                self._append(path, text)
-            case Link(path, target):
-                with self._parent(path) as (parent, name):
-                    _clear(parent, name)
-                    os.symlink(target, name, dir_fd=parent)
-            case Directory(path, mode):
-                with self._parent(path) as (parent, name):
-                    if not _is_directory(parent, name):
-                        _clear(parent, name)
-                        os.mkdir(name, mode, dir_fd=parent)
-                        os.chmod(name, mode, dir_fd=parent)
-            case Remove(patterns):
-                for pattern in patterns:
-                    self._remove(pattern)
+        action.perform(self)
 
     def enter(self, *, network: bool) -> None:
         """Mount what commands in the tree need; it is unmounted together with the tree."""
         enter = "enter_root network" if network else "enter_root"
-        command = ("bash", "-euc", f"{render.functions()}\n{enter}")
-        self._run(command, enter, self._variables())
+        self._run_bash(f"{programs.script(programs.MOUNTS)}\n{enter}", enter)
 
-    def _run_bash(self, action: Action) -> None:
-        script = f"{functions(action)}\n{action.shell()}"
-        pipeline = ("bash", "-euo", "pipefail", "-c", script)
-        self._run(pipeline, action.shell(), self._variables())
+    @property
+    def root(self) -> Path:
+        """The tree being built."""
+        return self.tree.root
 
-    def _variables(self) -> dict[str, str]:
-        """What our own bash reads; commands in the tree must not see where it is."""
-        return {name[1:]: self._place(name) for name in (ROOT, CHROOT, OUT, DOWNLOADS)}
-
-    def _place(self, argument: str) -> str:
-        places = {
-            ROOT: self.tree.root,
-            CHROOT: self.tree.chroot,
-            OUT: self.out,
-            DOWNLOADS: self.downloads,
-        }
-        for variable, place in places.items():
+    def locate(self, argument: str) -> str:
+        """``argument`` with a place at its start (``$ROOT``) replaced by the path."""
+        for variable, path in self._places().items():
             if argument == variable or argument.startswith(f"{variable}/"):
-                return f"{place}{argument.removeprefix(variable)}"
+                return f"{path}{argument.removeprefix(variable)}"
         return argument
 
-    def _run(
-        self, argv: tuple[str, ...], shell: str, variables: Mapping[str, str] = _NOTHING
+    def run_shell(self, action: Action) -> None:
+        """Run the shell line of ``action`` with the functions that it calls."""
+        self._run_bash(f"{functions(action)}\n{action.shell()}", action.shell())
+
+    def _run_bash(self, script: str, shell: str) -> None:
+        # Our own bash reads where the places are; commands in the tree must not see it.
+        variables = {name[1:]: str(path) for name, path in self._places().items()}
+        self.run(("bash", "-euo", "pipefail", "-c", script), shell, variables)
+
+    def _places(self) -> dict[str, Path]:
+        tree = self.tree
+        return {ROOT: tree.root, CHROOT: tree.chroot, OUT: self.out, DOWNLOADS: self.downloads}
+
+    def run(
+        self, argv: tuple[str, ...], shell: str, variables: Mapping[str, str] | None = None
     ) -> None:
-        """Run a command in a session of its own, waiting for its end or for a wish to stop."""
+        """Run a command in a session of its own until it ends or the user cancels."""
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
             raise CommandError(shell, 127)
@@ -208,7 +132,7 @@ class Executor:
                 _in=nothing,
                 _out=self.log,
                 _err_to_out=True,
-                _env={**self.environment, **variables},
+                _env={**self.environment, **(variables or {})},
                 _new_session=True,
                 _bg=True,
                 _bg_exc=False,
@@ -223,102 +147,6 @@ class Executor:
             command.wait()
         if command.exit_code != 0:
             raise CommandError(shell, command.exit_code)
-
-    # Files are reached from the tree's root one directory at a time and never through a link, so
-    # that no link in a tree can lead a write or a removal out of it.
-
-    @contextmanager
-    def _parent(self, path: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
-        """An open descriptor of the directory of ``path``, made where missing; and the name."""
-        *directories, name = path.strip("/").split("/")
-        with ExitStack() as opened:
-            descriptor = _keep(opened, os.open(self.tree.root, os.O_RDONLY | os.O_DIRECTORY))
-            for directory in directories:
-                descriptor = _keep(opened, _descend(descriptor, directory, path, make=make))
-            yield descriptor, name
-
-    def _write(self, path: str, text: str, mode: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with self._parent(path) as (parent, name):
-            _clear(parent, name)
-            with os.fdopen(os.open(name, flags, mode, dir_fd=parent), "wb") as file:
-                file.write(text.encode())
-                os.fchmod(file.fileno(), mode)
-
-    def _append(self, path: str, text: str) -> None:
-        # Not blocking: in a tree by anyone the file may be a pipe that nobody reads.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        with self._parent(path) as (parent, name):
-            try:
-                descriptor = os.open(name, flags, 0o644, dir_fd=parent)
-            except OSError as error:
-                raise ZwizardError(f"{path} is not a file: {error.strerror}", _UNSAFE) from None
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(text.encode())
-
-    def _remove(self, pattern: str) -> None:
-        try:
-            with self._parent(pattern, make=False) as (parent, name), os.scandir(parent) as found:
-                for entry in [entry.name for entry in found if _matches(entry.name, name)]:
-                    _clear(parent, entry)
-        except FileNotFoundError:
-            return
-
-
-def _keep(opened: ExitStack, descriptor: int) -> int:
-    opened.callback(os.close, descriptor)
-    return descriptor
-
-
-def _descend(descriptor: int, directory: str, path: str, *, make: bool) -> int:
-    """Open ``directory`` below ``descriptor``, never through a link."""
-    try:
-        try:
-            return _open_directory(descriptor, directory)
-        except FileNotFoundError:
-            if not make:
-                raise
-            os.mkdir(directory, 0o755, dir_fd=descriptor)
-            return _open_directory(descriptor, directory)
-    except OSError as error:
-        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
-            raise
-        raise ZwizardError(
-            f"{path}: {directory} is not a directory of this tree (a link, or a file)",
-            _UNSAFE,
-        ) from None
-
-
-def _open_directory(descriptor: int, name: str) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Whether ``name`` is ``pattern``, in which only one ``*`` means anything."""
-    before, star, after = pattern.partition("*")
-    if not star:
-        return name == pattern
-    whole = len(name) >= len(before) + len(after)
-    return whole and name.startswith(before) and name.endswith(after)
-
-
-def _is_directory(parent: int, name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
-    except FileNotFoundError:
-        return False
-
-
-def _clear(parent: int, name: str) -> None:
-    """Remove whatever ``name`` is in the directory ``parent``."""
-    try:
-        mode = os.lstat(name, dir_fd=parent).st_mode
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        shutil.rmtree(name, dir_fd=parent)
-    else:
-        os.unlink(name, dir_fd=parent)
 
 
 def _beats(command: sh.RunningCommand) -> Iterator[None]:

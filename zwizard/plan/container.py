@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zwizard.distros.base import Distro
 from zwizard.families import family, guest
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import ROOT, Action, Host, Oci, Program, Remove, Write
+from zwizard.steps.actions import ROOT, Action, Host, InstallBinary, Remove, UnpackOci, Write
 from zwizard.steps.step import Step
 
 _MIB = 2**20
@@ -65,7 +65,7 @@ def program(recipe: Recipe) -> Step:
         (
             Host(("install", "-d", *(f"{ROOT}/{name}" for name in _DIRECTORIES))),
             Host(("install", "-d", "--mode=1777", f"{ROOT}/tmp")),  # noqa: S108 - the image's
-            Program(source.location, source.sha256, path),
+            InstallBinary(source.location, source.sha256, path),
         ),
         answers=("source.location", "source.sha256", "container.entrypoint"),
         network="://" in source.location,
@@ -126,7 +126,7 @@ def image(recipe: Recipe) -> Step:
             "Zero-OS mounts /dev, /proc, /run, /sys and /tmp, and writes resolv.conf and hosts.",
         ),
         (
-            Oci(source.location, source.sha256),
+            UnpackOci(source.location, source.sha256),
             Host(("mkdir", "-p", *(f"{ROOT}/{name}" for name in (*_DIRECTORIES, "tmp")))),
             Remove(("/dev/*",)),
             Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),

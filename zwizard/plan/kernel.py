@@ -5,7 +5,7 @@ from __future__ import annotations
 from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import OwnKernel
+from zwizard.steps.actions import InstallKernel
 from zwizard.steps.step import Step
 
 _MIB = 2**20
@@ -27,7 +27,7 @@ def _own(recipe: Recipe) -> Step:
             ' flist"',
             "It has to bring virtiofs and virtio_pci: built in, or in its initramfs.",
         ),
-        (OwnKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
+        (InstallKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
         answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
         network="://" in own.file + own.initrd,
         size=60 * _MIB,

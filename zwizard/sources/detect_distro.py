@@ -18,7 +18,7 @@ from zwizard.image.archive.tar_reader import contents, members
 from zwizard.image.executables.elf import read_elf
 from zwizard.image.tarball import inside
 from zwizard.image.tree import EntryType
-from zwizard.steps.actions import Import, functions
+from zwizard.steps import programs
 from zwizard.util.text import one_line
 
 _RELEASES = ("/usr/lib/os-release", "/etc/os-release")
@@ -126,7 +126,7 @@ def tree_sum(directory: Path) -> str:
 
     By the function that the import proves it with; raises OSError for what may not be read.
     """
-    script = f'{functions([Import])}\ntree_sum "$1"'
+    script = f'{programs.script("import.sh")}\ntree_sum "$1"'
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script, "-", directory],
         capture_output=True,

@@ -15,7 +15,7 @@ from zwizard.steps.actions import (
     Directory,
     Import,
     ImportDisk,
-    Kernels,
+    LinkKernels,
     Remove,
     Write,
 )
@@ -132,7 +132,7 @@ def complete(recipe: Recipe) -> Step:
 def unpack_kernels() -> tuple[Action, ...]:
     """The kernels to ELF, by this machine's tools: the tree may lack them."""
     script = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
-    return (Write(_SCRIPT, script), Kernels(_SCRIPT), Remove((_SCRIPT,)))
+    return (Write(_SCRIPT, script), LinkKernels(_SCRIPT), Remove((_SCRIPT,)))
 
 
 def kernel(recipe: Recipe) -> Step:

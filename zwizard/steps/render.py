@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import shlex
-from importlib import resources
+import sys
 from textwrap import indent
 
-from zwizard.steps.actions import Action, canonical
-from zwizard.steps.actions import functions as called
+from zwizard.steps import programs
+from zwizard.steps.actions import Action
+from zwizard.steps.actions.action import here_document
 from zwizard.steps.step import Plan, Step
 
 
 def functions(*actions: Action) -> str:
-    """The bash functions that these actions call, and the mounts for commands in the tree."""
-    mounts = resources.files("zwizard.steps").joinpath("scripts/functions.sh").read_text("utf-8")
-    return f"{mounts}\n{called(map(type, actions))}"
+    """All that the shell lines of ``actions`` call: bash functions and programs of zwizard's.
+
+    Programs that import nothing of zwizard's are carried along; for others it must be installed.
+    """
+    shared = programs.functions(*actions)
+    lines = "\n".join((shared, *(action.shell() for action in actions)))
+    modules = dict.fromkeys(name for action in actions for name in action.modules)
+    called = [name for name in modules if f"treetool {name}" in lines]
+    carried = [name for name in called if programs.stands_alone(name)]
+    parts = [shared.rstrip()]
+    if called:
+        parts.append(_PYTHON.format(python=shlex.quote(sys.executable)))
+    if carried != called:
+        parts.append(_INSTALLED)
+    for name in called:
+        code = f'"{_RUN.format(name=name)}"'
+        if name in carried:
+            code = f"$(\n\tcat {here_document(programs.source(name))}\n)"
+        parts.append(f"TREETOOLS[{name}]={code}")
+    return "\n\n".join(parts)
 
 
 def script(plan: Plan) -> str:
     """The script: run as root, it leads to the same tree and archive as the engine."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in plan.environment)
     actions = [action for step in plan.steps for action in step.actions]
-    head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions).rstrip())
+    head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions))
     steps = "\n\n".join(_step(number, step) for number, step in enumerate(plan.steps, 1))
     note = _note(plan.note) if plan.note else ""
     return f'{head}\n{steps}\n\n{note}echo "made $OUT"\n'
@@ -54,7 +72,7 @@ def data(plan: Plan) -> dict[str, object]:
                 "network": step.network,
                 "bytes": step.size,
                 "actions": [
-                    {**canonical(action), "shell": action.shell()} for action in step.actions
+                    {**action.canonical(), "shell": action.shell()} for action in step.actions
                 ],
             }
             for step, fingerprint in zip(plan.steps, plan.fingerprints(), strict=True)
@@ -75,6 +93,23 @@ def _step(number: int, step: Step) -> str:
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"
 
 
+_PYTHON = """\
+# zwizard's own programs run by the Python that exported this script, if it is here.
+PYTHON=${{PYTHON:-{python}}}
+[ -x "$PYTHON" ] || PYTHON=$(command -v python3) || {{ echo "python3 is missing" >&2; exit 2; }}
+declare -A TREETOOLS
+treetool() {{ # NAME ARGUMENT...
+	"$PYTHON" -I -c "${{TREETOOLS[$1]}}" "${{@:2}}"
+}}"""
+
+_RUN = "import runpy; runpy.run_module('zwizard.treetools.{name}', run_name='__main__')"
+
+_INSTALLED = """\
+"$PYTHON" -I -c 'import zwizard.treetools' || {
+	echo "zwizard is not installed for $PYTHON: install it, or set PYTHON" >&2
+	exit 2
+}"""
+
 _HEAD = """\
 #!/bin/bash
 # {name}: written by zwizard. Run it as root: bash THIS [TREE [ARCHIVE]]
@@ -86,7 +121,7 @@ umask 022
 if [ -z "${{ZWIZARD_INSIDE:-}}" ]; then
 	[ "$(id -u)" -eq 0 ] || {{ echo "run this as root" >&2; exit 2; }}
 	keep=(ZWIZARD_INSIDE=1 PATH="$PATH")
-	for name in DOWNLOADS {{http,https,ftp,no}}_proxy {{HTTP,HTTPS,FTP,NO}}_PROXY; do
+	for name in DOWNLOADS PYTHON {{http,https,ftp,no}}_proxy {{HTTP,HTTPS,FTP,NO}}_PROXY; do
 		[ -z "${{!name:-}}" ] || keep+=("$name=${{!name}}")
 	done
 	exec env --ignore-environment "${{keep[@]}}" \\

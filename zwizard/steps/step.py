@@ -8,27 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from zwizard.steps.actions import (
-    CHROOT,
-    Action,
-    Chroot,
-    Convert,
-    Host,
-    Import,
-    ImportDisk,
-    Kernels,
-    MakeDisk,
-    Oci,
-    OwnKernel,
-    Pack,
-    Program,
-    TrustKeys,
-    TrustPackagers,
-    canonical,
-    functions,
-)
-
-_DISK_TOOLS = ("debugfs", "mcopy", "mke2fs", "mkfs.vfat", "mmd", "sfdisk")
+from zwizard.steps import programs
+from zwizard.steps.actions import Action
 
 
 @dataclass(frozen=True)
@@ -52,24 +33,12 @@ class Step:
     @property
     def enters(self) -> bool:
         """Whether something runs in the tree, which needs its /proc, /dev and so on."""
-        return any(
-            isinstance(action, Chroot)
-            or (isinstance(action, Host) and any(word.startswith(CHROOT) for word in action.argv))
-            for action in self.actions
-        )
+        return any(action.enters for action in self.actions)
 
     @property
     def leaves(self) -> Literal["tree", "image", "archive"]:
         """What is left of it: the tree, or a single file that is made of it."""
-        for action in self.actions:
-            match action:
-                case MakeDisk() | Convert():
-                    return "image"
-                case Pack():
-                    return "archive"
-                case _:
-                    continue
-        return "tree"
+        return next((a.leaves for a in self.actions if a.leaves != "tree"), "tree")
 
 
 @dataclass(frozen=True)
@@ -93,7 +62,10 @@ class Plan:
         return f"{self.name}.tar.gz"
 
     def fingerprints(self) -> tuple[str, ...]:
-        """One per step: 32 hexadecimal digits of a SHA-256 over its actions and its parent's."""
+        """One per step: 32 hexadecimal digits of a SHA-256.
+
+        It covers the step's actions, the code that they run, and the fingerprint before it.
+        """
         start = hashlib.sha256(json.dumps(self.environment).encode()).hexdigest()[:32]
         return tuple(accumulate((_identity(step) for step in self.steps), _chain, initial=start))[
             1:
@@ -101,54 +73,17 @@ class Plan:
 
     def tools(self) -> frozenset[str]:
         """The programs of this machine that the actions run."""
-        found = {"bash", "mount", "umount"}
-        for step in self.steps:
-            for action in step.actions:
-                match action:
-                    case Host(argv):
-                        found.add(argv[0])
-                    case Chroot():
-                        found.add("chroot")
-                    case Pack():
-                        found.add("tar")
-                    case MakeDisk():
-                        found.update(_DISK_TOOLS)
-                    case TrustKeys():
-                        found.update(("curl", "dpkg-deb", "gpg", "xz"))
-                    case TrustPackagers():
-                        found.update(("curl", "flock", "gpg", "tar", "zstd"))
-                    case Convert(location):
-                        found.add("qemu-img")
-                        found.update(["curl"] if "://" in location else [])
-                    case Import(location):
-                        found.update(["tar", "curl"] if "://" in location else ["tar"])
-                    case ImportDisk(location):
-                        found.update(("qemu-img", "tar"))
-                        found.update(["curl"] if "://" in location else [])
-                    case Kernels():
-                        found.update(("lz4", "xz", "zstd"))
-                    case OwnKernel(location, _, initrd):
-                        found.update(["curl"] if "://" in location + initrd else [])
-                    case Program(location):
-                        found.update(["curl"] if "://" in location else [])
-                    case Oci(location):
-                        found.update(("skopeo", "umoci"))
-                        found.update(_PACKERS.get(location.rpartition(".")[2], ()))
-                    case _:
-                        pass
-        return frozenset(found)
-
-
-_PACKERS = {"xz": ("xz",), "lzma": ("xz",), "zst": ("zstd",)}  # by the end of a file's name
+        actions = (action for step in self.steps for action in step.actions)
+        return frozenset(("bash", "mount", "umount")).union(*(a.tools for a in actions))
 
 
 def _identity(step: Step) -> str:
+    code = {name for action in step.actions for name in (*action.scripts, *action.modules)}
     data: dict[str, object] = {
         "network": step.network,
-        "actions": [canonical(action) for action in step.actions],
+        "actions": [action.canonical() for action in step.actions],
+        "code": sorted(map(programs.digest, code | {programs.MOUNTS} if step.enters else code)),
     }
-    if called := functions(map(type, step.actions)):
-        data["functions"] = called
     return json.dumps(data, sort_keys=True)
 
 

@@ -6,9 +6,17 @@ import os
 import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import deflate
+try:
+    from deflate import gzip_compress
+except ImportError:  # carried by an exported script, it runs by any Python
+    import gzip
+
+    def gzip_compress(data: Any, compresslevel: int = 6) -> bytearray:
+        """Compress with zlib: slower, and to other bytes."""
+        return bytearray(gzip.compress(data, min(compresslevel, 9), mtime=0))
+
 
 # Bytes; each block is a gzip member of its own, as RFC 1952 (2.2) lets a file have many.
 BLOCK = 4 * 2**20
@@ -23,13 +31,11 @@ def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
     waiting: deque[Future[bytearray]] = deque()
     blank = bytes(BLOCK)  # a disk image is mostly this
     with ThreadPoolExecutor(cores) as pool:
-        packed_blank = pool.submit(deflate.gzip_compress, blank, level)
+        packed_blank = pool.submit(gzip_compress, blank, level)
         block = source.read(BLOCK)
         while True:
             waiting.append(
-                packed_blank
-                if block == blank
-                else pool.submit(deflate.gzip_compress, block, level)
+                packed_blank if block == blank else pool.submit(gzip_compress, block, level)
             )
             if len(waiting) > 2 * cores:
                 target.write(waiting.popleft().result())

@@ -20,7 +20,11 @@ make_disk() { # SIZE ESP_SIZE (in MiB) ESP_MOUNT LABEL EPOCH DISK_ID ESP_PARTITI
 	mkfs.vfat --invariant -F 32 -s $cluster -g 64/32 -n ESP -i "${8//-/}" -h $((esp_start * MIB / 512)) \
 		--offset $((esp_start * MIB / 512)) "$OUT" $(($2 * 1024))
 	fill_esp "$OUT@@${esp_start}M" "$ROOT$3"
-	make_root "$OUT" $((root_start * MIB)) "$root_size" "$4" "$9" "$5" "$3"
+	# No feature that the boot loaders of the last years cannot read.
+	E2FSPROGS_FAKE_TIME=$5 mke2fs -q -F -t ext4 -b 4096 -O '^metadata_csum_seed,^orphan_file' \
+		-L "$4" -U "$9" -E "offset=$((root_start * MIB)),hash_seed=$9,root_owner=0:0,nodiscard" \
+		"$OUT" "${root_size}M"
+	treetool ext4_writer "$ROOT" "$OUT" $((root_start * MIB)) "$5" "$3"
 }
 
 fill_esp() { # IMAGE DIRECTORY: in the order of names, each directory's files at once
@@ -32,17 +36,4 @@ fill_esp() { # IMAGE DIRECTORY: in the order of names, each directory's files at
 		mapfile -d '' files < <(find "$directory" -maxdepth 1 -type f -print0 | sort -z)
 		[ ${#files[@]} -eq 0 ] || mcopy -i "$1" "${files[@]}" "::$place/"
 	done < <(find "$2" -type d | sort)
-}
-
-format_root() { # IMAGE OFFSET SIZE_IN_MIB LABEL ID EPOCH [MORE OPTIONS]
-	# No feature that the boot loaders of the last years cannot read.
-	E2FSPROGS_FAKE_TIME=$6 mke2fs -q -F -t ext4 -b 4096 -O '^metadata_csum_seed,^orphan_file' \
-		-L "$4" -U "$5" -E "offset=$2,hash_seed=$5,root_owner=0:0,nodiscard" "${@:7}" "$1" "$3M"
-}
-
-# $ROOT, but for what the ESP holds. (The engine has one of its own, which takes the files by the
-# order of their names and caps their times: equal trees give equal images.)
-make_root() { # IMAGE OFFSET SIZE_IN_MIB LABEL ID EPOCH ESP_MOUNT
-	rm -rf "${ROOT:?}$7"/*
-	format_root "${@:1:6}" -d "$ROOT"
 }

@@ -2,20 +2,20 @@
 # A root file system that somebody else made: a directory, or a tar archive packed in any way.
 # Nothing of it lands outside of $ROOT; what is no file, directory or link is left out.
 
-import_root() { # LOCATION SHA256 DISTRO INIT (yes, or empty): into $ROOT, which is empty
+import_root() { # LOCATION SHA256 DISTRO INIT (yes, or empty) KNOWN...: into $ROOT, which is empty
 	local file
 	if [ -d "$1" ]; then
 		[ -z "$2" ] || [ "$(tree_sum "$1")" = "$2" ] ||
 			fail "$1 was changed since this was planned: build again"
-		tar_of "$1" | unpack -
+		tar_of "$1" | treetool untar - "$ROOT"
 	else
 		case $1 in
-		http://* | https://*) at_hand "$1" "$2" && unpack "$file" ;;
-		*) unpack "$1" "$2" ;;
+		http://* | https://*) at_hand "$1" "$2" && treetool untar "$file" "$ROOT" ;;
+		*) treetool untar "$1" "$ROOT" "$2" ;;
 		esac
 	fi
 	hoist
-	prove_root "$3" "$4"
+	prove_root "${@:3}"
 }
 
 tree_sum() { # DIRECTORY: of names, kinds, sizes and times of change, which says when to read it anew
@@ -27,15 +27,6 @@ tar_of() { # DIRECTORY: as a tar on standard output; only what is on its own fil
 		fail "$1 belongs to another user than you: import it as root, or as a tar archive"
 	tar --create --directory "$1" --one-file-system --numeric-owner --sparse \
 		--xattrs --xattrs-include='*' --xattrs-exclude='trusted.*' .
-}
-
-# By GNU tar alone. (The engine has one of its own, which looks at every member before.)
-unpack() { # FILE (- for standard input) [SHA256]
-	[ -z "${2:-}" ] || is_sum "$2" "$1" || fail "$1 is not the file with the SHA-256 $2"
-	tar --extract --force-local --file "$1" --directory "$ROOT" --preserve-permissions \
-		--same-owner --numeric-owner --xattrs --xattrs-include='*' --xattrs-exclude='trusted.*' \
-		--xattrs-exclude='user.overlay.*' --xattrs-exclude='security.selinux'
-	find "$ROOT" -xdev ! -type f ! -type d ! -type l -printf 'left out: %P\n' -delete
 }
 
 hoist() ( # a system that is inside the only directory is taken out of it
@@ -56,15 +47,16 @@ hoist() ( # a system that is inside the only directory is taken out of it
 	rmdir "$ROOT/.zwizard-hoisted"
 )
 
-prove_root() { # DISTRO INIT: it is a root file system of that distribution, for x86-64
-	local release=/dev/null file word found=other machine
+prove_root() { # DISTRO INIT KNOWN...: it is a root file system of that distribution, for x86-64
+	local release=/dev/null file word found=other machine known=" ${*:3} "
 	for file in etc/os-release usr/lib/os-release; do
 		[ ! -f "$ROOT/$file" ] || [ -L "$ROOT/$file" ] || release=$ROOT/$file
 	done
 	for word in $(says ID "$release") $(says ID_LIKE "$release"); do
-		case $word in
-		debian | ubuntu | arch) found=$word && break ;;
-		esac
+		[[ $known != *" $word "* ]] || {
+			found=$word
+			break
+		}
 	done
 	echo "it is $(says PRETTY_NAME "$release" | grep . || echo "no distribution that names itself")"
 	[ "$1" = other ] || [ "$1" = "$found" ] ||

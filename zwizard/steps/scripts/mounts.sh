@@ -47,15 +47,6 @@ enter_root() { # [network]
 	fi
 }
 
-# Standard input, compressed to standard output. (The engine has one of its own, still faster.)
-to_gzip() { # LEVEL
-	if command -v pigz >/dev/null; then
-		pigz "-$1" --blocksize 1024 --no-name
-	else
-		gzip "-$1" --no-name
-	fi
-}
-
 leave_root() {
 	! mountpoint -q "$CHROOT" || umount --lazy "$CHROOT"
 }

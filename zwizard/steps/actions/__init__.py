@@ -1,0 +1,41 @@
+"""What a step can do: one class an action, each with its shell line, its tools and its code."""
+
+from zwizard.steps.actions.action import CHROOT, DOWNLOADS, OUT, ROOT, Action, Workplace
+from zwizard.steps.actions.binary import InstallBinary
+from zwizard.steps.actions.cloud_image import Convert
+from zwizard.steps.actions.commands import Chroot, Host
+from zwizard.steps.actions.disk import Layout, MakeDisk
+from zwizard.steps.actions.files import Append, Directory, Link, Remove, Write
+from zwizard.steps.actions.kernels import InstallKernel, LinkKernels
+from zwizard.steps.actions.keyrings import TrustKeys, TrustPackagers
+from zwizard.steps.actions.oci import UnpackOci
+from zwizard.steps.actions.pack import Pack
+from zwizard.steps.actions.rootfs import Import, ImportDisk
+
+__all__ = [
+    "CHROOT",
+    "DOWNLOADS",
+    "OUT",
+    "ROOT",
+    "Action",
+    "Append",
+    "Chroot",
+    "Convert",
+    "Directory",
+    "Host",
+    "Import",
+    "ImportDisk",
+    "InstallBinary",
+    "InstallKernel",
+    "Layout",
+    "Link",
+    "LinkKernels",
+    "MakeDisk",
+    "Pack",
+    "Remove",
+    "TrustKeys",
+    "TrustPackagers",
+    "UnpackOci",
+    "Workplace",
+    "Write",
+]

@@ -1,0 +1,111 @@
+"""The code that actions run, bash functions and modules of treetools: to run, export and hash."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+
+from zwizard.steps.actions import Action
+
+MOUNTS = "mounts.sh"  # what commands in the tree need, mounted and unmounted
+_PACKAGE = "zwizard.treetools"
+_COMMENT = re.compile(r"(^|\s)# .*$", re.MULTILINE)
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a file in ``steps/scripts``."""
+    return resources.files("zwizard.steps").joinpath("scripts", name).read_text("utf-8")
+
+
+def functions(*actions: Action) -> str:
+    """The bash functions that these actions call, and the mounts for commands in the tree."""
+    names = dict.fromkeys((MOUNTS, *(name for action in actions for name in action.scripts)))
+    return "\n".join(map(script, names))
+
+
+def source(module: str) -> str:
+    """The text of a module of ``treetools``."""
+    return _source(f"{_PACKAGE}.{module}") or ""
+
+
+def stands_alone(module: str) -> bool:
+    """Whether a module of ``treetools`` imports nothing of zwizard's."""
+    return not _imports(f"{_PACKAGE}.{module}")
+
+
+@cache
+def digest(name: str) -> str:
+    """SHA-256 of a script (``disk.sh``) or module of ``treetools`` (``gzip``) and what it imports.
+
+    Comments and docstrings do not count.
+    """
+    if name.endswith(".sh"):
+        code = [_COMMENT.sub("", script(name))]
+    else:
+        code = [_bare(module) for module in sorted(_closure(f"{_PACKAGE}.{name}"))]
+    return hashlib.sha256("\n".join(code).encode()).hexdigest()
+
+
+def _closure(module: str) -> set[str]:
+    """The names of ``module`` and of all modules of zwizard's that it imports."""
+    found: set[str] = set()
+    pending = [module]
+    while pending:
+        if (name := pending.pop()) not in found:
+            found.add(name)
+            pending.extend(_imports(name))
+    return found
+
+
+@cache
+def _source(module: str) -> str | None:
+    """The text of a module of zwizard's; None if there is no such module."""
+    parts = module.split(".")[1:]
+    for file in ((*parts, "__init__.py"), (*parts[:-1], f"{parts[-1] if parts else ''}.py")):
+        place = resources.files("zwizard").joinpath(*file)
+        if place.is_file():
+            return place.read_text("utf-8")
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_source(module) or "")
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """The modules of zwizard's that ``module`` imports itself."""
+    return frozenset(name for name in _imported(_tree(module)) if _source(name) is not None)
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                names_of = [alias.name for alias in names]
+            case ast.ImportFrom(str(module), names):
+                names_of = [module, *(f"{module}.{alias.name}" for alias in names)]
+            case _:
+                continue
+        yield from (name for name in names_of if name.startswith("zwizard."))
+
+
+@cache
+def _bare(module: str) -> str:
+    """The code of ``module`` without comments, docstrings and layout."""
+    tree = ast.parse(_source(module) or "")
+    for node in ast.walk(tree):
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                match node.body:
+                    case [ast.Expr(ast.Constant(str())), *rest]:
+                        node.body = rest or [ast.Pass()]
+            case _:
+                continue
+    return ast.unparse(tree)
