@@ -13,7 +13,7 @@ from zwizard.steps.actions import Action
 
 MOUNTS = "mounts.sh"  # what commands in the tree need, mounted and unmounted
 _PACKAGE = "zwizard.treetools"
-_COMMENT = re.compile(r"(^|\s)# .*$", re.MULTILINE)
+_COMMENT = re.compile(r"(^|[ \t])[ \t]*#( .*)?$", re.MULTILINE)
 
 
 @cache
@@ -45,7 +45,7 @@ def digest(name: str) -> str:
     Comments and docstrings do not count.
     """
     if name.endswith(".sh"):
-        code = [_COMMENT.sub("", script(name))]
+        code = [line for line in _COMMENT.sub("", script(name)).splitlines() if line]
     else:
         code = [_bare(module) for module in sorted(_closure(f"{_PACKAGE}.{name}"))]
     return hashlib.sha256("\n".join(code).encode()).hexdigest()
