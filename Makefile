@@ -5,10 +5,10 @@ VENV   ?= .venv
 PYTHON ?= $$(command -v /usr/bin/python3 || command -v python3)
 BIN    := $(VENV)/bin
 
-# Becomes root for what follows, where that is needed and can be had.
+# Runs a command as root.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# What the tests run, and the packages that have it.
+# The programs that the tests run, and the packages that contain them.
 TEST_PROGRAMS := mmdebstrap debootstrap pacman pacstrap repo-add /usr/share/makepkg/util/message.sh bsdtar pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
 	sfdisk mke2fs mkfs.vfat mcopy qemu-system-x86_64 /usr/lib/qemu/virtiofsd \
 	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg skopeo umoci busybox fuse2fs
@@ -17,10 +17,10 @@ TEST_PACKAGES := mmdebstrap debootstrap pacman-package-manager makepkg arch-inst
 	fdisk e2fsprogs dosfstools mtools qemu-system-x86 qemu-system-common \
 	ovmf openssh-client qemu-utils curl gnupg skopeo umoci busybox-static fuse2fs
 
-lacking = $(strip $(foreach program,$(1),\
+missing = $(strip $(foreach program,$(1),\
 	$(if $(wildcard $(program))$(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))
 
-.PHONY: run test test-fast lint bench fuzz screenshots clean
+.PHONY: run test test-fast test-pythons lint manual man lock dist bench fuzz screenshots clean
 
 run: $(VENV)/.run
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -39,6 +39,17 @@ test: $(VENV)/.test lint
 test-fast: $(VENV)/.test lint
 	$(BIN)/python -m pytest -m "not real and not slow" --numprocesses 2 --no-loadscope-reorder
 
+# The fast tests on every Python named here that this machine has, each in an environment of its own.
+PYTHONS ?= python3.11 python3.12 python3.13
+test-pythons:
+	@for python in $(PYTHONS); do \
+		if $$python --version >/dev/null 2>&1; then \
+			$(MAKE) test-fast VENV=.venv-$$python PYTHON=$$python || exit 1; \
+		else \
+			echo "$$python: not on this machine"; \
+		fi; \
+	done
+
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -51,29 +62,57 @@ bench: $(VENV)/.test
 	$(BIN)/python tests/bench/log.py
 	$(BIN)/python tests/bench/run.py
 
-# By hand: changed inputs for every reader, for MINUTES; prints the smallest that is not taken well.
+# By hand: changed inputs for every reader, for MINUTES; prints the smallest that is handled badly.
 MINUTES ?= 20
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz $(MINUTES)
+
+# Writes the generated parts of the manual's pages.
+manual: $(VENV)/.test
+	$(BIN)/python scripts/manual.py
+
+# The man pages, in build/man.
+man: $(VENV)/.release
+	$(BIN)/python scripts/man_pages.py build/man
+
+# Pins what the tests and releases run with, from an environment made anew.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,release]'
+	{ echo '# Written by `make lock`: what `make test` installs.'; \
+		build/lock/bin/python -m pip freeze --exclude-editable; } > requirements-dev.lock
+
+dist: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 screenshots: $(VENV)/.test
 	$(BIN)/python screenshots/make.py
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call packages,python3-venv)
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint requirements-dev.lock
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml requirements-dev.lock
+	$(PIP_INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml
-	@$(if $(call lacking,$(TEST_PROGRAMS)),$(call packages,$(TEST_PACKAGES)))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml requirements-dev.lock
+	@$(if $(call missing,$(TEST_PROGRAMS)),$(call packages,$(TEST_PACKAGES)))
+	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.release: $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[dev,release]'
+	@touch $@
 
 define packages
 { command -v apt-get >/dev/null || { echo "install: $(1)" >&2; exit 1; }; \
