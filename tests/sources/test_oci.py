@@ -20,6 +20,7 @@ import zstandard
 from tests.image.oci import CONFIG, Layout, Members, layer, packed
 from zwizard.host import tools as doctor
 from zwizard.host.privileges import privilege
+from zwizard.image.executables.start_script import render_start_script
 from zwizard.image.oci import OciError, OciImage, read_oci
 from zwizard.plan import container
 from zwizard.plan.targets import make
@@ -198,7 +199,7 @@ def started(script: str, *arguments: str, **environment: str) -> str:
 def test_the_script_starts_what_the_image_would(tmp_path: Path) -> None:
     (tmp_path / "app").write_text('#!/bin/sh\necho "$PWD|$LEVEL|$#|$*"\n')
     (tmp_path / "app").chmod(0o755)
-    script = container.script(
+    script = render_start_script(
         ("app", "-x"), ("two words", "it's"), (("PATH", str(tmp_path)), ("LEVEL", "a b'c"),
         ("no-name", "x")), "/usr/bin", "app:1000",
     )  # fmt: skip
@@ -209,7 +210,7 @@ def test_the_script_starts_what_the_image_would(tmp_path: Path) -> None:
 
 def test_a_working_directory_that_is_in_no_layer_is_made(tmp_path: Path) -> None:
     place = tmp_path / "not/there yet"
-    script = container.script(("/bin/sh", "-c", "pwd"), (), (), str(place), "")
+    script = render_start_script(("/bin/sh", "-c", "pwd"), (), (), str(place), "")
     assert started(script) == f"{place}\n"
 
 

@@ -11,6 +11,7 @@ from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection,
 from zwizard.checks.services import Services, read_services
 from zwizard.checks.verdict import Mode
 from zwizard.image.disk.disk_image import DiskImage
+from zwizard.image.executables.entrypoint import first_program
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 from zwizard.image.executables.kernel import KernelImage, read_kernel
 from zwizard.image.single_file import SingleFileTree
@@ -77,8 +78,7 @@ class CheckContext:
     @property
     def starts(self) -> str:
         """The program that is started first: the entrypoint's, else ``/sbin/init``."""
-        words = (self.entrypoint or "").split()
-        return words[0] if words else "/sbin/init"
+        return first_program(self.entrypoint)
 
     @cached_property
     def services(self) -> Services:

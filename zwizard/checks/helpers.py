@@ -6,12 +6,13 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from zwizard.checks.verdict import Outcome, Verdict, failed, passed
+from zwizard.checks.verdict import Verdict, failed, passed
 from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from zwizard.image.executables.entrypoint import StartCheck
     from zwizard.image.tree import Entry, FileTree, Resolution
 
 _T = TypeVar("_T")
@@ -23,8 +24,6 @@ BY_HAND = 64 << 10
 # No image has more of anything that is compared with each of something else.
 FEW = 1000
 _PATTERN = 4096
-
-_PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 def text(tree: FileTree, path: str, limit: int = SETTINGS) -> str | None:
@@ -70,21 +69,9 @@ def leads_to_file(found: Resolution, otherwise: str = "") -> Verdict:
     return passed(f"{found.shown}, {found.file.size} bytes")
 
 
-def leads_to_program(found: Resolution, otherwise: str = "") -> Verdict:
-    """The same of a file that is executable too."""
-    if found.file is not None and not found.file.mode & 0o111:
-        return failed(f"{found.shown}, not executable (mode {found.file.mode:o})")
-    verdict = leads_to_file(found, otherwise)
-    return verdict if verdict.outcome is Outcome.FAIL else passed(found.shown)
-
-
-def program(tree: FileTree, name: str) -> Entry | None:
-    """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
-    for directory in _PROGRAMS:
-        found = tree.resolve(f"{directory}/{name}").file
-        if found is not None and found.mode & 0o111 and found.size:
-            return found
-    return None
+def verdict_of(found: StartCheck) -> Verdict:
+    """Whether something can start, as a verdict."""
+    return (passed if found.starts else failed)(found.evidence)
 
 
 def files(tree: FileTree, directory: str) -> Iterator[Entry]:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import program, text
+from zwizard.checks.helpers import text
+from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def read_services(tree: FileTree) -> Services:
         services = Services(tree, "systemd")
         _add_links(services)
         _add_units(services)
-    elif tree.resolve("/etc/runlevels").entry is not None and program(tree, "openrc"):
+    elif tree.resolve("/etc/runlevels").entry is not None and find_program(tree, "openrc"):
         services = Services(tree, "openrc")
         _add_levels(services)
     elif tree.resolve("/etc/init.d").entry is not None and tree.listing("/etc/rc2.d"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import replace
-from typing import NamedTuple
 
 from zwizard.distros.base import Distro
 from zwizard.families import family, guest
+from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import ROOT, Action, Host, InstallBinary, Remove, UnpackOci, Write
 from zwizard.steps.step import Step
@@ -16,11 +15,6 @@ from zwizard.steps.step import Step
 _MIB = 2**20
 BINARY = "/app"  # where a binary is put by default
 SMALL = 20 * _MIB  # what a program takes, and its archive
-START = "/zos-start"  # where the script goes that starts an OCI image's program
-_PATH = (
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker's where none is said
-)
-_MARK = "# What the image itself starts, as it says; written by zwizard."
 
 # What Zero-OS mounts over, and where its init writes: resolv.conf, hosts and root's keys.
 _DIRECTORIES = ("dev", "etc", "proc", "root", "run", "sys")
@@ -30,7 +24,7 @@ def command(recipe: Recipe) -> tuple[str, ...]:
     """What the deployment starts: the program and its arguments."""
     container = recipe.container
     if container.start:
-        return (START, *container.args)
+        return (START_SCRIPT, *container.args)
     usual = BINARY if recipe.source.kind == "binary" else "/sbin/init"
     return (container.entrypoint or usual, *container.args)
 
@@ -144,74 +138,16 @@ def start(recipe: Recipe) -> tuple[Step, ...]:
     return (
         Step(
             "start",
-            f"Write {START}, which starts what the image would",
+            f"Write {START_SCRIPT}, which starts what the image would",
             (
                 "A flist has no entrypoint, no environment and no working directory: the script"
                 " has them, and what a deployment sets goes before.",
             ),
-            (Write(START, script, mode=0o755),),
+            (Write(START_SCRIPT, script, mode=0o755),),
             answers=("container.entrypoint",),
             size=4096,
         ),
     )
-
-
-def script(
-    entrypoint: tuple[str, ...],
-    command: tuple[str, ...],
-    environment: tuple[tuple[str, str], ...],
-    directory: str,
-    user: str,
-) -> str:
-    """The script that starts ``entrypoint`` with ``command``, or with other arguments, as Docker.
-
-    A variable that the deployment sets stays as it is; PATH is always the image's, as Zero-OS's
-    init brings one along. A working directory that is in no layer is made, as Docker does.
-    """
-    lines = ["#!/bin/sh", _MARK]
-    if user not in {"", "0", "root", "0:0", "root:root"}:
-        lines.append(f"# It asks for the user {_printable(user)}; Zero-OS starts all as root.")
-    for name, value in environment:
-        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-            continue  # no shell can set it
-        unless = "" if name == "PATH" else f'[ "${{{name}+set}}" ] || '
-        lines.append(f"{unless}export {name}={shlex.quote(value)}")
-    lines.append(f"[ -d {shlex.quote(directory)} ] || mkdir -p {shlex.quote(directory)}")
-    lines.append(f"cd {shlex.quote(directory)} || exit")
-    if command:
-        lines.append(f"[ $# -gt 0 ] || set -- {shlex.join(command)}")
-    lines.append(f'exec {shlex.join(entrypoint)} "$@"' if entrypoint else 'exec "$@"')
-    return "".join(f"{line}\n" for line in lines)
-
-
-class Started(NamedTuple):
-    """What a script starts: the program as it names it, its working directory, and its PATH."""
-
-    program: str
-    directory: str
-    path: str
-
-
-def started(text: str) -> Started | None:
-    """What the text of a script of ours starts; None if it is another's, or has no program."""
-    if _MARK not in text.splitlines()[1:2]:
-        return None
-    above, _, last = text.rpartition("\nexec ")
-    settings, _, then = above.rpartition("\ncd ")
-    directory, _, usual = then.partition(" || exit")
-    try:
-        words = shlex.split(last)
-        if words == ["$@"]:
-            words = shlex.split(usual.partition(" || set -- ")[2])
-        (place,) = shlex.split(directory)
-        paths = re.findall(r"^export PATH=(.*)$", settings, re.MULTILINE)
-        return Started(words[0], place, "".join(shlex.split(paths[-1])) if paths else _PATH)
-    except (ValueError, IndexError):
-        return None
-
-
-def _printable(text: str) -> str:
-    return "".join(char for char in text if char.isprintable())
 
 
 def note(recipe: Recipe) -> str:
@@ -238,7 +174,7 @@ def _start(script: str) -> str:
     if not script:
         return ""
     quoted = "".join(f"    {line}\n" for line in script.splitlines())
-    return f"\n`{START}` starts what the image itself would, as the image says:\n\n{quoted}"
+    return f"\n`{START_SCRIPT}` starts what the image itself would, as the image says:\n\n{quoted}"
 
 
 def _code(text: str) -> str:

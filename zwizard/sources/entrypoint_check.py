@@ -13,6 +13,8 @@ from zwizard.image import oci
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.decompress import decompressed
 from zwizard.image.directory import Glimpse
+from zwizard.image.executables.entrypoint import can_start, first_program
+from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.image.layered_tree import LayeredTree, only_directory
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 from zwizard.plan import container
@@ -25,7 +27,6 @@ from zwizard.wizard.questions import RawAnswers, to_recipe
 from zwizard.wizard.suggestions import ENTRYPOINT, InputReport
 
 REMEDY = "Change that answer, or let packages or commands of your own bring what is missing."
-_RULES = ("entrypoint", "entrypoint-loader")  # without these it does not start
 _KINDS = {"oci", "rootfs"}
 
 
@@ -88,22 +89,13 @@ def _weighed(recipe: Recipe, found: InputReport) -> InputReport:
 
 
 def _judged(recipe: Recipe, view: FileTree | None) -> InputReport:
-    from zwizard.checks import find_rule
-    from zwizard.checks.context import CheckContext
-    from zwizard.checks.verdict import Mode, Outcome
-
     if view is None:
         return InputReport()
     if script := recipe.container.start:
-        view = _With(view, container.START, script.encode())
-    line = container.entrypoint(recipe)
-    image = CheckContext(view, mode=Mode.CONTAINER, stated=True, name="", entrypoint=line)
-    verdicts = []
-    for slug in _RULES:
-        verdicts.append(find_rule(slug).judge(image))
-        if verdicts[-1].outcome is Outcome.FAIL:
-            return InputReport(wrong=one_line(verdicts[-1].evidence))
-    return InputReport(one_line(f"There: {verdicts[0].evidence}"))
+        view = _With(view, START_SCRIPT, script.encode())
+    found = can_start(view, first_program(container.entrypoint(recipe)))
+    said = one_line(found.evidence)
+    return InputReport(f"There: {said}") if found.starts else InputReport(wrong=said)
 
 
 @dataclass(frozen=True)

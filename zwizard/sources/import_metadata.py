@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from zwizard.image.executables.start_script import render_start_script
 from zwizard.image.oci import OciImage
-from zwizard.plan import container
 from zwizard.recipe.model import Container, Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.values import is_secret
@@ -51,7 +51,7 @@ def _by_script(settings: Container, image: OciImage) -> Container | None:
     """By a script in the image, which has all that a flist has not; None where no shell is."""
     if not image.shell:
         return None
-    script = container.script(
+    script = render_start_script(
         image.entrypoint, image.command, image.environment, image.directory, image.user
     )
     return replace(settings, start=script)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zwizard import distros
+from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.plan import container, disk, grub
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
@@ -70,7 +71,7 @@ def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
     settled = import_metadata(recipe, Path.cwd())
     if script := settled.container.start:
         lines = script.splitlines()[2:]  # its head says nothing of the image
-        return (f"{container.START}, which starts what the image says:", *_indented(lines))
+        return (f"{START_SCRIPT}, which starts what the image says:", *_indented(lines))
     said = [container.entrypoint(settled) or ""]
     said += [f"{name}={value}" for name, value in container.environment(settled).items()]
     return ("As the image says, the deployment starts:", *_indented(said))

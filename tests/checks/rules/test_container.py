@@ -9,7 +9,7 @@ import pytest
 from tests.checks.breakages import Breakage, both, directory, executable, link, mode, write
 from tests.image.composed import packed, program
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
-from zwizard.plan import container
+from zwizard.image.executables.start_script import render_start_script
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
 BUSYBOX = both(write("bin/busybox", program()), mode("bin/busybox", 0o755))
@@ -128,7 +128,7 @@ def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
 
 def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Breakage:
     """The script that starts what a container image says."""
-    said = container.script(entrypoint, command, (("PATH", path),), "/etc", "")
+    said = render_start_script(entrypoint, command, (("PATH", path),), "/etc", "")
     return both(write("zos-start", said.encode()), mode("zos-start", 0o755))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import BY_HAND, lines, matches, program, text
+from zwizard.checks.helpers import BY_HAND, lines, matches, text
 from zwizard.checks.rule import EVERY, VM_IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import EntryType, UnreadableError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _INCLUDES = 16
 )
 def ssh_server(context: CheckContext) -> Verdict:
     """sshd is there and started, and its configuration takes root's key."""
-    found = program(context.guest, "sshd")
+    found = find_program(context.guest, "sshd")
     if found is None:
-        if program(context.guest, "dropbear") is not None:
+        if find_program(context.guest, "dropbear") is not None:
             return unknown("dropbear is there instead of sshd; its settings are not judged")
         return failed("there is no program sshd in the image")
     if not _started(context.services):

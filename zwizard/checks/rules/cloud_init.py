@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from zwizard.checks import services as service_files
 from zwizard.checks.cloud_config import READS, words
-from zwizard.checks.helpers import files, program, text
+from zwizard.checks.helpers import files, text
 from zwizard.checks.rule import VM_IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _INSTALL = (
 )
 def cloud_init_installed(context: CheckContext) -> Verdict:
     """The program, its Python package, and a service for each of its stages."""
-    found = program(context.guest, "cloud-init")
+    found = find_program(context.guest, "cloud-init")
     if found is None:
         return failed("there is no program cloud-init in the image")
     cloud = context.cloud

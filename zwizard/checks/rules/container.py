@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import posixpath
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import leads_to_program, lines, program, text
+from zwizard.checks.helpers import lines, text, verdict_of
 from zwizard.checks.rule import CONTAINER, Rule
-from zwizard.checks.verdict import Outcome, Severity, Verdict, failed, passed, unknown
-from zwizard.image.executables.programs import READS, describe, identify
-from zwizard.plan.container import START, Started, started
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.executables.entrypoint import check_loader, check_program
+from zwizard.image.executables.programs import READS, find_program
+from zwizard.image.executables.start_script import START_SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import Entry, FileTree, Resolution
+    from zwizard.image.tree import Entry, FileTree
 
 _STARTUP = "/.startup.toml"
-_SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themselves
 
 
 @Rule(
@@ -33,36 +32,15 @@ _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themsel
     " absolute, and stops with “… does not exist”.",
     fix="Say the absolute path of an executable file of the image with --entrypoint, and the"
     " same in the deployment; chmod +x it.",
-    reads=(*READS, START),
+    reads=(*READS, START_SCRIPT),
     keys=("container.entrypoint",),
 )
 def entrypoint(context: CheckContext) -> Verdict:
     """An absolute path that exists and is executable; without one, /sbin/init."""
-    path = context.starts
-    if not path.startswith("/"):
-        return failed(f"{path} is not an absolute path")
-    unsaid = "" if context.entrypoint else ", and no entrypoint is given"
-    verdict = leads_to_program(context.tree.resolve(path), unsaid)
-    behind = _behind(context) if verdict.outcome is Outcome.PASS else None
-    if behind is None:
-        return verdict
-    found = leads_to_program(_found(context.tree, behind))
-    return replace(found, evidence=f"{path} starts {behind.program}: {found.evidence}")
-
-
-def _behind(context: CheckContext) -> Started | None:
-    """What zwizard's own script starts, where that is the entrypoint."""
-    said = text(context.tree, START) if context.starts == START else None
-    return started(said) if said else None
-
-
-def _found(tree: FileTree, wanted: Started) -> Resolution:
-    """Where a shell finds a program: by its path, or else in the directories of PATH."""
-    places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
-    paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
-    found = [tree.resolve(posixpath.normpath(path)) for path in paths]
-    runs = (one for one in found if one.file is not None and one.file.mode & 0o111)
-    return next(runs, found[0])
+    found = verdict_of(check_program(context.tree, context.starts))
+    if context.entrypoint or context.tree.resolve(context.starts).file is not None:
+        return found
+    return replace(found, evidence=f"{found.evidence}, and no entrypoint is given")
 
 
 @Rule(
@@ -100,39 +78,7 @@ def entrypoint_link(context: CheckContext) -> Verdict:
 )
 def entrypoint_loader(context: CheckContext) -> Verdict:
     """Its ``#!`` interpreter or ELF loader resolves inside the image."""
-    tree = context.tree
-    verdict = _loaded(tree, context.starts)
-    behind = _behind(context) if verdict.outcome is Outcome.PASS else None
-    entry = _found(tree, behind).file if behind else None
-    return _loaded(tree, entry.path) if entry else verdict
-
-
-def _loaded(tree: FileTree, path: str) -> Verdict:
-    entry = tree.resolve(path).file
-    way = [path]
-    for _ in range(_SCRIPTS):
-        if entry is None:
-            break
-        found = identify(tree, entry)
-        if not found.runs:
-            return failed(f"{way[-1]} is {describe(found)}, which no kernel starts")
-        if not found.interpreter:
-            return passed(" needs ".join([*way, "nothing"]))
-        way.append(found.interpreter)
-        entry = tree.resolve(found.interpreter).file
-        if entry is not None and found.elf:
-            return passed(" needs ".join(way))
-        if entry is not None and found.argument and entry.name == "env":
-            return _by_env(tree, found.argument, way)
-    if entry is None:
-        return failed(f"{way[-2]} needs {tree.resolve(way[-1]).shown}")
-    return failed(f"too many scripts start each other: {', '.join(way)}")
-
-
-def _by_env(tree: FileTree, name: str, way: list[str]) -> Verdict:
-    if program(tree, name) is None:
-        return failed(f"{way[0]} needs {name} by env, which is not in the image")
-    return passed(" needs ".join([*way, name]))
+    return verdict_of(check_loader(context.tree, context.starts))
 
 
 @Rule(
@@ -227,6 +173,6 @@ def _parts(tree: FileTree) -> Iterator[Entry]:
     if systemd is not None:
         yield systemd
     for name in _SYSTEM:
-        found = program(tree, name)
+        found = find_program(tree, name)
         if found is not None:
             yield found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import program, text
+from zwizard.checks.helpers import text
 from zwizard.checks.mode_detection import DISK_IMAGE
 from zwizard.checks.rule import IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import UnreadableError
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def growpart(context: CheckContext) -> Verdict:
     """growpart and the resize tool of the root's file system are there."""
     form = context.disk.root.form
     wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
-    missing = [name for name in wanted if program(context.guest, name) is None]
+    missing = [name for name in wanted if find_program(context.guest, name) is None]
     if missing:
         return failed(f"not in the image: {', '.join(missing)}")
     return passed(f"{' and '.join(wanted)} are there")
@@ -216,9 +217,7 @@ def services_enabled(context: CheckContext) -> Verdict:
         "an ssh server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
         "a network service": _network(context, services),
         "a resolver": _resolver(context, services),
-        "cloud-init": next(
-            iter(sorted(services.pulled(("cloud-init", "cloud-init-network")))), ""
-        ),
+        "cloud-init": min(services.pulled(("cloud-init", "cloud-init-network")), default=""),
     }
     missing = [name for name, service in found.items() if not service]
     if missing:
@@ -231,7 +230,7 @@ def _first(services: Services, names: tuple[str, ...]) -> str:
 
 
 def _network(context: CheckContext, services: Services) -> str:
-    if program(context.guest, "netplan") is not None and services.generator("netplan") is not None:
+    if find_program(context.guest, "netplan") and services.generator("netplan"):
         return "netplan"  # starts networkd or NetworkManager itself
     return _first(
         services, ("systemd-networkd", "NetworkManager", "networking", "network", "dhcpcd")

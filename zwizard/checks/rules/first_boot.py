@@ -6,9 +6,10 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import BY_HAND, files, leads_to_program, lines, text
+from zwizard.checks.helpers import BY_HAND, files, lines, text, verdict_of
 from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, Rule
 from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed
+from zwizard.image.executables.entrypoint import check_file
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
@@ -231,4 +232,4 @@ def package_cache(context: CheckContext) -> Verdict:
 )
 def init_present(context: CheckContext) -> Verdict:
     """It resolves inside the image to an executable file."""
-    return leads_to_program(context.guest.resolve("/sbin/init"))
+    return verdict_of(check_file(context.guest.resolve("/sbin/init")))

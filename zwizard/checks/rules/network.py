@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zwizard.checks.helpers import program, text
+from zwizard.checks.helpers import text
 from zwizard.checks.rule import VM_IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.executables.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,27 +144,27 @@ _NEEDS_MAC = frozenset({"eni", "sysconfig", "networkd"})
 
 
 def _eni(context: CheckContext) -> bool:
-    programs = all(program(context.guest, name) for name in ("ifup", "ifdown", "ifquery"))
+    programs = all(find_program(context.guest, name) for name in ("ifup", "ifdown", "ifquery"))
     return programs and context.guest.resolve("/etc/network/interfaces").file is not None
 
 
 def _sysconfig(context: CheckContext) -> bool:
     paths = ("/etc/sysconfig/network-scripts/network-functions", "/etc/sysconfig/config")
-    return program(context.guest, "ifup") is not None and any(
+    return find_program(context.guest, "ifup") is not None and any(
         context.guest.resolve(path).file is not None for path in paths
     )
 
 
 def _netplan(context: CheckContext) -> bool:
-    return program(context.guest, "netplan") is not None
+    return find_program(context.guest, "netplan") is not None
 
 
 def _network_manager(context: CheckContext) -> bool:
-    return program(context.guest, "nmcli") is not None
+    return find_program(context.guest, "nmcli") is not None
 
 
 def _networkd(context: CheckContext) -> bool:
-    return all(program(context.guest, name) for name in ("ip", "systemctl"))
+    return all(find_program(context.guest, name) for name in ("ip", "systemctl"))
 
 
 _FOUND = {

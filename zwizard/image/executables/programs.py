@@ -17,6 +17,7 @@ READS = (
 )  # fmt: skip
 """The programs that usually start first, and their interpreters."""
 
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LINE = 256  # the kernel reads no more of a script's first line (BINPRM_BUF_SIZE)
 
 
@@ -70,3 +71,12 @@ def describe(program: Program) -> str:
     if program.elf:
         return Elf(program.bits, program.machine, True, program.interpreter).words
     return program.description
+
+
+def find_program(tree: FileTree, name: str) -> Entry | None:
+    """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
+    for directory in _PATH:
+        found = tree.resolve(f"{directory}/{name}").file
+        if found is not None and found.mode & 0o111 and found.size:
+            return found
+    return None
