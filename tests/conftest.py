@@ -6,6 +6,7 @@ take longest.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 
 _ON_THEIR_OWN = ("test_arch.py", "test_container.py", "test_ubuntu.py")  # not on the Debian VM
+_numbers = itertools.count()
 _LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all other tests
 
 
 @pytest.fixture(autouse=True)
 def xdg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test touches the user's own builds, layers or preferences."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.getbasetemp() / "home" / str(next(_numbers))
+    home.mkdir(parents=True)
     for kind in ("STATE", "CACHE", "CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
     return home

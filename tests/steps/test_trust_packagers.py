@@ -17,27 +17,42 @@ pytestmark = pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not he
 MASTERS = ("one", "two", "three", "four")
 
 
-class Mirror:
-    """An archive whose keyring package offers the keys made here."""
+def gpg(home: Path, *arguments: str) -> bytes:
+    argv = ["gpg", "--homedir", str(home), "--batch", "--yes", "--quiet", *arguments]
+    return subprocess.run(argv, check=True, capture_output=True).stdout
 
-    def __init__(self, place: Path) -> None:
+
+class Keyring:
+    """The keys of all these tests: ``home`` has them, unsigned."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(mode=0o700, parents=True)
+        self.keys = {name: self._key(home, name) for name in (*MASTERS, "packager", "stranger")}
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+        self.home = home
+
+    @staticmethod
+    def _key(home: Path, name: str) -> str:
+        """Make a key; its fingerprint."""
+        user = f"{name}@example.org"
+        gpg(home, "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign,cert")
+        listed = gpg(home, "--with-colons", "--list-keys", name).decode().splitlines()
+        return next(line.split(":")[9] for line in listed if line.startswith("fpr"))
+
+
+class Mirror:
+    """An archive whose keyring package offers the keys of a keyring."""
+
+    def __init__(self, place: Path, keyring: Keyring) -> None:
         self.home = place / "gnupg"
-        self.home.mkdir(mode=0o700, parents=True)
+        shutil.copytree(keyring.home, self.home, ignore=shutil.ignore_patterns("S.*"))
         self.core = place / "core/os/x86_64"
         self.core.mkdir(parents=True)
         self.url = f"file://{place}"
-        self.keys = {name: self.key(name) for name in (*MASTERS, "packager", "stranger")}
+        self.keys = keyring.keys
 
     def gpg(self, *arguments: str) -> bytes:
-        argv = ["gpg", "--homedir", str(self.home), "--batch", "--yes", "--quiet", *arguments]
-        return subprocess.run(argv, check=True, capture_output=True).stdout
-
-    def key(self, name: str) -> str:
-        """Make a key; its fingerprint."""
-        user = f"{name}@example.org"
-        self.gpg("--passphrase", "", "--quick-generate-key", user, "ed25519", "sign,cert")
-        listed = self.gpg("--with-colons", "--list-keys", name).decode().splitlines()
-        return next(line.split(":")[9] for line in listed if line.startswith("fpr"))
+        return gpg(self.home, *arguments)
 
     def sign(self, signed: str, *by: str) -> None:
         for name in by:
@@ -64,9 +79,14 @@ class Mirror:
             subprocess.run(["tar", "-C", str(self.core), options, "-cf", file, what], check=True)
 
 
+@pytest.fixture(scope="module")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    return Keyring(tmp_path_factory.mktemp("keyring") / "gnupg")
+
+
 @pytest.fixture
-def mirror(tmp_path: Path) -> Mirror:
-    return Mirror(tmp_path / "mirror")
+def mirror(keyring: Keyring, tmp_path: Path) -> Mirror:
+    return Mirror(tmp_path / "mirror", keyring)
 
 
 def trust(mirror: Mirror, downloads: Path, *masters: str) -> subprocess.CompletedProcess[str]:

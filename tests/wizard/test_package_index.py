@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import lzma
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,20 @@ def test_an_index_that_is_not_what_it_should_be_is_refused(
 ) -> None:
     url = mirror(**case)
     with pytest.raises(ZwizardError):
+        package_index.fetch(url, "bookworm", MAIN)
+    assert package_index.load(url, "bookworm", MAIN) is None
+
+
+def test_an_index_with_another_sum_than_the_release_names_is_refused(
+    mirror: Make, tmp_path: Path
+) -> None:
+    """Of the promised length, and whole: only the SHA-256 tells it from the right one."""
+    url = mirror()
+    release = tmp_path / "mirror/dists/bookworm/InRelease"
+    text = release.read_text()
+    digest = re.findall("[0-9a-f]{64}", text)[0]
+    release.write_text(text.replace(digest, hashlib.sha256(b"another").hexdigest()))
+    with pytest.raises(ZwizardError, match="is not the one that InRelease names"):
         package_index.fetch(url, "bookworm", MAIN)
     assert package_index.load(url, "bookworm", MAIN) is None
 

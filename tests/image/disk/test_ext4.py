@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from zwizard.image.disk.ranges import FileRange
 from zwizard.image.tree import EntryType, FileTree
 
 pytestmark = pytest.mark.usefixtures("_tools")
+NAMES = 400  # in one directory: several blocks of them, whatever a block's size
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.link(root / "bin/sudo", root / "bin/sudoedit")
     os.mkfifo(root / "pipe")
     (root / "many").mkdir()
-    for number in range(1500):
+    for number in range(NAMES):
         (root / f"many/a name that is rather long, number {number}").write_bytes(b"")
     os.mkdir(bytes(root) + b"/not \xff utf-8")  # noqa: PTH102
     return root
@@ -79,6 +80,35 @@ FORMS = {
     "casefold": ("-t", "ext4", "-O", "casefold"),
     "no-flex": ("-t", "ext4", "-O", "^flex_bg"),
 }  # fmt: skip
+
+
+MakeImage = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def originals() -> dict[tuple[str, ...], Path]:
+    """The file systems of these tests, by the options of mke2fs."""
+    return {}
+
+
+@pytest.fixture
+def image_of(
+    originals: dict[tuple[str, ...], Path],
+    tree: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> MakeImage:
+    """Make a file system of ``tree``: a copy to change of one that is made once."""
+
+    def made(*options: str) -> Path:
+        if options not in originals:
+            place = tmp_path_factory.mktemp("original") / "fs"
+            originals[options] = disks.ext(place, 32, tree, *options)
+        copy = tmp_path / ("fs" + "".join(options))
+        disks.run("cp", "--sparse=always", originals[options], copy)
+        return copy
+
+    return made
 
 
 @pytest.fixture(params=FORMS)
@@ -115,17 +145,17 @@ def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
     assert told(opened(image)) == told(DirectoryTree(tree))
 
 
-def test_a_hashed_directory_is_read_too(tree: Path, tmp_path: Path) -> None:
-    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "1024")
+def test_a_hashed_directory_is_read_too(image_of: MakeImage) -> None:
+    path = image_of("-t", "ext4", "-b", "1024")
     subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
     shown = subprocess.run(["debugfs", "-R", "stat /many", path], capture_output=True, text=True,
                            check=True).stdout  # fmt: skip
     assert "Flags: 0x81000" in shown
-    assert len(opened(path).children("/many")) == 1500
+    assert len(opened(path).children("/many")) == NAMES
 
 
-def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
-    view = opened(disks.ext(tmp_path / "fs", 32, tree))
+def test_only_what_is_asked_for_is_read(tree: Path, image_of: MakeImage) -> None:
+    view = opened(image_of())
     assert view.resolve("/etc/longer").file is not None
     assert view.read("/etc/short", 100) == b"x" * 30
     with view.open("/etc/large") as file:
@@ -135,13 +165,13 @@ def test_only_what_is_asked_for_is_read(tree: Path, tmp_path: Path) -> None:
     assert view.node("/nothing") is None
 
 
-def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
-    path = disks.ext(tmp_path / "fs", 32, tree)
+def test_what_the_superblock_says_is_told(image_of: MakeImage) -> None:
+    path = image_of()
     found = read_super(FileRange(disks.handle(path), 0, path.stat().st_size))
     assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
     assert found.clean
     assert not found.needs_recovery
-    forms = {name: disks.ext(tmp_path / name, 32, tree, "-t", name) for name in ("ext2", "ext3")}
+    forms = {name: image_of("-t", name) for name in ("ext2", "ext3")}
     for name, other in forms.items():
         assert read_super(FileRange(disks.handle(other), 0, other.stat().st_size)).form == name
 
@@ -158,10 +188,10 @@ def test_what_the_superblock_says_is_told(tree: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_superblock_that_cannot_be_is_refused(
-    tree: Path, tmp_path: Path, offset: int, value: bytes, message: str
+    image_of: MakeImage, offset: int, value: bytes, message: str
 ) -> None:
     plain = () if "checksum" in message else ("-t", "ext4", "-O", "^metadata_csum")
-    path = disks.ext(tmp_path / "fs", 32, tree, *plain)
+    path = image_of(*plain)
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(value)
@@ -169,9 +199,9 @@ def test_a_superblock_that_cannot_be_is_refused(
         opened(path)
 
 
-def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> None:
+def test_a_map_that_goes_round_in_a_circle_ends(image_of: MakeImage) -> None:
     """Every inode's double indirect block is made its own child."""
-    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext2", "-b", "1024")
+    path = image_of("-t", "ext2", "-b", "1024")
     entry = opened(path).node("/etc/large")
     assert entry is not None
     shown = subprocess.run(["debugfs", "-R", "stat /etc/large", path], capture_output=True,
@@ -193,9 +223,9 @@ def test_a_map_that_goes_round_in_a_circle_ends(tree: Path, tmp_path: Path) -> N
     ],
 )
 def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
-    tree: Path, tmp_path: Path, part: str, at: int, message: str
+    image_of: MakeImage, part: str, at: int, message: str
 ) -> None:
-    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4", "-b", "4096")
+    path = image_of("-t", "ext4", "-b", "4096")
     view = opened(path)
     entry = view.node("/etc")
     assert entry is not None
@@ -216,10 +246,10 @@ def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
 
 
 def test_a_file_system_without_end_is_given_up(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_of: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = disks.ext(tmp_path / "fs", 32, tree, "-t", "ext4")
-    assert len(list(opened(path).entries())) > 1500
-    monkeypatch.setattr(ext4, "_METADATA", 1 << 16)
+    path = image_of("-t", "ext4")
+    assert len(list(opened(path).entries())) > NAMES
+    monkeypatch.setattr(ext4, "_METADATA", 1 << 14)
     with pytest.raises(UnreadableError, match="more directories and files than can be looked at"):
         list(opened(path).entries())

@@ -84,9 +84,9 @@ def test_an_empty_image_has_nothing() -> None:
 
 @pytest.mark.parametrize("form", PACKERS)
 def test_a_bomb_is_bounded(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_UNPACKED", 4 << 20)
-    found = read(PACKERS[form](cpio({"zeros": bytes(32 << 20)})))
-    assert found.fault == "it unpacks to more than 4 MiB"
+    monkeypatch.setattr(reader, "_UNPACKED", 1 << 20)
+    found = read(PACKERS[form](cpio({"zeros": bytes(8 << 20)})))
+    assert found.fault == "it unpacks to more than 1 MiB"
     assert found.bounded
 
 
