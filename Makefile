@@ -8,17 +8,14 @@ BIN    := $(VENV)/bin
 # Runs a command as root.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# The programs that the tests run, and the packages that contain them.
-TEST_PROGRAMS := mmdebstrap debootstrap pacman pacstrap repo-add /usr/share/makepkg/util/message.sh bsdtar pigz newuidmap tmux shellcheck xz zstd lz4 bzip2 pgrep \
-	sfdisk mke2fs mkfs.vfat mcopy qemu-system-x86_64 /usr/lib/qemu/virtiofsd \
-	/usr/share/OVMF/OVMF_CODE_4M.fd ssh qemu-img curl gpg skopeo umoci busybox fuse2fs
-TEST_PACKAGES := mmdebstrap debootstrap pacman-package-manager makepkg arch-install-scripts \
-	libarchive-tools pigz uidmap tmux shellcheck xz-utils zstd lz4 bzip2 procps \
-	fdisk e2fsprogs dosfstools mtools qemu-system-x86 qemu-system-common \
-	ovmf openssh-client qemu-utils curl gnupg skopeo umoci busybox-static fuse2fs
+# The programs that only the tests run, and the packages that contain them.
+TEST_PROGRAMS := repo-add /usr/share/makepkg/util/message.sh bsdtar tmux shellcheck pgrep busybox
+TEST_PACKAGES := makepkg libarchive-tools tmux shellcheck procps busybox-static
 
-missing = $(strip $(foreach program,$(1),\
-	$(if $(wildcard $(program))$(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(program)),,$(program))))
+# The packages of what is missing here: zwizard's own programs and those of the tests.
+missing = $(strip $(shell $(PYTHON) -m zwizard.host.tools) \
+	$(if $(strip $(foreach program,$(TEST_PROGRAMS),\
+	$(if $(wildcard $(program))$(shell command -v $(program)),,$(program)))),$(TEST_PACKAGES)))
 
 .PHONY: run test test-fast test-pythons lint manual man lock dist bench fuzz screenshots clean
 
@@ -106,7 +103,7 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml requirements-dev.lock
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml requirements-dev.lock
-	@$(if $(call missing,$(TEST_PROGRAMS)),$(call packages,$(TEST_PACKAGES)))
+	@$(if $(missing),$(call packages,$(missing)))
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
 

@@ -1,16 +1,21 @@
-"""The doctor: what is missing, and what installs it, by each distribution's own manager."""
+"""The tools: which are missing, and what installs them, by each distribution's own manager."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from zwizard.boottest import session
 from zwizard.host import tools
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
+from zwizard.steps.actions import Action, UnpackOci
 from zwizard.util.errors import ZwizardError
 
 
@@ -26,12 +31,47 @@ def put(here: Path, name: str, script: str = "exit 0") -> None:
     (here / name).chmod(0o755)
 
 
-def test_everything_a_plan_runs_is_known_with_its_packages() -> None:
+def kinds(base: type[Action]) -> Iterator[type[Action]]:
+    """Every class of action below ``base``."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def test_everything_that_an_action_or_a_boot_test_runs_has_a_package() -> None:
+    declared = {program for kind in kinds(Action) for program in kind.programs}
+    declared |= {*session._TOOLS, *session._VM_TOOLS, *session._IMAGE_TOOLS}
+    declared |= {tool for end in ("bz2", "xz", "zst") for tool in UnpackOci(f"x.{end}", "").tools}
     for bootstrap in ("mmdebstrap", "debootstrap"):
-        recipe = Recipe.from_dict({"source": {"bootstrap": bootstrap}})
-        assert make(recipe).tools() <= set(tools.TOOLS)
+        declared |= make(Recipe.from_dict({"source": {"bootstrap": bootstrap}})).tools()
+    assert declared <= set(tools.TOOLS)
     for tool in tools.TOOLS.values():
-        assert all((tool.purpose, tool.apt, tool.pacman, tool.dnf))
+        assert tool.purpose
+        assert all(map(tool.package, ("apt", "pacman", "dnf")))
+
+
+@pytest.mark.parametrize(
+    ("location", "program"),
+    [
+        ("/x/image.tar.bz2", "bzip2"),
+        ("/x/image.tbz2", "bzip2"),
+        ("/x/image.tar.xz", "xz"),
+        ("https://x.example/image.tar.zst", "zstd"),
+    ],
+)
+def test_a_compressed_container_image_needs_what_decompresses_it(
+    location: str, program: str
+) -> None:
+    fetched = {"curl"} if "://" in location else set()
+    assert UnpackOci(location, "").tools == {"skopeo", "umoci", program} | fetched
+
+
+def test_as_a_program_it_prints_the_packages_of_what_is_missing(here: Path) -> None:
+    argv = [sys.executable, "-m", "zwizard.host.tools"]
+    everything = subprocess.run(
+        argv, env={"PATH": str(here)}, capture_output=True, text=True, check=True
+    )
+    assert {"skopeo", "umoci", "mmdebstrap"} <= set(everything.stdout.split())
 
 
 def test_a_tool_counts_only_if_it_can_be_run(here: Path) -> None:
@@ -66,7 +106,7 @@ def test_the_machines_own_manager_gets_its_own_names_each_once(
 def test_without_a_known_manager_the_programs_are_named(here: Path) -> None:
     assert tools.install_argv(("debootstrap",)) == ()
     assert tools.install_command(("tar", "debootstrap")) == "install: debootstrap, tar"
-    with pytest.raises(ZwizardError, match="no package manager that zwizard knows") as caught:
+    with pytest.raises(ZwizardError, match="no supported package manager") as caught:
         tools.install(("tar", "debootstrap"))
     assert caught.value.hint == "Install by hand: debootstrap, tar."
 

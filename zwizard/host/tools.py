@@ -1,4 +1,7 @@
-"""The programs of this machine that zwizard runs: which are missing, and what installs them."""
+"""The programs of this machine that zwizard runs: which are missing, and what installs them.
+
+``python -m zwizard.host.tools`` prints Debian's packages of those that are missing.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,21 @@ _RELEASE = Path("/etc/os-release")
 class Tool:
     """A program, what it is for, and the package that has it, by package manager.
 
-    ``files`` are where distributions keep it if it is not on anybody's PATH.
+    A package without a name has that of the manager before it. ``files`` are where distributions
+    keep the program if it is not on PATH.
     """
 
     name: str
     purpose: str
     apt: str
-    pacman: str
-    dnf: str
+    pacman: str = ""
+    dnf: str = ""
     files: tuple[str, ...] = ()
+
+    def package(self, manager: str) -> str:
+        """The package's name for ``apt``, ``pacman`` or ``dnf``."""
+        names = {"apt": self.apt, "pacman": self.pacman or self.apt}
+        return names.get(manager) or self.dnf or names["pacman"]
 
 
 def _virtiofsd_package() -> str:
@@ -41,73 +50,50 @@ def _virtiofsd_package() -> str:
     return "virtiofsd"
 
 
-TOOLS = {
-    tool.name: tool
-    for tool in (
-        Tool("bash", "runs the plan's pipelines", "bash", "bash", "bash"),
-        Tool("chroot", "runs commands in the tree", "coreutils", "coreutils", "coreutils"),
-        Tool("mount", "mounts inside the sandbox", "mount", "util-linux", "util-linux"),
-        Tool("umount", "unmounts inside the sandbox", "mount", "util-linux", "util-linux"),
-        Tool("unshare", "makes the sandbox", "util-linux", "util-linux", "util-linux"),
-        Tool("tar", "packs the archive", "tar", "tar", "tar"),
-        Tool("mmdebstrap", "bootstraps Debian", "mmdebstrap", "mmdebstrap", "mmdebstrap"),
-        Tool("debootstrap", "bootstraps Debian", "debootstrap", "debootstrap", "debootstrap"),
-        Tool("pacman", "bootstraps Arch Linux", "pacman-package-manager", "pacman", "pacman"),
-        Tool(
-            "pacstrap",
-            "bootstraps Arch Linux",
-            "arch-install-scripts",
-            "arch-install-scripts",
-            "arch-install-scripts",
-        ),
-        Tool("flock", "fetches keys once", "util-linux", "util-linux", "util-linux-core"),
-        Tool("sfdisk", "divides the disk image", "fdisk", "util-linux", "util-linux"),
-        Tool("mke2fs", "makes the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
-        Tool("debugfs", "fills the disk image's root", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
-        Tool("mmd", "fills ESPs", "mtools", "mtools", "mtools"),
-        Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img", "qemu-img"),
-        Tool("curl", "fetches images and keys", "curl", "curl", "curl"),
-        Tool("skopeo", "reads container images", "skopeo", "skopeo", "skopeo"),
-        Tool("umoci", "lays out container images", "umoci", "umoci", "umoci"),
-        Tool("gpg", "proves a distribution's keys", "gpg", "gnupg", "gnupg2"),
-        Tool("xz", "unpacks a mirror's list, and kernels", "xz-utils", "xz", "xz"),
-        Tool("lz4", "unpacks kernels", "lz4", "lz4", "lz4"),
-        Tool("zstd", "unpacks kernels", "zstd", "zstd", "zstd"),
-        Tool("dpkg-deb", "unpacks a distribution's keyring", "dpkg", "dpkg", "dpkg"),
-        Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
-        Tool(
-            "qemu-system-x86_64",
-            "boots the proof",
-            "qemu-system-x86",
-            "qemu-system-x86",
-            "qemu-system-x86-core",
-        ),
-        Tool(
-            "virtiofsd",
-            "serves the proof's root",
-            _virtiofsd_package(),
-            "virtiofsd",
-            "virtiofsd",
-            ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd"),
-        ),
-        Tool(
-            "OVMF",
-            "boots the proof of an image.raw",
-            "ovmf",
-            "edk2-ovmf",
-            "edk2-ovmf",
-            (
-                "/usr/share/OVMF/OVMF_CODE_4M.fd",
-                "/usr/share/OVMF/OVMF_CODE.fd",
-                "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-                "/usr/share/edk2/ovmf/OVMF_CODE.fd",
-            ),
-        ),
-        Tool("mkfs.vfat", "makes ESPs and seed disks", "dosfstools", "dosfstools", "dosfstools"),
-        Tool("mcopy", "fills ESPs and seed disks", "mtools", "mtools", "mtools"),
-        Tool("ssh", "logs in to the proof", "openssh-client", "openssh", "openssh-clients"),
-    )
-}
+_VIRTIOFSD = ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd")
+_OVMF = (
+    "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    "/usr/share/OVMF/OVMF_CODE.fd",
+    "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
+    "/usr/share/edk2/ovmf/OVMF_CODE.fd",
+)
+_QEMU = "qemu-system-x86"
+_TABLE = (
+    Tool("bash", "runs the commands of a plan", "bash"),
+    Tool("chroot", "runs commands in the tree", "coreutils"),
+    Tool("mount", "mounts inside the sandbox", "mount", "util-linux"),
+    Tool("umount", "unmounts inside the sandbox", "mount", "util-linux"),
+    Tool("unshare", "makes the sandbox", "util-linux"),
+    Tool("newuidmap", "builds without root", "uidmap", "shadow", "shadow-utils"),
+    Tool("tar", "packs and unpacks archives", "tar"),
+    Tool("mmdebstrap", "bootstraps Debian and Ubuntu", "mmdebstrap"),
+    Tool("debootstrap", "bootstraps Debian and Ubuntu", "debootstrap"),
+    Tool("pacman", "bootstraps Arch Linux", "pacman-package-manager", "pacman"),
+    Tool("pacstrap", "bootstraps Arch Linux", "arch-install-scripts"),
+    Tool("flock", "downloads keys once", "util-linux", "", "util-linux-core"),
+    Tool("curl", "downloads images and keys", "curl"),
+    Tool("gpg", "verifies a distribution's keys", "gpg", "gnupg", "gnupg2"),
+    Tool("dpkg-deb", "unpacks a distribution's keyring", "dpkg"),
+    Tool("xz", "decompresses package lists, kernels, images", "xz-utils", "xz"),
+    Tool("zstd", "decompresses kernels and images", "zstd"),
+    Tool("lz4", "decompresses kernels", "lz4"),
+    Tool("bzip2", "decompresses container images", "bzip2"),
+    Tool("sfdisk", "partitions the disk image", "fdisk", "util-linux"),
+    Tool("mke2fs", "formats the disk image's root", "e2fsprogs"),
+    Tool("debugfs", "fills the disk image's root", "e2fsprogs"),
+    Tool("mkfs.vfat", "formats ESPs and seed disks", "dosfstools"),
+    Tool("mmd", "fills ESPs", "mtools"),
+    Tool("mcopy", "fills ESPs and seed disks", "mtools"),
+    Tool("qemu-img", "converts disk images", "qemu-utils", "qemu-img"),
+    Tool("skopeo", "reads container images", "skopeo"),
+    Tool("umoci", "unpacks container images", "umoci"),
+    Tool("qemu-system-x86_64", "runs boot tests", _QEMU, "", f"{_QEMU}-core"),
+    Tool("virtiofsd", "serves the root in boot tests", _virtiofsd_package(), "virtiofsd", "",
+         _VIRTIOFSD),
+    Tool("OVMF", "is the firmware in boot tests of disk images", "ovmf", "edk2-ovmf", "", _OVMF),
+    Tool("ssh", "logs in during boot tests", "openssh-client", "openssh", "openssh-clients"),
+)  # fmt: skip
+TOOLS = {tool.name: tool for tool in _TABLE}
 
 _MANAGERS = {
     "apt-get": ("apt", ("apt-get", "install", "--yes")),
@@ -125,29 +111,29 @@ def find(name: str) -> str | None:
 
 
 def missing(names: Iterable[str]) -> frozenset[str]:
-    """Those of ``names`` that this machine lacks."""
+    """Those of ``names`` that are missing on this machine."""
     return frozenset(name for name in names if not find(name))
 
 
 def needed(tools: frozenset[str]) -> frozenset[str]:
-    """``tools``, and what an ordinary user's build needs beside them to do without sudo."""
+    """``tools``, and for an ordinary user what makes sudo unnecessary."""
     return tools if os.geteuid() == 0 else tools | {"newuidmap"}
 
 
 def install_argv(names: Iterable[str]) -> tuple[str, ...]:
-    """The command (for root) that installs these programs, by this machine's package manager.
+    """The command (for root) that installs these programs by this machine's package manager.
 
-    Empty if the machine has none that is known.
+    Empty if there is no package manager that zwizard supports.
     """
-    for program, (field, command) in _MANAGERS.items():
+    for program, (manager, command) in _MANAGERS.items():
         if find(program):
-            packages = {getattr(TOOLS[name], field) for name in names if name in TOOLS}
+            packages = {TOOLS[name].package(manager) for name in names if name in TOOLS}
             return (*command, *sorted(packages))
     return ()
 
 
 def install_command(names: Iterable[str]) -> str:
-    """The same to be read and pasted, with sudo where it is needed."""
+    """The same as text to paste, with sudo where it is needed."""
     argv = install_argv(names)
     if not argv:
         return f"install: {', '.join(sorted(names))}"
@@ -155,11 +141,11 @@ def install_command(names: Iterable[str]) -> str:
 
 
 def install(names: Iterable[str]) -> None:
-    """Install these programs; ZwizardError if that fails. Prints as the package manager does."""
+    """Install these programs; the package manager prints. ZwizardError if it fails."""
     argv = install_argv(names)
     if not argv:
         raise ZwizardError(
-            "no package manager that zwizard knows (apt, pacman, dnf) is here",
+            "no supported package manager (apt, pacman, dnf) on this machine",
             f"Install by hand: {', '.join(sorted(names))}.",
         )
     prefix = () if os.geteuid() == 0 else ("sudo",)
@@ -169,3 +155,7 @@ def install(names: Iterable[str]) -> None:
             raise ZwizardError(
                 f"{' '.join((*prefix, *command))} failed", "See what it printed above."
             )
+
+
+if __name__ == "__main__":
+    print(*sorted({TOOLS[name].apt for name in missing(TOOLS)}))  # noqa: T201
