@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.image import mutations
-from tests.image.mutations import Edit
+from tests.support import mutations
+from tests.support.mutations import Edit
 
 ROUND = 200  # examples of one reader before the next has its turn
 _QUIET = settings(

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.image import disks
+from tests.support import disks
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 TIMES = 5

@@ -19,7 +19,7 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.image.composed import bzimage
+from tests.support.executables import bzimage
 
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 SIZE = 2**30

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.hand import end, new_build
+from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
 from zwizard.boottest.session import BootTestDirectory
 from zwizard.boottest.stages import Finding, stages

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.checks.breakages import link, remove, write
-from tests.image import disks
-from tests.image.composed import packed, vm_tree
+from tests.support import disks
+from tests.support.breakages import link, remove, write
+from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records, session
 from zwizard.boottest.session import BootTestDirectory, BootTestRequest
 from zwizard.host import tools

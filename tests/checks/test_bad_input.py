@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.breakages import Breakage, both, cut, link, write
-from tests.image import disks
-from tests.image.composed import packed, vm_tree
-from tests.image.mutations import bounds
+from tests.support import disks
+from tests.support.breakages import Breakage, both, cut, link, write
+from tests.support.mutations import bounds
+from tests.support.trees import packed, vm_tree
 from zwizard.checks import Outcome, check
 from zwizard.image import UnreadableError
 

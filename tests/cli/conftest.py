@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Run
-from tests.engine.hand import new_build
+from tests.support.builds import new_build
+from tests.support.command import Run
 from zwizard.__main__ import main
 from zwizard.engine.builds import Build
 

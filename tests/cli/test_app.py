@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.cli.command import Run, refused
+from tests.support.command import Run, refused
 from zwizard import __version__
 from zwizard.cli import app
 

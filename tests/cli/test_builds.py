@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Run, in_a_terminal, refused
-from tests.engine.hand import begin, end, fail, finish, new_build, running
+from tests.support.builds import begin, end, fail, finish, new_build, running
+from tests.support.command import Run, in_a_terminal, refused
 from zwizard.engine.builds import Build
 
 

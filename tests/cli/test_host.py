@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Run, refused
-from tests.engine.hand import new_build, running
+from tests.support.builds import new_build, running
+from tests.support.command import Run, refused
 from zwizard.engine.builds import Build
 from zwizard.host import tools
 from zwizard.plan.targets import make

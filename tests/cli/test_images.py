@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.command import Run, refused
-from tests.image.composed import packed, vm_tree
+from tests.support.command import Run, refused
+from tests.support.trees import packed, vm_tree
 
 
 def test_check_ends_with_0_for_a_ready_image_and_3_for_another(run: Run, tmp_path: Path) -> None:

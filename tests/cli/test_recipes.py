@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Run, refused
+from tests.support.command import Run, refused
 from zwizard.engine import builds
 from zwizard.host import tools
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Run, in_a_terminal, refused
+from tests.support.command import Run, in_a_terminal, refused
 from zwizard.recipe.model import Recipe
 
 

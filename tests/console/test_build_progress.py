@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, end, fail, finish, new_build, running
+from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.console import build_progress
 from zwizard.engine.builds import Build
 from zwizard.engine.debug_shell import by_hand

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, fail, new_build
+from tests.support.builds import begin, fail, new_build
 from zwizard.engine import bug_report
 from zwizard.engine.builds import Build
 from zwizard.recipe.model import Recipe, Source, System

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, end, new_build, running
-from tests.image.composed import elf, initramfs
+from tests.support.builds import begin, end, new_build, running
+from tests.support.executables import elf, initramfs
 from zwizard.engine import builds
 from zwizard.recipe.model import Output, Recipe
 from zwizard.util.errors import UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, end, finish, new_build
+from tests.support.builds import begin, end, finish, new_build
 from zwizard.engine import estimates, layers, status
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, fail, finish, new_build
+from tests.support.builds import begin, fail, finish, new_build
 from zwizard.engine import debug_shell, gc, layers
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store

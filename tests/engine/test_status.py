@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hand import begin, end, fail, finish, new_build, running
+from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.engine import status
 from zwizard.engine.builds import Build
 from zwizard.jobs import journal

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.image import disks, mutations
-from tests.image.mutations import Edit, edits
+from tests.support import disks, mutations
+from tests.support.mutations import Edit, edits
 from zwizard.image.executables.kernel import read_kernel
 
 pytestmark = pytest.mark.slow

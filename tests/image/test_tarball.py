@@ -16,7 +16,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.image.composed import archive, member, packed, tarred, vm_tree
+from tests.support.trees import archive, member, packed, tarred, vm_tree
 from zwizard.image import Keep, TarballTree, UnreadableError, open_tree
 from zwizard.image import tarball as tarball_module
 from zwizard.image import tree_index as index_module

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.composed import packed, vm_tree
+from tests.support.trees import packed, vm_tree
 from zwizard.image import DirectoryTree, FileTree, TarballTree, UnreadableError, open_tree
 from zwizard.image.tree import EntryType, LinkProblem
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from prompt_toolkit.input import PipeInput
 
-from tests.engine.hand import begin, end, fail, finish, new_build, running
 from tests.plain.keys import (
     CTRL_C,
     DOWN,
@@ -22,6 +21,7 @@ from tests.plain.keys import (
     press,
     save_full_draft,
 )
+from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.engine import builds
 from zwizard.host import tools
 from zwizard.plain import wizard

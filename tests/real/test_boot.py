@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.checks.breakages import Breakage, write
-from tests.image import disks
 from tests.real.conftest import Built
 from tests.real.workplace import Result, Workplace
+from tests.support import disks
+from tests.support.breakages import Breakage, write
 from zwizard.boottest import records
 from zwizard.boottest.stages import stages
 from zwizard.host import tools

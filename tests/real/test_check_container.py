@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.breakages import (
+from tests.checks.rules.test_first_boot import special
+from tests.real.conftest import Built
+from tests.support import disks
+from tests.support.breakages import (
     ARCHIVES,
     NAMES,
     Breakage,
@@ -22,10 +25,7 @@ from tests.checks.breakages import (
     wrapped,
     write,
 )
-from tests.checks.rules.test_first_boot import special
-from tests.image import disks
-from tests.image.composed import packed
-from tests.real.conftest import Built
+from tests.support.trees import packed
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 
 pytestmark = pytest.mark.real

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.checks.breakages import Breakage
 from tests.checks.rules.test_disk import edit, header, truncate
-from tests.image import disks
-from tests.image.composed import bzimage
-from tests.image.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
 from tests.real.conftest import Built
 from tests.real.test_check_container import MUTANTS as CONTAINER_MUTANTS
 from tests.real.test_checklist import MUTANTS as VM_MUTANTS
+from tests.support import disks
+from tests.support.breakages import Breakage
+from tests.support.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
+from tests.support.executables import bzimage
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 
 pytestmark = pytest.mark.real

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.checks.breakages import (
+from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
+from tests.real.conftest import Built
+from tests.support import disks
+from tests.support.breakages import (
     ARCHIVES,
     BYTES,
     MEMBERS,
@@ -25,11 +28,8 @@ from tests.checks.breakages import (
     wrapped,
     write,
 )
-from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
-from tests.image import disks
-from tests.image.composed import bzimage, cpio
-from tests.image.disks import Part
-from tests.real.conftest import Built
+from tests.support.disks import Part
+from tests.support.executables import bzimage, cpio
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 
 pytestmark = pytest.mark.real

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.image.oci import Layout, Members, packed
 from tests.real.test_build import members
 from tests.real.workplace import Result, Workplace
+from tests.support.oci import Layout, Members, packed
 from zwizard.host import tools
 
 pytestmark = [

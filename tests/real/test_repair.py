@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.checks.breakages import (
+from tests.real.conftest import Built
+from tests.real.test_boot import without_virtiofs
+from tests.real.workplace import Workplace, is_root
+from tests.support import disks
+from tests.support.breakages import (
     Breakage,
     appended,
     both,
@@ -24,11 +28,8 @@ from tests.checks.breakages import (
     wrapped,
     write,
 )
-from tests.image import disks
-from tests.image.composed import VERSION, bzimage, packed, program, vm_tree
-from tests.real.conftest import Built
-from tests.real.test_boot import without_virtiofs
-from tests.real.workplace import Workplace, is_root
+from tests.support.executables import VERSION, bzimage, program
+from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records
 from zwizard.checks import check
 

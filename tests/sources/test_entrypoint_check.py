@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.composed import program
-from tests.image.oci import Layout, Members, packed
 from tests.sources.test_rootfs import DEBIAN, DIRECTORY, HARD, LINK, Entry, entry, file, system
+from tests.support.executables import program
+from tests.support.oci import Layout, Members, packed
 from zwizard.engine import builds
 from zwizard.host.privileges import Privilege
 from zwizard.image import oci

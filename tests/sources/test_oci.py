@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.image.oci import CONFIG, Layout, Members, layer, packed
+from tests.support.oci import CONFIG, Layout, Members, layer, packed
 from zwizard.host import tools as doctor
 from zwizard.host.privileges import privilege
 from zwizard.image.executables.start_script import render_start_script

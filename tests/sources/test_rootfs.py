@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.checks.breakages import member
-from tests.image.composed import program
 from tests.sources.test_cloud_image import Server, sum_of
 from tests.sources.test_cloud_image import server as server
+from tests.support.breakages import member
+from tests.support.executables import program
 from zwizard.engine import builds, executor
 from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.archive.tar_reader import members

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import disks
-from tests.image.composed import vm_tree
-from tests.image.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
+from tests.support import disks
+from tests.support.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
+from tests.support.trees import vm_tree
 from zwizard.engine import executor
 from zwizard.image.tree import UnreadableError
 from zwizard.plan.targets import make

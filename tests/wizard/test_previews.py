@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.oci import Layout, Members
+from tests.support.oci import Layout, Members
 from zwizard.sources.inspect import look_at
 from zwizard.wizard.previews import preview
 

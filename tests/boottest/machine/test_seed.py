@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from tests.image import disks
+from tests.support import disks
 from zwizard.boottest.machine.seed import Seed, make_disk
 from zwizard.image.disk.fat import FatTree
 from zwizard.image.disk.ranges import FileRange

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.composed import archive, member, vm_tree
+from tests.support.trees import archive, member, vm_tree
 from zwizard.checks import (
     all_rules,
     check,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.composed import PACKERS, bzimage, elf, member, packed, vm_tree
-from tests.image.composed import archive as archived
+from tests.support.executables import PACKERS, bzimage, elf
+from tests.support.trees import archive as archived
+from tests.support.trees import member, packed, vm_tree
 from zwizard.checks import Group, Mode, Outcome, Severity, all_rules, check, find_rule, render_text
 from zwizard.checks.report.docs import modes
 from zwizard.image import UnreadableError

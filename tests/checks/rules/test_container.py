@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.breakages import Breakage, both, directory, executable, link, mode, write
-from tests.image.composed import packed, program
+from tests.support.breakages import Breakage, both, directory, executable, link, mode, write
+from tests.support.executables import program
+from tests.support.trees import packed
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.image.executables.start_script import render_start_script
 

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
-from tests.image import disks
-from tests.image.composed import NAME, bzimage, elf, numbers
 from tests.image.disk.test_disk_image import PLACES
-from tests.image.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
+from tests.support import disks
+from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
+from tests.support.executables import NAME, bzimage, elf
+from tests.support.trees import numbers
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 from zwizard.image import UnreadableError
 

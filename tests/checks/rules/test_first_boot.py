@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.breakages import (
+from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
+from tests.support.breakages import (
     Breakage,
     both,
     directory,
@@ -19,8 +20,8 @@ from tests.checks.breakages import (
     replaced,
     write,
 )
-from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
-from tests.image.composed import CLOUD, CLOUD_CONFIG, PACKAGE, STAGES, packed, program, vm_tree
+from tests.support.executables import program
+from tests.support.trees import CLOUD, CLOUD_CONFIG, PACKAGE, STAGES, packed, vm_tree
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.image.tarball import TarballTree
 

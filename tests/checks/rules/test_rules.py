@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.checks.breakages import (
+from tests.support.breakages import (
     CONFIG_FILE,
     Breakage,
     both,
@@ -25,7 +25,7 @@ from tests.checks.breakages import (
     wrapped,
     write,
 )
-from tests.image.composed import (
+from tests.support.executables import (
     MICROCODE,
     NAME,
     PACKERS,
@@ -35,9 +35,8 @@ from tests.image.composed import (
     elf,
     initramfs,
     note,
-    packed,
-    vm_tree,
 )
+from tests.support.trees import packed, vm_tree
 from zwizard.checks import Mode, Outcome, Report, Severity, check
 
 INITRD = f"boot/initrd.img-{VERSION}"

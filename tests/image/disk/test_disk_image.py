@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.image import disks
-from tests.image.disks import DATA_TYPE, ESP_PART, ESP_TYPE, MIB, ROOT_PART, Part
-from tests.image.mutations import bounds
+from tests.support import disks
+from tests.support.disks import DATA_TYPE, ESP_PART, ESP_TYPE, MIB, ROOT_PART, Part
+from tests.support.mutations import bounds
 from zwizard.image import UnreadableError
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.disk.fat import FatTree

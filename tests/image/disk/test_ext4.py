@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import disks
+from tests.support import disks
 from zwizard.image import DirectoryTree, UnreadableError
 from zwizard.image.disk import ext4
 from zwizard.image.disk.ext4 import Ext4Tree, read_super

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from tests.image.composed import MICROCODE, PACKERS, VERSION, cpio, initramfs
+from tests.support.executables import MICROCODE, PACKERS, VERSION, cpio, initramfs
 from zwizard.image.executables import initramfs as reader
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 

@@ -7,7 +7,7 @@ import lzma
 
 import pytest
 
-from tests.image.composed import PACKERS, PVH, VERSION, bzimage, elf, note
+from tests.support.executables import PACKERS, PVH, VERSION, bzimage, elf, note
 from zwizard.image.executables.kernel import KernelError, extract, read_kernel, verify
 
 

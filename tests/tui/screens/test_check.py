@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.checks.breakages import link, write
-from tests.image.composed import vm_tree
+from tests.support.breakages import link, write
+from tests.support.trees import vm_tree
 from tests.tui.conftest import (
     HOSTILE,
     SHOWN,

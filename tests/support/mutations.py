@@ -21,8 +21,9 @@ from typing import BinaryIO
 
 from hypothesis import strategies as st
 
-from tests.image import disks
-from tests.image.composed import MICROCODE, PACKERS, bzimage, elf, initramfs, tarred, vm_tree
+from tests.support import disks
+from tests.support.executables import MICROCODE, PACKERS, bzimage, elf, initramfs
+from tests.support.trees import tarred, vm_tree
 from zwizard.checks import Report, check
 from zwizard.image import UnreadableError
 from zwizard.image.disk.disk_image import DiskImage

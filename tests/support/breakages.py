@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import zwizard
-from tests.image.composed import CONFIG, VERSION
+from tests.support.executables import VERSION
+from tests.support.trees import CONFIG
 
 CONFIG_FILE = f"boot/config-{VERSION}"
 

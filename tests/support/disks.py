@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.image.composed import NAME, PACKERS, VERSION, bzimage, elf, program, vm_tree
+from tests.support.executables import NAME, PACKERS, VERSION, bzimage, elf, program
+from tests.support.trees import vm_tree
 
 MIB = 1 << 20
 TOOLS = ("sfdisk", "mke2fs", "mkfs.vfat", "mcopy", "mmd")

@@ -1,0 +1,121 @@
+"""Small ELF programs, kernels and initramfs images, composed byte by byte."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+
+import lz4.block
+import zstandard
+
+VERSION = "6.1.0-50-cloud-amd64"
+NAME = f"vmlinuz-{VERSION}"
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_PROGRAM = struct.Struct("<IIQQQQQQ")
+
+
+def note(owner: bytes, kind: int, descriptor: bytes) -> bytes:
+    padded = owner + bytes(-len(owner) % 4)
+    head = struct.pack("<III", len(owner), len(descriptor), kind)
+    return head + padded + descriptor + bytes(-len(descriptor) % 4)
+
+
+PVH = note(b"GNU\x00", 3, bytes(20)) + note(b"Xen\x00", 0x12, struct.pack("<I", 0x1000850))
+
+
+def elf(
+    *,
+    version: str = VERSION,
+    notes: bytes = PVH,
+    entry: int = 0x1000000,
+    machine: int = 62,
+    bits: int = 2,
+    order: int = 1,
+    load: bool = True,
+    configuration: str | None = None,
+) -> bytes:
+    """A kernel as an ELF: a loadable segment with a banner in it, and a segment of notes."""
+    banner = f"Linux version {version} (builder@host) (gcc) #1 SMP\n\x00".encode()
+    text = b"\x90" * 2000 + banner + b"\x00" * 100
+    if configuration is not None:
+        text += b"IKCFG_ST" + gzip.compress(configuration.encode()) + b"IKCFG_ED"
+    identity = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9)
+    at = _HEADER.size + 2 * _PROGRAM.size
+    head = _HEADER.pack(identity, 2, machine, 1, entry, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    programs = _PROGRAM.pack(1 if load else 6, 5, at, entry, entry, len(text), len(text), 4096)
+    programs += _PROGRAM.pack(4, 4, at + len(text), 0, 0, len(notes), len(notes), 4)
+    return head + programs + text + notes
+
+
+def program(machine: int = 62, interpreter: str = "") -> bytes:
+    """An ELF program that does nothing: static, or asking for a loader."""
+    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    name = interpreter.encode() + b"\x00" if interpreter else b""
+    head = _HEADER.pack(identity, 2, machine, 1, 0x400000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    kind = 3 if interpreter else 1
+    return head + _PROGRAM.pack(kind, 4, 120, 0, 0, len(name), len(name), 1) + name
+
+
+def lz4_legacy(data: bytes) -> bytes:
+    packed = b"\x02\x21\x4c\x18"
+    for start in range(0, len(data), 8 << 20):
+        block = lz4.block.compress(data[start : start + (8 << 20)], store_size=False)
+        packed += struct.pack("<I", len(block)) + block
+    return packed
+
+
+PACKERS = {
+    "gzip": gzip.compress,
+    "xz": lambda data: lzma.compress(data, lzma.FORMAT_XZ, check=lzma.CHECK_CRC32),
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "bzip2": bz2.compress,
+    "zstd": zstandard.compress,
+    "lz4": lz4_legacy,
+}
+
+
+def bzimage(
+    payload: bytes, *, version: str = VERSION, protocol: int = 0x20F, size: int = 12345678
+) -> bytes:
+    """A bzImage: two setup sectors with the header, some boot code, the payload, ``size``."""
+    code = b"\xeb\xfe" * 300
+    payload += struct.pack("<I", size)
+    head = bytearray(3 * 512)
+    head[0:2] = b"MZ"
+    head[0x1F1] = 2
+    head[0x1FE:0x200] = b"\x55\xaa"
+    head[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", head, 0x206, protocol)
+    struct.pack_into("<H", head, 0x20E, 0x300)
+    struct.pack_into("<II", head, 0x248, len(code), len(payload))
+    text = f"{version} (builder@host) #1 SMP\x00".encode()
+    head[0x500 : 0x500 + len(text)] = text
+    return bytes(head) + code + payload + bytes(64)
+
+
+def cpio(files: dict[str, bytes]) -> bytes:
+    """A cpio archive in the newc format, with its trailer, padded to 512 bytes."""
+    out = b""
+    for number, (name, data) in enumerate({**files, "TRAILER!!!": b""}.items()):
+        mode = 0o40755 if name.endswith("/") else 0o100755
+        stored = name.rstrip("/").encode() + b"\x00"
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(stored), 0)
+        member = b"070701" + b"".join(b"%08x" % value for value in fields) + stored
+        member += bytes(-len(member) % 4) + data
+        out += member + bytes(-len(member) % 4)
+    return out + bytes(-len(out) % 512)
+
+
+MICROCODE = cpio({"kernel/x86/microcode/GenuineIntel.bin": b"\x01" * 3000})
+
+
+def initramfs(
+    *, version: str = VERSION, modules: tuple[str, ...] = ("virtiofs", "virtio_pci")
+) -> bytes:
+    base = f"usr/lib/modules/{version}/kernel/drivers"
+    files = {"init": b"#!/bin/sh\n", "conf/modules": "\n".join(modules).encode()}
+    files |= {f"{base}/{name}.ko": b"\x7fELF" + bytes(50) for name in (*modules, "fuse", "virtio")}
+    return cpio(files)
