@@ -9,6 +9,7 @@ from collections.abc import Iterator
 _LINK = re.compile(r"!?\[([^]]*)\]\(([^)]*)\)")
 _ITEM = re.compile(r"(\s*)([-*]|\d+\.) ")
 _ESCAPE = re.compile(r"\\([\\`*_\[\]<>|])")
+_EMPHASIS = re.compile(r"(?<![\w*\\])(\*\*?)(?=[^\s*])([^*]+)\1(?!\w)")
 _RULE = re.compile(r"[|\s:-]+")
 
 
@@ -98,7 +99,7 @@ def _plain(text: str) -> str:
     linked = _LINK.sub(lambda m: m[1] if m[2].endswith(".md") else f"{m[1]} ({m[2]})", text)
     parts = re.split(r"(`[^`]*`)", linked)
     return "".join(
-        part.strip("`") if number % 2 else _ESCAPE.sub(r"\1", part.replace("**", ""))
+        part.strip("`") if number % 2 else _ESCAPE.sub(r"\1", _EMPHASIS.sub(r"\2", part))
         for number, part in enumerate(parts)
     )
 

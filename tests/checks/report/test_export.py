@@ -83,14 +83,6 @@ def test_the_table_has_a_row_of_five_cells_for_every_rule() -> None:
     assert "| `fstab` | should | VR |" in rules_table()
 
 
-def test_the_readme_has_the_table_as_it_is_now() -> None:
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text("utf-8")
-    _, _, behind = readme.partition("a test compares it -->\n")
-    table, end, _ = behind.partition("<!-- end of rules -->")
-    assert end
-    assert table.strip() == rules_table().strip(), "put rules_table() between the two marks"
-
-
 def test_the_list_for_a_terminal_has_a_line_for_every_rule() -> None:
     lines = list_rules().splitlines()
     for line, rule in zip(lines, all_rules(), strict=False):

@@ -1,0 +1,90 @@
+"""Write the generated parts of the manual: ``python scripts/manual.py``.
+
+A page marks such a part by ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from zwizard.checks import rules_table
+from zwizard.cli.app import zwizard
+from zwizard.host.tools import TOOLS
+from zwizard.recipe.docs import key_table
+from zwizard.recipe.relevance import SOURCES, TARGETS
+
+PAGES = Path(__file__).parent.parent / "zwizard/manual"
+_MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def table(*rows: Iterable[str]) -> str:
+    """``rows`` as a Markdown table, the first as its heading."""
+    head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    context = click.Context(zwizard, info_name="zwizard")
+    parts = []
+    for name in zwizard.list_commands(context):
+        command = zwizard.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        usage = " ".join(command.collect_usage_pieces(inner)).removeprefix("[OPTIONS] ")
+        options = [p.get_help_record(inner) for p in command.params if isinstance(p, click.Option)]
+        rows = [(f"`{option}`", text) for option, text in filter(None, options)]
+        parts += [f"## zwizard {name} {usage}", *_paragraphs(command.help or "")]
+        parts += [table(("option", "what"), *rows)] if rows else []
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n")]
+
+
+def programs() -> str:
+    """The programs, what for, and their packages."""
+    return table(
+        ("program", "purpose", "apt", "pacman", "dnf"),
+        *((f"`{t.name}`", t.purpose, t.apt, t.pacman, t.dnf) for t in TOOLS.values()),
+    )
+
+
+def sources() -> str:
+    """Which source becomes which target, and what is done to it."""
+    rows = ((f"`{kind}`", *(row.get(t, "") for t in TARGETS)) for kind, row in SOURCES.items())
+    return table(("source", *(f"`{target}`" for target in TARGETS)), *rows)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "programs": programs,
+    "recipe": key_table,
+    "rules": rules_table,
+    "sources": sources,
+}
+
+
+def page(path: Path) -> str:
+    """The page at ``path`` with its generated parts as they should be now."""
+    return _MARK.sub(lambda mark: f"{mark[1]}\n{GENERATED[mark[2]]()}\n", path.read_text("utf-8"))
+
+
+def main() -> None:
+    """Rewrite every page whose generated parts differ."""
+    for path in sorted(PAGES.glob("*.md")):
+        text = page(path)
+        if text != path.read_text("utf-8"):
+            path.write_text(text, "utf-8")
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The pages of the manual: complete, linked, and equal to what the records generate."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.manual import PAGES, page
+from zwizard import manual
+from zwizard.util.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+_LINK = re.compile(r"\]\(([^)#]+)")
+
+
+@pytest.mark.parametrize("name", manual.topics())
+def test_the_generated_parts_of_a_page_are_current(name: str) -> None:
+    path = PAGES / f"{name}.md"
+    assert path.read_text("utf-8") == page(path), "run `make manual`"
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = re.findall(r"\]\((\S+)\.md\)", manual.topic("index"))
+    assert sorted(["index", *listed]) == sorted(manual.topics())
+
+
+@pytest.mark.parametrize("name", manual.topics())
+def test_every_link_between_pages_leads_somewhere(name: str) -> None:
+    for link in _LINK.findall(manual.topic(name)):
+        assert "://" in link or (PAGES / link).exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_to_the_repository_name_files_that_exist(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    for path in re.findall(r"threefoldtech/zwizard/(?:blob/)?main/([^)\s]+)", text):
+        assert (ROOT / path).exists()
+
+
+def test_an_unknown_page_is_an_error_that_lists_the_pages() -> None:
+    with pytest.raises(UsageError, match="recipes") as caught:
+        manual.topic("recipes")
+    assert "'recipe'" in caught.value.hint
+    assert all(name in caught.value.hint for name in manual.topics())
+
+
+@pytest.mark.parametrize("name", manual.topics())
+def test_a_page_fits_a_terminal(name: str) -> None:
+    lines = manual.text(name, 72).splitlines()
+    assert all(len(line) <= 72 or line.startswith("    ") for line in lines if " " in line.strip())
+    assert "generated:" not in "\n".join(lines)
