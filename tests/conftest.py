@@ -7,11 +7,15 @@ take longest.
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
+
+from tests.support.command import Run
+from zwizard.__main__ import main
 
 _ON_THEIR_OWN = ("test_arch.py", "test_container.py", "test_ubuntu.py")  # not on the Debian VM
 _numbers = itertools.count()
@@ -26,6 +30,21 @@ def xdg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
     for kind in ("STATE", "CACHE", "CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
     return home
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``zwizard`` with these arguments: exit code, standard output, standard error."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["zwizard", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    return run
 
 
 class RealTogether(LoadFileScheduling):

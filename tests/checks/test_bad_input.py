@@ -6,8 +6,6 @@ import gzip
 import lzma
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,22 +16,13 @@ import pytest
 
 from tests.support import disks
 from tests.support.breakages import Breakage, both, cut, link, write
+from tests.support.command import Run
 from tests.support.mutations import bounds
 from tests.support.trees import packed, vm_tree
 from zwizard.checks import Outcome, check
 from zwizard.image import UnreadableError
 
 NOBODY = 65534
-
-
-def checked(path: Path, *options: str) -> tuple[int, str]:
-    """The exit code of ``zwizard check``, and all it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "zwizard", "check", str(path), *options],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16)
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "code", "said"),
+    ("name", "data", "code", "text"),
     [
         ("a.tar.gz", b"no archive\n", 2, "is a text file, not a directory"),
         ("a.tar.gz", b"", 2, "is an empty file"),
@@ -58,33 +47,34 @@ QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16)
     ids=["text", "empty", "xz", "no-tar", "qcow2", "empty-image", "gzip"],
 )
 def test_a_file_that_is_something_else_is_named(
-    tmp_path: Path, name: str, data: bytes, code: int, said: str
+    run: Run, tmp_path: Path, name: str, data: bytes, code: int, text: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    found, text = checked(path)
-    assert said in text
+    found, out, err = run("check", path)
+    assert text in out + err
     assert found == code
 
 
-def test_a_qcow2_inside_an_archive_is_named_too(tmp_path: Path) -> None:
+def test_a_qcow2_inside_an_archive_is_named_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image/image.raw").write_bytes(QCOW2)
-    code, text = checked(packed(tmp_path / "image", tmp_path / "a.tar.gz"), "--disk-size", "5GiB")
+    path = packed(tmp_path / "image", tmp_path / "a.tar.gz")
+    code, text, _ = run("check", path, "--disk-size", "5GiB")
     assert "it is a qcow2 disk image" in text
     assert code == 3
 
 
-def test_a_cut_archive_is_told(root: Path, tmp_path: Path) -> None:
+def test_a_cut_archive_is_told(run: Run, root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     cut(0.7)(path)
-    code, text = checked(path, "--mode", "vm")
+    code, text, _ = run("check", path, "--mode", "vm")
     assert "it is cut" in text
     assert code == 3
 
 
 @pytest.mark.slow
-def test_a_bomb_is_told_and_not_unpacked(tmp_path: Path) -> None:
+def test_a_bomb_is_told_and_not_unpacked(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     member = tarfile.TarInfo("etc/zeros")
     member.size = 1 << 40
@@ -93,7 +83,7 @@ def test_a_bomb_is_told_and_not_unpacked(tmp_path: Path) -> None:
         zeros = gzip.compress(bytes(64 << 20), 9)
         for _ in range(160):
             file.write(zeros)
-    code, text = checked(path, "--mode", "container")
+    code, text, _ = run("check", path, "--mode", "container")
     assert "it unpacks to more than 8 GiB" in text
     assert code == 3
 
