@@ -53,7 +53,10 @@ def programs() -> str:
     """The programs, what for, and their packages."""
     return table(
         ("program", "purpose", "apt", "pacman", "dnf"),
-        *((f"`{t.name}`", t.purpose, t.apt, t.pacman, t.dnf) for t in TOOLS.values()),
+        *(
+            (f"`{t.name}`", t.purpose, t.apt, t.package("pacman"), t.package("dnf"))
+            for t in TOOLS.values()
+        ),
     )
 
 

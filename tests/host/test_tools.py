@@ -157,9 +157,9 @@ def test_what_is_on_nobodys_path_is_found_where_distributions_keep_it(
         ("ID=arch\n", "virtiofsd"),
     ],
 )
-def test_virtiofsd_is_in_the_package_that_this_release_has_it_in(
+def test_the_package_of_virtiofsd_depends_on_the_release(
     here: Path, monkeypatch: pytest.MonkeyPatch, release: str, package: str
 ) -> None:
     (here / "os-release").write_text(release)
     monkeypatch.setattr(tools, "_RELEASE", here / "os-release")
-    assert tools._virtiofsd_package() == package
+    assert tools.TOOLS["virtiofsd"].package("apt") == package

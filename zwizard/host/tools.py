@@ -38,16 +38,16 @@ class Tool:
 
     def package(self, manager: str) -> str:
         """The package's name for ``apt``, ``pacman`` or ``dnf``."""
+        if manager == "apt" and self.name == "virtiofsd" and _is_debian_12():
+            return "qemu-system-common"  # later releases have a package for it
         names = {"apt": self.apt, "pacman": self.pacman or self.apt}
         return names.get(manager) or self.dnf or names["pacman"]
 
 
-def _virtiofsd_package() -> str:
-    """Debian 12's QEMU brings virtiofsd along; later releases have a package of that name."""
+def _is_debian_12() -> bool:
     with contextlib.suppress(OSError):
-        if re.search(r'VERSION_ID="?12"?$', _RELEASE.read_text("utf-8"), re.MULTILINE):
-            return "qemu-system-common"
-    return "virtiofsd"
+        return bool(re.search(r'^VERSION_ID="?12"?$', _RELEASE.read_text("utf-8"), re.MULTILINE))
+    return False
 
 
 _VIRTIOFSD = ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd")
@@ -88,8 +88,7 @@ _TABLE = (
     Tool("skopeo", "reads container images", "skopeo"),
     Tool("umoci", "unpacks container images", "umoci"),
     Tool("qemu-system-x86_64", "runs boot tests", _QEMU, "", f"{_QEMU}-core"),
-    Tool("virtiofsd", "serves the root in boot tests", _virtiofsd_package(), "virtiofsd", "",
-         _VIRTIOFSD),
+    Tool("virtiofsd", "serves the root in boot tests", "virtiofsd", files=_VIRTIOFSD),
     Tool("OVMF", "is the firmware in boot tests of disk images", "ovmf", "edk2-ovmf", "", _OVMF),
     Tool("ssh", "logs in during boot tests", "openssh-client", "openssh", "openssh-clients"),
 )  # fmt: skip
@@ -158,4 +157,4 @@ def install(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(*sorted({TOOLS[name].apt for name in missing(TOOLS)}))  # noqa: T201
+    print(*sorted({TOOLS[name].package("apt") for name in missing(TOOLS)}))  # noqa: T201
