@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import signal
 import stat
 import subprocess
+import tarfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +29,9 @@ from zwizard.steps.actions import (
     Append,
     Chroot,
     Host,
+    InstallKernel,
     Link,
+    LinkKernels,
     Pack,
     Remove,
     Write,
@@ -388,3 +394,46 @@ def alive(pid: int) -> bool:
 
 def test_the_tools_of_these_tests_are_here() -> None:
     assert [tool for tool in ("bash", "tar", "install") if not shutil.which(tool)] == []
+
+
+# --- what the archive must be, and what no link may reach ---------------------------------------
+
+
+def test_the_archive_lists_names_in_order_and_owners_as_numbers(
+    shop: Shop, tmp_path: Path
+) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    names = [f"{number * 7919 % 1000:03}" for number in range(200)]
+    for name in names:
+        (root / name).touch()
+    if os.geteuid() == 0:
+        os.chown(root / names[0], pwd.getpwnam("daemon").pw_uid, grp.getgrnam("daemon").gr_gid)
+    shop(root).perform(Pack(2, 0))
+    with tarfile.open(tmp_path / "out.tar.gz") as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members] == [".", *(f"./{name}" for name in sorted(names))]
+    assert {(member.uname, member.gname) for member in members} == {("", "")}
+
+
+KERNEL_ACTIONS: list[Action] = [LinkKernels("/.script"), InstallKernel("KERNEL", "", "", "")]
+
+
+@pytest.mark.parametrize("action", KERNEL_ACTIONS, ids=lambda action: type(action).__name__)
+def test_a_boot_that_is_a_link_out_of_the_tree_is_left_alone(
+    action: Action, shop: Shop, tmp_path: Path
+) -> None:
+    root, outside = tmp_path / "tree", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / "boot").symlink_to(outside)
+    (tmp_path / ".script").write_text("touch written\n")  # where ../.script leads from outside
+    (root / ".script").write_text("touch written\n")
+    (tmp_path / "vmlinuz").write_bytes(b"kernel")
+    if isinstance(action, InstallKernel):
+        action = replace(action, location=str(tmp_path / "vmlinuz"))
+    with pytest.raises(ZwizardError, match="boot is not a directory of this tree"):
+        shop(root).perform(action)
+    with pytest.raises(subprocess.CalledProcessError):
+        by_bash(action, root)
+    assert list(outside.iterdir()) == []

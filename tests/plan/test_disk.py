@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
-from zwizard.steps.actions import Layout, MakeDisk
+from zwizard.steps.actions import ROOT, Host, Layout, MakeDisk, Pack
+from zwizard.steps.step import Plan, Step
 
 MIB = 2**20
 IDS = [f"0b1c0d3e-0000-4000-8000-00000000000{n}" for n in range(3)]
@@ -58,3 +60,17 @@ def test_the_exported_script_is_bash_that_brings_its_functions_along() -> None:
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     assert "make_disk() {" in script
     assert "\nmake_disk 2048 100 /boot/efi cloud-root " in script
+
+
+def test_the_exported_script_packs_the_disk_and_nothing_else(tmp_path: Path) -> None:
+    tree = Step("tree", "Tree", ("why",), (Host(("install", "-d", f"{ROOT}/boot/efi")),))
+    disk = Step("disk", "Disk", ("why",), (DISK,))
+    pack = Step("pack", "Pack", ("why",), (Pack(2, DISK.epoch),))
+    script = tmp_path / "script"
+    script.write_text(render.script(Plan("small", "image", (), (tree, disk, pack))))
+    environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "ZWIZARD_INSIDE": "1"}
+    argv: list[str | Path] = ["bash", script, tmp_path / "tree", tmp_path / "out.tar.gz"]
+    subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL)
+    with tarfile.open(tmp_path / "out.tar.gz") as archive:
+        assert archive.getnames() == [".", "./image.raw"]
+        assert archive.getmember("./image.raw").size == LAYOUT.size

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-IMAGE = "image.raw"  # the one file in the tree that a step leaves which makes a disk of it
 DOWNLOADS = ".downloads"  # among the layers: what was fetched from elsewhere, whole or half
 ARCHIVE = "archive.tar.gz"  # the file that a packing step leaves, instead of a tree
 

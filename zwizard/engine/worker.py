@@ -21,13 +21,13 @@ from zwizard import __version__, checks
 from zwizard.engine import executor, failure_causes, layers
 from zwizard.engine.builds import Build
 from zwizard.engine.io_meter import IoMeter
-from zwizard.engine.layers import ARCHIVE, DOWNLOADS, IMAGE, Store
+from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.jobs import journal
 from zwizard.plan import container
 from zwizard.plan import targets as plan
-from zwizard.steps.step import Plan, Step
+from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError, describe_os_error
 from zwizard.util.text import parse_size

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from zwizard import distros
 from zwizard.recipe import relevance, values
 from zwizard.recipe.problems import Problem
 from zwizard.recipe.relevance import SOURCES, TARGETS, Use
@@ -66,7 +67,7 @@ _RECORDS = (
         "source.distro",
         "Distribution",
         "debian",
-        values.one_of("debian", "ubuntu", "arch", "other"),
+        values.one_of(*distros.KNOWN, "other"),
         "other: of an imported system, one whose package manager is unknown or should not be used",
     ),
     Field(

@@ -9,7 +9,7 @@ from textwrap import indent
 from zwizard.steps import programs
 from zwizard.steps.actions import Action
 from zwizard.steps.actions.action import here_document
-from zwizard.steps.step import Plan, Step
+from zwizard.steps.step import IMAGE, Plan, Step
 
 
 def functions(*actions: Action) -> str:
@@ -90,6 +90,8 @@ def _step(number: int, step: Step) -> str:
     lines = "\n".join(action.shell() for action in step.actions)
     enter = "enter_root network" if step.network else "enter_root"
     body = f"{enter}\n{lines}\nleave_root" if step.enters else lines
+    if step.leaves == "image":
+        body += f'\nrm -rf --one-file-system "$ROOT"\nmkdir "$ROOT"\nmv "$OUT" "$ROOT"/{IMAGE}'
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"
 
 

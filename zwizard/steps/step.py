@@ -11,6 +11,8 @@ from typing import Literal
 from zwizard.steps import programs
 from zwizard.steps.actions import Action
 
+IMAGE = "image.raw"  # after a step that leaves an image, the only file in the tree
+
 
 @dataclass(frozen=True)
 class Step:

@@ -3,6 +3,7 @@
 
 take_kernel() { # LOCATION SHA256 [INITRD SHA256]
 	local file
+	[ ! -L "${ROOT:?}/boot" ] || fail "/boot of the tree is a link and may lead out of it: nothing is written there"
 	at_hand "$1" "$2"
 	install -D --mode 644 "$file" "${ROOT:?}/boot/vmlinuz-own"
 	if [ -n "${3:-}" ]; then
