@@ -12,6 +12,7 @@ from tests.support.builds import begin, end, new_build, running
 from tests.support.executables import elf, initramfs
 from zwizard.engine import builds
 from zwizard.recipe.model import Output, Recipe
+from zwizard.sources.resolve import output_directory, relocate
 from zwizard.util.errors import UsageError
 
 
@@ -33,7 +34,7 @@ def test_a_relative_output_is_relative_to_the_recipes_place(tmp_path: Path) -> N
 def test_a_home_directory_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     recipe = Recipe(output=Output(directory="~/images"))
-    assert builds.output_directory(recipe, Path("/")) == tmp_path / "me/images"
+    assert output_directory(recipe, Path("/")) == tmp_path / "me/images"
 
 
 def test_a_home_directory_of_nobody_is_said(tmp_path: Path) -> None:
@@ -109,13 +110,13 @@ def test_a_recipe_read_in_another_directory_means_the_same_files(tmp_path: Path)
         '[output]\ndirectory = "images"\n'
     )
     there, here = tmp_path / "there", tmp_path / "here"
-    moved = builds.moved(recipe, there, here)
+    moved = relocate(recipe, there, here)
     assert moved.source.location == f"{there}/tree.tar"
     assert moved.kernel.file == f"{tmp_path}/vmlinuz"
     assert moved.kernel.initrd == "https://host.example/initrd.img"
     assert moved.output.directory == f"{there}/images"
-    assert builds.moved(moved, here, there) == moved
-    assert builds.moved(recipe, there, there) == recipe
+    assert relocate(moved, here, there) == moved
+    assert relocate(recipe, there, there) == recipe
 
 
 def test_an_own_kernel_is_known_again_by_its_sum(tmp_path: Path) -> None:
@@ -136,11 +137,11 @@ def test_an_own_kernel_is_known_again_by_its_sum(tmp_path: Path) -> None:
 def test_what_is_no_kernel_is_refused_before_anything_runs(tmp_path: Path) -> None:
     recipe = Recipe.from_toml('[kernel]\nfile = "vmlinux"\ninitrd = "initrd.img"\n')
     (tmp_path / "vmlinux").write_text("hello\n")
-    with pytest.raises(UsageError, match="vmlinux cannot be taken: it is a text file"):
+    with pytest.raises(UsageError, match="vmlinux cannot be used: it is a text file"):
         builds.open_for(recipe, tmp_path)
     (tmp_path / "vmlinux").write_bytes(elf())
     (tmp_path / "initrd.img").write_text("hello\n")
-    with pytest.raises(UsageError, match=r"initrd\.img cannot be taken: .* text file, not"):
+    with pytest.raises(UsageError, match=r"initrd\.img cannot be used: .* text file, not"):
         builds.open_for(recipe, tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 from zwizard.host import unmappable_owners as owners
 from zwizard.host.privileges import Privilege
 from zwizard.host.unmappable_owners import find_unmappable, unmappable_owners
-from zwizard.sources import inspect
+from zwizard.sources import inspection
 
 ME, MINE = (range(os.geteuid(), os.geteuid() + 1),), (range(os.getegid(), os.getegid() + 1),)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
@@ -43,7 +43,7 @@ def test_it_is_refused_where_it_is_named(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(owners, "privilege", lambda: Privilege("userns", "You."))
     assert "would belong to nobody" in unmappable_owners(root)
-    assert "import it as root" in inspect.look("rootfs", root).wrong
+    assert "import it as root" in inspection.inspect("rootfs", root).wrong
     monkeypatch.setattr(owners, "privilege", lambda: Privilege("sudo", "Root."))
     assert unmappable_owners(root) == ""
 
@@ -53,9 +53,10 @@ def test_who_gives_the_files_to_themselves_is_heard(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        inspect, "unmappable_owners", lambda path: "theirs" * (path.stat().st_uid == 1)
+        "zwizard.sources.rootfs.unmappable_owners",
+        lambda path: "theirs" * (path.stat().st_uid == 1),
     )
     os.chown(root, 1, 1)
-    assert inspect.look("rootfs", root).wrong == "theirs"
+    assert inspection.inspect("rootfs", root).wrong == "theirs"
     os.chown(root, 0, 0)
-    assert inspect.look("rootfs", root).wrong == ""
+    assert inspection.inspect("rootfs", root).wrong == ""

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.plan import container
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.sources import inspect
+from zwizard.sources import deployment, inspection
 from zwizard.steps import render
 from zwizard.steps.actions import InstallBinary
 
@@ -49,8 +48,8 @@ BAD = {
     "text": (b"hello\n", "a text file, and no program"),
     "empty": (b"", "an empty file"),
     "cut": (elf()[:40], "no program"),
-    "cut in its table": (elf()[:100], "it is cut: 120 bytes belong to it, and 100 are here"),
-    "cut later": (elf()[:120], "it is cut: 121 bytes belong to it, and 120 are here"),
+    "cut in its table": (elf()[:100], "truncated: it has 100 of 120 bytes"),
+    "cut later": (elf()[:120], "truncated: it has 120 of 121 bytes"),
 }
 
 
@@ -59,7 +58,7 @@ def test_what_cannot_run_alone_is_told_before_anything_runs(name: str, tmp_path:
     data, said = BAD[name]
     file = tmp_path / "app"
     file.write_bytes(data)
-    assert said in inspect.look("binary", file).wrong
+    assert said in inspection.inspect("binary", file).wrong
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -71,22 +70,22 @@ def test_and_the_step_proves_it_again(name: str, tmp_path: Path) -> None:
 
 
 def test_a_real_dynamic_program_names_its_loader_and_its_libraries() -> None:
-    wrong = inspect.look("binary", Path("/bin/ls")).wrong
+    wrong = inspection.inspect("binary", Path("/bin/ls")).wrong
     assert "it needs /lib64/ld-linux-x86-64.so.2" in wrong
     assert "libc.so.6" in wrong
 
 
 def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
-    assert "No such file" in inspect.look("binary", tmp_path / "none").wrong
-    assert "a directory" in inspect.look("binary", tmp_path).wrong
+    assert "No such file" in inspection.inspect("binary", tmp_path / "none").wrong
+    assert "a directory" in inspection.inspect("binary", tmp_path).wrong
 
 
 def test_a_file_that_was_mended_is_looked_at_anew(tmp_path: Path) -> None:
     file = tmp_path / "app"
     file.write_bytes(b"not yet")
-    assert inspect.look("binary", file).wrong
+    assert inspection.inspect("binary", file).wrong
     file.write_bytes(elf())
-    assert not inspect.look("binary", file).wrong
+    assert not inspection.inspect("binary", file).wrong
 
 
 def take(file: Path, root: Path, sha256: str = "", path: str = "/opt/its place/busybox") -> str:
@@ -106,7 +105,7 @@ def take(file: Path, root: Path, sha256: str = "", path: str = "/opt/its place/b
 def test_a_static_program_lands_in_its_place_and_can_be_run(tmp_path: Path) -> None:
     program = tmp_path / "not executable"
     shutil.copyfile(BUSYBOX, program)
-    assert "a static program" in inspect.look("binary", program).said
+    assert "a static program" in inspection.inspect("binary", program).summary
     assert take(program, tmp_path) == ""
     made = tmp_path / "tree/opt/its place/busybox"
     done = subprocess.run([made, "echo", "hello"], capture_output=True, text=True, check=True)
@@ -165,10 +164,10 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
 
 
 def test_the_entrypoint_is_one_line_that_a_shell_reads_back() -> None:
-    line = container.entrypoint(binary(entrypoint="/bin/web", args=["-c", "it's", ""]))
+    line = deployment.entrypoint(binary(entrypoint="/bin/web", args=["-c", "it's", ""]))
     assert line is not None
     assert shlex.split(line) == ["/bin/web", "-c", "it's", ""]
-    assert container.entrypoint(Recipe()) is None
+    assert deployment.entrypoint(Recipe()) is None
 
 
 # --- a distribution -----------------------------------------------------------------------------

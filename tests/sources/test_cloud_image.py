@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from zwizard.sources import inspect
+from zwizard.sources import inspection
 from zwizard.steps import render
 from zwizard.steps.actions import Convert
 
@@ -177,8 +177,8 @@ def test_another_format_is_named(raw: Path, tmp_path: Path) -> None:
 def test_what_is_no_cloud_image_is_told_where_it_is_named(
     raw: Path, qcow2: Path, tmp_path: Path
 ) -> None:
-    assert inspect.look("cloud-image", qcow2).said == "a qcow2 disk image of 8.0 MiB"
-    assert inspect.look("cloud-image", raw).wrong == ""
+    assert inspection.inspect("cloud-image", qcow2).summary == "a qcow2 disk image of 8.0 MiB"
+    assert inspection.inspect("cloud-image", raw).wrong == ""
     above, other, text = (tmp_path / name for name in ("above.qcow2", "disk.vmdk", "text"))
     create = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", qcow2, above)
     subprocess.run(create, check=True)
@@ -190,7 +190,7 @@ def test_what_is_no_cloud_image_is_told_where_it_is_named(
         (text, "it is a text file; a cloud image is qcow2 or raw"),
         (tmp_path, "a directory"),
     ):
-        assert inspect.look("cloud-image", file).wrong.startswith(said)
+        assert inspection.inspect("cloud-image", file).wrong.startswith(said)
 
 
 def test_what_is_fetched_is_proved_by_the_sum_that_was_given(

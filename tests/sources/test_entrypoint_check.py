@@ -19,10 +19,11 @@ from zwizard.image.directory import Glimpse
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check
+from zwizard.sources.base import InputReport
 from zwizard.wizard import questions, review, suggestions
 from zwizard.wizard.review import HostState
-from zwizard.wizard.suggestion_service import SuggestionService
-from zwizard.wizard.suggestions import Hint, InputReport, Suggestions
+from zwizard.wizard.suggestion_service import SuggestionService, entrypoint_report
+from zwizard.wizard.suggestions import Hint, Suggestions
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 SCRIPT = b"#!/usr/bin/none\n"
@@ -107,7 +108,7 @@ def test_an_entrypoint_that_is_not_there_is_told(
     tmp_path: Path, make: Make, entrypoint: str, wrong: str
 ) -> None:
     given = make(tmp_path)
-    assert entrypoint_check.of_answers(answers(given, entrypoint)).wrong.startswith(wrong)
+    assert entrypoint_report(answers(given, entrypoint)).wrong.startswith(wrong)
     with pytest.raises(RecipeError) as caught:
         builds.open_for(recipe(given, entrypoint), tmp_path)
     assert [problem.key for problem in caught.value.problems] == ["container.entrypoint"]
@@ -128,7 +129,7 @@ def test_one_that_is_there_is_found_as_in_the_image(
     tmp_path: Path, make: Make, entrypoint: str, said: str
 ) -> None:
     given = make(tmp_path)
-    assert entrypoint_check.of_answers(answers(given, entrypoint)) == InputReport(said)
+    assert entrypoint_report(answers(given, entrypoint)) == InputReport(said)
     builds.open_for(recipe(given, entrypoint), tmp_path)
 
 
@@ -137,7 +138,7 @@ def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[
     path = tmp_path / "given.tar"
     path.write_bytes(system())
     given = answers(path, "/usr/sbin/nginx", **more)
-    told = entrypoint_check.of_answers(given)
+    told = entrypoint_report(given)
     assert not told.wrong
     assert told.doubt.endswith("your packages or commands have to change that")
     entrypoint_check.prove(questions.to_recipe(given), tmp_path)
@@ -148,7 +149,7 @@ def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> N
     told = [
         one
         for one in review.review_of(given, MACHINE).troubles
-        if one.key == suggestions.ENTRYPOINT
+        if one.key == entrypoint_check.ENTRYPOINT
     ]
     assert [one.said for one in told] == [
         "Entrypoint: /nope is not there, and no package or command of yours changes that"
@@ -163,9 +164,9 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
         assert work is not None
         work()
         told = library.known(given).start
-        assert (told.wrong or told.said).startswith(said)
+        assert (told.wrong or told.summary).startswith(said)
     assert not entrypoint_check.takes_long(given)
-    assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.said
+    assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.summary
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
     assert review.review_of(given, MACHINE, patient=False).recipe is not None
     assert entrypoint_check.takes_long(given)
@@ -173,16 +174,16 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
 
 def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = answers(a_tar(tmp_path), "/nope")
-    assert entrypoint_check.of_answers(given).wrong
+    assert entrypoint_report(given).wrong
     monkeypatch.setattr(entrypoint_check, "_outline", None)
-    assert entrypoint_check.of_answers(given).wrong
+    assert entrypoint_report(given).wrong
     entrypoint_check.prove(recipe(tmp_path / "given.tar.gz", "/bin/bash"), tmp_path)
 
 
 def test_of_an_archive_that_cannot_be_read_nothing_is_guessed(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(DEBIAN, file("opt/app"), file("opt/more"))[:6000])
-    assert entrypoint_check.of_answers(answers(path, "/nope")) == InputReport()
+    assert entrypoint_report(answers(path, "/nope")) == InputReport()
 
 
 def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
     (given / "opt/host").symlink_to("/bin/true")
     view = Glimpse(given)
     assert view.resolve("/opt/leads").shown == "/opt/leads leads to /usr/bin/bash, a file"
-    assert entrypoint_check.of_answers(answers(given, "/opt/host")).wrong.startswith(
+    assert entrypoint_report(answers(given, "/opt/host")).wrong.startswith(
         "/opt/host leads to /usr/bin/true, which is not there"
     )
     assert [one.name for one in view.listing("/usr")] == ["bin", "lib"]
@@ -238,8 +239,8 @@ def test_in_an_image_what_a_later_layer_takes_away_is_gone(
 ) -> None:
     image = Layout(tmp_path / "image").image(BASE, TOP).write()
     given = packed(image, tmp_path / "image.tar") if as_tar else image
-    told = entrypoint_check.of_answers(answers(given, entrypoint, "oci"))
-    assert told.wrong.startswith(wrong) if wrong else told.said.startswith("There: ")
+    told = entrypoint_report(answers(given, entrypoint, "oci"))
+    assert told.wrong.startswith(wrong) if wrong else told.summary.startswith("There: ")
     if wrong:
         with pytest.raises(RecipeError, match=r"container\.entrypoint"):
             builds.open_for(recipe(given, entrypoint, "oci"), tmp_path)
@@ -258,12 +259,12 @@ def test_an_image_that_starts_nothing_asks_for_the_entrypoint_where_it_is_given(
     tmp_path: Path,
 ) -> None:
     image = Layout(tmp_path / "image").image(BASE, Env=["A=b"]).write()
-    assert "starts nothing" in entrypoint_check.of_answers(answers(image, "", "oci")).wrong
+    assert "starts nothing" in entrypoint_report(answers(image, "", "oci")).wrong
 
 
 # --- a distribution -----------------------------------------------------------------------------
 
-ENTRYPOINT = next(q for q in questions.QUESTIONS if q.key == suggestions.ENTRYPOINT)
+ENTRYPOINT = next(q for q in questions.QUESTIONS if q.key == entrypoint_check.ENTRYPOINT)
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,10 @@ from zwizard.host import tools as doctor
 from zwizard.host.privileges import privilege
 from zwizard.image.executables.start_script import render_start_script
 from zwizard.image.oci import OciError, OciImage, read_oci
-from zwizard.plan import container
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.sources import inspect
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.sources import deployment, inspection
+from zwizard.sources.resolve import import_settings
 from zwizard.steps import render
 from zwizard.steps.actions import UnpackOci
 from zwizard.util.errors import UsageError
@@ -123,7 +122,7 @@ def test_it_may_be_packed_as_a_whole(layout: Layout, tmp_path: Path, packing: st
 def test_what_is_packed_and_no_image_is_told(tmp_path: Path, packing: str) -> None:
     whole = tmp_path / "image.tar"
     whole.write_bytes(pressed(packing, b"hello" * 1000))
-    assert "neither an OCI image" in inspect.look("oci", whole).wrong
+    assert "neither an OCI image" in inspection.inspect("oci", whole).wrong
 
 
 def test_it_is_read_once_however_many_ask(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +134,10 @@ def test_it_is_read_once_however_many_ask(layout: Layout, monkeypatch: pytest.Mo
         time.sleep(0.1)
         return read_oci(path)
 
-    monkeypatch.setattr(inspect, "read_oci", slowly)
+    monkeypatch.setattr("zwizard.sources.oci.read_oci", slowly)
     image = layout.image(BASE).write()
     with ThreadPoolExecutor(5) as threads:
-        told = set(threads.map(lambda _: inspect.look("oci", image), range(5)))
+        told = set(threads.map(lambda _: inspection.inspect("oci", image), range(5)))
     assert len(told) == 1
     assert read == [image]
 
@@ -159,26 +158,26 @@ def test_an_image_for_other_processors_is_refused(layout: Layout, tmp_path: Path
     with pytest.raises(OciError, match=r"for linux/arm64; the nodes are linux/amd64"):
         read_oci(index)
     single = Layout(tmp_path / "single").image(BASE, architecture="arm64").write()
-    assert "linux/arm64" in inspect.look("oci", single).wrong
+    assert "linux/arm64" in inspection.inspect("oci", single).wrong
 
 
 def test_what_is_no_image_is_told_what_it_may_be(layout: Layout, tmp_path: Path) -> None:
     two = layout.image(BASE).image(TOP).write()
-    assert "it holds 2 images" in inspect.look("oci", two).wrong
-    assert "neither an OCI image" in inspect.look("oci", tmp_path).wrong
+    assert "it holds 2 images" in inspection.inspect("oci", two).wrong
+    assert "neither an OCI image" in inspection.inspect("oci", tmp_path).wrong
     text = tmp_path / "text"
     text.write_text("hello")
-    assert "neither an OCI image" in inspect.look("oci", text).wrong
+    assert "neither an OCI image" in inspection.inspect("oci", text).wrong
     (two / "index.json").write_text('{"manifests": [{"digest": "../../etc/passwd"}]}')
-    assert "names a blob by" in inspect.look("oci", two).wrong
+    assert "names a blob by" in inspection.inspect("oci", two).wrong
     (two / "index.json").write_text('{"manifests": [3]}')
-    assert "damaged" in inspect.look("oci", two).wrong
+    assert "damaged" in inspection.inspect("oci", two).wrong
 
 
 def test_a_layer_that_is_missing_is_told(layout: Layout) -> None:
     image = layout.image(BASE).write()
     packed_layer(image).unlink()
-    assert "is missing" in inspect.look("oci", image).wrong
+    assert "is missing" in inspection.inspect("oci", image).wrong
 
 
 # --- what becomes of it -------------------------------------------------------------------------
@@ -215,10 +214,10 @@ def test_a_working_directory_that_is_in_no_layer_is_made(tmp_path: Path) -> None
 
 
 def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
-    settled = import_metadata(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
+    settled = import_settings(recipe(layout.image(BASE, TOP).write(), args=["--own"]), Path("/"))
     assert "exec start.sh" in settled.container.start
-    assert container.command(settled) == ("/zos-start", "--own")
-    assert import_metadata(settled, Path("/")) == settled
+    assert deployment.command(settled) == ("/zos-start", "--own")
+    assert import_settings(settled, Path("/")) == settled
     assert settled.container.start in "".join(
         getattr(action, "text", "") for step in make(settled).steps for action in step.actions
     )
@@ -227,7 +226,7 @@ def test_an_image_is_taken_over_and_again_the_same(layout: Layout) -> None:
 
 def test_another_entrypoint_is_started_without_the_images_arguments(layout: Layout) -> None:
     image = layout.image(BASE).write()
-    script = import_metadata(recipe(image, entrypoint="/bin/other"), Path("/")).container.start
+    script = import_settings(recipe(image, entrypoint="/bin/other"), Path("/")).container.start
     assert 'exec /bin/other "$@"' in script
     assert "serve" not in script
     assert "cd /srv/app" in script
@@ -242,19 +241,19 @@ def test_without_a_shell_the_program_itself_is_started(layout: Layout) -> None:
         "Cmd": ["-v"],
         "Env": ["PATH=/", "A=b", "API_TOKEN=canary"],
     }
-    settled = import_metadata(recipe(layout.image(SMALL, **config).write()), Path("/"))
-    assert container.command(settled) == ("/app", "-v")
+    settled = import_settings(recipe(layout.image(SMALL, **config).write()), Path("/"))
+    assert deployment.command(settled) == ("/app", "-v")
     assert settled.container.env == {"A": "b", "API_TOKEN": ""}
-    assert import_metadata(settled, Path("/")) == settled
+    assert import_settings(settled, Path("/")) == settled
 
 
 def test_without_a_shell_the_working_directory_is_told_to_be_lost(layout: Layout) -> None:
     image = layout.image(SMALL, Entrypoint=["/app"], WorkingDir="/srv/app").write()
-    assert inspect.look("oci", image).said.endswith(
+    assert inspection.inspect("oci", image).summary.endswith(
         "no shell to change there: Zero-OS starts it in /"
     )
     other = Layout(image.parent / "with a shell").image(BASE, WorkingDir="/srv/app").write()
-    assert "no shell" not in inspect.look("oci", other).said
+    assert "no shell" not in inspection.inspect("oci", other).summary
 
 
 @pytest.mark.parametrize(
@@ -265,7 +264,7 @@ def test_what_cannot_be_started_so_is_asked_for(
     layout: Layout, config: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        import_metadata(recipe(layout.image(SMALL, **config).write()), Path("/"))
+        import_settings(recipe(layout.image(SMALL, **config).write()), Path("/"))
 
 
 def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks(
@@ -273,15 +272,15 @@ def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks
 ) -> None:
     arm = layout.image(BASE, architecture="arm64").write()
     with pytest.raises(UsageError, match=r"source\.location.*linux/arm64"):
-        import_metadata(recipe(arm), Path("/"))
+        import_settings(recipe(arm), Path("/"))
     missing = recipe(tmp_path / "gone", entrypoint="/app")
-    assert import_metadata(missing, Path("/")) == missing
+    assert import_settings(missing, Path("/")) == missing
 
 
 def test_an_image_elsewhere_is_not_guessed_at() -> None:
     elsewhere = recipe(Path("http://example.org/image.tar"))
     with pytest.raises(UsageError, match=r"container\.entrypoint"):
-        make(import_metadata(elsewhere, Path("/")))
+        make(import_settings(elsewhere, Path("/")))
 
 
 def test_of_a_url_nothing_is_lost_silently() -> None:

@@ -29,14 +29,13 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.sources.detect_distro import detect_distro, tree_sum
-from zwizard.sources.import_metadata import import_metadata
-from zwizard.sources.inspect import look_at, takes_long
+from zwizard.sources.inspection import LOCATION, report, takes_long
+from zwizard.sources.resolve import import_settings
 from zwizard.steps import render
 from zwizard.steps.actions import Directory, Import
 from zwizard.treetools.untar import MemberFilter, RefusedMemberError, sift, unpack
 from zwizard.util.errors import UsageError
 from zwizard.wizard.suggestion_service import SuggestionService
-from zwizard.wizard.suggestions import LOCATION
 
 MIB = 2**20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
@@ -499,18 +498,18 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
     path = tmp_path / "given.tar"
     path.write_bytes(system(MINT))
     library, given = SuggestionService(), answers(path)
-    assert library.known(given).looks[LOCATION].said == "Looking what it is …"
+    assert library.known(given).looks[LOCATION].summary == "Inspecting the file …"
     work = library.begin(given)
     assert work is not None
     work()
     assert (
-        library.known(given).looks[LOCATION].said
-        == "Linux Mint 22: Ubuntu's tools install what it lacks"
+        library.known(given).looks[LOCATION].summary
+        == "Linux Mint 22: missing packages are added with Ubuntu's tools"
     )
     assert not takes_long(given)
     path.write_bytes(system(DEBIAN, file("more")))  # another file by now
     assert takes_long(given)
-    assert "Debian's tools" in SuggestionService(patient=True).known(given).looks[LOCATION].said
+    assert "Debian's tools" in SuggestionService(patient=True).known(given).looks[LOCATION].summary
 
 
 @pytest.mark.parametrize(
@@ -526,32 +525,32 @@ def test_what_cannot_be_used_is_told_where_it_is_named(
 ) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(archive)
-    assert wrong in look_at(answers(path)).wrong
-    with pytest.raises(UsageError, match="cannot be taken"):
+    assert wrong in report(answers(path)).wrong
+    with pytest.raises(UsageError, match="cannot be used"):
         builds.open_for(recipe(location=str(path)), tmp_path)
 
 
 def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "given.tar").write_bytes(system(MINT))
     named = recipe(location="given.tar")
-    assert import_metadata(named, tmp_path).source.distro == "ubuntu"
+    assert import_settings(named, tmp_path).source.distro == "ubuntu"
     for kept in (recipe(location="given.tar", distro="other"), recipe(location="https://a.b/x")):
-        assert import_metadata(kept, tmp_path) == kept
+        assert import_settings(kept, tmp_path) == kept
 
 
 def test_what_was_taken_over_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
     """Else a build of it at work would be taken for one of another version of the recipe."""
     (tmp_path / "given.tar").write_bytes(system(MINT))
-    settled = import_metadata(recipe(location="given.tar"), tmp_path)
+    settled = import_settings(recipe(location="given.tar"), tmp_path)
     assert Recipe.from_dict(settled.to_dict()) == settled
 
 
 def test_a_system_without_init_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(ALPINE))
-    assert look_at(answers(path)).said.endswith("no init system was found, which a VM needs")
+    assert report(answers(path)).summary.endswith("no init system was found, which a VM needs")
     path.write_bytes(system(ALPINE, entry("sbin/init", LINK, "/bin/busybox"), file("more")))
-    assert "nothing is installed in it" in look_at(answers(path)).said
+    assert "nothing is installed in it" in report(answers(path)).summary
 
 
 def test_a_directory_changed_since_is_another_source(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.oci import Layout, Members
-from zwizard.sources.inspect import look_at
+from zwizard.sources.inspection import report
 from zwizard.wizard.previews import preview
 
 IMAGE = {"target": "image"}
@@ -58,7 +58,7 @@ def test_what_a_container_image_starts_is_shown_when_it_was_looked_at(tmp_path: 
     )
     answers = {"target": "container", "source.kind": "oci", "source.location": str(image.write())}
     assert preview("container", answers, 40) == ()
-    look_at(answers)
+    report(answers)
     lines = preview("container", answers, 40)
     assert lines[0] == "/zos-start, which starts what the image says:"
     assert lines[-1] == '  exec /app "$@"'
@@ -73,6 +73,6 @@ def test_without_a_shell_it_is_what_the_deployment_says(tmp_path: Path) -> None:
         [("app", (0o755, 0, 0, b"x"))], Entrypoint=["/app", "two words"], Cmd=[], Env=["A=b"]
     )
     answers = {"target": "container", "source.kind": "oci", "source.location": str(image.write())}
-    look_at(answers)
+    report(answers)
     assert preview("container", answers, 40)[1:] == ("  /app 'two words'", "  A=b")
     assert preview("container", {"target": "container"}, 40) == ()

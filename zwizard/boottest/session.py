@@ -24,8 +24,8 @@ from zwizard.engine.layers import discard
 from zwizard.host import tools
 from zwizard.host.privileges import Privilege, privilege
 from zwizard.jobs import journal
-from zwizard.plan import container
 from zwizard.recipe.model import Recipe
+from zwizard.sources import deployment
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError, describe_os_error
 
@@ -133,7 +133,7 @@ def start(wish: BootTestRequest) -> BootTestProcess:
     told = {
         "artefact": str(artefact),
         "timeout": wish.timeout,
-        "entrypoint": wish.entrypoint or (container.entrypoint(recipe) if recipe else None) or "",
+        "entrypoint": wish.entrypoint or (deployment.entrypoint(recipe) if recipe else None) or "",
         "disk_size": wish.disk_size,
         "environment": {**(_environment(recipe) if recipe else {}), **wish.environment},
         "layers": str(right.layers_below(paths.cache())),
@@ -155,7 +155,7 @@ def start(wish: BootTestRequest) -> BootTestProcess:
 
 def _environment(recipe: Recipe) -> dict[str, str]:
     """What the recipe's deployment sets; a proof has no secrets, so those are made up."""
-    given = container.environment(recipe)
+    given = deployment.environment(recipe)
     return {name: value or "made-up" for name, value in given.items()}
 
 

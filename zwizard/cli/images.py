@@ -15,7 +15,7 @@ from zwizard.cli.app import json_option, zwizard
 from zwizard.console import boot_progress
 from zwizard.engine import builds
 from zwizard.engine import repair as repairs
-from zwizard.plan import container
+from zwizard.sources import deployment
 from zwizard.util.errors import UsageError
 from zwizard.util.text import parse_size, sanitise
 
@@ -66,7 +66,7 @@ def check(
         checks.check_name(report)
     built = builds.container_at(path.resolve())
     if built and entrypoint is None:
-        entrypoint = container.entrypoint(built[0])
+        entrypoint = deployment.entrypoint(built[0])
     found = checks.check(path, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
     if report:
         checks.write_report(found, report)

@@ -15,7 +15,7 @@ from zwizard.host import tools
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.sources.resolve import import_settings
 from zwizard.steps import render
 
 _recipe_argument = click.argument("file", metavar="RECIPE",
@@ -53,7 +53,7 @@ def build(file: Path, *, rebuild_all: bool, install: bool, as_json: bool) -> int
 def plan(file: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run, without running it."""
     recipe, base = _read(file)
-    complete = import_metadata(recipe, base)
+    complete = import_settings(recipe, base)
     entrypoint_check.prove(complete, base)
     made = make(complete)
     if as_json:

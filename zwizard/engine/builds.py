@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard.engine.layers import discard
 from zwizard.jobs import journal
 from zwizard.recipe.model import Recipe
-from zwizard.sources import entrypoint_check, inspect
-from zwizard.sources.detect_distro import tree_sum
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.sources import entrypoint_check
+from zwizard.sources.resolve import output_directory, resolve
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
 from zwizard.wizard.draft import Draft
@@ -140,21 +138,6 @@ def find(name: str) -> Build:
     raise UsageError(f"there is no build {name!r}", f"Builds: {names}.")
 
 
-def place(path: str, base: Path) -> Path:
-    """The absolute path that a user means by ``path``; UsageError for a ``~`` that is nobody's."""
-    try:
-        return (base / Path(path).expanduser()).resolve()
-    except RuntimeError:
-        raise UsageError(
-            f"{path}: there is no such home directory", "Write the path without '~'."
-        ) from None
-
-
-def output_directory(recipe: Recipe, base: Path) -> Path:
-    """Where the archive goes, absolute; ``base``: what a relative directory is relative to."""
-    return place(recipe.output.directory, base)
-
-
 def making(archive: Path) -> Build | None:
     """The build that makes ``archive``, or None."""
     return next((build for build in everything() if _makes(build, archive)), None)
@@ -166,7 +149,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     ``base``: what a relative output directory is relative to. One archive, one build: building an
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
-    settled = import_metadata(_settled(recipe, base), base)
+    settled = resolve(recipe, base)
     entrypoint_check.prove(settled, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
@@ -180,71 +163,6 @@ def open_for(recipe: Recipe, base: Path) -> Build:
         )
     paths.write_atomically(build.recipe_file, settled.to_toml())
     return build
-
-
-def _settled(recipe: Recipe, base: Path) -> Recipe:
-    """``recipe`` with the whole paths of its files, and the sums that say which are meant."""
-    source, kernel = recipe.source, recipe.kernel
-    location, sha256 = _meant(source.kind, "source.location", source.location, source.sha256, base)
-    own, own_sum = _meant("kernel", "kernel.file", kernel.file, kernel.sha256, base)
-    initrd, initrd_sum = _meant(
-        "initrd", "kernel.initrd", kernel.initrd, kernel.initrd_sha256, base
-    )
-    return replace(
-        recipe,
-        source=replace(source, location=location, sha256=sha256),
-        kernel=replace(kernel, file=own, sha256=own_sum, initrd=initrd, initrd_sha256=initrd_sum),
-        output=replace(recipe.output, directory=str(output_directory(recipe, base))),
-    )
-
-
-def _meant(kind: str, key: str, location: str, sha256: str, base: Path) -> tuple[str, str]:
-    """The whole path of the file that ``key`` names, and its sum; a URL as it is."""
-    if not location or "://" in location:
-        return location, sha256
-    file = place(location, base)
-    if not file.exists():
-        raise UsageError(f"{file} does not exist", f"{key} names a file or a URL.")
-    if wrong := inspect.look(kind, file).wrong:
-        raise UsageError(f"{file} cannot be taken: {wrong}", f"Name another: {key}.")
-    if sha256 and file.is_file():
-        return str(file), sha256
-    try:
-        # An OCI layout's index names everything else in it by its sum.
-        sha256 = _sum_of(file / "index.json" if kind == "oci" and file.is_dir() else file)
-    except OSError as error:
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror}", "Name a file that you may read."
-        ) from None
-    return str(file), sha256
-
-
-def _sum_of(path: Path) -> str:
-    """The SHA-256 of a file; of a directory, that by which an import knows it again."""
-    if path.is_dir():
-        return tree_sum(path)
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def moved(recipe: Recipe, base: Path, to: Path) -> Recipe:
-    """``recipe``, whose paths are relative to ``base``, as it means the same when read in ``to``.
-
-    UsageError for a ``~`` that is nobody's.
-    """
-    if base.resolve() == to.resolve():
-        return recipe
-
-    def whole(path: str) -> str:
-        return path if not path or "://" in path else str(place(path, base))
-
-    source, kernel = recipe.source, recipe.kernel
-    return replace(
-        recipe,
-        source=replace(source, location=whole(source.location)),
-        kernel=replace(kernel, file=whole(kernel.file), initrd=whole(kernel.initrd)),
-        output=replace(recipe.output, directory=str(output_directory(recipe, base))),
-    )
 
 
 def container_at(archive: Path) -> tuple[Recipe, Path] | None:

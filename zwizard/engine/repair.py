@@ -15,9 +15,9 @@ from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.plan import container
 from zwizard.plan.repair import MENDS, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
+from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
 from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line, sanitise
@@ -62,7 +62,7 @@ def started(path: Path, said: str | None) -> Container:
         made = builds.container_at(path.resolve())
         if made is None:
             return Container()
-        settings, words = made[0].container, list(container.command(made[0]))
+        settings, words = made[0].container, list(deployment.command(made[0]))
     else:
         settings, words = Container(), _words(said)
     entrypoint, args = "".join(words[:1]), tuple(words[1:])

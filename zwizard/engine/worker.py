@@ -25,8 +25,8 @@ from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.jobs import journal
-from zwizard.plan import container
 from zwizard.plan import targets as plan
+from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError, describe_os_error
@@ -184,7 +184,7 @@ class Worker:
             "mode": recipe.target,
             "waive": recipe.checklist.waive,
             "disk_size": parse_size(recipe.checklist.disk_size),
-            "entrypoint": container.entrypoint(recipe),
+            "entrypoint": deployment.entrypoint(recipe),
         }
         basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
         try:

@@ -114,6 +114,39 @@ def _must(test: str, otherwise: str) -> tuple[str, ...]:
     return ("sh", "-c", f"{test} || {{ echo '{otherwise}' >&2; exit 1; }}")
 
 
+def has_generated_locale(recipe: Recipe) -> bool:
+    """Whether the locale is one that has to be generated."""
+    return recipe.system.locale.partition(".")[0] not in {"C", "POSIX"}
+
+
+def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
+    """The user's own packages: a step of its own, so that changing them costs little."""
+    names = tuple(dict.fromkeys((*_for_settings(recipe, distro), *recipe.source.packages)))
+    if not names:
+        return ()
+    return (
+        Step(
+            "more-packages",
+            "Install your packages",
+            ('"continue installing the necessary packages needed and configure few things"',),
+            family.of(distro).install(recipe, distro, names),
+            answers=("source.packages",),
+            network=True,
+            size=(20 + 40 * len(names)) * _MIB,
+        ),
+    )
+
+
+def _for_settings(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
+    """The packages that the time zone and the locale of a new container need."""
+    if distro.family != "apt" or (recipe.source.kind, recipe.target) != ("distro", "container"):
+        return ()  # there the base has them
+    return (
+        *(("tzdata",) if recipe.system.timezone != "UTC" else ()),
+        *(("locales",) if has_generated_locale(recipe) else ()),
+    )
+
+
 def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
     """The user's own commands."""
     if not recipe.system.run:

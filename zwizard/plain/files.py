@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zwizard.engine import builds
 from zwizard.plain.terminal import BACK, choose, say, say_error, type_line
 from zwizard.recipe.model import Recipe
+from zwizard.sources.resolve import place, relocate
 from zwizard.steps import render
 from zwizard.steps.step import Plan
 from zwizard.util import paths
@@ -16,14 +16,14 @@ from zwizard.util.errors import UsageError
 
 def read_recipe(file: Path) -> Recipe:
     """The recipe in ``file``; its relative paths stay relative to the file."""
-    return builds.moved(Recipe.load(file), file.resolve().parent, Path.cwd())
+    return relocate(Recipe.load(file), file.resolve().parent, Path.cwd())
 
 
 def save_recipe(recipe: Recipe) -> None:
     """Write the recipe to a file that the user names; its paths keep their meaning."""
 
     def text(file: Path) -> str:
-        return builds.moved(recipe, Path.cwd(), file.parent).to_toml()
+        return relocate(recipe, Path.cwd(), file.parent).to_toml()
 
     if name := _write(f"{recipe.name}.toml", text):
         say(f"Saved: `zwizard build {name}` builds it.")
@@ -43,7 +43,7 @@ def open_recipe() -> Recipe | None:
         if name in {"", BACK}:
             return None
         try:
-            return read_recipe(builds.place(name, Path.cwd()))
+            return read_recipe(place(name, Path.cwd()))
         except UsageError as error:
             say_error(error)
 
@@ -55,7 +55,7 @@ def _write(name: str, text: Callable[[Path], str]) -> str:
         if name == BACK:
             return ""
         try:
-            file = builds.place(name, Path.cwd())
+            file = place(name, Path.cwd())
             if _may_write(file):
                 paths.write_atomically(file, text(file))
                 return name

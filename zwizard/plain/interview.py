@@ -106,7 +106,7 @@ class Interview:
         """Save an answer and say what is wrong with it; whether it stays."""
         draft = self.draft
         draft.give(question.key, text)
-        if question.key == suggestions.ENTRYPOINT and entrypoint_check.takes_long(draft):
+        if question.key == entrypoint_check.ENTRYPOINT and entrypoint_check.takes_long(draft):
             say("Searching the source for it ...", indent="  ")
         hint = suggestions.hint(question, draft, self.service.known(draft, question.key))
         if problem := question.problem(draft):

@@ -1,4 +1,4 @@
-"""The kernel and its initramfs, as Zero-OS wants them."""
+"""The initramfs, or the user's own kernel."""
 
 from __future__ import annotations
 
@@ -50,27 +50,5 @@ def _made(recipe: Recipe, distro: Distro) -> Step:
         size=20 * _MIB,
         document=(
             "echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"
-        ),
-    )
-
-
-def kernel(distro: Distro) -> Step:
-    """The kernel unpacked to ELF and linked, now and at every later upgrade."""
-    return Step(
-        "kernel",
-        "Unpack the kernel to ELF and link it in /boot",
-        (
-            '"the vmlinuz MUST be an EFI kernel (not compressed)"',
-            '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
-            "As a kernel hook it runs after every upgrade too, which else compresses it again.",
-        ),
-        family.of(distro).kernel(),
-        answers=(),
-        size=60 * _MIB,
-        document=(
-            "sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz |"
-            " sudo tee ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf > /dev/null\n"
-            "sudo mv ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf"
-            " ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic"
         ),
     )

@@ -10,7 +10,7 @@ from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
-from zwizard.sources import rootfs
+from zwizard.sources import completion
 from zwizard.steps.actions import Action, Chroot, Remove, Write
 from zwizard.steps.step import Step
 
@@ -90,13 +90,13 @@ MENDS = (
         "kernel",
         "the kernels are unpacked to ELF, and /boot/vmlinuz and /boot/initrd.img are relative"
         " links to the newest",
-        _fixed(*rootfs.unpack_kernels()),
+        _fixed(*completion.unpack_kernels()),
     ),
     Fix(
         ("kernel-upgrades",),
         "kernel",
         "a hook unpacks each new kernel when it is installed",
-        lambda distro, _: (*rootfs.unpack_kernels(), *family.of(distro).kernel()),
+        lambda distro, _: (*completion.unpack_kernels(), *family.of(distro).kernel()),
         tools=True,
     ),
     Fix(
@@ -115,7 +115,7 @@ MENDS = (
         ("cloud-init-nocloud", "network-renderer"),
         "settings",
         "cloud-init asks Zero-OS alone (NoCloud), and takes the network service that is there",
-        _fixed(rootfs.CLOUD_CONFIG),
+        _fixed(completion.CLOUD_CONFIG),
     ),
     Fix(
         ("root-password",),
@@ -123,13 +123,15 @@ MENDS = (
         "root's password is dropped: login is by SSH key",
         _fixed(Chroot(("passwd", "-d", "root"))),
     ),
-    Fix(("resolv-conf",), "settings", "/etc/resolv.conf names a server", _fixed(rootfs.RESOLV)),
+    Fix(
+        ("resolv-conf",), "settings", "/etc/resolv.conf names a server", _fixed(completion.RESOLV)
+    ),
     Fix(("hostname",), "settings", "/etc/hostname is removed", _removed("/etc/hostname")),
     Fix(
         ("tree-mountpoints",),
         "settings",
         "the directories that are mounted on are made",
-        _fixed(*rootfs.MOUNTED),
+        _fixed(*completion.MOUNTED),
     ),
     Fix(("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")),
     Fix(
@@ -142,19 +144,19 @@ MENDS = (
         ("cloud-init-clean",),
         "clean",
         "what cloud-init kept of a start is removed",
-        _fixed(rootfs.STATE),
+        _fixed(completion.STATE),
     ),
     Fix(
         ("cloud-init-network-clean",),
         "clean",
         "the network that cloud-init rendered elsewhere is removed",
-        _fixed(rootfs.RENDERED),
+        _fixed(completion.RENDERED),
     ),
     Fix(
         ("package-cache",),
         "clean",
         "downloaded packages are removed",
-        _fixed(rootfs.CACHES),
+        _fixed(completion.CACHES),
     ),
     Fix(("dev-empty",), "clean", "/dev is emptied", _removed("/dev/*")),
     Fix(

@@ -17,42 +17,29 @@ from zwizard.image.executables.entrypoint import can_start, first_program
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.image.layered_tree import LayeredTree, only_directory
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
-from zwizard.plan import container
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
-from zwizard.sources import inspect
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.recipe.relevance import Values
+from zwizard.sources import deployment, inspection
+from zwizard.sources.base import InputReport
 from zwizard.util.text import one_line
-from zwizard.wizard.questions import RawAnswers, to_recipe
-from zwizard.wizard.suggestions import ENTRYPOINT, InputReport
 
 REMEDY = "Change that answer, or let packages or commands of your own bring what is missing."
+ENTRYPOINT = "container.entrypoint"
 _KINDS = {"oci", "rootfs"}
 
 
-def of_answers(given: RawAnswers, *, patient: bool = True) -> InputReport:
-    """Whether what these answers start is there, as the checklist will say; nothing if it cannot.
-
-    Who is not ``patient`` is told so where that takes reading the whole file.
-    """
-    if given.get("target") != "container" or given.get("source.kind") not in _KINDS:
-        return InputReport()
-    if not inspect.is_known(given) and not patient:
-        return InputReport()
-    try:
-        recipe = import_metadata(to_recipe(given), Path.cwd())
-    except RecipeError as error:
-        told = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
-        return InputReport(wrong=one_line(told))
-    return of_recipe(recipe, Path.cwd(), patient=patient)
-
-
-def takes_long(given: RawAnswers) -> bool:
+def takes_long(values: Values) -> bool:
     """Whether it is not known yet what is in the file of these answers, and takes reading it."""
-    subject = inspect.subject_of(given)
-    if given.get("target") != "container" or subject is None or not inspect.is_known(given):
+    kind, file = values.get("source.kind", ""), inspection.file_of(values)
+    if values.get("target") != "container" or kind not in _KINDS or file is None:
         return False
-    return _is_slow(*subject) and not inspect.look(*subject).wrong and not _is_seen(*subject)
+    return (
+        _is_slow(kind, file)
+        and inspection.is_known(values)
+        and not inspection.inspect(kind, file).wrong
+        and not _is_seen(kind, file)
+    )
 
 
 def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> InputReport:
@@ -63,7 +50,7 @@ def of_recipe(recipe: Recipe, base: Path, *, patient: bool = True) -> InputRepor
     if "://" in source.location:
         return InputReport()
     file = (base / Path(source.location).expanduser()).absolute()
-    if not file.exists() or inspect.look(source.kind, file).wrong:
+    if not file.exists() or inspection.inspect(source.kind, file).wrong:
         return InputReport()  # which is told where the file is asked for
     if not patient and _is_slow(source.kind, file) and not _is_seen(source.kind, file):
         return InputReport("Looking whether it is there …")
@@ -93,7 +80,7 @@ def _judged(recipe: Recipe, view: FileTree | None) -> InputReport:
         return InputReport()
     if script := recipe.container.start:
         view = _With(view, START_SCRIPT, script.encode())
-    found = can_start(view, first_program(container.entrypoint(recipe)))
+    found = can_start(view, first_program(deployment.entrypoint(recipe)))
     said = one_line(found.evidence)
     return InputReport(f"There: {said}") if found.starts else InputReport(wrong=said)
 
@@ -118,7 +105,7 @@ def _is_slow(kind: str, file: Path) -> bool:
 def _is_seen(kind: str, file: Path) -> bool:
     seen = _seen.get((kind, file))
     try:
-        return seen is not None and seen.state == inspect.state(file)
+        return seen is not None and seen.state == inspection.state(file)
     except OSError:
         return False
 
@@ -128,7 +115,7 @@ def _view(kind: str, file: Path) -> FileTree | None:
     if not _is_slow(kind, file):
         return _glimpse(file)
     with _reading:
-        state = inspect.state(file)
+        state = inspection.state(file)
         seen = _seen.get((kind, file))
         if seen is None or seen.state != state:
             seen = _Seen(state, _outline(kind, file))

@@ -1,75 +1,33 @@
-"""A root file system that somebody else made: imported, and made what Zero-OS starts."""
+"""A root file system made elsewhere: a directory or a tar archive."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import resources
+from pathlib import Path
 
 from zwizard import distros
-from zwizard.families import family, guest
-from zwizard.recipe.fields import FIELDS
+from zwizard.host.unmappable_owners import unmappable_owners
+from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import (
-    Action,
-    Chroot,
-    Directory,
-    Import,
-    ImportDisk,
-    LinkKernels,
-    Remove,
-    Write,
-)
+from zwizard.sources import completion
+from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
+from zwizard.sources.detect_distro import DetectedDistro, detect_distro
+from zwizard.steps.actions import Action, Import
 from zwizard.steps.step import Step
 
 _MIB = 2**20
-_SCRIPT = "/.zos-kernel"
-RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
-CLOUD_CONFIG = guest.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
-STATE = Remove(
-    (
-        *(f"/var/lib/cloud/{name}" for name in ("instance", "instances", "data", "seed", "sem")),
-        "/var/log/cloud-init*",
-    )
-)
-RENDERED = Remove(
-    (
-        "/etc/netplan/50-cloud-init.yaml",
-        "/etc/network/interfaces.d/50-cloud-init*",
-        "/etc/NetworkManager/system-connections/cloud-init-*",
-        "/etc/systemd/network/10-cloud-init-*",
-        "/etc/udev/rules.d/*persistent-net*",
-    )
-)
-"""What cloud-init keeps of the machines it ran on: its state, and the network it set up."""
-
-CACHES = Remove(
-    (
-        *("/var/cache/apt/archives/*.deb", "/var/cache/pacman/pkg/*", "/var/cache/dnf/*"),
-        *("/var/cache/yum/*", "/var/cache/zypp/*", "/var/cache/apk/*", "/etc/apk/cache/*"),
-    )
-)
-"""Where package managers keep what they have downloaded."""
-
-MOUNTED = (
-    *(Directory(path) for path in ("/dev", "/proc", "/sys", "/run")),
-    Directory("/tmp", 0o1777),  # noqa: S108 - the image's
-)
-"""What Zero-OS mounts over, which has to be there: a flist is read-only below."""
-
-# No release is known, so no date of one. It caps the time stamps of what is built.
-EPOCH = max(suite.epoch for distro in distros.KNOWN.values() for suite in distro.suites)
 
 
-def bring(recipe: Recipe, *more: Action) -> Step:
+def import_step(recipe: Recipe, *more: Action) -> Step:
     """The first step: the tree as it is, in $ROOT. ``more`` is done to it at once."""
     source = recipe.source
-    init = recipe.target != "container" and distros.named(recipe.source.distro).family == "none"
+    init = recipe.target != "container" and distros.named(source.distro).family == "none"
     return Step(
         "import",
         "Unpack the root file system",
         (
-            "Nothing of it lands outside of the tree. Devices are left out, and named: they do not"
-            " survive in a flist.",
+            "Unpacked as untrusted: it cannot write outside its own directory. Devices are left"
+            " out, and listed: they do not survive in a flist.",
         ),
         (
             Import(source.location, source.sha256, source.distro, init and not source.repair),
@@ -81,122 +39,68 @@ def bring(recipe: Recipe, *more: Action) -> Step:
     )
 
 
-def start(recipe: Recipe) -> Step:
-    """The first step to a VM: name resolution is needed by what is installed next."""
-    return bring(recipe, RESOLV)
+def _machine(recipe: Recipe) -> tuple[Step, ...]:
+    """Name resolution is needed by what is installed next."""
+    return (import_step(recipe, completion.RESOLV), completion.complete(recipe))
 
 
-def of_disk(recipe: Recipe) -> Step:
-    """The first step to a VM of a cloud image: the tree on its disk; what was its disk's goes."""
-    source = recipe.source
-    init = distros.named(source.distro).family == "none"
-    return Step(
-        "import",
-        "Take the root file system out of the disk image",
-        (
-            "Nothing is mounted, and nothing of the image is changed. A flist has no partitions:"
-            " what mounts them is left out.",
-        ),
-        (
-            ImportDisk(source.location, source.sha256, source.distro, init),
-            Write("/etc/fstab", "# Zero-OS mounts the root, and cloud-init the disks.\n"),
-            Remove(("/boot/efi/*",)),
-            RESOLV,
-        ),
-        answers=("source.location", "source.sha256", "source.distro"),
-        network="://" in source.location,
-        size=2000 * _MIB,
-        document="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
-    )
+def _clean(recipe: Recipe) -> Step:
+    return completion.tidy() if recipe.target == "container" else completion.clean(recipe)
 
 
-def complete(recipe: Recipe) -> Step:
-    """What is needed and the tree lacks; where it lacks nothing, no network is used."""
-    distro, own = distros.named(recipe.source.distro), recipe.kernel.file
-    return Step(
-        "packages",
-        f"Install what it lacks: {'' if own else 'kernel, '}cloud-init, SSH, network, init",
-        (
-            '"apt-get install cloud-init openssh-server curl"',
-            *(() if own else ('"Also really important that we install a kernel"',)),
-            "Only what is not there yet.",
-        ),
-        family.of(distro).complete(recipe, distro),
-        answers=("kernel.package", "kernel.file"),
-        network=True,
-        size=500 * _MIB,
-        document="apt-get update\napt-get install cloud-init openssh-server curl",
-    )
-
-
-def unpack_kernels() -> tuple[Action, ...]:
-    """The kernels to ELF, by this machine's tools: the tree may lack them."""
-    script = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
-    return (Write(_SCRIPT, script), LinkKernels(_SCRIPT), Remove((_SCRIPT,)))
-
-
-def kernel(recipe: Recipe) -> Step:
-    """The kernel unpacked to ELF and linked, by tools of this machine; and at later upgrades."""
-    return Step(
-        "kernel",
-        "Unpack the kernel to ELF and link it in /boot",
-        (
-            '"the vmlinuz MUST be an EFI kernel (not compressed)"',
-            '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
-        ),
-        (*unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
-        size=60 * _MIB,
-        document="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
-    )
-
-
-def settings(recipe: Recipe) -> Step:
-    """Configuration from Zero-OS; time zone and locale only where others are wanted."""
-    wanted, distro = recipe.system, distros.named(recipe.source.distro)
-    zone, locale, of = wanted.timezone, wanted.locale, family.of(distro)
-    image = recipe.target == "image"
-    services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
-    actions: list[Action] = [
-        CLOUD_CONFIG,
-        *((guest.RESOLVED,) if image else ()),
-        Remove(("/etc/cloud/cloud-init.disabled", "/etc/hostname")),
-        *(guest.timezone(zone, of) if zone != FIELDS["system.timezone"].default else ()),
-        *(guest.localise(locale, of) if locale != FIELDS["system.locale"].default else ()),
-    ]
-    if services:
-        actions.append(Chroot(("systemctl", "enable", *services)))
+def inspect(file: Path) -> InputReport:
+    """What system is in ``file``; raises OSError."""
+    try:
+        system = detect_distro(file)
+    except ArchiveError as error:
+        return InputReport(wrong=f"{error}. A root file system is a directory or a tar archive")
+    if system.machine:
+        wrong = f"its programs are {system.machine}; the nodes are x86-64 (amd64)"
+        return InputReport(wrong=wrong)
+    if file.is_dir() and (wrong := unmappable_owners(file)):
+        return InputReport(wrong=wrong)
+    title = system.title or "a root file system of an unnamed distribution"
+    distro = distros.named(system.distro)
     if distro.family != "none":
-        actions.append(Chroot(("passwd", "-d", "root")))
-    return Step(
-        "system",
-        "Let cloud-init be configured by Zero-OS; set what you asked for",
-        (
-            '"Cloud-init receive its config over the NoCloud source"',
-            '"You don\'t have to set the hostname, this will be setup later on zos"',
-            '"let\'s drop the root password all together"',
-        ),
-        tuple(actions),
-        answers=("system.timezone", "system.locale", "system.services"),
-        size=4 * _MIB,
+        summary = f"{title}: missing packages are added with {distro.title}'s tools"
+    elif system.init:
+        summary = f"{title}: its package manager is unknown, so nothing is installed in it"
+    else:
+        summary = f"{title}; no init system was found, which a VM needs"
+    return InputReport(summary, facts=system)
+
+
+def _settle(recipe: Recipe, system: DetectedDistro) -> Recipe:
+    """``recipe`` of the distribution that its file is; "other" stays, and nothing is installed."""
+    source = recipe.source
+    if source.distro == "other":
+        return recipe
+    # By way of its file, which has no suite for it: so it is the same again when it is read there.
+    return Recipe.from_dict(
+        replace(recipe, source=replace(source, distro=system.distro)).to_dict()
     )
 
 
-def clean(recipe: Recipe) -> Step:
-    """Everything that belongs to a build or to one machine, by whomever it was used."""
-    usual = guest.clean(distros.named(recipe.source.distro), cloud_init=False)
-    return replace(usual, actions=(*usual.actions, STATE, RENDERED))
-
-
-def tidy() -> Step:
-    """What belongs to a build, in a tree that may hold no program to remove it."""
-    return Step(
-        "clean",
-        "Clean up caches and what the machine mounts over",
-        ('"clean up cache"',),
-        (
-            CACHES,
-            Remove(("/dev/*", "/run/*", "/tmp/*", "/var/tmp/*")),  # noqa: S108 - the image's
-            *MOUNTED,
-        ),
-        size=_MIB,
-    )
+SOURCE = SourceKind(
+    title="A root file system made elsewhere",
+    about=dict.fromkeys(
+        ("container", "vm", "image"), "A directory or a tar archive. Missing packages are added."
+    ),
+    tree={
+        "container": lambda recipe: (import_step(recipe),),
+        "vm": _machine,
+        "image": _machine,
+    },
+    kernel=completion.kernel,
+    settings=completion.settings,
+    clean=_clean,
+    file_title="Directory or archive",
+    file_why="The root file system of any system: a directory, or a tar archive in any"
+    " compression; also the URL of one. Unpacked as untrusted: it cannot write outside its own"
+    " directory. The distribution is read from its os-release.",
+    file_example="rootfs.tar.gz",
+    inspect=inspect,
+    slow=True,
+    settle=_settle,
+    names=TAR_NAMES,
+)

@@ -31,6 +31,7 @@ from zwizard.boottest.session import BootTestProcess, BootTestRequest
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.recipe.model import Recipe
+from zwizard.sources.resolve import relocate
 from zwizard.tui import linux_console, preferences
 from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
@@ -293,7 +294,7 @@ class ZwizardApp(App[None]):
     async def _open(self, path: Path) -> None:
         try:
             recipe = await in_background(
-                lambda: builds.moved(Recipe.load(path), path.parent, Path.cwd())
+                lambda: relocate(Recipe.load(path), path.parent, Path.cwd())
             )
         except ZwizardError as error:
             self.complain(error)
@@ -354,7 +355,7 @@ class ZwizardApp(App[None]):
             f"{recipe.name}.toml",
             "Save the recipe",
             said,
-            lambda path: builds.moved(recipe, Path.cwd(), path.parent).to_toml(),
+            lambda path: relocate(recipe, Path.cwd(), path.parent).to_toml(),
         )
 
     async def save(self, name: str, title: str, said: str, text: Callable[[Path], str]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from zwizard import distros
 from zwizard.image.executables.start_script import START_SCRIPT
-from zwizard.plan import container, disk, grub
+from zwizard.plan import disk, grub
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
-from zwizard.sources import inspect
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.sources import deployment, inspection
+from zwizard.sources.resolve import import_settings
 from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard.questions import RawAnswers, to_recipe
 
@@ -23,7 +23,7 @@ def preview(page: str, given: RawAnswers, width: int) -> tuple[str, ...]:
     """
     drawn = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
     if drawn is None or (
-        drawn is _started and not inspect.is_known(given)
+        drawn is _started and not inspection.is_known(given)
     ):  # that takes reading it
         return ()
     try:
@@ -68,12 +68,12 @@ def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
     """What is taken over of a container image: how the deployment starts it."""
     if recipe.source.kind != "oci":
         return ()
-    settled = import_metadata(recipe, Path.cwd())
+    settled = import_settings(recipe, Path.cwd())
     if script := settled.container.start:
         lines = script.splitlines()[2:]  # its head says nothing of the image
         return (f"{START_SCRIPT}, which starts what the image says:", *_indented(lines))
-    said = [container.entrypoint(settled) or ""]
-    said += [f"{name}={value}" for name, value in container.environment(settled).items()]
+    said = [deployment.entrypoint(settled) or ""]
+    said += [f"{name}={value}" for name, value in deployment.environment(settled).items()]
     return ("As the image says, the deployment starts:", *_indented(said))
 
 

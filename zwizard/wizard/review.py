@@ -14,11 +14,12 @@ from zwizard.plan import targets as plan
 from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
-from zwizard.sources import entrypoint_check, inspect
-from zwizard.sources.import_metadata import import_metadata
+from zwizard.sources import entrypoint_check, inspection
+from zwizard.sources.entrypoint_check import ENTRYPOINT
+from zwizard.sources.inspection import FILES
+from zwizard.sources.resolve import import_settings, output_directory
 from zwizard.util.errors import UsageError
 from zwizard.wizard import questions
-from zwizard.wizard.suggestions import ENTRYPOINT, FILES
 
 _MEND = "Change that answer."
 _INSTEAD = {"container.entrypoint": "/bin/sh"}  # has no default, and weighs nothing
@@ -91,9 +92,9 @@ def review_of(
             expected=_expected(given, wrong, machine),
         )
     try:
-        recipe = import_metadata(questions.to_recipe(given), Path.cwd())
+        recipe = import_settings(questions.to_recipe(given), Path.cwd())
         made = plan.make(recipe)
-        output = builds.output_directory(recipe, Path.cwd())
+        output = output_directory(recipe, Path.cwd())
     except RecipeError as error:
         return BuildReview(tuple(UnmetRequirement(str(p), _MEND, p.key) for p in error.problems))
     except UsageError as error:
@@ -105,7 +106,7 @@ def review_of(
     )
     troubles = ahead.troubles
     for key in (question.key for question in questions.asked(given) if question.key in FILES):
-        if unfit := inspect.look_at(given, key).wrong:
+        if unfit := inspection.report(given, key).wrong:
             troubles += (UnmetRequirement(f"{given[key]}: {unfit}", _MEND, key),)
     if lacks := entrypoint_check.of_recipe(recipe, Path.cwd(), patient=patient).wrong:
         troubles += (

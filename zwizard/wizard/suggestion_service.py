@@ -14,11 +14,17 @@ from pathlib import Path
 from zwizard.families.guest import charset
 from zwizard.host import tools as doctor
 from zwizard.recipe.fields import FIELDS
-from zwizard.sources import entrypoint_check, inspect
+from zwizard.recipe.problems import RecipeError
+from zwizard.sources import entrypoint_check, inspection
+from zwizard.sources.base import InputReport
+from zwizard.sources.entrypoint_check import ENTRYPOINT
+from zwizard.sources.inspection import FILES
+from zwizard.sources.resolve import import_settings
 from zwizard.util.errors import ZwizardError
+from zwizard.util.text import one_line
 from zwizard.wizard import package_index
-from zwizard.wizard.questions import RawAnswers
-from zwizard.wizard.suggestions import ENTRYPOINT, FILES, PackageCatalogue, Suggestions, distro_of
+from zwizard.wizard.questions import RawAnswers, to_recipe
+from zwizard.wizard.suggestions import PackageCatalogue, Suggestions, distro_of
 
 _SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
 _AGAIN = 60.0  # seconds until a list that could not be had is tried again
@@ -58,8 +64,8 @@ class SuggestionService:
             self._here,
             catalogue=catalogue,
             state=self._state(place, given),
-            looks={key: inspect.look_at(given, key, patient=self._patient) for key in FILES},
-            start=entrypoint_check.of_answers(given, patient=self._patient and key == ENTRYPOINT),
+            looks={key: inspection.report(given, key, wait=self._patient) for key in FILES},
+            start=entrypoint_report(given, patient=self._patient and key == ENTRYPOINT),
         )
 
     def _state(self, place: Place | None, given: RawAnswers) -> str:
@@ -80,7 +86,7 @@ class SuggestionService:
         new one has come if it is old.
         """
         place = _place(given)
-        if any(inspect.takes_long(given, key) for key in FILES):
+        if any(inspection.takes_long(given, key) for key in FILES):
             return partial(self._look_at, dict(given))
         if (
             entrypoint_check.takes_long(given)
@@ -106,12 +112,12 @@ class SuggestionService:
     def _look_at(self, given: RawAnswers) -> None:
         self.look_here()
         for key in FILES:
-            inspect.look_at(given, key)
+            inspection.report(given, key)
 
     def _look_into(self, given: RawAnswers) -> None:
         self.look_here()
         try:
-            entrypoint_check.of_answers(given)
+            entrypoint_report(given)
         finally:
             self._into.discard(given["source.location"])
 
@@ -133,6 +139,18 @@ class SuggestionService:
     def _old(self, place: Place) -> bool:
         read = self._read.get(place)
         return read is None or self._clock() - read.read > package_index.DAY
+
+
+def entrypoint_report(given: RawAnswers, *, patient: bool = True) -> InputReport:
+    """Whether what these answers start is in their file; nothing if that cannot be known yet."""
+    if given.get("target") != "container" or not (patient or inspection.is_known(given)):
+        return InputReport()
+    try:
+        recipe = import_settings(to_recipe(given), Path.cwd())
+    except RecipeError as error:
+        allowed = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
+        return InputReport(wrong=one_line(allowed))
+    return entrypoint_check.of_recipe(recipe, Path.cwd(), patient=patient)
 
 
 def _place(given: RawAnswers) -> Place | None:

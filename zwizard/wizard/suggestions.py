@@ -16,12 +16,12 @@ from itertools import islice, takewhile
 
 from zwizard import distros
 from zwizard.distros.base import Distro
+from zwizard.sources.base import InputReport
+from zwizard.sources.entrypoint_check import ENTRYPOINT
+from zwizard.sources.inspection import FILES
 from zwizard.wizard.questions import Choice, Question, RawAnswers
 
-ENTRYPOINT = "container.entrypoint"
-LOCATION, PACKAGES, KERNEL = "source.location", "source.packages", "kernel.package"
-OWN_KERNEL, OWN_INITRD = "kernel.file", "kernel.initrd"
-FILES = (LOCATION, OWN_KERNEL, OWN_INITRD)  # the answers that name a file which is looked at
+PACKAGES, KERNEL = "source.packages", "kernel.package"
 ZONE, LOCALE, SERVICES = "system.timezone", "system.locale", "system.services"
 _OFFERED = {PACKAGES, ZONE, LOCALE, SERVICES}
 _PATHS = {*FILES, "output.directory"}
@@ -111,18 +111,6 @@ def _likeness(typed: str, name: str) -> float:
 def _package(line: str) -> Suggestion:
     name, version, summary = line.split("\t", 2)
     return Suggestion(name, f"{version}  {summary}".strip())
-
-
-@dataclass(frozen=True)
-class InputReport:
-    """What a file is: ``said`` if it can be used, else ``wrong``: why not, and what to do.
-
-    ``doubt``: why it cannot, unless something that is not known yet changes it.
-    """
-
-    said: str = ""
-    wrong: str = ""
-    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -399,7 +387,7 @@ def _judge_file(key: str, _: str, __: RawAnswers, known: Suggestions, typing: bo
     """What the file is, as far as its name is typed."""
     if look.wrong:
         return Hint() if typing else _doubt(f"{look.wrong}.", "")
-    return Hint(look.said)
+    return Hint(look.summary)
 
 
 _OF_PACKAGES = re.compile(r"/(usr/(?!local/)|s?bin/|lib(32|64|x32)?/|opt/|etc/|var/)")
@@ -413,7 +401,7 @@ def _judge_entrypoint(text: str, given: RawAnswers, known: Suggestions, typing: 
     path, run = text.strip(), given.get("system.run", "").strip()
     installed = given.get("source.kind", "distro") == "distro"
     if not (installed and path.startswith("/")) or run or _OF_PACKAGES.match(path) or typing:
-        return Hint(known.start.said)
+        return Hint(known.start.summary)
     return _doubt(f"No package puts {path!r} there: a command of your own has to (System).", "")
 
 

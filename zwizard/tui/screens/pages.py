@@ -14,7 +14,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from zwizard.engine.requirements import Forecast
-from zwizard.sources import inspect
+from zwizard.sources import inspection
+from zwizard.sources.inspection import FILES
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain, renew
 from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
@@ -164,7 +165,7 @@ class PageScreen(BaseScreen[None]):
         self.query_one(Breadcrumb).show(self.walk, self.page)
         self._explain()
         self._foresee()
-        if event.field.question.kind == "choice" or event.field.question.key in suggestions.FILES:
+        if event.field.question.kind == "choice" or event.field.question.key in FILES:
             self._learn()
         self._warn()
         self._sync()
@@ -344,7 +345,7 @@ class PageScreen(BaseScreen[None]):
 def _ask_path(question: Question, given: RawAnswers) -> AskPath:
     """The dialog that finds what a question names on the disk, from where its answer leads."""
     now = question.answer(given)
-    if question.key not in suggestions.FILES:
+    if question.key not in FILES:
         return AskPath(
             question.text,
             "One that is not there yet is made.",
@@ -352,13 +353,13 @@ def _ask_path(question: Question, given: RawAnswers) -> AskPath:
             lambda p: f"{p} is a file" if p.is_file() else "",
             wanted=lambda _: False,
         )
-    kind = inspect.kind_of(given, question.key)
+    kind = inspection.kind_of(given, question.key)
     return AskPath(
         question.text,
         "Those that may be one are listed; any other can be typed.",
         "" if "://" in now else now,
         lambda p: "" if p.exists() else f"{p} does not exist",
-        wanted=lambda p: inspect.may_be(kind, p),
+        wanted=lambda p: inspection.may_be(kind, p),
     )
 
 

@@ -1,0 +1,31 @@
+"""What the deployment of a container starts, and with which environment: a flist has neither."""
+
+from __future__ import annotations
+
+import shlex
+
+from zwizard.families.guest import has_generated_locale
+from zwizard.image.executables.start_script import START_SCRIPT
+from zwizard.recipe.model import Recipe
+
+BINARY = "/app"  # where a binary is put by default
+
+
+def command(recipe: Recipe) -> tuple[str, ...]:
+    """What the deployment starts: the program and its arguments."""
+    container = recipe.container
+    if container.start:
+        return (START_SCRIPT, *container.args)
+    usual = BINARY if recipe.source.kind == "binary" else "/sbin/init"
+    return (container.entrypoint or usual, *container.args)
+
+
+def entrypoint(recipe: Recipe) -> str | None:
+    """The same as the one line that a deployment takes; None for a VM, which needs none."""
+    return shlex.join(command(recipe)) if recipe.target == "container" else None
+
+
+def environment(recipe: Recipe) -> dict[str, str]:
+    """What the deployment sets; a generated locale has no effect until LANG names it."""
+    language = {"LANG": recipe.system.locale} if has_generated_locale(recipe) else {}
+    return language | recipe.container.env

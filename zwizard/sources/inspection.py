@@ -1,0 +1,117 @@
+"""What the files are that a recipe, or answers to its questions, name: inspected once."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Lock
+
+from zwizard import sources
+from zwizard.recipe.relevance import SOURCES, Values
+from zwizard.sources.base import InputReport, Inspect
+from zwizard.sources.kernel_files import inspect_initrd, inspect_kernel
+from zwizard.util.text import one_line
+
+LOCATION, KERNEL, INITRD = "source.location", "kernel.file", "kernel.initrd"
+FILES = (LOCATION, KERNEL, INITRD)
+"""The keys that name a file which is inspected."""
+
+_BESIDE: dict[str, tuple[Inspect, re.Pattern[str]]] = {
+    KERNEL: (inspect_kernel, re.compile(r"vmlinu|bzimage|kernel")),
+    INITRD: (inspect_initrd, re.compile(r"initr")),
+}
+_seen: dict[tuple[str, Path, int, int], InputReport] = {}
+_MOST_SEEN = 64
+_reading = Lock()  # whoever comes second finds it read, and does not read it beside the first
+
+
+def report(values: Values, key: str = LOCATION, *, wait: bool = True) -> InputReport:
+    """What the file is that ``key`` names, from the working directory; nothing of a URL.
+
+    Without ``wait`` the report says so where inspecting takes a while and was not done yet.
+    """
+    file = file_of(values, key)
+    if file is None:
+        return InputReport()
+    if not wait and takes_long(values, key):
+        return InputReport("Inspecting the file …")
+    return inspect(kind_of(values, key), file)
+
+
+def takes_long(values: Values, key: str = LOCATION) -> bool:
+    """Whether the file that ``key`` names was not inspected yet, and that takes a while."""
+    file, kind = file_of(values, key), kind_of(values, key)
+    return file is not None and _is_slow(kind) and file.exists() and not is_known(values, key)
+
+
+def is_known(values: Values, key: str = LOCATION) -> bool:
+    """Whether the file that ``key`` names was inspected already."""
+    file = file_of(values, key)
+    try:
+        return file is not None and (kind_of(values, key), file, *state(file)) in _seen
+    except OSError:
+        return False
+
+
+def file_of(values: Values, key: str = LOCATION) -> Path | None:
+    """The path that ``key`` names, if it names one."""
+    location = values.get(key, "").strip()
+    if not location or "://" in location:
+        return None
+    try:
+        return Path(location).expanduser().absolute()
+    except RuntimeError:
+        return None  # a "~" of no user, which is reported elsewhere
+
+
+def kind_of(values: Values, key: str) -> str:
+    """What the file of ``key`` should be: a kind of source, or ``key`` itself."""
+    return str(values.get("source.kind", "")) if key == LOCATION else key
+
+
+def may_be(kind: str, file: Path) -> bool:
+    """Whether ``file`` is worth offering for this ``kind``, by its name or by its mode.
+
+    Its content is inspected once it is chosen.
+    """
+    names = _BESIDE[kind][1] if kind in _BESIDE else sources.of(kind).names
+    return bool(names.search(file.name.lower())) if names else os.access(file, os.X_OK)
+
+
+def inspect(kind: str, file: Path) -> InputReport:
+    """What ``file`` is to a source of this ``kind``, or to the key; nothing of other kinds."""
+    look = _inspector(kind)
+    if look is None:
+        return InputReport()
+    try:
+        key = (kind, file, *state(file))
+        with _reading if _is_slow(kind) and key not in _seen else nullcontext():
+            if key not in _seen:
+                if len(_seen) >= _MOST_SEEN:
+                    _seen.clear()
+                _seen[key] = look(file)
+            return _seen[key]
+    except OSError as error:
+        return InputReport(wrong=one_line(f"{file}: {error.strerror or error}"))
+
+
+def _inspector(kind: str) -> Inspect | None:
+    if kind in _BESIDE:
+        return _BESIDE[kind][0]
+    return sources.of(kind).inspect if kind in SOURCES else None
+
+
+def _is_slow(kind: str) -> bool:
+    return kind in _BESIDE or (kind in SOURCES and sources.of(kind).slow)
+
+
+def state(file: Path) -> tuple[int, int]:
+    """What is another where the file has changed; raises OSError."""
+    index = file / "index.json"  # of an OCI layout, which is a directory
+    found = (index if index.is_file() else file).stat()
+    if stat.S_ISDIR(found.st_mode):
+        return found.st_ctime_ns, found.st_size  # also where only its owner is another
+    return found.st_mtime_ns, found.st_size
