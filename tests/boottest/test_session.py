@@ -172,7 +172,7 @@ class TestWhatCannotBeProven:
 def test_what_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
     code, events, errors = boot(tmp_path / "none.tar.gz")
     assert (code, events) == (2, [])
-    assert "none.tar.gz is not there" in errors
+    assert "none.tar.gz does not exist" in errors
 
 
 def test_missing_programs_are_told_before_anything_runs(
@@ -186,7 +186,7 @@ def test_missing_programs_are_told_before_anything_runs(
 
 
 def test_an_artefact_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="does not exist"):
         session.start(BootTestRequest(tmp_path / "none"))
 
 

@@ -260,7 +260,7 @@ def hostile_disk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str
     ("name", "text", "slug", "evidence"),
     [
         ("etc/default/grub", 'GRUB_A="xx"\n' + 'GRUB_A="$GRUB_A$GRUB_A"\n' * 99, "grub-timeout",
-         "doubles GRUB_A over and over"),
+         "doubles GRUB_A repeatedly"),
         ("boot/grub/grub.cfg", "\tlinux\t/boot/x root=UUID=1 console=ttyS0\n" * 9999,
          "grub-cmdline", "more than 1000 lines that start Linux"),
         ("boot/grub/grub.cfg", 'if [ "${recordfail}" = 1 ]\n' * 30000, "grub-timeout", ""),

@@ -100,7 +100,7 @@ def test_another_file_system_is_named_and_not_entered() -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="nothing is not there"):
+    with pytest.raises(UnreadableError, match="nothing does not exist"):
         open_tree(tmp_path / "nothing")
 
 

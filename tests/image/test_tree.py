@@ -75,7 +75,9 @@ def test_the_hosts_files_are_never_reached(view: FileTree) -> None:
     assert found.entry is None
     assert found.trouble is LinkProblem.MISSING
     assert found.missing == "/etc/protocols"
-    with pytest.raises(UnreadableError, match="/host leads to /etc/protocols, which is not there"):
+    with pytest.raises(
+        UnreadableError, match="/host leads to /etc/protocols, which does not exist"
+    ):
         view.read("/host", 1)
 
 
@@ -92,8 +94,8 @@ def test_a_file_is_no_directory(view: FileTree) -> None:
 
 
 def test_what_is_not_there_is_said(view: FileTree) -> None:
-    assert view.resolve("/nowhere/else").shown == "/nowhere/else is not there"
-    assert view.resolve("/nowhere").shown == "/nowhere is not there"
+    assert view.resolve("/nowhere/else").shown == "/nowhere/else does not exist"
+    assert view.resolve("/nowhere").shown == "/nowhere does not exist"
     assert view.lstat("/nowhere/else") is None
 
 

@@ -182,9 +182,9 @@ BROKEN_KERNEL: list[tuple[str, Breakage]] = [
 # What breaks the small tree and leaves Debian another way: scripts in /etc/init.d, ifupdown, a
 # shell.
 HARMLESS = {
-    "the service cloud-config is not",
-    "eni is chosen, and the service networking is not enabled",
-    "a script for /bin/sh is not there",
+    "the service cloud-config is missing",
+    "uses eni, and the service networking is not enabled",
+    "a script for /bin/sh does not exist",
 }
 MUTANTS = [
     *BROKEN_KERNEL,

@@ -95,13 +95,13 @@ def recipe(path: Path, entrypoint: str, kind: str = "rootfs") -> Recipe:
 @pytest.mark.parametrize(
     ("entrypoint", "wrong"),
     [
-        ("/nope", "/nope is not there"),
+        ("/nope", "/nope does not exist"),
         ("/opt/app", "/opt/app is a directory"),
         ("/etc/readme", "/etc/readme is a file, not executable (mode 644)"),
-        ("/opt/dynamic", f"/opt/dynamic needs {LOADER} is not there"),
-        ("/opt/script", "/opt/script needs /usr/bin/none is not there"),
+        ("/opt/dynamic", f"/opt/dynamic needs {LOADER} does not exist"),
+        ("/opt/script", "/opt/script needs /usr/bin/none does not exist"),
         ("/usr/bin/bash/x", "/usr/bin/bash/x goes through something that is not a directory"),
-        ("", "/sbin/init is not there"),
+        ("", "/sbin/init does not exist"),
     ],
 )
 def test_an_entrypoint_that_is_not_there_is_told(
@@ -152,14 +152,14 @@ def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> N
         if one.key == entrypoint_check.ENTRYPOINT
     ]
     assert [one.said for one in told] == [
-        "Entrypoint: /nope is not there, and no package or command of yours changes that"
+        "Entrypoint: /nope does not exist, and no package or command of yours changes that"
     ]
 
 
 def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
     assert library.known(given).start == InputReport()
-    for said in ("Looking whether it is there …", "/nope is not there"):
+    for said in ("Looking whether it is there …", "/nope does not exist"):
         work = library.begin(given)  # first what it is, then what is in it
         assert work is not None
         work()
@@ -193,7 +193,7 @@ def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
     view = Glimpse(given)
     assert view.resolve("/opt/leads").shown == "/opt/leads leads to /usr/bin/bash, a file"
     assert entrypoint_report(answers(given, "/opt/host")).wrong.startswith(
-        "/opt/host leads to /usr/bin/true, which is not there"
+        "/opt/host leads to /usr/bin/true, which does not exist"
     )
     assert [one.name for one in view.listing("/usr")] == ["bin", "lib"]
     assert {one.path for one in view.entries()} >= {"/usr/lib/os-release", "/opt/leads"}
@@ -225,13 +225,13 @@ TOP: Members = [
 @pytest.mark.parametrize(
     ("entrypoint", "wrong"),
     [
-        ("/opt/gone", "/zos-start starts /opt/gone: /opt/gone is not there"),
-        ("/opt/dir/old", "/zos-start starts /opt/dir/old: /opt/dir/old is not there"),
+        ("/opt/gone", "/zos-start starts /opt/gone: /opt/gone does not exist"),
+        ("/opt/dir/old", "/zos-start starts /opt/dir/old: /opt/dir/old does not exist"),
         ("/opt/replaced/old", "/zos-start starts /opt/replaced/old: /opt/replaced/old goes"),
         ("/opt/dir/new", ""),
         ("/opt/replaced", ""),
         ("/bin/below", ""),
-        ("", "/zos-start starts start.sh: /opt/bin/start.sh is not there"),
+        ("", "/zos-start starts start.sh: /opt/bin/start.sh does not exist"),
     ],
 )
 def test_in_an_image_what_a_later_layer_takes_away_is_gone(
@@ -286,7 +286,7 @@ def test_of_a_distribution_only_what_no_package_brings_is_doubted(
 
 
 def test_what_is_wrong_is_said_of_a_whole_answer_only(tmp_path: Path) -> None:
-    known = Suggestions(start=InputReport(wrong="/nope is not there"))
+    known = Suggestions(start=InputReport(wrong="/nope does not exist"))
     given = answers(tmp_path, "/nope")
-    assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope is not there.", doubt=True)
+    assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope does not exist.", doubt=True)
     assert suggestions.hint(ENTRYPOINT, given, known, typing=True) == Hint()

@@ -190,8 +190,8 @@ MEMBERS: list[tuple[str, str, tarfile.TarInfo]] = [
     ("archive-paths", "climbs out with ..", member("../outside")),
     ("archive-paths", "which is missing", member("etc/h", tarfile.LNKTYPE, "./etc/nothing")),
     ("archive-paths", "lies beneath /bin", member("bin/sh/beneath")),
-    ("archive-duplicates", "more than once: /etc/hosts", member("./etc/hosts")),
-    ("archive-owners", "1 members carry names: joe:", member("./etc/owned", owner="joe")),
+    ("archive-duplicates", "duplicates: /etc/hosts", member("./etc/hosts")),
+    ("archive-owners", "1 members have names: joe:", member("./etc/owned", owner="joe")),
 ]
 """What should not be in the archive of a system that has /etc/hosts and /bin/sh."""
 

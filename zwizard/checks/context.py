@@ -53,7 +53,7 @@ class CheckContext:
         entry = entry or self.tree.resolve(DISK_IMAGE).file
         if entry is None:
             raise UnreadableError(
-                f"{DISK_IMAGE} is not there, so that nothing in it could be looked at",
+                f"{DISK_IMAGE} does not exist, so its contents were not checked",
                 "Pack the raw disk image as image.raw.",
             )
         self._file = self.tree.open_entry(entry)

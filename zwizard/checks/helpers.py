@@ -35,7 +35,7 @@ def text(tree: FileTree, path: str, limit: int = SETTINGS) -> str | None:
     if found is None:
         return None
     if found.size > limit:
-        raise UnreadableError(f"{path} is far too large: {found.size} bytes", "Look at it.")
+        raise UnreadableError(f"{path} is far too large: {found.size} bytes", "Check that file.")
     return tree.read(path, limit).decode("utf-8", "surrogateescape")
 
 
@@ -51,7 +51,7 @@ def few(found: Iterable[_T], what: str) -> list[_T]:
     """``found``, called ``what``, as a list; raises UnreadableError for more than FEW."""
     kept = list(islice(found, FEW + 1))
     if len(kept) > FEW:
-        raise UnreadableError(f"there are more than {FEW} {what}", "Look at what makes them.")
+        raise UnreadableError(f"there are more than {FEW} {what}", "Check what creates them.")
     return kept
 
 

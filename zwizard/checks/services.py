@@ -130,8 +130,8 @@ def read_services(tree: FileTree) -> Services:
         _add_links(services)
     else:
         raise UnreadableError(
-            f"/sbin/init ({target}) is not an init system whose services can be read here",
-            "systemd, OpenRC and System V's scripts are known; boot the image to be sure.",
+            f"/sbin/init ({target}) is not an init system whose services zwizard can read",
+            "systemd, OpenRC and System V scripts are supported; boot the image to be sure.",
         )
     return services
 

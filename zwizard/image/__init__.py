@@ -68,7 +68,7 @@ def _is_disk(path: Path, found: str) -> bool:
 def _not_a_file(path: Path) -> tuple[str, str]:
     if path.exists():
         return f"{path} is neither a directory nor a regular file", "Give one of them."
-    return f"{path} is not there", "Check the path; it is a directory or a .tar.gz."
+    return f"{path} does not exist", "Check the path; it is a directory or a .tar.gz."
 
 
 def _not_checkable(path: Path, found: str) -> tuple[str, str]:

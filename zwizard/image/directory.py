@@ -78,7 +78,7 @@ class DirectoryTree(IndexedTree):
 class Glimpse(FileTree):
     """The tree beneath a directory, of which only what is asked for is looked at.
 
-    What another file system is mounted on is not there, as an import leaves it out.
+    What another file system is mounted on does not exist, as an import leaves it out.
     """
 
     def __init__(self, path: Path) -> None:

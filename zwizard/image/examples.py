@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-NAMED = 5
+from collections.abc import Iterable
 
 
 class Examples:
-    """How many there were, and the first NAMED of them."""
+    """How many there were, and the first ``named`` of them."""
 
-    __slots__ = ("count", "first")
+    __slots__ = ("_named", "count", "first")
 
-    def __init__(self) -> None:
+    def __init__(self, found: Iterable[str] = (), named: int = 5) -> None:
         self.count = 0
         self.first: list[str] = []
+        self._named = named
+        for text in found:
+            self.add(text)
 
     def add(self, text: str) -> None:
-        """One more."""
+        """Count one more."""
         self.count += 1
-        if len(self.first) < NAMED:
+        if len(self.first) < self._named:
             self.first.append(text)
 
     def __bool__(self) -> bool:

@@ -67,7 +67,7 @@ class _Store:
         self._tar = tar
 
     def open(self, name: str) -> BinaryIO | None:
-        """The file called ``name``, None if it is not there."""
+        """The file called ``name``, None if it does not exist."""
         if self._tar is None:
             file = self._path / name
             return file.open("rb") if file.is_file() else None
@@ -79,7 +79,7 @@ class _Store:
         return None
 
     def json(self, name: str) -> Any:
-        """What the JSON file called ``name`` says; None if it is not there."""
+        """What the JSON file called ``name`` says; None if it does not exist."""
         file = self.open(name)
         if file is None:
             return None

@@ -66,7 +66,7 @@ class Entry:
 class LinkProblem(enum.Enum):
     """Why a path leads nowhere."""
 
-    MISSING = "is not there"
+    MISSING = "does not exist"
     LOOP = "is a loop of links"
     NOT_A_DIRECTORY = "goes through something that is not a directory"
 
@@ -101,7 +101,7 @@ class Resolution:
         if self.entry is not None:
             return f"{self.path} leads to {self.entry.path}, a {self.entry.kind.value}"
         if self.trouble is LinkProblem.MISSING and self.missing != self.path:
-            return f"{self.path} leads to {self.missing}, which is not there"
+            return f"{self.path} leads to {self.missing}, which does not exist"
         return f"{self.path} {(self.trouble or LinkProblem.MISSING).value}"
 
 

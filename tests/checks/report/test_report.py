@@ -137,7 +137,7 @@ def test_the_text_says_what_blocks_and_what_to_do(root: Path) -> None:
     (root / "boot/vmlinuz").unlink()
     text = render_text(check(root, mode="vm"))
     assert "Errors" in text
-    assert "/boot/vmlinuz is not there" in text
+    assert "/boot/vmlinuz does not exist" in text
     assert "Not ready: 2 errors, " in text
     (root / "boot/vmlinuz").symlink_to("vmlinuz-6.1.0-50-cloud-amd64")
     assert "\n\nReady: " in render_text(check(root, mode="vm"))

@@ -39,21 +39,21 @@ def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_p
 
 
 BROKEN: list[tuple[str, str, Breakage]] = [
-    ("entrypoint", "/app is not there", lambda root: (root / "app").unlink()),
+    ("entrypoint", "/app does not exist", lambda root: (root / "app").unlink()),
     ("entrypoint", "/app is a directory",
      both(lambda root: (root / "app").unlink(), directory("app"))),
     ("entrypoint", "not executable (mode 644)", mode("app", 0o644)),
     ("entrypoint", "/app is empty", app(b"")),
-    ("entrypoint-link", "on the way of /app: /app -> /real",
+    ("entrypoint-link", "on the path /app: /app -> /real",
      both(write("real", program()), mode("real", 0o755), link("app", "/real"))),
-    ("entrypoint-loader", f"/app needs /{LOADER} is not there", app(program(interpreter=f"/{LOADER}"))),  # noqa: E501
-    ("entrypoint-loader", "/app needs /bin/sh is not there", app(b"#!/bin/sh\n")),
+    ("entrypoint-loader", f"/app needs /{LOADER} does not exist", app(program(interpreter=f"/{LOADER}"))),  # noqa: E501
+    ("entrypoint-loader", "/app needs /bin/sh does not exist", app(b"#!/bin/sh\n")),
     ("entrypoint-loader", "/app needs node by env, which is not in the image",
      both(BUSYBOX, executable("usr/bin/env", "x"), app(b"#!/usr/bin/env -S node\n"))),
     ("entrypoint-loader", "/app is a text file, which no kernel starts", app(b"hello\n")),
     ("entrypoint-loader", "too many scripts start each other", app(b"#!/app\n")),
-    ("container-kernel-modules", "/etc/modules asks for loop", write("etc/modules", b"loop\n")),
-    ("container-kernel-modules", "/lib/modules/6.1/loop.ko.xz is there",
+    ("container-kernel-modules", "/etc/modules names loop", write("etc/modules", b"loop\n")),
+    ("container-kernel-modules", "/lib/modules/6.1/loop.ko.xz exists",
      write("lib/modules/6.1/loop.ko.xz", b"x")),
     ("container-single-process", "parts of a whole system: /usr/sbin/sshd",
      executable("usr/sbin/sshd", "x")),
@@ -61,8 +61,8 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("resolv-conf", "is a loop of links", link("etc/resolv.conf", "resolv.conf")),
     ("userland-arch", "/app: ELF64, ARM64", app(program(machine=183))),
     ("userland-arch", "/app: ELF32", app(program().replace(b"\x7fELF\x02", b"\x7fELF\x01"))),
-    ("mode", "refuses it: /image.raw is a directory", directory("image.raw")),
-    ("tree-mountpoints", "/tmp is not there", lambda root: (root / "tmp").rmdir()),
+    ("mode", "rejects it: /image.raw is a directory", directory("image.raw")),
+    ("tree-mountpoints", "/tmp does not exist", lambda root: (root / "tmp").rmdir()),
 ]  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_an_entrypoint_that_is_no_absolute_path_blocks(root: Path) -> None:
 def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
     report = check(root)
     assert report.finding("entrypoint").evidence == (
-        "/sbin/init is not there, and no entrypoint is given"
+        "/sbin/init does not exist, and no entrypoint is given"
     )
     assert report.finding("userland-arch").outcome is Outcome.NOT_APPLICABLE
     assert not report.ready
@@ -136,10 +136,13 @@ def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        (starting("/gone", "-v"), "/zos-start starts /gone: /gone is not there"),
-        (starting("busybox", path="/opt"), "/zos-start starts busybox: /opt/busybox is not there"),
-        (starting("./app"), "/zos-start starts ./app: /etc/app is not there"),
-        (starting(command=("gone",)), "/zos-start starts gone: /opt/gone is not there"),
+        (starting("/gone", "-v"), "/zos-start starts /gone: /gone does not exist"),
+        (
+            starting("busybox", path="/opt"),
+            "/zos-start starts busybox: /opt/busybox does not exist",
+        ),
+        (starting("./app"), "/zos-start starts ./app: /etc/app does not exist"),
+        (starting(command=("gone",)), "/zos-start starts gone: /opt/gone does not exist"),
         (
             both(starting("/notes"), write("notes", b"hello\n")),
             "/zos-start starts /notes: /notes is a file, not executable (mode 644)",

@@ -68,7 +68,7 @@ def test_a_table_is_read_as_sfdisk_made_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("offset", "data", "fault"),
     [
-        (512, b"X", "its MBR announces a GPT that is not there"),
+        (512, b"X", "its MBR announces a GPT that does not exist"),
         (512 + 20, b"X", "the checksum of its header is wrong"),
         (512 + 40, b"X", "the checksum of its header is wrong"),
         (1024 + 100, b"X", "the checksum of its table is wrong"),

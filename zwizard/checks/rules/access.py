@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zwizard.checks.helpers import BY_HAND, lines, matches, text
 from zwizard.checks.rule import EVERY, VM_IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import EntryType, UnreadableError
 
@@ -24,29 +25,29 @@ _INCLUDES = 16
 
 @Rule(
     "ssh-server",
-    "An ssh server runs, and lets root in with a key",
+    "An SSH server starts, and root can log in with a key",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
-    source="“login to the VM over ssh will require key authentication only” (zmachine.md,"
-    " “Installation”); Zero-OS gives the key to root alone.",
-    fix="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep"
-    " PermitRootLogin prohibit-password.",
+    source="“login to the VM over ssh will require key authentication only” (Zmachine guide,"
+    " “Installation”); Zero-OS installs the key only for root.",
+    fix="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep PermitRootLogin"
+    " prohibit-password.",
     reads=(_SSHD, "/etc/ssh/sshd_config.d/*", "/etc/passwd", "/etc/shadow"),
     keys=("source.packages", "system.services"),
 )
 def ssh_server(context: CheckContext) -> Verdict:
-    """sshd is there and started, and its configuration takes root's key."""
+    """sshd is installed and enabled, and its settings accept root's key."""
     found = find_program(context.guest, "sshd")
     if found is None:
         if find_program(context.guest, "dropbear") is not None:
-            return unknown("dropbear is there instead of sshd; its settings are not judged")
-        return failed("there is no program sshd in the image")
+            return unknown("dropbear is installed instead of sshd; its settings are not checked")
+        return failed("sshd is not installed")
     if not _started(context.services):
-        return failed(f"{found.path} is there, and nothing starts it")
+        return failed(f"{found.path} is installed, but nothing starts it")
     refusal = _refusal(context.guest)
     if refusal:
         return failed(refusal)
-    return passed(f"{found.path} is started, and takes root's key")
+    return passed(f"{found.path} is enabled and accepts root's key")
 
 
 def _started(services: Services) -> bool:
@@ -55,9 +56,9 @@ def _started(services: Services) -> bool:
 
 
 def _refusal(tree: FileTree) -> str:
-    """Why sshd would turn root's key away, "" if it would not (sshd_config(5))."""
+    """Why sshd refuses root's key, "" if it accepts it (sshd_config(5))."""
     if tree.lstat("/etc/ssh/sshd_not_to_be_run") is not None:
-        return "/etc/ssh/sshd_not_to_be_run keeps it from starting"
+        return "/etc/ssh/sshd_not_to_be_run prevents it from starting"
     settings = _settings(tree)
     login = settings.get("permitrootlogin", "prohibit-password").lower()
     if login not in {"yes", "prohibit-password", "without-password"}:
@@ -68,7 +69,7 @@ def _refusal(tree: FileTree) -> str:
         return "sshd has AuthorizedKeysFile none"
     for key in ("allowusers", "allowgroups"):
         if key in settings and not _matches_root(settings[key]):
-            return f"sshd's {key} leaves root out: {settings[key]}"
+            return f"sshd's {key} excludes root: {settings[key]}"
     for key in ("denyusers", "denygroups"):
         if _matches_root(settings.get(key, "")):
             return f"sshd's {key} names root: {settings[key]}"
@@ -85,12 +86,12 @@ def _locked_out(tree: FileTree, settings: dict[str, str]) -> str:
     if shell.endswith(("/nologin", "/false")):
         return f"root's shell is {shell}"
     if settings.get("usepam", "no").lower() == "no" and (_password(tree) or "").startswith("!"):
-        return "root is locked, and sshd has UsePAM no: it turns away locked users"
+        return "root is locked, and sshd with UsePAM no refuses locked users"
     return ""
 
 
 def _settings(tree: FileTree) -> dict[str, str]:
-    """sshd's settings outside Match blocks; of several the first counts."""
+    """sshd's settings outside Match blocks; the first value of a key counts."""
     settings: dict[str, str] = {}
     budget = [_INCLUDES * 4]
     for key, value in _directives(tree, _SSHD, 0, budget):
@@ -104,10 +105,10 @@ def _settings(tree: FileTree) -> dict[str, str]:
 def _directives(
     tree: FileTree, path: str, depth: int, budget: list[int]
 ) -> Iterator[tuple[str, str]]:
-    """Keyword and value, line by line, included files in their place; to the first Match."""
+    """Keyword and value of each line up to the first Match, included files in their place."""
     budget[0] -= 1
     if depth > _INCLUDES or budget[0] < 0:
-        raise UnreadableError(f"{path} includes itself over and over", "Look at sshd's settings.")
+        raise UnreadableError(f"{path} includes itself repeatedly", "Check sshd's settings.")
     for line in lines(tree, path, BY_HAND):
         key, _, value = line.replace("=", " ", 1).replace("\t", " ").partition(" ")
         key, value = key.lower(), value.strip().strip('"')
@@ -129,50 +130,51 @@ def _included(tree: FileTree, pattern: str) -> list[str]:
 
 @Rule(
     "ssh-host-keys",
-    "No ssh host keys are in the image",
+    "No SSH host keys are in the image",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
-    source="Keys in an image are shared by all its machines, and known to everyone who has it (zos"
-    " issue 2109; Zero-OS removes them for a VM with its own kernel, not in a disk image).",
-    fix="rm /etc/ssh/ssh_host_*; cloud-init makes new ones at the first start.",
+    source="Host keys in an image are shared by all its machines, and known to everyone who has"
+    " the image (zos issue 2109). Zero-OS removes them from a VM with its own kernel, not from a"
+    " disk image.",
+    fix="rm /etc/ssh/ssh_host_*; cloud-init creates new ones on the first boot.",
     keys=("system.run",),
 )
 def ssh_host_keys(context: CheckContext) -> Verdict:
-    """cloud-init makes each machine its own."""
+    """There is no file /etc/ssh/ssh_host_*."""
     found = [e.path for e in context.guest.listing("/etc/ssh") if e.name.startswith("ssh_host_")]
     return failed(", ".join(found[:6])) if found else passed("none in /etc/ssh")
 
 
 @Rule(
     "root-password",
-    "root has no password that works",
+    "root has no usable password",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
     source="“let's drop the root password all together since login to the VM over ssh will require"
-    " key authentication only […] passwd -d root” (zmachine.md, “Installation”)",
-    fix="passwd -d root drops it as the document does; passwd -l root locks it, and leaves a"
-    " hash behind if there was one.",
+    " key authentication only […] passwd -d root” (Zmachine guide, “Installation”)",
+    fix="passwd -d root removes it, as the guide does; passwd -l root locks it, but keeps an"
+    " existing hash.",
     keys=("system.run",),
 )
 def root_password(context: CheckContext) -> Verdict:
-    """None, or locked; never a hash."""
+    """root's password is empty or locked, and there is no hash."""
     password = _password(context.guest)
     if password is None:
-        return unknown("/etc/shadow does not tell about root")
+        return unknown("/etc/shadow has no entry for root")
     if password == "":
-        return passed("dropped, as the document does")
+        return passed("no password, as in the guide")
     if "$" in password or re.fullmatch(r"!?[./0-9A-Za-z]{13}", password):
-        locked = "locked, yet its hash is still there" if password[0] in "!*" else "a hash"
+        locked = "locked, but its hash is still in the file" if password[0] in "!*" else "a hash"
         return failed(f"root's password in /etc/shadow is {locked}", "passwd -d root")
     if password[0] in "!*":
         return passed("locked")
-    if password == "x":  # noqa: S105 - /etc/passwd points to a shadow that does not know root
-        return unknown("/etc/shadow does not tell about root")
+    if password == "x":  # noqa: S105 - /etc/passwd refers to a shadow file without root
+        return unknown("/etc/shadow has no entry for root")
     return failed("root's password in /etc/shadow is neither empty nor locked", "passwd -d root")
 
 
 def _password(tree: FileTree) -> str | None:
-    """root's second field: in /etc/shadow, or where passwd has none, in /etc/passwd."""
+    """root's password field in /etc/shadow, or else in /etc/passwd."""
     for path in ("/etc/shadow", "/etc/passwd"):
         for line in (text(tree, path) or "").splitlines():
             fields = line.split(":")
@@ -210,12 +212,12 @@ _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
 
 @Rule(
     "no-secrets",
-    "Nothing of its builder's is left in the image",
+    "The image contains no secrets of its builder",
     severity=Severity.SHOULD,
     modes=EVERY,
-    source="A flist on the hub is public: whoever knows its name can read every file of it (0-hub,"
-    " GET /api/flist/…).",
-    fix="Remove those files, and change what was in them if the image was ever uploaded.",
+    source="A flist on the hub is public: everyone who knows its name can read every file in it"
+    " (0-hub, GET /api/flist/…).",
+    fix="Remove those files, and change the secrets in them if the image was ever uploaded.",
     reads=(
         *_PROXIED,
         *(f"{directory}/*" for directory in (*_PROXIED_IN, *_KEY_DIRECTORIES)),
@@ -228,12 +230,10 @@ _PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
 def no_secrets(context: CheckContext) -> Verdict:
     """No private keys, authorized keys, histories, credentials or proxies."""
     tree = context.guest
-    found = [*_files(tree), *_keys(tree), *_proxies(tree)]
+    found = Examples(dict.fromkeys([*_files(tree), *_keys(tree), *_proxies(tree)]), 6)
     if not found:
-        return passed("no keys, histories, credentials or proxies where they usually are")
-    named = ", ".join(dict.fromkeys(found[:6]))
-    more = len(dict.fromkeys(found)) - 6
-    return failed(f"{named}{f' and {more} more' if more > 0 else ''}")
+        return passed("no keys, histories, credentials or proxies in the usual places")
+    return failed(str(found))
 
 
 def _files(tree: FileTree) -> Iterator[str]:

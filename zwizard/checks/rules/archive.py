@@ -42,13 +42,13 @@ def flist_name(name: str) -> str:
     "The archive's name ends in .tar.gz",
     severity=Severity.MUST,
     modes=EVERY,
-    source="The hub takes no other name: .tgz, .tar.xz and .TAR.GZ get “this file is not allowed”"
-    " (0-hub, allowed-extensions).",
-    fix="Rename it so that it ends exactly in .tar.gz, in lower case.",
+    source="The hub accepts only names that end in .tar.gz: .tgz, .tar.xz and .TAR.GZ are refused"
+    " with “this file is not allowed” (0-hub, allowed-extensions).",
+    fix="Rename it so that the name ends in .tar.gz, in lower case.",
     keys=("name",),
 )
 def archive_name(context: CheckContext) -> Verdict:
-    """The hub compares the end of the name, case-sensitively."""
+    """The name ends in .tar.gz; case matters."""
     if context.name.endswith(SUFFIX) and context.name != SUFFIX:
         return passed(context.name)
     return failed(context.name)
@@ -59,14 +59,14 @@ def archive_name(context: CheckContext) -> Verdict:
     "The hub keeps the archive's name as it is",
     severity=Severity.SHOULD,
     modes=EVERY,
-    source="The hub rewrites names: it drops all but letters, digits, “_”, “.” and “-”, and"
-    " overwrites a flist that already has the resulting name (0-hub, secure_filename).",
-    fix="Use only letters, digits, “_”, “.” and “-” in the name, and begin with a letter or"
+    source="The hub keeps only letters, digits, “_”, “.” and “-” of a name, and overwrites a flist"
+    " that already has the resulting name (0-hub, secure_filename).",
+    fix="Use only letters, digits, “_”, “.” and “-” in the name, and start it with a letter or"
     " digit.",
     keys=("name",),
 )
 def archive_name_survives(context: CheckContext) -> Verdict:
-    """The flist's name is the archive's, with nothing lost on the way."""
+    """The flist gets the archive's name, without any character dropped."""
     flist = flist_name(context.name)
     evidence = f"{context.name} becomes {flist}"
     if flist == context.name.removesuffix(SUFFIX) + ".flist":
@@ -76,54 +76,56 @@ def archive_name_survives(context: CheckContext) -> Verdict:
 
 @Rule(
     "archive-readable",
-    "The archive is whole",
+    "The archive is complete and undamaged",
     severity=Severity.MUST,
     modes=EVERY,
-    source="The hub unpacks with tar and ignores whether that worked: a broken archive becomes a"
-    " broken or empty flist without a word (0-hub, HubFlist.unpack).",
-    fix="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy it whole.",
+    source="The hub unpacks with tar and ignores whether that worked: a broken archive silently"
+    " becomes a broken or empty flist (0-hub, HubFlist.unpack).",
+    fix="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy the whole file.",
 )
 def archive_readable(context: CheckContext) -> Verdict:
-    """Every checksum right, every member there, the end marked, nothing behind it."""
+    """Checksums are right, all members and the end marker are read, and nothing follows."""
     match context.tree:
         case TarballTree(fault=str(fault), bounded=bool(bounded)) if fault:
-            return unknown(f"not read to its end: {fault}") if bounded else failed(fault)
+            return unknown(f"not read to the end: {fault}") if bounded else failed(fault)
         case TarballTree(members=members):
-            return passed(f"{members} members, every checksum right")
+            return passed(f"{members} members, checksums right")
         case DirectoryTree() as tree:
             return _directory_readable(tree)
-    return passed("it could be read")
+    return passed("readable")
 
 
 def _directory_readable(tree: DirectoryTree) -> Verdict:
     if not tree.complete:
-        return unknown("the directory holds more files than can be checked", "Give a smaller one.")
+        return unknown(
+            "the directory holds more files than can be checked", "Remove what is not needed."
+        )
     if tree.unreadable:
         return unknown(
             f"cannot be listed: {tree.unreadable}",
-            "Check it as a user who may read all of it, or check the packed archive.",
+            "Check it as a user who can read all of it, or check the packed archive.",
         )
-    return passed("every directory could be listed")
+    return passed("all directories listed")
 
 
 @Rule(
     "archive-root",
-    "The image's own root is the archive's root",
+    "The root of the archive is the root of the image",
     severity=Severity.MUST,
     modes=EVERY,
-    source="Zero-OS looks at exactly /image.raw, /boot/vmlinuz and /boot/initrd.img; a directory"
-    " around everything hides them, and the hub takes such an archive all the same.",
+    source="Zero-OS looks only at /image.raw, /boot/vmlinuz and /boot/initrd.img; a directory"
+    " around everything hides them, and the hub accepts such an archive without a warning.",
     fix="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
 )
 def archive_root(context: CheckContext) -> Verdict:
-    """There is something in it, and not all of it in one directory around a system."""
+    """The archive is not empty, and no single directory contains everything."""
     top = context.tree.children("/")
     if not top:
-        return failed("it is empty", "Pack the image's files; this archive holds none.")
+        return failed("the archive is empty", "Pack the image's files.")
     if len(top) == 1 and top[0].kind is EntryType.DIRECTORY and _wraps(context, top[0]):
         return failed(f"everything is inside {top[0].path}/")
     names = ", ".join(entry.name for entry in top[:6])
-    return passed(f"{len(top)} at the top: {names}")
+    return passed(f"{len(top)} entries at the top: {names}")
 
 
 def _wraps(context: CheckContext, directory: Entry) -> bool:
@@ -137,19 +139,19 @@ def _wraps(context: CheckContext, directory: Entry) -> bool:
 
 @Rule(
     "archive-paths",
-    "Every member lands where its name says",
+    "Every member is unpacked where its name says",
     severity=Severity.MUST,
     modes=EVERY,
-    source="The hub unpacks with tar into a directory of its own: what is absolute, climbs out or"
-    " passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
+    source="The hub unpacks with tar into its own directory: a member that is absolute, contains"
+    " .. or passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
     fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
 )
 def archive_paths(context: CheckContext) -> Verdict:
-    """No absolute or climbing member, none beneath a link, no hard link to nothing."""
+    """No member is absolute, contains .. or lies beneath a link; every hard link has a target."""
     match context.tree:
         case TarballTree(unsafe=unsafe) if unsafe:
             return failed(str(unsafe))
-    return passed("all relative, all inside, every hard link to a file in the archive")
+    return passed("all paths are relative and inside; all hard links have targets")
 
 
 @Rule(
@@ -157,31 +159,31 @@ def archive_paths(context: CheckContext) -> Verdict:
     "Owners are stored as numbers only",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
-    source="The hub unpacks as root, and tar then prefers an owner's name to its number: the"
-    " hub's own numbers replace the image's for users such as www-data (0-hub, tar -xpf).",
+    source="The hub unpacks as root, and tar then prefers an owner's name to its number: users"
+    " such as www-data get the hub's numbers instead of the image's (0-hub, tar -xpf).",
     fix="Pack with tar --numeric-owner.",
 )
 def archive_owners(context: CheckContext) -> Verdict:
-    """tar stores names beside the numbers unless told not to."""
+    """No member has a user or group name."""
     match context.tree:
         case TarballTree(named=named, owners=owners) if named:
-            return failed(f"{named} members carry names: {owners}")
+            return failed(f"{named} members have names: {owners}")
         case DirectoryTree():
-            return passed("a directory has only numbers; zwizard packs them as such")
+            return passed("a directory stores only numbers, and zwizard packs them as numbers")
     return passed("no member has an owner's name")
 
 
 @Rule(
     "archive-duplicates",
-    "No path is in the archive twice",
+    "Every path is in the archive once",
     severity=Severity.ADVICE,
     modes=EVERY,
-    source="Of two members with one name the hub keeps the one unpacked last.",
+    source="Of two members with the same name the hub keeps the last one.",
     fix="Pack once, without appending (tar -r) or naming a file twice.",
 )
 def archive_duplicates(context: CheckContext) -> Verdict:
-    """A later member replaces an earlier one."""
+    """No member repeats the path of another."""
     match context.tree:
         case TarballTree(duplicates=duplicates) if duplicates:
-            return failed(f"more than once: {duplicates}")
-    return passed("every path once")
+            return failed(f"duplicates: {duplicates}")
+    return passed("no duplicates")

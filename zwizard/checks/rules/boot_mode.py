@@ -25,19 +25,19 @@ _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".
     severity=Severity.MUST,
     modes=EVERY,
     source="“If ZOS found the /boot/vmlinuz file, it will use this […] otherwise zos will use the"
-    " built-in minimal kernel and run in container mode.” /image.raw goes before both"
-    " (zmachine.md, “VM”; Zero-OS, getFlistInfo). A wrong layout starts silently as something"
+    " built-in minimal kernel and run in container mode.” /image.raw takes precedence over both"
+    " (Zmachine guide, “VM”; Zero-OS, getFlistInfo). A wrong layout silently starts as something"
     " else.",
-    fix="Put the file that decides at exactly /image.raw or /boot/vmlinuz, or say with --mode"
-    " what is meant.",
+    fix="Put the kernel at exactly /boot/vmlinuz or the disk image at /image.raw, or state with"
+    " --mode what is meant.",
     keys=("target",),
 )
 def mode(context: CheckContext) -> Verdict:
-    """The mode that the three paths lead to is the one intended."""
+    """Zero-OS detects the intended mode from /image.raw, /boot/vmlinuz and /boot/initrd.img."""
     detection = context.detection
     if detection.refused is not None:
         return failed(
-            f"Zero-OS refuses it: {detection.refused.why}",
+            f"Zero-OS rejects it: {detection.refused.why}",
             f"Make {detection.refused.path} a regular file, or remove it.",
         )
     if detection.mode is not context.mode:
@@ -45,26 +45,26 @@ def mode(context: CheckContext) -> Verdict:
     misses = list(_near_misses(context.tree)) if detection.mode is Mode.CONTAINER else []
     if misses and not context.stated:
         return unknown(
-            f"Zero-OS starts it as a container, yet it holds {', '.join(misses[:3])}",
-            "If a VM is meant, the kernel has to be at /boot/vmlinuz or the disk at /image.raw;"
-            " if a container is meant, say so with --mode container.",
+            f"Zero-OS starts it as a container, but it contains {', '.join(misses[:3])}",
+            "If a VM is meant, put the kernel at /boot/vmlinuz or the disk image at /image.raw;"
+            " if a container is meant, state it with --mode container.",
         )
     return passed(f"Zero-OS starts it as {detection.mode.words}")
 
 
 def _reason(context: CheckContext) -> str:
-    """Why the path that would have decided did not, or which one decided instead."""
+    """Why the intended path was not used, or which path took precedence."""
     if context.detection.at(DISK_IMAGE).entry is not None:
-        return f"{DISK_IMAGE} is there"
+        return f"{DISK_IMAGE} exists"
     if context.mode is Mode.CONTAINER:
-        return f"{KERNEL} is there"
+        return f"{KERNEL} exists"
     path = DISK_IMAGE if context.mode is Mode.IMAGE else KERNEL
     misses = ", ".join(list(_near_misses(context.tree))[:3])
-    return f"{context.detection.at(path).why}{f'; there is {misses}' if misses else ''}"
+    return f"{context.detection.at(path).why}{f'; found instead: {misses}' if misses else ''}"
 
 
 def _near_misses(tree: FileTree) -> Iterator[str]:
-    """Files that look as if they were meant to be the kernel or the disk image."""
+    """Files that were probably meant to be the kernel or the disk image."""
     top = tree.children("/")
     wrapped = chain.from_iterable(
         tree.children(e.path) for e in top if e.kind is EntryType.DIRECTORY
@@ -96,19 +96,19 @@ def _kernels(tree: FileTree) -> Iterator[str]:
 
 @Rule(
     "mode-single",
-    "Only one way to start it is there",
+    "The image holds a disk image or a kernel, not both",
     severity=Severity.SHOULD,
     modes=EVERY,
     source="With both /image.raw and /boot/vmlinuz, the disk image is started and the kernel is"
     " ignored (Zero-OS, getFlistInfo).",
-    fix="Remove the one that is not meant.",
+    fix="Remove the file that is not meant.",
     keys=("target",),
 )
 def mode_single(context: CheckContext) -> Verdict:
-    """A disk image and a kernel together are a mistake in one of them."""
+    """At most one of /image.raw and /boot/vmlinuz exists."""
     there = [path for path in (DISK_IMAGE, KERNEL) if context.tree.lstat(path) is not None]
     if len(there) > 1:
-        return failed(f"both {' and '.join(there)} are there")
+        return failed(f"both {' and '.join(there)} exist")
     return passed(there[0] if there else "neither a disk image nor a kernel")
 
 
@@ -117,18 +117,18 @@ def mode_single(context: CheckContext) -> Verdict:
     "The disk image is a file at exactly /image.raw",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“An Zmachine will be considered a VM if it contains an /image.raw file.”"
-    " (zmachine.md, “Expected Flist structure”)",
-    fix="Name the raw disk image image.raw, in lower case, and pack it alone:"
-    " tar -czSf NAME.tar.gz image.raw",
+    source="“An Zmachine will be considered a VM if it contains an /image.raw file.” (Zmachine"
+    " guide, “Expected Flist structure”)",
+    fix="Name the raw disk image image.raw, in lower case, and pack only that file: tar -czSf"
+    " NAME.tar.gz image.raw",
 )
 def image_name(context: CheckContext) -> Verdict:
-    """Exactly that name, and a regular file."""
+    """/image.raw is a regular file and not empty."""
     entry = context.tree.node(DISK_IMAGE)
     if entry is None:
         misses = [path for path in _near_misses(context.tree) if _looks_like_image(path)]
-        found = f"; there is {', '.join(misses[:3])}" if misses else ""
-        return failed(f"{DISK_IMAGE} is not there{found}")
+        found = f"; found instead: {', '.join(misses[:3])}" if misses else ""
+        return failed(f"{DISK_IMAGE} does not exist{found}")
     if entry.kind is not EntryType.FILE:
         return failed(f"{DISK_IMAGE} is a {entry.kind.value}")
     if entry.size == 0:

@@ -43,27 +43,29 @@ _INSTALL = (
     "cloud-init is installed",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="“The image provided must be […] Cloud-init enabled.” (zmachine.md, “VM Image”); the"
-    " guide for a VM of its own kernel installs it too.",
+    source="“The image provided must be […] Cloud-init enabled.” (Zmachine guide, “VM Image”); the"
+    " guide also installs it in a VM with its own kernel.",
     fix=_INSTALL,
     reads=(*READS, *service_files.READS),
     keys=("source.packages",),
 )
 def cloud_init_installed(context: CheckContext) -> Verdict:
-    """The program, its Python package, and a service for each of its stages."""
+    """The program, its Python package and a service for each of its stages are installed."""
     found = find_program(context.guest, "cloud-init")
     if found is None:
-        return failed("there is no program cloud-init in the image")
+        return failed("the program cloud-init is not installed")
     cloud = context.cloud
     if not cloud.package:
-        return failed(f"{found.path} is there without its Python package cloudinit")
+        return failed(f"{found.path} is installed, but its Python package cloudinit is missing")
     missing = [
         " or ".join(names)
         for names in STAGES
         if not any(context.services.unit(name) for name in names)
     ]
     if missing:
-        return failed(f"{found.path} is there, the service {', '.join(missing)} is not")
+        return failed(
+            f"{found.path} is installed, but the service {', '.join(missing)} is missing"
+        )
     version = "an unknown version" if cloud.version is None else "{}.{}".format(*cloud.version)
     return passed(f"{found.path}, {version}, {cloud.package}")
 
@@ -73,15 +75,16 @@ def cloud_init_installed(context: CheckContext) -> Verdict:
     "cloud-init runs when the machine starts",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="“The image used to the boot the VM must has cloud-init enabled on boot.” (zmachine.md,"
-    " “VM Image”); it “takes care of setting up networking, hostname, root authorized_keys”.",
-    fix="systemctl enable cloud-init-local cloud-init cloud-config cloud-final, and remove"
-    " what disables it.",
+    source="“The image used to the boot the VM must has cloud-init enabled on boot.” (Zmachine"
+    " guide, “VM Image”); it “takes care of setting up networking, hostname, root"
+    " authorized_keys”.",
+    fix="systemctl enable cloud-init-local cloud-init cloud-config cloud-final, and remove what"
+    " disables them.",
     after="cloud-init-installed",
     keys=("system.run",),
 )
 def cloud_init_enabled(context: CheckContext) -> Verdict:
-    """Its services are wanted, by a target that is reached, and nothing switches it off."""
+    """Its services are enabled, and nothing disables cloud-init."""
     off = next(_switched_off(context), None)
     if off is not None:
         return failed(off, f"Remove that: {off}.")
@@ -99,26 +102,27 @@ def cloud_init_enabled(context: CheckContext) -> Verdict:
 
 
 def _target(services: Services) -> Verdict:
-    """cloud-init.target, if it is what wants the services, is itself wanted or generated."""
+    """Whether cloud-init.target starts, if only that wants the services."""
     wanting = {by for name in _SERVICES for by in services.wanted.get(f"{name}.service", ())}
     if services.system != "systemd" or wanting - {"cloud-init.target"}:
-        return passed(f"its services are started ({services.system})")
+        return passed(f"its services are enabled ({services.system})")
     generator = services.generator("cloud-init-generator")
     if generator is not None:
-        return passed(f"cloud-init.target wants its services; {generator.path} starts that")
+        return passed(
+            f"cloud-init.target wants its services, and {generator.path} starts the target"
+        )
     if services.enabled("cloud-init.target"):
         return passed("cloud-init.target is enabled and wants its services")
     return failed(
         "its services are wanted by cloud-init.target, which nothing starts",
-        "Install cloud-init whole (its generator is missing), or systemctl enable"
-        " cloud-init.target.",
+        "Reinstall cloud-init (its generator is missing), or systemctl enable cloud-init.target.",
     )
 
 
 def _switched_off(context: CheckContext) -> Iterator[str]:
-    """What keeps cloud-init, or its network part, from running (cloud-init, “Disable”)."""
+    """What disables cloud-init or its network part (cloud-init, “Disable”)."""
     if context.guest.lstat("/etc/cloud/cloud-init.disabled") is not None:
-        yield "/etc/cloud/cloud-init.disabled switches it off"
+        yield "/etc/cloud/cloud-init.disabled disables it"
     identify = text(context.guest, "/etc/cloud/ds-identify.cfg") or ""
     if re.search(r"^[ \t]*policy[ \t]*:[ \t]*disabled\b", identify, re.MULTILINE):
         yield "/etc/cloud/ds-identify.cfg has policy: disabled"
@@ -129,28 +133,27 @@ def _switched_off(context: CheckContext) -> Iterator[str]:
 
 @Rule(
     "cloud-init-nocloud",
-    "cloud-init looks for the NoCloud disk",
+    "cloud-init uses the NoCloud disk",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="“Cloud-init receive its config over the NoCloud source.” (zmachine.md, “VM Image”):"
+    source="“Cloud-init receive its config over the NoCloud source.” (Zmachine guide, “VM Image”):"
     " a disk with the label cidata.",
-    fix="Put datasource_list: [NoCloud, None] on one line into"
-    " /etc/cloud/cloud.cfg.d/99-zero-os.cfg.",
+    fix="Add the line datasource_list: [NoCloud, None] to /etc/cloud/cloud.cfg.d/99-zero-os.cfg.",
     after="cloud-init-installed",
     keys=("system.run",),
 )
 def cloud_init_nocloud(context: CheckContext) -> Verdict:
-    """``datasource_list``, if set, holds NoCloud; and no label but cidata is asked for."""
+    """``datasource_list``, if set, contains NoCloud, and the label is cidata."""
     identify = text(context.guest, "/etc/cloud/ds-identify.cfg") or ""
     forced = re.search(r"^[ \t]*datasource[ \t]*:[ \t]*(\S+)", identify, re.MULTILINE)
     if forced is not None and forced[1].strip("\"'") != "NoCloud":
-        return failed(f"/etc/cloud/ds-identify.cfg asks for {forced[1]} only")
+        return failed(f"/etc/cloud/ds-identify.cfg allows only {forced[1]}")
     label = _label(context)
     if label is not None:
         return failed(label)
     last = context.cloud.last("datasource_list")
     if last is None:
-        return passed("datasource_list is not set: every source is tried, NoCloud first")
+        return passed("datasource_list is not set: all sources are tried, NoCloud first")
     path, value = last
     if "NoCloud" in words(value):
         return passed(f"{path} has {', '.join(words(value))}")
@@ -170,20 +173,21 @@ def _label(context: CheckContext) -> str | None:
     "cloud-init has not run in this image",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="“to make sure we have clean setup: cloud-init clean” (zmachine.md, “Building an ubuntu"
-    " VM flist”); “you always need to do cloud-init clean” after a boot.",
-    fix="cloud-init clean --logs in the image, or remove all in /var/lib/cloud but seed.",
+    source="“to make sure we have clean setup: cloud-init clean” (Zmachine guide, “Building an"
+    " ubuntu VM flist”); “you always need to do cloud-init clean” after a boot.",
+    fix="Run cloud-init clean --logs in the image, or remove everything in /var/lib/cloud except"
+    " seed.",
     keys=("system.run",),
 )
 def cloud_init_clean(context: CheckContext) -> Verdict:
-    """No instance, semaphores or data of an earlier boot; no seed that goes before the disk."""
+    """/var/lib/cloud has no instance, semaphores, data or seed."""
     left = [
         entry.path
         for name in ("instance", "instances", "sem", "data")
         for entry in _left(context.guest, f"/var/lib/cloud/{name}")
     ]
     if left:
-        return failed(f"of an earlier boot: {', '.join(left[:3])}")
+        return failed(f"left from an earlier boot: {', '.join(left[:3])}")
     seeds = [
         entry.path
         for name in ("nocloud", "nocloud-net")
@@ -191,10 +195,10 @@ def cloud_init_clean(context: CheckContext) -> Verdict:
     ]
     if seeds:
         return failed(
-            f"a seed of its own, which cloud-init takes instead of Zero-OS's disk: {seeds[0]}",
+            f"a seed that cloud-init uses instead of Zero-OS's disk: {seeds[0]}",
             "Remove /var/lib/cloud/seed.",
         )
-    return passed("nothing of an earlier boot in /var/lib/cloud")
+    return passed("nothing from an earlier boot in /var/lib/cloud")
 
 
 def _left(tree: FileTree, path: str) -> Iterator[Entry]:

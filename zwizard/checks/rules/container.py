@@ -27,16 +27,16 @@ _STARTUP = "/.startup.toml"
     "The entrypoint is a program in the image",
     severity=Severity.MUST,
     modes=CONTAINER,
-    source="“After setup this is done, the users entrypoint is started.” (zmachine.md,"
-    " “Container”); without one /sbin/init. Zero-OS's init tests that very path, which has to be"
-    " absolute, and stops with “… does not exist”.",
-    fix="Say the absolute path of an executable file of the image with --entrypoint, and the"
-    " same in the deployment; chmod +x it.",
+    source="“After setup this is done, the users entrypoint is started.” (Zmachine guide,"
+    " “Container”); without one Zero-OS starts /sbin/init. Its init requires an absolute path,"
+    " and stops with “… does not exist”.",
+    fix="Give the absolute path of an executable file in the image (--entrypoint, and in the"
+    " deployment); chmod +x it.",
     reads=(*READS, START_SCRIPT),
     keys=("container.entrypoint",),
 )
 def entrypoint(context: CheckContext) -> Verdict:
-    """An absolute path that exists and is executable; without one, /sbin/init."""
+    """The entrypoint, or else /sbin/init, is the absolute path of an executable file."""
     found = verdict_of(check_program(context.tree, context.starts))
     if context.entrypoint or context.tree.resolve(context.starts).file is not None:
         return found
@@ -45,65 +45,64 @@ def entrypoint(context: CheckContext) -> Verdict:
 
 @Rule(
     "entrypoint-link",
-    "No absolute link leads to the entrypoint",
+    "The path of the entrypoint has no absolute links",
     severity=Severity.SHOULD,
     modes=CONTAINER,
     source="Zero-OS's init looks for the entrypoint before it enters the image: an absolute link"
-    " leads it to its own files, where nothing is (cloud-container, init).",
-    fix="Name the file that the link leads to, such as /usr/lib/systemd/systemd, or make the"
-    " link relative.",
+    " leads to its own files, where nothing is found (cloud-container, init).",
+    fix="Use the path that the link leads to, such as /usr/lib/systemd/systemd, or make the link"
+    " relative.",
     after="entrypoint",
     keys=("container.entrypoint",),
 )
 def entrypoint_link(context: CheckContext) -> Verdict:
-    """The test is made outside the image's root."""
+    """No link on the path is absolute or leaves the image."""
     found = context.tree.resolve(context.starts)
     if found.outside is not None:
-        return failed(f"on the way of {context.starts}: {found.outside.path} ->"
+        return failed(f"on the path {context.starts}: {found.outside.path} ->"
                       f" {found.outside.target}")  # fmt: skip
     return passed(f"{len(found.chain)} links, all relative" if found.chain else "no links")
 
 
 @Rule(
     "entrypoint-loader",
-    "What the entrypoint needs to run is in the image",
+    "The interpreter or ELF loader of the entrypoint is in the image",
     severity=Severity.MUST,
     modes=CONTAINER,
-    source="Without its #! interpreter or its ELF loader a program that is there ends with “No"
-    " such file or directory” (execve(2)).",
-    fix="Build the program static, or put the libraries and the interpreter into the image as"
-    " well.",
+    source="A program whose #! interpreter or ELF loader is missing fails with “No such file or"
+    " directory”, although it exists (execve(2)).",
+    fix="Link the program statically, or add the interpreter and the libraries to the image.",
     after="entrypoint",
     keys=("container.entrypoint",),
 )
 def entrypoint_loader(context: CheckContext) -> Verdict:
-    """Its ``#!`` interpreter or ELF loader resolves inside the image."""
+    """The ``#!`` interpreter or ELF loader exists in the image."""
     return verdict_of(check_loader(context.tree, context.starts))
 
 
 @Rule(
     "entrypoint-startup-toml",
-    "The entrypoint is not left to .startup.toml",
+    "The entrypoint does not depend on .startup.toml",
     severity=Severity.SHOULD,
     modes=CONTAINER,
-    source="Zero-OS takes the environment from /.startup.toml, as converted Docker images have it,"
-    " and today not its entrypoint: without one in the deployment it starts /sbin/init (zosbase,"
-    " fListStartup).",
-    fix="Put the entrypoint into the deployment, and give it here with --entrypoint.",
+    source="Zero-OS reads the environment from /.startup.toml (written when Docker images are"
+    " converted), but currently not the entrypoint: without one in the deployment it starts"
+    " /sbin/init (zosbase, fListStartup).",
+    fix="Set the entrypoint in the deployment, and give it here with --entrypoint.",
     reads=(_STARTUP,),
     keys=("container.entrypoint",),
 )
 def entrypoint_startup_toml(context: CheckContext) -> Verdict:
-    """There is none, or the entrypoint is given beside it."""
+    """/.startup.toml does not exist or names no entrypoint, or the entrypoint is given."""
     content = text(context.tree, _STARTUP)
     if content is None:
-        return passed(f"there is no {_STARTUP}")
+        return passed(f"{_STARTUP} does not exist")
     if context.entrypoint:
         return passed(f"the entrypoint {context.entrypoint} is given")
     try:
         settings = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError):
-        return unknown(f"{_STARTUP} is no TOML")
+        return unknown(f"{_STARTUP} is not valid TOML")
     named = _named(settings)
     if named:
         return failed(f"{_STARTUP} names {named}, and no entrypoint is given")
@@ -120,19 +119,19 @@ def _named(settings: dict[str, object]) -> str:
 
 @Rule(
     "container-kernel-modules",
-    "Nothing in the image expects to load kernel modules",
+    "Nothing in the image loads kernel modules",
     severity=Severity.ADVICE,
     modes=CONTAINER,
     source="Zero-OS's own kernel is built without modules (cloud-container, CONFIG_MODULES is not"
-    " set): “a container has no control over the kernel” (zmachine.md, “Container”).",
+    " set): “a container has no control over the kernel” (Zmachine guide, “Container”).",
     fix="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
     reads=("/etc/modules", "/etc/modules-load.d/*"),
     keys=("target",),
 )
 def container_kernel_modules(context: CheckContext) -> Verdict:
-    """No modules, and no list of some to load."""
+    """The image has no kernel modules and no list of modules to load."""
     found = next(_modules(context.tree), None)
-    return failed(found) if found is not None else passed("no modules, no lists of them")
+    return failed(found) if found is not None else passed("no modules, no module lists")
 
 
 def _modules(tree: FileTree) -> Iterator[str]:
@@ -140,10 +139,10 @@ def _modules(tree: FileTree) -> Iterator[str]:
     for path in paths:
         named = next(lines(tree, path), None)
         if named is not None:
-            yield f"{path} asks for {named}"
+            yield f"{path} names {named}"
     for entry in tree.walk("/lib/modules"):
         if ".ko" in entry.name:
-            yield f"{entry.path} is there"
+            yield f"{entry.path} exists"
 
 
 # What shows that a whole operating system is meant, not one service.
@@ -152,20 +151,20 @@ _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
 
 @Rule(
     "container-single-process",
-    "The image is one service, not a whole system",
+    "The image is a single service, not a whole system",
     severity=Severity.ADVICE,
     modes=CONTAINER,
     source="“a container should ideally only have 1 process running […] if you need the latter, it"
-    " might be an indication that you actually want a VM” (zmachine.md, “Container”)",
-    fix="Leave out what the service does not need, or make it a VM with its own kernel.",
+    " might be an indication that you actually want a VM” (Zmachine guide, “Container”)",
+    fix="Remove what the service does not need, or make it a VM with its own kernel.",
     keys=("target",),
 )
 def container_single_process(context: CheckContext) -> Verdict:
-    """No init system, ssh server or other parts of a machine."""
+    """The image has no init system, SSH server or other system service."""
     found = [entry.path for entry in _parts(context.tree)]
     if found:
         return failed(f"parts of a whole system: {', '.join(found)}")
-    return passed("no init system, no ssh server")
+    return passed("no init system, no SSH server")
 
 
 def _parts(tree: FileTree) -> Iterator[Entry]:

@@ -32,30 +32,30 @@ _RAW = frozenset({
     severity=Severity.MUST,
     modes=IMAGE,
     source="“This is a Qcow2 image, this is not supported by zos. So we need to convert this to a"
-    " raw disk image” (zmachine.md, “Use one of ubuntu cloud-images”)",
-    fix="qemu-img convert -p -O raw FILE image.raw; unpack it first if it is compressed.",
+    " raw disk image” (Zmachine guide, “Use one of ubuntu cloud-images”)",
+    fix="qemu-img convert -p -O raw FILE image.raw; decompress it first if it is compressed.",
     reads=(DISK_IMAGE,),
 )
 def image_is_raw(context: CheckContext) -> Verdict:
-    """Not qcow2, vmdk, vdi, vhd, vhdx, an ISO or compressed: named as what it is."""
+    """The image is not qcow2, vmdk, vdi, vhd, vhdx, ISO or compressed."""
     content = context.disk.content
     return passed(content) if content in _RAW else failed(f"it is {content}")
 
 
 @Rule(
     "image-gpt",
-    "The disk has a GPT that the firmware reads",
+    "The disk has a GPT that the firmware can read",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“First, create a gpt partition table” (zmachine.md, “Installation”); Zero-OS's"
-    " firmware reads sectors of 512 bytes, a first usable one from 34 on, entries of 128 bytes and"
-    " 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
-    fix="Make the table anew: parted image.raw mklabel gpt, or sgdisk --verify image.raw to see"
-    " what is wrong.",
+    source="“First, create a gpt partition table” (Zmachine guide, “Installation”); Zero-OS's"
+    " firmware requires sectors of 512 bytes, a first usable sector of 34 or more, entries of 128"
+    " bytes and at most 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
+    fix="Create a new table (parted image.raw mklabel gpt); sgdisk --verify image.raw shows what"
+    " is wrong.",
     after="image-is-raw",
 )
 def image_gpt(context: CheckContext) -> Verdict:
-    """Both checksums right, and the numbers within what the firmware takes."""
+    """Both checksums are right, and the numbers are within the firmware's limits."""
     gpt = context.disk.gpt
     fault = gpt.fault or _refused(gpt)
     if fault:
@@ -75,16 +75,17 @@ def _refused(gpt: Gpt) -> str:
 
 @Rule(
     "image-gpt-backup",
-    "The backup of the partition table is the last sector",
+    "The backup of the partition table is in the last sector",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="A backup anywhere else shows that the image was cut or grew after it was partitioned"
-    " (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
-    fix="sgdisk --move-second-header image.raw if the image grew; make it again if it was cut.",
+    source="A backup anywhere else means that the image was truncated or grew after it was"
+    " partitioned (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
+    fix="sgdisk --move-second-header image.raw if the image grew; build it again if it was"
+    " truncated.",
     after="image-gpt",
 )
 def image_gpt_backup(context: CheckContext) -> Verdict:
-    """The same table at the disk's end, and every partition between the two."""
+    """The last sector holds the same table, and every partition lies between the two."""
     fault = context.disk.gpt.backup_fault
     return failed(fault) if fault else passed("the last sector holds the same table")
 
@@ -94,18 +95,20 @@ def image_gpt_backup(context: CheckContext) -> Verdict:
     "The root partition is the last one",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="“a root partition that spans the remaining of the disk” (zmachine.md, “Installation”):"
-    " only the last one can grow to the size of the deployment's disk.",
-    fix="Put the root partition behind all others.",
+    source="“a root partition that spans the remaining of the disk” (Zmachine guide,"
+    " “Installation”): only the last partition can grow to the size of the deployment's disk.",
+    fix="Move the root partition behind all others.",
     after="image-gpt",
 )
 def root_partition_last(context: CheckContext) -> Verdict:
-    """Nothing behind it, so that it can grow."""
+    """No partition is behind the root partition."""
     root = context.disk.root.partition
     behind = [v.partition.number for v in context.disk.volumes if v.partition.first > root.last]
     if behind:
-        return failed(f"the root is partition {root.number}; behind it is {behind[0]}")
-    return passed(f"the root is partition {root.number}, and the last")
+        return failed(
+            f"the root is partition {root.number}, and partition {behind[0]} is behind it"
+        )
+    return passed(f"the root is the last partition, number {root.number}")
 
 
 @Rule(
@@ -114,17 +117,17 @@ def root_partition_last(context: CheckContext) -> Verdict:
     severity=Severity.MUST,
     modes=IMAGE,
     source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
-    " fail” (zmachine.md, “Expected Flist structure”), with “image size is bigger than disk”.",
+    " fail” (Zmachine guide, “Expected Flist structure”), with “image size is bigger than disk”.",
     fix="Rent a larger disk, or make the image smaller.",
     keys=("checklist.disk_size", "disk.size"),
 )
 def image_fits_disk(context: CheckContext) -> Verdict:
-    """Its size with all holes, against --disk-size."""
+    """The image's size, holes included, is at most --disk-size."""
     size = context.disk.size
     if context.disk_size is None:
         return unknown(
-            f"the image takes {_shown(size)}; how large the disk will be was not said",
-            f"Say it with --disk-size; the deployment's disk has to have {_shown(size)} or more.",
+            f"the image takes {_shown(size)}; the size of the disk is not given",
+            f"Give it with --disk-size; the deployment's disk needs {_shown(size)} or more.",
         )
     sizes = f"{_shown(size)} on a disk of {_shown(context.disk_size)}"
     if size > context.disk_size:
@@ -141,16 +144,16 @@ def _shown(size: int) -> str:
     "The image's size is a multiple of 512 KiB",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="The hub counts a file's 512 KiB chunks with too little precision: of a large file that"
-    " does not end with a whole one, the end can be lost (0-flist, zero_chunk.c).",
+    source="The hub counts a file's chunks of 512 KiB imprecisely: the end of a large file that"
+    " does not end with a whole chunk can be lost (0-flist, zero_chunk.c).",
     fix="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
     keys=("disk.size",),
 )
 def image_multiple(context: CheckContext) -> Verdict:
-    """No chunk is cut."""
+    """The image ends with a whole chunk of 512 KiB."""
     over = context.disk.size % _CHUNK
     if over:
-        return failed(f"{context.disk.size} bytes, {over} more than a multiple")
+        return failed(f"{context.disk.size} bytes, {over} bytes more than a multiple")
     return passed(f"{context.disk.size // _CHUNK} chunks")
 
 
@@ -159,17 +162,17 @@ def image_multiple(context: CheckContext) -> Verdict:
     "The root file system was unmounted cleanly",
     severity=Severity.ADVICE,
     modes=IMAGE,
-    source="“power off by running poweroff command” (zmachine.md, “Installation”): an image copied"
-    " from a running machine has changes that are only in its journal.",
+    source="“power off by running poweroff command” (Zmachine guide, “Installation”): an image"
+    " copied from a running machine has changes that are only in its journal.",
     fix="e2fsck -f on the partition, or shut the machine down before copying its disk.",
     after="image-gpt",
 )
 def filesystem_clean(context: CheckContext) -> Verdict:
-    """No journal to replay, and marked as clean."""
+    """The file system is marked clean, and its journal is empty."""
     super_ = context.disk.root_super
     if super_.needs_recovery:
-        return failed("its journal has to be replayed")
-    return passed("clean") if super_.clean else failed("it is not marked as clean")
+        return failed("the journal has to be replayed")
+    return passed("clean") if super_.clean else failed("it is not marked clean")
 
 
 # What grows a file system to its partition.
@@ -185,36 +188,36 @@ _RESIZERS = {
     severity=Severity.SHOULD,
     modes=IMAGE,
     source="“Cloud-init will take care of resizing the filesystem on the image to take the full"
-    " disk size allocated in the deployment.” (zmachine.md, “Expected Flist structure”)",
-    fix="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's"
-    " own tools (e2fsprogs).",
+    " disk size allocated in the deployment.” (Zmachine guide, “Expected Flist structure”)",
+    fix="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's own"
+    " tools (e2fsprogs).",
     keys=("source.packages",),
 )
 def growpart(context: CheckContext) -> Verdict:
-    """growpart and the resize tool of the root's file system are there."""
+    """growpart and the resize tool of the root file system are installed."""
     form = context.disk.root.form
     wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
     missing = [name for name in wanted if find_program(context.guest, name) is None]
     if missing:
-        return failed(f"not in the image: {', '.join(missing)}")
-    return passed(f"{' and '.join(wanted)} are there")
+        return failed(f"not installed: {', '.join(missing)}")
+    return passed(f"{' and '.join(wanted)} are installed")
 
 
 @Rule(
     "services-enabled",
-    "ssh, the network, name resolution and cloud-init are started",
+    "SSH, network, name resolution and cloud-init are enabled",
     severity=Severity.MUST,
     modes=IMAGE,
     source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
-    " systemd-resolved, cloud-init, cloud-final” (zmachine.md, “Installation”)",
+    " systemd-resolved, cloud-init, cloud-final” (Zmachine guide, “Installation”)",
     fix="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
     keys=("system.services", "source.packages"),
 )
 def services_enabled(context: CheckContext) -> Verdict:
-    """Each of the four by one of the names it has."""
+    """Each of the four is enabled, under one of its usual names."""
     services = context.services
     found = {
-        "an ssh server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
+        "an SSH server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
         "a network service": _network(context, services),
         "a resolver": _resolver(context, services),
         "cloud-init": min(services.pulled(("cloud-init", "cloud-init-network")), default=""),

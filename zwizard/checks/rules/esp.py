@@ -29,17 +29,19 @@ _MIB = 1 << 20
     "There is an EFI system partition",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“ZOS only support images with esp partition” (zmachine.md, “Boot the VM (locally)”)",
-    fix="parted image.raw set 1 esp on, for the partition that holds the loader.",
+    source="“ZOS only support images with esp partition” (Zmachine guide, “Boot the VM"
+    " (locally)”)",
+    fix="parted image.raw set N esp on, where N is the number of the partition with the boot"
+    " loader.",
     after="image-gpt",
     keys=("disk.esp_size",),
 )
 def esp_present(context: CheckContext) -> Verdict:
-    """A partition of the ESP's type."""
+    """One partition has the type of an ESP."""
     esp = context.disk.esp
     if esp is None:
         misses = "; ".join(_near_misses(context))
-        return failed(f"no partition has that type{f'; {misses}' if misses else ''}")
+        return failed(f"no partition has the type of an ESP{f'; {misses}' if misses else ''}")
     return passed(f"partition {esp.partition.number}, {esp.partition.size / _MIB:.0f} MiB")
 
 
@@ -55,23 +57,23 @@ def _near_misses(context: CheckContext) -> Iterator[str]:
     "The EFI system partition is FAT32",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“This one has to be vfat of size 32: mkfs.vfat -F 32” (zmachine.md, “Installation”);"
-    " the firmware tells the kinds apart by the number of clusters, and starts FAT12 and FAT16"
-    " too.",
+    source="“This one has to be vfat of size 32: mkfs.vfat -F 32” (Zmachine guide,"
+    " “Installation”); the firmware detects the kind by the number of clusters, and also starts"
+    " FAT12 and FAT16.",
     fix="mkfs.vfat -F 32 -s 1 on a partition of 34 MiB or more.",
     after="esp-present",
     keys=("disk.esp_size",),
 )
 def esp_fat(context: CheckContext) -> Verdict:
-    """FAT by the number of clusters; another FAT than 32 starts, against the document."""
+    """The file system is FAT32 by its number of clusters; FAT12 and FAT16 are warnings."""
     volume = context.disk.esp
     if volume is None or volume.form != "vfat":
         form = volume.form if volume is not None else ""
-        return failed(f"it is {form or 'no FAT file system'}")
+        return failed(f"it is {form or 'not a FAT file system'}")
     geometry = context.disk.esp_tree.geometry
     found = f"FAT{geometry.bits}, {geometry.clusters} clusters"
     if (geometry.bits == 32) != (geometry.root_cluster > 0):
-        return failed(f"{found}, laid out as {'FAT16' if geometry.bits == 32 else 'FAT32'}")
+        return failed(f"{found}, but laid out as {'FAT16' if geometry.bits == 32 else 'FAT32'}")
     if geometry.bits != 32:
         return failed(found, severity=Severity.SHOULD)
     return passed(found)
@@ -79,17 +81,17 @@ def esp_fat(context: CheckContext) -> Verdict:
 
 @Rule(
     "esp-loader",
-    "The firmware finds a loader",
+    "The firmware finds a boot loader",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“grub-install --target=x86_64-efi […] --removable” (zmachine.md, “Installation”): the"
-    " firmware starts /EFI/BOOT/BOOTX64.EFI, or a kernel by /loader/entries, else “Unable to boot"
-    " from any virtio-blk device”.",
+    source="“grub-install --target=x86_64-efi […] --removable” (Zmachine guide, “Installation”):"
+    " the firmware starts /EFI/BOOT/BOOTX64.EFI, or a kernel from /loader/entries, or fails with"
+    " “Unable to boot from any virtio-blk device”.",
     fix="grub-install --target=x86_64-efi --efi-directory=ESP --removable",
     after="esp-fat",
 )
 def esp_loader(context: CheckContext) -> Verdict:
-    """BOOTX64.EFI is PE32+ for x86-64, or loader entries whose files exist."""
+    """BOOTX64.EFI is PE32+ for x86-64, or all files of the loader entries exist."""
     esp = context.disk.esp_tree
     entries = list(loader_entries(esp))
     if esp.resolve("/loader/loader.conf").file is not None and entries:
@@ -101,7 +103,7 @@ def esp_loader(context: CheckContext) -> Verdict:
     found = esp.resolve(LOADER)
     if found.file is None:
         others = ", ".join(e.path for e in esp.listing("/EFI"))
-        return failed(f"{found.shown}{f'; there is {others}' if others else ''}")
+        return failed(f"{found.shown}{f'; found instead: {others}' if others else ''}")
     fault = _pe_fault(esp.read(LOADER, 4096))
     return failed(f"{LOADER} {fault}") if fault else passed(f"{found.file.path}, PE32+, x86-64")
 
@@ -114,7 +116,7 @@ def loader_entries(esp: FileTree) -> Iterator[str]:
 
 
 def _entry_fault(esp: FileTree, path: str) -> str:
-    """Why the firmware cannot start by this entry (Boot Loader Specification, Type #1)."""
+    """Why the firmware cannot start this entry (Boot Loader Specification, Type #1)."""
     content = text(esp, path) or ""
     if len(content) > _ENTRY:
         return f"{path} has more than {_ENTRY} bytes"
@@ -122,15 +124,15 @@ def _entry_fault(esp: FileTree, path: str) -> str:
     if "linux" not in {kind for kind, _ in files}:
         return f"{path} names no kernel"
     missing = [name for _, name in files if esp.resolve(name).file is None]
-    return f"{path} names {missing[0]}, which is not there" if missing else ""
+    return f"{path} names {missing[0]}, which does not exist" if missing else ""
 
 
 def _pe_fault(head: bytes) -> str:
     if head[:2] != b"MZ" or len(head) < 64:
-        return "is no EFI program"
+        return "is not an EFI program"
     (at,) = struct.unpack_from("<I", head, 60)
     if at > len(head) - 26 or head[at : at + 4] != b"PE\x00\x00":
-        return "is no EFI program"
+        return "is not an EFI program"
     (machine,) = struct.unpack_from("<H", head, at + 4)
     (magic,) = struct.unpack_from("<H", head, at + 24)
     if machine != 0x8664 or magic != 0x20B:
@@ -140,34 +142,34 @@ def _pe_fault(head: bytes) -> str:
 
 @Rule(
     "loader-known",
-    "The loader is one that Zero-OS's firmware is known to start",
+    "The boot loader is known to work with Zero-OS's firmware",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="“Only grub2 has been tested and known to work.” (zmachine.md, “Installation”); the"
-    " firmware fails with GRUB of Ubuntu newer than 20.04 and with systemd-boot above 2 GiB of"
+    source="“Only grub2 has been tested and known to work.” (Zmachine guide, “Installation”); the"
+    " firmware fails with GRUB of Ubuntu newer than 20.04, and with systemd-boot above 2 GiB of"
     " memory (rust-hypervisor-firmware issues 382 and 175).",
-    fix="Make it a VM with its own kernel instead, which needs no loader; or install GRUB.",
+    fix="Make it a VM with its own kernel instead, which needs no boot loader; or install GRUB.",
     after="esp-loader",
     keys=("source.suite",),
 )
 def loader_known(context: CheckContext) -> Verdict:
-    """GRUB, but not Ubuntu's of after 20.04; anything else is told."""
+    """The boot loader is GRUB, and not from Ubuntu newer than 20.04."""
     esp = context.disk.esp_tree
     if esp.resolve(LOADER).file is None:
-        return failed("no loader, only /loader/entries: nobody has tried that")
+        return failed("no boot loader, only /loader/entries: untested")
     name = loader_name(esp)
     if name not in {"GRUB", "shim and GRUB"}:
         return failed(f"{LOADER} is {name}")
     release = _release(context.guest)
     if release.get("ID") == "ubuntu" and _newer(release.get("VERSION_ID", ""), (20, 4)):
         return failed(
-            f"GRUB of Ubuntu {release['VERSION_ID']}: it will most probably NOT start on Zero-OS"
+            f"GRUB of Ubuntu {release['VERSION_ID']}: it will most probably not start on Zero-OS"
         )
     return passed(name)
 
 
 def loader_name(esp: FileTree) -> str:
-    """What the program at LOADER is; raises UnreadableError if it is not there."""
+    """What the program at LOADER is; raises UnreadableError if it does not exist."""
     program = esp.read(LOADER, _PROGRAM)
     if b"systemd-boot" in program or "systemd-boot".encode("utf-16-le") in program:
         return "systemd-boot"
@@ -175,8 +177,10 @@ def loader_name(esp: FileTree) -> str:
         return "GRUB"
     if b"shim," in program or "shim".encode("utf-16-le") in program:
         second = esp.resolve("/EFI/BOOT/grubx64.efi").file
-        return "shim and GRUB" if second is not None else "shim, without grubx64.efi beside it"
-    return "a loader of an unknown kind"
+        return (
+            "shim and GRUB" if second is not None else "shim, without grubx64.efi in its directory"
+        )
+    return "an unknown boot loader"
 
 
 def _release(tree: FileTree) -> dict[str, str]:
@@ -195,14 +199,14 @@ def _newer(version: str, than: tuple[int, int]) -> bool:
     "An ESP that holds kernels has room for one more",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="The document mounts the ESP of 100 MiB at /boot; an upgrade writes the new kernel and"
-    " initramfs beside the old ones, and stops half-way where there is no room.",
-    fix="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root.",
+    source="The guide mounts the ESP of 100 MiB at /boot; an upgrade writes the new kernel and"
+    " initramfs beside the old ones, and stops half-way if there is no room.",
+    fix="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root file system.",
     after="esp-fat",
     keys=("disk.esp_size", "disk.esp_mount"),
 )
 def esp_room(context: CheckContext) -> Verdict:
-    """Free space for the largest kernel and initramfs again."""
+    """The free space is enough for a second copy of the largest kernel and initramfs."""
     esp = context.disk.esp_tree
     sizes = {
         kind: max((e.size for e in esp.children("/") if e.name.startswith(names)), default=0)
@@ -210,7 +214,7 @@ def esp_room(context: CheckContext) -> Verdict:
     }
     needed = sum(sizes.values())
     if not needed:
-        return passed("no kernels on it")
+        return passed("no kernels on the ESP")
     free = esp.free
-    shown = f"{free / _MIB:.0f} MiB free, one more kernel and initramfs take {needed / _MIB:.0f}"
+    shown = f"{free / _MIB:.0f} MiB free, another kernel and initramfs need {needed / _MIB:.0f}"
     return passed(shown) if free >= needed else failed(shown)

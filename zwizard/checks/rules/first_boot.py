@@ -23,24 +23,25 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @Rule(
     "machine-id",
-    "Each machine gets an id of its own",
+    "Each machine gets its own machine ID",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
-    source="An id in the image survives the first start, and every machine made from it has the"
-    " same: DHCP leases, journals and cluster members are mixed up (machine-id(5)).",
-    fix=": > /etc/machine-id (systemd fills it), and rm -f /var/lib/dbus/machine-id.",
+    source="An ID in the image survives the first boot, so all machines made from it share it:"
+    " DHCP leases, journals and cluster members get mixed up (machine-id(5)).",
+    fix="Empty /etc/machine-id (: > /etc/machine-id; systemd fills it), and rm -f"
+    " /var/lib/dbus/machine-id.",
     reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
     keys=("system.run",),
 )
 def machine_id(context: CheckContext) -> Verdict:
-    """Empty, absent or ``uninitialized``, and no second one where D-Bus keeps it."""
+    """The IDs of systemd and D-Bus are empty, missing or ``uninitialized``."""
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         content = (text(context.guest, path) or "").strip()
         if content and content != "uninitialized":
-            shown = content if _ID.fullmatch(content) else "something that is no id"
+            shown = content if _ID.fullmatch(content) else "something that is not an ID"
             return failed(f"{path} has {shown}")
     there = context.guest.lstat("/etc/machine-id")
-    return passed("/etc/machine-id is empty" if there else "/etc/machine-id is not there")
+    return passed("/etc/machine-id is empty" if there else "/etc/machine-id does not exist")
 
 
 # What distributions call a machine that has no name yet.
@@ -52,21 +53,22 @@ _NAMELESS = frozenset({
 
 @Rule(
     "hostname",
-    "The image has no host name of its own",
+    "The image has no host name",
     severity=Severity.ADVICE,
     modes=VM_IMAGE,
     source="“You don't have to set the hostname, this will be setup later on zos when the VM is"
-    " deployed via cloud-init” (zmachine.md, “Installation”); debootstrap copies the builder's.",
+    " deployed via cloud-init” (Zmachine guide, “Installation”); debootstrap copies the builder's"
+    " name.",
     fix="rm /etc/hostname",
     reads=("/etc/hostname",),
     keys=("system.run",),
 )
 def hostname(context: CheckContext) -> Verdict:
-    """Not the building host's: cloud-init sets the deployment's name over any."""
+    """/etc/hostname is missing, empty or a distribution's default."""
     name = next(lines(context.guest, "/etc/hostname"), "")
     if not name or name in _NAMELESS:
         return passed(name or "none")
-    here = " (this very machine's)" if name == socket.gethostname() else ""
+    here = " (the name of this host)" if name == socket.gethostname() else ""
     return failed(f"/etc/hostname says {name}{here}")
 
 
@@ -84,26 +86,26 @@ _RESOLVERS = (
 
 @Rule(
     "resolv-conf",
-    "Names can be resolved",
+    "Name resolution works",
     severity=Severity.SHOULD,
     modes=EVERY,
     must_in=CONTAINER,
     source="“make sure we using resolved: ln -s /run/systemd/resolve/stub-resolv.conf"
-    " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (zmachine.md). In a"
-    " container Zero-OS writes the file, and fails where it is a link to nothing.",
+    " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (Zmachine guide). In a"
+    " container Zero-OS writes the file, and fails if it is a link to nothing.",
     fix="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
     reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
     keys=("system.run",),
 )
 def resolv_conf(context: CheckContext) -> Verdict:
-    """A container: no dangling link. A guest: a name server, or a link to a running service."""
+    """In a container no dangling link; in a VM a name server, or a link to an enabled service."""
     found = context.guest.resolve("/etc/resolv.conf")
     link = context.guest.lstat("/etc/resolv.conf")
     is_link = link is not None and link.kind is EntryType.LINK
     if context.mode is Mode.CONTAINER:
         if is_link and found.entry is None:
             return failed(found.shown)
-        return passed("a file" if found.entry is not None else "none: Zero-OS makes it")
+        return passed("a file" if found.entry is not None else "none: Zero-OS creates it")
     if is_link and link is not None:
         by = _maker(found.entry.path if found.entry is not None else found.missing, link.target)
         if by:
@@ -112,7 +114,7 @@ def resolv_conf(context: CheckContext) -> Verdict:
         return failed(found.shown)
     servers = [line for line in lines(context.guest, "/etc/resolv.conf")
                if line.startswith("nameserver")]  # fmt: skip
-    return passed(servers[0]) if servers else failed("/etc/resolv.conf names no server")
+    return passed(servers[0]) if servers else failed("/etc/resolv.conf names no name server")
 
 
 def _maker(*paths: str) -> str:
@@ -124,9 +126,9 @@ def _maker(*paths: str) -> str:
 
 def _by_service(context: CheckContext, service: str) -> Verdict:
     if context.services.enabled(service):
-        return passed(f"made by {service}, which is enabled")
+        return passed(f"created by {service}, which is enabled")
     return failed(
-        f"it is a link to what {service} makes, which is not enabled",
+        f"it is a link to a file of {service}, which is not enabled",
         f"systemctl enable {service}, or write the file: echo 'nameserver 1.1.1.1' >"
         " /etc/resolv.conf",
     )
@@ -134,24 +136,26 @@ def _by_service(context: CheckContext, service: str) -> Verdict:
 
 @Rule(
     "fstab",
-    "/etc/fstab asks for no disk that is not there",
+    "/etc/fstab mounts only disks that exist",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
-    source="A mount that never comes holds up the start for 90 seconds, and then stops it"
-    " (systemd.mount(5)). The root of a VM with its own kernel is virtiofs; that of a disk image"
-    " is on the image's own partitions.",
-    fix="Remove the line, or add nofail to its options; in a disk image name the partitions by"
-    " UUID=: genfstab -U.",
+    source="A missing device delays the boot by 90 seconds and then stops it (systemd.mount(5))."
+    " The root of a VM with its own kernel is virtiofs; that of a disk image is one of the"
+    " image's own partitions.",
+    fix="Remove the line, or add nofail to its options; in a disk image name partitions by UUID=:"
+    " genfstab -U.",
     reads=("/etc/fstab",),
     keys=("system.run",),
 )
 def fstab(context: CheckContext) -> Verdict:
-    """V: no block device without ``nofail``. R: devices are the image's own, never a loop."""
+    """Block devices are the disk image's own or have nofail; none is a loop device."""
     entries = list(mounts(context.guest))
     wrong = [entry.line for entry in entries if not _fits(context, entry)]
     if wrong:
         return failed(f"/etc/fstab has: {'; '.join(wrong[:3])}")
-    return passed(f"{len(entries)} block devices, all right" if entries else "no block devices")
+    return passed(
+        f"{len(entries)} block devices, all available" if entries else "no block devices"
+    )
 
 
 def _fits(context: CheckContext, mount: Mount) -> bool:
@@ -169,7 +173,7 @@ class Mount:
 
     @property
     def harmless(self) -> bool:
-        """The machine starts without the device."""
+        """The machine boots without the device."""
         return self.optional and "/dev/loop" not in self.device
 
 
@@ -203,12 +207,12 @@ _CACHES = (
     severity=Severity.ADVICE,
     modes=EVERY,
     source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
-    " /var/cache/pacman/pkg” (zmachine.md)",
+    " /var/cache/pacman/pkg” (Zmachine guide)",
     fix="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
     keys=("system.run",),
 )
 def package_cache(context: CheckContext) -> Verdict:
-    """Packages that are installed already only make the image larger."""
+    """The package manager's caches hold no packages."""
     left = [
         entry
         for directory, endings in _CACHES
@@ -226,7 +230,7 @@ def package_cache(context: CheckContext) -> Verdict:
     "/sbin/init is a program in the image",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="The initramfs hands over to /sbin/init, or stops with “No init found”.",
+    source="The initramfs starts /sbin/init, or stops with “No init found”.",
     fix="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
     keys=("source.packages",),
 )

@@ -26,22 +26,22 @@ _POLICY = "/usr/sbin/policy-rc.d"
 
 @Rule(
     "tree-mountpoints",
-    "The directories that are mounted on are there",
+    "The mount points exist",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
-    source="Whatever starts the image mounts /dev, /proc, /sys, /run and /tmp on them; a flist is"
-    " read-only below, and not every init makes what is missing.",
+    source="At boot /dev, /proc, /sys, /run and /tmp are mounted; the flist below is read-only,"
+    " and not every init creates missing directories.",
     fix="mkdir -p dev proc sys run tmp",
     keys=("system.run",),
 )
 def tree_mountpoints(context: CheckContext) -> Verdict:
-    """``/dev /proc /sys /run /tmp`` as directories."""
+    """/dev, /proc, /sys, /run and /tmp are directories."""
     wrong = []
     for path in _MOUNTPOINTS:
         found = context.tree.resolve(path)
         if found.entry is None or found.entry.kind is not EntryType.DIRECTORY:
             wrong.append(found.shown)
-    return failed(", ".join(wrong)) if wrong else passed("all five")
+    return failed(", ".join(wrong)) if wrong else passed("all five exist")
 
 
 @Rule(
@@ -49,14 +49,14 @@ def tree_mountpoints(context: CheckContext) -> Verdict:
     "/dev is empty",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
-    source="“sudo rm -rf ubuntu:jammy/dev/*” (zmachine.md, “Building an ubuntu VM flist”); devices"
-    " do not survive in a flist, and regular files there would only be hidden.",
-    fix="rm -rf DIRECTORY/dev/* (only when nothing is mounted there)",
+    source="“sudo rm -rf ubuntu:jammy/dev/*” (Zmachine guide, “Building an ubuntu VM flist”); a"
+    " flist does not keep device files, and the mounted /dev hides regular ones.",
+    fix="rm -rf DIRECTORY/dev/* (only while nothing is mounted there)",
     keys=("system.run",),
 )
 def dev_empty(context: CheckContext) -> Verdict:
-    """The kernel fills it."""
-    found = _sampled(entry.path for entry in context.tree.walk("/dev"))
+    """Nothing is in /dev."""
+    found = Examples(entry.path for entry in context.tree.walk("/dev"))
     return failed(f"{found.count}: {found}") if found else passed("nothing in /dev")
 
 
@@ -69,12 +69,13 @@ _SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, Entr
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
-    fix="Remove them; what needs one has to make it when it starts (mkfifo, systemd.socket).",
+    fix="Remove them; a service that needs one has to create it when it starts (mkfifo,"
+    " systemd.socket).",
     keys=("system.run",),
 )
 def special_files(context: CheckContext) -> Verdict:
-    """They vanish."""
-    found = _sampled(
+    """No device, socket or pipe is outside /dev."""
+    found = Examples(
         f"{entry.path} ({entry.kind.value})"
         for entry in context.tree.entries()
         if entry.kind in _SPECIAL and not entry.path.startswith("/dev/")
@@ -82,29 +83,21 @@ def special_files(context: CheckContext) -> Verdict:
     return failed(f"{found.count}: {found}") if found else passed("none")
 
 
-def _sampled(found: Iterator[str]) -> Examples:
-    sample = Examples()
-    for text_ in found:
-        sample.add(text_)
-    return sample
-
-
 @Rule(
     "setuid-files",
     "No program depends on a setuid or setgid bit",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
-    source="A flist keeps nine mode bits: setuid, setgid and sticky are gone in the machine, and"
-    " file capabilities with them (rfs 1.x, AttributeFiller). root, whom Zero-OS logs in, needs"
-    " none of them.",
-    fix="Nothing, if only root logs in: sudo, su, mount and passwd work for root without the"
-    " bit. For other users set it again at each start: a line z /usr/bin/sudo 4755 root root for"
-    " each in /etc/tmpfiles.d/setuid.conf.",
+    source="A flist keeps nine mode bits: setuid, setgid, sticky bits and file capabilities are"
+    " lost (rfs 1.x, AttributeFiller). root, the user that Zero-OS sets up, needs none of them.",
+    fix="Nothing to do if only root logs in: sudo, su, mount and passwd work for root without the"
+    " bit. For other users restore it at each boot: a line z /usr/bin/sudo 4755 root root for"
+    " each file in /etc/tmpfiles.d/setuid.conf.",
     reads=("/etc/tmpfiles.d/*",),
     keys=("system.run",),
 )
 def setuid_files(context: CheckContext) -> Verdict:
-    """What loses its bit, but for what the image sets again at each start."""
+    """No file has setuid or setgid, except those that tmpfiles.d restores at boot."""
     restored = frozenset(_restored(context.tree))
     losing = [
         entry
@@ -114,13 +107,12 @@ def setuid_files(context: CheckContext) -> Verdict:
         and entry.path.removeprefix("/usr") not in restored
     ]
     if not losing:
-        again = f"; {len(restored)} set again by /etc/tmpfiles.d" if restored else ""
-        return passed(f"none loses one{again}")
-    # The ones people type come first.
+        again = f"; {len(restored)} restored by /etc/tmpfiles.d" if restored else ""
+        return passed(f"no file loses a bit{again}")
+    # The commands that people use come first.
     losing.sort(key=lambda entry: (entry.name not in _TYPED, entry.name))
-    named = ", ".join(f"{entry.path} ({entry.mode:o})" for entry in losing[:24])
-    more = len(losing) - 24
-    return failed(f"{len(losing)} lose it: {named}{f' and {more} more' if more > 0 else ''}")
+    named = Examples((f"{entry.path} ({entry.mode:o})" for entry in losing), 24)
+    return failed(f"{len(losing)} files lose setuid or setgid: {named}")
 
 
 _TYPED = frozenset({"sudo", "su", "mount", "umount", "passwd", "ping", "newgrp", "chsh"})
@@ -128,7 +120,7 @@ _TMPFILE = re.compile(r"[zZ][!+=~^-]*\s+(\S+)\s+~?([2-7]\d{3})\b")
 
 
 def _restored(tree: FileTree) -> Iterator[str]:
-    """Paths, without /usr, whose bits are set again when the machine starts (tmpfiles.d(5))."""
+    """Paths, without /usr, whose bits are restored at boot (tmpfiles.d(5))."""
     for entry in tree.listing("/etc/tmpfiles.d"):
         if entry.name.endswith(".conf"):
             for line in lines(tree, entry.path):
@@ -142,52 +134,52 @@ def _restored(tree: FileTree) -> Iterator[str]:
     "Nothing of the build is left in the image",
     severity=Severity.MUST,
     modes=EVERY,
-    source="A tree packed while something is mounted in it holds the building machine's processes"
-    " and devices; policy-rc.d keeps every package's service from being started; a /debootstrap"
-    " is an installation that was not finished.",
+    source="A tree that is packed while something is mounted in it contains the build host's"
+    " processes and devices; policy-rc.d prevents every package's service from starting;"
+    " /debootstrap means an unfinished installation.",
     fix="Leave the chroot, unmount what is in it (umount -R DIRECTORY/proc …), remove"
     " /usr/sbin/policy-rc.d, and pack again.",
     reads=(_POLICY,),
     keys=("system.run",),
 )
 def build_leftovers(context: CheckContext) -> Verdict:
-    """Nothing mounted, nothing in ``/proc`` and ``/sys``, no ``policy-rc.d`` of the build."""
+    """Nothing is mounted, /proc and /sys are empty, and there is no policy-rc.d."""
     if isinstance(context.tree, DirectoryTree) and context.tree.mounted:
         mounted = context.tree.mounted
         return failed(
-            f"mounted right now: {mounted}",
+            f"currently mounted: {mounted}",
             "Unmount it before packing: umount -R " + " ".join(mounted.first),
         )
     tree = context.guest
     for top in ("/proc", "/sys"):
         inside = next(iter(tree.listing(top)), None)
         if inside is not None:
-            return failed(f"{inside.path} is there, and {top} has to be empty", f"rm -rf {top}/*")
+            return failed(f"{inside.path} exists, but {top} has to be empty", f"rm -rf {top}/*")
     policy = text(tree, _POLICY)
     if policy is not None and "101" in policy and not _is_dockers(context, policy):
-        return failed(f"{_POLICY} forbids services to start", f"rm {_POLICY}")
+        return failed(f"{_POLICY} prevents services from starting", f"rm {_POLICY}")
     if tree.resolve("/debootstrap").entry is not None:
-        return failed("/debootstrap is there: debootstrap's second stage did not run")
+        return failed("/debootstrap exists: debootstrap's second stage did not run")
     return passed("nothing mounted, /proc and /sys empty, no policy-rc.d")
 
 
 def _is_dockers(context: CheckContext, policy: str) -> bool:
-    """Docker's images of Debian keep one on purpose, and a container starts no services."""
+    """Docker's Debian images keep one on purpose; a container starts no services."""
     return context.mode is Mode.CONTAINER and "Docker" in policy
 
 
 @Rule(
     "path-colon",
-    "No colon in the name",
+    "The name contains no colon",
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
-    source="overlayfs separates directories by it, tar takes what is before it for another"
-    " machine, and the hub drops it: the document's own ubuntu:jammy meets all three.",
+    source="overlayfs separates directories by colons, tar takes the part before one for another"
+    " host, and the hub drops it: the guide's own ubuntu:jammy meets all three.",
     fix="Rename it: ubuntu-jammy.",
     keys=("name",),
 )
 def path_colon(context: CheckContext) -> Verdict:
-    """Neither in the archive's name nor in the directory's."""
+    """Neither the archive's name nor the directory's has a colon."""
     for name in dict.fromkeys((context.name, context.tree.path.resolve().name)):
         if ":" in name:
             return failed(name)
@@ -196,17 +188,17 @@ def path_colon(context: CheckContext) -> Verdict:
 
 @Rule(
     "userland-arch",
-    "What starts first is a program for x86-64",
+    "The program that starts first is for x86-64",
     severity=Severity.MUST,
     modes=CONTAINER_VM,
-    source="Nodes have x86-64 processors; any other program ends with “Exec format error” and the"
-    " machine with it.",
+    source="Nodes have x86-64 processors; any other program fails with “Exec format error”, and"
+    " the machine stops.",
     fix="Build the image for amd64: debootstrap --arch amd64, docker pull --platform linux/amd64.",
     reads=PROGRAM_READS,
     keys=("source.distro",),
 )
 def userland_arch(context: CheckContext) -> Verdict:
-    """The init or entrypoint is an x86-64 ELF, or a script whose interpreter is."""
+    """The init or entrypoint is an x86-64 ELF, or a script with such an interpreter."""
     path = context.starts
     found = context.tree.resolve(path)
     if found.file is None:  # which init-present and entrypoint say

@@ -27,21 +27,23 @@ _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
 
 @Rule(
     "grub-cmdline",
-    "Linux gets the serial console, and a root that is in the image",
+    "The kernel command line has the serial console and a root in the image",
     severity=Severity.SHOULD,
     modes=IMAGE,
     source='“GRUB_CMDLINE_LINUX_DEFAULT="loglevel=3 console=tty console=ttyS0" Note: we removed'
-    " the quiet and add the console flags.” (zmachine.md, “Installation”)",
-    fix="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the"
-    " image; give root as UUID=.",
+    " the quiet and add the console flags.” (Zmachine guide, “Installation”)",
+    fix="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the image;"
+    " give root= as UUID=.",
     after="esp-loader",
     keys=("grub.cmdline",),
 )
 def grub_cmdline(context: CheckContext) -> Verdict:
-    """Every linux line has ``console=ttyS0``, no ``quiet``, and a ``root=`` of the image."""
+    """Every linux line has console=ttyS0, no quiet, and a root= that is in the image."""
     found = few(_command_lines(context), "lines that start Linux")
     if not found:
-        return unknown("no grub.cfg with a linux line was found", "Look at the loader's settings.")
+        return unknown(
+            "no grub.cfg with a linux line was found", "Check the boot loader's settings."
+        )
     for path, line in found:
         fault = _line_fault(context, line.split())
         if fault:
@@ -78,14 +80,14 @@ def _settings(context: CheckContext) -> Iterator[tuple[str, str]]:
 
 def _line_fault(context: CheckContext, words: list[str]) -> str:
     if "quiet" in words:
-        return "it has quiet"
+        return "quiet is set"
     if not any(re.fullmatch(r"console=ttyS0(,.*)?", word) for word in words):
-        return "it has no console=ttyS0"
+        return "console=ttyS0 is missing"
     root = next((word.removeprefix("root=") for word in words if word.startswith("root=")), "")
     if not root:
-        return "it has no root="
+        return "root= is missing"
     if "$" in root:
-        raise UnreadableError(f"the root {root} is only known to GRUB", "Write it as UUID=.")
+        raise UnreadableError(f"the root {root} is a GRUB variable", "Write it as UUID=.")
     if context.has_device(root):
         return ""
     return f"root={root} is not in the image"
@@ -96,26 +98,27 @@ _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULT
 
 @Rule(
     "grub-kernel",
-    "GRUB finds the kernels and initramfs it loads, and can start them",
+    "GRUB's kernels and initramfs exist, and GRUB can start them",
     severity=Severity.MUST,
     modes=IMAGE,
-    source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg”"
-    " (zmachine.md, “Installation”): one made before the last change of the kernel names files"
-    " that are gone. GRUB starts bzImages, as distributions ship them, and no extracted ELF.",
-    fix="grub-mkconfig -o /boot/grub/grub.cfg in the image, after the last change to /boot;"
-    " install the kernel's package again if its file was extracted.",
+    source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg” (Zmachine"
+    " guide, “Installation”): a grub.cfg that is older than the last kernel change names files"
+    " that no longer exist. GRUB starts bzImages, as distributions ship them, but no extracted"
+    " ELF.",
+    fix="Run grub-mkconfig -o /boot/grub/grub.cfg in the image after the last change to /boot;"
+    " reinstall the kernel's package if its file was extracted.",
     after="esp-loader",
     keys=("kernel.package", "kernel.file"),
 )
 def grub_kernel(context: CheckContext) -> Verdict:
-    """Every linux line names a bzImage, every initrd line files, of the root, /boot or the ESP."""
+    """Every linux line names a bzImage, every initrd line existing files."""
     esp = context.disk.esp_tree
     if esp.resolve(LOADER).file is None or "GRUB" not in loader_name(esp):
         return not_applicable("the loader is not GRUB")
     found = few(_loaded(context), "files that GRUB loads")
     if not found:
         return unknown(
-            "no grub.cfg that loads a kernel was found", "grub-mkconfig, and look again."
+            "no grub.cfg that loads a kernel was found", "Run grub-mkconfig, and check again."
         )
     for path, command, name in dict.fromkeys(found):
         wrong = _file_fault(context, command, name)
@@ -133,7 +136,7 @@ def _loaded(context: CheckContext) -> Iterator[tuple[str, str, str]]:
 
 
 def _file_fault(context: CheckContext, command: str, name: str) -> str:
-    """Why GRUB could not load the file called ``name`` by ``command``, "" if it could."""
+    """Why GRUB cannot load the file ``name`` with ``command``, "" if it can."""
     # GRUB sees file systems, not where they are mounted: /boot may be one of its own.
     system = context.disk.system
     places = ((system.root, name), (system, f"/boot{name}"), (context.disk.esp_tree, name))
@@ -144,14 +147,14 @@ def _file_fault(context: CheckContext, command: str, name: str) -> str:
             whole = command != "linux" or read_bzimage(file) is not None
             file.seek(0)
             return "" if whole else f"is {file_type(file.read(HEAD))}, not a bzImage"
-    return "is not there"
+    return "does not exist"
 
 
 _DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.MULTILINE)
 
 
 def _defaults(context: CheckContext) -> dict[str, str]:
-    """GRUB's settings from which grub.cfg is made again at the next upgrade."""
+    """GRUB's settings, from which the next upgrade generates grub.cfg."""
     found: dict[str, str] = {}
     paths = ["/etc/default/grub"]
     paths += [entry.path for entry in context.guest.listing("/etc/default/grub.d")
@@ -161,7 +164,7 @@ def _defaults(context: CheckContext) -> dict[str, str]:
             before = found.get(key, "")
             now = value.strip("\"'").replace(f"${key}", before).replace(f"${{{key}}}", before)
             if len(now) > SETTINGS:
-                raise UnreadableError(f"{path} doubles {key} over and over", "Look at it.")
+                raise UnreadableError(f"{path} doubles {key} repeatedly", "Check that file.")
             found[key] = now
     return found
 
@@ -174,9 +177,9 @@ def _defaults_fault(context: CheckContext) -> str:
         settings.get(f"GRUB_CMDLINE_LINUX{part}", "") for part in ("", "_DEFAULT")
     ).split()
     if "quiet" in words:
-        return "/etc/default/grub has quiet: the next grub-mkconfig brings it back"
+        return "/etc/default/grub has quiet: the next grub-mkconfig adds it again"
     if not any(word.startswith("console=ttyS0") for word in words):
-        return "/etc/default/grub has no console=ttyS0: the next grub-mkconfig drops it"
+        return "/etc/default/grub has no console=ttyS0: the next grub-mkconfig removes it"
     return ""
 
 
@@ -187,17 +190,17 @@ _RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)
 
 @Rule(
     "grub-timeout",
-    "GRUB does not wait",
+    "GRUB starts without waiting",
     severity=Severity.SHOULD,
     modes=IMAGE,
-    source="“Also set the GRUB_TIMEOUT to 0 for a faster boot: GRUB_TIMEOUT=0” (zmachine.md,"
+    source="“Also set the GRUB_TIMEOUT to 0 for a faster boot: GRUB_TIMEOUT=0” (Zmachine guide,"
     " “Installation”)",
-    fix="GRUB_TIMEOUT=0 in /etc/default/grub, and grub-mkconfig -o /boot/grub/grub.cfg",
+    fix="Set GRUB_TIMEOUT=0 in /etc/default/grub, and run grub-mkconfig -o /boot/grub/grub.cfg.",
     after="esp-loader",
     keys=("grub.timeout",),
 )
 def grub_timeout(context: CheckContext) -> Verdict:
-    """In the defaults, and in the grub.cfg made from them."""
+    """The timeout is 0 in /etc/default/grub and in grub.cfg."""
     default = _defaults(context).get("GRUB_TIMEOUT")
     if default is not None and default != "0":
         return failed(f"/etc/default/grub has GRUB_TIMEOUT={default}")
@@ -210,7 +213,9 @@ def grub_timeout(context: CheckContext) -> Verdict:
         if value != "0":
             return failed(f"{path} has timeout={value}")
     if default is None and not made:
-        return unknown("GRUB's settings were not found", "Look at the loader's settings.")
+        return unknown("GRUB's settings were not found", "Check the boot loader's settings.")
     if default is None:
-        return failed("/etc/default/grub does not set GRUB_TIMEOUT: the next grub-mkconfig waits")
+        return failed(
+            "/etc/default/grub does not set GRUB_TIMEOUT: the next grub-mkconfig sets a timeout"
+        )
     return passed("GRUB_TIMEOUT=0")

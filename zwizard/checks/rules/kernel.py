@@ -16,7 +16,7 @@ from zwizard.image.tree import EntryType
 if TYPE_CHECKING:
     from zwizard.checks.context import CheckContext
 
-_EXTRACT = "Replace it by the ELF inside it: zwizard repair does, as the kernel's extract-vmlinux."
+_EXTRACT = "Extract the ELF from it: zwizard repair does, like the kernel's extract-vmlinux."
 
 # What a guest of Zero-OS needs beside its root: the seed disk (FAT, with its code pages) over
 # virtio, the network, and a console.
@@ -33,24 +33,24 @@ _RECENT = (5, 10)
     "/boot/vmlinuz leads to a file in the image",
     severity=Severity.MUST,
     modes=VM,
-    source="“Any of those files can be a symlink to another file in the flist.” (zmachine.md,"
+    source="“Any of those files can be a symlink to another file in the flist.” (Zmachine guide,"
     " “VM”)",
-    fix="Make /boot/vmlinuz the kernel, or a relative link to it:"
-    " ln -sf vmlinuz-VERSION boot/vmlinuz",
+    fix="Make /boot/vmlinuz the kernel, or a relative link to it: ln -sf vmlinuz-VERSION"
+    " boot/vmlinuz",
     reads=("/boot/vmlinu*", "/boot/initr*", "/boot/bzImage*", "/lib/modules/*/vmlinuz"),
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_resolves(context: CheckContext) -> Verdict:
-    """No loop, no dangling link, no empty file."""
+    """The path leads to a file that is not empty."""
     return leads_to_file(context.tree.resolve(KERNEL), _elsewhere(context))
 
 
 def _elsewhere(context: CheckContext) -> str:
-    """Debian keeps its links in the root, other distributions have names of their own."""
+    """Kernels at other paths: Debian has links in the root, others use other names."""
     found = [e.path for e in context.tree.listing("/boot") if e.name.startswith("vmlinuz-")]
     if context.tree.lstat("/vmlinuz") is not None:
         found.append("/vmlinuz")
-    return f"; there is {', '.join(found[:3])}" if found else ""
+    return f"; found instead: {', '.join(found[:3])}" if found else ""
 
 
 @Rule(
@@ -58,20 +58,20 @@ def _elsewhere(context: CheckContext) -> str:
     "The links to the kernel and its initramfs stay inside the image",
     severity=Severity.MUST,
     modes=VM,
-    source="Zero-OS follows links on its own disk, where an absolute one leads to nothing: the"
-    " image then starts as a container, without a word (Zero-OS, getFlistInfo).",
-    fix="Make the links relative: ln -sf vmlinuz-VERSION boot/vmlinuz, and"
-    " ln -sf initrd.img-VERSION boot/initrd.img",
+    source="Zero-OS follows links on its own disk, where an absolute link leads nowhere: the image"
+    " then silently starts as a container (Zero-OS, getFlistInfo).",
+    fix="Make the links relative: ln -sf vmlinuz-VERSION boot/vmlinuz, and ln -sf"
+    " initrd.img-VERSION boot/initrd.img",
     keys=("system.run",),
 )
 def kernel_link_relative(context: CheckContext) -> Verdict:
-    """No absolute link on the way, nor one that climbs above the root."""
+    """No link on the two paths is absolute or leaves the image."""
     links = 0
     for path in (KERNEL, INITRD):
         found = context.tree.resolve(path)
         if found.outside is not None:
             link = found.outside
-            return failed(f"on the way of {path}: {link.path} -> {link.target}")
+            return failed(f"on the path {path}: {link.path} -> {link.target}")
         links += len(found.chain)
     return passed(f"{links} links, all relative" if links else "no links")
 
@@ -82,13 +82,14 @@ def kernel_link_relative(context: CheckContext) -> Verdict:
     severity=Severity.MUST,
     modes=VM,
     source="“the vmlinuz MUST be an EFI kernel (not compressed) […] or you can use the"
-    " extract-vmlinux script” (zmachine.md, “VM”; what is meant is the ELF that script extracts)",
+    " extract-vmlinux script” (Zmachine guide, “VM”): this means the ELF file that the script"
+    " extracts.",
     fix="Install a kernel for x86-64, and extract its vmlinux to /boot/vmlinuz.",
     after="kernel-resolves",
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_elf(context: CheckContext) -> Verdict:
-    """ELF64, little-endian, x86-64, with headers its loader takes and a PT_LOAD."""
+    """An ELF64, little-endian, x86-64, with valid headers and a PT_LOAD segment."""
     kernel = context.kernel
     if kernel.elf is None:
         return failed(f"it is {kernel.description}", _EXTRACT if kernel.bzimage else "")
@@ -99,18 +100,18 @@ def kernel_elf(context: CheckContext) -> Verdict:
 
 @Rule(
     "kernel-pvh",
-    "The kernel has the PVH entry that the hypervisor starts",
+    "The kernel has the PVH entry point that the hypervisor uses",
     severity=Severity.MUST,
     modes=VM,
-    source="“To test if your kernel is a valid elf kernel run command readelf -n” (zmachine.md,"
-    " “VM”): it has to show a note of owner Xen and type 0x12, or the hypervisor says “Kernel"
-    " lacks PVH header”.",
+    source="“To test if your kernel is a valid elf kernel run command readelf -n” (Zmachine guide,"
+    " “VM”): it has to show a note with owner Xen and type 0x12, or the hypervisor fails with"
+    " “Kernel lacks PVH header”.",
     fix="Use a kernel built with CONFIG_PVH=y, as those of Debian, Ubuntu and Arch are.",
     after="kernel-elf",
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_pvh(context: CheckContext) -> Verdict:
-    """A PT_NOTE with owner Xen, type 0x12 and a descriptor of at least four bytes."""
+    """A PT_NOTE segment has owner Xen, type 0x12 and a descriptor of at least four bytes."""
     elf = context.kernel.elf
     if elf is not None and elf.pvh is not None:
         return passed(f"note Xen 0x12, entry {elf.pvh:#x}")
@@ -120,11 +121,11 @@ def kernel_pvh(context: CheckContext) -> Verdict:
 
 @Rule(
     "kernel-whole",
-    "The kernel file is whole",
+    "The kernel file is complete",
     severity=Severity.MUST,
     modes=VM,
-    source="The hypervisor loads every segment from the file; one that is cut does not start.",
-    fix="Extract or copy the kernel again, and look whether the disk was full.",
+    source="The hypervisor loads every segment from the file; a truncated kernel does not start.",
+    fix="Extract or copy the kernel again, and check that the disk is not full.",
     after="kernel-elf",
     keys=("kernel.package", "kernel.file"),
 )
@@ -140,28 +141,30 @@ def kernel_whole(context: CheckContext) -> Verdict:
 
 @Rule(
     "kernel-version",
-    "The kernel, its modules and its initramfs are of one version",
+    "Kernel, modules and initramfs have the same version",
     severity=Severity.MUST,
     modes=VM,
-    source="A kernel loads only modules of its own version: with others, virtiofs and with it the"
-    " root file system are missing.",
-    fix="Install the kernel's own modules, make the initramfs again, and let /boot/vmlinuz and"
+    source="A kernel loads only modules of its own version: with others it has no virtiofs and"
+    " cannot mount the root file system.",
+    fix="Install the kernel's own modules, rebuild the initramfs, and let /boot/vmlinuz and"
     " /boot/initrd.img lead to the same version.",
     after="kernel-resolves",
     reads=DRIVER_READS,
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_version(context: CheckContext) -> Verdict:
-    """The banner's version, /lib/modules/<version>/modules.dep, and the initramfs's modules."""
+    """The kernel's version matches /lib/modules/VERSION/modules.dep and the initramfs."""
     version = context.kernel.version
     if not version:
-        return unknown("the kernel does not say its version (“Linux version …”)")
+        return unknown("the kernel's version was not found (“Linux version …”)")
     initramfs = context.initramfs if context.tree.resolve(INITRD).file is not None else None
     inside = sorted(initramfs.modules) if initramfs is not None else []
     if [found for found in inside if found != version]:
-        return failed(f"the kernel is {version}, the modules in the initramfs {', '.join(inside)}")
+        return failed(
+            f"the kernel is {version}, the initramfs has modules for {', '.join(inside)}"
+        )
     if context.tree.resolve(f"/lib/modules/{version}/modules.dep").file is not None:
-        return passed(f"{version}{', in the initramfs too' if inside else ''}")
+        return passed(f"{version}{', also in the initramfs' if inside else ''}")
     if context.drivers.monolithic:
         return passed(f"{version}, which loads no modules")
     there = [e.name for e in context.tree.listing("/lib/modules") if e.kind is EntryType.DIRECTORY]
@@ -176,17 +179,17 @@ def kernel_version(context: CheckContext) -> Verdict:
     "The kernel is 5.10 or newer",
     severity=Severity.SHOULD,
     modes=VM,
-    source="The hypervisor's document on virtiofs asks for 5.10 (cloud-hypervisor, docs/fs.md).",
+    source="cloud-hypervisor's documentation of virtiofs requires 5.10 (docs/fs.md).",
     fix="Use a newer kernel.",
     after="kernel-resolves",
     keys=("kernel.package", "kernel.file", "source.suite"),
 )
 def kernel_recent(context: CheckContext) -> Verdict:
-    """virtiofs is older, but has grown up by then."""
+    """The version is 5.10 or newer; virtiofs exists before, but is immature."""
     version = context.kernel.version
     found = re.match(r"(\d{1,6})\.(\d{1,6})", version)
     if found is None:
-        return unknown(f"the kernel does not say its version ({version or 'none found'})")
+        return unknown(f"the kernel's version was not found ({version or 'none'})")
     recent = (int(found[1]), int(found[2])) >= _RECENT
     return passed(version) if recent else failed(version)
 
@@ -196,14 +199,14 @@ def kernel_recent(context: CheckContext) -> Verdict:
     "The kernel has the drivers of a Zero-OS machine",
     severity=Severity.SHOULD,
     modes=VM,
-    source="The guest's settings come on a FAT disk over virtio-blk, its network over virtio-net,"
-    " its console is ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
-    fix="Install the distribution's full set of modules for this kernel, or build them in.",
+    source="The guest gets its settings on a FAT disk over virtio-blk, its network over virtio-net"
+    " and its console on ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
+    fix="Install the distribution's full set of modules for this kernel, or build the drivers in.",
     after="kernel-version",
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_drivers(context: CheckContext) -> Verdict:
-    """virtio_blk, virtio_net, vfat with its code pages: anywhere; the 8250 console: built in."""
+    """virtio_blk, virtio_net and vfat with its code pages exist; the 8250 console is built in."""
     drivers = context.drivers
     wanted = (*_DRIVERS, *_code_pages(drivers))
     places = {module: drivers.place(module, option) for module, option in wanted}
@@ -213,12 +216,12 @@ def kernel_drivers(context: CheckContext) -> Verdict:
         return failed(f"missing: {', '.join(missing)}")
     doubtful = [name for name, place in places.items() if place is DriverLocation.UNKNOWN]
     if doubtful:
-        return unknown(f"no configuration tells of {', '.join(doubtful)}")
+        return unknown(f"no kernel configuration lists {', '.join(doubtful)}")
     return passed(", ".join(f"{name} {place.value}" for name, place in places.items()))
 
 
 def _code_pages(drivers: Drivers) -> tuple[tuple[str, str], ...]:
-    """The two tables that mounting FAT asks for, by the kernel's own defaults."""
+    """The two code pages that mounting FAT needs, by the kernel's defaults."""
     options = drivers.options or {}
     page = options.get("CONFIG_FAT_DEFAULT_CODEPAGE", "437")
     charset = options.get("CONFIG_FAT_DEFAULT_IOCHARSET", "iso8859-1").replace("-", "_")
@@ -242,16 +245,16 @@ def _console(drivers: Drivers) -> DriverLocation:
     severity=Severity.ADVICE,
     modes=VM,
     source="Zero-OS formats the extra disks of a deployment as btrfs (Zero-OS, pkg/vm).",
-    fix="Install the btrfs module if the machine will have disks of its own.",
+    fix="Install the btrfs module if the deployment will have extra disks.",
     after="kernel-version",
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_btrfs(context: CheckContext) -> Verdict:
-    """Only needed with extra disks."""
+    """btrfs is built in or a module; only extra disks need it."""
     match context.drivers.place("btrfs", "CONFIG_BTRFS_FS"):
         case DriverLocation.MISSING:
             return failed("btrfs is missing")
         case DriverLocation.UNKNOWN:
-            return unknown("no configuration tells of btrfs")
+            return unknown("no kernel configuration lists btrfs")
         case place:
             return passed(f"btrfs is {place.value}")

@@ -37,13 +37,13 @@ _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/instal
 
 @Rule(
     "kernel-upgrades",
-    "No upgrade puts a compressed kernel in the place of this one",
+    "Package upgrades keep the extracted kernel",
     severity=Severity.SHOULD,
     modes=VM,
-    source="An upgrade inside the VM replaces the extracted kernel by a compressed one; on older"
-    " nodes the next boot fails, and the workload is deleted (zos issue 2236).",
-    fix="Hold the kernel's packages (apt-mark hold), or install a hook in"
-    " /etc/kernel/postinst.d that extracts each new kernel.",
+    source="An upgrade inside the VM replaces the extracted kernel with a compressed one; on older"
+    " nodes the next boot fails and the workload is deleted (zos issue 2236).",
+    fix="Hold the kernel's packages (apt-mark hold), or install a hook in /etc/kernel/postinst.d"
+    " that extracts each new kernel.",
     after="kernel-resolves",
     reads=READS,
     keys=("system.run",),

@@ -61,13 +61,13 @@ _MAC = re.compile(
 
 @Rule(
     "cloud-init-network-clean",
-    "No network of another machine is left",
+    "No network settings of another machine are left",
     severity=Severity.SHOULD,
     modes=VM_IMAGE,
-    source="cloud-init clean leaves the network it rendered; with another machine's addresses the"
-    " new one starts wrong, or not at all (cloud-init, cmd/clean.py).",
-    fix="Remove those files: cloud-init clean --configs network where it knows that, and"
-    " any setting of a hardware address.",
+    source="cloud-init clean keeps the network settings that it wrote; with another machine's"
+    " addresses the new one starts with a wrong network or none (cloud-init, cmd/clean.py).",
+    fix="Remove those files (cloud-init clean --configs network, where it has that option), and"
+    " every fixed hardware address.",
     reads=(
         *(f"{directory}/*" for directory, _ in _DESCRIBED),
         "/etc/network/interfaces",
@@ -76,7 +76,7 @@ _MAC = re.compile(
     keys=("system.run",),
 )
 def cloud_init_network_clean(context: CheckContext) -> Verdict:
-    """No file that cloud-init rendered, and no hardware address in any other."""
+    """No network file was written by cloud-init or contains a hardware address."""
     rendered = [
         entry.path
         for directory, name in _RENDERED
@@ -84,11 +84,11 @@ def cloud_init_network_clean(context: CheckContext) -> Verdict:
         if name.fullmatch(entry.name)
     ]
     if rendered:
-        return failed(f"rendered for another machine: {', '.join(rendered[:3])}")
+        return failed(f"written for another machine: {', '.join(rendered[:3])}")
     fixed = next(_fixed(context.guest), None)
     if fixed is not None:
         return failed(f"a fixed hardware address: {fixed}")
-    return passed("nothing rendered, no hardware address set")
+    return passed("no network files of cloud-init, no hardware address")
 
 
 def _fixed(tree: FileTree) -> Iterator[str]:
@@ -110,32 +110,34 @@ def _fixed(tree: FileTree) -> Iterator[str]:
     "cloud-init can set up the network",
     severity=Severity.MUST,
     modes=VM_IMAGE,
-    source="Zero-OS gives fixed addresses by cloud-init alone, which writes them for the first of"
-    " ifupdown, sysconfig, netplan, NetworkManager and networkd that it finds (cloud-init,"
+    source="Zero-OS gives fixed addresses only through cloud-init, which writes them for the first"
+    " of ifupdown, sysconfig, netplan, NetworkManager and networkd that it finds (cloud-init,"
     " net/renderers.py).",
-    fix="Install netplan.io, or enable one that is there: systemctl enable systemd-networkd;"
+    fix="Install netplan.io; or enable one that is installed (systemctl enable systemd-networkd)"
     " and name it first in system_info: {network: {renderers: […]}}.",
     after="cloud-init-installed",
     keys=("source.packages", "system.services"),
 )
 def network_renderer(context: CheckContext) -> Verdict:
-    """The first one that cloud-init would choose is one that then works."""
+    """The first renderer that cloud-init finds is enabled and works."""
     order = context.cloud.renderers() or _ORDER
     chosen = next((name for name in order if name in _FOUND and _FOUND[name](context)), None)
     if chosen is None:
-        return failed(f"none of {', '.join(order)} is in the image")
+        return failed(f"none of {', '.join(order)} is installed")
     if chosen in _NEEDS_MAC:
         if context.cloud.version is None:
-            return unknown(f"{chosen} is chosen, and whether cloud-init is 22.4 is not said")
+            return unknown(
+                f"cloud-init uses {chosen}, and it is unknown whether cloud-init is 22.4 or newer"
+            )
         if context.cloud.version < _BY_MAC:
             return failed(
-                f"{chosen} is chosen, and cloud-init {context.cloud.version[0]}."
-                f"{context.cloud.version[1]} needs 22.4 to find a card by its address",
+                f"cloud-init uses {chosen}, and version {context.cloud.version[0]}."
+                f"{context.cloud.version[1]} cannot find a network card by its address (22.4 can)",
                 "Install netplan.io, or a newer cloud-init.",
             )
     trouble = _trouble(chosen, context.services)
     if trouble:
-        return failed(f"{chosen} is chosen, and {trouble}")
+        return failed(f"cloud-init uses {chosen}, and {trouble}")
     return passed(f"{chosen}")
 
 
@@ -177,7 +179,7 @@ _FOUND = {
 
 
 def _trouble(renderer: str, services: Services) -> str:
-    """Why what ``renderer`` writes would not be carried out, "" if it would."""
+    """Why the settings of ``renderer`` are not applied, "" if they are."""
     match renderer:
         case "networkd" if not services.enabled("systemd-networkd"):
             return "systemd-networkd is not enabled"
@@ -188,5 +190,5 @@ def _trouble(renderer: str, services: Services) -> str:
         case "netplan" if not (
             services.exists("systemd-networkd") or services.exists("NetworkManager")
         ):
-            return "neither systemd-networkd nor NetworkManager is there to do what it writes"
+            return "neither systemd-networkd nor NetworkManager is installed to apply its settings"
     return ""

@@ -113,7 +113,7 @@ def _table(disk: FileRange, header: _Header) -> bytes:
 
 def _table_fault(header: _Header, table: bytes) -> str:
     if len(table) < header.count * header.entry_size or not table:
-        return f"its table of {header.count} entries of {header.entry_size} bytes is not there"
+        return f"its table of {header.count} entries of {header.entry_size} bytes does not exist"
     if zlib.crc32(table) != header.table_crc:
         return "the checksum of its table is wrong"
     return ""
@@ -176,7 +176,7 @@ def _instead(disk: FileRange) -> str:
         return f"the image has only {disk.size} bytes"
     kinds = {sector[450 + 16 * n] for n in range(4)} if sector[510:512] == b"\x55\xaa" else set()
     if 0xEE in kinds:
-        return "its MBR announces a GPT that is not there"
+        return "its MBR announces a GPT that does not exist"
     if kinds - {0}:
         return "it has an MBR partition table and no GPT"
     return "it has no partition table"
