@@ -9,7 +9,7 @@ from zwizard.console import build_progress, tables
 from zwizard.engine import bug_report, builds, debug_shell, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
-from zwizard.plain.terminal import BACK, Row, choose, prepare, say, say_error, write
+from zwizard.plain.terminal import Row, choose, prepare, say, say_error, write
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import ago
 from zwizard.wizard import questions
@@ -31,10 +31,10 @@ def pick() -> str:
             "`zwizard list` shows the builds; `zwizard new` starts one.",
         )
     try:
-        chosen = choose("Which build do you want to resume?", [*rows, ("Cancel", BACK, "")])
+        chosen = choose("Which build do you want to resume?", rows, back="Cancel")
     except EOFError:
         raise KeyboardInterrupt from None
-    if chosen == BACK:
+    if chosen is None:
         raise KeyboardInterrupt
     return chosen
 
@@ -67,16 +67,16 @@ def _after_failure(build: Build) -> tuple[str, str]:
         rows.append((f"Change the answer: {question.text}", "change", ""))
     if step:
         rows.append((f"Open a shell in the root file system of {step}", "shell", ""))
-    rows += [("Write a bug report to a file", "report", ""), ("Quit", BACK, "")]
+    rows.append(("Write a bug report to a file", "report", ""))
     while True:
         say("")
-        chosen = choose("The build failed. What next?", rows)
+        chosen = choose("The build failed. What next?", rows, back="Quit")
         try:
             if chosen == "shell":
                 debug_shell.enter(build, step)
             elif chosen == "report":
                 write(bug_report.describe(bug_report.make(build, Path.cwd())))
             else:
-                return chosen, key
+                return chosen or "", key
         except ZwizardError as error:
             say_error(error)

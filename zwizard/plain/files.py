@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zwizard.plain.terminal import BACK, choose, say, say_error, type_line
+from zwizard.plain.terminal import choose, say, say_error, type_line
 from zwizard.recipe.model import Recipe
 from zwizard.sources.resolve import place, relocate
 from zwizard.steps import render
@@ -37,32 +37,29 @@ def export_script(plan: Plan) -> None:
 
 def open_recipe() -> Recipe | None:
     """The recipe in a file that the user names; None to go back."""
-    name = ""
-    while True:
-        name = type_line("Recipe", name, f"a file; {BACK} goes back").strip()
-        if name in {"", BACK}:
-            return None
+    name: str | None = ""
+    while name := type_line("Recipe", name or "", "a file"):
         try:
-            return read_recipe(place(name, Path.cwd()))
+            return read_recipe(place(name.strip(), Path.cwd()))
         except UsageError as error:
             say_error(error)
+    return None
 
 
-def _write(name: str, text: Callable[[Path], str]) -> str:
+def _write(suggested: str, text: Callable[[Path], str]) -> str:
     """Write ``text(file)`` to a file that the user names; its name, "" if there is none."""
-    while True:
-        name = type_line("Save as", name, f"{BACK} goes back").strip()
-        if name == BACK:
-            return ""
+    name: str | None = suggested
+    while name := type_line("Save as", name or ""):
         try:
-            file = place(name, Path.cwd())
+            file = place(name.strip(), Path.cwd())
             if _may_write(file):
                 paths.write_atomically(file, text(file))
-                return name
+                return name.strip()
         except OSError as error:
             say(f"Error: {name}: {error.strerror}.", indent="  ")
         except UsageError as error:
             say_error(error)
+    return ""
 
 
 def _may_write(file: Path) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 import threading
 
-from zwizard.plain.terminal import BACK, Row, choose, say, type_line
+from zwizard.plain.terminal import choose, say, type_line
 from zwizard.sources import entrypoint_check
 from zwizard.wizard import questions, suggestions
 from zwizard.wizard.draft import Draft
 from zwizard.wizard.previews import preview
-from zwizard.wizard.questions import Question
+from zwizard.wizard.questions import Choice, Question
 from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import Hint
 
@@ -61,7 +61,7 @@ class Interview:
         """Ask until the answer is good; False to go back."""
         say("")
         say(question.why, indent="  ")
-        for choice in suggestions.choices(question, self.draft, self.service.known(self.draft)):
+        for choice in self._choices(question):
             if choice.means:
                 say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
         following = self._following(question)
@@ -84,8 +84,7 @@ class Interview:
             for key, q in asked.items()
         ]
         wrong = next(iter(questions.problems(self.draft)), None)
-        chosen = choose("Which answer?", [*rows, ("< Back", BACK, "")], wrong)
-        if chosen != BACK:
+        if chosen := choose("Which answer?", rows, wrong, back="< Back"):
             self.ask(asked[chosen])
 
     def warn(self) -> None:
@@ -165,34 +164,32 @@ class Interview:
         now = question.answer(self.draft)
         match question.kind:
             case "choice":
-                choices = suggestions.choices(question, self.draft, self.service.known(self.draft))
-                rows = [(c.title, c.value, c.unavailable) for c in choices]
-                chosen = choose(question.text, [*rows, (back, BACK, "")], now)
-                return None if chosen == BACK else chosen
+                rows = [(c.title, c.value, c.unavailable) for c in self._choices(question)]
+                return choose(question.text, rows, now, back)
             case "lines" | "settings":
                 return self._lines(question, now, back)
             case _:
-                like = f"{_example(question)}; " if question.example and not now else ""
-                find = f"{SEARCH}WORD searches; " if suggestions.offered(question) else ""
-                text = type_line(question.text, now, f"{like}{find}{BACK} goes back")
-                return None if text.strip() == BACK else text
+                like = _example(question) if question.example and not now else ""
+                find = f"{SEARCH}WORD searches" if suggestions.offered(question) else ""
+                return type_line(question.text, now, ", ".join(filter(None, (like, find))))
+
+    def _choices(self, question: Question) -> tuple[Choice, ...]:
+        return suggestions.choices(question, self.draft, self.service.known(self.draft))
 
     def _lines(self, question: Question, now: str, back: str) -> str | None:
         """An answer of several lines, a prompt for each; None to go back."""
         if now:
             say(now, indent="    ", hang="      ")
-            rows: list[Row] = [("Keep these", "keep", ""), ("Change them", "change", "")]
-            chosen = choose(question.text, [*rows, (back, BACK, "")])
+            rows = (("Keep these", "keep", ""), ("Change them", "change", ""))
+            chosen = choose(question.text, rows, back=back)
             if chosen != "change":
-                return now if chosen == "keep" else None
+                return now if chosen else None
         before, typed = now.splitlines(), list[str]()
         while True:
-            hint = (
-                "an empty line removes it" if before else f"an empty line ends; {BACK} goes back"
-            )
+            hint = "an empty line removes it" if before else "an empty line ends"
             prompt = f"{question.text}: line {len(typed) + 1}"
             line = type_line(prompt, before[0] if before else "", hint)
-            if line.strip() == BACK:
+            if line is None:
                 self.draft.give(question.key, "\n".join(typed + before))
                 return None
             if line.strip():

@@ -143,10 +143,10 @@ def _step_line(state: StepState) -> str:
     return f"{state.number:2}. {state.step.name:<13} {taken:>10}  ".replace(" ", "\u00a0") + what
 
 
-def _next_action(found: BuildReview) -> str:
-    """What to do next; "" to quit."""
+def _next_action(found: BuildReview) -> str | None:
+    """What to do next; None to quit."""
     while True:
-        chosen = choose("What next?", _actions(found))
+        chosen = choose("What next?", _actions(found), back="Quit (the draft is saved)")
         if chosen != "commands" or not found.plan:
             return chosen
         _show_commands(found.plan)
@@ -165,7 +165,7 @@ def _actions(found: BuildReview) -> list[Row]:
     rows.append(("Open a recipe", "open", ""))
     if found.forecast and found.forecast.first and not found.troubles:
         rows.append(("Rebuild all: run every step again, with today's packages", "rebuild", ""))
-    return [*rows, ("Quit (the draft is saved)", "", "")]
+    return rows
 
 
 def _show_commands(plan: Plan) -> None:
