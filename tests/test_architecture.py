@@ -1,0 +1,195 @@
+"""The source tree: imports, sizes of modules and folders, docstrings, names; the tests' shape."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "zwizard"
+
+FACES = ("textual", "rich", "questionary", "prompt_toolkit", "zwizard.tui", "zwizard.plain")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """The modules of zwizard: files by dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+# --- imports ------------------------------------------------------------------------------------
+
+
+def loaded(code: str, *names: str) -> list[str]:
+    """The modules among ``names`` that a new Python has loaded after ``code``."""
+    code += "\nimport sys; print(*[name for name in sys.argv[1:] if name in sys.modules])"
+    argv = [sys.executable, "-c", code, *names]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()
+
+
+IN_THE_BACKGROUND = (
+    "zwizard.engine.worker",
+    "zwizard.engine.gc",
+    "zwizard.jobs.supervisor",
+    "zwizard.boottest.runner",
+    "zwizard.console.tables",
+)
+
+
+def test_what_runs_in_the_background_loads_no_user_interface() -> None:
+    assert loaded(f"import {', '.join(IN_THE_BACKGROUND)}", "click", *FACES) == []
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys; from zwizard.__main__ import main; arguments = sys.argv[1:]\n"
+        f"sys.argv = ['zwizard', '{option}']\n"
+        "try: main()\n"
+        "except SystemExit: sys.argv = ['', *arguments]\n"
+    )
+    heavy = ("sh", "humanize", "asyncio", "zwizard.engine", "zwizard.checks")
+    assert loaded(code, *heavy, *FACES) == []
+
+
+def imports(module: str) -> set[str]:
+    """The modules of zwizard that ``module`` imports anywhere, also for type checking only."""
+    found = set()
+    for node in ast.walk(tree(modules()[module])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (names & modules().keys()) or {node.module}
+    return found & modules().keys() - {module}
+
+
+KNOTS = {  # still to be untied
+    "zwizard.boottest.report", "zwizard.boottest.runner", "zwizard.boottest.session",
+    "zwizard.cli.app", "zwizard.cli.wizard",
+    "zwizard.tui.app", "zwizard.tui.screens.base", "zwizard.tui.screens.boot_test",
+    "zwizard.tui.screens.build", "zwizard.tui.screens.check", "zwizard.tui.screens.home",
+    "zwizard.tui.screens.pages", "zwizard.tui.screens.review",
+}  # fmt: skip
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module: imports(module) for module in modules()}
+    # Take away what imports nothing that is left, until only circles and their users remain;
+    # then what nothing that is left imports.
+    while leaves := {module for module, needs in graph.items() if not needs & graph.keys()}:
+        graph = {module: needs for module, needs in graph.items() if module not in leaves}
+    while users := graph.keys() - set[str]().union(*graph.values()):
+        graph = {module: needs for module, needs in graph.items() if module not in users}
+    assert graph.keys() <= KNOTS
+
+
+# --- sizes --------------------------------------------------------------------------------------
+
+LONGEST = 400
+LONG = {
+    "zwizard/wizard/questions.py": "a table of questions",
+    "zwizard/wizard/suggestions.py": "to be split",
+    "zwizard/tui/app.py": "to be split",
+    "zwizard/tui/screens/check.py": "to be split",
+    "zwizard/tui/screens/build.py": "to be split",
+    "zwizard/tui/widgets/logview.py": "to be split",
+    "zwizard/image/disk/ext4.py": "to be split",
+}
+MOST_MODULES = 15
+
+
+def test_no_module_is_long_unless_it_is_a_table() -> None:
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in modules().values()}
+    long = {str(path.relative_to(ROOT)) for path, count in lines.items() if count > LONGEST}
+    assert long <= LONG.keys()
+
+
+def test_no_folder_holds_many_modules() -> None:
+    counts = Counter(path.parent for path in modules().values() if path.stem != "__init__")
+    assert {str(folder) for folder, count in counts.items() if count > MOST_MODULES} == set()
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+def test_every_module_begins_with_a_sentence_on_what_it_is_for() -> None:
+    docstrings = {module: ast.get_docstring(tree(path)) for module, path in modules().items()}
+    assert {name for name, text in docstrings.items() if not _begins_well(text or "")} == set()
+
+
+def _begins_well(docstring: str) -> bool:
+    summary, _, _ = docstring.partition("\n\n")
+    return len(summary.split()) > 1 and summary.endswith(".")
+
+
+RETIRED = {  # and how often each is still part of a name
+    "said": 299,
+    "told": 230,
+    "given": 290,
+    "lacking": 24,
+    "begun": 37,
+    "wish": 43,
+    "mend": 37,
+    "mended": 17,
+    "proof": 5,
+    "proven": 20,
+    "afresh": 1,
+    "fresh": 32,
+    "ledger": 33,
+    "attendant": 2,
+    "herald": 3,
+    "shelf": 2,
+    "outlook": 0,
+    "standin": 0,
+    "takeover": 0,
+    "shop": 9,
+}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+@cache
+def words() -> Counter[str]:
+    """How often each word is part of a name in zwizard's code."""
+    found: Counter[str] = Counter()
+    for path in modules().values():
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+            if token.type == tokenize.NAME:
+                found.update(word.lower() for word in _WORD.findall(token.string))
+    return found
+
+
+@pytest.mark.parametrize("word", RETIRED)
+def test_a_retired_word_is_in_no_name(word: str) -> None:
+    assert words()[word] <= RETIRED[word]
+
+
+# --- tests --------------------------------------------------------------------------------------
+
+NOT_OF_A_FOLDER = {"real", "bench", "support"}  # of whole builds, of speed, and shared helpers
+
+
+def test_the_tests_have_the_shape_of_the_code() -> None:
+    tests = ROOT / "tests"
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("*.py")}
+    folders = {path for path in folders if path.parts and path.parts[0] not in NOT_OF_A_FOLDER}
+    assert {str(path) for path in folders if not (PACKAGE / path).is_dir()} == set()
