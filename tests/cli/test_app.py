@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 
 from tests.support.command import Run, refused
@@ -14,11 +15,15 @@ from zwizard.cli import app
 COMMANDS = tuple(app.COMMANDS)
 
 
-def test_help_lists_every_command(run: Run) -> None:
+def test_help_lists_every_command_with_the_first_sentence_of_its_own_help(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines() if line]
-    assert set(COMMANDS) <= set(listed)
+    listed = [line.split(None, 1) for line in out.partition("Commands:\n")[2].splitlines()]
+    context = click.Context(app.zwizard)
+    for name in COMMANDS:
+        command = app.zwizard.get_command(context, name)
+        assert command
+        assert [name, command.get_short_help_str(limit=100)] in listed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -30,16 +35,8 @@ def test_the_help_of_every_command_fits_80_columns(run: Run, command: str, optio
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_the_version_is_printed_without_loading_an_interface_or_the_engine() -> None:
-    code = (
-        "import sys; from zwizard.__main__ import main; sys.argv = ['zwizard', '--version']\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'textual', 'rich', 'questionary', 'sh', 'humanize', 'zwizard.engine'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"zwizard {__version__}\n[]\n"
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version") == (0, f"zwizard {__version__}\n", "")
 
 
 def test_the_program_runs_as_a_module() -> None:

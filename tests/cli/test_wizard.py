@@ -15,7 +15,7 @@ def test_without_a_terminal_the_wizard_names_what_to_use_instead(
     run: Run, arguments: tuple[str, ...]
 ) -> None:
     result = run(*arguments)
-    refused(result, "the wizard needs a terminal; build RECIPE")
+    refused(result, "this command needs a terminal; build RECIPE")
     assert len(result[2].splitlines()) == 1
 
 

@@ -38,7 +38,7 @@ def in_a_terminal(keys: list[tuple[str, str]], *arguments: str, cwd: Path) -> tu
         start_new_session=True,
     )
     os.close(theirs)
-    output, new, deadline = b"", b"", time.monotonic() + 10
+    output, new, deadline = b"", b"", time.monotonic() + 60
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
@@ -49,4 +49,4 @@ def in_a_terminal(keys: list[tuple[str, str]], *arguments: str, cwd: Path) -> tu
             os.write(terminal, keys.pop(0)[1].encode())
             output, new = output + new, b""
     os.close(terminal)
-    return program.wait(timeout=10), (output + new).decode()
+    return program.wait(timeout=60), (output + new).decode()

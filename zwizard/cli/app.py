@@ -7,30 +7,32 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from zwizard import __version__
 from zwizard.util.errors import UsageError
 
-# Each command, and the module beside this one that defines it, in the order of `zwizard --help`.
+# Each command: the module beside this one that defines it, and its line in `zwizard --help`, which
+# loads none of them.
 COMMANDS = {
-    "new": "wizard",
-    "help": "wizard",
-    "build": "recipes",
-    "plan": "recipes",
-    "resume": "builds",
-    "list": "builds",
-    "show": "builds",
-    "log": "builds",
-    "shell": "builds",
-    "bundle": "builds",
-    "cancel": "builds",
-    "rm": "builds",
-    "check": "images",
-    "repair": "images",
-    "boot": "images",
-    "clean": "host",
-    "doctor": "host",
-    "completion": "host",
+    "new": ("wizard", "Answer the questions and build an image."),
+    "help": ("wizard", "Show a page of the manual."),
+    "build": ("recipes", "Build RECIPE in the foreground, using every cached layer."),
+    "plan": ("recipes", "Print what building RECIPE would run, without running it."),
+    "resume": ("builds", "Resume a stopped or failed build at the step it reached."),
+    "list": ("builds", "List the builds with their states."),
+    "show": ("builds", "Show the steps, state and archive of BUILD."),
+    "log": ("builds", "Print the log of BUILD, or of one STEP."),
+    "shell": ("builds", "Open a shell in the root file system that STEP starts from."),
+    "bundle": ("builds", "Write a bug report about BUILD to one file, without secrets."),
+    "cancel": ("builds", "Stop BUILD."),
+    "rm": ("builds", "Delete the recipe, journal and logs of BUILD."),
+    "check": ("images", "Check an image against every rule of Zero-OS."),
+    "repair": ("images", "Fix what the checklist finds, in a new archive."),
+    "boot": ("images", "Test an image by booting it in QEMU as Zero-OS would."),
+    "clean": ("host", "Remove cached layers that no build uses."),
+    "doctor": ("host", "List the programs that zwizard uses, and install missing ones."),
+    "completion": ("host", "Print a shell's completion script."),
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -45,10 +47,23 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command; for an unknown name all are loaded, so that click can suggest one."""
-        modules = {COMMANDS[cmd_name]} if cmd_name in COMMANDS else set(COMMANDS.values())
-        for module in modules:
-            import_module(f"zwizard.cli.{module}")
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            import_module(f"zwizard.cli.{COMMANDS[name][0]}")
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name, or an option of ``zwizard`` itself."""
+        commands = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command line; click's errors become UsageError and KeyboardInterrupt."""
@@ -85,4 +100,4 @@ def zwizard(context: click.Context) -> int:
 def require_terminal(alternative: str) -> None:
     """Raise UsageError, naming the ``alternative``, unless a person is at the terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(f"the wizard needs a terminal; {alternative}")
+        raise UsageError(f"this command needs a terminal; {alternative}")

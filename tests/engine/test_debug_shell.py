@@ -179,4 +179,4 @@ def test_without_a_terminal_a_shell_is_refused_with_what_needs_none(build: Build
         check=False,
     )
     assert done.returncode == 2
-    assert "needs a terminal; -c COMMAND needs none" in done.stderr
+    assert "needs a terminal; -c COMMAND works without one" in done.stderr
