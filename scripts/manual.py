@@ -17,6 +17,7 @@ from zwizard.cli.app import zwizard
 from zwizard.host.tools import TOOLS
 from zwizard.recipe.docs import key_table
 from zwizard.recipe.relevance import SOURCES, TARGETS
+from zwizard.sources import of as record_of
 
 PAGES = Path(__file__).parent.parent / "zwizard/manual"
 _MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -62,8 +63,11 @@ def programs() -> str:
 
 def sources() -> str:
     """Which source becomes which target, and what is done to it."""
-    rows = ((f"`{kind}`", *(row.get(t, "") for t in TARGETS)) for kind, row in SOURCES.items())
-    return table(("source", *(f"`{target}`" for target in TARGETS)), *rows)
+    rows = (
+        (f"`{kind}`", record_of(kind).title, *(treatments.get(target, "") for target in TARGETS))
+        for kind, treatments in SOURCES.items()
+    )
+    return table(("source.kind", "what", *(f"`{target}`" for target in TARGETS)), *rows)
 
 
 GENERATED: dict[str, Callable[[], str]] = {

@@ -9,6 +9,7 @@ import pytest
 
 from scripts.manual import PAGES, page
 from zwizard import manual
+from zwizard.recipe.relevance import SOURCES, TARGETS
 from zwizard.util.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -51,3 +52,24 @@ def test_a_page_fits_a_terminal(name: str) -> None:
     lines = manual.text(name, 72).splitlines()
     assert all(len(line) <= 72 or line.startswith("    ") for line in lines if " " in line.strip())
     assert "generated:" not in "\n".join(lines)
+
+
+def test_the_readme_has_the_sources_and_targets_of_the_records() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = (
+        readme.partition("## Sources and targets\n")[2].split("\n##")[0].strip().splitlines()[2:]
+    )
+    ticks = [["✓" in cell for cell in row.split("|")[2:5]] for row in rows]
+    assert ticks == [[target in made for target in TARGETS] for made in SOURCES.values()]
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    names = re.findall(r"`([\w/]+\.py)`", manual.topic("architecture"))
+    assert len(names) > 10
+    assert all((ROOT / "zwizard" / name).exists() or "/" not in name for name in names)
+
+
+def test_the_architecture_lists_every_folder() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", manual.topic("architecture"), re.MULTILINE)
+    folders = [path.parent.name for path in (ROOT / "zwizard").glob("*/__init__.py")]
+    assert sorted(listed) == sorted(folders)
