@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 
@@ -20,6 +21,16 @@ from zwizard.__main__ import main
 _ON_THEIR_OWN = ("test_arch.py", "test_container.py", "test_ubuntu.py")  # not on the Debian VM
 _numbers = itertools.count()
 _LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all other tests
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try fewer examples in the fast set, and fail none for a busy machine."""
+    examples = 30 if "not slow" in config.option.markexpr else 100
+    busy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    settings.register_profile(
+        "zwizard", deadline=None, max_examples=examples, suppress_health_check=busy
+    )
+    settings.load_profile("zwizard")
 
 
 @pytest.fixture(autouse=True)

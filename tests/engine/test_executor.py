@@ -350,7 +350,7 @@ def test_what_a_command_leaves_running_does_not_hold_the_step_up(
     began = time.monotonic()
     shop(tmp_path).perform(sh(f"sleep 60 & echo $! > {tmp_path}/pid"))
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
 
 
 STUBBORN = """
@@ -369,7 +369,7 @@ def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
     here = shop(tmp_path, cancelled=lambda: all(file.exists() for file in begun))
     with pytest.raises(Cancelled):
         here.perform(sh(STUBBORN.format(tmp_path)))
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     pids = [int(file.read_text()) for file in begun]
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)

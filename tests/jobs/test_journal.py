@@ -68,7 +68,7 @@ def test_a_torn_last_line_is_passed_over_and_swallows_nothing(journal: Path, tor
 
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=4), st.integers(min_value=0))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_cut_anywhere_it_tells_the_events_that_were_whole(texts: list[str], where: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         journal = Path(directory) / "journal"

@@ -254,7 +254,7 @@ def test_the_initramfs_gets_every_module_that_was_asked_for() -> None:
 
 
 @given(recipes())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_script_is_bash(recipe: Recipe) -> None:
     script = render.script(make(recipe))
     done = subprocess.run(["bash", "-n"], input=script.encode(), capture_output=True, check=False)

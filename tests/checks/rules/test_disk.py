@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
@@ -19,6 +19,7 @@ from tests.image.disk.test_disk_image import PLACES
 from tests.support import disks
 from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
 from tests.support.executables import NAME, bzimage, elf
+from tests.support.mutations import bounds
 from tests.support.trees import numbers
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 from zwizard.image import UnreadableError
@@ -376,9 +377,7 @@ def test_loader_entries_with_their_files_are_a_way_to_start(image: Path) -> None
     assert "console=ttyS0 is missing" in report.finding("grub-cmdline").evidence
 
 
-@settings(
-    max_examples=80, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80)
 @given(
     edits=st.lists(
         st.tuples(st.sampled_from(PLACES), st.floats(0, 1), st.binary(min_size=1, max_size=8)),
@@ -396,7 +395,8 @@ def test_a_mutated_disk_is_judged_in_time_whatever_it_has_become(
             before.append((offset, file.read(len(patch))))
             file.seek(offset)
             file.write(patch)
-    report = judged(image)
+    with bounds():
+        report = judged(image)
     for finding in report.findings:
         assert not (finding.blocks and report.ready)
     with image.open("r+b") as file:

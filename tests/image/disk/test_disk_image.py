@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import disks
@@ -253,9 +253,7 @@ PLACES = (
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=150, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(
     edits=st.lists(
         st.tuples(st.sampled_from(PLACES), st.floats(0, 1), st.binary(min_size=1, max_size=8)),
@@ -274,7 +272,7 @@ def test_a_mutated_disk_is_read_or_refused_and_never_hangs(
                  for e in itertools.islice(disk.system.entries(), 2000)
                  if e.kind is EntryType.FILE],
     ):  # fmt: skip
-        with contextlib.suppress(UnreadableError):
+        with bounds(), contextlib.suppress(UnreadableError):
             look()
     disks.close_handles()
 
