@@ -12,6 +12,7 @@ from pathlib import Path
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
 from zwizard.util import paths
+from zwizard.util.hashing import sha256_of
 from zwizard.util.text import ago
 
 REPORT = "report.json"
@@ -106,8 +107,7 @@ def remove_superseded(kept: Path, artefact: str) -> None:
 def digest(path: Path) -> str:
     """The SHA-256 of a file; of a directory, that of its names, modes, owners and contents."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     summed = hashlib.sha256()
     for line in _lines(path, b""):
         summed.update(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError, describe_os_error
+from zwizard.util.hashing import sha256_of
 from zwizard.util.text import parse_size
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
@@ -205,7 +205,7 @@ class Worker:
         """Whether the archive in the store is what was packed: the user has a link to it."""
         made = self.store.archive(fingerprint)
         try:
-            return _digest(made) == (made.parent / _SUM).read_text("ascii")
+            return sha256_of(made) == (made.parent / _SUM).read_text("ascii")
         except FileNotFoundError:
             return False
 
@@ -231,18 +231,13 @@ def _alone_in(tree: Path, image: Path) -> Path:
     return tree
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def _seal(made: Path) -> str:
     """Bring a packed archive to the disk, and keep its sum beside it; the sum."""
     kept = made.parent / _SUM
     if not kept.exists():
         with made.open("rb") as file:
             os.fsync(file.fileno())
-        paths.write_atomically(kept, _digest(made))
+        paths.write_atomically(kept, sha256_of(made))
     return kept.read_text("ascii")
 
 

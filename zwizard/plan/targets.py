@@ -13,7 +13,7 @@ from zwizard.recipe.relevance import treatment
 from zwizard.sources import rootfs
 from zwizard.sources.base import EPOCH, SourceKind
 from zwizard.sources.binary import SMALL
-from zwizard.steps.step import Plan, Step
+from zwizard.steps.step import Plan, Step, environment
 
 __all__ = ["Plan", "Step", "make"]
 
@@ -36,15 +36,8 @@ def make(recipe: Recipe) -> Plan:
 
 
 def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
-    environment = (
-        ("DEBIAN_FRONTEND", "noninteractive"),
-        ("HOME", "/root"),
-        ("LC_ALL", "C.UTF-8"),
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("SOURCE_DATE_EPOCH", str(epoch)),
-    )
     note = container.note(recipe) if recipe.target == "container" else ""
-    return Plan(recipe.name, recipe.target, environment, steps, note)
+    return Plan(recipe.name, recipe.target, environment(epoch), steps, note)
 
 
 def _vm(recipe: Recipe, source: SourceKind, tree: tuple[Step, ...]) -> tuple[Step, ...]:

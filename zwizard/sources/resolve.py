@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import inspection
 from zwizard.sources.detect_distro import tree_sum
 from zwizard.util.errors import UsageError
+from zwizard.util.hashing import sha256_of
 
 
 def import_settings(recipe: Recipe, base: Path) -> Recipe:
@@ -110,7 +110,4 @@ def _with_sum(values: dict[str, str], key: str, sha256: str, base: Path) -> tupl
 
 def _sum(path: Path) -> str:
     """The SHA-256 of a file; of a directory, that by which an import verifies it."""
-    if path.is_dir():
-        return tree_sum(path)
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return tree_sum(path) if path.is_dir() else sha256_of(path)

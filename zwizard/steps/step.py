@@ -79,6 +79,17 @@ class Plan:
         return frozenset(("bash", "mount", "umount")).union(*(a.tools for a in actions))
 
 
+def environment(epoch: int) -> tuple[tuple[str, str], ...]:
+    """What the commands of every plan run with; ``epoch`` caps the time stamps that they make."""
+    return (
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("SOURCE_DATE_EPOCH", str(epoch)),
+    )
+
+
 def _identity(step: Step) -> str:
     code = {name for action in step.actions for name in (*action.scripts, *action.modules)}
     data: dict[str, object] = {

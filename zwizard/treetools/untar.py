@@ -6,7 +6,6 @@ unpack to more than there is room for, or make a device. ``-`` is a tar on stand
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.tar_reader import BLOCK, Member, members
 from zwizard.image.tarball import inside
 from zwizard.image.tree import EntryType
+from zwizard.util.hashing import sha256_of
 from zwizard.util.text import one_line, size
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def unpack(archive: str, tree: Path, sha256: str = "") -> None:
         _pour(plain(sys.stdin.buffer), tree)
         return
     with Path(archive).open("rb") as file, ThreadPoolExecutor(1) as beside:
-        summed = beside.submit(_digest, Path(archive)) if sha256 else None
+        summed = beside.submit(sha256_of, Path(archive)) if sha256 else None
         _pour(decompressed(file), tree)
         if summed and summed.result() != sha256.lower():
             raise RefusedMemberError(f"it is not the file with the SHA-256 {sha256}")
@@ -179,11 +179,6 @@ def _ids(kind: str) -> int:
     """How many user or group ids there are in this namespace, from 0 on."""
     lines = Path(f"/proc/self/{kind}_map").read_text("ascii").splitlines()
     return max(int(line.split()[0]) + int(line.split()[2]) for line in lines)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from zwizard.engine import executor, layers, sandbox, worker
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
 from zwizard.steps.actions import ROOT, Chroot, Host, Remove, Write
-from zwizard.steps.step import Plan, Step
+from zwizard.steps.step import Plan, Step, environment
 from zwizard.util.errors import ZwizardError
 
 _PACKAGES = "linux-image-cloud-amd64,busybox-static,kmod,cpio"
@@ -44,12 +44,7 @@ def _plan() -> Plan:
         ),
         network=True,
     )
-    environment = (
-        ("HOME", "/root"),
-        ("LC_ALL", "C.UTF-8"),
-        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-    )
-    return Plan("stand-in", "container", environment, (step,))
+    return Plan("stand-in", "container", environment(0), (step,))
 
 
 class ContainerKernel:

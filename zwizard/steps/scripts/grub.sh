@@ -43,18 +43,17 @@ END
 chmod +x "$stand_in/grub-probe"
 mount --bind "$stand_in/grub-probe" "$(command -v grub-probe)"
 
-# Where /boot is the ESP, paths in it begin there; grub-mkrelpath would look for its device.
-boot_id=$root_id prefix=/boot/grub
-if [ "$esp" = /boot ]; then
-	boot_id=$esp_id prefix=/grub
-	cat >"$stand_in/grub-mkrelpath" <<-'END'
-		#!/bin/sh
-		for path; do :; done
-		echo "${path#/boot}"
-	END
-	chmod +x "$stand_in/grub-mkrelpath"
-	mount --bind "$stand_in/grub-mkrelpath" "$(command -v grub-mkrelpath)"
-fi
+# grub-mkrelpath looks for the device of a path too, and takes the tree for a part of this machine's.
+# On the root file system paths stay as they are; where /boot is the ESP, they begin there.
+boot_id=$root_id prefix=/boot/grub start=
+[ "$esp" != /boot ] || boot_id=$esp_id prefix=/grub start=/boot
+cat >"$stand_in/grub-mkrelpath" <<END
+#!/bin/sh
+for path; do :; done
+echo "\${path#$start}"
+END
+chmod +x "$stand_in/grub-mkrelpath"
+mount --bind "$stand_in/grub-mkrelpath" "$(command -v grub-mkrelpath)"
 
 mkdir -p /boot/grub
 cp -r /usr/lib/grub/x86_64-efi /boot/grub/
