@@ -23,7 +23,7 @@ from tests.plain.keys import (
     save_draft,
     save_full_draft,
 )
-from tests.sources.test_rootfs import system
+from tests.support.archives import system
 from zwizard.engine import builds
 from zwizard.plain import wizard
 from zwizard.plain.interview import Interview

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from tests.recipe.test_model import recipes
+from tests.support.recipes import recipes
 from zwizard import distros
 from zwizard.plan.targets import Plan, make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.test_rootfs import DEBIAN, DIRECTORY, HARD, LINK, Entry, entry, file, system
+from tests.support.archives import DEBIAN, DIRECTORY, HARD, LINK, Entry, entry, file, system
 from tests.support.executables import program
 from tests.support.oci import Layout, Members, packed
 from zwizard.engine import builds

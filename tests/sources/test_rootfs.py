@@ -10,7 +10,6 @@ import os
 import stat
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,24 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.sources.test_cloud_image import Server, sum_of
-from tests.sources.test_cloud_image import server as server
+from tests.support.archives import (
+    ALPINE,
+    DEBIAN,
+    DEVICE,
+    DIRECTORY,
+    FIFO,
+    HARD,
+    LINK,
+    MINT,
+    Entry,
+    entry,
+    file,
+    system,
+    tar,
+)
 from tests.support.breakages import member
 from tests.support.executables import program
+from tests.support.http_server import Server, sum_of
 from zwizard.engine import builds, executor
 from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.archive.tar_reader import members
@@ -39,45 +52,6 @@ from zwizard.wizard.suggestion_service import SuggestionService
 
 MIB = 2**20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
-DEBIAN = b'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
-MINT = b'ID=linuxmint\nID_LIKE="ubuntu debian"\nPRETTY_NAME="Linux Mint 22"\n'
-ALPINE = b"ID=alpine\nPRETTY_NAME='Alpine Linux v3.20'\n"
-
-Entry = tuple[tarfile.TarInfo, bytes]
-
-
-def file(name: str, data: bytes = b"x") -> Entry:
-    info = member(name)
-    info.size, info.mode = len(data), 0o755
-    return info, data
-
-
-def entry(name: str, kind: bytes, target: str = "") -> Entry:
-    return member(name, kind, target), b""
-
-
-def tar(*entries: Entry) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for info, data in entries:
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-LINK, HARD, DIRECTORY = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
-DEVICE, FIFO = tarfile.CHRTYPE, tarfile.FIFOTYPE
-
-
-def system(release: bytes = DEBIAN, *more: Entry, inside: str = "") -> bytes:
-    """The archive of a small system; all of it in the directory ``inside``, if that is given."""
-    entries = (
-        entry(f"{inside}etc", DIRECTORY),
-        entry(f"{inside}etc/os-release", LINK, "../usr/lib/os-release"),
-        file(f"{inside}usr/bin/bash", program()),
-        file(f"{inside}usr/lib/os-release", release),
-        *more,
-    )
-    return tar(*entries)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.recipe.test_model import recipes
+from tests.support.recipes import recipes
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import (
     Checklist,

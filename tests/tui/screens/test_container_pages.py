@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from tests.sources.test_rootfs import system
+from tests.support.archives import system
 from tests.tui.conftest import draft, frame, on, press, settle, until
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.dialogs import AskPath
