@@ -105,7 +105,7 @@ class TestAVm:
         servers = (tree / "etc/pacman.d/mirrorlist").read_text()
         assert re.fullmatch(r"Server = file:///\S+/\$repo/os/\$arch\n", servers)
 
-    def test_is_the_same_by_an_ordinary_user(
+    def test_an_ordinary_user_builds_the_same_bytes(
         self, arch: Built, mirror: Mirror, ordinary_place: Workplace
     ) -> None:
         again = build(ordinary_place, "arch-vm", mirror.source)
@@ -113,14 +113,14 @@ class TestAVm:
         assert again.sha256 == arch.sha256
         assert ordinary_place.run("clean", "--all").code == 0
 
-    def test_is_the_same_by_the_documents_pacstrap(self, arch: Built, mirror: Mirror) -> None:
+    def test_pacstrap_of_the_guide_makes_the_same_bytes(self, arch: Built, mirror: Mirror) -> None:
         source = mirror.source + 'bootstrap = "pacstrap"\n'
         again = build(arch.place, "arch-pacstrap", source)
         assert again.result.code == 0, again.result.output + again.result.errors
         assert "Creating install root" in log(again, "bootstrap")
         assert again.sha256 == arch.sha256
 
-    def test_is_the_same_by_the_script(self, arch: Built, tmp_path: Path) -> None:
+    def test_the_exported_script_makes_the_same_bytes(self, arch: Built, tmp_path: Path) -> None:
         script, archive = tmp_path / "build.sh", tmp_path / "by-hand.tar.gz"
         script.write_text(arch.place.run("plan", "arch-vm.toml", "--script").output)
         subprocess.run(
@@ -132,7 +132,7 @@ class TestAVm:
         assert archive.read_bytes() == arch.archive.read_bytes()
 
 
-class TestWhatIsNotVouchedFor:
+class TestUntrustedPackages:
     """Nothing is taken from a mirror because the mirror says so."""
 
     def failed(self, arch: Built, text: str) -> str:
@@ -141,22 +141,20 @@ class TestWhatIsNotVouchedFor:
         assert arch.place.traces() == []
         return str(built.result.last("build-failed")["cause"])
 
-    def test_a_mirror_that_archs_own_keys_say_nothing_of(
-        self, arch: Built, mirror: Mirror
-    ) -> None:
+    def test_a_mirror_not_signed_with_arch_keys(self, arch: Built, mirror: Mirror) -> None:
         without = "".join(
             line for line in mirror.source.splitlines(keepends=True) if "keys" not in line
         )
         assert "source.keys" in self.failed(arch, without)
 
-    def test_a_mirror_whose_key_is_another(self, arch: Built, mirror: Mirror) -> None:
+    def test_a_mirror_signed_with_another_key(self, arch: Built, mirror: Mirror) -> None:
         source = mirror.source.replace(mirror.fingerprint, ANOTHER)
         assert "source.keys" in self.failed(arch, source)
 
     def test_a_package_without_a_signature(self, arch: Built, mirror: Mirror) -> None:
         assert "unsigned" in self.failed(arch, mirror.source + 'packages = ["unsigned"]\n')
 
-    def test_a_package_that_is_not_there(self, arch: Built, mirror: Mirror) -> None:
+    def test_a_package_that_does_not_exist(self, arch: Built, mirror: Mirror) -> None:
         assert "no-such" in self.failed(arch, mirror.source + 'packages = ["no-such"]\n')
 
 
@@ -169,7 +167,7 @@ class TestAnImage:
         bool(tools.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
         reason="QEMU, OVMF, mtools or ssh are not here",
     )
-    def test_comes_up_by_uefi_from_the_esp_at_boot(self, image: Built) -> None:
+    def test_boots_by_uefi_from_the_esp_at_boot(self, image: Built) -> None:
         booted = image.place.run("boot", image.archive, "--json")
         assert booted.code == 0, booted.output + booted.errors
         told = {e["stage"]: e["outcome"] for e in booted.events if e["event"] == "proof-stage"}

@@ -101,9 +101,7 @@ def boots(vm: Built, trees: dict[str, Path]) -> dict[str, Booted]:
 
 
 class TestAGoodVm:
-    def test_comes_up_to_a_login_by_ssh_and_everything_that_is_asserted_holds(
-        self, boots: dict[str, Booted]
-    ) -> None:
+    def test_boots_to_an_ssh_login_and_passes_every_stage(self, boots: dict[str, Booted]) -> None:
         good = boots["good"]
         assert good.result.code == 0, good.result.output + good.result.errors
         assert {s.name: good.outcome(s.name) for s in stages("vm")} == {
@@ -116,12 +114,12 @@ class TestAGoodVm:
         assert "Permission denied" in good.evidence("password")
         assert "Power down" in good.evidence("shutdown")
 
-    def test_is_called_proven_from_then_on(self, vm: Built, boots: dict[str, Booted]) -> None:
+    def test_is_listed_as_tested_afterwards(self, vm: Built, boots: dict[str, Booted]) -> None:
         assert boots["good"].result.code == 0
         assert "◆ proven " in vm.place.run("list").output
         assert json.loads(vm.place.run("check", vm.archive, "--json").output)["proven"] is True
 
-    def test_has_its_report_and_its_console_beside_its_build(
+    def test_report_and_console_log_are_kept_with_the_build(
         self, vm: Built, boots: dict[str, Booted]
     ) -> None:
         told = boots["good"].result.last("proof-finished")
@@ -132,7 +130,7 @@ class TestAGoodVm:
 
 
 class TestABrokenVm:
-    def test_without_virtiofs_in_its_initramfs_is_named_for_that(
+    def test_without_virtiofs_in_its_initramfs_fails_at_the_root(
         self, boots: dict[str, Booted]
     ) -> None:
         broken = boots["initrd"]
@@ -143,9 +141,7 @@ class TestABrokenVm:
         told = broken.result.last("proof-finished")
         assert (told["proven"], told["rule"]) == (False, "initrd-virtiofs")
 
-    def test_with_cloud_init_switched_off_is_named_for_that(
-        self, boots: dict[str, Booted]
-    ) -> None:
+    def test_with_cloud_init_disabled_fails_at_cloud_init(self, boots: dict[str, Booted]) -> None:
         broken = boots["cloud-init"]
         assert broken.result.code == 1
         assert broken.outcome("init") == "pass"
@@ -159,7 +155,7 @@ def test_no_boot_changes_what_it_boots(boots: dict[str, Booted]) -> None:
         assert booted.result.last("proof-finished")["sha256"] == booted.before
 
 
-def test_an_ordinary_users_proof_that_is_killed_leaves_nothing(
+def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
     vm: Built, ordinary_place: Workplace
 ) -> None:
     archive = ordinary_place.directory / "debian-vm.tar.gz"

@@ -69,7 +69,7 @@ class TestBuildingAgain:
         assert again.steps("step-started") == []
         assert again.last("build-finished")["sha256"] == vm.sha256
 
-    def test_packs_again_what_was_damaged_in_the_users_hands(self, vm: Built) -> None:
+    def test_packs_again_when_the_archive_was_damaged(self, vm: Built) -> None:
         whole = vm.archive.read_bytes()
         with vm.archive.open("r+b") as file:
             file.write(b"damage")
@@ -77,7 +77,7 @@ class TestBuildingAgain:
         assert again.steps("step-started") == ["pack"]
         assert vm.archive.read_bytes() == whole
 
-    def test_after_a_late_answer_changed_runs_only_what_follows(self, vm: Built) -> None:
+    def test_a_changed_late_answer_runs_only_later_steps(self, vm: Built) -> None:
         recipe = vm.place.recipe("late", '[system]\ntimezone = "Europe/Brussels"\n')
         late = vm.place.run("build", recipe, "--json")
         assert late.code == 0, late.output
@@ -147,7 +147,7 @@ class TestTrixie:
         assert "etc/systemd/system/timers.target.wants/fstrim.timer" in found
 
 
-class TestWhatGoesWrong:
+class TestFailures:
     """Each ends in a clear message, keeps what is finished, and leaves nothing behind."""
 
     @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ class TestWhatGoesWrong:
             ('[system]\nservices = ["nothing-like-it"]', "system", "nothing-like-it"),
         ],
     )
-    def test_an_answer_that_the_suite_does_not_know(
+    def test_an_answer_unknown_to_the_suite(
         self, vm: Built, tables: str, step: str, cause: str
     ) -> None:
         result = vm.place.run("build", vm.place.recipe("wrong", tables), "--json")
@@ -170,7 +170,7 @@ class TestWhatGoesWrong:
         assert result.steps("step-reused")[:2] == ["bootstrap", "packages"]
         assert vm.place.traces() == []
 
-    def test_a_command_of_the_users_that_fails(self, vm: Built) -> None:
+    def test_a_command_of_the_user_that_fails(self, vm: Built) -> None:
         tables = '[system]\nrun = ["echo before", "printf \'it hurts\\\\n\'; exit 7"]'
         result = vm.place.run("build", vm.place.recipe("wrong", tables))
         assert result.code == 1
@@ -192,7 +192,7 @@ class TestWhatGoesWrong:
         assert result.code == 1
         assert "/proc/nowhere" in result.output
 
-    def test_mending_the_answer_goes_on_from_there(self, vm: Built) -> None:
+    def test_a_corrected_answer_resumes_at_the_failed_step(self, vm: Built) -> None:
         vm.place.run("build", vm.place.recipe("mended", '[system]\nrun = ["false"]'))
         result = vm.place.run(
             "build", vm.place.recipe("mended", '[system]\nrun = ["true"]'), "--json"
@@ -236,7 +236,9 @@ class TestBeingStopped:
         assert process.returncode == 130
         assert vm.place.traces() == []
 
-    def test_killing_the_face_leaves_it_running_and_it_can_be_attached_to(self, vm: Built) -> None:
+    def test_killing_the_foreground_leaves_it_running_to_be_followed_again(
+        self, vm: Built
+    ) -> None:
         process = self.hanging(vm, "detached")
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -249,7 +251,7 @@ class TestBeingStopped:
         attached.communicate(timeout=60)
         assert attached.returncode == 130
 
-    def test_killing_the_runners_worker_is_told_and_cleared_up(self, vm: Built) -> None:
+    def test_a_killed_worker_is_reported_and_cleaned_up(self, vm: Built) -> None:
         process = self.hanging(vm, "killed")
         # A child of it has its command line until it runs its own.
         worker = min(_processes("zwizard.engine.worker", "builds/killed", "python"))
@@ -261,7 +263,7 @@ class TestBeingStopped:
         assert vm.place.traces() == []
         self.resumed(vm, "killed")
 
-    def test_killing_the_whole_runner_leaves_nothing_running(self, vm: Built) -> None:
+    def test_a_killed_supervisor_leaves_nothing_running(self, vm: Built) -> None:
         process = self.hanging(vm, "felled")
         for runner in _processes("zwizard.engine.", "builds/felled"):
             os.kill(runner, signal.SIGKILL)
@@ -272,7 +274,7 @@ class TestBeingStopped:
         self.resumed(vm, "felled")
         assert vm.place.traces() == []
 
-    def test_a_second_runner_is_refused(self, vm: Built) -> None:
+    def test_a_second_run_of_the_same_build_is_refused(self, vm: Built) -> None:
         process = self.hanging(vm, "twice")
         vm.place.recipe("twice", '[system]\nrun = ["true"]')
         second = vm.place.run("build", vm.place.directory / "twice.toml")

@@ -60,9 +60,7 @@ def test_the_program_runs_with_nothing_around_it(whole: Path) -> None:
     assert done.stdout == "it runs\n"
 
 
-def test_a_good_container_is_ready_alike_as_directory_and_as_tarball(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_path: Path) -> None:
     one = check(root, entrypoint=ENTRYPOINT)
     two = check(packed(root, tmp_path / "image.tar.gz"), entrypoint=ENTRYPOINT)
     for report in (one, two):
@@ -137,7 +135,7 @@ MUTANTS: list[tuple[str, str, Breakage]] = [
     ("slug", "evidence", "breaks"), MUTANTS,
     ids=[f"{n}-{slug}" for n, (slug, _, _) in enumerate(MUTANTS)],
 )  # fmt: skip
-def test_a_container_broken_in_a_rules_way_is_caught_by_that_rule(
+def test_a_broken_container_fails_the_rule_that_covers_it(
     whole: Path, root: Path, slug: str, evidence: str, breaks: Breakage
 ) -> None:
     programs = root.parent / "programs"
@@ -155,7 +153,7 @@ def test_a_container_broken_in_a_rules_way_is_caught_by_that_rule(
 
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), ARCHIVES)
-def test_a_broken_archive_is_caught(
+def test_a_broken_archive_fails_the_rule_that_covers_it(
     root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
 ) -> None:
     path = packed(root, tmp_path / "image.tar.gz")
@@ -170,7 +168,7 @@ def test_a_broken_archive_is_caught(
 
 
 @pytest.mark.parametrize(("slug", "name"), NAMES)
-def test_a_wrong_name_is_caught(root: Path, slug: str, name: str) -> None:
+def test_a_wrong_name_fails_its_rule(root: Path, slug: str, name: str) -> None:
     report = check(root, entrypoint=ENTRYPOINT, planned_name=name)
     assert report.finding(slug).outcome is Outcome.FAIL
 
@@ -182,7 +180,7 @@ def test_the_entrypoint_of_a_converted_image_is_not_relied_upon(root: Path) -> N
     assert given.outcome is Outcome.PASS
 
 
-def test_there_is_a_mutant_for_every_rule_on_containers_and_two_for_each_must() -> None:
+def test_every_container_rule_is_broken_and_every_must_twice() -> None:
     told = [slug for slug, _, _ in (*MUTANTS, *ARCHIVES)] + [slug for slug, _ in NAMES]
     for rule in all_rules():
         if Mode.CONTAINER in rule.modes and rule.slug != "entrypoint-startup-toml":

@@ -231,7 +231,7 @@ MUTANTS: list[tuple[str, str, Breakage]] = [
     ("slug", "evidence", "breaks"), MUTANTS,
     ids=[f"{n}-{slug}" for n, (slug, _, _) in enumerate(MUTANTS)],
 )  # fmt: skip
-def test_an_image_broken_in_a_rules_way_is_caught_by_that_rule(
+def test_a_broken_image_fails_the_rule_that_covers_it(
     image: Path, slug: str, evidence: str, breaks: Breakage
 ) -> None:
     breaks(image)
@@ -244,7 +244,7 @@ def test_an_image_broken_in_a_rules_way_is_caught_by_that_rule(
     assert not (finding.blocks and report.ready)
 
 
-def test_a_good_image_is_ready_alike_by_itself_in_a_directory_and_in_a_tarball(
+def test_a_good_image_is_ready_alone_in_a_directory_and_in_a_tarball(
     image: Path, tmp_path: Path
 ) -> None:
     directory = tmp_path / "directory"
@@ -264,7 +264,9 @@ def test_a_good_image_is_ready_alike_by_itself_in_a_directory_and_in_a_tarball(
                 assert one.evidence == two.evidence
 
 
-def test_its_guest_is_judged_as_the_same_tree_in_a_directory_is(tree: Path, image: Path) -> None:
+def test_its_guest_has_the_findings_of_the_same_tree_in_a_directory(
+    tree: Path, image: Path
+) -> None:
     one, two = judged(image), check(tree, mode="vm")
     for rule in all_rules():
         if {Mode.VM, Mode.IMAGE} <= rule.modes and not rule.slug.startswith(("archive", "mode")):
@@ -273,7 +275,7 @@ def test_its_guest_is_judged_as_the_same_tree_in_a_directory_is(tree: Path, imag
                 assert (finding.outcome, finding.evidence) == (other.outcome, other.evidence)
 
 
-def test_a_fat16_esp_starts_against_the_document(image: Path) -> None:
+def test_a_fat16_esp_is_a_warning_and_still_boots(image: Path) -> None:
     on_esp(dict, "-F", "16")(image)
     report = judged(image)
     finding = report.finding("esp-fat")
@@ -281,7 +283,7 @@ def test_a_fat16_esp_starts_against_the_document(image: Path) -> None:
     assert report.ready
 
 
-def test_every_rule_has_a_mutant_and_every_must_two_among_the_three_kinds() -> None:
+def test_every_rule_is_broken_and_every_must_twice() -> None:
     told = [slug for slug, _ in VM_MUTANTS]
     told += [slug for slug, _, _ in (*MUTANTS, *CONTAINER_MUTANTS)]
     elsewhere = {"path-colon", "entrypoint-startup-toml"}  # by a name, and without an entrypoint

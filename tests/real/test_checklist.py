@@ -193,9 +193,7 @@ MUTANTS = [
 
 
 class TestAGoodVm:
-    def test_is_ready_with_nothing_wrong_that_a_user_could_not_explain(
-        self, vm: Built, unpacked: Path
-    ) -> None:
+    def test_is_ready_with_only_the_expected_warnings(self, vm: Built, unpacked: Path) -> None:
         for path in (vm.archive, unpacked):
             report = check(path, mode="vm")
             assert report.ready
@@ -228,7 +226,7 @@ class TestAGoodVm:
 @pytest.mark.parametrize(
     ("slug", "breaks"), MUTANTS, ids=[f"{n}-{slug}" for n, (slug, _) in enumerate(MUTANTS)]
 )
-def test_a_vm_broken_in_a_rules_way_is_caught_by_that_rule(
+def test_a_broken_vm_fails_the_rule_that_covers_it(
     root: Path, slug: str, breaks: Breakage
 ) -> None:
     breaks(root)
@@ -238,7 +236,7 @@ def test_a_vm_broken_in_a_rules_way_is_caught_by_that_rule(
     assert not (finding.severity is Severity.MUST and report.ready)
 
 
-def test_there_is_a_mutant_for_every_rule_and_two_for_each_must() -> None:
+def test_every_vm_rule_is_broken_and_every_must_twice() -> None:
     told = [slug for slug, _ in (*MUTANTS, *NAMES)] + [slug for slug, _, _ in ARCHIVES]
     for rule in all_rules():
         if Mode.VM in rule.modes:

@@ -62,12 +62,12 @@ class TestOneProgram:
         assert set(found) == {".", "app", "dev", "etc", "proc", "root", "run", "sys", "tmp"}
         assert place.traces() == []
 
-    def test_its_check_knows_what_it_starts(self, place: Workplace) -> None:
+    def test_its_check_uses_the_entrypoint_of_the_build(self, place: Workplace) -> None:
         checked = place.run("check", place.directory / "web.tar.gz")
         assert checked.code == 0, checked.output
         assert "web.deploy.md" in checked.output
 
-    def test_one_that_cannot_run_alone_is_refused_before_anything_runs(
+    def test_a_program_that_needs_libraries_is_refused_before_the_build(
         self, place: Workplace
     ) -> None:
         shutil.copy("/bin/ls", place.directory / "program")
@@ -75,12 +75,12 @@ class TestOneProgram:
         assert (result.code, result.output) == (2, "")
         assert "it needs /lib64/ld-linux-x86-64.so.2" in result.errors
 
-    def test_a_program_made_anew_is_packed_anew(self, place: Workplace, busybox: Path) -> None:
+    def test_a_changed_program_is_packed_again(self, place: Workplace, busybox: Path) -> None:
         (place.directory / "program").write_bytes(busybox.read_bytes() + b"\0")
         result = build(place, "web", PROGRAM)
         assert result.steps("step-started") == ["program", "pack"]
 
-    def test_what_a_deployment_says_builds_nothing_anew(self, place: Workplace) -> None:
+    def test_changed_deployment_settings_rebuild_nothing(self, place: Workplace) -> None:
         result = build(place, "web", PROGRAM.replace("info", "debug"))
         assert result.steps("step-started") == []
         assert "LEVEL=debug" in (place.directory / "web.deploy.md").read_text("utf-8")
@@ -122,7 +122,7 @@ class TestAnImage:
     def tar(self, tmp_path: Path, busybox: Path) -> Path:
         return image(tmp_path, busybox)
 
-    def test_an_ordinary_user_builds_the_same_and_boots_it_as_the_image_says(
+    def test_an_ordinary_user_builds_the_same_bytes_and_boots_the_images_own_entrypoint(
         self, place: Workplace, ordinary_place: Workplace, tar: Path
     ) -> None:
         sums = []

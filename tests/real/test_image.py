@@ -133,7 +133,7 @@ class TestACloudImage:
                 while block := expected.read(MIB):
                     assert member.read(MIB) == block
 
-    def test_is_made_anew_when_its_file_has_changed(self, image: Built) -> None:
+    def test_is_converted_again_when_its_file_has_changed(self, image: Built) -> None:
         place = image.place
         qcow2 = place.directory / "cloud.qcow2"
         subprocess.run(["qemu-io", "-c", "write -P 7 1900M 64k", qcow2], check=True)
@@ -146,7 +146,7 @@ class TestACloudImage:
     bool(tools.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
     reason="QEMU, OVMF, mtools or ssh are not here",
 )
-def test_comes_up_by_uefi_with_its_root_grown_to_the_disk(image: Built) -> None:
+def test_boots_by_uefi_and_grows_its_root_to_the_disk(image: Built) -> None:
     booted = image.place.run("boot", image.archive, "--json")
     assert booted.code == 0, booted.output + booted.errors
     told = {e["stage"]: e for e in booted.events if e["event"] == "proof-stage"}

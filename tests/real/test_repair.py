@@ -78,7 +78,7 @@ SMALL: dict[str, Breakage] = {
 }
 
 
-def test_what_is_broken_in_a_rules_way_passes_afterwards(place: Workplace) -> None:
+def test_every_repairable_rule_passes_after_the_repair(place: Workplace) -> None:
     given = place.directory / "given/ubuntu:jammy"
     both(*SMALL.values(), write("root/.bash_history", b"mysql -psecret\n"))(vm_tree(given))
     assert {*SMALL, "path-colon", "no-secrets"} <= set(wrong_in(given))
@@ -95,7 +95,7 @@ def test_what_is_broken_in_a_rules_way_passes_afterwards(place: Workplace) -> No
     assert [finding["rule"] for finding in planned["left"]] == ["no-secrets"]
 
 
-def test_nothing_is_written_over_and_what_stays_is_told(place: Workplace) -> None:
+def test_nothing_is_overwritten_and_unfixed_findings_are_listed(place: Workplace) -> None:
     given = vm_tree(place.directory / "given/again")
     both(SMALL["machine-id"], write("root/.bash_history", b"mysql -psecret\n"))(given)
     for name in ("again-repaired", "again-repaired-2"):
@@ -106,7 +106,7 @@ def test_nothing_is_written_over_and_what_stays_is_told(place: Workplace) -> Non
 
 
 @pytest.mark.parametrize("breaks", [wrapped, remove("boot/vmlinuz", "boot/initrd.img")])
-def test_what_would_start_as_a_container_is_seen_to_be_a_vm(
+def test_a_vm_that_would_start_as_a_container_is_recognised(
     place: Workplace, tmp_path: Path, breaks: Breakage
 ) -> None:
     given = vm_tree(tmp_path / "given")
@@ -116,7 +116,7 @@ def test_what_would_start_as_a_container_is_seen_to_be_a_vm(
     assert wrong_in(given.with_name("given-repaired.tar.gz")) == {}
 
 
-def test_a_broken_archive_is_packed_anew(place: Workplace) -> None:
+def test_a_broken_archive_is_packed_again(place: Workplace) -> None:
     given = packed(vm_tree(place.directory / "given/archive"), place.directory / "a b.tar.gz")
     appended(
         member("/etc/absolute"), member("./etc/hosts", owner="joe"), member("dev/null", b"3")
@@ -127,14 +127,14 @@ def test_a_broken_archive_is_packed_anew(place: Workplace) -> None:
     assert wrong_in(given.with_name("a-b-repaired.tar.gz")) == {}
 
 
-def test_what_is_good_stays_as_it_is(place: Workplace) -> None:
+def test_a_good_archive_is_left_alone(place: Workplace) -> None:
     given = vm_tree(place.directory / "given/good")
     result = place.run("repair", given)
     assert (result.code, result.output) == (0, "Nothing is wrong with it.\n\n")
     assert not given.with_name("good-repaired.tar.gz").exists()
 
 
-def test_what_nothing_mends_is_told_and_not_built(place: Workplace) -> None:
+def test_without_any_possible_fix_nothing_is_built(place: Workplace) -> None:
     given = vm_tree(place.directory / "given/old")
     remove(f"usr/lib/modules/{VERSION}/modules.dep")(given)
     result = place.run("repair", given)
@@ -143,7 +143,7 @@ def test_what_nothing_mends_is_told_and_not_built(place: Workplace) -> None:
     assert "kernel-version: " in result.output
 
 
-def test_a_container_is_mended_too(place: Workplace) -> None:
+def test_a_container_is_repaired_too(place: Workplace) -> None:
     given = place.directory / "given/service"
     for name in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):
         (given / name).mkdir(parents=True)
@@ -158,7 +158,7 @@ def test_a_container_is_mended_too(place: Workplace) -> None:
     assert [f.slug for f in report.findings if f.wrong] == []
 
 
-def test_what_a_container_starts_is_said_by_its_build_or_with_arguments(place: Workplace) -> None:
+def test_the_entrypoint_comes_from_the_build_or_the_command_line(place: Workplace) -> None:
     tree = place.directory / "given/tree"
     write("bin/app", program())(tree)
     (tree / "bin/app").chmod(0o755)
@@ -175,13 +175,13 @@ def test_what_a_container_starts_is_said_by_its_build_or_with_arguments(place: W
     assert "- Entrypoint: `/bin/app -v 'x y'`" in note
 
 
-def test_an_empty_directory_is_no_image(place: Workplace) -> None:
+def test_an_empty_directory_is_refused(place: Workplace) -> None:
     (place.directory / "given/nothing").mkdir(parents=True)
     result = place.run("repair", place.directory / "given/nothing")
     assert (result.code, "nothing is empty" in result.errors) == (2, True)
 
 
-def test_the_place_for_a_repaired_archive_is_a_directory(place: Workplace) -> None:
+def test_the_output_of_a_repair_must_be_a_directory(place: Workplace) -> None:
     tree = vm_tree(place.directory / "given/tree")
     SMALL["machine-id"](tree)
     result = place.run("repair", tree, "--output", place.directory / "new.tar.gz")
@@ -206,7 +206,7 @@ def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> Non
 
 
 @pytest.mark.parametrize(("name", "expected"), [("boot", 1), ("etc", 1), ("run", 0), ("dev", 1)])
-def test_a_link_in_the_trees_place_leads_no_step_out_of_it(
+def test_no_step_follows_a_link_out_of_the_tree(
     place: Workplace, name: str, expected: int
 ) -> None:
     outside = place.directory / "outside" / name
@@ -225,7 +225,7 @@ def test_a_link_in_the_trees_place_leads_no_step_out_of_it(
     assert records.digest(outside) == before
 
 
-def test_a_file_prepared_for_our_own_is_replaced_and_not_followed(place: Workplace) -> None:
+def test_a_link_where_zwizard_writes_is_replaced_and_not_followed(place: Workplace) -> None:
     given = vm_tree(place.directory / "given/prepared")
     compressed(given)
     kernel = (given / "boot/vmlinuz").readlink()
@@ -239,9 +239,7 @@ def test_a_file_prepared_for_our_own_is_replaced_and_not_followed(place: Workpla
 
 
 class TestAnOrdinaryUser:
-    def test_imports_without_root_and_the_owners_are_right(
-        self, ordinary_place: Workplace
-    ) -> None:
+    def test_imports_without_root_and_keeps_owners(self, ordinary_place: Workplace) -> None:
         tree = vm_tree(ordinary_place.directory / "tree")
         if is_root():
             os.mknod(tree / "dev/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
@@ -274,7 +272,7 @@ class TestAnOrdinaryUser:
         assert ordinary_place.traces() == []
 
     @pytest.mark.skipif(not is_root(), reason="makes a tree of root's")
-    def test_is_told_that_roots_directory_is_not_for_them(self, ordinary_place: Workplace) -> None:
+    def test_a_directory_of_roots_is_refused(self, ordinary_place: Workplace) -> None:
         tree = vm_tree(ordinary_place.directory / "roots")
         SMALL["machine-id"](tree)
         result = ordinary_place.run("repair", tree)
@@ -299,7 +297,7 @@ def unpacked(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_real_vm_with_every_mistake_of_the_document_is_mended(
+def test_a_real_vm_with_every_mistake_of_the_guide_is_repaired(
     place: Workplace, unpacked: Path
 ) -> None:
     result = place.run("repair", unpacked, "--json")
@@ -315,7 +313,7 @@ def test_a_real_vm_with_every_mistake_of_the_document_is_mended(
     assert place.traces() == []
 
 
-def test_a_real_rootfs_killed_half_way_is_gone_on_with_and_needs_no_network(vm: Built) -> None:
+def test_a_killed_import_resumes_without_the_network(vm: Built) -> None:
     recipe = vm.place.recipe("whole", f'[source]\nkind = "rootfs"\nlocation = "{vm.archive}"\n')
     process = vm.place.start("build", recipe, "--json")
     vm.place.wait_for_step("whole", "import")

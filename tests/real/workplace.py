@@ -1,4 +1,4 @@
-"""A place of one's own to run the installed program in, as root or as an ordinary user."""
+"""Directories to run the installed zwizard in, as root or as an ordinary user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZWIZARD = Path(sys.executable).with_name("zwizard")
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended, and the events it told."""
+    """How a command ended, and the events it printed."""
 
     code: int
     output: str
@@ -24,11 +24,11 @@ class Result:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What ``--json`` printed, one event a line."""
+        """The events that ``--json`` printed, one a line."""
         return [json.loads(line) for line in self.output.splitlines()]
 
     def steps(self, event: str) -> list[str]:
-        """The steps that ``event`` happened to."""
+        """The steps of these events."""
         return [e["step"] for e in self.events if e["event"] == event]
 
     def last(self, event: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Workplace:
             time.sleep(0.1)
 
     def traces(self) -> list[str]:
-        """What a build has left behind here for good: what goes within seconds does not count."""
+        """What a build leaves behind here, apart from what disappears within seconds."""
         end = time.monotonic() + 20
         while (found := self.traces_now()) and time.monotonic() < end:
             time.sleep(0.1)

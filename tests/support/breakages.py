@@ -1,4 +1,4 @@
-"""Ways to break an image: each a function that changes the directory, or archive, it is given."""
+"""Functions that each break an image, a directory or an archive, in one way."""
 
 from __future__ import annotations
 

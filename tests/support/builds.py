@@ -1,4 +1,4 @@
-"""Builds made by hand, with journals as a runner writes them."""
+"""Build directories with journals as the worker writes them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from zwizard.recipe.model import Recipe
 
 
 def new_build(name: str, directory: Path, recipe: Recipe | None = None) -> Build:
-    """A build that nothing has run of yet; its archive goes to ``directory``."""
+    """A build that has not started; its archive goes to ``directory``."""
     recipe = replace(recipe or Recipe(), name=name)
     return builds.open_for(recipe, directory)
 
 
 def begin(build: Build) -> list[str]:
-    """Write that the build began; the names of its steps."""
+    """Record that the build started; return the names of its steps."""
     steps = make(build.recipe()).steps
-    told = [{"name": step.name, "title": step.title} for step in steps]
-    journal.append(build.journal, "build-started", steps=told)
+    described = [{"name": step.name, "title": step.title} for step in steps]
+    journal.append(build.journal, "build-started", steps=described)
     return [step.name for step in steps]
 
 
 def finish(build: Build, step: str, *, seconds: float = 2.0, size: int = 4096) -> None:
-    """Write that a step ran."""
+    """Record that a step ran."""
     journal.append(build.journal, "step-started", step=step, log="")
     journal.append(build.journal, "step-finished", step=step, seconds=seconds, bytes=size)
 
 
 def fail(build: Build, step: str, **facts: str) -> None:
-    """Write that a step failed, and the build with it."""
+    """Record that a step failed, and the build with it."""
     journal.append(build.journal, "step-started", step=step, log="")
     known = {"error": f"{step}: exit status 100: chroot $CHROOT apt-get", "hint": "See the log"}
     known |= {"cause": "", "command": "", "log": "", "tail": ""} | facts
@@ -52,7 +52,7 @@ def end(
     archive: bool = True,
     blocking: Sequence[dict[str, str]] = (),
 ) -> Path:
-    """Write that all steps ran and the archive is there; the archive."""
+    """Record that the build finished; return its archive."""
     for step in begin(build):
         finish(build, step)
     file = build.archive()
@@ -75,7 +75,7 @@ def end(
 
 @contextmanager
 def running(build: Build) -> Iterator[None]:
-    """Hold the build's lock, as its runner does."""
+    """Hold the lock of the build, as its supervisor does."""
     descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

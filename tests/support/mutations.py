@@ -283,7 +283,7 @@ def _gpt(place: Path, data: bytes) -> None:
 
 
 def _gpt_summed(place: Path, data: bytes) -> None:
-    """The sums of the header and of the table made right again, so that what is said counts."""
+    """Correct the checksums of header and table, so that their content is read."""
     head = bytearray(data[512:1024].ljust(512, b"\0"))
     table, count, entry = struct.unpack_from("<QII", head, 72)
     size = min(count * entry, 1 << 20)

@@ -1,4 +1,4 @@
-"""Directories of small guests, and archives of them."""
+"""Directory trees of small guests, and archives of them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def numbers(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def tarred(root: Path, form: int = tarfile.GNU_FORMAT) -> bytes:
-    """What is beneath ``root``, as ``tar -c --numeric-owner -C root .`` packs it."""
+    """The tree at ``root``, as ``tar -c --numeric-owner -C root .`` packs it."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         archive.add(root, ".", filter=numbers)

@@ -10,7 +10,7 @@ from tests.real.workplace import Workplace
 pytestmark = pytest.mark.real
 
 
-def test_a_real_tree_is_as_the_step_finds_it_and_stays_so(vm: Built) -> None:
+def test_a_shell_shows_the_tree_before_the_step_and_changes_nothing(vm: Built) -> None:
     line = 'chroot "$CHROOT" sh -c "dpkg --audit; ls /boot; touch /boot/litter; ls /boot/litter"'
     for _ in range(2):
         done = vm.place.run("shell", vm.name, "kernel", "-c", line)
@@ -26,7 +26,7 @@ def test_names_resolve_in_the_tree_of_a_step_that_downloads(vm: Built) -> None:
     assert done.code == 0, done.output + done.errors
 
 
-def test_an_ordinary_user_enters_without_root(ordinary_place: Workplace) -> None:
+def test_an_ordinary_user_opens_a_shell_without_root(ordinary_place: Workplace) -> None:
     recipe = ordinary_place.recipe("wrong", '[source]\nmirror = "file:///nowhere"')
     assert ordinary_place.run("build", recipe).code == 1
     line = 'id -u; touch "$ROOT/litter"; chown 1:1 "$ROOT/litter"; ls "$ROOT"'
