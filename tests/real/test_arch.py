@@ -88,9 +88,7 @@ class TestAVm:
         boot = tree / "boot"
         assert (boot / "vmlinuz").readlink() == Path("vmlinux-linux")
         assert (boot / "initrd.img").readlink() == Path("initramfs-linux.img")
-        elf = kernel.verify((boot / "vmlinux-linux").read_bytes()).elf
-        assert elf is not None
-        assert elf.pvh
+        assert kernel.verify((boot / "vmlinux-linux").read_bytes()).pvh
         with pytest.raises(kernel.KernelError, match="a compressed kernel"):
             kernel.verify((boot / "vmlinuz-linux").read_bytes())
 

@@ -19,15 +19,13 @@ def inspect_kernel(file: Path) -> InputReport:
     version = f"Linux {kernel.version}" if kernel.version else "a kernel of unknown version"
     if kernel.bzimage:
         return InputReport(f"{version}, compressed: it is unpacked to ELF")
+    if kernel.fault:
+        return InputReport(wrong=f"it is {kernel.description} that cannot start: {kernel.fault}")
     if kernel.elf is None:
         return InputReport(wrong=f"it is {kernel.description}, and no kernel for x86-64")
-    if kernel.elf.fault:
-        return InputReport(
-            wrong=f"it is {kernel.description} that cannot start: {kernel.elf.fault}"
-        )
-    if kernel.elf.cut:
+    if kernel.elf.truncated:
         return InputReport(wrong=f"truncated: more belongs to it than its {kernel.elf.size} bytes")
-    if kernel.elf.pvh is None:
+    if kernel.pvh is None:
         wrong = (
             "it has no PVH entry (a Xen note), which Zero-OS starts: build it with CONFIG_PVH=y"
         )

@@ -60,9 +60,8 @@ def test_a_good_kernel_is_verified_with_its_facts() -> None:
     kernel = verify(elf(configuration="CONFIG_MODULES=y\n"))
     assert kernel.version == VERSION
     assert kernel.configuration == "CONFIG_MODULES=y\n"
-    assert kernel.elf is not None
-    assert kernel.elf.pvh == 0x1000850
-    assert kernel.elf.notes == ("GNU 0x3", "Xen 0x12")
+    assert kernel.pvh == 0x1000850
+    assert kernel.notes == ("GNU 0x3", "Xen 0x12")
 
 
 def changed(data: bytes, place: int, value: bytes) -> bytes:

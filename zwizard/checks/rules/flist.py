@@ -11,7 +11,7 @@ from zwizard.checks.verdict import Mode, Severity, Verdict, failed, not_applicab
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import READS as PROGRAM_READS
-from zwizard.image.executables.programs import describe, identify
+from zwizard.image.executables.programs import identify
 from zwizard.image.tree import EntryType
 
 if TYPE_CHECKING:
@@ -215,5 +215,5 @@ def _judge_program(tree: FileTree, entry: Entry, path: str) -> Verdict:
         program = identify(tree, other.file)
         path = f"{path}, a script for {other.file.path}"
     if program.x86_64:
-        return passed(f"{path}: {describe(program)}")
-    return failed(f"{path}: {describe(program)}")
+        return passed(f"{path}: {program.description}")
+    return failed(f"{path}: {program.description}")

@@ -91,10 +91,10 @@ def kernel_link_relative(context: CheckContext) -> Verdict:
 def kernel_elf(context: CheckContext) -> Verdict:
     """An ELF64, little-endian, x86-64, with valid headers and a PT_LOAD segment."""
     kernel = context.kernel
+    if kernel.fault:
+        return failed(kernel.fault)
     if kernel.elf is None:
         return failed(f"it is {kernel.description}", _EXTRACT if kernel.bzimage else "")
-    if kernel.elf.fault:
-        return failed(kernel.elf.fault)
     return passed(f"ELF64, x86-64, {len(kernel.elf.segments)} segments")
 
 
@@ -112,11 +112,10 @@ def kernel_elf(context: CheckContext) -> Verdict:
 )
 def kernel_pvh(context: CheckContext) -> Verdict:
     """A PT_NOTE segment has owner Xen, type 0x12 and a descriptor of at least four bytes."""
-    elf = context.kernel.elf
-    if elf is not None and elf.pvh is not None:
-        return passed(f"note Xen 0x12, entry {elf.pvh:#x}")
-    notes = ", ".join(elf.notes) if elf is not None and elf.notes else "no notes at all"
-    return failed(f"no note Xen 0x12; found: {notes}")
+    kernel = context.kernel
+    if kernel.pvh is not None:
+        return passed(f"note Xen 0x12, entry {kernel.pvh:#x}")
+    return failed(f"no note Xen 0x12; found: {', '.join(kernel.notes) or 'no notes at all'}")
 
 
 @Rule(
@@ -132,10 +131,11 @@ def kernel_pvh(context: CheckContext) -> Verdict:
 def kernel_whole(context: CheckContext) -> Verdict:
     """Every segment lies inside the file."""
     elf = context.kernel.elf
-    if elf is None or elf.cut is not None:
-        cut = elf.cut if elf is not None else None
-        needed = cut.offset + cut.size if cut is not None else 0
-        return failed(f"a segment ends at byte {needed}, the file at {elf.size if elf else 0}")
+    if elf is None:
+        return unknown("the kernel is not an ELF file")
+    if segment := elf.truncated:
+        needed = segment.offset + segment.size
+        return failed(f"a segment ends at byte {needed}, the file at {elf.size}")
     return passed(f"{elf.size} bytes")
 
 

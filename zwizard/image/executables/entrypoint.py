@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zwizard.image.executables.programs import describe, find_program, identify
+from zwizard.image.executables.programs import find_program, identify
 from zwizard.image.executables.start_script import (
     START_SCRIPT,
     StartedProgram,
@@ -96,7 +96,9 @@ def _check_interpreters(tree: FileTree, path: str) -> StartCheck:
             break
         program = identify(tree, entry)
         if not program.runs:
-            return StartCheck(False, f"{chain[-1]} is {describe(program)}, which no kernel starts")
+            return StartCheck(
+                False, f"{chain[-1]} is {program.description}, which no kernel starts"
+            )
         if not program.interpreter:
             return StartCheck(True, " needs ".join([*chain, "nothing"]))
         chain.append(program.interpreter)

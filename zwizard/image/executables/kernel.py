@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.archive.compression import CompressionError, Format, Stream, detect
+from zwizard.image.executables.elf import (
+    ELF_MAGIC,
+    HEADER_SIZE,
+    LOAD,
+    NOTE,
+    SEGMENT_HEADER_SIZE,
+    Elf,
+    Segment,
+    read_at,
+    read_elf,
+)
 from zwizard.image.magic import HEAD, file_type
 from zwizard.util.errors import ZwizardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ELF_MAGIC = b"\x7fELF"
 
 # Bounds on what is believed; a vmlinux with all its debugging information is below them.
 _KERNEL_BYTES = 1 << 30
@@ -23,9 +32,6 @@ _NOTE_BYTES = 1 << 20
 _CONFIG_BYTES = 4 << 20
 _PIECE = 4 << 20
 
-_X86_64 = 62
-_LOAD, _NOTE = 1, 4
-_PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 _LOWEST_ENTRY = 0x100000
 _PVH_NOTE = 0x12
 
@@ -56,48 +62,23 @@ class BzImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One program header: its type, and where its bytes are in the file."""
-
-    kind: int
-    offset: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class KernelElf:
-    """The headers of an ELF as the hypervisor's loader reads them (platform 5.3).
-
-    ``fault`` says why its loader would not take the file, "" if it would. ``pvh`` is the entry
-    point in the note with owner Xen and type 0x12, None without one. ``size`` is the file's.
-    """
-
-    size: int
-    entry: int = 0
-    segments: tuple[Segment, ...] = ()
-    pvh: int | None = None
-    notes: tuple[str, ...] = ()
-    fault: str = ""
-
-    @property
-    def cut(self) -> Segment | None:
-        """The first segment that does not lie inside the file."""
-        return next((s for s in self.segments if s.offset + s.size > self.size), None)
-
-
-@dataclass(frozen=True, slots=True)
 class KernelImage:
-    """What a file at ``/boot/vmlinuz`` turned out to be.
+    """What a file at ``/boot/vmlinuz`` is.
 
-    ``what`` is in words, with the article; ``version`` is "" if the file does not tell;
-    ``configuration`` the build configuration if it is embedded (CONFIG_IKCONFIG).
+    ``description`` has an article; ``version`` is "" if the file does not contain it;
+    ``configuration`` is the build configuration if it is embedded (CONFIG_IKCONFIG). Of an ELF,
+    ``fault`` says why the hypervisor's loader rejects it, "" if it does not; ``pvh`` is the entry
+    point in the note with owner Xen and type 0x12, None without one.
     """
 
     description: str
-    elf: KernelElf | None = None
+    elf: Elf | None = None
     bzimage: BzImage | None = None
     version: str = ""
     configuration: str | None = None
+    fault: str = ""
+    pvh: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def extract(data: bytes) -> bytes:
@@ -156,23 +137,22 @@ def verify(data: bytes) -> KernelImage:
 
 
 def _fault(kernel: KernelImage) -> str:
+    if kernel.fault:
+        return kernel.fault
     if kernel.elf is None:
         return f"it is {kernel.description}"
-    if kernel.elf.fault:
-        return kernel.elf.fault
-    if kernel.elf.pvh is None:
+    if kernel.pvh is None:
         return "it has no PVH note (owner Xen, type 0x12)"
-    if kernel.elf.cut is not None:
+    if kernel.elf.truncated is not None:
         return f"it ends before one of its segments does ({kernel.elf.size} bytes)"
     return ""
 
 
 def read_kernel(file: BinaryIO) -> KernelImage:
     """What the kernel in ``file`` is; never fails on contents, however broken they are."""
-    head = _at(file, 0, HEAD)
+    head = read_at(file, 0, HEAD)
     if head.startswith(ELF_MAGIC):
-        version, configuration = _scan(file)
-        return KernelImage("an ELF file", read_kernel_elf(file), None, version, configuration)
+        return _read_elf_kernel(file)
     image = read_bzimage(file)
     if image is not None:
         return KernelImage(str(image), None, image, image.version)
@@ -181,7 +161,7 @@ def read_kernel(file: BinaryIO) -> KernelImage:
 
 def read_bzimage(file: BinaryIO) -> BzImage | None:
     """The setup header of a bzImage, or None if ``file`` is none or holds no payload."""
-    head = _at(file, 0, 0x250)
+    head = read_at(file, 0, 0x250)
     if len(head) < 0x250 or head[0x202:0x206] != b"HdrS":
         return None
     (protocol,) = struct.unpack_from("<H", head, 0x206)
@@ -191,64 +171,49 @@ def read_bzimage(file: BinaryIO) -> BzImage | None:
     offset, length = struct.unpack_from("<II", head, 0x248)
     offset += real_mode
     (pointer,) = struct.unpack_from("<H", head, 0x20E)
-    text = _at(file, pointer + 0x200, 64) if pointer else b""
+    text = read_at(file, pointer + 0x200, 64) if pointer else b""
     words = text.partition(b"\x00")[0].decode("ascii", "replace").split()
-    return BzImage(words[0] if words else "", offset, length, detect(_at(file, offset, 8)))
+    return BzImage(words[0] if words else "", offset, length, detect(read_at(file, offset, 8)))
 
 
-def read_kernel_elf(file: BinaryIO) -> KernelElf:
-    """The headers and notes of an ELF, and why the hypervisor would refuse them if it would."""
-    size = file.seek(0, io.SEEK_END)
-    head = _at(file, 0, 64)
-    fault = _identity_fault(head)
-    if fault:
-        return KernelElf(size, fault=fault)
-    entry, table = struct.unpack_from("<QQ", head, 24)
-    width, count = struct.unpack_from("<HH", head, 54)
-    if width != _PROGRAM_HEADER.size or table < 64:
-        return KernelElf(size, entry, fault="its program headers are not those of an ELF64")
-    segments = _segments(file, table, count)
-    if len(segments) < count:
-        return KernelElf(size, entry, segments, fault="it ends inside its program headers")
-    if not any(segment.kind == _LOAD for segment in segments):
-        return KernelElf(
-            size, entry, segments, fault="it has nothing to load (no PT_LOAD segment)"
-        )
-    if entry < _LOWEST_ENTRY:
-        fault = f"its entry point {entry:#x} is below {_LOWEST_ENTRY:#x}, unlike any kernel's"
-    notes = list(_notes(file, segments))
-    return KernelElf(size, entry, segments, _pvh(notes), tuple(_note_names(notes)), fault)
+def _read_elf_kernel(file: BinaryIO) -> KernelImage:
+    elf = read_elf(file)
+    if elf is None:
+        return KernelImage("an ELF file", fault="it ends inside the ELF header")
+    version, configuration = _scan(file)
+    notes = list(_notes(file, elf.segments))
+    return KernelImage(
+        "an ELF file", elf, None, version, configuration, _elf_fault(elf), _pvh(notes),
+        tuple(_note_names(notes)),
+    )  # fmt: skip
 
 
-def _identity_fault(head: bytes) -> str:
-    if len(head) < 64:
-        return "it ends inside the ELF header"
-    if head[4] != 2:
+def _elf_fault(elf: Elf) -> str:
+    """Why the hypervisor's loader rejects an ELF, "" if it does not."""
+    if elf.bits != 64:
         return "it is a 32-bit ELF; Zero-OS runs x86-64"
-    if head[5] != 1:
+    if elf.big_endian:
         return "it is a big-endian ELF; Zero-OS runs x86-64"
-    (machine,) = struct.unpack_from("<H", head, 18)
-    if machine != _X86_64:
-        return f"it is an ELF for another processor (machine {machine}); Zero-OS runs x86-64"
+    if not elf.x86_64:
+        return f"it is an ELF for another processor (machine {elf.machine}); Zero-OS runs x86-64"
+    if elf.segment_header_size != SEGMENT_HEADER_SIZE[64] or elf.table < HEADER_SIZE:
+        return "its program headers are not those of an ELF64"
+    if len(elf.segments) < elf.segment_count:
+        return "it ends inside its program headers"
+    if not any(segment.kind == LOAD for segment in elf.segments):
+        return "it has nothing to load (no PT_LOAD segment)"
+    if elf.entry < _LOWEST_ENTRY:
+        return f"its entry point {elf.entry:#x} is below {_LOWEST_ENTRY:#x}, unlike any kernel's"
     return ""
-
-
-def _segments(file: BinaryIO, table: int, count: int) -> tuple[Segment, ...]:
-    data = _at(file, table, count * _PROGRAM_HEADER.size)
-    whole = len(data) // _PROGRAM_HEADER.size * _PROGRAM_HEADER.size
-    return tuple(
-        Segment(kind, offset, size)
-        for kind, _, offset, _, _, size, _, _ in _PROGRAM_HEADER.iter_unpack(data[:whole])
-    )
 
 
 def _notes(file: BinaryIO, segments: tuple[Segment, ...]) -> Iterator[tuple[bytes, int, bytes]]:
     """Every (owner, type, descriptor) in the PT_NOTE segments."""
     room = _NOTE_BYTES
     for segment in segments:
-        if segment.kind != _NOTE or room <= 0:
+        if segment.kind != NOTE or room <= 0:
             continue
-        data = _at(file, segment.offset, min(segment.size, room))
+        data = read_at(file, segment.offset, min(segment.size, room))
         room -= len(data)
         position = 0
         while position + 12 <= len(data):
@@ -278,7 +243,7 @@ def _scan(file: BinaryIO) -> tuple[str, str | None]:
     """The version in the kernel's banner and its embedded configuration, in one reading."""
     version, configuration = "", None
     position, overlap = 0, b""
-    while piece := _at(file, position, _PIECE):
+    while piece := read_at(file, position, _PIECE):
         window = overlap + piece
         start = position - len(overlap)
         if not version and (found := _VERSION.search(window)):
@@ -291,17 +256,10 @@ def _scan(file: BinaryIO) -> tuple[str, str | None]:
 
 
 def _configuration(file: BinaryIO, offset: int) -> str | None:
-    form = detect(_at(file, offset, 8))
+    form = detect(read_at(file, offset, 8))
     if form is None:
         return None
     try:
         return Stream(form, file, offset).read_all(_CONFIG_BYTES).decode("utf-8", "replace")
     except CompressionError:
         return None
-
-
-def _at(file: BinaryIO, offset: int, size: int) -> bytes:
-    if offset > 1 << 62:  # no file is that long, and no seek takes more than 63 bits
-        return b""
-    file.seek(offset)
-    return file.read(size)

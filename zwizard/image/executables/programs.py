@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zwizard.image.executables.elf import X86_64, Elf, read_elf
+from zwizard.image.executables.elf import Elf, read_elf
 from zwizard.image.magic import HEAD, file_type
 
 if TYPE_CHECKING:
@@ -23,54 +23,40 @@ _LINE = 256  # the kernel reads no more of a script's first line (BINPRM_BUF_SIZ
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program: ``bits`` and ``machine`` of its ELF header, 0 if it is none.
+    """A program: ``elf`` if it is one; ``description`` is ``ELF64, x86-64`` or a file type.
 
-    ``interpreter`` is what has to be there to run it: a script's, or an ELF's loader; "" for a
-    static program. ``argument`` is what a script's first line gives it. ``what`` says what it is
-    if it is neither.
+    ``interpreter`` is what has to be there to run it: that of a script, or an ELF's loader; "" for
+    a static program. ``argument`` is what a script's first line passes to it.
     """
 
-    bits: int
-    machine: int
-    interpreter: str
     description: str
+    elf: Elf | None = None
+    interpreter: str = ""
     argument: str = ""
-
-    @property
-    def elf(self) -> bool:
-        """It is an ELF."""
-        return self.bits > 0
 
     @property
     def x86_64(self) -> bool:
         """It is a 64-bit ELF for x86-64."""
-        return self.bits == 64 and self.machine == X86_64
+        return self.elf is not None and self.elf.x86_64
 
     @property
     def runs(self) -> bool:
-        """The kernel knows how to start it."""
-        return self.elf or self.interpreter != ""
+        """The kernel can start it."""
+        return self.elf is not None or self.interpreter != ""
 
 
 def identify(tree: FileTree, entry: Entry) -> Program:
     """What the file ``entry`` is; raises UnreadableError."""
     with tree.open_entry(entry) as file:
         head = file.read(HEAD)
-        if found := read_elf(file):
-            return Program(found.bits, found.machine, found.loader, "an ELF program")
+        if elf := read_elf(file):
+            return Program(elf.words, elf, elf.loader)
     if head.startswith(b"#!"):
         line = head[2:_LINE].split(b"\n")[0].decode("utf-8", "surrogateescape").split()
         # env takes -S and settings before the program's name.
         words = [word for word in line[1:] if not word.startswith("-") and "=" not in word]
-        return Program(0, 0, "".join(line[:1]), "a script", "".join(words[:1]))
-    return Program(0, 0, "", file_type(head))
-
-
-def describe(program: Program) -> str:
-    """``program`` in words: ``ELF64, x86-64``."""
-    if program.elf:
-        return Elf(program.bits, program.machine, True, program.interpreter).words
-    return program.description
+        return Program("a script", None, "".join(line[:1]), "".join(words[:1]))
+    return Program(file_type(head))
 
 
 def find_program(tree: FileTree, name: str) -> Entry | None:
