@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zwizard.image.archive.compression import GZIP, detect
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.single_file import SingleFileTree
@@ -52,7 +53,7 @@ def open_tree(
         ) from error
     if _is_disk(path, file_type(head)):
         return SingleFileTree(path)
-    if not head.startswith(b"\x1f\x8b"):
+    if detect(head) is not GZIP:
         raise UnreadableError(*_not_checkable(path, file_type(head)))
     return TarballTree(path, keep=keep, progress=progress)
 

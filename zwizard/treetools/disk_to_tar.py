@@ -36,12 +36,12 @@ def tree_of(path: Path, file: IO[bytes]) -> FileTree:
     whole = FileRange(file, 0, size)  # type: ignore[arg-type]
     if whole.read(_EXT[0], 2) == _EXT[1] and whole.read(BLOCK, 8) != b"EFI PART":
         view = Ext4Tree(path, whole)
-        _expect_clean(view.super.needs_recovery)
+        _expect_clean(view.superblock.needs_recovery)
         return view
     disk = DiskImage(path, file, size)  # type: ignore[arg-type]
     if not disk.gpt.partitions:
         raise UnreadableError(f"it cannot be read: {disk.gpt.fault}", "It has to have a GPT.")
-    _expect_clean(disk.root_super.needs_recovery)
+    _expect_clean(disk.root_superblock.needs_recovery)
     return disk.system
 
 

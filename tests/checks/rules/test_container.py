@@ -50,7 +50,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("entrypoint-loader", "/app needs /bin/sh does not exist", app(b"#!/bin/sh\n")),
     ("entrypoint-loader", "/app needs node by env, which is not in the image",
      both(BUSYBOX, executable("usr/bin/env", "x"), app(b"#!/usr/bin/env -S node\n"))),
-    ("entrypoint-loader", "/app is a text file, which no kernel starts", app(b"hello\n")),
+    ("entrypoint-loader", "/app is a text file, not a program", app(b"hello\n")),
     ("entrypoint-loader", "too many scripts start each other", app(b"#!/app\n")),
     ("container-kernel-modules", "/etc/modules names loop", write("etc/modules", b"loop\n")),
     ("container-kernel-modules", "/lib/modules/6.1/loop.ko.xz exists",

@@ -189,7 +189,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_disk_is_its_root_with_the_esp_where_fstab_puts_it(whole: Path) -> None:
     disk = opened(whole)
-    assert [(v.form, v.uuid, v.label) for v in disk.volumes] == [
+    assert [(v.filesystem, v.uuid, v.label) for v in disk.volumes] == [
         ("vfat", "1234-ABCD", ""),
         ("ext4", disks.ROOT_UUID, "cloud-root"),
     ]
@@ -229,7 +229,7 @@ def test_file_systems_that_cannot_be_read_are_named(
     disks.partition(path, ESP_PART, ROOT_PART)
     edit(path, ROOT_PART.start * MIB + offset, magic)
     disk = opened(path)
-    assert disk.volumes[1].form == form
+    assert disk.volumes[1].filesystem == form
     with pytest.raises(UnreadableError, match=f"partition 2 is {form}, which cannot be read here"):
         assert disk.root
 
@@ -267,7 +267,7 @@ def test_a_mutated_disk_is_read_or_refused_and_never_hangs(
     disk = DiskImage(whole, cast("BinaryIO", Patched(whole, data)), whole.stat().st_size)
     for look in (
         lambda: disk.gpt, lambda: disk.volumes, lambda: list(disk.esp_tree.entries()),
-        lambda: disk.esp_tree.free, lambda: disk.root_super,
+        lambda: disk.esp_tree.free, lambda: disk.root_superblock,
         lambda: [disk.system.read(e.path, 1 << 20)
                  for e in itertools.islice(disk.system.entries(), 2000)
                  if e.kind is EntryType.FILE],

@@ -13,7 +13,8 @@ import pytest
 from tests.support import disks
 from zwizard.image import DirectoryTree, UnreadableError
 from zwizard.image.disk import ext4
-from zwizard.image.disk.ext4 import Ext4Tree, read_super
+from zwizard.image.disk.ext4 import Ext4Tree
+from zwizard.image.disk.ext4_superblock import read_superblock
 from zwizard.image.disk.ranges import FileRange
 from zwizard.image.tree import EntryType, FileTree
 
@@ -167,13 +168,16 @@ def test_only_what_is_asked_for_is_read(tree: Path, image_of: MakeImage) -> None
 
 def test_what_the_superblock_says_is_told(image_of: MakeImage) -> None:
     path = image_of()
-    found = read_super(FileRange(disks.handle(path), 0, path.stat().st_size))
-    assert (found.form, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
+    found = read_superblock(FileRange(disks.handle(path), 0, path.stat().st_size))
+    assert (found.filesystem, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
     assert found.clean
     assert not found.needs_recovery
     forms = {name: image_of("-t", name) for name in ("ext2", "ext3")}
     for name, other in forms.items():
-        assert read_super(FileRange(disks.handle(other), 0, other.stat().st_size)).form == name
+        assert (
+            read_superblock(FileRange(disks.handle(other), 0, other.stat().st_size)).filesystem
+            == name
+        )
 
 
 @pytest.mark.parametrize(

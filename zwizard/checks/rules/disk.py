@@ -169,10 +169,10 @@ def image_multiple(context: CheckContext) -> Verdict:
 )
 def filesystem_clean(context: CheckContext) -> Verdict:
     """The file system is marked clean, and its journal is empty."""
-    super_ = context.disk.root_super
-    if super_.needs_recovery:
+    superblock = context.disk.root_superblock
+    if superblock.needs_recovery:
         return failed("the journal has to be replayed")
-    return passed("clean") if super_.clean else failed("it is not marked clean")
+    return passed("clean") if superblock.clean else failed("it is not marked clean")
 
 
 # What grows a file system to its partition.
@@ -195,7 +195,7 @@ _RESIZERS = {
 )
 def growpart(context: CheckContext) -> Verdict:
     """growpart and the resize tool of the root file system are installed."""
-    form = context.disk.root.form
+    form = context.disk.root.filesystem
     wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
     missing = [name for name in wanted if find_program(context.guest, name) is None]
     if missing:

@@ -48,7 +48,7 @@ def esp_present(context: CheckContext) -> Verdict:
 def _near_misses(context: CheckContext) -> Iterator[str]:
     """Partitions that look as if they were meant to be the ESP."""
     for volume in context.disk.volumes:
-        if volume.form == "vfat" and volume.partition.type != ESP:
+        if volume.filesystem == "vfat" and volume.partition.type != ESP:
             yield f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
 
 
@@ -67,8 +67,8 @@ def _near_misses(context: CheckContext) -> Iterator[str]:
 def esp_fat(context: CheckContext) -> Verdict:
     """The file system is FAT32 by its number of clusters; FAT12 and FAT16 are warnings."""
     volume = context.disk.esp
-    if volume is None or volume.form != "vfat":
-        form = volume.form if volume is not None else ""
+    if volume is None or volume.filesystem != "vfat":
+        form = volume.filesystem if volume is not None else ""
         return failed(f"it is {form or 'not a FAT file system'}")
     geometry = context.disk.esp_tree.geometry
     found = f"FAT{geometry.bits}, {geometry.clusters} clusters"

@@ -45,13 +45,22 @@ class ByteStream:
             return size
         return sum(map(len, self.pieces(size)))
 
+    def skip_zeros(self) -> bool:
+        """Pass over bytes of zero; whether anything else follows."""
+        while self._fill():
+            rest = self._buffer[self._at :].lstrip(b"\x00")
+            skipped = len(self._buffer) - self._at - len(rest)
+            self._at += skipped
+            self.position += skipped
+            if rest:
+                return True
+        return False
+
     def pieces(self, size: int | None = None) -> Iterator[bytes]:
         """The next ``size`` bytes (None: all the rest) in pieces of at most 1 MiB."""
         while size is None or size > 0:
-            if self._at == len(self._buffer):
-                self._buffer, self._at = next(self._pieces, b""), 0
-                if not self._buffer:
-                    return
+            if not self._fill():
+                return
             wanted = len(self._buffer) if size is None else self._at + size
             piece = self._buffer[self._at : wanted]
             self._at += len(piece)
@@ -59,6 +68,12 @@ class ByteStream:
             if size is not None:
                 size -= len(piece)
             yield piece
+
+    def _fill(self) -> bool:
+        """Have unread bytes in the buffer; False at the end."""
+        if self._at == len(self._buffer):
+            self._buffer, self._at = next(self._pieces, b""), 0
+        return bool(self._buffer)
 
 
 def size_of(file: BinaryIO) -> int:

@@ -1,4 +1,4 @@
-"""An archive's bytes, unpacked by whichever compression its own first bytes name."""
+"""An archive's bytes, decompressed by whichever compression its first bytes name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain, size_of
 from zwizard.image.archive.compression import (
     BZIP2,
+    GZIP,
     LZMA,
     XZ,
     ZSTD,
@@ -21,30 +22,29 @@ from zwizard.image.magic import HEAD, file_type
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_GZIP = b"\x1f\x8b"
 _TAR = "a tar archive that is not compressed"
-_MORE = {BZIP2, LZMA, XZ, ZSTD}
+_KNOWN = {GZIP, BZIP2, LZMA, XZ, ZSTD}
 
 
 def is_compressed(file: BinaryIO) -> bool:
-    """Whether ``file`` is compressed in a way that ``unpacked`` knows; its place stays."""
+    """Whether ``file`` is compressed in a way that ``decompressed`` knows; its place stays."""
     here = file.tell()
     head = file.read(HEAD)
     file.seek(here)
-    return head.startswith(_GZIP) or detect(head) in _MORE
+    return detect(head) in _KNOWN
 
 
 def decompressed(file: BinaryIO) -> ByteStream:
-    """The tar archive in ``file``, packed or not; raises ArchiveError naming what it is instead.
+    """The tar archive in ``file``, compressed or not; raises ArchiveError for anything else.
 
-    gzip, xz, bzip2, zstd and lzma are known, in several streams one after the other too.
+    Knows gzip, xz, bzip2, zstd and lzma, also as several streams one after the other.
     """
     head = file.read(HEAD)
     file.seek(0)
-    if head.startswith(_GZIP):
-        return GzipStream(file)
     form = detect(head)
-    if form in _MORE:
+    if form is GZIP:
+        return GzipStream(file)
+    if form in _KNOWN:
         return ByteStream(_streams(form, file))
     if file_type(head) != _TAR:
         raise ArchiveError(f"it is {file_type(head)}, not a tar archive")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from isal import igzip_lib
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, size_of
-from zwizard.image.archive.compression import IsalError
+from zwizard.image.archive.compression import GZIP, IsalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,6 @@ _OUTPUT = 1 << 20
 # leaves over is small too, and one of many large ones is read as fast as a single one.
 _FIRST_INPUT = 1 << 10
 _SMALLEST_MEMBER = 1 << 10
-_MAGIC = b"\x1f\x8b"
 
 # A disk image of zeros packs a thousandfold and is still meant; beyond both of these bounds
 # nobody waits for the end any more, here or on the hub.
@@ -48,7 +47,7 @@ class GzipStream(ByteStream):
     def _unpack(self) -> Iterator[bytes]:
         """Member after member, as gzip itself reads them, in pieces that are not empty."""
         portion = _FIRST_INPUT
-        while self._peek(2) == _MAGIC:
+        while self._peek(2) == GZIP.magic:
             self._count_member()
             start = self._place
             decoder = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)

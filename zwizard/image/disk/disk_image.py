@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
-from zwizard.image.disk.ext4 import Ext4Tree, Super, read_super
+from zwizard.image.disk.ext4 import Ext4Tree
+from zwizard.image.disk.ext4_superblock import Superblock, read_superblock
 from zwizard.image.disk.fat import FatTree, read_geometry
 from zwizard.image.disk.gpt import ESP, LINUX_ROOT, Gpt, Partition, read_gpt
 from zwizard.image.disk.ranges import FileRange
@@ -41,11 +42,11 @@ _OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A partition and what is on it: ``form`` as blkid names it, "" if it is not known."""
+    """A partition and what is on it: ``filesystem`` as blkid names it, "" if it is not known."""
 
     partition: Partition
     raw: FileRange
-    form: str
+    filesystem: str
     uuid: str
     label: str
 
@@ -66,11 +67,11 @@ class Volume:
 
     def open(self, path: Path) -> FileTree:
         """Its tree; raises UnreadableError where it cannot be read."""
-        if self.form in _EXT:
+        if self.filesystem in _EXT:
             return Ext4Tree(path, self.raw)
-        if self.form == "vfat":
+        if self.filesystem == "vfat":
             return FatTree(path, self.raw)
-        kind = f"{self.form}, which" if self.form else "of a kind that"
+        kind = f"{self.filesystem}, which" if self.filesystem else "of a kind that"
         raise UnreadableError(
             f"partition {self.partition.number} is {kind} cannot be read here",
             "Use ext4, or boot the image to be sure.",
@@ -121,7 +122,7 @@ class DiskImage:
         closed: list[str] = []
         ordered = sorted(self.volumes, key=lambda volume: volume.partition.type != LINUX_ROOT)
         for volume in ordered:
-            if volume.form in {"vfat", "swap"}:
+            if volume.filesystem in {"vfat", "swap"}:
                 continue
             try:
                 if _is_root(volume.open(self.path)):
@@ -135,16 +136,16 @@ class DiskImage:
         )
 
     @property
-    def root_super(self) -> Super:
+    def root_superblock(self) -> Superblock:
         """The root file system's superblock; raises UnreadableError."""
-        return read_super(self.root.raw)
+        return read_superblock(self.root.raw)
 
     @cached_property
     def system(self) -> MountedTree:
         """The root file system with the other partitions where fstab puts them."""
         root = self.root.open(self.path)
         mounts: dict[str, FileTree] = {}
-        left = [v for v in self.volumes if v is not self.root and v.form in {"vfat", *_EXT}]
+        left = [v for v in self.volumes if v is not self.root and v.filesystem in {"vfat", *_EXT}]
         for device, place in _fstab(root):
             volume = next((v for v in left if v.named(device)), None)
             if volume is not None:
@@ -168,8 +169,8 @@ def _identify(raw: FileRange) -> tuple[str, str, str]:
             return form, str(uuid.UUID(bytes=found)) if known else "", name
     try:
         if raw.read(1080, 2) == b"\x53\xef":
-            found_super = read_super(raw)
-            return found_super.form, found_super.uuid, found_super.label
+            superblock = read_superblock(raw)
+            return superblock.filesystem, superblock.uuid, superblock.label
         if raw.read(510, 2) == b"\x55\xaa":
             geometry = read_geometry(raw)
             return "vfat", geometry.serial, _label(geometry.label)

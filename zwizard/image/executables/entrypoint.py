@@ -96,9 +96,7 @@ def _check_interpreters(tree: FileTree, path: str) -> StartCheck:
             break
         program = identify(tree, entry)
         if not program.runs:
-            return StartCheck(
-                False, f"{chain[-1]} is {program.description}, which no kernel starts"
-            )
+            return StartCheck(False, f"{chain[-1]} is {program.description}, not a program")
         if not program.interpreter:
             return StartCheck(True, " needs ".join([*chain, "nothing"]))
         chain.append(program.interpreter)

@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from zwizard.image.archive.byte_stream import ByteStream, plain
 from zwizard.image.archive.compression import CompressionError, Stream, detect
 from zwizard.image.magic import HEAD, file_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Bounds on what is believed. A machine has to hold all of it in memory to boot.
 _UNPACKED = 768 << 20
@@ -19,7 +20,6 @@ _ENTRIES = 500_000
 _NAME = 4096
 _PARTS = 64
 
-_PIECE = 1 << 20
 _HEADER = 110
 _TRAILER = "TRAILER!!!"
 _MODULE = re.compile(r"(?:usr/)?lib/modules/([^/]+)/(?:.*/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
@@ -72,7 +72,7 @@ def read_initramfs(file: BinaryIO) -> Initramfs:
 def _read_parts(file: BinaryIO, found: Initramfs) -> None:
     size = file.seek(0, io.SEEK_END)
     place, room = 0, _UNPACKED
-    while (place := _behind_zeros(file, place)) < size:
+    while (place := _skip_padding(file, place)) < size:
         if len(found.compressions) == _PARTS:
             raise _InitramfsError(f"it has more than {_PARTS} parts", bounded=True)
         file.seek(place)
@@ -81,28 +81,29 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
         if form is not None:
             found.compressions.append(form.name)
             stream = Stream(form, file, place)
-            room -= _read_unpacked(_Bytes(iter(stream), room), found)
+            room -= _read_unpacked(_bounded(stream, room), found)
             place = stream.end
         elif head.startswith((b"070701", b"070702")):
             found.compressions.append("")
-            plain = _Bytes(_pieces(file, place), room)
-            _read_archive(plain, found)
-            room -= plain.position
-            place += plain.position
+            file.seek(place)
+            archive = _bounded(plain(file).pieces(), room)
+            _read_archive(archive, found)
+            room -= archive.position
+            place += archive.position
         else:
             file.seek(place)
             other = file_type(file.read(HEAD))
             raise _InitramfsError(f"at byte {place} there is {other}, not a cpio archive")
 
 
-def _read_unpacked(source: _Bytes, found: Initramfs) -> int:
+def _read_unpacked(source: ByteStream, found: Initramfs) -> int:
     """Every archive in one compressed stream, to its end; returns how much it unpacks to."""
     while source.skip_zeros():
         _read_archive(source, found)
     return source.position
 
 
-def _read_archive(source: _Bytes, found: Initramfs) -> None:
+def _read_archive(source: ByteStream, found: Initramfs) -> None:
     """One cpio archive, to its trailer (newc and crc formats, all numbers 8 hex digits)."""
     while True:
         header = source.take(_HEADER)
@@ -143,74 +144,25 @@ def _note(name: str, found: Initramfs) -> None:
         names.add(module[2].replace("-", "_"))
 
 
-class _Bytes:
-    """Pieces as one run of bytes with a bound; ``position`` counts what was taken."""
+def _bounded(pieces: Iterable[bytes], room: int) -> ByteStream:
+    """The bytes of ``pieces``, which may be ``room`` bytes in all."""
 
-    def __init__(self, pieces: Iterator[bytes], room: int) -> None:
-        self.position = 0
-        self._pieces = pieces
-        self._room = room
-        self._buffer = b""
-        self._at = 0
+    def counted() -> Iterator[bytes]:
+        left = room
+        for piece in filter(None, pieces):
+            left -= len(piece)
+            if left < 0:
+                raise _InitramfsError(
+                    f"it unpacks to more than {_UNPACKED >> 20} MiB", bounded=True
+                )
+            yield piece
 
-    def take(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer only at the end."""
-        taken = []
-        while size > 0 and self._fill():
-            part = self._buffer[self._at : self._at + size]
-            taken.append(part)
-            self._pass(len(part))
-            size -= len(part)
-        return b"".join(taken)
-
-    def skip(self, size: int) -> int:
-        """Pass over ``size`` bytes; returns how many there were."""
-        passed = 0
-        while passed < size and self._fill():
-            step = min(size - passed, len(self._buffer) - self._at)
-            self._pass(step)
-            passed += step
-        return passed
-
-    def skip_zeros(self) -> bool:
-        """Pass over padding; whether anything is behind it."""
-        while self._fill():
-            rest = self._buffer[self._at :].lstrip(b"\x00")
-            self._pass(len(self._buffer) - self._at - len(rest))
-            if rest:
-                return True
-        return False
-
-    def _fill(self) -> bool:
-        while self._at == len(self._buffer):
-            piece = next(self._pieces, None)
-            if piece is None:
-                return False
-            self._buffer, self._at = piece, 0
-        return True
-
-    def _pass(self, size: int) -> None:
-        self._at += size
-        self.position += size
-        if self.position > self._room:
-            raise _InitramfsError(f"it unpacks to more than {_UNPACKED >> 20} MiB", bounded=True)
+    return ByteStream(counted())
 
 
-def _pieces(file: BinaryIO, place: int) -> Iterator[bytes]:
-    while True:
-        file.seek(place)
-        piece = file.read(_PIECE)
-        if not piece:
-            return
-        place += len(piece)
-        yield piece
-
-
-def _behind_zeros(file: BinaryIO, place: int) -> int:
-    """The offset of the first byte from ``place`` on that is not padding."""
-    for piece in _pieces(file, place):
-        rest = piece.lstrip(b"\x00")
-        if rest:
-            return place + len(piece) - len(rest)
-        place += len(piece)
-    return place
+def _skip_padding(file: BinaryIO, place: int) -> int:
+    """The offset of the first byte from ``place`` on that is not zero."""
+    file.seek(place)
+    stream = plain(file)
+    stream.skip_zeros()
+    return place + stream.position
