@@ -1,7 +1,7 @@
 """Settings of all tests: directories of their own, time limits, distribution over two processes.
 
-The tests of real artefacts share them: they stay together in one process, and run first, as they
-take longest.
+Tests of real artefacts run first, as they take longest; those that build in one directory stay
+together in one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 from tests.support.command import Run
 from zwizard.__main__ import main
 
-_ON_THEIR_OWN = ("test_arch.py", "test_container.py", "test_ubuntu.py")  # not on the Debian VM
+# Files of real tests that share a directory to build in, in the order that lets others begin soon.
+_IN_ONE_PLACE = (
+    "test_check_container.py",
+    "test_build.py",
+    "test_boot.py",
+    "test_debug_shell.py",
+    "test_image.py",
+)
 _numbers = itertools.count()
 _LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all other tests
 
@@ -59,13 +66,12 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class RealTogether(LoadFileScheduling):
-    """File by file, except that files that share real artefacts count as one."""
+    """File by file, except that files that build in one directory count as one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        if not file.startswith("tests/real/"):
-            return file
-        return "others" if file.endswith(_ON_THEIR_OWN) else "debian"
+        real = file.startswith("tests/real/") and file.endswith(_IN_ONE_PLACE)
+        return "in one place" if real else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,9 +84,17 @@ def pytest_xdist_make_scheduler(
     return RealTogether(config, log)
 
 
+def _rank(item: pytest.Item) -> int:
+    """Where a test's file comes: those that build in one place, other real ones, the rest."""
+    if item.path.parent.name != "real":
+        return 2 + len(_IN_ONE_PLACE)
+    file = item.path.name
+    return _IN_ONE_PLACE.index(file) if file in _IN_ONE_PLACE else 1 + len(_IN_ONE_PLACE)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put real tests first, by the groups that stay together; set the time limits."""
-    items.sort(key=lambda item: (item.path.parent.name != "real", item.path.name in _ON_THEIR_OWN))
+    """Put real tests first, as they take longest; set the time limits."""
+    items.sort(key=_rank)
     for item in items:
         for mark, seconds in _LIMITS.items():
             if item.get_closest_marker(mark):

@@ -1,12 +1,14 @@
-"""Real artefacts, each built once: a standard Debian VM here, a minimal one by another user."""
+"""Real artefacts, each built once and shared with the other process of the tests."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,23 +42,70 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return Workplace(tmp_path_factory.mktemp("place"))
 
 
+class SharedArchives:
+    """Archives that one process of the tests builds and all of them read."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(exist_ok=True)
+
+    def build(self, place: Workplace, name: str, tables: str = "") -> Built:
+        """Build a VM at ``place`` and copy its archive here."""
+        with self._locked(name):
+            result = place.run("build", place.recipe(name, tables), "--json")
+            assert result.code == 0, result.output + result.errors
+            built = Built(place, name, result)
+            if not self._archive(name).exists():
+                shutil.copy(built.archive, self._archive(name))
+        return built
+
+    def find(self, name: str) -> Path | None:
+        """The archive of a VM, once no process is building it any more; None if none has."""
+        with self._locked(name):
+            return self._archive(name) if self._archive(name).exists() else None
+
+    def _archive(self, name: str) -> Path:
+        return self._directory / f"{name}.tar.gz"
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        with (self._directory / f"{name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
 @pytest.fixture(scope="session")
-def vm(place: Workplace) -> Built:
-    """The default recipe, built."""
-    result = place.run("build", place.recipe("debian-vm"), "--json")
-    assert result.code == 0, result.output + result.errors
-    return Built(place, "debian-vm", result)
+def archives(tmp_path_factory: pytest.TempPathFactory) -> SharedArchives:
+    """What the processes of this session have built."""
+    own = tmp_path_factory.getbasetemp()
+    return SharedArchives((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared")
+
+
+@pytest.fixture(scope="session")
+def vm(place: Workplace, archives: SharedArchives) -> Built:
+    """The default recipe, built by this process."""
+    return archives.build(place, "debian-vm")
+
+
+@pytest.fixture(scope="session")
+def vm_archive(request: pytest.FixtureRequest, archives: SharedArchives) -> Path:
+    """Its archive, built by any process, to be read only."""
+    return archives.find("debian-vm") or request.getfixturevalue("vm").archive
 
 
 MORE = '[source]\npackages = ["busybox-static", "grub-efi-amd64-signed"]\n'
 
 
 @pytest.fixture(scope="session")
-def more(place: Workplace) -> Built:
+def more(place: Workplace, archives: SharedArchives) -> Built:
     """The same with a program that needs nothing around it, and a loader for disk images."""
-    result = place.run("build", place.recipe("debian-more", MORE), "--json")
-    assert result.code == 0, result.output + result.errors
-    return Built(place, "debian-more", result)
+    return archives.build(place, "debian-more", MORE)
+
+
+@pytest.fixture(scope="session")
+def more_archive(request: pytest.FixtureRequest, archives: SharedArchives) -> Path:
+    """Its archive, built by any process, to be read only."""
+    return archives.find("debian-more") or request.getfixturevalue("more").archive
 
 
 @pytest.fixture(scope="session")

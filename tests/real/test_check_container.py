@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.checks.rules.test_first_boot import special
-from tests.real.conftest import Built
 from tests.support import disks
 from tests.support.breakages import (
     ARCHIVES,
@@ -34,10 +33,10 @@ ENTRYPOINT = "/bin/httpd -f"
 
 
 @pytest.fixture(scope="module")
-def whole(more: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(more_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A web server: Debian's static busybox under its names, and nothing else."""
     place = tmp_path_factory.mktemp("container")
-    disks.run("tar", "-xzf", more.archive, "-C", place, "--wildcards", "./usr/bin/busybox",
+    disks.run("tar", "-xzf", more_archive, "-C", place, "--wildcards", "./usr/bin/busybox",
               "./usr/sbin/sshd", "./usr/bin/ls", "./usr/lib/modules/*/fuse/fuse.ko")  # fmt: skip
     root = place / "root"
     for name in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):

@@ -12,7 +12,6 @@ import pytest
 import zstandard
 
 from tests.checks.rules.test_disk import edit, header, truncate
-from tests.real.conftest import Built
 from tests.real.test_check_container import MUTANTS as CONTAINER_MUTANTS
 from tests.real.test_checklist import MUTANTS as VM_MUTANTS
 from tests.support import disks
@@ -39,13 +38,13 @@ ON_ESP = f"search.fs_uuid {disks.ROOT_UUID} root\nset prefix=($root)/boot/grub\n
 
 
 @pytest.fixture(scope="module")
-def tree(more: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tree(more_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The VM's tree, made one that GRUB starts: the document's settings, a compressed kernel."""
     disks.need_tools(*disks.TOOLS, "debugfs")
     root = tmp_path_factory.mktemp("tree") / "debian"
     root.mkdir()
     left_out = [f"--exclude=./{name}/*" for name in LEFT_OUT]
-    disks.run("tar", "-xpf", more.archive, "-C", root, *left_out)
+    disks.run("tar", "-xpf", more_archive, "-C", root, *left_out)
     (kernel,) = (root / "boot").glob("vmlinuz-*")
     (initrd,) = (root / "boot").glob("initrd.img-*")
     kernel.write_bytes(bzimage(zstandard.compress(kernel.read_bytes(), 1)))

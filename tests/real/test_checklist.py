@@ -13,7 +13,6 @@ import pytest
 import zstandard
 
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
-from tests.real.conftest import Built
 from tests.support import disks
 from tests.support.breakages import (
     ARCHIVES,
@@ -39,11 +38,11 @@ EXPLAINED = {"setuid-files"}
 
 
 @pytest.fixture(scope="session")
-def unpacked(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def unpacked(vm_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The archive's tree; the tests link to its files and never write them."""
     root = tmp_path_factory.mktemp("unpacked") / "debian"
     root.mkdir()
-    disks.run("tar", "-xpf", vm.archive, "-C", root)
+    disks.run("tar", "-xpf", vm_archive, "-C", root)
     yield root
     wrong = {f.slug for f in check(root, mode="vm").findings if f.wrong}
     shutil.rmtree(root)
@@ -193,17 +192,19 @@ MUTANTS = [
 
 
 class TestAGoodVm:
-    def test_is_ready_with_only_the_expected_warnings(self, vm: Built, unpacked: Path) -> None:
-        for path in (vm.archive, unpacked):
+    def test_is_ready_with_only_the_expected_warnings(
+        self, vm_archive: Path, unpacked: Path
+    ) -> None:
+        for path in (vm_archive, unpacked):
             report = check(path, mode="vm")
             assert report.ready
             wrong = {f.slug: f.evidence for f in report.findings if f.wrong}
             assert set(wrong) <= EXPLAINED, wrong
 
     def test_gives_the_same_findings_as_archive_and_as_directory(
-        self, vm: Built, unpacked: Path
+        self, vm_archive: Path, unpacked: Path
     ) -> None:
-        one, two = check(vm.archive, mode="vm"), check(unpacked, mode="vm")
+        one, two = check(vm_archive, mode="vm"), check(unpacked, mode="vm")
         for a, b in zip(one.findings, two.findings, strict=True):
             assert a.outcome is b.outcome, a.slug
             if not a.slug.startswith(("archive", "path-colon")):
@@ -254,20 +255,20 @@ class TestABrokenArchive:
 
     @pytest.mark.parametrize(("slug", "evidence", "breaks"), BYTES)
     def test_its_bytes(
-        self, vm: Built, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+        self, vm_archive: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
     ) -> None:
         path = tmp_path / "debian.tar.gz"
-        shutil.copy(vm.archive, path)
+        shutil.copy(vm_archive, path)
         breaks(path)
         report = check(path, mode="vm")
         assert report.finding(slug).outcome is Outcome.FAIL
         assert evidence in report.finding(slug).evidence
         assert not (report.finding(slug).blocks and report.ready)
 
-    def test_its_members(self, vm: Built, tmp_path: Path) -> None:
+    def test_its_members(self, vm_archive: Path, tmp_path: Path) -> None:
         """All at once: each by itself is in the tests of containers, whose archives are small."""
         path = tmp_path / "debian.tar.gz"
-        shutil.copy(vm.archive, path)
+        shutil.copy(vm_archive, path)
         appended(*(member for _, _, member in MEMBERS))(path)
         report = check(path, mode="vm")
         for slug, evidence, _ in MEMBERS:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.real.conftest import Built
 from tests.real.test_boot import without_virtiofs
 from tests.real.workplace import Workplace, is_root
 from tests.support import disks
@@ -284,11 +283,11 @@ class TestAnOrdinaryUser:
 
 
 @pytest.fixture(scope="module")
-def unpacked(vm: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(vm_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real VM as the document's reader has made it: in ubuntu:jammy, with every mistake."""
     root = tmp_path_factory.mktemp("broken") / "ubuntu:jammy"
     root.mkdir()
-    disks.run("tar", "-xpf", vm.archive, "-C", root)
+    disks.run("tar", "-xpf", vm_archive, "-C", root)
     without_virtiofs(root)
     compressed(root)
     absolute_links(root)
@@ -313,21 +312,21 @@ def test_a_real_vm_with_every_mistake_of_the_guide_is_repaired(
     assert place.traces() == []
 
 
-def test_a_killed_import_resumes_without_the_network(vm: Built) -> None:
-    recipe = vm.place.recipe("whole", f'[source]\nkind = "rootfs"\nlocation = "{vm.archive}"\n')
-    process = vm.place.start("build", recipe, "--json")
-    vm.place.wait_for_step("whole", "import")
+def test_a_killed_import_resumes_without_the_network(place: Workplace, vm_archive: Path) -> None:
+    recipe = place.recipe("whole", f'[source]\nkind = "rootfs"\nlocation = "{vm_archive}"\n')
+    process = place.start("build", recipe, "--json")
+    place.wait_for_step("whole", "import")
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    vm.place.run("cancel", "whole")
-    vm.place.wait_for(lambda: not _alive(vm.place, "whole"), "the runner stays", 30)
-    result = vm.place.run("resume", "whole", "--json")
+    place.run("cancel", "whole")
+    place.wait_for(lambda: not _alive(place, "whole"), "the runner stays", 30)
+    result = place.run("resume", "whole", "--json")
     assert result.code == 0, result.output + result.errors
     assert result.steps("step-started")[0] == "import"
-    told = vm.place.run("log", "whole", "packages").output
+    told = place.run("log", "whole", "packages").output
     assert "there already: cloud-init (/usr/bin/cloud-init)" in told
     assert not any(line.startswith("lacking: ") for line in told.splitlines())
-    again = vm.place.run("build", recipe, "--json")
+    again = place.run("build", recipe, "--json")
     assert again.steps("step-started") == []
     assert again.last("build-finished")["sha256"] == result.last("build-finished")["sha256"]
 
