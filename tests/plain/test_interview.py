@@ -239,8 +239,8 @@ def test_an_entrypoint_that_is_missing_in_the_source_is_warned_about(
     press(keyboard, ENTER, "/nope" + ENTER, again, CTRL_C)
     assert wizard.new(None) == 130
     output = " ".join(capsys.readouterr().out.split())
-    assert "Warning: /nope is not there, and no package or command of yours" in output
-    assert "There: /usr/bin/bash is a file" in output
+    assert "Warning: /nope " in output
+    assert "/usr/bin/bash is a file" in output
     assert answers()["container.entrypoint"] == "/usr/bin/bash"
 
 
