@@ -83,7 +83,7 @@ def test_a_failed_step_offers_a_shell_in_its_root_file_system(
         os.dup2(before, 0)
         os.close(before)
     output = capfd.readouterr().out
-    assert "What you change is thrown away when you leave" in output
+    assert "(exit, Ctrl-D)" in output
     assert "/tree/root\n" in output.partition("root: ")[2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 
@@ -28,8 +29,8 @@ from zwizard.engine import builds
 from zwizard.plain import wizard
 from zwizard.plain.interview import Interview
 from zwizard.recipe.model import Recipe, System
-from zwizard.wizard import package_index, questions
-from zwizard.wizard.suggestions import PackageCatalogue
+from zwizard.wizard import package_index, questions, suggestions
+from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
 ASKED = questions.asked({})
 
@@ -56,7 +57,7 @@ def asked_in_order_with_reasons(output: str) -> None:
     assert places == sorted(places)
     for number, page in enumerate(questions.pages({}), 1):
         assert f"== {page.title} ({number} of 5): {page.heading}" in words
-    assert "Container: Zero-OS boots its own small kernel" in words
+    assert all(f"- {choice.title}: " in words for choice in ASKED[0].choices({}))
 
 
 def test_typed_and_chosen_answers_become_the_recipe(keyboard: PipeInput) -> None:
@@ -145,7 +146,7 @@ def test_an_invalid_answer_is_explained_and_can_be_edited(
     press(keyboard, ENTER, CLEAR + "my image" + ENTER, "\x7f" * 6 + "-vm" + ENTER, CTRL_C)
     assert wizard.new(None) == 130
     output = " ".join(capsys.readouterr().out.split())
-    assert "Invalid: 'my image'. letters, digits, '_'" in output
+    assert "Invalid: 'my image'. " in output
     assert answers()["name"] == "my-vm"
 
 
@@ -215,7 +216,7 @@ def test_a_typing_error_is_warned_about_and_the_suggestion_can_be_used(
     press(keyboard, ENTER, ENTER * 6, "vim htpo" + ENTER, "1" + ENTER, CTRL_C)
     assert wizard.new(None) == 130
     output = " ".join(capsys.readouterr().out.split())
-    assert "Warning: 'htpo' is not in bookworm. Did you mean 'htop'?" in output
+    assert re.search(r"Warning: 'htpo' .* 'htop'", output)
     assert answers()["source.packages"] == "vim htop"
 
 
@@ -253,7 +254,7 @@ def test_a_question_mark_searches_the_packages(
     assert wizard.new(None) == 130
     output = capsys.readouterr().out
     assert "  htop: 3.2.2-2  interactive processes viewer\n" in output
-    assert "Nothing is called so." in output
+    assert suggestions.nothing(ASKED[0], Suggestions()) in output
     assert "\x1b" not in output
     assert answers()["source.packages"] == "vim"
 
