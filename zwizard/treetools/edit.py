@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from zwizard.util.errors import ZwizardError
@@ -24,9 +24,11 @@ def parent(root: Path, path: str, *, make: bool = True) -> Iterator[tuple[int, s
     """
     *directories, name = path.strip("/").split("/")
     with ExitStack() as opened:
-        descriptor = _keep(opened, os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        opened.callback(os.close, descriptor)
         for directory in directories:
-            descriptor = _keep(opened, _descend(descriptor, directory, path, make=make))
+            descriptor = _descend(descriptor, directory, path, make=make)
+            opened.callback(os.close, descriptor)
         yield descriptor, name
 
 
@@ -69,34 +71,23 @@ def make_directory(root: Path, path: str, mode: int) -> None:
             os.chmod(name, mode, dir_fd=directory)
 
 
-def remove(root: Path, pattern: str) -> None:
-    """Remove what ``pattern`` matches; one ``*`` in its last part stands for anything."""
-    try:
-        with (
-            parent(root, pattern, make=False) as (directory, name),
-            os.scandir(directory) as entries,
-        ):
-            for entry in [entry.name for entry in entries if _matches(entry.name, name)]:
-                _clear(directory, entry)
-    except FileNotFoundError:
-        return
-
-
-def _keep(opened: ExitStack, descriptor: int) -> int:
-    opened.callback(os.close, descriptor)
-    return descriptor
+def remove(root: Path, patterns: tuple[str, ...]) -> None:
+    """Remove what ``patterns`` match; one ``*`` in a last part stands for anything."""
+    for pattern in patterns:
+        with suppress(FileNotFoundError), parent(root, pattern, make=False) as (directory, name):
+            for entry in os.listdir(directory):  # noqa: PTH208 - a descriptor
+                if _matches(entry, name):
+                    _clear(directory, entry)
 
 
 def _descend(descriptor: int, directory: str, path: str, *, make: bool) -> int:
     """Open ``directory`` below ``descriptor``, never through a link."""
-    try:
-        try:
-            return _open_directory(descriptor, directory)
-        except FileNotFoundError:
-            if not make:
-                raise
+    if make:
+        with suppress(FileExistsError):
             os.mkdir(directory, 0o755, dir_fd=descriptor)
-            return _open_directory(descriptor, directory)
+    try:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        return os.open(directory, flags, dir_fd=descriptor)
     except OSError as error:
         if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
             raise
@@ -104,10 +95,6 @@ def _descend(descriptor: int, directory: str, path: str, *, make: bool) -> int:
             f"{path}: {directory} is not a directory of this tree (a link, or a file)",
             _UNSAFE,
         ) from None
-
-
-def _open_directory(descriptor: int, name: str) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
 
 
 def _matches(name: str, pattern: str) -> bool:

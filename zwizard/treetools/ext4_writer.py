@@ -1,8 +1,8 @@
 """``python -m zwizard.treetools.ext4_writer TREE IMAGE OFFSET EPOCH [WITHOUT]``: fill ext4.
 
-The same tree gives the same bytes: files go in by the order of their names, one inode after the
-other, and no time is later than EPOCH. mke2fs -d takes them as the host's file system lists them,
-with the times at which it read them.
+The same tree gives the same bytes: files are added in the order of their names, inode after inode,
+and no time is later than EPOCH. (mke2fs -d takes the order of the host's file system, and the
+times at which it read the files.)
 """
 
 from __future__ import annotations
@@ -22,123 +22,123 @@ from operator import itemgetter
 from pathlib import Path
 
 _ROOT = 2  # the inode of an ext4's root
-_FIRST = 12  # the inode after lost+found, which mke2fs has made
+_FIRST = 12  # the inode after that of lost+found
 _BLOCK = 4096
-_LARGE = 4 * _BLOCK  # bytes: debugfs copies block by block, so for these it only makes room
+_LARGE = 4 * _BLOCK  # bytes; debugfs copies slowly, so for larger files it only allocates blocks
 _PIECE = 256 * _BLOCK
-_MADE = b"Allocated inode: "
-_ASKED = re.compile(rb"debugfs: dump_extents -l <(\d+)>")
-_TOLD = re.compile(  # level, entries, blocks in the file, blocks on the disk, how many
+_ALLOCATED = b"Allocated inode: "
+_QUESTION = re.compile(rb"debugfs: dump_extents -l <(\d+)>")
+_EXTENT = re.compile(  # level, entries, blocks in the file, blocks on the disk, how many
     rb" *\d+/ *\d+ +\d+/ *\d+ +(\d+) - +\d+ +(\d+) - +\d+ +(\d+)(?: Uninit)? *"
 )
-_LONGEST = 8000  # bytes of a line that debugfs takes
-_HOSTS = (b"trusted.overlay.", b"user.overlay.", b"security.selinux")  # of this machine's
+_LONGEST = 8000  # bytes of a line that debugfs reads
+_OF_HOST = (b"trusted.overlay.", b"user.overlay.", b"security.selinux")  # not the tree's own
 
 
 class FillError(Exception):
-    """Why the tree cannot be put into the file system."""
+    """Why the file system cannot be filled."""
 
 
 def fill(tree: Path, image: Path, offset: int, epoch: int, without: str = "") -> None:
-    """Copy ``tree`` into the fresh file system ``offset`` bytes into ``image``.
+    """Copy ``tree`` into the new file system ``offset`` bytes into ``image``.
 
-    ``without`` is a directory of the tree (``/boot/efi``) that stays empty. Times are cut to
-    seconds and capped at ``epoch``. Raises FillError if it does not fit, or if a name in the tree
-    cannot be written.
+    ``without``: a directory of the tree (``/boot/efi``) that stays empty. Times are whole seconds,
+    at most ``epoch``. Raises FillError if the tree does not fit or has a name that debugfs cannot
+    write.
     """
     with tempfile.TemporaryDirectory() as directory:
         place, system = Path(directory), f"{image}?offset={offset}"
         writer = _Writer(os.fsencode(tree), epoch, os.fsencode(without), os.fsencode(place))
-        said = _debugfs(system, epoch, writer.commands(), place)
-        made = [int(line.split()[-1]) for line in said if line.startswith(_MADE)]
-        if made != writer.announced:
+        output = _debugfs(system, epoch, writer.commands(), place)
+        inodes = [int(line.split()[-1]) for line in output if line.startswith(_ALLOCATED)]
+        if inodes != writer.expected:
             raise FillError("debugfs numbered the files differently than expected")
-        room = _room(said)
-        _debugfs(system, epoch, _in_use(room), place)
-        _copy(writer.large, room, image, offset)
+        extents = _extents(output)
+        _debugfs(system, epoch, _initialised(extents), place)
+        _copy(writer.large, extents, image, offset)
 
 
 def _debugfs(system: str, epoch: int, commands: Iterator[bytes], place: Path) -> list[bytes]:
-    """The lines that debugfs prints as it carries ``commands`` out, while they are made.
+    """Run debugfs on ``commands``; the lines that it prints.
 
-    The checksums that it does not verify are its own of a moment ago.
+    ``-n``: it need not verify the checksums that it has just written itself.
     """
-    with (place / "said").open("w+b") as said, (place / "errors").open("w+b") as errors:
+    with (place / "output").open("w+b") as output, (place / "errors").open("w+b") as errors:
         debugfs = subprocess.Popen(
             ["debugfs", "-n", "-w", "-f", "-", system],
             env={**os.environ, "E2FSPROGS_FAKE_TIME": str(epoch), "DEBUGFS_PAGER": "__none__"},
             stdin=subprocess.PIPE,
-            stdout=said,
+            stdout=output,
             stderr=errors,
         )
-        with suppress(BrokenPipeError), debugfs:  # if it ends too soon, its own words say why
+        with suppress(BrokenPipeError), debugfs:  # if it ends too soon, its messages say why
             assert debugfs.stdin is not None
             for command in commands:
                 if len(command) > _LONGEST or b"\n" in command:
                     raise FillError(f"a name that cannot be written: {command[:200]!r}")
                 debugfs.stdin.write(command + b"\n")
-        for file in (said, errors):
+        for file in (output, errors):
             file.seek(0)
-        # It goes on after an error, and ends well: what it says is all there is to go by.
+        # It continues after an error and exits with 0: only its messages tell.
         banner, *complaints = errors.read().decode("utf-8", "replace").splitlines() or [""]
         if debugfs.returncode != 0 or complaints:
             ended = f"debugfs ended with {debugfs.returncode}"
             raise FillError("\n".join([*complaints[:5], ended, banner]))
-        return said.read().split(b"\n")
+        return output.read().split(b"\n")
 
 
 @dataclass(frozen=True)
 class _Extent:
-    """Blocks that lie side by side: the number of the first in its file, and on the disk."""
+    """Adjacent blocks: the number of the first in its file and on the disk, and how many."""
 
     first: int
-    there: int
+    on_disk: int
     blocks: int
 
 
-def _room(said: list[bytes]) -> dict[int, list[_Extent]]:
-    """The extents that debugfs tells, by inode."""
-    room: dict[int, list[_Extent]] = {}
+def _extents(output: list[bytes]) -> dict[int, list[_Extent]]:
+    """The extents that debugfs has listed, by inode."""
+    found: dict[int, list[_Extent]] = {}
     extents: list[_Extent] = []
-    for line in said:
-        if asked := _ASKED.fullmatch(line):
-            extents = room[int(asked[1])] = []
-        elif told := _TOLD.fullmatch(line):
-            extents.append(_Extent(*map(int, told.groups())))
-    return room
+    for line in output:
+        if question := _QUESTION.fullmatch(line):
+            extents = found[int(question[1])] = []
+        elif extent := _EXTENT.fullmatch(line):
+            extents.append(_Extent(*map(int, extent.groups())))
+    return found
 
 
-def _in_use(room: dict[int, list[_Extent]]) -> Iterator[bytes]:
-    """Commands that say of room which was set aside that something is in it."""
-    for inode, extents in room.items():
+def _initialised(extents_of: dict[int, list[_Extent]]) -> Iterator[bytes]:
+    """Commands that mark allocated blocks as initialised."""
+    for inode, extents in extents_of.items():
         yield b"extent_open <%d>" % inode
         for extent in extents:
             yield b"goto_block %d" % extent.first
-            yield b"replace_node %d %d %d" % (extent.first, extent.blocks, extent.there)
+            yield b"replace_node %d %d %d" % (extent.first, extent.blocks, extent.on_disk)
         yield b"extent_close"
 
 
 def _copy(
-    files: dict[int, bytes], room: dict[int, list[_Extent]], image: Path, offset: int
+    files: dict[int, bytes], extents_of: dict[int, list[_Extent]], image: Path, offset: int
 ) -> None:
-    """Put what is in ``files``, by inode, where there is room for it."""
+    """Copy the contents of ``files`` (by inode) into their extents."""
     with image.open("r+b", buffering=0) as disk:
         for inode, name in files.items():
             with Path(os.fsdecode(name)).open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
-                for extent in room[inode]:
+                for extent in extents_of[inode]:
                     at = extent.first * _BLOCK
                     end = min(at + extent.blocks * _BLOCK, size)
-                    disk.seek(offset + extent.there * _BLOCK)
+                    disk.seek(offset + extent.on_disk * _BLOCK)
                     while at < end:
                         sent = os.sendfile(disk.fileno(), file.fileno(), at, end - at)
                         if not sent:
-                            raise FillError(f"it became shorter while it was read: {name!r}")
+                            raise FillError(f"a file became shorter while it was read: {name!r}")
                         at += sent
 
 
-def _stretches(file: bytes) -> Iterator[tuple[int, int]]:
-    """The first and the last block of every run of blocks that hold more than zeros."""
+def _runs(file: bytes) -> Iterator[tuple[int, int]]:
+    """The first and the last block of every run of blocks that are not all zeros."""
     for filled, run in groupby(enumerate(_filled(file)), key=itemgetter(1)):
         if filled:
             numbers = [number for number, _ in run]
@@ -146,7 +146,7 @@ def _stretches(file: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _filled(file: bytes) -> Iterator[bool]:
-    """Of every block, whether it holds more than zeros."""
+    """For every block, whether it is not all zeros."""
     with Path(os.fsdecode(file)).open("rb") as data:
         while piece := data.read(_PIECE):
             for number, byte in enumerate(piece[::_BLOCK]):
@@ -155,7 +155,7 @@ def _filled(file: bytes) -> Iterator[bool]:
 
 
 class _Writer:
-    """Turns a tree into debugfs's commands."""
+    """Turns a tree into commands of debugfs."""
 
     def __init__(self, tree: bytes, epoch: int, without: bytes, place: bytes) -> None:
         self._tree = tree
@@ -163,15 +163,15 @@ class _Writer:
         self._without = without
         self._place = place
         self._next = _FIRST
-        self._linked: dict[tuple[int, int], int] = {}  # device and inode here: inode there
+        self._linked: dict[tuple[int, int], int] = {}  # device and inode in the tree: in the image
         self._links: Counter[int] = Counter()
         self._values = 0
-        self._empty: dict[int, bytes] = {}  # by mode: an empty file that has it
-        self.announced: list[int] = []  # the inodes that debugfs names as it makes them
-        self.large: dict[int, bytes] = {}  # the files that there is but room for, by inode
+        self._empty: dict[int, bytes] = {}  # by mode: an empty file with it
+        self.expected: list[int] = []  # the inodes that debugfs will print, in its order
+        self.large: dict[int, bytes] = {}  # by inode: the files whose contents are still missing
 
     def commands(self) -> Iterator[bytes]:
-        """The commands, in the order in which they are to be carried out."""
+        """The commands, in their order."""
         top = os.lstat(self._tree)
         yield from self._directory(b"", _ROOT)
         yield from self._attributes(b"", _ROOT, top)
@@ -179,9 +179,9 @@ class _Writer:
             yield b"sif <%d> links_count %d" % (inode, 1 + more)
 
     def _directory(self, path: bytes, inode: int) -> Iterator[bytes]:
-        """What is in a directory; its own time comes last, as every entry changes it.
+        """The contents of a directory; its own time comes last, as every entry changes it.
 
-        From within it: debugfs would look a path up from the root, directory by directory.
+        From within it, as debugfs looks a path up from the root, directory by directory.
         """
         yield b"cd <%d>" % inode
         for name in sorted(entry.name for entry in os.scandir(self._tree + path)):
@@ -191,16 +191,16 @@ class _Writer:
             facts = os.lstat(self._tree + below)
             if stat.S_ISSOCK(facts.st_mode):
                 continue
-            known = self._linked.get((facts.st_dev, facts.st_ino))
-            if known is not None:
-                self._links[known] += 1
-                yield from _link(known, _quoted(name))
+            linked = self._linked.get((facts.st_dev, facts.st_ino))
+            if linked is not None:
+                self._links[linked] += 1
+                yield from _link(linked, _quoted(name))
                 continue
             new, self._next = self._next, self._next + 1
             if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
                 self._linked[facts.st_dev, facts.st_ino] = new
             if not (stat.S_ISDIR(facts.st_mode) or stat.S_ISLNK(facts.st_mode)):
-                self.announced.append(new)
+                self.expected.append(new)
             yield from self._making(self._tree + below, _quoted(name), new, facts)
             if stat.S_ISDIR(facts.st_mode) and below != self._without:
                 yield from self._directory(below, new)
@@ -222,7 +222,7 @@ class _Writer:
                 self.large[inode] = here
                 yield b"write %s %s" % (_quoted(self._alike(facts)), name)
                 yield b"sif <%d> size %d" % (inode, facts.st_size)
-                for first, last in _stretches(here):
+                for first, last in _runs(here):
                     yield b"fallocate <%d> %d %d" % (inode, first, last)
                 yield b"dump_extents -l <%d>" % inode
             case kind:
@@ -254,7 +254,7 @@ class _Writer:
     def _extended(self, path: bytes, inode: int) -> Iterator[bytes]:
         here = self._tree + path
         for name in sorted(map(os.fsencode, os.listxattr(here, follow_symlinks=False))):
-            if name.startswith(_HOSTS):
+            if name.startswith(_OF_HOST):
                 continue
             self._values += 1
             value = self._place + b"/value-%d" % self._values
@@ -263,15 +263,15 @@ class _Writer:
 
 
 def _link(inode: int, name: bytes) -> Iterator[bytes]:
-    # Of all commands, only "link" makes no room in a full directory: a link that was there for a
-    # moment leaves some.
+    # Of all commands, only "link" does not enlarge a full directory; a symbolic link, removed
+    # again, does.
     yield b"symlink %s -" % name
     yield b"rm " + name
     yield b"link <%d> %s" % (inode, name)
 
 
 def _device(kind: int, number: int) -> bytes:
-    """What debugfs's mknod wants to know."""
+    """The arguments of debugfs's mknod."""
     if kind == stat.S_IFIFO:
         return b"p"
     letter = b"c" if kind == stat.S_IFCHR else b"b"
@@ -283,7 +283,7 @@ def _quoted(name: bytes) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Fill, as the arguments say; 0 if that went well."""
+    """Fill, as the arguments say; the exit status."""
     tree, image, offset, epoch, *without = arguments
     try:
         fill(Path(tree), Path(image), int(offset), int(epoch), *without)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zwizard.steps.actions.action import Action, Workplace, here_document
 from zwizard.treetools import edit
@@ -20,7 +22,14 @@ def place_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class _FileAction(Action):
+    """An action whose fields are the arguments of the function ``edit``, after the tree."""
+
+    edit: ClassVar[Callable[..., None]]
     modules = ("edit",)
+
+    def perform(self, place: Workplace) -> None:
+        """Call the function."""
+        self.edit(place.root, *vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Write(_FileAction):
     path: str
     text: str
     mode: int = 0o644
+    edit = staticmethod(edit.write)
 
     def shell(self) -> str:
         """A few lines of bash: the text is a here-document."""
@@ -38,10 +48,6 @@ class Write(_FileAction):
             return f"install -DTm {self.mode:o} /dev/null {place}"
         return f"install -DTm {self.mode:o} /dev/stdin {place} {here_document(self.text)}"
 
-    def perform(self, place: Workplace) -> None:
-        """Write it."""
-        edit.write(place.root, self.path, self.text, self.mode)
-
 
 @dataclass(frozen=True)
 class Append(_FileAction):
@@ -49,14 +55,11 @@ class Append(_FileAction):
 
     path: str
     text: str
+    edit = staticmethod(edit.append)
 
     def shell(self) -> str:
         """A few lines of bash: the text is a here-document."""
         return f"cat >> {place_of(self.path)} {here_document(self.text)}"
-
-    def perform(self, place: Workplace) -> None:
-        """Append it."""
-        edit.append(place.root, self.path, self.text)
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,11 @@ class Link(_FileAction):
 
     path: str
     target: str
+    edit = staticmethod(edit.link)
 
     def shell(self) -> str:
         """One line of bash."""
         return f"ln -sfT -- {shlex.quote(self.target)} {place_of(self.path)}"
-
-    def perform(self, place: Workplace) -> None:
-        """Link it."""
-        edit.link(place.root, self.path, self.target)
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,12 @@ class Directory(_FileAction):
 
     path: str
     mode: int = 0o755
+    edit = staticmethod(edit.make_directory)
 
     def shell(self) -> str:
         """One line of bash."""
         place = place_of(self.path)
         return f"[ -d {place} ] || {{ rm -f {place} && mkdir -m {self.mode:o} {place}; }}"
-
-    def perform(self, place: Workplace) -> None:
-        """Make it."""
-        edit.make_directory(place.root, self.path, self.mode)
 
 
 @dataclass(frozen=True)
@@ -100,12 +97,8 @@ class Remove(_FileAction):
     """
 
     patterns: tuple[str, ...]
+    edit = staticmethod(edit.remove)
 
     def shell(self) -> str:
         """One line of bash; the script has ``dotglob`` and ``nullglob`` set."""
         return "rm -rf " + " ".join(map(place_of, self.patterns))
-
-    def perform(self, place: Workplace) -> None:
-        """Remove it."""
-        for pattern in self.patterns:
-            edit.remove(place.root, pattern)
