@@ -23,8 +23,8 @@ no root file system could be read: no root file system was found in the disk ima
 level=fatal msg="writing blob: Digest did not match, expected sha256:9c5c, got sha256:ec13"
 """: "The container image is damaged: a layer is not what the image says it is. Save it anew.",
     """\
-/given/x.tar.gz cannot be used: x/out lies beneath a link, /x
-""": "The archive leads out of itself (x/out lies beneath a link, /x): it is broken, or not meant"
+/given/x.tar.gz cannot be used: x/out is below a link, /x
+""": "The archive leads out of itself (x/out is below a link, /x): it is broken, or not meant"
     " well. Have it packed anew from a clean tree.",
     """\
 /given/x.tar.gz cannot be used: it unpacks to more than 3.0 GiB, which is all that is free here

@@ -83,7 +83,7 @@ _CAUSES = tuple(
         ),
         # --- what others have made ---
         (
-            r"(?P<what>\S+ leads out of the archive|\S+ lies beneath a link, \S+)$",
+            r"(?P<what>\S+ leads out of the archive|\S+ is below a link, \S+)$",
             "The archive leads out of itself ({what}): it is broken, or not meant well. Have it"
             " packed anew from a clean tree.",
             "source.location",

@@ -1,7 +1,7 @@
 """``python -m zwizard.treetools.disk_to_tar IMAGE``: the root of a raw disk image, as a tar.
 
-Read in place: nothing is mounted, and no right is needed. What a flist would not keep either is
-left behind: extended attributes, and that two names are one file.
+Read in place: nothing is mounted, and no privilege is needed. Extended attributes and hard links
+are lost, as they are in a flist.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _EXT = (1080, b"\x53\xef")
 
 
 def tree_of(path: Path, file: IO[bytes]) -> FileTree:
-    """The system on a disk image, with what its fstab mounts; or on one without partitions.
+    """The system on a disk image, with or without partitions, and what its fstab mounts.
 
-    Raises UnreadableError where there is none that can be read, or it was not cleanly unmounted.
+    Raises UnreadableError if no root can be read, or it was not cleanly unmounted.
     """
     size = path.stat().st_size
     whole = FileRange(file, 0, size)  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ def tree_of(path: Path, file: IO[bytes]) -> FileTree:
         return view
     disk = DiskImage(path, file, size)  # type: ignore[arg-type]
     if not disk.gpt.partitions:
-        raise UnreadableError(f"it cannot be read: {disk.gpt.fault}", "It has to have a GPT.")
+        raise UnreadableError(f"it cannot be read: {disk.gpt.fault}", "It must have a GPT.")
     _expect_clean(disk.root_superblock.needs_recovery)
     return disk.system
 
@@ -76,22 +76,22 @@ def _write_contents(view: FileTree, entry: Entry, out: IO[bytes]) -> None:
         while left:
             data = file.read(min(left, _PIECE))
             if not data:
-                raise UnreadableError(f"{entry.path} is cut", "Get the image anew.")
+                raise UnreadableError(f"{entry.path} is truncated", "Download the image again.")
             out.write(data)
             left -= len(data)
     out.write(bytes(-entry.size % BLOCK))
 
 
 def main(arguments: list[str]) -> int:
-    """Write the tar; 0 if that went well."""
+    """Write the tar; the exit status."""
     path = Path(arguments[0])
     try:
         with path.open("rb") as file:
             write_tar(tree_of(path, file), sys.stdout.buffer)
             sys.stdout.flush()
     except (UnreadableError, OSError) as error:
-        said = getattr(error, "message", str(error))
-        sys.stderr.write(f"no root file system could be read: {one_line(said)}\n")
+        reason = getattr(error, "message", str(error))
+        sys.stderr.write(f"no root file system could be read: {one_line(reason)}\n")
         return 1
     return 0
 

@@ -18,18 +18,18 @@ except ImportError:  # carried by an exported script, it runs by any Python
         return bytearray(gzip.compress(data, min(compresslevel, 9), mtime=0))
 
 
-# Bytes; each block is a gzip member of its own, as RFC 1952 (2.2) lets a file have many.
+# Bytes. Each block is a gzip member of its own; a file may have many (RFC 1952, 2.2).
 BLOCK = 4 * 2**20
 
 
 def compress(source: BinaryIO, target: BinaryIO, level: int) -> None:
     """Compress ``source`` into ``target`` at libdeflate's ``level``, 1 to 12.
 
-    Holds a few blocks in memory. Equal bytes in, equal bytes out, whatever the number of cores.
+    Holds a few blocks in memory. The number of cores changes no byte.
     """
     cores = len(os.sched_getaffinity(0))
     waiting: deque[Future[bytearray]] = deque()
-    blank = bytes(BLOCK)  # a disk image is mostly this
+    blank = bytes(BLOCK)  # most of a disk image
     with ThreadPoolExecutor(cores) as pool:
         packed_blank = pool.submit(gzip_compress, blank, level)
         block = source.read(BLOCK)

@@ -1,7 +1,7 @@
-"""``python -m zwizard.treetools.untar ARCHIVE TREE [SHA256]``: unpack a tar archive by anyone.
+"""``python -m zwizard.treetools.untar ARCHIVE TREE [SHA256]``: unpack an untrusted tar archive.
 
-GNU tar does it, and gets no member before it was looked at: none may land outside of the tree,
-unpack to more than there is room for, or make a device. ``-`` is a tar on standard input.
+Every member is checked before GNU tar gets it: none may be outside of the tree, need more space
+than is free, or be a device. ``-`` is a tar on standard input.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _KEPT = frozenset({EntryType.FILE, EntryType.DIRECTORY, EntryType.LINK})
 _ROUND = 4096  # what the smallest file takes on a disk, and a directory
 _SPARE = 64 << 20  # bytes that stay free
-_TOLD = 200  # of those that are left out, so many by name
+_NAMED = 200  # of the members left out, as many are named
 
-# Not the attributes by which overlayfs would take a layer for something else, nor this machine's.
+# Without attributes that mean something to overlayfs or to this machine.
 _TAR = (
     *("tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner"),
     *("--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*"),
@@ -43,9 +43,9 @@ class RefusedMemberError(Exception):
 
 
 class MemberFilter:
-    """Judges member after member. ``room`` is in bytes, ``users`` and ``groups`` count the ids.
+    """Decides member by member. ``room`` is in bytes; ``users`` and ``groups`` count ids from 0.
 
-    ``left_out`` is how many are neither files nor directories nor links, and were not let in.
+    ``left_out`` counts the members that are neither files nor directories nor links.
     """
 
     def __init__(self, room: int, users: int, groups: int) -> None:
@@ -57,7 +57,7 @@ class MemberFilter:
         self._missing: set[str] = set()
 
     def lets_in(self, member: Member) -> bool:
-        """Whether ``member`` is to be unpacked; raises Refused where nothing should be."""
+        """Whether to unpack ``member``; RefusedMemberError if the archive must not be unpacked."""
         path = self._place(member.name)
         target = self._place(member.target) if member.hard else ""
         if member.kind not in _KEPT or target in self._missing:
@@ -77,24 +77,22 @@ class MemberFilter:
         above = path.rpartition("/")[0]
         while above:
             if above in self._links:
-                raise RefusedMemberError(
-                    f"{one_line(name)} lies beneath a link, {one_line(above)}"
-                )
+                raise RefusedMemberError(f"{one_line(name)} is below a link, {one_line(above)}")
             above = above.rpartition("/")[0]
         return path
 
     def _leave_out(self, member: Member, path: str) -> None:
         self._missing.add(path)
         self.left_out += 1
-        if self.left_out <= _TOLD:
-            kind = "a hard link to what was left out" if member.hard else f"a {member.kind.value}"
+        if self.left_out <= _NAMED:
+            kind = "a hard link to one left out" if member.hard else f"a {member.kind.value}"
             sys.stdout.write(f"left out: {one_line(member.name)}, {kind}\n")
 
     def _expect_room(self, member: Member) -> None:
         self._taken += -(-member.size // _ROUND) * _ROUND if member.size else _ROUND
         if self._taken > self._room:
             raise RefusedMemberError(
-                f"it unpacks to more than {size(self._room)}, which is all that is free here"
+                f"it unpacks to more than {size(self._room)}, the free space"
                 f" (at {one_line(member.name)})"
             )
 
@@ -102,13 +100,13 @@ class MemberFilter:
         for owner, ids in zip((member.uid, member.gid), self._owners, strict=True):
             if not 0 <= owner < ids:
                 raise RefusedMemberError(
-                    f"{one_line(member.name)} belongs to id {owner}, and you have {ids} of them in"
-                    " a user namespace: build it as root"
+                    f"{one_line(member.name)} belongs to id {owner}, and your user namespace has"
+                    f" {ids}: build it as root"
                 )
 
 
 class _Recorder(ByteStream):
-    """A source that remembers what was taken of it: the header of a member, as it is stored."""
+    """A source that keeps what was taken from it: the header of a member, as it is stored."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__(pieces)
@@ -120,21 +118,21 @@ class _Recorder(ByteStream):
         return data
 
     def header(self) -> bytes:
-        """All that was taken since this was last asked."""
+        """All that was taken since the last call."""
         data = b"".join(self._kept)
         self._kept.clear()
         return data
 
 
-def sift(source: ByteStream, out: IO[bytes], gate: MemberFilter) -> None:
-    """Write the archive ``source`` to ``out`` without what ``gate`` leaves out.
+def sift(source: ByteStream, out: IO[bytes], member_filter: MemberFilter) -> None:
+    """Write the archive ``source`` to ``out`` without what ``member_filter`` leaves out.
 
-    Raises Refused, and ArchiveError where it is damaged.
+    Raises RefusedMemberError, and ArchiveError if it is damaged.
     """
     recorder = _Recorder(source.pieces())
     for member in members(recorder):
         header = recorder.header()
-        if gate.lets_in(member):
+        if member_filter.lets_in(member):
             out.write(header)
             out.writelines(recorder.pieces(-(-member.stored // BLOCK) * BLOCK))
     out.write(bytes(2 * BLOCK))
@@ -143,7 +141,7 @@ def sift(source: ByteStream, out: IO[bytes], gate: MemberFilter) -> None:
 def unpack(archive: str, tree: Path, sha256: str = "") -> None:
     """Unpack ``archive`` into the empty directory ``tree``.
 
-    Raises Refused, ArchiveError and OSError; what is in the tree then is of no use.
+    Raises RefusedMemberError, ArchiveError and OSError; then the tree is incomplete.
     """
     if archive == "-":
         _pour(plain(sys.stdin.buffer), tree)
@@ -152,45 +150,45 @@ def unpack(archive: str, tree: Path, sha256: str = "") -> None:
         summed = beside.submit(sha256_of, Path(archive)) if sha256 else None
         _pour(decompressed(file), tree)
         if summed and summed.result() != sha256.lower():
-            raise RefusedMemberError(f"it is not the file with the SHA-256 {sha256}")
+            raise RefusedMemberError(f"it does not have the SHA-256 {sha256}")
 
 
 def _pour(source: ByteStream, tree: Path) -> None:
     room = os.statvfs(tree)
-    gate = MemberFilter(room.f_bavail * room.f_frsize - _SPARE, _ids("uid"), _ids("gid"))
+    member_filter = MemberFilter(room.f_bavail * room.f_frsize - _SPARE, _ids("uid"), _ids("gid"))
     tar = subprocess.Popen([*_TAR, str(tree)], stdin=subprocess.PIPE)
     assert tar.stdin is not None
     try:
         with tar.stdin as out:
-            sift(source, out, gate)
+            sift(source, out, member_filter)
     except BrokenPipeError:
-        pass  # tar has said why
+        pass  # tar has printed why
     except BaseException:
         tar.kill()
         tar.wait()
         raise
-    if gate.left_out > _TOLD:
-        sys.stdout.write(f"left out: {gate.left_out - _TOLD} more\n")
+    if member_filter.left_out > _NAMED:
+        sys.stdout.write(f"left out: {member_filter.left_out - _NAMED} more\n")
     if tar.wait() != 0:
         raise RefusedMemberError(f"tar could not unpack all of it (exit status {tar.returncode})")
 
 
 def _ids(kind: str) -> int:
-    """How many user or group ids there are in this namespace, from 0 on."""
+    """How many user or group ids this namespace has, from 0 on."""
     lines = Path(f"/proc/self/{kind}_map").read_text("ascii").splitlines()
     return max(int(line.split()[0]) + int(line.split()[2]) for line in lines)
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack, as the arguments say; 0 if that went well."""
+    """Unpack, as the arguments say; the exit status."""
     archive, tree, *sha256 = arguments
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if archive == "-" and not sys.stdin.buffer.peek(1):  # type: ignore[union-attr]
-        return 1  # who should have written it has said why
+        return 1  # the program before the pipe has printed why
     try:
         unpack(archive, Path(tree), *sha256)
     except (RefusedMemberError, ArchiveError, OSError) as error:
-        name = "what was to be imported" if archive == "-" else one_line(archive)
+        name = "the root file system" if archive == "-" else one_line(archive)
         sys.stderr.write(f"{name} cannot be used: {error}\n")
         return 1
     return 0
