@@ -310,9 +310,18 @@ def test_a_tree_of_one_directory_that_is_no_system_stays(
     assert (tree / "srv/app").exists()
 
 
+RELEASES = ((DEBIAN, "debian"), (MINT, "ubuntu"), (ALPINE, "other"), (b"", "other"))
+
+
 @pytest.mark.parametrize(
-    ("release", "distro"),
-    [(DEBIAN, "debian"), (MINT, "ubuntu"), (ALPINE, "other"), (b"", "other")],
+    ("brought", "release", "distro"),
+    [
+        *(("engine", *release) for release in RELEASES),
+        ("script", *RELEASES[1]),
+        *(pytest.param("script", *other, marks=pytest.mark.slow) for other in RELEASES[::2]),
+        pytest.param("script", *RELEASES[3], marks=pytest.mark.slow),
+    ],
+    indirect=["brought"],
 )
 def test_it_has_to_be_the_distribution_that_the_recipe_names(
     brought: Run, given: Given, release: bytes, distro: str
