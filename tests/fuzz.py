@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.support import mutations
-from tests.support.mutations import Edit
+from tests.support import fuzz_targets
+from tests.support.fuzz_targets import Edit
 
 ROUND = 200  # examples of one reader before the next has its turn
 _QUIET = settings(
@@ -27,10 +27,10 @@ _QUIET = settings(
 
 def one_round(name: str, place: Path) -> bool:
     """Some hundred inputs for one reader; whether it took them all. Prints the smallest if not."""
-    target = mutations.target(name)
+    target = fuzz_targets.target(name)
 
     @_QUIET
-    @given(changes=mutations.edits)
+    @given(changes=fuzz_targets.edits)
     def takes(changes: list[Edit]) -> None:
         faulthandler.dump_traceback_later(120, exit=True)  # where not even a signal gets through
         target.run(place, changes)
@@ -55,7 +55,7 @@ def main() -> None:
     """Every reader in turn until the minutes are over; the status tells whether all was well."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
     end = time.monotonic() + 60 * minutes
-    names = sys.argv[2:] or list(mutations.NAMES)
+    names = sys.argv[2:] or list(fuzz_targets.NAMES)
     done: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="zwizard-fuzz-") as place:
@@ -67,7 +67,7 @@ def main() -> None:
                     if time.monotonic() > end:
                         break
         finally:
-            mutations.forget()
+            fuzz_targets.forget()
     bad = {name: count for name, count in failed.items() if count}
     tell(f"{sum(done.values())} inputs, {len(done)} readers; failed: {bad or 'none'}\n")
     sys.exit(bool(bad))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support import disks
-from tests.support.breakages import link, remove, write
+from tests.support.faults import link, remove, write
 from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records, session
 from zwizard.boottest.session import BootTestDirectory, BootTestRequest

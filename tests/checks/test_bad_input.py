@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import disks
-from tests.support.breakages import Breakage, both, cut, link, write
 from tests.support.command import Run
-from tests.support.mutations import bounds
+from tests.support.faults import Fault, both, cut, link, write
+from tests.support.limits import bounds
 from tests.support.trees import packed, vm_tree
 from zwizard.checks import Outcome, check
 from zwizard.image import UnreadableError
@@ -230,7 +230,7 @@ def test_settings_that_have_no_end_are_not_all_read(root: Path) -> None:
 
 def test_an_archive_is_not_gone_through_again_and_again(root: Path, tmp_path: Path) -> None:
     """Links from where settings are to files that nobody would expect to be read."""
-    breaks: list[Breakage] = []
+    breaks: list[Fault] = []
     for number in range(40):
         breaks += [write(f"var/own/{number}", b"x"),
                    link(f"etc/profile.d/{number}.sh", f"/var/own/{number}")]  # fmt: skip

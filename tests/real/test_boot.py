@@ -19,7 +19,7 @@ import zstandard
 from tests.real.conftest import Built
 from tests.real.workplace import Result, Workplace
 from tests.support import disks
-from tests.support.breakages import Breakage, write
+from tests.support.faults import Fault, write
 from zwizard.boottest import records
 from zwizard.boottest.stages import stages
 from zwizard.host import tools
@@ -42,7 +42,7 @@ def without_virtiofs(root: Path) -> None:
     write(name, zstandard.compress(changed, 1))(root)
 
 
-BROKEN: dict[str, Breakage] = {
+BROKEN: dict[str, Fault] = {
     "initrd": without_virtiofs,
     "cloud-init": write("etc/cloud/cloud-init.disabled", b""),
 }

@@ -10,10 +10,10 @@ import pytest
 
 from tests.checks.rules.test_first_boot import special
 from tests.support import disks
-from tests.support.breakages import (
+from tests.support.faults import (
     ARCHIVES,
     NAMES,
-    Breakage,
+    Fault,
     both,
     directory,
     emptied,
@@ -72,7 +72,7 @@ def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_p
             assert a.evidence == b.evidence
 
 
-def another(name: str) -> Breakage:
+def another(name: str) -> Fault:
     """In the place of busybox, another of Debian's programs."""
 
     def breaks(root: Path) -> None:
@@ -81,7 +81,7 @@ def another(name: str) -> Breakage:
     return breaks
 
 
-def bytes_at(offset: int, data: bytes) -> Breakage:
+def bytes_at(offset: int, data: bytes) -> Fault:
     def breaks(root: Path) -> None:
         path = root / "bin/busybox"
         with path.open("r+b") as file:
@@ -91,7 +91,7 @@ def bytes_at(offset: int, data: bytes) -> Breakage:
     return breaks
 
 
-MUTANTS: list[tuple[str, str, Breakage]] = [
+MUTANTS: list[tuple[str, str, Fault]] = [
     ("archive-root", "everything is inside /ubuntu/", wrapped),
     ("archive-root", "the archive is empty", emptied),
     ("mode", "/boot/vmlinuz exists",
@@ -135,7 +135,7 @@ MUTANTS: list[tuple[str, str, Breakage]] = [
     ids=[f"{n}-{slug}" for n, (slug, _, _) in enumerate(MUTANTS)],
 )  # fmt: skip
 def test_a_broken_container_fails_the_rule_that_covers_it(
-    whole: Path, root: Path, slug: str, evidence: str, breaks: Breakage
+    whole: Path, root: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     programs = root.parent / "programs"
     programs.mkdir()
@@ -153,7 +153,7 @@ def test_a_broken_container_fails_the_rule_that_covers_it(
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), ARCHIVES)
 def test_a_broken_archive_fails_the_rule_that_covers_it(
-    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     path = packed(root, tmp_path / "image.tar.gz")
     breaks(path)

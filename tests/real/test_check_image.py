@@ -15,9 +15,9 @@ from tests.checks.rules.test_disk import edit, header, truncate
 from tests.real.test_check_container import MUTANTS as CONTAINER_MUTANTS
 from tests.real.test_checklist import MUTANTS as VM_MUTANTS
 from tests.support import disks
-from tests.support.breakages import Breakage
 from tests.support.disks import DATA_TYPE, DEFAULTS, ESP_PART, MIB, Part
 from tests.support.executables import bzimage
+from tests.support.faults import Fault
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 
 pytestmark = pytest.mark.real
@@ -88,7 +88,7 @@ def judged(path: Path) -> Report:
 # --- ways to break it ---------------------------------------------------------------------------
 
 
-def debugfs(*commands: str) -> Breakage:
+def debugfs(*commands: str) -> Fault:
     def breaks(path: Path) -> None:
         for command in commands:
             disks.run("debugfs", "-w", "-R", command, f"{path}?offset={ROOT.start * MIB}")
@@ -96,7 +96,7 @@ def debugfs(*commands: str) -> Breakage:
     return breaks
 
 
-def changed(name: str, change: Callable[[str], str]) -> Breakage:
+def changed(name: str, change: Callable[[str], str]) -> Fault:
     """A text of the image's root file system, changed."""
 
     def breaks(path: Path) -> None:
@@ -111,11 +111,11 @@ def changed(name: str, change: Callable[[str], str]) -> Breakage:
     return breaks
 
 
-def replaced(name: str, old: str, new: str) -> Breakage:
+def replaced(name: str, old: str, new: str) -> Fault:
     return changed(name, lambda text: text.replace(old, new))
 
 
-def on_esp(change: Callable[[dict[str, bytes]], dict[str, bytes]], *options: str) -> Breakage:
+def on_esp(change: Callable[[dict[str, bytes]], dict[str, bytes]], *options: str) -> Fault:
     """Another EFI system partition: what is on it now, changed, by other options of mkfs."""
 
     def breaks(path: Path) -> None:
@@ -130,7 +130,7 @@ def on_esp(change: Callable[[dict[str, bytes]], dict[str, bytes]], *options: str
     return breaks
 
 
-def loader(change: Callable[[bytes], bytes]) -> Breakage:
+def loader(change: Callable[[bytes], bytes]) -> Fault:
     name = "EFI/BOOT/BOOTX64.EFI"
     return on_esp(lambda files: {**files, name: change(files[name])})
 
@@ -140,7 +140,7 @@ def for_arm(program: bytes) -> bytes:
     return program[: at + 4] + b"\x64\xaa" + program[at + 6 :]
 
 
-def table(*parts: Part, label: str = "gpt", size: int = SIZE) -> Breakage:
+def table(*parts: Part, label: str = "gpt", size: int = SIZE) -> Fault:
     """Another partition table; what is on the disk stays."""
 
     def breaks(path: Path) -> None:
@@ -157,7 +157,7 @@ def table(*parts: Part, label: str = "gpt", size: int = SIZE) -> Breakage:
     return breaks
 
 
-def renamed(name: str) -> Breakage:
+def renamed(name: str) -> Fault:
     def breaks(path: Path) -> None:
         path.rename(path.with_name(name))
         path.mkdir()
@@ -170,7 +170,7 @@ def squeezed(path: Path) -> None:
 
 
 LINUX = re.compile(r"/boot/vmlinuz-\S+")
-MUTANTS: list[tuple[str, str, Breakage]] = [
+MUTANTS: list[tuple[str, str, Fault]] = [
     ("image-is-raw", "it is a qcow2 disk image", edit(0, b"QFI\xfb\x00\x00\x00\x03")),
     ("image-is-raw", "it is a gzip file", squeezed),
     ("image-gpt", "the checksum of its header is wrong", edit(512 + 56, b"X")),
@@ -231,7 +231,7 @@ MUTANTS: list[tuple[str, str, Breakage]] = [
     ids=[f"{n}-{slug}" for n, (slug, _, _) in enumerate(MUTANTS)],
 )  # fmt: skip
 def test_a_broken_image_fails_the_rule_that_covers_it(
-    image: Path, slug: str, evidence: str, breaks: Breakage
+    image: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(image)
     (path,) = (path for path in image.parent.iterdir() if path.is_file())

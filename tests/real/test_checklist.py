@@ -14,12 +14,14 @@ import zstandard
 
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
 from tests.support import disks
-from tests.support.breakages import (
+from tests.support.disks import Part
+from tests.support.executables import bzimage, cpio
+from tests.support.faults import (
     ARCHIVES,
     BYTES,
     MEMBERS,
     NAMES,
-    Breakage,
+    Fault,
     appended,
     emptied,
     link,
@@ -27,8 +29,6 @@ from tests.support.breakages import (
     wrapped,
     write,
 )
-from tests.support.disks import Part
-from tests.support.executables import bzimage, cpio
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 
 pytestmark = pytest.mark.real
@@ -95,7 +95,7 @@ def initrd(root: Path) -> str:
     return f"boot/{(root / 'boot/initrd.img').readlink()}"
 
 
-def edited(name: Callable[[Path], str], change: Callable[[bytes], bytes]) -> Breakage:
+def edited(name: Callable[[Path], str], change: Callable[[bytes], bytes]) -> Fault:
     """A file whose name holds the version, changed."""
 
     def breaks(root: Path) -> None:
@@ -107,12 +107,12 @@ def edited(name: Callable[[Path], str], change: Callable[[bytes], bytes]) -> Bre
     return breaks
 
 
-def version(old: bytes, new: bytes) -> Breakage:
+def version(old: bytes, new: bytes) -> Fault:
     return edited(kernel, lambda data: data.replace(b"Linux version " + old,
                                                     b"Linux version " + new))  # fmt: skip
 
 
-def without_module(name: str) -> Breakage:
+def without_module(name: str) -> Fault:
     """The real initramfs with a module under another name."""
 
     def changed(data: bytes) -> bytes:
@@ -123,7 +123,7 @@ def without_module(name: str) -> Breakage:
     return edited(initrd, changed)
 
 
-def modules(pattern: str) -> Breakage:
+def modules(pattern: str) -> Fault:
     """No module of that name in /lib/modules."""
 
     def breaks(root: Path) -> None:
@@ -145,7 +145,7 @@ def beyond(data: bytes) -> bytes:
 # The note of a PVH entry: sizes, type 0x12, owner.
 XEN = re.compile(rb"(\x04\x00\x00\x00[\x04\x08]\x00\x00\x00)(\x12\x00\x00)(\x00)Xen\x00")
 
-BROKEN_KERNEL: list[tuple[str, Breakage]] = [
+BROKEN_KERNEL: list[tuple[str, Fault]] = [
     ("archive-root", wrapped),
     ("archive-root", emptied),
     ("mode", remove("boot/vmlinuz")),
@@ -227,9 +227,7 @@ class TestAGoodVm:
 @pytest.mark.parametrize(
     ("slug", "breaks"), MUTANTS, ids=[f"{n}-{slug}" for n, (slug, _) in enumerate(MUTANTS)]
 )
-def test_a_broken_vm_fails_the_rule_that_covers_it(
-    root: Path, slug: str, breaks: Breakage
-) -> None:
+def test_a_broken_vm_fails_the_rule_that_covers_it(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     report = check(root, mode="vm")
     finding = report.finding(slug)
@@ -255,7 +253,7 @@ class TestABrokenArchive:
 
     @pytest.mark.parametrize(("slug", "evidence", "breaks"), BYTES)
     def test_its_bytes(
-        self, vm_archive: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+        self, vm_archive: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
     ) -> None:
         path = tmp_path / "debian.tar.gz"
         shutil.copy(vm_archive, path)

@@ -16,8 +16,9 @@ import zstandard
 from tests.real.test_boot import without_virtiofs
 from tests.real.workplace import Workplace, is_root
 from tests.support import disks
-from tests.support.breakages import (
-    Breakage,
+from tests.support.executables import VERSION, bzimage, program
+from tests.support.faults import (
+    Fault,
     appended,
     both,
     executable,
@@ -27,7 +28,6 @@ from tests.support.breakages import (
     wrapped,
     write,
 )
-from tests.support.executables import VERSION, bzimage, program
 from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records
 from zwizard.checks import check
@@ -55,7 +55,7 @@ def wrong_in(path: Path) -> dict[str, str]:
 
 # --- a small tree: every mend that needs no package tool, a second each -------------------------
 
-SMALL: dict[str, Breakage] = {
+SMALL: dict[str, Fault] = {
     "kernel-elf": compressed,
     "kernel-link-relative": absolute_links,
     "cloud-init-nocloud": write("etc/cloud/cloud.cfg.d/99-zero-os.cfg", b"datasource_list: [Ec2]"),
@@ -106,7 +106,7 @@ def test_nothing_is_overwritten_and_unfixed_findings_are_listed(place: Workplace
 
 @pytest.mark.parametrize("breaks", [wrapped, remove("boot/vmlinuz", "boot/initrd.img")])
 def test_a_vm_that_would_start_as_a_container_is_recognised(
-    place: Workplace, tmp_path: Path, breaks: Breakage
+    place: Workplace, tmp_path: Path, breaks: Fault
 ) -> None:
     given = vm_tree(tmp_path / "given")
     both(SMALL["kernel-elf"], breaks)(given)

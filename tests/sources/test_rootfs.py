@@ -32,8 +32,8 @@ from tests.support.archives import (
     system,
     tar,
 )
-from tests.support.breakages import member
 from tests.support.executables import program
+from tests.support.faults import member
 from tests.support.http_server import Server, sum_of
 from zwizard.engine import builds, executor
 from zwizard.image.archive.byte_stream import ArchiveError, plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import tarfile
 
-from tests.support.breakages import member
 from tests.support.executables import program
+from tests.support.faults import member
 
 DEBIAN = b'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
 MINT = b'ID=linuxmint\nID_LIKE="ubuntu debian"\nPRETTY_NAME="Linux Mint 22"\n'

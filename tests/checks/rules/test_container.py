@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.breakages import Breakage, both, directory, executable, link, mode, write
 from tests.support.executables import program
+from tests.support.faults import Fault, both, directory, executable, link, mode, write
 from tests.support.trees import packed
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.image.executables.start_script import render_start_script
@@ -16,7 +16,7 @@ LOADER = "lib64/ld-linux-x86-64.so.2"
 BUSYBOX = both(write("bin/busybox", program()), mode("bin/busybox", 0o755))
 
 
-def app(data: bytes, bits: int = 0o755) -> Breakage:
+def app(data: bytes, bits: int = 0o755) -> Fault:
     return both(write("app", data), mode("app", bits))
 
 
@@ -38,7 +38,7 @@ def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_p
         assert [finding for finding in report.findings if finding.wrong] == []
 
 
-BROKEN: list[tuple[str, str, Breakage]] = [
+BROKEN: list[tuple[str, str, Fault]] = [
     ("entrypoint", "/app does not exist", lambda root: (root / "app").unlink()),
     ("entrypoint", "/app is a directory",
      both(lambda root: (root / "app").unlink(), directory("app"))),
@@ -68,7 +68,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
 def test_a_broken_container_fails_in_its_rule_alike_as_directory_and_tarball(
-    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
     one = check(root, mode="container", entrypoint="/app")
@@ -104,9 +104,7 @@ def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None
                     write(".startup.toml", b"[startup.entry]\nname = 'core.system'\n"))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(
-    root: Path, entrypoint: str | None, breaks: Breakage
-) -> None:
+def test_other_ways_of_being_right_pass(root: Path, entrypoint: str | None, breaks: Fault) -> None:
     breaks(root)
     report = check(root, mode="container", entrypoint=entrypoint)
     assert [f.evidence for f in report.findings if f.wrong] == []
@@ -127,7 +125,7 @@ def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
     assert not report.ready
 
 
-def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Breakage:
+def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Fault:
     """The script that starts what a container image says."""
     said = render_start_script(entrypoint, command, (("PATH", path),), "/etc", "")
     return both(write("zos-start", said.encode()), mode("zos-start", 0o755))
@@ -150,7 +148,7 @@ def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:
     ],
 )
 def test_what_the_script_of_a_container_image_starts_is_judged(
-    root: Path, tmp_path: Path, broken: Breakage, said: str
+    root: Path, tmp_path: Path, broken: Fault, said: str
 ) -> None:
     both(BUSYBOX, link("bin/sh", "busybox"))(root)
     broken(root)

@@ -19,7 +19,7 @@ from tests.image.disk.test_disk_image import PLACES
 from tests.support import disks
 from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
 from tests.support.executables import NAME, bzimage, elf
-from tests.support.mutations import bounds
+from tests.support.limits import bounds
 from tests.support.trees import numbers
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 from zwizard.image import UnreadableError
@@ -27,7 +27,7 @@ from zwizard.image import UnreadableError
 pytestmark = pytest.mark.usefixtures("_tools")
 DISK = 5 << 30
 
-Breakage = Callable[[Path], None]
+Fault = Callable[[Path], None]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def judged(path: Path) -> Report:
     return check(path, disk_size=DISK)
 
 
-def edit(offset: int, data: bytes) -> Breakage:
+def edit(offset: int, data: bytes) -> Fault:
     def breaks(path: Path) -> None:
         with path.open("r+b") as file:
             file.seek(offset)
@@ -65,7 +65,7 @@ def edit(offset: int, data: bytes) -> Breakage:
     return breaks
 
 
-def truncate(change: int) -> Breakage:
+def truncate(change: int) -> Fault:
     def breaks(path: Path) -> None:
         with path.open("r+b") as file:
             file.truncate(path.stat().st_size + change)
@@ -73,7 +73,7 @@ def truncate(change: int) -> Breakage:
     return breaks
 
 
-def header(offset: int, form: str, value: int) -> Breakage:
+def header(offset: int, form: str, value: int) -> Fault:
     """Another number in the GPT's header, its checksum made right again."""
 
     def breaks(path: Path) -> None:
@@ -87,7 +87,7 @@ def header(offset: int, form: str, value: int) -> Breakage:
     return breaks
 
 
-def on_root(*commands: str) -> Breakage:
+def on_root(*commands: str) -> Fault:
     """debugfs on the root file system, which it finds by its offset."""
 
     def breaks(path: Path) -> None:
@@ -100,11 +100,11 @@ def on_root(*commands: str) -> Breakage:
     return breaks
 
 
-def remove(*names: str) -> Breakage:
+def remove(*names: str) -> Fault:
     return on_root(*(f"rm {name}" for name in names))
 
 
-def write(name: str, text: str) -> Breakage:
+def write(name: str, text: str) -> Fault:
     def breaks(path: Path) -> None:
         content = path.with_suffix(".content")
         content.write_text(text, "latin-1")
@@ -117,17 +117,17 @@ def write(name: str, text: str) -> Breakage:
     return breaks
 
 
-def grub(old: str, new: str) -> Breakage:
+def grub(old: str, new: str) -> Fault:
     assert old in GRUB_CFG
     return write("/boot/grub/grub.cfg", GRUB_CFG.replace(old, new))
 
 
-def defaults(old: str, new: str) -> Breakage:
+def defaults(old: str, new: str) -> Fault:
     assert old in disks.DEFAULTS
     return write("/etc/default/grub", disks.DEFAULTS.replace(old, new))
 
 
-def on_esp(files: dict[str, bytes], *options: str, end: int = ESP_PART.end) -> Breakage:
+def on_esp(files: dict[str, bytes], *options: str, end: int = ESP_PART.end) -> Fault:
     """Another EFI system partition in its place."""
 
     def breaks(path: Path) -> None:
@@ -150,7 +150,7 @@ def boot_on_esp(path: Path) -> None:
     )(path)
 
 
-def table(*parts: Part, label: str = "gpt", size: int = disks.SIZE) -> Breakage:
+def table(*parts: Part, label: str = "gpt", size: int = disks.SIZE) -> Fault:
     """Another partition table; what is on the disk stays."""
 
     def breaks(path: Path) -> None:
@@ -175,7 +175,7 @@ def seventeen(path: Path) -> None:
 MINE = Part(DATA_TYPE, ESP_PART.start, ESP_PART.end)
 XFS = edit(ROOT_PART.start * MIB, b"XFSB" + bytes(4096))
 
-BROKEN: list[tuple[str, str, Breakage]] = [
+BROKEN: list[tuple[str, str, Fault]] = [
     ("image-is-raw", "it is a qcow2 disk image", edit(0, b"QFI\xfb\x00\x00\x00\x03")),
     ("image-is-raw", "it is a vhd disk image", edit(disks.SIZE * MIB - 512, b"conectix")),
     ("image-is-raw", "it is a vmdk disk image", edit(0, b"KDMV")),
@@ -260,7 +260,7 @@ def _other(path: Path) -> Path:
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
 def test_a_broken_disk_fails_in_its_rule(
-    image: Path, slug: str, evidence: str, breaks: Breakage
+    image: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(image)
     report = judged(image)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
-from tests.support.breakages import (
-    Breakage,
+from tests.support.executables import program
+from tests.support.faults import (
+    Fault,
     both,
     directory,
     executable,
@@ -20,7 +21,6 @@ from tests.support.breakages import (
     replaced,
     write,
 )
-from tests.support.executables import program
 from tests.support.trees import CLOUD, CLOUD_CONFIG, PACKAGE, STAGES, packed, vm_tree
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.image.tarball import TarballTree
@@ -36,27 +36,27 @@ def root(tmp_path: Path) -> Path:
     return vm_tree(tmp_path / "image")
 
 
-def setting(key: str, value: str) -> Breakage:
+def setting(key: str, value: str) -> Fault:
     """A later file of cloud-init's that says otherwise."""
     return write("etc/cloud/cloud.cfg.d/zz-own.cfg", f"{key}: {value}\n".encode())
 
 
-def sshd(line: str) -> Breakage:
+def sshd(line: str) -> Fault:
     return write("etc/ssh/sshd_config.d/own.conf", f"{line}\n".encode())
 
 
-def shadow(password: str) -> Breakage:
+def shadow(password: str) -> Fault:
     return write("etc/shadow", f"root:{password}:19518:0:99999:7:::\n".encode())
 
 
-def unit(name: str, wanted: str = "") -> Breakage:
+def unit(name: str, wanted: str = "") -> Fault:
     breaks = write(f"{UNITS}/{name}", b"[Service]\nExecStart=/bin/true\n")
     if not wanted:
         return breaks
     return both(breaks, link_in(f"etc/systemd/system/{wanted}/{name}", f"/{UNITS}/{name}"))
 
 
-def link_in(name: str, target: str) -> Breakage:
+def link_in(name: str, target: str) -> Fault:
     def breaks(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         link(name, target)(root)
@@ -64,15 +64,15 @@ def link_in(name: str, target: str) -> Breakage:
     return breaks
 
 
-def renderers(*names: str) -> Breakage:
+def renderers(*names: str) -> Fault:
     return replaced(CLOUD_CONFIG, "[netplan, networkd, eni]", f"[{', '.join(names)}]")
 
 
-def programs(*names: str) -> Breakage:
+def programs(*names: str) -> Fault:
     return both(*(executable(f"usr/sbin/{name}", "#!/bin/sh\n") for name in names))
 
 
-def special(name: str) -> Breakage:
+def special(name: str) -> Fault:
     return lambda root: os.mkfifo(root / name)
 
 
@@ -81,7 +81,7 @@ IFUPDOWN = both(
 )
 OLD = write(f"{PACKAGE}/version.py", b'__VERSION__ = "22.1"\n')
 
-BROKEN: list[tuple[str, str, Breakage]] = [
+BROKEN: list[tuple[str, str, Fault]] = [
     ("cloud-init-installed", "cloud-init is not installed", remove("usr/bin/cloud-init")),
     ("cloud-init-installed", "its Python package cloudinit is missing", remove(PACKAGE)),
     ("cloud-init-installed", "the service cloud-config is missing",
@@ -192,7 +192,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
 def test_a_broken_guest_fails_in_its_rule_alike_as_directory_and_tarball(
-    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
     one = check(root, mode="vm")
@@ -288,7 +288,7 @@ OPENRC = both(
             write("bin/own", program()))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Breakage) -> None:
+def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     finding = check(root, mode="vm").finding(slug)
     assert finding.outcome is Outcome.PASS, finding.evidence
@@ -309,7 +309,7 @@ def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Breakage)
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_unknown(
-    root: Path, slug: str, evidence: str, breaks: Breakage
+    root: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
     report = check(root, mode="vm")

@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.support.breakages import (
+from tests.support.executables import (
+    MICROCODE,
+    NAME,
+    PACKERS,
+    VERSION,
+    bzimage,
+    cpio,
+    elf,
+    initramfs,
+    note,
+)
+from tests.support.faults import (
     CONFIG_FILE,
-    Breakage,
+    Fault,
     both,
     configured,
     directory,
@@ -24,17 +35,6 @@ from tests.support.breakages import (
     remove,
     wrapped,
     write,
-)
-from tests.support.executables import (
-    MICROCODE,
-    NAME,
-    PACKERS,
-    VERSION,
-    bzimage,
-    cpio,
-    elf,
-    initramfs,
-    note,
 )
 from tests.support.trees import packed, vm_tree
 from zwizard.checks import Mode, Outcome, Report, Severity, check
@@ -67,7 +67,7 @@ HELD_PACKAGE = f"Package: linux-image-{VERSION}\nStatus: hold ok installed"
 META_PACKAGE = "Package: linux-image-cloud-amd64\nStatus: install ok installed"
 REMOVED_PACKAGE = "Package: linux-image-5.10\nStatus: deinstall ok config-files"
 
-BROKEN: list[tuple[str, str, Breakage]] = [
+BROKEN: list[tuple[str, str, Fault]] = [
     ("archive-root", "everything is inside /ubuntu/", wrapped),
     ("archive-root", "the archive is empty", emptied),
     ("mode", "rejects it: /boot/vmlinuz is a directory",
@@ -151,7 +151,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
 def test_a_broken_image_fails_in_its_rule_alike_as_directory_and_tarball(
-    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Breakage
+    root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
     tarball = packed(root, tmp_path / "image.tar.gz")
@@ -199,7 +199,7 @@ def test_a_broken_image_fails_in_its_rule_alike_as_directory_and_tarball(
         ("initrd-readable", write(INITRD, PACKERS["lz4"](initramfs()))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Breakage) -> None:
+def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     assert outcome(check(root, mode="vm"), slug) is Outcome.PASS
 
@@ -213,7 +213,7 @@ def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Breakage)
         ("kernel-upgrades", write("var/lib/rpm/rpmdb.sqlite", b"")),
     ],
 )
-def test_what_cannot_be_told_is_unknown(root: Path, slug: str, breaks: Breakage) -> None:
+def test_what_cannot_be_told_is_unknown(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     report = check(root, mode="vm")
     assert outcome(report, slug) is Outcome.UNKNOWN
@@ -339,7 +339,7 @@ def test_a_disk_image_is_never_ready_while_its_inside_is_not_read(tmp_path: Path
     ],
 )
 def test_the_disk_image_is_a_file_with_contents(
-    tmp_path: Path, breaks: Breakage, evidence: str
+    tmp_path: Path, breaks: Fault, evidence: str
 ) -> None:
     breaks(tmp_path)
     report = check(tmp_path, mode="image")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support import disks
 from tests.support.disks import DATA_TYPE, ESP_PART, ESP_TYPE, MIB, ROOT_PART, Part
-from tests.support.mutations import bounds
+from tests.support.limits import bounds
 from zwizard.image import UnreadableError
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.disk.fat import FatTree
@@ -88,7 +88,10 @@ def test_a_cut_and_a_grown_disk_are_told(tmp_path: Path) -> None:
     disks.partition(path, ESP_PART, ROOT_PART)
     for size, fault in (
         (disks.SIZE * MIB - 512, "the image is cut"),
-        (disks.SIZE * MIB + MIB, "the backup is in sector 196607, the image's last is 198655"),
+        (
+            disks.SIZE * MIB + MIB,
+            "the backup is in sector 196607, the image's last is 198655",
+        ),
         (disks.SIZE * MIB + 7, "does not end with a whole sector"),
     ):
         with path.open("r+b") as file:

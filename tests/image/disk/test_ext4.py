@@ -169,7 +169,11 @@ def test_only_what_is_asked_for_is_read(tree: Path, image_of: MakeImage) -> None
 def test_what_the_superblock_says_is_told(image_of: MakeImage) -> None:
     path = image_of()
     found = read_superblock(FileRange(disks.handle(path), 0, path.stat().st_size))
-    assert (found.filesystem, found.uuid, found.label) == ("ext4", disks.ROOT_UUID, "cloud-root")
+    assert (found.filesystem, found.uuid, found.label) == (
+        "ext4",
+        disks.ROOT_UUID,
+        "cloud-root",
+    )
     assert found.clean
     assert not found.needs_recovery
     forms = {name: image_of("-t", name) for name in ("ext2", "ext3")}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.support.breakages import link, write
+from tests.support.faults import link, write
 from tests.support.trees import vm_tree
 from tests.tui.conftest import (
     HOSTILE,

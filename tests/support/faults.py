@@ -14,10 +14,10 @@ from tests.support.trees import CONFIG
 
 CONFIG_FILE = f"boot/config-{VERSION}"
 
-Breakage = Callable[[Path], None]
+Fault = Callable[[Path], None]
 
 
-def write(name: str, data: bytes) -> Breakage:
+def write(name: str, data: bytes) -> Fault:
     def breaks(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         own(root / name)
@@ -35,7 +35,7 @@ def own(path: Path) -> None:
         path.chmod(bits)
 
 
-def link(name: str, target: str) -> Breakage:
+def link(name: str, target: str) -> Fault:
     def breaks(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
         (root / name).symlink_to(target)
@@ -43,18 +43,18 @@ def link(name: str, target: str) -> Breakage:
     return breaks
 
 
-def directory(name: str) -> Breakage:
+def directory(name: str) -> Fault:
     return lambda root: (root / name).mkdir()
 
 
-def move(name: str, to: str) -> Breakage:
+def move(name: str, to: str) -> Fault:
     def breaks(root: Path) -> None:
         (root / name).rename(root / to)
 
     return breaks
 
 
-def remove(*names: str) -> Breakage:
+def remove(*names: str) -> Fault:
     def breaks(root: Path) -> None:
         for name in names:
             path = root / name
@@ -63,11 +63,11 @@ def remove(*names: str) -> Breakage:
     return breaks
 
 
-def configured(old: str, new: str) -> Breakage:
+def configured(old: str, new: str) -> Fault:
     return write(CONFIG_FILE, CONFIG.replace(old, new).encode())
 
 
-def both(*breakages: Breakage) -> Breakage:
+def both(*breakages: Fault) -> Fault:
     def breaks(root: Path) -> None:
         for breakage in breakages:
             breakage(root)
@@ -88,7 +88,7 @@ def emptied(root: Path) -> None:
     root.mkdir()
 
 
-def executable(name: str, text: str) -> Breakage:
+def executable(name: str, text: str) -> Fault:
     def breaks(root: Path) -> None:
         write(name, text.encode())(root)
         mode(name, 0o755)(root)
@@ -102,11 +102,11 @@ def own_hook(root: Path) -> None:
     executable("etc/kernel/postinst.d/zz-zos-kernel", (files / "zz-zos-kernel").read_text())(root)
 
 
-def packages(*paragraphs: str) -> Breakage:
+def packages(*paragraphs: str) -> Fault:
     return write("var/lib/dpkg/status", "\n\n".join(paragraphs).encode())
 
 
-def mode(name: str, bits: int) -> Breakage:
+def mode(name: str, bits: int) -> Fault:
     def breaks(root: Path) -> None:
         own(root / name)
         (root / name).chmod(bits)
@@ -114,7 +114,7 @@ def mode(name: str, bits: int) -> Breakage:
     return breaks
 
 
-def replaced(name: str, old: str, new: str) -> Breakage:
+def replaced(name: str, old: str, new: str) -> Fault:
     def breaks(root: Path) -> None:
         text = (root / name).read_text()
         assert old in text
@@ -126,7 +126,7 @@ def replaced(name: str, old: str, new: str) -> Breakage:
 # --- archives -----------------------------------------------------------------------------------
 
 
-def cut(share: float) -> Breakage:
+def cut(share: float) -> Fault:
     """The archive without what is behind ``share`` of it."""
 
     def breaks(path: Path) -> None:
@@ -157,7 +157,7 @@ def member(
     return info
 
 
-def appended(*members: tarfile.TarInfo) -> Breakage:
+def appended(*members: tarfile.TarInfo) -> Fault:
     """Members behind the last one, as tar --append puts them."""
 
     def breaks(path: Path) -> None:
@@ -177,7 +177,7 @@ def appended(*members: tarfile.TarInfo) -> Breakage:
     return breaks
 
 
-BYTES: list[tuple[str, str, Breakage]] = [
+BYTES: list[tuple[str, str, Fault]] = [
     ("archive-readable", "it is cut", cut(0.5)),
     ("archive-readable", "it is cut", cut(0.999)),
     ("archive-readable", "", damaged),

@@ -6,23 +6,22 @@ import contextlib
 import gzip
 import io
 import shutil
-import signal
 import struct
 import subprocess
 import tempfile
 import zlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from types import FrameType
 from typing import BinaryIO
 
 from hypothesis import strategies as st
 
 from tests.support import disks
 from tests.support.executables import MICROCODE, PACKERS, bzimage, elf, initramfs
+from tests.support.limits import bounds
 from tests.support.trees import tarred, vm_tree
 from zwizard.checks import Report, check
 from zwizard.image import UnreadableError
@@ -35,8 +34,6 @@ from zwizard.image.executables.initramfs import read_initramfs
 from zwizard.image.executables.kernel import KernelError, extract, read_kernel, verify
 from zwizard.image.tree import EntryType, FileTree
 
-SECONDS = 5
-MEMORY = 250 << 20
 _LARGEST = 4 << 20  # what an edit may make of an input by repeating a part of it
 _GRANULE = 16
 
@@ -102,40 +99,6 @@ def mutated(data: bytes, where: array[int], changes: list[Edit]) -> bytes:
             passed = 0
         data = data[:at] + put + data[at + passed :]
     return data
-
-
-class TooLongError(AssertionError):
-    """It used the processor for too long."""
-
-
-class TooMuchError(AssertionError):
-    """It took more memory than MEMORY."""
-
-
-@contextlib.contextmanager
-def bounds(seconds: float = SECONDS) -> Iterator[None]:
-    """What is within may use so much of this process's time, and MEMORY beside what it has."""
-
-    def out_of_time(number: int, frame: FrameType | None) -> None:
-        raise TooLongError(f"more than {seconds} s")
-
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
-    before = _memory("VmRSS")
-    kept = signal.signal(signal.SIGPROF, out_of_time)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, kept)
-    taken = _memory("VmHWM") - before
-    if taken > MEMORY:
-        raise TooMuchError(f"{taken >> 20} MiB")
-
-
-def _memory(key: str) -> int:
-    lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(key))) << 10
 
 
 @dataclass(frozen=True)
@@ -248,7 +211,11 @@ def _volume(make: Callable[[Path, FileRange], FileTree]) -> Callable[[Path, byte
 @cache
 def _fat(size: int, *options: str) -> bytes:
     with tempfile.TemporaryDirectory() as place:
-        files = {**disks.LOADER, "EFI/debian/A long name, even.cfg": b"x" * 3000, "b.txt": b"y"}
+        files = {
+            **disks.LOADER,
+            "EFI/debian/A long name, even.cfg": b"x" * 3000,
+            "b.txt": b"y",
+        }
         return disks.fat(Path(place) / "fat", size, files, *options).read_bytes()
 
 

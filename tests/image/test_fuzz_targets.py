@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.support import disks, mutations
-from tests.support.mutations import Edit, edits
+from tests.support import disks, fuzz_targets
+from tests.support.fuzz_targets import Edit, edits
+from tests.support.limits import TooLongError, TooMuchError, bounds
 from zwizard.image.executables.kernel import read_kernel
 
 pytestmark = pytest.mark.slow
@@ -28,12 +29,12 @@ bounded = settings(
 def _shared() -> Iterator[None]:
     disks.need_tools()
     yield
-    mutations.forget()
+    fuzz_targets.forget()
 
 
-@pytest.mark.parametrize("name", [name for name in mutations.NAMES if name != "disk"])
+@pytest.mark.parametrize("name", [name for name in fuzz_targets.NAMES if name != "disk"])
 def test_a_changed_input_is_taken_or_refused(name: str, tmp_path: Path) -> None:
-    target = mutations.target(name)
+    target = fuzz_targets.target(name)
 
     @bounded
     @given(changes=edits)
@@ -55,7 +56,7 @@ def endless() -> None:
 
 
 def test_what_takes_too_long_or_too_much_is_told() -> None:
-    with pytest.raises(mutations.TooLongError), mutations.bounds(seconds=0.05):
+    with pytest.raises(TooLongError), bounds(seconds=0.05):
         endless()
-    with pytest.raises(mutations.TooMuchError), mutations.bounds():
+    with pytest.raises(TooMuchError), bounds():
         bytearray(300 << 20)
