@@ -39,7 +39,7 @@ QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16)
         ("a.tar.gz", b"no archive\n", 2, "is a text file, not a directory"),
         ("a.tar.gz", b"", 2, "is an empty file"),
         ("a.tar.gz", lzma.compress(b"x" * 999), 2, "is an xz file, not a directory"),
-        ("a.tar.gz", gzip.compress(b"no tar\n" * 999), 3, "what is compressed is a text file"),
+        ("a.tar.gz", gzip.compress(b"no tar\n" * 999), 3, "the compressed data is a text file"),
         ("image.raw", QCOW2, 3, "it is a qcow2 disk image"),
         ("image.raw", b"", 3, "it is an empty file"),
         ("image.raw", gzip.compress(bytes(9999)), 3, "it is a gzip file"),
@@ -69,7 +69,7 @@ def test_a_cut_archive_is_told(run: Run, root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     cut(0.7)(path)
     code, text, _ = run("check", path, "--mode", "vm")
-    assert "it is cut" in text
+    assert "truncated" in text
     assert code == 3
 
 

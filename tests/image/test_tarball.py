@@ -78,7 +78,7 @@ def test_a_cut_archive_is_told_wherever_it_is_cut(
     data = path.read_bytes()
     size = int(kept) if kept < 0 else int(len(data) * kept)
     view = opened(written(path, data[:size]))
-    assert view.fault.startswith("it is cut: its compressed data ends at byte")
+    assert view.fault.startswith("truncated: the compressed data ends at byte")
     assert not view.bounded
 
 
@@ -103,11 +103,11 @@ def test_what_follows_the_compressed_data_is_told(
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda data: data.rstrip(b"\x00"), "it is cut"),
+        (lambda data: data.rstrip(b"\x00"), "truncated"),
         (lambda data: data[: len(data.rstrip(b"\x00")) // 512 * 512 + 512], "without its end"),
         (lambda data: data[: len(data.rstrip(b"\x00")) // 512 * 512 + 1024], "not whole"),
-        (lambda data: data + b"x", "something else follows the end of the tar archive"),
-        (lambda data: data + data, "something else follows the end of the tar archive"),
+        (lambda data: data + b"x", "other data follows the end of the tar archive"),
+        (lambda data: data + data, "other data follows the end of the tar archive"),
         (lambda data: data[:512] + b"x" + data[513:], "header at unpacked byte 512 is damaged"),
         (lambda data: b"hello world\n" * 90, "is a text file, not a tar archive"),
         (lambda data: b"\x7fELF" + bytes(2000), "is an ELF program, not a tar archive"),
@@ -372,8 +372,8 @@ def test_contents_in_a_part_that_is_cut_off_are_unreadable(
     data = gzip.decompress(path.read_bytes())
     place = data.index(b"127.0.0.1")
     view = opened(written(path, gzip.compress(data[: place + 5])))
-    assert "cut inside" in view.fault
-    with pytest.raises(UnreadableError, match="/etc/hosts cannot be read: it is cut"):
+    assert "truncated inside" in view.fault
+    with pytest.raises(UnreadableError, match="/etc/hosts cannot be read: truncated"):
         view.read("/etc/hosts", 9)
 
 

@@ -73,7 +73,7 @@ def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_leading_out(
 def test_the_hosts_files_are_never_reached(view: FileTree) -> None:
     found = view.resolve("/host")
     assert found.entry is None
-    assert found.trouble is LinkProblem.MISSING
+    assert found.problem is LinkProblem.MISSING
     assert found.missing == "/etc/protocols"
     with pytest.raises(
         UnreadableError, match="/host leads to /etc/protocols, which does not exist"
@@ -84,12 +84,12 @@ def test_the_hosts_files_are_never_reached(view: FileTree) -> None:
 @pytest.mark.parametrize("path", ["/loop", "/pool", "/chain0"])
 def test_loops_and_endless_chains_end(view: FileTree, path: str) -> None:
     found = view.resolve(path)
-    assert found.trouble is LinkProblem.LOOP
+    assert found.problem is LinkProblem.LOOP
     assert found.shown == f"{path} is a loop of links"
 
 
 def test_a_file_is_no_directory(view: FileTree) -> None:
-    assert view.resolve("/through").trouble is LinkProblem.NOT_A_DIRECTORY
+    assert view.resolve("/through").problem is LinkProblem.NOT_A_DIRECTORY
     assert view.listing("/etc/hosts") == ()
 
 

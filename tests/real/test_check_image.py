@@ -177,7 +177,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("image-gpt", "the checksum of its table is wrong", edit(1024 + 60, b"X")),
     ("image-gpt", "below 34", header(40, "<Q", 33)),
     ("image-gpt", "MBR partition table and no GPT", table(Part("83", 1, 95), label="dos")),
-    ("image-gpt-backup", "the image is cut", truncate(-MIB)),
+    ("image-gpt-backup", "the image is truncated", truncate(-MIB)),
     ("image-gpt-backup", "the image's last is", truncate(MIB)),
     ("esp-present", "partition 1 is FAT",
      table(Part(DATA_TYPE, ESP_PART.start, ESP_PART.end), ROOT)),

@@ -182,7 +182,7 @@ BROKEN_KERNEL: list[tuple[str, Fault]] = [
 # shell.
 HARMLESS = {
     "the service cloud-config is missing",
-    "uses eni, and the service networking is not enabled",
+    "uses eni, and networking is not enabled",
     "a script for /bin/sh does not exist",
 }
 MUTANTS = [

@@ -193,7 +193,7 @@ def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> Non
     os.truncate(given, given.stat().st_size // 2)
     result = place.run("repair", given)
     assert result.code == 2
-    assert "is damaged: it is cut" in result.errors
+    assert "is damaged: truncated" in result.errors
     (place.directory / "given/disk").mkdir()
     (place.directory / "given/disk/image.raw").write_bytes(bytes(1 << 20))
     result = place.run("repair", place.directory / "given/disk")

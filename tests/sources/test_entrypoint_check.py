@@ -15,7 +15,7 @@ from tests.support.oci import Layout, Members, packed
 from zwizard.engine import builds
 from zwizard.host.privileges import Privilege
 from zwizard.image import oci
-from zwizard.image.directory import Glimpse
+from zwizard.image.directory import LazyDirectoryTree
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check
@@ -119,10 +119,10 @@ def test_an_entrypoint_that_is_not_there_is_told(
 @pytest.mark.parametrize(
     ("entrypoint", "said"),
     [
-        ("/usr/bin/bash", "There: /usr/bin/bash is a file"),
-        ("/bin/bash", "There: /bin/bash leads to /usr/bin/bash, a file"),
-        ("/opt/outside", "There: /opt/outside leads to /usr/bin/bash, a file"),
-        ("/opt/again", "There: /opt/again is a file"),
+        ("/usr/bin/bash", "Found: /usr/bin/bash is a file"),
+        ("/bin/bash", "Found: /bin/bash leads to /usr/bin/bash, a file"),
+        ("/opt/outside", "Found: /opt/outside leads to /usr/bin/bash, a file"),
+        ("/opt/again", "Found: /opt/again is a file"),
     ],
 )
 def test_one_that_is_there_is_found_as_in_the_image(
@@ -140,8 +140,8 @@ def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[
     given = answers(path, "/usr/sbin/nginx", **more)
     told = entrypoint_report(given)
     assert not told.wrong
-    assert told.doubt.endswith("your packages or commands have to change that")
-    entrypoint_check.prove(questions.to_recipe(given), tmp_path)
+    assert told.doubt.endswith("one of your packages or commands has to add it")
+    entrypoint_check.require(questions.to_recipe(given), tmp_path)
 
 
 def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> None:
@@ -152,14 +152,14 @@ def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> N
         if one.key == entrypoint_check.ENTRYPOINT
     ]
     assert [one.said for one in told] == [
-        "Entrypoint: /nope does not exist, and no package or command of yours changes that"
+        "Entrypoint: /nope does not exist, and no package or command of yours adds it"
     ]
 
 
 def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
     assert library.known(given).start == InputReport()
-    for said in ("Looking whether it is there …", "/nope does not exist"):
+    for said in ("Searching the file for the entrypoint …", "/nope does not exist"):
         work = library.begin(given)  # first what it is, then what is in it
         assert work is not None
         work()
@@ -175,9 +175,9 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
 def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = answers(a_tar(tmp_path), "/nope")
     assert entrypoint_report(given).wrong
-    monkeypatch.setattr(entrypoint_check, "_outline", None)
+    monkeypatch.setattr(entrypoint_check, "_read_archive", None)
     assert entrypoint_report(given).wrong
-    entrypoint_check.prove(recipe(tmp_path / "given.tar.gz", "/bin/bash"), tmp_path)
+    entrypoint_check.require(recipe(tmp_path / "given.tar.gz", "/bin/bash"), tmp_path)
 
 
 def test_of_an_archive_that_cannot_be_read_nothing_is_guessed(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_link_out_of_a_directory_is_followed_inside(tmp_path: Path) -> None:
     given = a_directory(tmp_path)
     (given / "opt/leads").symlink_to(f"{'../' * 20}usr/bin/bash")
     (given / "opt/host").symlink_to("/bin/true")
-    view = Glimpse(given)
+    view = LazyDirectoryTree(given)
     assert view.resolve("/opt/leads").shown == "/opt/leads leads to /usr/bin/bash, a file"
     assert entrypoint_report(answers(given, "/opt/host")).wrong.startswith(
         "/opt/host leads to /usr/bin/true, which does not exist"
@@ -240,7 +240,7 @@ def test_in_an_image_what_a_later_layer_takes_away_is_gone(
     image = Layout(tmp_path / "image").image(BASE, TOP).write()
     given = packed(image, tmp_path / "image.tar") if as_tar else image
     told = entrypoint_report(answers(given, entrypoint, "oci"))
-    assert told.wrong.startswith(wrong) if wrong else told.summary.startswith("There: ")
+    assert told.wrong.startswith(wrong) if wrong else told.summary.startswith("Found: ")
     if wrong:
         with pytest.raises(RecipeError, match=r"container\.entrypoint"):
             builds.open_for(recipe(given, entrypoint, "oci"), tmp_path)

@@ -178,10 +178,10 @@ def appended(*members: tarfile.TarInfo) -> Fault:
 
 
 BYTES: list[tuple[str, str, Fault]] = [
-    ("archive-readable", "it is cut", cut(0.5)),
-    ("archive-readable", "it is cut", cut(0.999)),
+    ("archive-readable", "truncated", cut(0.5)),
+    ("archive-readable", "truncated", cut(0.999)),
     ("archive-readable", "", damaged),
-    ("archive-readable", "something else follows", followed),
+    ("archive-readable", "other data follows", followed),
 ]
 """What breaks an archive: rule, evidence, how."""
 

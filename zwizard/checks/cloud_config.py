@@ -33,7 +33,7 @@ class CloudConfig:
     """cloud-init's configuration files in the order in which later ones win.
 
     ``package`` is the directory of its Python package, "" without one; ``version`` its release
-    (year, number), None if it is not said.
+    (year, number), None if it was not found.
     """
 
     files: tuple[tuple[str, str], ...]

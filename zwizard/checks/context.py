@@ -1,4 +1,4 @@
-"""What the rules judge: a tree, what was said about it, and what several rules read, read once."""
+"""What the rules judge: a tree, how it is meant, and what several rules read, read once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class CheckContext:
-    """One image under judgement.
+    """An image that is being checked.
 
-    ``mode`` is what it is judged as and ``stated`` whether the user said so; ``name`` is the
+    ``mode`` is what it is judged as, ``stated`` whether the user stated it; ``name`` is the
     archive's file name, for a directory the planned one; ``disk_size`` is in bytes.
     """
 
@@ -64,7 +64,7 @@ class CheckContext:
         return any(volume.named(device) for volume in self.disk.volumes)
 
     def close(self) -> None:
-        """Let go of the disk image."""
+        """Close the disk image."""
         if self._file is not None:
             self._file.close()
 
@@ -82,7 +82,7 @@ class CheckContext:
 
     @cached_property
     def services(self) -> Services:
-        """The guest's services; raises UnreadableError if its init system is not known."""
+        """The guest's services; raises UnreadableError if its init system is not supported."""
         return read_services(self.guest)
 
     @cached_property
@@ -92,7 +92,7 @@ class CheckContext:
 
     @cached_property
     def detection(self) -> Detection:
-        """What Zero-OS would take it for."""
+        """What Zero-OS starts it as."""
         return detect(self.tree)
 
     @cached_property

@@ -34,12 +34,12 @@ class DriverLocation(enum.Enum):
     BUILT_IN = "built in"
     MODULE = "a module"
     MISSING = "missing"
-    UNKNOWN = "not known"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """What is known of one kernel's drivers.
+    """The drivers of one kernel.
 
     ``version`` is the kernel's. ``options`` is its build configuration, None if there is none;
     ``source`` where that was found. ``built_in`` are module names from ``modules.builtin``, None
@@ -66,12 +66,12 @@ class Drivers:
 
     @property
     def monolithic(self) -> bool:
-        """The kernel is known to load no modules at all."""
+        """The kernel cannot load modules."""
         return self.options is not None and self.options.get("CONFIG_MODULES", "n") != "y"
 
 
 def read_drivers(tree: FileTree, kernel: KernelImage) -> Drivers:
-    """What ``kernel``'s configuration and its modules in the image tell; raises UnreadableError.
+    """The drivers that ``kernel`` and its modules in the image have; raises UnreadableError.
 
     The configuration is the embedded one, else the file distributions put beside the kernel.
     """

@@ -1,4 +1,4 @@
-"""What Zero-OS would take an image for, by the three paths it looks at."""
+"""What Zero-OS starts an image as, detected from three paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INITRD = "/boot/initrd.img"
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPath:
-    """What Zero-OS finds at one path: a file, nothing and ``why``, or a reason to refuse."""
+    """What Zero-OS finds at one path: a file; nothing, for the reason ``why``; or an error."""
 
     path: str
     entry: Entry | None
@@ -29,39 +29,39 @@ class ResolvedPath:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The mode Zero-OS would start, and what it saw at the three paths."""
+    """The mode that Zero-OS detects, and what it finds at the three paths."""
 
     mode: Mode
-    sights: tuple[ResolvedPath, ...]
+    paths: tuple[ResolvedPath, ...]
 
     def at(self, path: str) -> ResolvedPath:
-        """What it saw at one of the three paths."""
-        return next(sight for sight in self.sights if sight.path == path)
+        """What is at one of the three paths."""
+        return next(found for found in self.paths if found.path == path)
 
     @property
     def refused(self) -> ResolvedPath | None:
-        """The first sight that makes Zero-OS refuse the workload."""
-        return next((sight for sight in self.sights if sight.refused), None)
+        """The first path that makes Zero-OS reject the workload."""
+        return next((found for found in self.paths if found.refused), None)
 
 
 def detect(tree: FileTree) -> Detection:
-    """What Zero-OS would start this tree as (zosbase, getFlistInfo; zmachine.md, "VM").
+    """What Zero-OS starts this tree as (zosbase, getFlistInfo; Zmachine guide, "VM").
 
     It stats the paths on its own machine, with the image mounted somewhere below: a link that
     is absolute or climbs above the image's root leads to the machine's own files, so that the
-    path counts as not there, without a word.
+    path silently counts as missing.
     """
-    sights = tuple(_look(tree, path) for path in (DISK_IMAGE, KERNEL, INITRD))
-    image, kernel, _ = sights
+    paths = tuple(_look(tree, path) for path in (DISK_IMAGE, KERNEL, INITRD))
+    image, kernel, _ = paths
     if image.entry is not None:
-        return Detection(Mode.IMAGE, sights)
-    return Detection(Mode.VM if kernel.entry is not None else Mode.CONTAINER, sights)
+        return Detection(Mode.IMAGE, paths)
+    return Detection(Mode.VM if kernel.entry is not None else Mode.CONTAINER, paths)
 
 
 def intended(tree: FileTree) -> Mode:
-    """What the image means to be, if nobody says: by the names that are there, followed or not.
+    """The mode that the image is meant for, by the names in it, whether links resolve or not.
 
-    A `/boot/vmlinuz` that Zero-OS cannot follow still says that a VM is meant.
+    A `/boot/vmlinuz` that Zero-OS cannot follow still means a VM.
     """
     if isinstance(tree, SingleFileTree) or tree.lstat(DISK_IMAGE) is not None:
         return Mode.IMAGE
@@ -76,7 +76,7 @@ def _look(tree: FileTree, path: str) -> ResolvedPath:
             path, None, f"the link {link.path} -> {link.target} leads out of the image"
         )
     if found.entry is None:
-        refused = found.trouble in {LinkProblem.LOOP, LinkProblem.NOT_A_DIRECTORY}
+        refused = found.problem in {LinkProblem.LOOP, LinkProblem.NOT_A_DIRECTORY}
         return ResolvedPath(path, None, found.shown, refused)
     if found.entry.kind is not EntryType.FILE:
         return ResolvedPath(path, None, found.shown, refused=True)

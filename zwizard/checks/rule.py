@@ -26,7 +26,7 @@ class Rule:
     the Zmachine guide, or the fact about Zero-OS or its hub, that it follows from; ``fix`` what
     to do if it fails. ``after`` is the slug of a ``must`` rule that has to pass first. ``reads``
     are the paths (shell patterns) of the contents it needs, for archives that are read once from
-    front to back. In the modes ``must_in`` it is a ``must`` whatever ``severity`` says. ``keys``
+    front to back. In the modes ``must_in`` it is a ``must`` whatever its ``severity``. ``keys``
     are the recipe's keys that decide it in an image built here, the most likely first.
     """
 

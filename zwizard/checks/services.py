@@ -115,7 +115,7 @@ class Services:
 
 
 def read_services(tree: FileTree) -> Services:
-    """The services of the system in ``tree``; raises UnreadableError if its init is not known."""
+    """The services of the system in ``tree``; raises UnreadableError for other inits."""
     init = tree.resolve("/sbin/init")
     target = init.entry.path if init.entry is not None else init.missing
     if "systemd" in target:

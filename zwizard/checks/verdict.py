@@ -1,4 +1,4 @@
-"""What a rule says of an image: modes, severities, outcomes and verdicts."""
+"""The verdict of a rule on an image: modes, severities, outcomes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Mode(enum.StrEnum):
-    """What Zero-OS can start an image as (zmachine.md; the three cases of its flist detection)."""
+    """What Zero-OS can start an image as: the three cases of its flist detection."""
 
     CONTAINER = "container"
     VM = "vm"
@@ -27,10 +27,10 @@ _WORDS = {
 
 
 class Severity(enum.StrEnum):
-    """What it means when a rule fails.
+    """How bad it is when a rule fails.
 
-    MUST: the workload fails, starts as something else, or breaks the document. SHOULD: it
-    works, and bites later. ADVICE: worth knowing.
+    MUST: the workload fails, starts as something else, or contradicts the guide. SHOULD: it
+    works, but causes problems later. ADVICE: worth knowing.
     """
 
     MUST = "must"
@@ -39,7 +39,7 @@ class Severity(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """What a rule came to; UNKNOWN is that something could not be read, which never passes."""
+    """The result of a rule; UNKNOWN (something could not be read) never counts as passed."""
 
     PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
@@ -49,7 +49,7 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says of one image: the outcome, and the path, value or byte that decided.
+    """A rule's result on one image: the outcome, and the path, value or byte that decided.
 
     ``evidence`` is raw, as found in the image: sanitise it before showing. ``fix`` is what to
     do in this very case; "" leaves it to the rule's remedy. ``severity`` is how bad it is in
@@ -63,20 +63,20 @@ class Verdict:
 
 
 def passed(evidence: str) -> Verdict:
-    """The rule holds; ``evidence`` says by what."""
+    """The rule passed; ``evidence`` is what decided."""
     return Verdict(Outcome.PASS, evidence)
 
 
 def failed(evidence: str, fix: str = "", severity: Severity | None = None) -> Verdict:
-    """The rule is broken; ``evidence`` says by what, ``fix`` what to do if more can be said."""
+    """The rule failed; ``evidence`` is what decided, ``fix`` what to do in this case."""
     return Verdict(Outcome.FAIL, evidence, fix, severity)
 
 
 def unknown(evidence: str, fix: str = "") -> Verdict:
-    """It could not be told; ``evidence`` says what is missing."""
+    """The rule could not be checked; ``evidence`` is what is missing."""
     return Verdict(Outcome.UNKNOWN, evidence, fix)
 
 
 def not_applicable(evidence: str) -> Verdict:
-    """The rule says nothing about this image; ``evidence`` says why."""
+    """The rule does not apply to this image; ``evidence`` is the reason."""
     return Verdict(Outcome.NOT_APPLICABLE, evidence)

@@ -54,7 +54,7 @@ def plan(file: Path, *, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run, without running it."""
     recipe, base = _read(file)
     complete = import_settings(recipe, base)
-    entrypoint_check.prove(complete, base)
+    entrypoint_check.require(complete, base)
     made = make(complete)
     if as_json:
         click.echo(json.dumps(render.data(made), indent=1))

@@ -150,7 +150,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
     edited recipe again continues in the same place, and uses every layer that is still right.
     """
     settled = resolve(recipe, base)
-    entrypoint_check.prove(settled, base)
+    entrypoint_check.require(settled, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
         build = _fresh(recipe.name)

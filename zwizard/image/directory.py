@@ -28,7 +28,7 @@ _KINDS = {
 class DirectoryTree(IndexedTree):
     """The tree beneath a directory.
 
-    ``unreadable`` is what could not be listed (no permission, an error, gone in between), with
+    ``unreadable`` is what could not be listed (no permission, an error, removed meanwhile), with
     the reason; ``mounted`` are the directories on which another file system is mounted, which
     are not entered; ``complete`` is false when there are more entries than an index holds.
     """
@@ -75,7 +75,7 @@ class DirectoryTree(IndexedTree):
         return _opened_inside(self._root, entry)
 
 
-class Glimpse(FileTree):
+class LazyDirectoryTree(FileTree):
     """The tree beneath a directory, of which only what is asked for is looked at.
 
     What another file system is mounted on does not exist, as an import leaves it out.
@@ -137,7 +137,7 @@ def _entry(path: str, info: os.stat_result, host: str) -> Entry:
         try:
             target = os.readlink(host)  # noqa: PTH115 - in the inner loop of a walk
         except OSError:
-            target = ""  # gone or replaced since it was listed: a link that leads nowhere
+            target = ""  # removed or replaced since it was listed: a link that leads nowhere
     size = info.st_size if kind is EntryType.FILE else 0
     mode = stat.S_IMODE(info.st_mode)
     return Entry(path, kind, mode, size, info.st_uid, info.st_gid, target, info.st_ino)

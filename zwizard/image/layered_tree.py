@@ -1,8 +1,9 @@
-"""What lies in archives before they are unpacked: every name, and how each program begins."""
+"""The tree that layers unpack to, read in one pass: all names, and the heads of programs."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError
@@ -21,55 +22,53 @@ if TYPE_CHECKING:
 
 _HEAD = 8 << 10  # bytes of a program: its interpreter is named there
 _HEADS = 32 << 20  # bytes of all programs that are kept
-_KEPT = {
-    EntryType.FILE,
-    EntryType.DIRECTORY,
-    EntryType.LINK,
-}  # nothing else becomes part of a flist
+# Nothing else becomes part of a flist.
+_KEPT = {EntryType.FILE, EntryType.DIRECTORY, EntryType.LINK}
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"  # OCI image layer specification, "Whiteouts"
-_HOISTED = {"bin", "boot", "etc", "lib", "sbin", "usr", "var"}  # as scripts/import.sh has them
+# As scripts/import.sh has them.
+_TOP_DIRECTORIES = {"bin", "boot", "etc", "lib", "sbin", "usr", "var"}
 
 
 class LayeredTree(IndexedTree):
-    """The tree that archives laid one upon another come to; of programs only their beginnings.
+    """The tree of several archives unpacked over each other; of programs only the heads.
 
-    ``whole`` is false where not all of it is known: an archive was damaged, or held too much.
+    ``complete`` is false if an archive was damaged or too large.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.whole = True
+        self.complete = True
         self._heads: dict[int, bytes] = {}
         self._room = _HEADS
         self._files = 0
 
-    def lay(self, source: ByteStream, *, layer: bool = False) -> None:
-        """Lay the tar archive ``source`` upon what is there; whiteouts count in a ``layer``."""
-        laid = _Layer()
+    def add_archive(self, source: ByteStream, *, layer: bool = False) -> None:
+        """Unpack the tar archive ``source`` over the tree; whiteouts count in a ``layer``."""
+        changes = _LayerChanges()
         try:
             for member in members(source):
-                self._take(member, source, laid, layer=layer)
+                self._add_member(member, source, changes, layer=layer)
         except (ArchiveError, IndexFullError):
-            self.whole = False
-        if laid.gone or laid.emptied:
-            self._rebuild(entry for entry in self.entries() if not laid.takes_away(entry.path))
+            self.complete = False
+        if changes.removed or changes.emptied:
+            self._rebuild(entry for entry in self.entries() if not changes.removes(entry.path))
 
-    def hoist(self) -> None:
-        """Take a system out of the only directory, as the import does."""
+    def unwrap(self) -> None:
+        """Move a system out of the only directory at the top, as the import does."""
         if root := only_directory(self):
             within = [entry for entry in self.entries() if entry.path != root]
-            self._rebuild(_moved(entry, entry.path.removeprefix(root)) for entry in within)
+            self._rebuild(replace(entry, path=entry.path.removeprefix(root)) for entry in within)
 
     def open_entry(self, entry: Entry) -> BinaryIO:
-        """How the program begins; of any other file nothing is known."""
+        """The head of a program; raises UnreadableError for any other file."""
         if entry.inode not in self._heads:
-            raise UnreadableError(
-                f"{entry.path} was not looked into", "Check what is built of it."
-            )
+            raise UnreadableError(f"{entry.path} was not read", "Check the built image.")
         return io.BytesIO(self._heads[entry.inode])
 
-    def _take(self, member: Member, source: ByteStream, laid: _Layer, *, layer: bool) -> None:
+    def _add_member(
+        self, member: Member, source: ByteStream, changes: _LayerChanges, *, layer: bool
+    ) -> None:
         named, climbs = inside(member.name)
         if climbs or named == "/" or member.kind not in _KEPT:
             return
@@ -77,35 +76,32 @@ class LayeredTree(IndexedTree):
         parent = self._real(parent)
         path = f"{parent}/{name}"
         if layer and name == _OPAQUE:
-            laid.emptied.add(parent)
+            changes.emptied.add(parent)
         elif layer and name.startswith(_WHITEOUT):
-            laid.gone.add(f"{parent}/{name.removeprefix(_WHITEOUT)}")
+            changes.removed.add(f"{parent}/{name.removeprefix(_WHITEOUT)}")
         elif entry := self._entry(path, member):
             before = self._index.add(entry)
-            laid.own.add(path)
-            if (
-                before
-                and before.kind is EntryType.DIRECTORY
-                and entry.kind is not EntryType.DIRECTORY
-            ):
-                laid.gone.add(path)
+            changes.own.add(path)
+            directory = before is not None and before.kind is EntryType.DIRECTORY
+            if directory and entry.kind is not EntryType.DIRECTORY:
+                changes.removed.add(path)
             if entry.kind is EntryType.FILE and not member.hard and entry.mode & 0o111:
                 self._keep(entry, member, source)
 
     def _real(self, parent: str) -> str:
-        """Where a directory is, links to directories of an earlier archive followed."""
+        """The real path of a directory: links of earlier archives are followed."""
         there = self._index.get(parent or "/")
         if there is not None and there.kind is EntryType.DIRECTORY:
             return parent
         found = self.resolve(parent)
         if found.entry is not None:
             return found.entry.path.rstrip("/")
-        return found.missing if found.trouble is LinkProblem.MISSING else parent
+        return found.missing if found.problem is LinkProblem.MISSING else parent
 
     def _entry(self, path: str, member: Member) -> Entry | None:
         if member.hard:
             other = self.resolve(inside(member.target)[0]).file
-            return other and _moved(other, path)
+            return other and replace(other, path=path)
         self._files += 1
         size = member.size if member.kind is EntryType.FILE else 0
         return Entry(path, member.kind, member.mode, size, target=member.target, inode=self._files)
@@ -123,34 +119,30 @@ class LayeredTree(IndexedTree):
             self._index.add(entry)
 
 
-class _Layer:
-    """What one archive brought (``own``), and what it takes away of those below it."""
+class _LayerChanges:
+    """What an archive adds (``own``), removes or empties of the layers below it."""
 
     def __init__(self) -> None:
         self.own: set[str] = set()
-        self.gone: set[str] = set()
+        self.removed: set[str] = set()
         self.emptied: set[str] = set()
 
-    def takes_away(self, path: str) -> bool:
+    def removes(self, path: str) -> bool:
         if path in self.own:
             return False
-        if path in self.gone:
+        if path in self.removed:
             return True
         while path:
             path = path.rpartition("/")[0]
-            if path in self.gone or path in self.emptied:
+            if path in self.removed or path in self.emptied:
                 return True
         return False
 
 
 def only_directory(tree: FileTree) -> str:
-    """The path of the only directory where the whole system is in that, else ""."""
+    """The path of the only directory at the top if it holds the whole system, else ""."""
     top = tree.children("/")
-    if len(top) != 1 or top[0].kind is not EntryType.DIRECTORY or top[0].name in _HOISTED:
+    if len(top) != 1 or top[0].kind is not EntryType.DIRECTORY or top[0].name in _TOP_DIRECTORIES:
         return ""
     within = {entry.name for entry in tree.children(top[0].path)}
-    return top[0].path if len(_HOISTED & within) > 1 else ""
-
-
-def _moved(entry: Entry, path: str) -> Entry:
-    return Entry(path, entry.kind, entry.mode, entry.size, target=entry.target, inode=entry.inode)
+    return top[0].path if len(_TOP_DIRECTORIES & within) > 1 else ""

@@ -1,4 +1,4 @@
-"""OCI images and what ``docker save`` writes, a directory or a tar: what an image says of itself.
+"""OCI images and archives of ``docker save``, a directory or a tar: their configuration.
 
 Only what is to be known before it is laid out; that its layers are what their sums say is seen
 by the tool that does that.
@@ -37,14 +37,14 @@ _NEITHER = (
 
 
 class OciError(Exception):
-    """Why a file is no image, or none for these machines."""
+    """Why a file is not an image, or not one for x86-64."""
 
 
 @dataclass(frozen=True)
 class OciImage:
-    """What an image starts, and with what (OCI image specification, "Image Configuration").
+    """An image's settings (OCI image specification, "Image Configuration").
 
-    ``command`` stands behind the entrypoint where nobody gives other arguments. ``shell``: one of
+    ``command`` follows the entrypoint unless other arguments are given. ``shell``: one of
     its layers has a /bin/sh.
     """
 
@@ -79,7 +79,7 @@ class _Store:
         return None
 
     def json(self, name: str) -> Any:
-        """What the JSON file called ``name`` says; None if it does not exist."""
+        """The contents of the JSON file ``name``; None if it does not exist."""
         file = self.open(name)
         if file is None:
             return None
@@ -95,31 +95,31 @@ class _Store:
 
 
 def read_oci(path: Path) -> OciImage:
-    """What the image at ``path`` says of itself; raises OciError, or OSError."""
+    """The configuration of the image at ``path``; raises OciError or OSError."""
     with _understood(), _opened(path) as store:
         return _read(store)
 
 
 def layered_tree(path: Path) -> LayeredTree:
-    """The tree that the layers of the image at ``path`` come to; raises OciError, or OSError."""
+    """The tree that the layers of the image at ``path`` make; raises OciError or OSError."""
     with _understood(), _opened(path) as store:
         found = LayeredTree(path)
         for layer in _described(store)[1]:
             with _layer(store, layer) as file:
                 try:
-                    found.lay(decompressed(file), layer=True)
+                    found.add_archive(decompressed(file), layer=True)
                 except ArchiveError:
-                    found.whole = False
+                    found.complete = False
         return found
 
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """What is wrong with an image that cannot be read, in words."""
+    """Turn errors of an image that cannot be read into OciError."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
-        raise OciError("it is damaged: what describes the image cannot be read") from None
+        raise OciError("damaged: the image's description cannot be read") from None
     except (tarfile.TarError, EOFError):
         raise OciError(_NEITHER) from None
 
@@ -163,19 +163,19 @@ def _read(store: _Store) -> OciImage:
     name, layers = _described(store)
     described = store.json(name)
     if described is None:
-        raise OciError(f"it is not whole: {name} is missing")
+        raise OciError(f"incomplete: {name} is missing")
     platform = (described["os"], described["architecture"])
     if platform != _WANTED:
         raise OciError(_other([platform]))
-    said = described.get("config") or {}
+    settings = described.get("config") or {}
     return OciImage(
-        _words(said.get("Entrypoint")),
-        _words(said.get("Cmd")),
-        tuple(_variable(line) for line in _words(said.get("Env"))),
-        posixpath.normpath(str(said.get("WorkingDir") or "/")),
-        str(said.get("User") or ""),
-        tuple(sorted(said.get("Volumes") or ())),
-        tuple(sorted(said.get("ExposedPorts") or ())),
+        _words(settings.get("Entrypoint")),
+        _words(settings.get("Cmd")),
+        tuple(_variable(line) for line in _words(settings.get("Env"))),
+        posixpath.normpath(str(settings.get("WorkingDir") or "/")),
+        str(settings.get("User") or ""),
+        tuple(sorted(settings.get("Volumes") or ())),
+        tuple(sorted(settings.get("ExposedPorts") or ())),
         len(layers),
         any(_has_shell(store, layer) for layer in layers),
     )
@@ -207,26 +207,26 @@ def _of_index(store: _Store) -> tuple[str, list[str]]:
         chosen = manifest["manifests"][platforms.index(_WANTED)]
         manifest = store.json(store.blob(chosen))
     if manifest is None:
-        raise OciError("it is not whole: the image's manifest is missing")
+        raise OciError("incomplete: the image's manifest is missing")
     layers = [store.blob(described) for described in manifest["layers"]]
     return store.blob(manifest["config"]), layers
 
 
 def _platform(described: dict[str, Any]) -> tuple[str, str]:
-    said = described.get("platform") or {}
-    return said.get("os", "linux"), said.get("architecture", "unknown")
+    settings = described.get("platform") or {}
+    return settings.get("os", "linux"), settings.get("architecture", "unknown")
 
 
 def _other(platforms: list[tuple[str, str]]) -> str:
-    known = sorted({"/".join(platform) for platform in platforms if "unknown" not in platform})
+    names = sorted({"/".join(platform) for platform in platforms if "unknown" not in platform})
     return (
-        f"it is for {', '.join(known) or 'no known machine'}; the nodes are linux/amd64. Pull it"
+        f"it is for {', '.join(names) or 'no known platform'}; the nodes are linux/amd64. Pull it"
         " with --platform linux/amd64"
     )
 
 
-def _words(said: object) -> tuple[str, ...]:
-    return tuple(map(str, said)) if isinstance(said, list) else ()
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _variable(line: str) -> tuple[str, str]:
@@ -237,12 +237,12 @@ def _variable(line: str) -> tuple[str, str]:
 def _layer(store: _Store, layer: str) -> BinaryIO:
     file = store.open(layer)
     if file is None:
-        raise OciError(f"it is not whole: the layer {layer} is missing")
+        raise OciError(f"incomplete: the layer {layer} is missing")
     return file
 
 
 def _has_shell(store: _Store, layer: str) -> bool:
-    """Whether the layer called ``layer`` brings a shell; one that cannot be read may well."""
+    """Whether the layer ``layer`` has a shell; one that cannot be read is assumed to have one."""
     with _layer(store, layer) as file:
         try:
             names = (member.name.removeprefix("./") for member in members(decompressed(file)))

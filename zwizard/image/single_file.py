@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def state(file: Path | int) -> tuple[int, int, int] | None:
-    """What tells a file, or an open one, from what it was before; None if it is gone."""
+    """Inode, size and time of a file or descriptor, to detect changes; None without a file."""
     try:
         status = os.stat(file)  # noqa: PTH116 - also of descriptors
     except OSError:
@@ -32,7 +32,7 @@ class SingleFileTree(IndexedTree):
         self._index.add(self.entry)
 
     def unchanged(self) -> bool:
-        """Nobody has written to the file since."""
+        """Whether the file was not written to since."""
         return self._state == state(self.path)
 
     def open_entry(self, entry: Entry) -> BinaryIO:  # noqa: ARG002 - there is one only

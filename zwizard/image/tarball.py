@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
@@ -25,7 +26,7 @@ KEEP_ALL = 1 << 30
 # A disk image is copied too, to be read at random: what is not zeros of one of this size.
 KEEP_IMAGE = 64 << 30
 _IMAGE = "/image.raw"
-# How often the archive is gone through again for contents that nobody foresaw.
+# How often the archive is read again for contents that were not kept.
 _PASSES = 8
 _OWNERS = 1000
 _PATH = 4096
@@ -57,7 +58,7 @@ KEEP_NOTHING = Keep()
 class TarballTree(IndexedTree):
     """The tree a .tar.gz unpacks to, and how sound the archive is.
 
-    ``fault`` says why the archive is not whole, "" if it is; ``bounded`` that reading it to the
+    ``fault`` is why the archive is not complete, "" if it is; ``bounded`` that reading it to the
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
     would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
     nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is
@@ -159,10 +160,7 @@ class TarballTree(IndexedTree):
         if other is None or other.kind is EntryType.DIRECTORY:
             self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
             return None
-        return Entry(
-            path, other.kind, other.mode, other.size, other.uid, other.gid, other.target,
-            other.inode,
-        )  # fmt: skip
+        return replace(other, path=path)
 
     def _above(self, path: str) -> Entry | None:
         """What ``path`` would have to go through that is no directory, if there is such."""
@@ -202,7 +200,7 @@ class TarballTree(IndexedTree):
 
     def _fetch(self, entry: Entry) -> None:
         if self.bounded:
-            raise UnreadableError(f"{entry.path} was not read: {self.fault}", "Pack it anew.")
+            raise UnreadableError(f"{entry.path} was not read: {self.fault}", "Pack it again.")
         self._passes += 1
         if self._passes > _PASSES:
             raise UnreadableError(
@@ -220,7 +218,7 @@ class TarballTree(IndexedTree):
                         return
         except ArchiveError as error:
             raise UnreadableError(
-                f"{entry.path} cannot be read: {error}", "Pack the archive anew."
+                f"{entry.path} cannot be read: {error}", "Pack the archive again."
             ) from error
 
     def _expect_same(self, file: BinaryIO) -> None:
@@ -228,11 +226,11 @@ class TarballTree(IndexedTree):
             raise ArchiveError("the archive changed while it was checked")
 
     def unchanged(self) -> bool:
-        """Nobody has written to the archive since."""
+        """Whether the archive was not written to since."""
         return self._state == state(self.path)
 
     def close(self) -> None:
-        """Let go of the contents kept."""
+        """Close the temporary file."""
         self._spool.close()
 
 

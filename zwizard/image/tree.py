@@ -44,7 +44,7 @@ class Entry:
     bytes that are not UTF-8 are kept as surrogates, so sanitise before showing. ``mode`` is the
     permission bits with setuid, setgid and sticky (0 to 0o7777), ``size`` bytes, ``target`` what
     a link says, ``inode`` equal for the names of one file within a tree. ``mtime`` (seconds since
-    1970) is when it was changed, where a file system tells.
+    1970) is when it was changed, if the file system stores it.
     """
 
     path: str
@@ -75,7 +75,7 @@ class LinkProblem(enum.Enum):
 class Resolution:
     """Where a path leads when its links are followed inside the image, as in a chroot.
 
-    ``entry`` is what it leads to, or None with ``trouble`` and ``missing``, the path it
+    ``entry`` is what it leads to, or None with ``problem`` and ``missing``, the path it
     meant in the end. ``chain`` holds every link met on the way, parents included, in order.
     ``outside`` is the first of them that leaves the image when it is followed from outside a
     chroot: absolute, or climbing above the root. Zero-OS follows links that way (platform 1.1).
@@ -84,7 +84,7 @@ class Resolution:
     path: str
     entry: Entry | None
     chain: tuple[Entry, ...] = ()
-    trouble: LinkProblem | None = None
+    problem: LinkProblem | None = None
     missing: str = ""
     outside: Entry | None = None
 
@@ -100,9 +100,9 @@ class Resolution:
             return f"{self.path} is a {self.entry.kind.value}"
         if self.entry is not None:
             return f"{self.path} leads to {self.entry.path}, a {self.entry.kind.value}"
-        if self.trouble is LinkProblem.MISSING and self.missing != self.path:
+        if self.problem is LinkProblem.MISSING and self.missing != self.path:
             return f"{self.path} leads to {self.missing}, which does not exist"
-        return f"{self.path} {(self.trouble or LinkProblem.MISSING).value}"
+        return f"{self.path} {(self.problem or LinkProblem.MISSING).value}"
 
 
 class FileTree(ABC):
@@ -167,7 +167,7 @@ class FileTree(ABC):
         """The contents of the regular file ``path`` leads to; raises UnreadableError."""
         found = self.resolve(path)
         if found.file is None:
-            raise UnreadableError(found.shown, "Look at what is there in the image.")
+            raise UnreadableError(found.shown, "Check that path in the image.")
         return self.open_entry(found.file)
 
     def read(self, path: str, limit: int) -> bytes:
@@ -181,12 +181,12 @@ class FileTree(ABC):
         if self._spent > READ_ALL:
             raise UnreadableError(
                 f"{path} was not read: the settings come to more than {READ_ALL >> 20} MiB",
-                "Look at what is so large in it.",
+                "Check which settings files are so large.",
             )
         return data
 
     def unchanged(self) -> bool:
-        """Whether the artefact is still the one that was opened, as far as can be told."""
+        """Whether the artefact is still the one that was opened, by its inode, size and time."""
         return True
 
     def close(self) -> None:  # noqa: B027 - most trees hold nothing open
@@ -200,7 +200,7 @@ class FileTree(ABC):
 
 
 class _Walk:
-    """One walk along a path, component by component, as a kernel in a chroot would go."""
+    """Resolves one path, component by component, as a kernel in a chroot does."""
 
     def __init__(self, tree: FileTree, path: str) -> None:
         self.tree = tree
@@ -213,9 +213,9 @@ class _Walk:
 
     def run(self) -> Resolution:
         while self.rest:
-            trouble = self._step(self.rest.pop())
-            if trouble is not None:
-                return self._end(None, trouble)
+            problem = self._step(self.rest.pop())
+            if problem is not None:
+                return self._end(None, problem)
         return self._end(self.at, None)
 
     def _step(self, name: str) -> LinkProblem | None:
@@ -249,9 +249,9 @@ class _Walk:
         self.rest.extend(_parts(link.target)[::-1])
         return None
 
-    def _end(self, entry: Entry | None, trouble: LinkProblem | None) -> Resolution:
-        missing = "" if trouble is None else "/".join([self.here, *reversed(self.rest)])
-        return Resolution(self.path, entry, tuple(self.chain), trouble, missing, self.outside)
+    def _end(self, entry: Entry | None, problem: LinkProblem | None) -> Resolution:
+        missing = "" if problem is None else "/".join([self.here, *reversed(self.rest)])
+        return Resolution(self.path, entry, tuple(self.chain), problem, missing, self.outside)
 
 
 def _parts(path: str) -> list[str]:

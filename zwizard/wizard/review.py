@@ -108,7 +108,7 @@ def review_of(
     for key in (question.key for question in questions.asked(given) if question.key in FILES):
         if unfit := inspection.report(given, key).wrong:
             troubles += (UnmetRequirement(f"{given[key]}: {unfit}", _MEND, key),)
-    if lacks := entrypoint_check.of_recipe(recipe, Path.cwd(), patient=patient).wrong:
+    if lacks := entrypoint_check.report(recipe, Path.cwd(), wait=patient).wrong:
         troubles += (
             UnmetRequirement(f"Entrypoint: {lacks}", entrypoint_check.REMEDY, ENTRYPOINT),
         )

@@ -150,7 +150,7 @@ def entrypoint_report(given: RawAnswers, *, patient: bool = True) -> InputReport
     except RecipeError as error:
         allowed = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
         return InputReport(wrong=one_line(allowed))
-    return entrypoint_check.of_recipe(recipe, Path.cwd(), patient=patient)
+    return entrypoint_check.report(recipe, Path.cwd(), wait=patient)
 
 
 def _place(given: RawAnswers) -> Place | None:

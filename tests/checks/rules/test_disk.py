@@ -187,7 +187,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("image-gpt", "17 partitions, more than 16", seventeen),
     ("image-gpt", "it has an MBR partition table and no GPT",
      table(Part("83", 1, 95), label="dos")),
-    ("image-gpt-backup", "the image is cut", truncate(-MIB)),
+    ("image-gpt-backup", "the image is truncated", truncate(-MIB)),
     ("image-gpt-backup", "the image's last is", truncate(MIB)),
     (
         "esp-present",

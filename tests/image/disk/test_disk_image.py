@@ -72,7 +72,7 @@ def test_a_table_is_read_as_sfdisk_made_it(tmp_path: Path) -> None:
         (512 + 20, b"X", "the checksum of its header is wrong"),
         (512 + 40, b"X", "the checksum of its header is wrong"),
         (1024 + 100, b"X", "the checksum of its table is wrong"),
-        (512 + 12, b"\xff\xff", "its header says it has 65535 bytes"),
+        (512 + 12, b"\xff\xff", "its header claims to have 65535 bytes"),
         (512 + 80, b"\xff\xff\xff\x7f", "the checksum of its header is wrong"),
     ],
 )
@@ -87,11 +87,8 @@ def test_a_cut_and_a_grown_disk_are_told(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     disks.partition(path, ESP_PART, ROOT_PART)
     for size, fault in (
-        (disks.SIZE * MIB - 512, "the image is cut"),
-        (
-            disks.SIZE * MIB + MIB,
-            "the backup is in sector 196607, the image's last is 198655",
-        ),
+        (disks.SIZE * MIB - 512, "the image is truncated"),
+        (disks.SIZE * MIB + MIB, "the backup is in sector 196607, the image's last is 198655"),
         (disks.SIZE * MIB + 7, "does not end with a whole sector"),
     ):
         with path.open("r+b") as file:

@@ -53,7 +53,7 @@ def test_a_cut_image_is_told(form: str, kept: float) -> None:
 def test_a_cut_archive_is_told() -> None:
     data = initramfs()
     place = data.index(b"virtiofs.ko\x00")
-    assert read(data[: place + 20]).fault.startswith("it is cut inside usr/lib/modules")
+    assert read(data[: place + 20]).fault.startswith("truncated inside usr/lib/modules")
     assert "ends without its trailer" in read(data[: data.index(b"TRAILER") - 110]).fault
 
 

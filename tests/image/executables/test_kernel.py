@@ -33,7 +33,7 @@ def test_lz4_goes_on_over_many_blocks() -> None:
         (b"hello\n", "the kernel is a text file, neither"),
         (lzma.compress(elf()), "the kernel is an xz file, neither"),
         (bzimage(b"\x89LZO" + bytes(50)), "lzo compression is not supported"),
-        (bzimage(b"what is this"), "in a compression that is not known"),
+        (bzimage(b"what is this"), "its payload has an unknown compression"),
         (bzimage(PACKERS["xz"](b"no kernel")), "holds a text file, not an ELF"),
         (bzimage(PACKERS["xz"](elf())[:-40]), "xz data ends too early"),
         (bzimage(PACKERS["zstd"](elf())[:60]), "zstd"),

@@ -183,7 +183,7 @@ def _password(tree: FileTree) -> str | None:
     return None
 
 
-# Files that hold a secret whatever is in them, beneath a home directory or anywhere.
+# Files that hold a secret by their name, beneath a home directory or anywhere.
 _IN_HOME = (
     ".ssh/id_rsa", ".ssh/id_dsa", ".ssh/id_ecdsa", ".ssh/id_ed25519", ".ssh/identity",
     ".ssh/authorized_keys", ".ssh/authorized_keys2", ".bash_history", ".zsh_history",

@@ -69,7 +69,7 @@ def hostname(context: CheckContext) -> Verdict:
     if not name or name in _NAMELESS:
         return passed(name or "none")
     here = " (the name of this host)" if name == socket.gethostname() else ""
-    return failed(f"/etc/hostname says {name}{here}")
+    return failed(f"/etc/hostname is {name}{here}")
 
 
 # What makes the files in /run that resolv.conf may be a link to.

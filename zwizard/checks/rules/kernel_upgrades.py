@@ -78,7 +78,7 @@ def _hooks(tree: FileTree) -> Iterator[str]:
 
 
 def _dpkg(tree: FileTree) -> Verdict:
-    """Every installed kernel package is held, or apt is told never to install one."""
+    """Every installed kernel package is held, or apt's pins forbid its installation."""
     packages = dict(few(_installed(text(tree, "/var/lib/dpkg/status", _TEXT) or ""), "kernels"))
     pinned = few(_pinned(tree), "pins of packages")
     loose = [

@@ -14,26 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zwizard.checks.context import CheckContext
-    from zwizard.checks.services import Services
     from zwizard.image.tree import FileTree
-
-# The stages of a boot, each by the names its service has had (24.3 renamed the second).
-STAGES = (
-    ("cloud-init-local",),
-    ("cloud-init", "cloud-init-network"),
-    ("cloud-config",),
-    ("cloud-final",),
-)
-_SERVICES = (*(name for names in STAGES for name in names), "cloud-init-main")
 
 # The release from which a network without set-name is found by its MAC (cloud-init 22.4).
 _BY_MAC = (22, 4)
-
-_INSTALL = (
-    "Install the distribution's cloud-init: apt-get install cloud-init (Debian, Ubuntu),"
-    " pacman -S cloud-init (Arch)."
-)
-
 
 # Files that cloud-init renders the network into, by what writes them.
 _RENDERED = (
@@ -43,7 +27,7 @@ _RENDERED = (
     ("/etc/systemd/network", re.compile(r"\d+-cloud-init-.*\.network")),
     ("/etc/udev/rules.d", re.compile(r"(70|85)-persistent-net.*\.rules")),
 )
-# Where networks are described, and how each says a fixed hardware address.
+# Where network settings are, and how each sets a fixed hardware address.
 _DESCRIBED = (
     ("/etc/netplan", ".yaml"),
     ("/etc/systemd/network", ".network"),
@@ -120,75 +104,58 @@ def _fixed(tree: FileTree) -> Iterator[str]:
 )
 def network_renderer(context: CheckContext) -> Verdict:
     """The first renderer that cloud-init finds is enabled and works."""
-    order = context.cloud.renderers() or _ORDER
-    chosen = next((name for name in order if name in _FOUND and _FOUND[name](context)), None)
+    order = context.cloud.renderers() or tuple(_RENDERERS)
+    chosen = next((name for name in order if _is_found(context.guest, name)), None)
     if chosen is None:
         return failed(f"none of {', '.join(order)} is installed")
-    if chosen in _NEEDS_MAC:
-        if context.cloud.version is None:
-            return unknown(
-                f"cloud-init uses {chosen}, and it is unknown whether cloud-init is 22.4 or newer"
-            )
-        if context.cloud.version < _BY_MAC:
+    version = context.cloud.version
+    if chosen in _NEEDS_MAC and version is None:
+        return unknown(
+            f"cloud-init uses {chosen}, and it is unknown whether cloud-init is 22.4 or newer"
+        )
+    if chosen in _NEEDS_MAC and version is not None and version < _BY_MAC:
+        return failed(
+            f"cloud-init uses {chosen}, and version {version[0]}.{version[1]} cannot find a"
+            " network card by its address (22.4 can)",
+            "Install netplan.io, or a newer cloud-init.",
+        )
+    services, names = context.services, _SERVICES[chosen]
+    if chosen == "netplan":  # enables one of them itself
+        if not any(map(services.exists, names)):
             return failed(
-                f"cloud-init uses {chosen}, and version {context.cloud.version[0]}."
-                f"{context.cloud.version[1]} cannot find a network card by its address (22.4 can)",
-                "Install netplan.io, or a newer cloud-init.",
+                "cloud-init uses netplan, and neither systemd-networkd nor NetworkManager is"
+                " installed to apply its settings"
             )
-    trouble = _trouble(chosen, context.services)
-    if trouble:
-        return failed(f"cloud-init uses {chosen}, and {trouble}")
-    return passed(f"{chosen}")
+    elif idle := [name for name in names if not services.enabled(name)]:
+        return failed(f"cloud-init uses {chosen}, and {idle[0]} is not enabled")
+    return passed(chosen)
 
 
-_ORDER = ("eni", "sysconfig", "netplan", "network-manager", "networkd")
+_NETWORK_SCRIPTS = "/etc/sysconfig/network-scripts/network-functions"
+# What cloud-init recognises each renderer by, in its own order: all these programs, and one of
+# these files.
+_RENDERERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "eni": (("ifup", "ifdown", "ifquery"), ("/etc/network/interfaces",)),
+    "sysconfig": (("ifup",), (_NETWORK_SCRIPTS, "/etc/sysconfig/config")),
+    "netplan": (("netplan",), ()),
+    "network-manager": (("nmcli",), ()),
+    "networkd": (("ip", "systemctl"), ()),
+}
 _NEEDS_MAC = frozenset({"eni", "sysconfig", "networkd"})
-
-
-def _eni(context: CheckContext) -> bool:
-    programs = all(find_program(context.guest, name) for name in ("ifup", "ifdown", "ifquery"))
-    return programs and context.guest.resolve("/etc/network/interfaces").file is not None
-
-
-def _sysconfig(context: CheckContext) -> bool:
-    paths = ("/etc/sysconfig/network-scripts/network-functions", "/etc/sysconfig/config")
-    return find_program(context.guest, "ifup") is not None and any(
-        context.guest.resolve(path).file is not None for path in paths
-    )
-
-
-def _netplan(context: CheckContext) -> bool:
-    return find_program(context.guest, "netplan") is not None
-
-
-def _network_manager(context: CheckContext) -> bool:
-    return find_program(context.guest, "nmcli") is not None
-
-
-def _networkd(context: CheckContext) -> bool:
-    return all(find_program(context.guest, name) for name in ("ip", "systemctl"))
-
-
-_FOUND = {
-    "eni": _eni,
-    "sysconfig": _sysconfig,
-    "netplan": _netplan,
-    "network-manager": _network_manager,
-    "networkd": _networkd,
+# The services that apply what a renderer writes.
+_SERVICES = {
+    "eni": ("networking",),
+    "sysconfig": (),
+    "netplan": ("systemd-networkd", "NetworkManager"),
+    "network-manager": ("NetworkManager",),
+    "networkd": ("systemd-networkd",),
 }
 
 
-def _trouble(renderer: str, services: Services) -> str:
-    """Why the settings of ``renderer`` are not applied, "" if they are."""
-    match renderer:
-        case "networkd" if not services.enabled("systemd-networkd"):
-            return "systemd-networkd is not enabled"
-        case "network-manager" if not services.enabled("NetworkManager"):
-            return "NetworkManager is not enabled"
-        case "eni" if not services.enabled("networking"):
-            return "the service networking is not enabled"
-        case "netplan" if not (
-            services.exists("systemd-networkd") or services.exists("NetworkManager")
-        ):
-            return "neither systemd-networkd nor NetworkManager is installed to apply its settings"
-    return ""
+def _is_found(tree: FileTree, renderer: str) -> bool:
+    if renderer not in _RENDERERS:
+        return False
+    programs, files = _RENDERERS[renderer]
+    return all(find_program(tree, name) for name in programs) and (
+        not files or any(tree.resolve(path).file for path in files)
+    )

@@ -1,4 +1,4 @@
-"""The bytes of an archive, in order and counted, in whatever way the archive is packed."""
+"""The bytes of an archive, in order and counted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ArchiveError(Exception):
-    """Why an archive is not whole. ``bounded``: it may be, but reading it to the end is unwise."""
+    """Why an archive is not whole. ``bounded``: a limit of ours, not damage."""
 
     def __init__(self, message: str, *, bounded: bool = False) -> None:
         super().__init__(message)

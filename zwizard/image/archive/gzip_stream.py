@@ -1,4 +1,4 @@
-"""A gzip file as a stream that is proved whole: every checksum, and nothing behind the end."""
+"""A gzip file as a stream: checksums are verified, and nothing may follow the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_INPUT = 1 << 10
 _SMALLEST_MEMBER = 1 << 10
 
 # A disk image of zeros packs a thousandfold and is still meant; beyond both of these bounds
-# nobody waits for the end any more, here or on the hub.
+# reading to the end takes too long, here and on the hub.
 BOMB_BYTES = 8 << 30
 BOMB_RATIO = 200
 
@@ -28,7 +28,7 @@ BOMB_RATIO = 200
 class GzipStream(ByteStream):
     """The unpacked bytes of ``file``, in order and counted.
 
-    No more of the file is read than it has now, whoever writes to it meanwhile. ``position`` is
+    Reads no more of the file than it has now, even if it grows meanwhile. ``position`` is
     the number of unpacked bytes handed out. Raises ArchiveError where the data is broken, where
     it ends too early, or where something other than zeros follows it.
     """
@@ -55,7 +55,7 @@ class GzipStream(ByteStream):
                 data = self._feed(portion) if decoder.needs_input else b""
                 if decoder.needs_input and not data:
                     raise ArchiveError(
-                        f"it is cut: its compressed data ends at byte {self._place}"
+                        f"truncated: the compressed data ends at byte {self._place}"
                     )
                 if piece := self._step(decoder, data):
                     yield piece
@@ -68,14 +68,14 @@ class GzipStream(ByteStream):
         """A gzip file may be many; one made of nothing but beginnings is there to waste time."""
         self._gzip_members += 1
         if self._gzip_members > 1000 + self._taken // _SMALLEST_MEMBER:
-            raise ArchiveError("it is made of too many empty gzip files", bounded=True)
+            raise ArchiveError("it consists of too many empty gzip files", bounded=True)
 
     def _step(self, decoder: igzip_lib.IgzipDecompressor, data: bytes) -> bytes:
         try:
             piece: bytes = decoder.decompress(data, _OUTPUT)
         except IsalError as error:
             raise ArchiveError(
-                f"its compressed data is damaged before byte {self._place} ({error})"
+                f"the compressed data is damaged before byte {self._place} ({error})"
             ) from error
         self._made += len(piece)
         if self._made > BOMB_BYTES and self._made > self._taken * BOMB_RATIO:
@@ -89,7 +89,7 @@ class GzipStream(ByteStream):
     def _expect_padding(self) -> None:
         while data := self._feed(_INPUT):
             if data.count(0) != len(data):
-                raise ArchiveError("something else follows the end of its compressed data")
+                raise ArchiveError("other data follows the end of the compressed data")
 
     def _feed(self, size: int) -> bytes:
         """The next packed bytes, at most ``size``; none only at the end of the file."""

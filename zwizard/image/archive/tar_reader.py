@@ -87,7 +87,7 @@ def members(source: ByteStream) -> Iterator[Member]:
         yield member
         rest = member.offset + _padded(member.stored) - source.position
         if source.skip(rest) < rest:
-            raise ArchiveError(f"it is cut inside {member.name}")
+            raise ArchiveError(f"truncated inside {member.name}")
     _expect_end(source)
 
 
@@ -105,7 +105,7 @@ def contents(source: ByteStream, member: Member) -> Iterator[tuple[int, bytes]]:
             offset += len(piece)
             length -= len(piece)
         if length:
-            raise ArchiveError(f"it is cut inside {member.name}")
+            raise ArchiveError(f"truncated inside {member.name}")
 
 
 def _next_header(source: ByteStream, everywhere: _Extras) -> tuple[bytes, _Extras] | None:
@@ -115,7 +115,7 @@ def _next_header(source: ByteStream, everywhere: _Extras) -> tuple[bytes, _Extra
         place = source.position
         header = source.take(BLOCK)
         if len(header) < BLOCK:
-            raise ArchiveError("it is cut: the tar archive ends without its end marker")
+            raise ArchiveError("truncated: the tar archive ends without its end marker")
         if header == _ZEROS:
             return None
         _check(header, place)
@@ -132,7 +132,7 @@ def _next_header(source: ByteStream, everywhere: _Extras) -> tuple[bytes, _Extra
         elif kind == b"K":
             extras.records["linkpath"] = _text(data)
         elif kind == b"M":
-            raise ArchiveError("it is one volume of an archive in several")
+            raise ArchiveError("it is one volume of a multi-volume archive")
         elif kind not in b"VN":
             return header, extras
 
@@ -145,7 +145,7 @@ def _check(header: bytes, place: int) -> None:
     if stored == total or stored == total - 256 * sum(byte > 127 for byte in kept):
         return
     if place == 0:
-        raise ArchiveError(f"what is compressed is {file_type(header)}, not a tar archive")
+        raise ArchiveError(f"the compressed data is {file_type(header)}, not a tar archive")
     raise ArchiveError(f"the member header at unpacked byte {place} is damaged")
 
 
@@ -155,7 +155,7 @@ def _records(source: ByteStream, header: bytes) -> bytes:
         raise ArchiveError(f"a member's name or attributes take {size} bytes")
     data = source.take(_padded(size))
     if len(data) < _padded(size):
-        raise ArchiveError("it is cut inside a member's name or attributes")
+        raise ArchiveError("truncated inside a member's name or attributes")
     return data[:size]
 
 
@@ -174,7 +174,7 @@ def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
             raise ArchiveError(f"the member attributes at unpacked byte {place} are damaged")
         name, text = _text(key), os.fsdecode(value)
         if name in _NUMBERS and not _NUMBERS[name](text):
-            raise ArchiveError(f"the {name} at unpacked byte {place} is no number")
+            raise ArchiveError(f"the {name} at unpacked byte {place} is not a number")
         if name in {"GNU.sparse.offset", "GNU.sparse.numbytes"}:
             extras.holes.append((name, text))
         else:
@@ -286,10 +286,10 @@ def _lines(source: ByteStream, member: Member) -> Iterator[str]:
 
 def _expect_end(source: ByteStream) -> None:
     if source.take(BLOCK) != _ZEROS:
-        raise ArchiveError("it is cut: the tar archive's end marker is not whole")
+        raise ArchiveError("truncated: the tar archive's end marker is not whole")
     for piece in source.pieces():
         if piece.count(0) != len(piece):
-            raise ArchiveError("something else follows the end of the tar archive")
+            raise ArchiveError("other data follows the end of the tar archive")
 
 
 def _padded(size: int) -> int:

@@ -1,4 +1,4 @@
-"""Contents met in passing, kept in one unnamed temporary file instead of in memory."""
+"""File contents kept in one unnamed temporary file instead of in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ZEROS = bytes(_BLOCK)
 
 
 class TempStore:
-    """An unnamed file that grows by whole contents; nothing of it outlives the process."""
+    """An unnamed file that grows by whole contents, and is gone when the process ends."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -44,7 +44,7 @@ class TempStore:
         return _Window(self._file.fileno(), start, size).buffered()
 
     def close(self) -> None:
-        """Let go of everything kept."""
+        """Close the file."""
         self._file.close()
 
 

@@ -42,7 +42,7 @@ _OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A partition and what is on it: ``filesystem`` as blkid names it, "" if it is not known."""
+    """A partition and what is on it: ``filesystem`` as blkid names it, "" if unknown."""
 
     partition: Partition
     raw: FileRange
@@ -91,7 +91,7 @@ class DiskImage:
         """What its first bytes say it is, with its article."""
         head = self.raw.read(0, HEAD)
         if self.size >= 512 and self.raw.read(self.size - 512, 8) == b"conectix":
-            return "a vhd disk image"  # of fixed size: only its end says so
+            return "a vhd disk image"  # of fixed size: only its end has a signature
         return file_type(head)
 
     @cached_property
@@ -113,7 +113,7 @@ class DiskImage:
     def esp_tree(self) -> FatTree:
         """The ESP's tree; raises UnreadableError."""
         if self.esp is None:
-            raise UnreadableError("there is no EFI system partition", "Make one of FAT32.")
+            raise UnreadableError("there is no EFI system partition", "Create one with FAT32.")
         return FatTree(self.path, self.esp.raw)
 
     @cached_property

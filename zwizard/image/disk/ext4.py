@@ -52,7 +52,7 @@ class Ext4Tree(FileTree):
         self._directories: dict[int, dict[str, int]] = {}
         self._names = 0
         self._read = 0
-        # The kernel proves every group when it mounts, and refuses the whole if one is wrong.
+        # The kernel verifies every group when it mounts, and refuses the whole if one is wrong.
         groups = min(self.superblock.groups, _GROUPS) if self.superblock.seed is not None else 0
         for group in range(groups):
             self._inode_table(group)
@@ -127,14 +127,18 @@ class Ext4Tree(FileTree):
                 add_names(names, data)
             self._names += len(names)
             if self._names > _NAMES:
-                raise UnreadableError("the file system has too many files to look at", "Look.")
+                raise UnreadableError(
+                    "the file system has too many files to look at", "Check the file system."
+                )
             self._directories[inode.number] = names
         return self._directories[inode.number]
 
     def _directory_data(self, inode: Inode) -> Iterator[bytes]:
         """Blocks of entries. A hashed directory's index looks like deleted ones: it is passed."""
         if inode.size > _DIRECTORY:
-            raise UnreadableError(f"a directory of {inode.size} bytes is too large", "Look at it.")
+            raise UnreadableError(
+                f"a directory of {inode.size} bytes is too large", "Check that file."
+            )
         if inode.flags & INLINE:
             yield inode.place[4:]  # the first four bytes are the parent
             yield inode.inline
@@ -264,7 +268,7 @@ class Ext4Tree(FileTree):
         if self._read > _METADATA:
             raise UnreadableError(
                 "the file system has more directories and files than can be looked at",
-                "Look at what fills it.",
+                "Remove what is not needed.",
             )
 
     def _block(self, number: int) -> bytes:

@@ -52,7 +52,7 @@ def read_geometry(volume: FileRange) -> Geometry:
     total32, fat32 = struct.unpack_from("<II", boot, 32)
     total, fat_size = total16 or total32, fat16 or fat32
     if sector not in {512, 1024, 2048, 4096} or per_cluster not in {1, 2, 4, 8, 16, 32, 64, 128}:
-        raise damaged("its FAT boot sector says sectors or clusters of no such size")
+        raise damaged("its FAT boot sector has invalid sizes of sectors or clusters")
     root_sectors = (entries * 32 + sector - 1) // sector
     data = reserved + fats * fat_size + root_sectors
     if not reserved or not fats or not fat_size or data >= total:
@@ -71,7 +71,7 @@ def read_geometry(volume: FileRange) -> Geometry:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What a directory says of one name; ``cluster`` is where it begins."""
+    """An entry of a directory; ``cluster`` is where its data begins."""
 
     name: str
     directory: bool
@@ -95,7 +95,7 @@ class FatTree(FileTree):
         size = (self.geometry.clusters + 2) * self.geometry.bits // 8 + 1
         if size > 8 << 20:
             raise UnreadableError(
-                f"its FAT file system has {self.geometry.clusters} clusters", "Look at it."
+                f"its FAT file system has {self.geometry.clusters} clusters", "Check that file."
             )
         table = self._volume.exact(self.geometry.fat, size, "the allocation table")
         used = sum(_used(table, self.geometry))
@@ -159,12 +159,13 @@ class FatTree(FileTree):
             return file.read(_DIRECTORY)
 
     def _runs(self, cluster: int, size: int | None) -> list[Run]:
-        """Where the chain from ``cluster`` lies; ``size`` None follows it to its end mark."""
+        """The runs of the chain from ``cluster``; ``size`` None follows it to its end mark."""
         unit = self.geometry.cluster_size
         most = -(-size // unit) if size is not None else _DIRECTORY // unit + 1
         if most > _CHAIN:
             raise UnreadableError(
-                f"a file of {size} bytes on the FAT file system is too large to follow", "Look."
+                f"a file of {size} bytes on the FAT file system is too large to follow",
+                "Check the file system.",
             )
         runs: list[Run] = []
         for number in range(most):
@@ -199,7 +200,7 @@ class FatTree(FileTree):
         if chunk not in self._fat:
             if len(self._fat) > _CACHE:
                 self._fat.clear()
-            # A little more than a chunk, for the pair of bytes that lies across its end.
+            # One byte more than a chunk, for the pair of bytes across its end.
             self._fat[chunk] = self._volume.read(self.geometry.fat + chunk * _CHUNK, _CHUNK + 2)
         data = self._fat[chunk][offset % _CHUNK :][:size]
         if len(data) < size:
@@ -272,7 +273,7 @@ def _checksum(name: bytes) -> int:
 
 
 def _short_name(name: bytes, case: int) -> str:
-    """``BOOTX64 EFI``: eight and three, each in small letters if its bit says so."""
+    """``BOOTX64 EFI``: eight and three, each in small letters if its bit is set."""
     name = b"\xe5" + name[1:] if name[0] == 0x05 else name
     base = name[:8].decode("cp437").rstrip(" ")
     extension = name[8:].decode("cp437").rstrip(" ")

@@ -1,4 +1,4 @@
-"""GUID partition tables: read, their checksums proved, their backup compared (UEFI 2.10, 5.3)."""
+"""GUID partition tables: checksums verified, backup compared (UEFI 2.10, 5.3)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Partition:
 class Gpt:
     """A partition table, as far as it can be read.
 
-    ``fault`` says what is wrong with the table at the disk's beginning, ``backup_fault`` with
-    the one at its end or with where the partitions lie; "" where nothing is.
+    ``fault`` is what is wrong with the table at the disk's beginning, ``backup_fault`` with
+    the one at its end or with the places of the partitions; "" if nothing is.
     """
 
     fault: str
@@ -71,7 +71,7 @@ class _Header:
 
 
 def read_gpt(disk: FileRange) -> Gpt:
-    """The partition table of a disk with sectors of 512 bytes, whatever is there."""
+    """The partition table of a disk with sectors of 512 bytes; never fails on contents."""
     header = _header(disk, 1)
     if header is None:
         return Gpt(_instead(disk))
@@ -96,11 +96,11 @@ def _header(disk: FileRange, sector: int) -> _Header | None:
     )
     fault = ""
     if not _HEADER.size <= size <= SECTOR:
-        fault = f"its header says it has {size} bytes"
+        fault = f"its header claims to have {size} bytes"
     elif zlib.crc32(data[:16] + bytes(4) + data[20:size]) != crc:
         fault = "the checksum of its header is wrong"
     elif here != sector:
-        fault = f"its header in sector {sector} says it is in sector {here}"
+        fault = f"its header in sector {sector} claims to be in sector {here}"
     return _Header(fault, here, other, first, last, table, count, entry, table_crc)
 
 
@@ -139,7 +139,7 @@ def _backup_fault(disk: FileRange, header: _Header, table: bytes) -> str:
     if disk.size % SECTOR:
         return f"the image does not end with a whole sector ({disk.size} bytes)"
     if header.other > last:
-        return f"the image is cut: its backup should be in sector {header.other} of {last}"
+        return f"the image is truncated: its backup should be in sector {header.other} of {last}"
     backup = _header(disk, last)
     if backup is None and header.other != last:
         return f"the backup is in sector {header.other}, the image's last is {last}"
@@ -158,7 +158,7 @@ def _outside(disk: FileRange, partitions: tuple[Partition, ...], header: _Header
     before = None
     for part in sorted(partitions, key=lambda part: part.first):
         if part.last < part.first or part.last >= end or part.first < header.first_usable:
-            return f"partition {part.number} ({part.first} to {part.last}) lies outside"
+            return f"partition {part.number} ({part.first} to {part.last}) lies outside the disk"
         if part.last > header.last_usable:
             return f"partition {part.number} reaches into the backup"
         if before is not None and part.first <= before.last:

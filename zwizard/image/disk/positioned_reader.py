@@ -1,4 +1,4 @@
-"""Read-only files whose bytes lie elsewhere: only where they lie differs from one to the next."""
+"""Read-only file objects over bytes stored elsewhere."""
 
 from __future__ import annotations
 

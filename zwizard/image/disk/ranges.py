@@ -1,4 +1,4 @@
-"""Parts of a file read by offset, and files that lie in pieces of another."""
+"""Parts of a file read by offset, and files made of pieces of another."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Run = tuple[int, int, int]
 
 
 class FileRanges(PositionedReader):
-    """A file of ``size`` bytes that lies in ``runs``, sorted by offset, of ``source``."""
+    """A file of ``size`` bytes made of ``runs``, sorted by offset, of ``source``."""
 
     def __init__(self, source: FileRange, runs: Sequence[Run], size: int) -> None:
         super().__init__(size)

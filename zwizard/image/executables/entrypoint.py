@@ -52,16 +52,33 @@ def can_start(tree: FileTree, path: str) -> StartCheck:
     return found if loader.starts else loader
 
 
+def can_start_script(tree: FileTree, script: str) -> StartCheck:
+    """The same of what ``script`` starts, the start script that the build will add to ``tree``."""
+    shell = check_file(tree.resolve("/bin/sh"))
+    target = read_start_script(script)
+    if not shell.starts or target is None:
+        return shell
+    found = _search(tree, target)
+    program = _check_target(target, found)
+    loader = (
+        _check_interpreters(tree, found.file.path) if program.starts and found.file else program
+    )
+    return program if loader.starts else loader
+
+
+def _check_target(target: StartedProgram, found: Resolution) -> StartCheck:
+    """What ``target``, which was searched for, is; with the start script in front."""
+    check = check_file(found)
+    return StartCheck(check.starts, f"{START_SCRIPT} starts {target.program}: {check.evidence}")
+
+
 def check_program(tree: FileTree, path: str) -> StartCheck:
     """Whether ``path`` is an absolute path of a program, and so is what a start script starts."""
     if not path.startswith("/"):
         return StartCheck(False, f"{path} is not an absolute path")
     found = check_file(tree.resolve(path))
     target = _script_target(tree, path) if found.starts else None
-    if target is None:
-        return found
-    found = check_file(_search(tree, target))
-    return StartCheck(found.starts, f"{path} starts {target.program}: {found.evidence}")
+    return found if target is None else _check_target(target, _search(tree, target))
 
 
 def check_loader(tree: FileTree, path: str) -> StartCheck:

@@ -30,9 +30,9 @@ class Initramfs:
     """What an initramfs holds, as far as starting a machine depends on it.
 
     ``compressions`` names that of each part in order ("" is none); ``entries`` counts names;
-    ``init`` tells whether there is an ``/init``; ``modules`` maps a kernel version to its
-    modules' names, dashes as underscores. ``fault`` says why it could not be read to the end, ""
-    if it could; ``bounded`` that this is for our bounds or means, not for an error in it.
+    ``init`` is whether ``/init`` is in it; ``modules`` maps a kernel version to its
+    modules' names, dashes as underscores. ``fault`` is why it could not be read to the end, ""
+    if it could; ``bounded`` whether a limit of ours, not an error in it, is the reason.
     """
 
     compressions: list[str] = field(default_factory=list)
@@ -108,7 +108,7 @@ def _read_archive(source: ByteStream, found: Initramfs) -> None:
     while True:
         header = source.take(_HEADER)
         if len(header) < _HEADER:
-            raise _InitramfsError("it is cut: a cpio archive ends without its trailer")
+            raise _InitramfsError("truncated: a cpio archive ends without its trailer")
         size, length = _sizes(header)
         name = source.take(length).partition(b"\x00")[0].decode("utf-8", "surrogateescape")
         source.skip(-source.position % 4)
@@ -116,7 +116,7 @@ def _read_archive(source: ByteStream, found: Initramfs) -> None:
             return
         _note(name, found)
         if source.skip(size) < size:
-            raise _InitramfsError(f"it is cut inside {name}")
+            raise _InitramfsError(f"truncated inside {name}")
         source.skip(-source.position % 4)
 
 

@@ -40,7 +40,7 @@ _CONFIG_START = b"IKCFG_ST"
 
 
 class KernelError(ZwizardError):
-    """A kernel that cannot be extracted or that Zero-OS cannot start; says what was found."""
+    """A kernel that cannot be extracted or that Zero-OS cannot start; names what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class BzImage:
     """A compressed kernel's setup header (docs.kernel.org, arch/x86/boot): what it holds, where.
 
     ``offset`` and ``length`` are bytes in the file; ``form`` is None if the payload's
-    compression is not known.
+    compression is unknown.
     """
 
     version: str
@@ -67,7 +67,7 @@ class KernelImage:
 
     ``description`` has an article; ``version`` is "" if the file does not contain it;
     ``configuration`` is the build configuration if it is embedded (CONFIG_IKCONFIG). Of an ELF,
-    ``fault`` says why the hypervisor's loader rejects it, "" if it does not; ``pvh`` is the entry
+    ``fault`` is why the hypervisor's loader rejects it, "" if it does not; ``pvh`` is the entry
     point in the note with owner Xen and type 0x12, None without one.
     """
 
@@ -97,7 +97,7 @@ def extract(data: bytes) -> bytes:
         )
     if image.form is None:
         raise KernelError(
-            f"{image}: its payload is in a compression that is not known",
+            f"{image}: its payload has an unknown compression",
             "Use another kernel, or extract its vmlinux with the kernel's extract-vmlinux.",
         )
     elf = _decompress(image, image.form, data)
