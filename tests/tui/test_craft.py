@@ -27,6 +27,7 @@ from tests.tui.conftest import (
     settle,
     until,
 )
+from zwizard import manual
 from zwizard.host import tools
 from zwizard.tui import app as app_module
 from zwizard.tui import linux_console, preferences
@@ -123,11 +124,22 @@ async def test_of_a_dialog_its_own_keys_are_told_and_explained(app: ZwizardApp) 
         assert "Tab Complete" in frame(app).splitlines()[-1]
 
 
+async def test_f1_in_the_help_opens_the_manual_as_zwizard_help_prints_it(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "f1", "f1")
+        assert "Manual: wizard" in frame(app)
+        first = next(line for line in manual.text("wizard", 70).splitlines() if "opens" in line)
+        assert first in frame(app)
+        await press(pilot, "escape", "escape")
+        on(app, HomeScreen)
+
+
 async def test_the_palette_offers_what_is_valid_now(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert {"New", "Check a file", "Quit"} <= titles
+        assert {"New", "Check a file", "Quit", "Manual: rules"} <= titles
         assert "Resume" not in titles
         await press(pilot, "ctrl+p")
         await until(pilot, lambda: "Check a file" in frame(app))

@@ -26,6 +26,7 @@ from textual.driver import Driver
 from textual.notifications import Notify
 from textual.screen import Screen
 
+from zwizard import manual
 from zwizard.boottest import session
 from zwizard.boottest.session import BootTestProcess, BootTestRequest
 from zwizard.engine import builds
@@ -38,11 +39,11 @@ from zwizard.tui.format import block, plain
 from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
 from zwizard.tui.notifications import Notifications, Title
 from zwizard.tui.preferences import Preferences
-from zwizard.tui.screens.base import LEAST
+from zwizard.tui.screens.base import LEAST, BaseScreen
 from zwizard.tui.screens.boot_test import BootTestScreen
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.check import CheckScreen
-from zwizard.tui.screens.dialogs import Ask, AskPath, Option, Reader, explain
+from zwizard.tui.screens.dialogs import Ask, AskPath, Help, Option, Reader, explain
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
@@ -404,6 +405,8 @@ class ZwizardApp(App[None]):
     def action_explain(self) -> None:
         """Help on what has the focus, and the keys that work now."""
         screen = self.screen
+        if isinstance(screen, Help):
+            self.read_manual(screen.topic)
         if isinstance(screen, Reader):
             return
         said = getattr(screen, "HELP", "") or ""
@@ -411,7 +414,15 @@ class ZwizardApp(App[None]):
             said = screen.explanation()
         elif focused := getattr(screen.focused, "HELP", None):
             said = f"{said}\n\n{focused}"
-        self.push_screen(explain(said.strip(), shown(screen), self.get_key_display))
+        topic = getattr(screen, "TOPIC", BaseScreen.TOPIC)
+        self.push_screen(explain(said.strip(), shown(screen), self.get_key_display, topic))
+
+    def read_manual(self, topic: str) -> None:
+        """Show a page of the manual."""
+        width = (
+            min(int(self.size.width * 0.96), 110) - 6
+        )  # of a tall dialog, inside (zwizard.tcss)
+        self.push_screen(Reader(f"Manual: {topic}", block(manual.text(topic, width))))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers: the keys that work here, then theme and quit."""
@@ -426,6 +437,9 @@ class ZwizardApp(App[None]):
             now = " (as now)" if theme == self.theme else ""
             wear = partial(self.wear, theme)
             yield SystemCommand(f"Theme: {theme}", f"Look {theme}{now}", wear)
+        for topic in manual.topics():
+            read = partial(self.read_manual, topic)
+            yield SystemCommand(f"Manual: {topic}", "Read this page of the manual", read)
         yield SystemCommand("Keys", "Every key, and where to change it", self.action_keys)
         yield SystemCommand("Quit", "Leave; builds go on", self.action_leave)
 

@@ -21,9 +21,13 @@ LEAST = (60, 18)
 
 
 class BaseScreen(Remappable, Screen[T]):
-    """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for."""
+    """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for.
+
+    ``TOPIC`` is the page of the manual about it.
+    """
 
     HELP = ""
+    TOPIC = "wizard"
 
     def compose(self) -> ComposeResult:
         """The content, the keys, and what is said instead where they do not fit."""

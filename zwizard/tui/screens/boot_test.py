@@ -55,6 +55,7 @@ class Stages(StableList):
 class BootTestScreen(BaseScreen[None]):
     """One artefact booted as Zero-OS would, as its journal and its console tell it."""
 
+    TOPIC = "boot-test"
     HELP = (
         "The image, started as a Zero-OS node would start it, on a copy that is thrown away."
         " Leaving this screen does not stop it; leaving zwizard does."

@@ -46,6 +46,7 @@ class BuildSteps(StableList):
 class BuildScreen(BaseScreen[None]):
     """One build, as its journal and logs tell it."""
 
+    TOPIC = "troubleshooting"
     HELP = (
         "A build at work. Leaving does not stop it: it has a process of its own. Times after ~ are"
         " what the step usually takes here."

@@ -99,6 +99,7 @@ class Search(OrderedInput):
 class CheckScreen(BaseScreen[None]):
     """A report: of a build, or of any file, read while the screen is shown."""
 
+    TOPIC = "rules"
     HELP = "The checklist. What blocks comes first; an image is ready when nothing blocks it."
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -293,6 +293,18 @@ class Reader(Dialog[None]):
         copy(self.app, self._copy)
 
 
+class Help(Reader):
+    """What the screen below is for, and its keys; F1 opens the page of the manual on ``topic``."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "app.explain", "Manual", id="app.explain"),
+    ]
+
+    def __init__(self, text: Content, topic: str) -> None:
+        super().__init__("Help", text)
+        self.topic = topic
+
+
 def copy(app: App[object], text: str) -> None:
     """Hand ``text`` to the terminal's clipboard; as it may not listen, save it to a file too."""
 
@@ -310,8 +322,10 @@ def copy(app: App[object], text: str) -> None:
     app.run_worker(keep(), group="copy")
 
 
-def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str]) -> Reader:
-    """Help on what has the focus, and on every key that works now."""
+def explain(
+    what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str], topic: str
+) -> Help:
+    """Help on what has the focus, and on every key that works now; ``topic`` of the manual."""
     lines = [block(what), Content(""), Content.styled("Keys", "bold")]
     for active in keys:
         said = active.binding.tooltip or active.binding.description
@@ -328,4 +342,4 @@ def explain(what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding
         )
         if key.lower() not in known
     ]
-    return Reader("Help", Content("\n").join(lines))
+    return Help(Content("\n").join(lines), topic)

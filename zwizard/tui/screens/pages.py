@@ -51,6 +51,7 @@ PAGE_KEYS = tuple(
 class PageScreen(BaseScreen[None]):
     """One page of questions at a time, and why each is asked."""
 
+    TOPIC = "recipe"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", "Back"),
         Binding("f3", "next", "Next"),
