@@ -129,7 +129,7 @@ def test_the_note_says_what_the_flist_does_not_carry() -> None:
     )
     assert "- Entrypoint: `/app --name 'a b|c'`\n" in made.note
     assert "`LEVEL=info`" in made.note
-    assert "`DB_PASSWORD`, whose value is in no recipe" in made.note
+    assert "`DB_PASSWORD`, without a value in the recipe" in made.note
     assert "- Disk, mounted at `/data`\n" in made.note
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -173,7 +174,7 @@ def test_where_nothing_comes_the_reason_is_the_other_programs(tree: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "no, because\n")
     cut = subprocess.run(command[4:], input=tar(file("a"))[:700], capture_output=True, check=False)
-    assert cut.stderr.startswith(b"the root file system cannot be used: ")
+    assert re.match(rb"the root file system cannot be used: .*\b(cut|truncated)", cut.stderr)
 
 
 def test_another_file_than_the_one_meant_is_refused(tree: Path, tmp_path: Path) -> None:
@@ -446,7 +447,7 @@ def test_a_container_gets_what_zero_os_mounts_over() -> None:
     assert made == ["/dev", "/proc", "/sys", "/run", "/tmp"]
 
 
-def test_a_repair_is_import_what_mends_and_pack() -> None:
+def test_a_repair_is_import_fixes_and_pack() -> None:
     assert names(recipe(repair=["kernel-elf", "ssh-host-keys"])) == [
         *("import", "kernel", "clean", "pack"),
     ]
@@ -455,18 +456,18 @@ def test_a_repair_is_import_what_mends_and_pack() -> None:
     assert names(recipe(repair=["initrd-virtiofs"])) == ["import", "initramfs", "pack"]
 
 
-def test_one_step_mends_several_rules_once() -> None:
+def test_one_step_fixes_several_rules_once() -> None:
     made = make(recipe(repair=["kernel-elf", "kernel-link-relative", "kernel-upgrades"]))
     lines = [action.shell() for action in made.steps[1].actions]
     assert len(lines) == len(set(lines))
-    assert "Mends kernel-link-relative, kernel-elf, kernel-upgrades." in made.steps[1].why
+    assert "Fixes kernel-link-relative, kernel-elf, kernel-upgrades." in made.steps[1].why
 
 
 @pytest.mark.parametrize(
     "source", [{"repair": ["setuid-files"]}, {"repair": ["initrd-virtiofs"], "distro": "other"}]
 )
-def test_what_nothing_mends_is_refused(source: dict[str, Any]) -> None:
-    with pytest.raises(RecipeError, match="nothing mends") as caught:
+def test_a_rule_without_a_fix_is_refused(source: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="no fix for") as caught:
         make(recipe(**source))
     assert caught.value.problems[0].key == "source.repair"
 

@@ -15,7 +15,7 @@ from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.plan.repair import MENDS, REPACK, Fix, fix_for
+from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
 from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
@@ -44,7 +44,7 @@ class Remedy:
     def changes(self) -> tuple[str, ...]:
         """What is changed, a sentence's part each, in the order in which it is done."""
         wanted = [mend for _, mend in self.mended]
-        return tuple(mend.changes for mend in MENDS if mend in wanted)
+        return tuple(mend.changes for mend in FIXES if mend in wanted)
 
     @property
     def archive(self) -> Path:

@@ -14,7 +14,7 @@ _MIB = 2**20
 
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
-    """Time zone and locale, where they are not what there is anyway; names of no machine."""
+    """Name resolution and, unless they are the defaults, time zone and locale; no host name."""
     wanted, of = recipe.system, family.of(distro)
     actions: tuple[Action, ...] = (
         Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
@@ -28,8 +28,8 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         "Set name resolution, time zone and locale",
         (
             '"For containers, the network setup will be created for you"',
-            "Zero-OS writes resolv.conf and hosts when it starts the container; a link in their"
-            " place would lead it astray.",
+            "Zero-OS writes resolv.conf and hosts when it starts the container; they must not be"
+            " links.",
         ),
         actions,
         answers=("system.timezone", "system.locale"),
@@ -38,22 +38,22 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
 
 
 def note(recipe: Recipe) -> str:
-    """How to deploy the archive, in Markdown: what the flist does not carry."""
+    """How to deploy the archive, in Markdown: what the flist does not contain."""
     container = recipe.container
-    given = (
+    facts = (
         f"Flist: the address that the hub shows for `{recipe.name}.flist`",
         f"Entrypoint: {_code(deployment.entrypoint(recipe) or '')}",
         "Memory: at least 250 MiB",
         *(f"Environment: {_variable(*item)}" for item in deployment.environment(recipe).items()),
         *(f"Disk, mounted at {_code(path)}" for path in container.mounts),
     )
-    said = "".join(f"- {line}\n" for line in given)
-    return _NOTE.format(name=recipe.name, given=said, start=_start(container.start))
+    items = "".join(f"- {line}\n" for line in facts)
+    return _NOTE.format(name=recipe.name, facts=items, start=_start(container.start))
 
 
 def _variable(name: str, value: str) -> str:
     if not value:
-        return f"{_code(name)}, whose value is in no recipe: type it into the deployment"
+        return f"{_code(name)}, without a value in the recipe: set it in the deployment"
     return _code(f"{name}={value}")
 
 
@@ -61,7 +61,7 @@ def _start(script: str) -> str:
     if not script:
         return ""
     quoted = "".join(f"    {line}\n" for line in script.splitlines())
-    return f"\n`{START_SCRIPT}` starts what the image itself would, as the image says:\n\n{quoted}"
+    return f"\n`{START_SCRIPT}` starts the container image's own entrypoint:\n\n{quoted}"
 
 
 def _code(text: str) -> str:
@@ -72,17 +72,16 @@ def _code(text: str) -> str:
 # A paragraph is one line, so that it can be wrapped wherever it is shown.
 _NOTE = (
     "# Deploying {name}\n\n"
-    "The hub makes `{name}.flist` of `{name}.tar.gz`. A flist is only the files: what is started,"
-    " and with what, each deployment says.\n\n"
-    "{given}\n"
-    "What Zero-OS does with it:\n\n"
-    "- The entrypoint is one line with its arguments, quoted as in a shell. It is started as root,"
-    " in `/`, when the network and the disks are there.\n"
-    "- A container lives as long as its entrypoint: when that ends, with whatever status, the"
-    " machine ends too. Zero-OS starts it again, and gives it up after four times in two"
-    " minutes.\n"
-    "- Its kernel is Zero-OS's own. Modules cannot be loaded.\n"
-    "- What it prints goes to a console that is shown nowhere: keep what matters.\n"
+    "The hub turns `{name}.tar.gz` into `{name}.flist`. A flist contains only files: entrypoint,"
+    " environment and disks are part of each deployment.\n\n"
+    "{facts}\n"
+    "How Zero-OS runs it:\n\n"
+    "- The entrypoint is one line with its arguments, quoted as in a shell. It runs as root in"
+    " `/`, after network and disks are ready.\n"
+    "- The container stops when its entrypoint exits, with any status. Zero-OS restarts it, and"
+    " stops trying after four times in two minutes.\n"
+    "- It runs on Zero-OS's own kernel. Modules cannot be loaded.\n"
+    "- Its output goes to a console that is shown nowhere: write what you need to a file.\n"
     "{start}\n"
-    "`zwizard boot {name}.tar.gz` starts it here as Zero-OS would.\n"
+    "`zwizard boot {name}.tar.gz` starts it on this machine as Zero-OS would.\n"
 )

@@ -1,4 +1,4 @@
-"""The disk of an image.raw: how it is divided, and the step that puts it together."""
+"""The disk of an image.raw: its partitions, and the step that writes it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MIB = 2**20
 
 
 def layout(recipe: Recipe, distro: Distro) -> Layout:
-    """How the disk of ``recipe`` is divided; sizes are cut to whole MiB.
+    """The partitions of the disk of ``recipe``; sizes are whole MiB.
 
-    The ids follow from the recipe's name alone: equal recipes give equal images, and no other
-    answer makes the steps run again that have put an id into the tree.
+    The ids depend only on the recipe's name: equal recipes give equal images, and no other key
+    makes the steps that write an id run again.
     """
 
     def identifier(part: str) -> str:
@@ -39,9 +39,9 @@ def layout(recipe: Recipe, distro: Distro) -> Layout:
 
 
 def must_hold(where: Layout, steps: tuple[Step, ...]) -> None:
-    """RecipeError if what ``steps`` make is, by their estimates, more than the root takes."""
+    """RecipeError if ``steps`` need more, by their estimates, than the root partition has."""
     needed = sum(step.size for step in steps)
-    # ext4 keeps about 6 per cent for itself: inode tables and its journal.
+    # ext4 uses about 6 per cent itself: inode tables and journal.
     if needed > where.root_size * 0.94:
         smallest = -(-(needed * 100 // 94 + where.size - where.root_size) // (256 * _MIB))
         raise RecipeError(
@@ -49,15 +49,15 @@ def must_hold(where: Layout, steps: tuple[Step, ...]) -> None:
                 Problem(
                     "disk.size",
                     f"{where.size // _MIB}MiB",
-                    f"the root gets {where.root_size // _MIB} MiB of it, and about"
-                    f" {needed // _MIB} MiB go into it: take {smallest * 256}MiB or more",
+                    f"its root partition has {where.root_size // _MIB} MiB and needs about"
+                    f" {needed // _MIB} MiB: set {smallest * 256}MiB or more",
                 ),
             )
         )
 
 
 def fstab(where: Layout) -> Write:
-    """What is mounted at the start, by the file systems' own ids."""
+    """What is mounted at boot, by UUID."""
     return Write(
         "/etc/fstab",
         f"UUID={where.root_id} / ext4 defaults 0 1\n"
@@ -66,10 +66,10 @@ def fstab(where: Layout) -> Write:
 
 
 def disk(where: Layout, epoch: int) -> Step:
-    """The image.raw: partitions, ESP and root, without root, loop devices or mounts."""
+    """The image.raw: partitions, ESP and root, made without privileges, loop devices or mounts."""
     return Step(
         "disk",
-        "Put the disk image together",
+        "Write the disk image",
         (
             '"an esp (boot) partition of 100M; a root partition that spans the remaining of the'
             ' disk"',

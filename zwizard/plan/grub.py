@@ -1,4 +1,4 @@
-"""The boot loader of an image.raw: GRUB for UEFI, found without any firmware setting."""
+"""The boot loader of an image.raw: GRUB for UEFI, at the path that every firmware tries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def defaults(wanted: Grub, distributor: str) -> str:
 
 
 def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
-    """GRUB's settings, its EFI program and its configuration, and what is mounted at the start."""
+    """GRUB's settings, its EFI program and its configuration, and /etc/fstab."""
     script = resources.files("zwizard.steps").joinpath("scripts/grub.sh").read_text("utf-8")
     return Step(
         "grub",

@@ -12,12 +12,12 @@ _MIB = 2**20
 
 
 def initramfs(recipe: Recipe, distro: Distro) -> Step:
-    """An initramfs with the modules that reach the root file system; or what the user brings."""
+    """An initramfs with the modules that reach the root file system; or the user's own kernel."""
     return _own(recipe) if recipe.kernel.file else _made(recipe, distro)
 
 
 def _own(recipe: Recipe) -> Step:
-    """The user's own kernel, with the initramfs that is for it."""
+    """The user's own kernel, and its initramfs."""
     own = recipe.kernel
     return Step(
         "own-kernel",
@@ -25,7 +25,7 @@ def _own(recipe: Recipe) -> Step:
         (
             '"If you need control over the kernel you can actually still provide it inside the'
             ' flist"',
-            "It has to bring virtiofs and virtio_pci: built in, or in its initramfs.",
+            "It must have virtiofs and virtio_pci: built in, or in its initramfs.",
         ),
         (InstallKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
         answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
@@ -39,11 +39,11 @@ def _made(recipe: Recipe, distro: Distro) -> Step:
     modules = recipe.kernel.modules
     return Step(
         "initramfs",
-        "Make the initramfs, with " + " and ".join(modules or ("nothing added",)),
+        "Make the initramfs, with " + " and ".join(modules or ("no module added",)),
         (
             '"make sure that virtiofs is part of the initramfs image"',
-            "Only what it takes to reach the root file system, which has every module: the machine"
-            " starts sooner.",
+            "With only the modules that reach the root file system, which has all others: the"
+            " machine boots faster.",
         ),
         family.of(distro).initramfs(modules, image=image),
         answers=("kernel.modules",),

@@ -1,4 +1,4 @@
-"""The archive the hub takes."""
+"""The archive for the hub."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Pack
 from zwizard.steps.step import Step
 
-# libdeflate's: at 2 an archive a few per cent larger than gzip's default, in a tenth of the time;
-# at 9 a few per cent smaller, in the same time.
+# libdeflate's: level 2 makes an archive a few per cent larger than gzip's default in a tenth of
+# the time, level 9 one a few per cent smaller in the same time.
 _LEVELS = {"fast": 2, "small": 9}
 
-AS_THEY_ARE = 2**33 - 1  # an epoch that caps no time stamp: the last one that a tar can hold
+AS_THEY_ARE = 2**33 - 1  # as an epoch it caps no time stamp: the last that a tar can hold
 
 
 def pack(recipe: Recipe, epoch: int) -> Step:

@@ -1,4 +1,4 @@
-"""What mends an image by others: for each rule of the checklist the actions, and nothing more."""
+"""Repairs of an image made elsewhere: for each rule the actions that fix it, and no others."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MODULES = ("virtiofs", "virtio_pci")
 
 @dataclass(frozen=True)
 class Fix:
-    """What mends ``rules`` of a VM or container: the step it is part of, and what it changes.
+    """What fixes ``rules`` of a VM or container: its step, and what it changes, in words.
 
-    ``tools``: by the tree's own package tools, so that they have to be known.
+    ``tools``: it runs the tree's own package manager, which zwizard must support.
     """
 
     rules: tuple[str, ...]
@@ -54,24 +54,24 @@ REPACK = Fix(
         *("archive-paths", "archive-owners", "archive-duplicates", "special-files"),
     ),
     "pack",
-    "it is packed anew, under a good name: nothing around it, each path once, owners as numbers,"
-    " no devices",
+    "the archive is packed again under a valid name: the system at its root, each path once, owners"
+    " as numbers, no devices",
 )
-"""What importing and packing mend by themselves."""
+"""What importing and packing fix by themselves."""
 
-MENDS = (
+FIXES = (
     REPACK,
     Fix(
         ("cloud-init-installed", "init-present"),
         "packages",
-        "what is lacking is installed",
+        "missing packages are installed",
         lambda distro, recipe: family.of(distro).complete(recipe, distro),
         tools=True,
     ),
     Fix(
         ("ssh-server",),
         "packages",
-        "the SSH server is installed if it is lacking, and enabled",
+        "the SSH server is installed if it is missing, and enabled",
         lambda distro, recipe: (
             *family.of(distro).complete(recipe, distro),
             _enabled("ssh", "sshd"),
@@ -81,7 +81,7 @@ MENDS = (
     Fix(
         ("initrd-virtiofs", "initrd-virtio-pci", "initrd-readable"),
         "initramfs",
-        "the initramfs is made anew, with virtiofs and virtio_pci",
+        "the initramfs is made again, with virtiofs and virtio_pci",
         lambda distro, _: family.of(distro).initramfs(_MODULES, image=False),
         tools=True,
     ),
@@ -102,7 +102,7 @@ MENDS = (
     Fix(
         ("cloud-init-enabled",),
         "settings",
-        "cloud-init's services are enabled, and what disables them is removed",
+        "cloud-init's services are enabled, and the file that disables them is removed",
         _fixed(
             Remove(("/etc/cloud/cloud-init.disabled",)),
             _enabled(
@@ -114,13 +114,13 @@ MENDS = (
     Fix(
         ("cloud-init-nocloud", "network-renderer"),
         "settings",
-        "cloud-init asks Zero-OS alone (NoCloud), and takes the network service that is there",
+        "cloud-init reads only Zero-OS's disk (NoCloud) and uses the image's network service",
         _fixed(completion.CLOUD_CONFIG),
     ),
     Fix(
         ("root-password",),
         "settings",
-        "root's password is dropped: login is by SSH key",
+        "root's password is deleted: login is by SSH key",
         _fixed(Chroot(("passwd", "-d", "root"))),
     ),
     Fix(
@@ -130,7 +130,7 @@ MENDS = (
     Fix(
         ("tree-mountpoints",),
         "settings",
-        "the directories that are mounted on are made",
+        "missing mount points are made",
         _fixed(*completion.MOUNTED),
     ),
     Fix(("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")),
@@ -143,13 +143,13 @@ MENDS = (
     Fix(
         ("cloud-init-clean",),
         "clean",
-        "what cloud-init kept of a start is removed",
+        "cloud-init's state of an earlier boot is removed",
         _fixed(completion.STATE),
     ),
     Fix(
         ("cloud-init-network-clean",),
         "clean",
-        "the network that cloud-init rendered elsewhere is removed",
+        "the network configuration that cloud-init wrote elsewhere is removed",
         _fixed(completion.RENDERED),
     ),
     Fix(
@@ -162,54 +162,51 @@ MENDS = (
     Fix(
         ("build-leftovers",),
         "clean",
-        "policy-rc.d, and what is in /proc and /sys, is removed",
+        "policy-rc.d and the contents of /proc and /sys are removed",
         _removed("/proc/*", "/sys/*", "/usr/sbin/policy-rc.d"),
     ),
 )
-"""In the order in which they are done."""
+"""In the order of the steps."""
 
 _TITLES = {
-    "packages": "Install what it lacks",
-    "initramfs": "Make the initramfs anew",
+    "packages": "Install missing packages",
+    "initramfs": "Make the initramfs again",
     "kernel": "Unpack the kernel to ELF and link it in /boot",
-    "settings": "Set what it lacks",
-    "clean": "Remove what belongs to one machine or build",
+    "settings": "Set what is missing",
+    "clean": "Remove state of one machine or build",
 }
 _SIZES = {"packages": 500 * _MIB, "initramfs": 20 * _MIB, "kernel": 60 * _MIB}
 
 
 def fix_for(rule: str, distro: str) -> Fix | None:
-    """What mends ``rule`` in a tree of the distribution called ``distro``, if anything can."""
-    known = distros.named(distro).family != "none"
-    return next((mend for mend in MENDS if rule in mend.rules and (known or not mend.tools)), None)
+    """The fix for ``rule`` in a tree of the distribution called ``distro``, if there is one."""
+    tools = distros.named(distro).family != "none"
+    return next((fix for fix in FIXES if rule in fix.rules and (tools or not fix.tools)), None)
 
 
 def steps(recipe: Recipe) -> tuple[Step, ...]:
-    """The steps that mend what the recipe names; RecipeError for what nothing mends."""
+    """The steps that fix the rules named by the recipe; RecipeError if there is no fix for one."""
     source = recipe.source
     wanted = {rule: fix_for(rule, source.distro) for rule in source.repair}
-    if lost := tuple(rule for rule, mend in wanted.items() if mend is None):
-        said = f"nothing mends {', '.join(lost)} in a rootfs of distro = {source.distro}"
-        raise RecipeError((Problem("source.repair", source.repair, said),))
-    chosen = [mend for mend in MENDS if mend in wanted.values()]
-    names = (name for name in _TITLES if any(mend.step == name for mend in chosen))
-    return tuple(_step(name, [m for m in chosen if m.step == name], recipe) for name in names)
+    if missing := ", ".join(rule for rule, fix in wanted.items() if fix is None):
+        reason = f"no fix for {missing} in a rootfs of distro = {source.distro}"
+        raise RecipeError((Problem("source.repair", source.repair, reason),))
+    chosen = [fix for fix in FIXES if fix in wanted.values()]
+    by_step = {name: [fix for fix in chosen if fix.step == name] for name in _TITLES}
+    return tuple(_step(name, fixes, recipe) for name, fixes in by_step.items() if fixes)
 
 
-def _step(name: str, mends: list[Fix], recipe: Recipe) -> Step:
+def _step(name: str, fixes: list[Fix], recipe: Recipe) -> Step:
     distro = distros.named(recipe.source.distro)
-    actions = (action for mend in mends for action in mend.actions(distro, recipe))
-    rules = [rule for mend in mends for rule in mend.rules if rule in recipe.source.repair]
+    actions = (action for fix in fixes for action in fix.actions(distro, recipe))
+    rules = [rule for fix in fixes for rule in fix.rules if rule in recipe.source.repair]
+    changes = (f"{fix.changes[:1].upper()}{fix.changes[1:]}." for fix in fixes)
     return Step(
         name,
         _TITLES[name],
-        (*(f"{_capital(mend.changes)}." for mend in mends), f"Mends {', '.join(rules)}."),
+        (*changes, f"Fixes {', '.join(rules)}."),
         tuple(dict.fromkeys(actions)),
         answers=("source.repair",),
         network=name == "packages",
         size=_SIZES.get(name, _MIB),
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
