@@ -1,12 +1,12 @@
-"""Debian's family, by its own tools: mmdebstrap or debootstrap, apt, initramfs-tools."""
+"""Debian's package manager: mmdebstrap or debootstrap, apt, initramfs-tools."""
 
 from __future__ import annotations
 
 import shlex
-from importlib import resources
 
 from zwizard.distros.base import Distro, Suite
 from zwizard.recipe.model import Recipe
+from zwizard.steps import programs
 from zwizard.steps.actions import (
     DOWNLOADS,
     ROOT,
@@ -25,13 +25,13 @@ _MIB = 2**20
 _POLICY = "/usr/sbin/policy-rc.d"
 _HOOK = "/etc/kernel/postinst.d/zz-zos-kernel"
 
-# Packages ask this program whether a service may start; in a chroot none may.
+# Packages ask this program whether they may start a service; in a chroot they may not.
 QUIET = Write(_POLICY, "#!/bin/sh\nexit 101\n", mode=0o755)
 UNQUIET = Remove((_POLICY,))
 
 
 def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
-    """The base system, by mmdebstrap or debootstrap."""
+    """The base system, with mmdebstrap or debootstrap."""
     source = recipe.source
     tool = "mmdebstrap" if source.bootstrap == "auto" else source.bootstrap
     mirror = (source.mirror,) if source.mirror else ()
@@ -56,7 +56,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     else:
         variant = {"standard": "important", "minimal": "apt"}[source.variant]
         command = ("mmdebstrap", "--mode=root", "--format=directory", f"--variant={variant}")
-        # The next step needs the lists again, and removes them at the end.
+        # The next step needs the package lists, and removes them.
         command += ("--skip=cleanup/apt/lists", *options, suite.name, ROOT, *mirror)
     return Step(
         "bootstrap",
@@ -84,7 +84,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         Write(f"/etc/ssh/ssh_host_{kind}_key", "", mode=0o600)
         for kind in ("rsa", "ecdsa", "ed25519")
     )
-    # No initramfs yet: the next step makes it, once, with the modules it needs.
+    # No initramfs yet: the next step makes it once, with its modules.
     install = ("env", "INITRD=No", *_install(names, recommends=not minimal))
     return Step(
         "packages",
@@ -92,7 +92,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         (
             '"apt-get install cloud-init openssh-server curl"',
             *(() if recipe.kernel.file else ('"Also really important that we install a kernel"',)),
-            "Empty SSH host keys keep the package from making some that are removed again.",
+            "Empty SSH host keys stop the package from making keys that would be removed again.",
         ),
         (
             *host_keys,
@@ -112,7 +112,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     )
 
 
-# Asked when GRUB is installed and upgraded: its EFI program is where every firmware looks.
+# Answers for GRUB's package: install to the path that every firmware tries.
 _GRUB_ANSWERS = (
     Chroot(
         (
@@ -129,14 +129,14 @@ def install(
     distro: Distro,  # noqa: ARG001 - the other family's needs it
     names: tuple[str, ...],
 ) -> tuple[Action, ...]:
-    """Install the packages ``names``; no service starts meanwhile."""
+    """Install the packages ``names`` without starting services."""
     wanted = _install(names, recommends=recipe.source.variant != "minimal")
     return (QUIET, Chroot(_UPDATE), Chroot(wanted), UNQUIET)
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
-    """Install what the target needs and the tree lacks; what is there is left as it is."""
-    script = resources.files("zwizard.steps").joinpath("scripts/complete.sh").read_text("utf-8")
+    """Install the missing packages that the target needs; the others stay as they are."""
+    script = programs.script("complete.sh")
     line = shlex.join(_install((), recommends=recipe.source.variant != "minimal"))
     script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $lacking\n"
     image = recipe.target == "image"
@@ -152,16 +152,16 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
 
 
-# A mirror that does not answer is asked again, with growing pauses, before the step fails.
+# A mirror that does not answer is tried again, with growing pauses.
 _RETRY = ("-o", "Acquire::Retries=3")
 
-# Nobody reads the packages' descriptions here, least of all translated ones.
+# Any failure is an error; translated descriptions of packages are not needed.
 _UPDATE = (
     *("apt-get", "update", *_RETRY, "-o", "APT::Update::Error-Mode=any"),
     *("-o", "Acquire::Languages=none"),
 )
 
-# Each downloaded package is deleted once it is installed, so that no layer carries it.
+# Each downloaded package is deleted after its installation, so that no layer contains it.
 _NO_DEBS = ("-o", "APT::Keep-Downloaded-Packages=false")
 
 
@@ -170,14 +170,14 @@ def _install(names: tuple[str, ...], *, recommends: bool) -> tuple[str, ...]:
     return ("apt-get", "install", "--yes", *_RETRY, *_NO_DEBS, *lean, *names)
 
 
-# A disk image's root is ext4 on a virtio disk, whatever else was asked for.
+# A disk image's root is always ext4 on a virtio disk.
 _DISK_MODULES = ("virtio_blk", "ext4", "crc32c")
 
-# zstd at a low level is read as fast, and made faster.
+# At a low level, zstd compresses faster and decompresses as fast.
 _CONFIGURATION = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n"
 
 
-# A VM starts 30 seconds sooner. What a script writes to param.conf, the next ones go by
+# A VM boots 30 seconds faster. Later scripts read what one writes to param.conf
 # (initramfs-tools(7)).
 _AT_ONCE = """\
 #!/bin/sh
@@ -192,7 +192,7 @@ _NO_DELAY = Write("/etc/initramfs-tools/scripts/init-top/zwizard", _AT_ONCE, mod
 
 
 def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
-    """By initramfs-tools."""
+    """With initramfs-tools."""
     names = (*modules, *(_DISK_MODULES if image else ()))
     return (
         Append("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in names)),
@@ -203,8 +203,8 @@ def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
 
 
 def kernel() -> tuple[Action, ...]:
-    """By a hook that the kernels' own packages run."""
-    hook = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
+    """With a hook that the kernels' packages run."""
+    hook = programs.script("zz-zos-kernel")
     return (
         Write(_HOOK, hook, mode=0o755),
         Link("/etc/kernel/postrm.d/zz-zos-kernel", "../postinst.d/zz-zos-kernel"),
@@ -213,22 +213,22 @@ def kernel() -> tuple[Action, ...]:
 
 
 def zone(name: str) -> tuple[Action, ...]:
-    """Debian keeps the name too."""
+    """Debian's own file with the name."""
     return (Write("/etc/timezone", f"{name}\n"),)
 
 
 def language(locale: str) -> Action:
-    """As PAM reads it."""
+    """The file that PAM reads."""
     return Write("/etc/default/locale", f"LANG={locale}\n")
 
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
-    """No service starts meanwhile, whatever they install."""
+    """Without starting services, whatever they install."""
     return (QUIET, *(Chroot(("sh", "-c", line)) for line in lines), UNQUIET)
 
 
 def clean() -> tuple[Action, ...]:
-    """Downloaded packages, lists, logs and back-ups."""
+    """Downloaded packages, package lists, logs and backups."""
     return (
         Chroot(("apt-get", "clean")),
         Remove(

@@ -1,4 +1,4 @@
-"""What a family of distributions, those that share a package manager, has to provide."""
+"""What the module of a package manager must provide."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Family(Protocol):
         """Install the packages ``names`` into a tree that has its base."""
 
     def complete(self, recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
-        """Install into a tree by others what a VM needs and it lacks."""
+        """Install into an imported tree the missing packages that a VM needs."""
 
     def initramfs(self, modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
-        """Make the initramfs, with ``modules`` and what a disk ``image`` needs beside them."""
+        """Make the initramfs, with ``modules`` and those that a disk ``image`` needs."""
 
     def kernel(self) -> tuple[Action, ...]:
-        """Have an ELF kernel and its initramfs in /boot as Zero-OS wants them, from now on."""
+        """Unpack the kernel to ELF and link it in /boot, now and after every upgrade."""
 
     def zone(self, name: str) -> tuple[Action, ...]:
-        """What names the time zone ``name``, beside /etc/localtime."""
+        """Name the time zone where the family does so beside /etc/localtime."""
 
     def language(self, locale: str) -> Action:
-        """Make ``locale`` the system's."""
+        """Make ``locale`` the system's default."""
 
     def commands(self, lines: tuple[str, ...]) -> tuple[Action, ...]:
-        """Run the user's commands, with what they may need of the package manager."""
+        """Run the user's commands, prepared for those that install packages."""
 
     def clean(self) -> tuple[Action, ...]:
-        """Remove what the package manager has kept of the build."""
+        """Remove what the package manager keeps of the build."""
 
 
 def of(distro: Distro) -> Family:

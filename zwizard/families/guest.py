@@ -1,4 +1,4 @@
-"""What is set inside the guest, the user's own commands, and the clean-up."""
+"""Steps for every guest: settings, the user's packages and commands, and the clean-up."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zwizard.steps.step import Step
 
 _MIB = 2**20
 
-# The last by name: the distributions' own 90_dpkg.cfg lists every source there is, and where there
-# are many, cloud-init switches itself off if it does not see the disk at the very beginning.
+# Read after the distributions' own 90_dpkg.cfg, which lists every source: with many, cloud-init
+# disables itself unless it sees the disk at the very beginning.
 _CLOUD_CONFIG = "/etc/cloud/cloud.cfg.d/99-zero-os.cfg"
 _CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.
@@ -42,7 +42,7 @@ ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
 
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
-    """Time zone, locale, name resolution, services; the host name is left to cloud-init."""
+    """Time zone, locale, name resolution and services; cloud-init sets the host name."""
     wanted = recipe.system
     image = recipe.target == "image"
     services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
@@ -106,7 +106,7 @@ def localise(locale: str, of: Family) -> tuple[Action, ...]:
 
 
 def charset(locale: str) -> str:
-    """The charset of a locale, by its name, as locale-gen wants it beside."""
+    """The charset of a locale, from its name, as locale-gen needs it."""
     return locale.partition("@")[0].partition(".")[2] or "ISO-8859-1"
 
 
@@ -115,12 +115,12 @@ def _must(test: str, otherwise: str) -> tuple[str, ...]:
 
 
 def has_generated_locale(recipe: Recipe) -> bool:
-    """Whether the locale is one that has to be generated."""
+    """Whether the locale must be generated."""
     return recipe.system.locale.partition(".")[0] not in {"C", "POSIX"}
 
 
 def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
-    """The user's own packages: a step of its own, so that changing them costs little."""
+    """The user's own packages, in a step of their own: changing them costs little."""
     names = tuple(dict.fromkeys((*_for_settings(recipe, distro), *recipe.source.packages)))
     if not names:
         return ()
@@ -140,7 +140,7 @@ def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
 def _for_settings(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
     """The packages that the time zone and the locale of a new container need."""
     if distro.family != "apt" or (recipe.source.kind, recipe.target) != ("distro", "container"):
-        return ()  # there the base has them
+        return ()  # the base has them
     return (
         *(("tzdata",) if recipe.system.timezone != "UTC" else ()),
         *(("locales",) if has_generated_locale(recipe) else ()),
@@ -155,7 +155,7 @@ def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
         Step(
             "commands",
             "Run your commands",
-            ("Your own commands, last, in the chroot.",),
+            ("Your own commands run last, in the chroot.",),
             family.of(distro).commands(recipe.system.run),
             answers=("system.run",),
             network=True,
@@ -165,7 +165,7 @@ def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
 
 
 def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
-    """Everything that belongs to the build or to one machine, not to the image."""
+    """Remove what belongs to the build or to one machine, not to the image."""
     return Step(
         "clean",
         "Clean up caches, keys and identities",
@@ -173,7 +173,7 @@ def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
             '"clean up cache"',
             *(('"to make sure we have clean setup: cloud-init clean"',) if cloud_init else ()),
             '"sudo rm -rf ubuntu:jammy/dev/*"',
-            "SSH host keys and machine ids are made anew by each machine; logs are this build's.",
+            "Each machine makes its own SSH host keys and machine id; the logs are this build's.",
         ),
         (
             *((Chroot(("cloud-init", "clean", "--logs")),) if cloud_init else ()),

@@ -1,21 +1,10 @@
-"""A distribution whose package tool is not known: what needs none is done, the rest is told."""
+"""A distribution without a supported package manager: prints what it would have installed."""
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, Suite
+from zwizard.distros.base import Distro
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Action, Chroot, Host, Remove, Write
-from zwizard.steps.step import Step
-
-
-def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
-    """It is never installed fresh."""
-    raise NotImplementedError
-
-
-def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
-    """It is never installed fresh."""
-    raise NotImplementedError
 
 
 def install(
@@ -23,52 +12,51 @@ def install(
     distro: Distro,  # noqa: ARG001
     names: tuple[str, ...],
 ) -> tuple[Action, ...]:
-    """Say what is not installed."""
-    return (_say(f"not installed, as no package tool is known for it: {', '.join(names)}"),)
+    """Print what is not installed."""
+    return (_print(f"not installed, as no package tool is known for it: {', '.join(names)}"),)
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
-    """Say what a VM needs: the checklist will tell what of it is lacking."""
+    """Print what a VM needs; the checklist finds what of it is missing."""
     return install(recipe, distro, (*distro.vm_packages, *distro.minimal_packages))
 
 
 def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:  # noqa: ARG001
-    """Say what it has to hold."""
-    wanted = " and ".join(modules)
+    """Print what it must contain."""
     return (
-        _say(
-            f"not made: the initramfs; it has to hold {wanted}. With dracut: --no-hostonly --add"
-            " virtiofs; with mkinitcpio: MODULES=(virtio_pci virtiofs)"
+        _print(
+            f"not made: the initramfs; it must contain {' and '.join(modules)}. With dracut:"
+            " --no-hostonly --add virtiofs; with mkinitcpio: MODULES=(virtio_pci virtiofs)"
         ),
     )
 
 
 def kernel() -> tuple[Action, ...]:
-    """It is unpacked from outside; what comes at an upgrade is the machine's own affair."""
+    """Nothing: it is unpacked from outside; the machine itself handles its upgrades."""
     return ()
 
 
 def zone(name: str) -> tuple[Action, ...]:  # noqa: ARG001
-    """/etc/localtime says it all."""
+    """Nothing beside /etc/localtime."""
     return ()
 
 
 def language(locale: str) -> Action:
-    """As systemd reads it."""
+    """The file that systemd reads."""
     return Write("/etc/locale.conf", f"LANG={locale}\n")
 
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
-    """As they are."""
+    """Run them."""
     return tuple(Chroot(("sh", "-c", line)) for line in lines)
 
 
 def clean() -> tuple[Action, ...]:
-    """What the package managers of this world keep."""
+    """Remove the caches of common package managers."""
     return (
         Remove(("/var/cache/dnf/*", "/var/cache/apk/*", "/var/cache/zypp/*", "/var/cache/yum/*")),
     )
 
 
-def _say(text: str) -> Action:
+def _print(text: str) -> Action:
     return Host(("echo", text))

@@ -1,13 +1,14 @@
-"""Arch's family, by its own tools: pacman or pacstrap, and mkinitcpio."""
+"""Arch's package manager: pacman or pacstrap, and mkinitcpio."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from importlib import resources
 
 from zwizard.distros.base import Distro, Suite
+from zwizard.families.none import language, zone  # noqa: F401 - the same here
 from zwizard.recipe.model import Recipe
+from zwizard.steps import programs
 from zwizard.steps.actions import (
     CHROOT,
     DOWNLOADS,
@@ -24,8 +25,8 @@ from zwizard.steps.step import Step
 
 _MIB = 2**20
 
-# For the pacman of this machine, while it fills the tree from outside. What an archive has is
-# signed package by package; the lists of them are not.
+# For the host's pacman, while it fills the tree from outside. Arch signs each package, but not the
+# lists of them.
 _CONF = "/etc/pacman.d/zwizard.conf"
 _HOOKS = "/etc/pacman.d/hooks"
 _CONFIGURATION = """\
@@ -36,7 +37,7 @@ ParallelDownloads = 5
 """
 _SERVER = "{mirror}/$repo/os/$arch"
 
-# Every machine makes the key that its pacman signs the others with: an image must have none.
+# Every machine makes its own key, which signs those of the packagers: an image must have none.
 _KEYS = "/etc/pacman.d/gnupg"
 _MAKE_KEYS = (("pacman-key", "--init"), ("pacman-key", "--populate"))
 _KEYS_UNIT = "/etc/systemd/system/zwizard-pacman-keys.service"
@@ -58,7 +59,7 @@ WantedBy=multi-user.target
 
 
 def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
-    """Into an empty tree, from outside: by pacman itself, or by pacstrap, which needs root."""
+    """Fill an empty tree from outside, with pacman or with pacstrap, which needs root."""
     mirror = _mirror(recipe, distro)
     run = _pacstrap if recipe.source.bootstrap == "pacstrap" else _pacman
     return Step(
@@ -66,10 +67,10 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: AR
         f"Install the base system of {distro.title}",
         (
             '"This will install basic arch linux"',
-            "What the mirror offers is taken only if Arch's master keys vouch for its packager.",
+            "A package is accepted only if Arch's master keys have signed its packager's key.",
         ),
         (
-            # As pacstrap makes them; what is not there cannot be mounted on.
+            # As pacstrap makes them: mount points must exist.
             Host(("install", "-d", "-m", "0755", f"{ROOT}/var/lib/pacman", f"{ROOT}/var/log")),
             Host(("install", "-d", "-m", "0755", f"{ROOT}/dev", f"{ROOT}/run")),
             Host(("install", "-d", "-m", "1777", f"{ROOT}/tmp")),  # noqa: S108 - the tree's
@@ -87,7 +88,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: AR
 
 
 def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
-    """By pacman; the initramfs comes later."""
+    """With pacman; the initramfs comes later."""
     image = recipe.target == "image"
     standard = recipe.source.variant == "standard"
     names = (
@@ -122,18 +123,18 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
 
 
 def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
-    """By the pacman of this machine; what is there is brought up to date first, as Arch wants."""
+    """With the host's pacman; installed packages are upgraded first, as Arch requires."""
     return _from_outside(recipe, distro, _pacman(recipe, distro, names))
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
-    """pacman itself leaves out what is there."""
+    """pacman itself skips what is installed."""
     lean = replace(recipe, source=replace(recipe.source, variant="minimal"))
     return packages(lean, distro, distro.suites[0]).actions
 
 
 def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action, ...]:
-    """Run a command on the tree with keys that are proved, and the recipe's mirror."""
+    """Run a command on the tree with verified keys and the recipe's mirror."""
     assert distro.keyring is not None
     mirror = _mirror(recipe, distro)
     server = f"Server = {_SERVER.format(mirror=mirror)}\n"
@@ -154,7 +155,7 @@ def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
 
 
 def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
-    # -G, -M: keys and mirrors of this machine stay here. What follows the root is pacman's.
+    # -G, -M: without this machine's keys and mirrors. The arguments after the root are pacman's.
     own = ("pacstrap", "-c", "-G", "-M", "-C", f"{ROOT}{_CONF}", ROOT, *names)
     return Host((*own, *_pacman_options(recipe, distro)[2:]))
 
@@ -166,18 +167,18 @@ def _pacman_options(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
 
 
 def _mirror(recipe: Recipe, distro: Distro) -> str:
-    """The mirror's address, also if it was given as pacman's own lists of mirrors have it."""
-    given = recipe.source.mirror or distro.mirror
-    return given.removesuffix("/$repo/os/$arch").rstrip("/")
+    """The mirror's URL, also if the recipe has it as pacman's lists of mirrors do."""
+    mirror = recipe.source.mirror or distro.mirror
+    return mirror.removesuffix("/$repo/os/$arch").rstrip("/")
 
 
 def _masters(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
-    """The fingerprints that everything is trusted by: Arch's own, or those of another mirror."""
+    """The fingerprints of the master keys: Arch's, or those of another mirror."""
     return recipe.source.keys or (distro.keyring.fingerprints if distro.keyring else ())
 
 
 def _kept(recipe: Recipe, distro: Distro) -> str:
-    """Where keys and packages are kept that come of this mirror, trusted by these fingerprints."""
+    """The directory for keys and packages of this mirror, trusted by these fingerprints."""
     basis = "\n".join((_mirror(recipe, distro), *_masters(recipe, distro)))
     return f"pacman-{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
 
@@ -186,7 +187,7 @@ def _kept(recipe: Recipe, distro: Distro) -> str:
 
 _INITRAMFS_HOOK = f"{_HOOKS}/90-mkinitcpio-install.hook"
 
-# A disk image's root is ext4 on a virtio disk, whatever else was asked for.
+# A disk image's root is always ext4 on a virtio disk.
 _DISK_MODULES = ("virtio_blk", "ext4")
 
 _MKINITCPIO = """\
@@ -198,7 +199,7 @@ COMPRESSION="zstd"
 COMPRESSION_OPTIONS=(-1)
 """
 
-# What pacman runs when a kernel comes: it is put into /boot, and its initramfs beside it.
+# What pacman runs after installing a kernel: it copies it to /boot and makes its initramfs.
 _MAKE_INITRAMFS = (
     "cd / && printf '%s\\n' usr/lib/modules/*/vmlinuz"
     " | /usr/share/libalpm/scripts/mkinitcpio install"
@@ -222,7 +223,7 @@ Exec = {_SCRIPT}
 
 
 def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
-    """By mkinitcpio, without looking at the hardware of this machine (autodetect)."""
+    """With mkinitcpio, without detecting this machine's hardware (autodetect)."""
     names = (*modules, *(_DISK_MODULES if image else ()))
     hooks = ("base", "udev", *(("fsck",) if image else ()))
     text = _MKINITCPIO.format(modules=" ".join(names), hooks=" ".join(hooks))
@@ -233,8 +234,8 @@ def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
 
 
 def kernel() -> tuple[Action, ...]:
-    """By a hook of pacman's, after the one that makes the initramfs."""
-    script = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
+    """With a hook of pacman, after the one that makes the initramfs."""
+    script = programs.script("zz-zos-kernel")
     return (
         Write(_SCRIPT, script, mode=0o755),
         Write(f"{_HOOKS}/zz-zos-kernel.hook", _HOOK),
@@ -245,30 +246,20 @@ def kernel() -> tuple[Action, ...]:
 # --- what is set, run and removed ---------------------------------------------------------------
 
 
-def zone(name: str) -> tuple[Action, ...]:  # noqa: ARG001 - as apt's
-    """/etc/localtime says it all."""
-    return ()
-
-
-def language(locale: str) -> Action:
-    """As systemd reads it."""
-    return Write("/etc/locale.conf", f"LANG={locale}\n")
-
-
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
-    """With the keys that pacman in the tree needs, which do not stay."""
+    """With temporary keys for the pacman in the tree."""
     run = (Chroot(("sh", "-c", line)) for line in lines)
     return (*map(Chroot, _MAKE_KEYS), *run, Remove((_KEYS,)))
 
 
-# pacman notes when each package was installed: that would make every build another one.
+# pacman records when each package was installed, so that no two builds would be equal.
 _FORGET_WHEN = (
     "sed -i '/^%INSTALLDATE%$/{n;s/.*/'\"$SOURCE_DATE_EPOCH\"'/}' /var/lib/pacman/local/*/desc"
 )
 
 
 def clean() -> tuple[Action, ...]:
-    """Lists of packages, and the date of the build; packages are kept outside of the tree."""
+    """Package lists and dates of the build; downloaded packages are outside of the tree."""
     return (
         Chroot(("sh", "-c", _FORGET_WHEN)),
         Remove(("/var/cache/pacman/pkg", "/var/lib/pacman/sync/*", _KEYS)),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 from zwizard.plan.disk import fstab
 from zwizard.recipe.model import Grub, Recipe
+from zwizard.steps import programs
 from zwizard.steps.actions import Chroot, Layout, Write
 from zwizard.steps.step import Step
 
@@ -31,7 +30,7 @@ def defaults(wanted: Grub, distributor: str) -> str:
 
 def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
     """GRUB's settings, its EFI program and its configuration, and /etc/fstab."""
-    script = resources.files("zwizard.steps").joinpath("scripts/grub.sh").read_text("utf-8")
+    script = programs.script("grub.sh")
     return Step(
         "grub",
         "Install GRUB for UEFI",

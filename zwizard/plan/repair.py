@@ -54,8 +54,8 @@ REPACK = Fix(
         *("archive-paths", "archive-owners", "archive-duplicates", "special-files"),
     ),
     "pack",
-    "the archive is packed again under a valid name: the system at its root, each path once, owners"
-    " as numbers, no devices",
+    "the archive is packed again under a valid name: the system at its root, each path once,"
+    " owners as numbers, no devices",
 )
 """What importing and packing fix by themselves."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import resources
 
 from zwizard import distros
 from zwizard.families import family, guest
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import Recipe
+from zwizard.steps import programs
 from zwizard.steps.actions import Action, Chroot, Directory, LinkKernels, Remove, Write
 from zwizard.steps.step import Step
 
@@ -69,7 +69,7 @@ def complete(recipe: Recipe) -> Step:
 
 def unpack_kernels() -> tuple[Action, ...]:
     """The kernels to ELF, by this machine's tools: the tree may lack them."""
-    script = resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel").read_text("utf-8")
+    script = programs.script("zz-zos-kernel")
     return (Write(_SCRIPT, script), LinkKernels(_SCRIPT), Remove((_SCRIPT,)))
 
 
