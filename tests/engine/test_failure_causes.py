@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zwizard.engine.failure_causes import StepFailureCause, likely_cause, tail
-from zwizard.wizard.questions import QUESTIONS
+from zwizard.wizard.questions import all_questions
 
 KNOWN = {
     """\
@@ -220,7 +220,7 @@ def test_a_known_failure_leads_to_the_answer_that_mends_it(text: str, key: str, 
     log.write_text(text)
     assert likely_cause(log).said
     assert likely_cause(log).key == key
-    assert not key or key in {question.key for question in QUESTIONS}
+    assert not key or key in {question.key for question in all_questions()}
 
 
 def test_of_several_answers_the_one_that_the_step_hangs_on_is_meant(log: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_step_that_is_new_says_so(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
     changed = replace(RECIPE, system=System(run=("true",)))
     ahead = forecast(make(changed), store, tmp_path, recipe=changed, before=RECIPE)
-    said = "Your own commands, one a line: none → true"
+    said = "Your own commands: none → true"
     assert reasons(ahead)[5:7] == [said, "it lies on commands"]
 
 

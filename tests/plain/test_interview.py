@@ -284,4 +284,4 @@ def test_the_prompt_for_a_line_names_its_question(screen: tuple[PipeInput, io.St
     save_full_draft(Recipe(system=System(run=("one",))))
     press(keyboard, ENTER, "4" + ENTER + DOWN * 15 + ENTER + "2" + ENTER, ENTER, CTRL_C)
     assert wizard.new(None) == 130
-    assert "Your own commands, one a line: line 2" in sent.getvalue()
+    assert "Your own commands: line 2" in sent.getvalue()

@@ -20,7 +20,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.recipe.values import one_of
 from zwizard.steps import actions, render
 from zwizard.steps.actions import Action
-from zwizard.wizard.questions import QUESTIONS
+from zwizard.wizard.questions import all_questions
 
 FEDORA = '''
 """Fedora."""
@@ -115,7 +115,7 @@ def test_a_distribution_and_a_package_manager_are_one_file_each(
     monkeypatch.setattr(distros, "KNOWN", distros.records())
     field = replace(FIELDS["source.distro"], check=one_of(*distros.KNOWN))  # as at the next import
     monkeypatch.setitem(FIELDS, "source.distro", field)
-    question = next(question for question in QUESTIONS if question.key == "source.distro")
+    question = next(question for question in all_questions() if question.key == "source.distro")
     assert "fedora" in {choice.value for choice in question.choices({})}
     plan = make(Recipe.from_dict({"source": {"distro": "fedora", "packages": ["vim"]}}))
     lines = "\n".join(action.shell() for step in plan.steps for action in step.actions)

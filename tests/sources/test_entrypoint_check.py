@@ -264,7 +264,7 @@ def test_an_image_that_starts_nothing_asks_for_the_entrypoint_where_it_is_given(
 
 # --- a distribution -----------------------------------------------------------------------------
 
-ENTRYPOINT = next(q for q in questions.QUESTIONS if q.key == entrypoint_check.ENTRYPOINT)
+ENTRYPOINT = next(q for q in questions.all_questions() if q.key == entrypoint_check.ENTRYPOINT)
 
 
 @pytest.mark.parametrize(

@@ -19,26 +19,26 @@ from zwizard.recipe.model import (
 )
 from zwizard.recipe.problems import RecipeError
 from zwizard.wizard import questions
-from zwizard.wizard.questions import BASE, QUESTIONS, Question
+from zwizard.wizard.questions import BASE, Question, all_questions
 
-BY_KEY = {question.key: question for question in QUESTIONS}
+BY_KEY = {question.key: question for question in all_questions()}
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.key)
 def test_a_question_fills_a_key_that_the_recipe_has(question: Question) -> None:
     assert question.key in FIELDS
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.key)
 def test_a_question_says_why_it_is_asked_and_stands_on_a_page(question: Question) -> None:
     assert question.text
     assert len(question.why) > 20
     assert question.page in {page.name for page in questions.PAGES}
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.key)
 def test_the_default_answers_the_question(question: Question) -> None:
-    assert question.problem({}) == ("this has to be answered" if question.needed else "")
+    assert questions.problem(question, {}) == ("Required" if question.required else "")
     assert question.answer({}) == question.default({})
 
 
@@ -57,7 +57,7 @@ def test_no_key_is_asked_twice(given: dict[str, str]) -> None:
 
 def test_pages_come_in_order() -> None:
     order = [page.name for page in questions.PAGES]
-    pages = [order.index(question.page) for question in QUESTIONS]
+    pages = [order.index(question.page) for question in all_questions()]
     assert pages == sorted(pages)
 
 
@@ -66,10 +66,10 @@ def test_a_page_shows_its_questions_and_no_others() -> None:
     assert tuple(shown) == questions.asked({})
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.key)
 def test_every_choice_can_be_taken_or_says_why_not(question: Question) -> None:
     for choice in question.choices({}):
-        assert question.problem({question.key: choice.value}) == choice.unavailable
+        assert question.own_problem({question.key: choice.value}) == choice.unavailable
 
 
 def test_no_answers_lead_to_the_default_recipe() -> None:
@@ -264,8 +264,12 @@ def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:
         ({"disk.size": "9GiB"}, "disk.size", "at most the rented disk"),
         ({"disk.label": "a label that is too long"}, "disk.label", "1 to 16"),
         ({"grub.timeout": "soon"}, "grub.timeout", "a whole number"),
-        ({"source.kind": "cloud-image"}, "source.location", "has to be answered"),
-        ({"target": "container", "source.kind": "cloud-image"}, "source.kind", "a whole system"),
+        ({"source.kind": "cloud-image"}, "source.location", "Required"),
+        (
+            {"target": "container", "source.kind": "cloud-image"},
+            "source.kind",
+            "becomes a VM or a disk image",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_beside_the_answer(

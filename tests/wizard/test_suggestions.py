@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zwizard.wizard import suggestions
-from zwizard.wizard.questions import QUESTIONS
+from zwizard.wizard.questions import all_questions
 from zwizard.wizard.suggestions import Hint, PackageCatalogue, Suggestions
 
-BY_KEY = {question.key: question for question in QUESTIONS}
+BY_KEY = {question.key: question for question in all_questions()}
 
 PACKAGES = {
     "htp": "1.19\tnice HTML pre-processor",
@@ -135,7 +135,7 @@ def test_kernels_are_offered_with_their_versions() -> None:
     assert "stays at this version" in offered[2].means
     assert "stays" not in offered[3].means
     for choice in offered:  # each can be taken
-        assert BY_KEY["kernel.package"].problem({"kernel.package": choice.value}) == ""
+        assert BY_KEY["kernel.package"].own_problem({"kernel.package": choice.value}) == ""
     assert suggestions.choices(BY_KEY["kernel.package"], {}, Suggestions()) == BY_KEY[
         "kernel.package"
     ].choices({})
@@ -159,7 +159,7 @@ def test_a_search_finds_names_first_then_what_they_mean() -> None:
 
 def test_doubts_are_told_by_key() -> None:
     told = suggestions.doubts(
-        QUESTIONS, {"source.packages": "htpo", "system.timezone": "UTC"}, KNOWN
+        all_questions(), {"source.packages": "htpo", "system.timezone": "UTC"}, KNOWN
     )
     assert list(told) == ["source.packages"]
 

@@ -123,7 +123,7 @@ def _changes(recipe: Recipe | None, before: Recipe | None) -> dict[str, str]:
     return {
         question.key: f"{question.text}: {then[question.key] or 'none'} → "
         f"{now[question.key] or 'none'}"
-        for question in questions.QUESTIONS
+        for question in questions.all_questions()
         if now[question.key] != then[question.key]
     }
 

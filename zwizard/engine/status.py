@@ -179,7 +179,7 @@ def answer_behind(told: Status, recipe: Recipe) -> str:
     """
     name = told.step.name if told.step else ""
     step = next((step for step in targets.make(recipe).steps if step.name == name), None)
-    asked = {question.key for question in questions.QUESTIONS}
+    asked = {question.key for question in questions.all_questions()}
     keys = (told.key, *(step.answers if step else ()))
     return next((key for key in keys if key in asked), "")
 

@@ -60,7 +60,7 @@ def _after_failure(build: Build) -> tuple[str, str]:
     """What to do about a failure (resume, change or quit), and the key of the answer behind it."""
     state = status.of(build)
     key = status.answer_behind(state, build.recipe())
-    question = next((q for q in questions.QUESTIONS if q.key == key), None)
+    question = next((q for q in questions.all_questions() if q.key == key), None)
     step = state.step.name if state.step else ""
     rows: list[Row] = [(f"Resume at {step}" if step else "Resume", "resume", "")]
     if question:

@@ -27,7 +27,10 @@ class Interview:
     def ask_all(self) -> bool:
         """Ask from the first question without a good answer to the last; False to quit."""
         draft, asked = self.draft, questions.asked(self.draft)
-        at = next((i for i, q in enumerate(asked) if q.key not in draft or q.problem(draft)), None)
+        at = next(
+            (i for i, q in enumerate(asked) if q.key not in draft or questions.problem(q, draft)),
+            None,
+        )
         if at is None:
             return True
         page = ""
@@ -61,6 +64,8 @@ class Interview:
         """Ask until the answer is good; False to go back."""
         say("")
         say(question.why, indent="  ")
+        if question.source:
+            say(question.source, indent="  ")
         for choice in self._choices(question):
             if choice.means:
                 say(f"- {choice.title}: {choice.means}", indent="  ", hang="    ")
@@ -108,7 +113,7 @@ class Interview:
         if question.key == entrypoint_check.ENTRYPOINT and entrypoint_check.takes_long(draft):
             say("Searching the source for it ...", indent="  ")
         hint = suggestions.hint(question, draft, self.service.known(draft, question.key))
-        if problem := question.problem(draft):
+        if problem := questions.problem(question, draft):
             say(f"Invalid: {text!r}. {problem}{suggestions.meant(hint.near)}", indent="  ")
             return False
         if hint.doubt:
@@ -207,4 +212,4 @@ class Interview:
 def _example(question: Question) -> str:
     """The example in words; some say what an empty answer means instead."""
     example = question.example
-    return example if question.problem({question.key: example}) else f"for example {example}"
+    return example if question.own_problem({question.key: example}) else f"for example {example}"

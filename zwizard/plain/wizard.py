@@ -61,7 +61,7 @@ def _start_draft(draft: Draft, file: Path | None) -> None:
     """Choose the answers to start with: those of the draft, the recipe's, or none."""
     recipe = files.read_recipe(file) if file else None
     if draft:
-        name = next(q for q in questions.QUESTIONS if q.key == "name").answer(draft)
+        name = next(q for q in questions.all_questions() if q.key == "name").answer(draft)
         other = f"Start from {file} (discards it)" if file else "Start over (discards it)"
         rows = (("Continue with it", "continue", ""), (other, "other", ""))
         if choose(f"You have an unfinished draft: {name}", rows) == "continue":

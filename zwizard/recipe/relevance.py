@@ -18,10 +18,10 @@ a system made elsewhere; nothing in it is changed."""
 # What each kind of source (its file: sources/KIND.py) becomes, and what is done to it for that.
 SOURCES: dict[str, dict[str, Treatment]] = {
     "distro": {"container": "installed", "vm": "installed", "image": "installed"},
-    "rootfs": {"container": "completed", "vm": "completed", "image": "completed"},
     "cloud-image": {"vm": "completed", "image": "kept"},
-    "oci": {"container": "kept"},
+    "rootfs": {"container": "completed", "vm": "completed", "image": "completed"},
     "binary": {"container": "kept"},
+    "oci": {"container": "kept"},
 }
 TARGETS = ("container", "vm", "image")
 
@@ -102,8 +102,9 @@ def use_of(key: str) -> Use:
 
 
 def target_of(values: Values) -> str:
-    """The target that ``values`` name."""
-    return str(values.get("target", "vm"))
+    """The target that ``values`` name; a VM where that is no target."""
+    target = values.get("target", "vm")
+    return str(target) if target in TARGETS else "vm"
 
 
 def treatment(values: Values) -> Treatment:

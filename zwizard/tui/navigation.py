@@ -45,7 +45,7 @@ class Navigation:
     def problems(self, page: str) -> dict[str, str]:
         """What is wrong with the answers of one page, by key."""
         asked = questions.on_page(page, self.answers)
-        return {q.key: said for q in asked if (said := q.problem(self.answers))}
+        return {q.key: said for q in asked if (said := questions.problem(q, self.answers))}
 
     def leave(self, page: str) -> None:
         """The page was seen as it is now; what it showed as chosen is answered.
@@ -77,4 +77,4 @@ class Navigation:
 
 def question_of(key: str) -> Question | None:
     """The question that fills the recipe's ``key``, if one asks for it."""
-    return next((q for q in questions.QUESTIONS if q.key == key), None)
+    return next((q for q in questions.all_questions() if q.key == key), None)

@@ -36,7 +36,7 @@ class Draft(Mapping[str, str]):
         known = {
             questions.BASE,
             questions.HERE,
-            *(question.key for question in questions.QUESTIONS),
+            *(question.key for question in questions.all_questions()),
         }
         given = {
             key: text

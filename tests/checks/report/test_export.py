@@ -23,7 +23,7 @@ from zwizard.checks import (
 )
 from zwizard.recipe.fields import FIELDS
 from zwizard.util.errors import UsageError, ZwizardError
-from zwizard.wizard.questions import QUESTIONS
+from zwizard.wizard.questions import all_questions
 
 HOSTILE = "<script>alert(1)</script>`` ` ](http://x) \x1b[2J\u202e"
 
@@ -95,7 +95,7 @@ def test_answers_are_keys_of_the_recipe_and_questions_are_asked_for_some() -> No
     for rule in all_rules():
         for key in rule.keys:
             FIELDS[key]  # raises for what is no key
-    assert {q.key for q in QUESTIONS} & set(find_rule("initrd-virtiofs").keys)
+    assert {q.key for q in all_questions()} & set(find_rule("initrd-virtiofs").keys)
 
 
 def test_markdown_groups_what_blocks_first_and_says_what_to_do(tmp_path: Path) -> None:

@@ -145,9 +145,9 @@ async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         await press(pilot, *"/nope")
-        assert "not there" not in said_of(app, "container.entrypoint")  # it may yet go on
+        assert "not exist" not in said_of(app, "container.entrypoint")  # it may yet go on
         await press(pilot, "tab")
-        await until(pilot, lambda: "/nope is not there" in said_of(app, "container.entrypoint"))
+        await until(pilot, lambda: "/nope does not exist" in said_of(app, "container.entrypoint"))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         go_to(app, "container.entrypoint")

@@ -353,7 +353,7 @@ def _hint() -> Content:
 
 
 def _welcome(width: int) -> Content:
-    target = next(q for q in questions.QUESTIONS if q.key == "target")
+    target = next(q for q in questions.all_questions() if q.key == "target")
     parts = [Content(fill(_WELCOME, width)), Content("\nKinds of Zmachine")]
     for choice in target.choices({}):
         later = f" – {choice.unavailable}" if choice.unavailable else ""

@@ -257,7 +257,7 @@ class PageScreen(BaseScreen[None]):
         if not field:
             return "The pages of questions. Tab and Enter go from one to the next."
         question = field.question
-        parts = [question.text, question.why]
+        parts = [question.text, question.why, *filter(None, [question.source])]
         parts += [
             f"{choice.title}: {choice.means or choice.unavailable or 'no more to say'}"
             for choice in suggestions.choices(question, self.walk.answers, self._known())
@@ -366,8 +366,7 @@ def _ask_path(question: Question, given: RawAnswers) -> AskPath:
 
 def _why(question: Question, means: str) -> Content:
     parts = [plain(question.text, "bold"), block(question.why)]
-    if means:
-        parts.append(block(means, MUTED))
+    parts += [block(text, MUTED) for text in (means, question.source) if text]
     return Content("\n\n").join(parts)
 
 

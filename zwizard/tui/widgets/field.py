@@ -18,7 +18,7 @@ from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.inputs import AnswerInput, OrderedTextArea
 from zwizard.tui.widgets.keys import Remappable
 from zwizard.util.text import one_line, sanitise
-from zwizard.wizard import suggestions
+from zwizard.wizard import questions, suggestions
 from zwizard.wizard.questions import Question, RawAnswers
 from zwizard.wizard.suggestions import Suggestions
 
@@ -129,7 +129,7 @@ class Field(Remappable, Horizontal):
 
     def _remark(self, *, typing: bool) -> None:
         """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
-        wrong = self.question.problem(self._given)
+        wrong = questions.problem(self.question, self._given)
         hint = suggestions.hint(self.question, self._given, self._known, typing=typing)
         if wrong and not hint.begun:
             said = block(f"✗ {wrong.rstrip('.')}.{suggestions.meant(hint.near)}", "$text-error")
@@ -163,7 +163,7 @@ class Field(Remappable, Horizontal):
                 return area
             case _:
                 example = question.example
-                if example and not question.problem({question.key: example}):
+                if example and not question.own_problem({question.key: example}):
                     example = f"for example: {example}"  # else it says so in words itself
                 return AnswerInput(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
