@@ -72,7 +72,7 @@ manual: $(VENV)/.test
 man: $(VENV)/.release
 	$(BIN)/python scripts/man_pages.py build/man
 
-# Pins what the tests and releases run with, from an environment made anew.
+# Pins what the tests and releases run with, from a new environment.
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
