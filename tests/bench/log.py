@@ -21,7 +21,7 @@ from pathlib import Path
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
@@ -175,10 +175,10 @@ def at_work(place: Path) -> Iterator[Build]:
     recipe = Recipe()
     build = builds.open_for(recipe, place)
     steps = [{"name": step.name, "title": step.title} for step in make(recipe).steps]
-    journal.append(build.journal, "build-started", steps=steps)
-    journal.append(build.journal, "step-finished", step="bootstrap", seconds=20.0, bytes=1)
+    journal.append(build.journal, events.BuildStarted(steps=steps))
+    journal.append(build.journal, events.StepFinished(step="bootstrap", seconds=20.0, bytes=1))
     build.step_log(2, "packages").touch()
-    journal.append(build.journal, "step-started", step="packages", log="")
+    journal.append(build.journal, events.StepStarted(step="packages", log=""))
     descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:

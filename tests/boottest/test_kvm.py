@@ -1,4 +1,4 @@
-"""KVM that runs a tiny guest and no real one: the proof goes on by emulation, and says so."""
+"""KVM that runs a tiny guest and no real one: the boot test falls back to emulation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import pytest
 from zwizard.boottest.machine import accelerator
 from zwizard.boottest.machine.accelerator import Acceleration
 from zwizard.boottest.machine.qemu import CONTROL, Direct
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
-from zwizard.boottest.runner import BootSetup, BootTest
-from zwizard.boottest.session import BootTestDirectory, BootTestRequest
+from zwizard.boottest.runner import BootSetup, Runner
 from zwizard.boottest.status import Status
 from zwizard.boottest.watch import monitor
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.checks import Mode
 from zwizard.jobs import journal
+from zwizard.jobs.events import BootTestMachine, BootTestRestarted, BootTestStage
 
 GAVE_UP = "KVM internal error. Suberror: 1\nemulation failure\nRAX=0000 RBX=0000\nRSI=0000\n"
 ANSWERS = {"human-monitor-command": "TCP[HOST_FORWARD] 9 127.0.0.1 40022 10.1.3.77 22"}
@@ -98,57 +99,57 @@ def test_a_guest_that_says_nothing_is_doubted_only_by_kvm(
         watch(emulated, process)
 
 
-class Doubtful(BootTest):
-    """A proof on a machine whose KVM gives every guest up, without the machine."""
+class Doubtful(Runner):
+    """A boot test on a host whose KVM gives every guest up, without the machine."""
 
     def _prepare(self) -> BootSetup:
-        (self._work / "prepared").mkdir()  # anew each time
+        (self._workspace / "prepared").mkdir()  # anew each time
         return BootSetup(Mode.VM, Direct("kernel", ""))
 
-    def _boot(self, ground: BootSetup, acceleration: Acceleration) -> NotUpError | None:
-        self._ledger.note("proof-machine", mode="vm", accelerator=acceleration.by, why="")
-        self._ledger.record("start", "pass", acceleration.why)
+    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> NotUpError | None:
+        self._results.note(BootTestMachine(mode="vm", accelerator=acceleration.by, why=""))
+        self._results.record("start", "pass", acceleration.why)
         if acceleration.by == "kvm":
             raise KvmGaveUpError("emulation failure")
         return None
 
 
 @pytest.fixture
-def proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The journal of such a proof; in ``tmp_path`` as its cache."""
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The journal of such a boot test; in ``tmp_path`` as its cache."""
     monkeypatch.setattr(accelerator, "_KVM", Path("/dev/null"))
     monkeypatch.setattr(accelerator, "run_tiny_guest", lambda by: "")
-    work = tmp_path / "boot/work"
+    work = tmp_path / "boot-tests/work"
     work.mkdir(parents=True)
-    run = BootTestDirectory(tmp_path)
-    Doubtful(run, BootTestRequest(tmp_path / "artefact"), work)._prove()
-    return run.journal
+    job = BootTest(tmp_path)
+    Doubtful(job, BootTestRequest(tmp_path / "artefact"), work)._boot_with_fallback()
+    return job.journal
 
 
-def test_it_is_booted_once_more_by_emulation_and_that_is_told(proven: Path) -> None:
-    events = list(journal.replay(proven))
-    machines = [e["accelerator"] for e in events if e["event"] == "proof-machine"]
+def test_it_is_booted_once_more_by_emulation_and_that_is_told(booted: Path) -> None:
+    events = journal.replay(booted)
+    machines = [e.accelerator for e in events if isinstance(e, BootTestMachine)]
     assert machines == ["kvm", "tcg"]
-    (again,) = (e["why"] for e in events if e["event"] == "proof-again")
-    assert "KVM did not get through with this guest (emulation failure)" in again
-    starts = [e["evidence"] for e in events if e.get("stage") == "start"]
+    (why,) = (e.why for e in events if isinstance(e, BootTestRestarted))
+    assert "KVM failed with this guest (emulation failure)" in why
+    starts = [e.evidence for e in events if isinstance(e, BootTestStage)]
     assert "software emulation" in starts[1]
 
 
-def test_what_was_found_before_is_not_shown_any_more(proven: Path) -> None:
+def test_what_was_found_before_is_not_shown_any_more(booted: Path) -> None:
     status = Status()
-    for event in journal.replay(proven):
+    for event in journal.replay(booted):
         status = status.after(event)
-        if event["event"] == "proof-again":
+        if isinstance(event, BootTestRestarted):
             assert {stage.state for stage in status.stages} == {"waiting"}
     assert status.accelerator == "tcg"
 
 
 def test_the_next_proof_does_not_try_again_until_the_machine_starts_anew(
-    proven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    booted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = accelerator.accelerate(tmp_path)
     assert found.by == "tcg"
-    assert "KVM did not get through with another guest (emulation failure)" in found.why
+    assert "KVM failed with another guest (emulation failure)" in found.why
     monkeypatch.setattr(accelerator, "_this_start", lambda: "another")
     assert accelerator.accelerate(tmp_path) == accelerator.KVM

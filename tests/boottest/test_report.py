@@ -1,4 +1,4 @@
-"""The report, and what a proof is kept for: that "proven" is said of those very bytes."""
+"""The report, and that "tested" is said of exactly the bytes that were booted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 
 from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
-from zwizard.boottest.session import BootTestDirectory
+from zwizard.boottest.request import BootTest
 from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode
 from zwizard.console import tables
+from zwizard.jobs.events import BootTestMachine
 
 ALL = {stage.name: Finding(stage.name, "pass", f"seen {stage.name}") for stage in stages(Mode.VM)}
 
@@ -30,17 +31,19 @@ def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
         "times": dict.fromkeys(ALL, 12.5),
         "cause": None,
         "tail": "",
-        "machine": {"accelerator": "tcg", "why": "no KVM", "differs": ["QEMU"], "command": ["q"]},
+        "machine": BootTestMachine(
+            mode="vm", accelerator="tcg", why="no KVM", differs=["QEMU"], command=["q"]
+        ),
         "seconds": 99.0,
         "console": console,
     }
     return report.make(**(facts | changed))
 
 
-def keep(artefact: Path, **changed: Any) -> BootTestDirectory:
-    """A proof of ``artefact`` as it is, kept where its proofs go."""
+def keep(artefact: Path, **changed: Any) -> BootTest:
+    """A boot test of ``artefact`` as it is, kept where its boot tests are."""
     home = records.home(artefact)
-    run = BootTestDirectory(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
+    run = BootTest(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
     run.directory.mkdir(parents=True)
     report.write(made(artefact, run.console, **changed), run)
     return run
@@ -55,10 +58,10 @@ def artefact(tmp_path: Path) -> Path:
 
 def test_everything_held_is_proven_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
     told = made(artefact, artefact.with_name("console.log"))
-    assert told["proven"] is True
+    assert told["passed"] is True
     assert [stage["stage"] for stage in told["stages"]] == [s.name for s in stages(Mode.VM)]
     text = report.text(told)
-    assert "web.tar.gz: proven" in text
+    assert "web.tar.gz: boot test passed" in text
     assert "✓ kernel        12.5 s  the kernel starts" in text
     assert "seen cloud-init" in text
     assert "no KVM" in text
@@ -68,9 +71,9 @@ def test_everything_held_is_proven_and_the_text_tells_stage_by_stage(artefact: P
 def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> None:
     findings = ALL | {"hostname": Finding("hostname", outcome, "debian")}  # type: ignore[arg-type]
     told = made(artefact, artefact, findings=findings)
-    assert told["proven"] is False
+    assert told["passed"] is False
     assert told["rule"] == "cloud-init-enabled"
-    assert "NOT proven" in report.text(told)
+    assert "boot test failed" in report.text(told)
 
 
 def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
@@ -81,7 +84,7 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
     told = made(artefact, artefact, findings=findings, cause=cause, tail="one\ntwo")
     outcomes = {stage["stage"]: stage["outcome"] for stage in told["stages"]}
     assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
-    assert told["said"] == "No virtiofs."
+    assert told["reason"] == "No virtiofs."
     assert "update-initramfs" in told["remedy"]
     text = report.text(told)
     assert "rule     initrd-virtiofs" in text
@@ -93,7 +96,7 @@ def test_nothing_in_a_report_acts_on_a_terminal(artefact: Path) -> None:
     assert "\x1b" not in report.text(made(artefact, artefact, findings=hostile, tail="\x1b[31mt"))
 
 
-class TestProven:
+class TestTested:
     def test_is_said_of_exactly_those_bytes(self, artefact: Path) -> None:
         keep(artefact)
         sum_ = records.digest(artefact)
@@ -118,7 +121,7 @@ class TestProven:
 
     def test_is_not_said_by_a_report_that_is_torn_or_something_else(self, artefact: Path) -> None:
         run = keep(artefact)
-        for text in ("", "{", "[]", json.dumps({"proven": True})):
+        for text in ("", "{", "[]", json.dumps({"passed": True})):
             run.report.write_text(text)
             assert records.all_records() == []
 
@@ -136,18 +139,18 @@ class TestProven:
     def test_of_a_build_lies_beside_it_and_shows_in_the_list(self, tmp_path: Path) -> None:
         build = new_build("web", tmp_path)
         archive = end(build)
-        assert records.home(archive) == build.directory / "proofs"
+        assert records.home(archive) == build.directory / "boot-tests"
         run = keep(archive, sha256="ab" * 32)  # as hand.end says it is
-        assert "◆ proven " in tables.everything(as_json=False)
-        assert json.loads(tables.everything(as_json=True))[0]["proven"] is True
-        assert f"proof    proven now: {run.directory}/report.txt" in tables.one(
+        assert "◆ tested " in tables.everything(as_json=False)
+        assert json.loads(tables.everything(as_json=True))[0]["tested"] is True
+        assert f"boot test  passed now: {run.directory}/report.txt" in tables.one(
             build, as_json=False
         )
 
     def test_is_not_said_of_a_build_that_was_only_checked(self, tmp_path: Path) -> None:
         end(new_build("web", tmp_path))
         assert "✓ ready " in tables.everything(as_json=False)
-        assert json.loads(tables.everything(as_json=True))[0]["proven"] is False
+        assert json.loads(tables.everything(as_json=True))[0]["tested"] is False
 
 
 class TestDigest:
@@ -190,6 +193,6 @@ class TestDigest:
         assert records.last_test_of_file(tmp_path) is None
 
 
-def _date(run: BootTestDirectory, at: float) -> None:
+def _date(run: BootTest, at: float) -> None:
     told = json.loads(run.report.read_text())
     run.report.write_text(json.dumps(told | {"at": at}))

@@ -1,7 +1,8 @@
-"""Proofs as processes: what ends them early, and that nothing of them stays, however they end."""
+"""Boot tests as processes: what ends them early, and that they leave nothing behind."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,10 +20,11 @@ from tests.support import disks
 from tests.support.faults import link, remove, write
 from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records, session
-from zwizard.boottest.session import BootTestDirectory, BootTestRequest
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.host import tools
 from zwizard.host.privileges import privilege
-from zwizard.jobs import journal
+from zwizard.jobs import lock, supervisor
+from zwizard.jobs.events import BootTestStage, Cancelled, Event, Interrupted
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 
@@ -59,8 +61,8 @@ def nothing_stays() -> Iterator[None]:
 
 
 def left() -> list[str]:
-    """What proofs have left behind: directories, and processes at home in them."""
-    works = paths.cache() / "boot"
+    """What boot tests have left behind: directories, and processes at home in them."""
+    works = paths.cache() / "boot-tests"
     found = [str(path) for path in works.iterdir()] if works.is_dir() else []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -72,7 +74,7 @@ def left() -> list[str]:
 
 
 def ended(events: list[dict[str, Any]]) -> dict[str, Any]:
-    assert events[-1]["event"] == "proof-finished", events
+    assert events[-1]["event"] == "boot-test-finished", events
     return events[-1]
 
 
@@ -94,7 +96,7 @@ class TestWhatIsNotStarted:
         assert code == 1
         assert records.digest(artefact) == before
         told = ended(events)
-        assert told["proven"] is False
+        assert told["passed"] is False
         assert told["sha256"] == before
         return told
 
@@ -102,7 +104,7 @@ class TestWhatIsNotStarted:
         link("boot/vmlinuz", f"/boot/{(tree / 'boot/vmlinuz').readlink()}")(tree)
         told = self.told(tree)
         assert told["rule"] == "kernel-link-relative"
-        assert "as a container" in told["said"]
+        assert "as a container" in told["reason"]
 
     def test_a_kernel_that_is_a_directory(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
@@ -134,7 +136,7 @@ class TestWhatIsNotStarted:
         code, events, _ = boot(image, "--disk-size", "64MiB")
         assert code == 1
         assert ended(events)["rule"] == "image-fits-disk"
-        assert "image size is bigger than disk" in ended(events)["said"]
+        assert "image size is bigger than disk" in ended(events)["reason"]
 
 
 @needs_machine
@@ -182,7 +184,7 @@ def test_missing_programs_are_told_before_anything_runs(
     with pytest.raises(ZwizardError, match="missing on this machine: virtiofsd") as told:
         session.start(BootTestRequest(tmp_path))
     assert "doctor --install" in told.value.hint
-    assert not (paths.state() / "proofs").exists()
+    assert not (paths.state() / "boot-tests").exists()
 
 
 def test_an_artefact_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
@@ -200,32 +202,30 @@ class TestEndedBeforeItsTime:
         write("boot/vmlinuz", _halting_kernel())(tree)
         return tree
 
-    def begun(self, artefact: Path) -> session.BootTestProcess:
-        proving = session.start(BootTestRequest(artefact))
-        _until(lambda: "start" in _stages(proving.run))
-        return proving
+    def started(self, artefact: Path) -> BootTest:
+        job = session.start(BootTestRequest(artefact))
+        _until(lambda: "start" in _stages(job))
+        return job
 
-    def last(self, proving: session.BootTestProcess) -> dict[str, Any]:
-        _until(lambda: not proving.running)
-        return journal.replay(proving.run.journal)[-1]
+    def last(self, job: BootTest) -> Event:
+        _until(lambda: not job.running())
+        supervisor.recover(job)
+        return job.events()[-1]
 
     def test_cancelled(self, endless: Path) -> None:
-        proving = self.begun(endless)
-        proving.cancel()
-        assert self.last(proving)["event"] == "proof-cancelled"
+        job = self.started(endless)
+        job.request_cancel()
+        assert isinstance(self.last(job), Cancelled)
 
     def test_its_supervisor_killed(self, endless: Path) -> None:
-        proving = self.begun(endless)
-        proving._process.kill()
-        assert self.last(proving)["event"] == "proof-interrupted"
+        job = self.started(endless)
+        _kill(job, "zwizard.jobs.supervisor")
+        assert isinstance(self.last(job), Interrupted)
 
     def test_its_worker_killed(self, endless: Path) -> None:
-        proving = self.begun(endless)
-        children = Path(f"/proc/{proving._process.pid}/task/{proving._process.pid}/children")
-        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-        told = self.last(proving)
-        assert told["event"] == "proof-interrupted"
-        assert "it was killed" in told["error"]
+        job = self.started(endless)
+        _kill(job, "zwizard.jobs.worker")
+        assert isinstance(self.last(job), Interrupted)
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
     def test_zwizard_itself_ended(self, endless: Path, number: signal.Signals) -> None:
@@ -244,59 +244,65 @@ class TestEndedBeforeItsTime:
             said = program.stdout.read()
         if number is signal.SIGINT:
             assert program.returncode == 130
-            assert "stopped; nothing of it is left" in said
+            assert "stopped; nothing is kept" in said
         _until(lambda: not left())
         assert records.digest(endless) == before
 
     def test_by_its_own_time_limit(self, endless: Path) -> None:
         code, events, _ = boot(endless, "--timeout", "3")
         assert code == 1
-        assert "3 s" in ended(events)["said"]
+        assert "3 s" in ended(events)["reason"]
 
     def test_two_run_side_by_side(self, endless: Path) -> None:
-        one, two = self.begun(endless), self.begun(endless)
-        assert one.running
-        one.cancel()
+        one, two = self.started(endless), self.started(endless)
+        assert one.running()
+        one.request_cancel()
         self.last(one)
-        assert two.running
-        two.cancel()
-        assert self.last(two)["event"] == "proof-cancelled"
+        assert two.running()
+        two.request_cancel()
+        assert isinstance(self.last(two), Cancelled)
 
 
 @needs_machine
 def test_what_was_abandoned_is_removed_by_the_next_and_what_is_held_is_not(tree: Path) -> None:
-    import fcntl
-
-    works = paths.cache() / "boot"
+    works = paths.cache() / "boot-tests"
     abandoned, held = works / "abandoned", works / "held"
     for work in (abandoned, held):
         (work / "root").mkdir(parents=True)
-        (work / "lock").touch()
     link("boot/vmlinuz", "/nowhere")(tree)
-    with (held / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        boot(tree)
-        assert [path.name for path in works.iterdir()] == ["held"]
+    descriptor = lock.acquire(held)
+    assert descriptor is not None
+    boot(tree)
+    assert [path.name for path in works.iterdir()] == ["held"]
+    os.close(descriptor)
     boot(tree)
 
 
 @needs_machine
 def test_what_a_stopped_proof_has_kept_is_removed_by_a_later_one_of_the_same(tree: Path) -> None:
     link("boot/vmlinuz", "/nowhere")(tree)
-    home = paths.state() / "proofs"
+    home = paths.state() / "boot-tests"
     for name, artefact, age in (("old", tree, 1000), ("new", tree, 1), ("foreign", home, 1000)):
-        wish = BootTestDirectory(home / name).wish
-        wish.parent.mkdir(parents=True)
-        wish.write_text(json.dumps({"artefact": str(artefact)}))
-        os.utime(wish, (time.time() - age, time.time() - age))
+        request = BootTest(home / name).request
+        request.parent.mkdir(parents=True)
+        request.write_text(BootTestRequest(artefact).to_json())
+        os.utime(request, (time.time() - age, time.time() - age))
     boot(tree)
     kept = {path.name for path in home.iterdir()}
     assert kept > {"new", "foreign"}
     assert "old" not in kept
 
 
-def _stages(run: BootTestDirectory) -> set[str]:
-    return {e["stage"] for e in journal.replay(run.journal) if e["event"] == "proof-stage"}
+def _stages(job: BootTest) -> set[str]:
+    return {event.stage for event in job.events() if isinstance(event, BootTestStage)}
+
+
+def _kill(job: BootTest, module: str) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_text().split("\0")
+            if str(job.directory) in words and module in words:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _until(true: Callable[[], object]) -> None:

@@ -39,7 +39,7 @@ def test_a_glyph_that_the_terminal_cannot_encode_is_replaced(build: Build) -> No
 
 
 def test_an_empty_list_says_how_to_start(run: Run) -> None:
-    assert run("list") == (0, "no builds yet; `zwizard` begins one\n", "")
+    assert run("list") == (0, "no builds yet; `zwizard` starts one\n", "")
     assert run("list", "--json") == (0, "[]\n", "")
 
 
@@ -58,8 +58,8 @@ def test_the_list_shows_state_and_step_of_each_build(run: Run, tmp_path: Path) -
     assert "7 Bytes" in lines["done"]
     assert lines["failed"].startswith("✗ failed")
     assert "2/7 packages" in lines["failed"]
-    assert lines["cut"].startswith("■ interrupted")
-    assert lines["fresh"].startswith("○ new")
+    assert lines["cut"].startswith("■ stopped")
+    assert lines["fresh"].startswith("■ stopped")
     assert all("vm · Debian bookworm" in line for line in lines.values())
 
 
@@ -82,9 +82,9 @@ def test_show_prints_the_steps_and_the_archive(run: Run, build: Build) -> None:
     assert code == 0
     assert out.startswith("web: vm · Debian bookworm, ready\n")
     assert out.count("✓") == 7
-    assert f"archive  {archive}\n" in out
-    assert f"sha256   {'ab' * 32}\n" in out
-    assert f"build    {build.directory}\n" in out
+    assert f"archive    {archive}\n" in out
+    assert f"sha256     {'ab' * 32}\n" in out
+    assert f"build      {build.directory}\n" in out
 
 
 def test_show_prints_the_cause_of_a_failure(run: Run, build: Build) -> None:
@@ -102,7 +102,7 @@ def test_a_build_as_json_has_its_steps(run: Run, build: Build) -> None:
     code, out, _ = run("show", "web", "--json")
     result = json.loads(out)
     assert code == 0
-    assert result["state"] == "interrupted"
+    assert result["state"] == "stopped"
     assert result["step_states"][0] == {
         "name": "bootstrap",
         "state": "done",

@@ -50,7 +50,9 @@ def test_doctor_lists_the_programs_and_how_builds_run(
 ) -> None:
     code, out, _ = run("doctor", "--json")
     result = json.loads(out)
-    assert set(result) == {"privilege", "why", "tools", "missing", "install"}
+    assert set(result) == {
+        "privilege", "description", "remedy", "tools", "missing", "install",
+    }  # fmt: skip
     assert code == (1 if result["missing"] else 0)
     assert result["tools"]["bash"].endswith("/bash")
     monkeypatch.setattr(tools, "PATH", "/nowhere")

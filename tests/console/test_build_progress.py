@@ -15,7 +15,7 @@ from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.console import build_progress
 from zwizard.engine.builds import Build
 from zwizard.engine.debug_shell import by_hand
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.recipe.model import Recipe, Source
 
 
@@ -41,12 +41,14 @@ def sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", noticed)
 
 
-def meanwhile(build: Build, what: Callable[[], object]) -> threading.Thread:
-    """Be the runner in another thread: hold the lock, do ``what`` once followed, let go."""
+def meanwhile(
+    build: Build, what: Callable[[], object], since: int | None = None
+) -> threading.Thread:
+    """Be the job in another thread: hold the lock, do ``what`` once followed, let go."""
     held = threading.Event()
 
     def run() -> None:
-        with running(build):
+        with running(build, since):
             held.set()
             assert _follower_waits.wait(30)
             what()
@@ -63,10 +65,11 @@ Capture = pytest.CaptureFixture[str]
 def test_who_comes_late_is_told_from_the_start_of_this_run(build: Build, capsys: Capture) -> None:
     begin(build)
     fail(build, "bootstrap", tail="an old error")
+    since = build.journal.stat().st_size
     begin(build)
     finish(build, "bootstrap", seconds=72)
-    runner = meanwhile(build, lambda: fail(build, "packages", tail="E: no\x1b[2J such"))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 1
+    runner = meanwhile(build, lambda: fail(build, "packages", tail="E: no\x1b[2J such"), since)
+    assert build_progress.run(build, as_json=False) == 1
     runner.join()
     said = capsys.readouterr().out
     assert "an old error" not in said
@@ -78,7 +81,7 @@ def test_who_comes_before_the_runner_has_said_anything_waits_for_it(
     build: Build, capsys: Capture
 ) -> None:
     runner = meanwhile(build, lambda: end(build))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 0
+    assert build_progress.run(build, as_json=False) == 0
     runner.join()
     assert "✓ ready: web.tar.gz, 7 Bytes" in capsys.readouterr().out
 
@@ -89,9 +92,9 @@ def test_the_last_run_is_not_taken_for_the_one_that_is_beginning(
     begin(build)
     fail(build, "bootstrap")
     runner = meanwhile(build, lambda: end(build, ready=False))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 3
+    assert build_progress.run(build, as_json=False) == 3
     runner.join()
-    assert "NOT ready: 2 rules block" in capsys.readouterr().out
+    assert "not ready: 2 errors" in capsys.readouterr().out
 
 
 def test_what_is_not_ready_is_told_with_the_rules_that_block(
@@ -102,12 +105,12 @@ def test_what_is_not_ready_is_told_with_the_rules_that_block(
     more = [{"rule": f"rule-{n}", "evidence": "x" * 9999, "fix": ""} for n in range(9)]
     blocking = [{"rule": "entrypoint", "evidence": "/a\x1b[2J is not there", **fix}, *more]
     runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 3
+    assert build_progress.run(build, as_json=False) == 3
     runner.join()
     said = capsys.readouterr().out
-    assert "✗ NOT ready: 10 rules block (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in said
+    assert "✗ not ready: 10 errors (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in said
     assert "is not there\n        do: Say another.\n    rule-0: xxx" in said
-    assert f"rule-3: {'x' * 300}\n  all of it: zwizard check {build.archive()}\n" in said
+    assert f"rule-3: {'x' * 300}\n  all findings: zwizard check {build.archive()}\n" in said
     assert "rule-4" not in said
     assert "\x1b" not in said
 
@@ -115,9 +118,9 @@ def test_what_is_not_ready_is_told_with_the_rules_that_block(
 def test_one_rule_blocks_alone(build: Build, capsys: Capture) -> None:
     blocking = [{"rule": "entrypoint", "evidence": "/a is not there", "fix": ""}]
     runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 3
+    assert build_progress.run(build, as_json=False) == 3
     runner.join()
-    assert "NOT ready: 1 rule blocks (web" in capsys.readouterr().out
+    assert "not ready: 1 error (web" in capsys.readouterr().out
 
 
 def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
@@ -128,8 +131,8 @@ def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
     build = new_build("web", tmp_path / "file")
     begin(build)
     fail(build, "bootstrap", error="the old failure")
-    runner = meanwhile(build, lambda: None)
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 1
+    runner = meanwhile(build, lambda: None, since=0)
+    assert build_progress.run(build, as_json=False) == 1
     runner.join()
     said = capsys.readouterr().out
     assert "the old failure" not in said
@@ -140,12 +143,12 @@ def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
 def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Capture) -> None:
     begin(build)
     runner = meanwhile(build, lambda: None)
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 1
+    assert build_progress.run(build, as_json=False) == 1
     runner.join()
     assert capsys.readouterr().out.splitlines()[-4:-1] == [
-        "✗ the runner is gone",
-        "Resume it: everything finished is kept.",
-        "Go on:   zwizard resume web",
+        f"✗ {events.BuildInterrupted().error}",
+        events.BuildInterrupted().hint,
+        "Resume:  zwizard resume web",
     ]
 
 
@@ -163,18 +166,18 @@ def test_who_stops_it_while_the_runner_comes_up_stops_it(
         pause(seconds)
 
     monkeypatch.setattr("zwizard.jobs.supervisor.time.sleep", interrupted)
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 130
+    assert build_progress.run(build, as_json=False) == 130
     assert pressed
-    assert "the runner is gone" not in capsys.readouterr().out
+    assert "died" not in capsys.readouterr().out
     assert not build.running()
 
 
 def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
     begin(build)
-    runner = meanwhile(build, lambda: journal.append(build.journal, "build-cancelled"))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 130
+    runner = meanwhile(build, lambda: journal.append(build.journal, events.BuildCancelled()))
+    assert build_progress.run(build, as_json=False) == 130
     runner.join()
-    assert "what is finished is kept" in capsys.readouterr().out
+    assert "finished steps are kept" in capsys.readouterr().out
 
 
 def test_a_failure_ends_with_what_to_do_as_commands_to_paste(
@@ -182,54 +185,51 @@ def test_a_failure_ends_with_what_to_do_as_commands_to_paste(
 ) -> None:
     command = "chroot \"$CHROOT\" apt-get install 'htpo'"
     begin(build)
-    runner = meanwhile(build, lambda: fail(build, "packages", command=command))
-    assert build_progress.foreground(build, fresh=False, as_json=False) == 1
+    runner = meanwhile(build, lambda: fail(build, "packages", command=command), since=0)
+    assert build_progress.run(build, as_json=False) == 1
     runner.join()
     lines = capsys.readouterr().out.splitlines()
-    assert "Go on:   zwizard resume web" in lines
+    assert "Resume:  zwizard resume web" in lines
     assert f"By hand: {by_hand(build, 'packages', command)}" in lines
     assert "Shell:   zwizard shell web packages" in lines
     assert "Report:  zwizard bundle web" in lines
 
 
-def narrator(
+def narrated(
     build: Build, monkeypatch: pytest.MonkeyPatch, **usual: float
-) -> build_progress.Narrator:
-    """One that has been told that the build is in its second step, at a time of 1000."""
+) -> tuple[build_progress.Narrator, list[str]]:
+    """A narrator of a build that is in its second step at a time of 1000, and its lines."""
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    told = build_progress.Narrator(build, usual)
+    narrator = build_progress.Narrator(build, usual)
     begin(build)
     finish(build, "bootstrap")
-    journal.append(build.journal, "step-started", step="packages", log="")
-    for event in journal.replay(build.journal):
-        told.tell(event)
-    return told
+    journal.append(build.journal, events.StepStarted(step="packages", log=""))
+    lines = [line for event in journal.replay(build.journal) for line in narrator.lines(event)]
+    return narrator, lines
 
 
 def test_a_step_says_where_it_stands_and_what_it_usually_takes(
-    build: Build, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    narrator(build, monkeypatch, packages=38)
-    assert "● packages   step 2 of 7, usually 38 s\n" in capsys.readouterr().out
+    _, lines = narrated(build, monkeypatch, packages=38)
+    assert "● packages   step 2 of 7, usually 38 s" in lines
 
 
 def test_a_long_step_shows_a_sign_of_life_now_and_then_and_never_writes_over_it(
-    build: Build, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = narrator(build, monkeypatch)
+    narrator, _ = narrated(build, monkeypatch)
     log = build.step_log(2, "packages")
     log.write_bytes(b"Setting up a\nSetting up b\x1b[2J [55%]\n")
     os.utime(log, (1000, 1000))
-    journal.append(build.journal, "progress", step="packages", written=65_011_712)
-    told.tell(journal.replay(build.journal)[-1])
-    capsys.readouterr()
-    said = []
+    journal.append(build.journal, events.StepProgress(step="packages", written=65_011_712))
+    assert narrator.lines(journal.replay(build.journal)[-1]) == []
+    lines: list[str] = []
     for now in range(1000, 1101, 5):
         monkeypatch.setattr(time, "time", lambda at=now: float(at))
-        told.look()
-        said += capsys.readouterr().out.splitlines()
-    assert said == [
-        f"  packages  {took}, 62.0 MiB written, nothing printed for {took}: Setting up b [55%]"
+        lines += narrator.idle()
+    assert lines == [
+        f"  packages  {took}, 62.0 MiB written, no output for {took}: Setting up b [55%]"
         for took in ("15 s", "45 s", "1 min 15 s")
     ]
 
@@ -238,11 +238,11 @@ def test_as_json_each_event_is_one_line_and_the_last_is_the_verdict(
     build: Build, capsys: Capture
 ) -> None:
     runner = meanwhile(build, lambda: end(build))
-    assert build_progress.foreground(build, fresh=False, as_json=True) == 0
+    assert build_progress.run(build, as_json=True) == 0
     runner.join()
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events][:2] == ["build-started", "step-started"]
-    last = events[-1]
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in printed][:2] == ["build-started", "step-started"]
+    last = printed[-1]
     assert last["event"] == "build-finished"
     assert (last["build"], last["ready"]) == ("web", True)
     assert last["artefact"] == str(build.archive())

@@ -40,7 +40,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
         "echoed: c4n4rytoken\x1b[31m \xff\n"
     )
     fail(made, "bootstrap", command=COMMAND, error=f"bootstrap: exit status 2: {COMMAND}")
-    made.runner_log.write_text("")
+    made.log.write_text("")
     return made
 
 
@@ -69,7 +69,7 @@ def test_what_a_report_needs_is_in_it_and_it_says_so(build: Build, tmp_path: Pat
     made = bug_report.make(build, tmp_path)
     held = contents(made.path)
     assert {name for name, _ in made.files} == held.keys()
-    assert {"recipe.toml", "journal.jsonl", "logs/01-bootstrap.log", "doctor.txt"} <= held.keys()
+    assert {"recipe.toml", "journal.jsonl", "logs/01-bootstrap.log", "doctor.json"} <= held.keys()
     assert "textual" in held["versions.txt"]
     assert json.loads(held["status.json"])["state"] == "failed"
     events = [json.loads(line)["event"] for line in held["journal.jsonl"].splitlines()]

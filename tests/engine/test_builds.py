@@ -49,7 +49,7 @@ def test_an_edited_recipe_goes_on_in_the_build_that_makes_its_archive(tmp_path: 
     again = builds.open_for(edited, tmp_path)
     assert again == first
     assert again.recipe().system.timezone == "Europe/Paris"
-    assert len(builds.events(again)) == 1
+    assert len(again.events()) == 1
 
 
 def test_another_archive_of_the_same_name_is_another_build(tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_with_no_builds_the_hint_says_so() -> None:
 
 def test_only_a_running_build_can_be_asked_to_stop(tmp_path: Path) -> None:
     build = new_build("web", tmp_path)
-    assert not builds.request_cancel(build)
+    assert not build.request_cancel()
     assert not build.cancel_request.exists()
     with running(build):
-        assert builds.request_cancel(build)
+        assert build.request_cancel()
     assert build.cancel_request.exists()

@@ -123,11 +123,11 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
     opened = subprocess.Popen(command)
 
     until = time.monotonic() + 50
-    while not list(store().directory.glob(".work-shell-*/log")):
+    while not list(store().directory.glob(".work/shell-*/log")):
         assert time.monotonic() < until
         time.sleep(0.05)
     assert gc.clean().bytes == 0
-    assert list(store().directory.glob(".work-shell-*"))
+    assert list(store().directory.glob(".work/shell-*"))
     children = Path(f"/proc/{opened.pid}/task/{opened.pid}/children").read_text().split()
     for doomed in (opened.pid, *map(int, children)):
         os.kill(doomed, signal.SIGKILL)
@@ -136,7 +136,7 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
     while gc.clean().bytes == 0:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert not list(store().directory.glob(".work-shell-*"))
+    assert not list(store().directory.glob(".work/shell-*"))
 
 
 def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:

@@ -11,7 +11,7 @@ from zwizard.engine import estimates, layers, status
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
 from zwizard.engine.status import Status, StepStatus
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.recipe.model import Recipe, Source
 
 
@@ -57,13 +57,13 @@ def test_this_build_counts_before_its_like_and_those_before_all_others(
 
 def test_the_checklist_is_timed_too(build: Build, store: Store) -> None:
     begin(build)
-    began = journal.append(build.journal, "check-started")["at"]
+    began = journal.append(build.journal, events.CheckStarted()).at
     end(build, archive=False)
     assert estimates.CHECKLIST not in estimates.usual(
         build, store
     )  # that one was of the run before
-    journal.append(build.journal, "check-started")
-    ended = journal.append(build.journal, "build-finished", ready=True)["at"]
+    journal.append(build.journal, events.CheckStarted())
+    ended = journal.append(build.journal, events.BuildFinished(ready=True)).at
     assert 0 <= estimates.usual(build, store)[estimates.CHECKLIST] <= ended - began
 
 
@@ -97,11 +97,11 @@ def test_in_the_checklist_only_that_is_left() -> None:
 
 def test_a_journal_tells_what_was_written_and_when_the_checklist_began(build: Build) -> None:
     begin(build)
-    journal.append(build.journal, "step-started", step="bootstrap", log="")
-    journal.append(build.journal, "progress", step="bootstrap", written=5 * 2**20)
-    journal.append(build.journal, "progress", step="bootstrap", written=7 * 2**20)
+    journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
+    journal.append(build.journal, events.StepProgress(step="bootstrap", written=5 * 2**20))
+    journal.append(build.journal, events.StepProgress(step="bootstrap", written=7 * 2**20))
     told = status.of(build)
     assert told.written == 7 * 2**20
     assert told.checking == 0
-    at = journal.append(build.journal, "check-started")["at"]
+    at = journal.append(build.journal, events.CheckStarted()).at
     assert status.of(build).checking == at

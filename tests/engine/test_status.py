@@ -9,7 +9,7 @@ import pytest
 from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.engine import status
 from zwizard.engine.builds import Build
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 
 
 @pytest.fixture
@@ -21,15 +21,15 @@ def states(build: Build) -> list[str]:
     return [step.state for step in status.of(build).steps]
 
 
-def test_a_build_that_was_never_started_is_new(build: Build) -> None:
+def test_a_build_that_was_never_started_is_stopped(build: Build) -> None:
     told = status.of(build)
-    assert (told.state, told.steps, told.step) == ("new", (), None)
+    assert (told.state, told.steps, told.step) == ("stopped", (), None)
 
 
-def test_a_build_whose_runner_is_at_work_runs_in_a_step(build: Build) -> None:
+def test_a_build_at_work_runs_in_a_step(build: Build) -> None:
     begin(build)
     finish(build, "bootstrap")
-    journal.append(build.journal, "step-started", step="packages", log="")
+    journal.append(build.journal, events.StepStarted(step="packages", log=""))
     with running(build):
         told = status.of(build)
     assert told.state == "running"
@@ -39,16 +39,16 @@ def test_a_build_whose_runner_is_at_work_runs_in_a_step(build: Build) -> None:
     assert told.steps[2].state == "waiting"
 
 
-def test_a_runner_that_is_gone_is_not_running_whatever_the_journal_says(build: Build) -> None:
+def test_a_process_that_died_is_not_running_whatever_the_journal_says(build: Build) -> None:
     begin(build)
-    journal.append(build.journal, "step-started", step="bootstrap", log="")
+    journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
     told = status.of(build)
-    assert told.state == "interrupted"
+    assert told.state == "stopped"
     assert told.step is not None
     assert told.step.state == "stopped"
 
 
-def test_a_runner_that_has_only_the_lock_yet_is_running(build: Build) -> None:
+def test_a_build_that_has_only_the_lock_yet_is_running(build: Build) -> None:
     with running(build):
         assert status.of(build).state == "running"
 
@@ -69,18 +69,18 @@ def test_a_failure_tells_what_where_and_why(build: Build) -> None:
 
 def test_a_cancelled_build_stopped_in_its_step(build: Build) -> None:
     begin(build)
-    journal.append(build.journal, "step-started", step="bootstrap", log="")
-    journal.append(build.journal, "build-cancelled")
-    assert status.of(build).state == "cancelled"
+    journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
+    journal.append(build.journal, events.BuildCancelled())
+    assert status.of(build).state == "stopped"
     assert states(build)[0] == "stopped"
 
 
 def test_an_interrupted_build_says_what_ended_it(build: Build) -> None:
     begin(build)
-    journal.append(build.journal, "step-started", step="bootstrap", log="")
-    journal.append(build.journal, "build-interrupted", error="killed", hint="Resume it")
+    journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
+    journal.append(build.journal, events.BuildInterrupted(error="killed", hint="Resume it"))
     told = status.of(build)
-    assert (told.state, told.error, told.hint) == ("interrupted", "killed", "Resume it")
+    assert (told.state, told.error, told.hint) == ("stopped", "killed", "Resume it")
 
 
 @pytest.mark.parametrize(("ready", "state"), [(True, "ready"), (False, "not-ready")])
@@ -96,19 +96,22 @@ def test_a_new_run_forgets_the_failure_of_the_last(build: Build) -> None:
     begin(build)
     fail(build, "bootstrap", cause="The disk is full")
     begin(build)
-    journal.append(build.journal, "step-reused", step="bootstrap", seconds=21.0, bytes=9, age=60)
+    journal.append(
+        build.journal, events.StepCached(step="bootstrap", seconds=21.0, bytes=9, age=60)
+    )
     told = status.of(build)
-    assert "the runner is gone" in told.error  # nothing runs it here
+    assert told.error == events.BuildInterrupted().error  # nothing runs it here
     assert told.cause == ""
-    assert told.steps[0].state == "reused"
+    assert told.steps[0].state == "cached"
     assert told.steps[0].seconds == 21.0
 
 
 def test_an_event_of_a_later_version_is_passed_over(build: Build) -> None:
     begin(build)
-    journal.append(build.journal, "weather", sunny=True)
-    journal.append(build.journal, "step-started", step="no such step", log="")
-    assert status.of(build).state == "interrupted"
+    with build.journal.open("a") as file:
+        file.write('{"event": "weather", "at": 1, "sunny": true}\n')
+    journal.append(build.journal, events.StepStarted(step="no such step", log=""))
+    assert status.of(build).state == "stopped"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,9 @@ def test_an_event_of_a_later_version_is_passed_over(build: Build) -> None:
         '{"event": "build-started", "at": 1, "steps": 3}',
         '{"event": "build-finished", "at": "noon"}',
         '{"event": "step-started", "at": 5}',
-        '{"event": "progress", "at": 5, "step": "bootstrap", "written": "much"}',
+        '{"event": "step-progress", "at": 5, "step": "bootstrap", "written": "much"}',
+        '{"event": "build-started", "at": 1, "steps": [3]}',
+        '{"event": "build-started", "at": 1, "steps": [{}]}',
     ],
 )
 def test_a_line_that_is_json_but_no_event_of_ours_breaks_nothing(build: Build, line: str) -> None:

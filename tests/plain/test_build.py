@@ -128,7 +128,7 @@ def test_the_list_shows_unfinished_builds_with_step_and_age(
     assert pick() == "failed-one"
     shown = sent.getvalue()
     assert re.search(r"failed-one  failed  3/7 initramfs  (now|\S+ seconds? ago)", shown)
-    assert re.search(r"stopped-one  interrupted  (now|\S+ seconds? ago)", shown)
+    assert re.search(r"stopped-one  stopped  (now|\S+ seconds? ago)", shown)
     assert "Cancel" in shown
     assert "ready-one" not in shown
 

@@ -1,8 +1,7 @@
-"""Build directories with journals as the worker writes them."""
+"""Builds made by hand, with journals as a worker writes them."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 
@@ -25,24 +24,25 @@ def new_build(name: str, directory: Path, recipe: Recipe | None = None) -> Build
 def begin(build: Build) -> list[str]:
     """Record that the build started; return the names of its steps."""
     steps = make(build.recipe()).steps
-    described = [{"name": step.name, "title": step.title} for step in steps]
-    journal.append(build.journal, "build-started", steps=described)
+    told = [{"name": step.name, "title": step.title} for step in steps]
+    journal.append(build.journal, events.BuildStarted(steps=told))
     return [step.name for step in steps]
 
 
 def finish(build: Build, step: str, *, seconds: float = 2.0, size: int = 4096) -> None:
-    """Record that a step ran."""
-    journal.append(build.journal, "step-started", step=step, log="")
-    journal.append(build.journal, "step-finished", step=step, seconds=seconds, bytes=size)
+    """Write that a step ran."""
+    journal.append(build.journal, events.StepStarted(step=step, log=""))
+    journal.append(build.journal, events.StepFinished(step=step, seconds=seconds, bytes=size))
 
 
-def fail(build: Build, step: str, **facts: str) -> None:
-    """Record that a step failed, and the build with it."""
-    journal.append(build.journal, "step-started", step=step, log="")
-    known = {"error": f"{step}: exit status 100: chroot $CHROOT apt-get", "hint": "See the log"}
-    known |= {"cause": "", "command": "", "log": "", "tail": ""} | facts
-    journal.append(build.journal, "step-failed", step=step, seconds=1.0, **known)
-    journal.append(build.journal, "build-failed", **known)
+def fail(build: Build, step: str, *, tail: str = "", **facts: str) -> None:
+    """Write that a step failed, and the build with it."""
+    journal.append(build.journal, events.StepStarted(step=step))
+    journal.append(build.journal, events.StepFailed(step=step, seconds=1.0, tail=tail))
+    error = facts.pop("error", f"{step}: exit status 100: chroot $CHROOT apt-get")
+    hint = facts.pop("hint", "See the log")
+    failed = replace(events.BuildFailed(error=error, hint=hint), **facts)  # type: ignore[arg-type]
+    journal.append(build.journal, failed)
 
 
 def end(
@@ -60,25 +60,28 @@ def end(
         file.write_bytes(b"archive")
     journal.append(
         build.journal,
-        "build-finished",
-        build=build.id,
-        artefact=str(file),
-        archive=str(file),
-        sha256="ab" * 32,
-        bytes=7,
-        ready=ready,
-        blocks=0 if ready else len(blocking) or 2,
-        blocking=blocking,
+        events.BuildFinished(
+            build=build.id,
+            artefact=str(file),
+            archive=str(file),
+            sha256="ab" * 32,
+            bytes=7,
+            ready=ready,
+            blocks=0 if ready else len(blocking) or 2,
+            blocking=list(blocking),
+        ),
     )
     return file
 
 
 @contextmanager
-def running(build: Build) -> Iterator[None]:
-    """Hold the lock of the build, as its supervisor does."""
-    descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT)
+def running(build: Build, since: int | None = None) -> Iterator[None]:
+    """Hold the build's lock as its supervisor does; in the journal its run starts at ``since``."""
+    descriptor = build.hold()
+    assert descriptor is not None
+    if since is not None:
+        build.lock.write_text(str(since))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

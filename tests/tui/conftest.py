@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.host.privileges import Privilege
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal, lock
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
@@ -173,42 +173,44 @@ def a_build(
     steps = make(made).steps
     journal.append(
         build.journal,
-        "build-started",
-        steps=[{"name": step.name, "title": step.title} for step in steps],
+        events.BuildStarted(steps=[{"name": step.name, "title": step.title} for step in steps]),
     )
     for number, step in enumerate(steps[: done + 1], 1):
         log = build.step_log(number, step.name)
         log.write_bytes((logs or {}).get(number, f"log of {step.name}\n".encode()))
-        journal.append(build.journal, "step-started", step=step.name, log=str(log))
+        journal.append(build.journal, events.StepStarted(step=step.name, log=str(log)))
         if number <= done:
             journal.append(
-                build.journal, "step-finished", step=step.name, seconds=38.0, bytes=2**20
+                build.journal, events.StepFinished(step=step.name, seconds=38.0, bytes=2**20)
             )
     return build
 
 
 def fail(build: Build, step: str, **facts: Any) -> None:
     """The running step of ``build`` fails."""
-    journal.append(build.journal, "step-failed", step=step, seconds=3.0, tail="", **facts)
-    journal.append(build.journal, "build-failed", **facts)
+    journal.append(build.journal, events.StepFailed(step=step, seconds=3.0))
+    journal.append(build.journal, events.BuildFailed(**facts))
 
 
 def finish(build: Build, report: dict[str, Any]) -> None:
     """``build`` ends with an archive and its report."""
-    journal.append(build.journal, "step-finished", step="pack", seconds=9.0, bytes=1)
+    journal.append(build.journal, events.StepFinished(step="pack", seconds=9.0, bytes=1))
     archive = build.archive()
     archive.write_bytes(b"an archive")
     report = {"artefact": str(archive), "mode": "vm", **report}
     build.report_file.write_text(json.dumps({"basis": [], "report": report}))
     journal.append(
         build.journal,
-        "build-finished",
-        build=build.id,
-        archive=str(archive),
-        sha256="ab" * 32,
-        bytes=180_000_000,
-        ready=report["ready"],
-        blocks=sum(f["severity"] == "must" and f["outcome"] == "fail" for f in report["findings"]),
+        events.BuildFinished(
+            build=build.id,
+            archive=str(archive),
+            sha256="ab" * 32,
+            bytes=180_000_000,
+            ready=report["ready"],
+            blocks=sum(
+                f["severity"] == "must" and f["outcome"] == "fail" for f in report["findings"]
+            ),
+        ),
     )
 
 
@@ -220,13 +222,12 @@ def finding(
 
 
 class Held:
-    """Holds the lock of a build, as its runner does."""
+    """Holds the lock of a build, as its supervisor does."""
 
     def __init__(self, build: Build) -> None:
-        import fcntl
-
-        self._descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        descriptor = lock.acquire(build.lock)
+        assert descriptor is not None
+        self._descriptor = descriptor
 
     def release(self) -> None:
         if self._descriptor >= 0:

@@ -168,7 +168,7 @@ async def test_without_colour_everything_is_still_said(
     to_home(app)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "■ interrupted" in frame(app)
+        assert "■ stopped" in frame(app)
 
 
 @pytest.mark.slow
@@ -239,7 +239,7 @@ async def test_in_every_theme_everything_is_said(make_app: MakeApp, theme: str) 
     to_home(app)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "■ interrupted" in frame(app)
+        assert "■ stopped" in frame(app)
         await press(pilot, "n", "f3")
         assert "● Source" in frame(app)
 

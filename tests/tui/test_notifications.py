@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.conftest import HOSTILE, Held, a_build, fail, finding, finish, notes, settle, until
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.notifications import KEEP, RESTORE, Notifications, Title, titles
 
@@ -16,7 +16,7 @@ def test_a_build_at_work_is_told_step_by_step_and_its_end_once() -> None:
     with Held(build):
         assert herald.look() == ()
         assert herald.title == "● 3/7 initramfs · debian-vm"
-        journal.append(build.journal, "step-finished", step="initramfs", seconds=1.0, bytes=1)
+        journal.append(build.journal, events.StepFinished(step="initramfs", seconds=1.0, bytes=1))
         assert herald.look() == ()
         assert herald.title == "● · debian-vm"
         fail(build, "kernel", error="kernel: exit status 1")
@@ -74,10 +74,10 @@ async def test_a_build_that_ends_elsewhere_rings_and_is_said(
     rung: list[str] = []
     monkeypatch.setattr(app, "bell", lambda: rung.append("bell"))
     build = a_build(done=2)
-    with Held(build) as runner:
+    with Held(build) as held:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             fail(build, "initramfs", error="initramfs: exit status 1")
-            runner.release()
+            held.release()
             await until(pilot, lambda: rung)
             assert "✗ debian-vm: failed" in notes(app)

@@ -1,4 +1,4 @@
-"""Proofs that are kept: what was booted, what came of it, and which bytes that is true of."""
+"""Boot tests that ended: which bytes were booted, and whether they passed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REPORT = "report.json"
 
 @dataclass(frozen=True)
 class BootTestRecord:
-    """One proof that came to its end, in ``directory`` with its console and its report.
+    """A boot test that ended, in ``directory`` with its console and its report.
 
-    ``sha256`` is the sum of the artefact's bytes, ``bytes`` their number; ``at`` is in seconds
-    since 1970, ``seconds`` how long it took. ``proven``: everything held.
+    ``sha256`` and ``bytes`` are those of the artefact; ``at`` is in seconds since 1970,
+    ``seconds`` how long it took.
     """
 
     directory: Path
@@ -36,68 +36,68 @@ class BootTestRecord:
 
 
 def home(artefact: Path) -> Path:
-    """Where the proofs of this artefact go: beside the build that makes it, if one does."""
+    """Where the boot tests of this artefact are: in the build that makes it, if one does."""
     build = builds.making(artefact)
-    return (build.directory if build else paths.state()) / "proofs"
+    return (build.directory if build else paths.state()) / "boot-tests"
 
 
 def all_records() -> list[BootTestRecord]:
-    """Every proof that came to its end, the latest first."""
-    homes = [paths.state() / "proofs", *(b.directory / "proofs" for b in builds.everything())]
-    found = (_read(entry) for place in homes if place.is_dir() for entry in place.iterdir())
+    """Every boot test that ended, the latest first."""
+    roots = [paths.state(), *(build.directory for build in builds.everything())]
+    found = (_read(entry) for root in roots for entry in (root / "boot-tests").glob("*"))
     return sorted((record for record in found if record), key=lambda r: r.at, reverse=True)
 
 
 def _read(directory: Path) -> BootTestRecord | None:
     try:
-        told = json.loads((directory / REPORT).read_text("utf-8"))
+        report = json.loads((directory / REPORT).read_text("utf-8"))
         return BootTestRecord(
             directory,
-            str(told["artefact"]),
-            str(told["sha256"]),
-            int(told["bytes"]),
-            told["proven"] is True,
-            float(told["at"]),
-            float(told["seconds"]),
+            str(report["artefact"]),
+            str(report["sha256"]),
+            int(report["bytes"]),
+            report["passed"] is True,
+            float(report["at"]),
+            float(report["seconds"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # it is still going on, or was broken off
+        return None  # it is running, or was stopped
 
 
 def last_test_of(sha256: str) -> BootTestRecord | None:
-    """The latest proof of the artefact with this sum, proven or not; None if there is none."""
+    """The latest boot test of the artefact with this SHA-256, or None."""
     return next((record for record in all_records() if sha256 and record.sha256 == sha256), None)
 
 
 def last_test_of_file(path: Path) -> BootTestRecord | None:
-    """The same for the artefact at ``path``, which is read only if a proof may be of it."""
-    wanted, length = str(path.resolve()), total(path)
+    """The same for the file or directory ``path``, read only if a boot test may be of it."""
+    name, length = str(path.resolve()), total(path)
     try:
         maybe = any(
-            record.bytes == length and (length or record.artefact == wanted)
+            record.bytes == length and (length or record.artefact == name)
             for record in all_records()
         )
         return last_test_of(digest(path)) if maybe else None
     except OSError:
-        return None  # what may not be read was not proven by this user
+        return None  # what this user may not read was not tested by this user
 
 
 def tested_digests() -> frozenset[str]:
-    """The sums of all artefacts whose latest proof held."""
+    """The SHA-256 of all artefacts whose latest boot test passed."""
     latest: dict[str, BootTestRecord] = {}
     for record in all_records():
         latest.setdefault(record.sha256, record)
-    return frozenset(sum_ for sum_, record in latest.items() if record.passed)
+    return frozenset(sha256 for sha256, record in latest.items() if record.passed)
 
 
-def told(record: BootTestRecord, now: float) -> str:
-    """A proof in a line: what it came to, when (``now``: seconds since 1970), its report."""
-    verdict = "proven" if record.passed else "NOT proven"
+def describe(record: BootTestRecord, now: float) -> str:
+    """A boot test in a line: its verdict, when it was (``now``: since 1970), its report."""
+    verdict = "passed" if record.passed else "failed"
     return f"{verdict} {ago(record.at, now)}: {record.directory / 'report.txt'}"
 
 
 def remove_superseded(kept: Path, artefact: str) -> None:
-    """Remove the older proofs of ``artefact`` beside the one in the directory ``kept``."""
+    """Remove the older boot tests of ``artefact`` beside the one in ``kept``."""
     for entry in kept.parent.iterdir():
         record = _read(entry) if entry != kept else None
         if record and record.artefact == artefact:
@@ -105,7 +105,7 @@ def remove_superseded(kept: Path, artefact: str) -> None:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file; of a directory, that of its names, modes, owners and contents."""
+    """The SHA-256 of a file, or of the names, modes, owners and contents in a directory."""
     if path.is_file():
         return sha256_of(path)
     summed = hashlib.sha256()
@@ -115,12 +115,12 @@ def digest(path: Path) -> str:
 
 
 def total(path: Path) -> int:
-    """The bytes of a file; 0 for a directory, whose size says nothing about it."""
+    """The size of a file in bytes; 0 for a directory."""
     return path.stat().st_size if path.is_file() else 0
 
 
 def _lines(root: Path, inside: bytes) -> list[bytes]:
-    """A line for each entry below ``inside``: it differs where the entries differ."""
+    """A line for each entry below ``inside``, with all that tells entries apart."""
     lines = []
     with os.scandir(os.path.join(os.fsencode(root), inside)) as found:  # noqa: PTH118 - bytes
         entries = sorted(found, key=lambda entry: entry.name)

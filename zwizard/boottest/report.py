@@ -1,4 +1,4 @@
-"""What a proof came to, kept beside the build or the other proofs: as JSON and as text."""
+"""The report of a boot test, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zwizard.boottest.records import last_test_of, last_test_of_file
-from zwizard.boottest.session import BootTestDirectory
-from zwizard.boottest.stages import STAGES, Finding, stages
+from zwizard.boottest.request import BootTest
+from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode, find_rule
+from zwizard.jobs.events import BootTestMachine
 from zwizard.util import paths
 from zwizard.util.text import duration, one_line, sanitise
 
-__all__ = ["MARKS", "STAGES", "TOLD", "last_test_of", "last_test_of_file", "make", "text", "write"]
-
 MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "unreached": "–"}
-# What the last event of a proof tells, for faces that read no report.
-TOLD = ("proven", "artefact", "sha256", "seconds", "said", "rule", "remedy", "tail", "printed",
-        "console", "report")  # fmt: skip
+# What the last event of a boot test has of the report.
+SUMMARY = ("passed", "artefact", "sha256", "seconds", "reason", "rule", "remedy", "tail",
+           "printed", "console", "report")  # fmt: skip
 
-# What a stage that failed by itself means, and the rule about it.
-_MEANS = {
-    "hostname": ("The host name is not the one that cloud-init was given.", "cloud-init-enabled"),
-    "network": ("The network is not set up as cloud-init was told to.", "network-renderer"),
-    "grown": ("The root does not use the whole disk that is rented.", "growpart"),
-    "password": ("root can get in with a password.", "root-password"),
-    "cloud-init": ("cloud-init did not do its work.", "cloud-init-enabled"),
-    "entrypoint": ("The entrypoint is not started as it was given.", "entrypoint"),
-    "environment": ("The entrypoint has not the environment that was given.", ""),
-    "untouched": ("The artefact has changed while it was booted; this proves nothing.", ""),
+# The reason why a stage failed, where no cause was found, and the rule about it.
+_REASONS = {
+    "hostname": ("The host name is not the one configured for cloud-init.", "cloud-init-enabled"),
+    "network": ("The network is not set up as configured for cloud-init.", "network-renderer"),
+    "grown": ("The root file system does not use the whole disk.", "growpart"),
+    "password": ("root can log in with a password.", "root-password"),
+    "cloud-init": ("cloud-init did not finish without errors.", "cloud-init-enabled"),
+    "entrypoint": ("The entrypoint is not started as configured.", "entrypoint"),
+    "environment": ("The environment of the entrypoint is not the configured one.", ""),
+    "untouched": ("The artefact changed during the test, so the result does not count.", ""),
 }
 
 
@@ -46,36 +44,36 @@ def make(
     times: Mapping[str, float],
     cause: BootFailureCause | None,
     tail: str,
-    machine: Mapping[str, Any],
+    machine: BootTestMachine,
     seconds: float,
     console: Path,
     printed: str = "",
 ) -> dict[str, Any]:
-    """The report as data. ``times`` and ``seconds`` since the proof began; texts are raw.
+    """The report as data. ``times`` and ``seconds`` since the start of the test; texts are raw.
 
-    ``printed`` is what a container's entrypoint did.
+    ``printed``: by a container's entrypoint.
     """
     shown = [_stage(stage.name, stage.title, findings, times) for stage in stages(mode)]
     wrong = [stage for stage in shown if stage["outcome"] != "pass"]
-    said, rule = _why(cause, wrong)
+    reason, rule = _why(cause, wrong)
     return {
         "artefact": str(artefact),
         "sha256": sha256,
         "bytes": size,
         "mode": mode.value,
-        "proven": not wrong,
+        "passed": not wrong,
         "at": round(time.time(), 1),
         "seconds": seconds,
-        "said": said,
+        "reason": reason,
         "rule": rule,
         "remedy": find_rule(rule).fix if rule else "",
         "tail": tail if wrong else "",
         "printed": printed,
         "stages": shown,
-        "accelerator": machine.get("accelerator", ""),
-        "why": machine.get("why", ""),
-        "differs": machine.get("differs", []),
-        "command": machine.get("command", []),
+        "accelerator": machine.accelerator,
+        "why": machine.why,
+        "differs": machine.differs,
+        "command": machine.command,
         "console": str(console),
         "report": str(console.with_name("report.txt")),
     }
@@ -99,16 +97,15 @@ def _why(cause: BootFailureCause | None, wrong: list[dict[str, Any]]) -> tuple[s
     """A sentence about what is wrong, and the rule that would have caught it."""
     if cause is not None:
         return cause.said, cause.rule
-    for stage in wrong:
-        said, rule = _MEANS.get(stage["stage"], (f"Not so: {stage['title']}.", ""))
-        return said, rule
+    if wrong:
+        return _REASONS.get(wrong[0]["stage"], (f"Not true: {wrong[0]['title']}.", ""))
     return "", ""
 
 
-def write(made: Mapping[str, Any], run: BootTestDirectory) -> None:
-    """Keep the report; with the JSON, which comes last, the proof counts."""
-    paths.write_atomically(run.directory / "report.txt", text(made))
-    paths.write_atomically(run.report, json.dumps(made, indent=1, ensure_ascii=False))
+def write(made: Mapping[str, Any], job: BootTest) -> None:
+    """Write the report; the JSON, which makes the boot test count, comes last."""
+    paths.write_atomically(job.directory / "report.txt", text(made))
+    paths.write_atomically(job.report, json.dumps(made, indent=1, ensure_ascii=False))
 
 
 def text(made: Mapping[str, Any]) -> str:
@@ -136,20 +133,20 @@ def text(made: Mapping[str, Any]) -> str:
 
 
 def indented(text: str) -> list[str]:
-    """The lines of a text by others, as they stand in a report."""
+    """The lines of a text from outside, indented."""
     return [f"    {line}" for line in text.splitlines()]
 
 
 def verdict(made: Mapping[str, Any]) -> str:
-    """``proven``, or not."""
-    return "proven" if made["proven"] else "NOT proven"
+    """The verdict in words."""
+    return "boot test passed" if made["passed"] else "boot test failed"
 
 
 def failure(made: Mapping[str, Any]) -> list[str]:
-    """What went wrong, the rule and the remedy, a line each; nothing where all is well."""
-    if made["proven"]:
+    """The reason of a failure, the rule and the remedy, a line each; nothing if it passed."""
+    if made["passed"]:
         return []
-    lines = [one_line(made["said"])]
+    lines = [one_line(made["reason"])]
     if made["rule"]:
         lines += [f"rule     {made['rule']}", f"do       {one_line(made['remedy'])}"]
     return lines

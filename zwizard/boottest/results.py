@@ -1,4 +1,4 @@
-"""What the stages of a proof came to: each once, told to the journal as it is decided."""
+"""The results of a boot test: each stage is decided once, and written to the journal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from zwizard.boottest.stages import Finding, Outcome, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.jobs import journal
+from zwizard.jobs.events import BootTestRestarted, BootTestStage, Event
 
 
 class NotUpError(Exception):
-    """The machine did not come up: why, the line that shows it, and the console's last ones."""
+    """The machine did not come up: the cause, the line that shows it, the console's last lines."""
 
     def __init__(self, cause: BootFailureCause, evidence: str = "", tail: str = "") -> None:
         super().__init__(cause.said)
@@ -21,13 +22,13 @@ class NotUpError(Exception):
 
 
 class KvmGaveUpError(Exception):
-    """KVM ran a tiny guest here, and not this one: what it said. The machine's fault, not its."""
+    """KVM runs a tiny guest here but not this one: a fault of the host, not of the image."""
 
 
 class Results:
-    """The findings by stage, and how many seconds after the beginning each was made.
+    """The findings by stage, and the times at which they were made (seconds since the start).
 
-    ``mode`` is the artefact's, by which its stages are known.
+    ``mode`` (the artefact's) decides which stages there are.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,39 +36,33 @@ class Results:
         self.times: dict[str, float] = {}
         self.mode = "vm"
         self._journal = path
-        self._since = time.monotonic()
+        self._started = time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the beginning."""
-        return round(time.monotonic() - self._since, 2)
+        """Seconds since the start."""
+        return round(time.monotonic() - self._started, 2)
 
-    def again(self, why: str) -> None:
-        """Begin anew, as if nothing had been found so far."""
+    def restart(self, why: str) -> None:
+        """Forget all findings: the machine starts again."""
         self.findings.clear()
         self.times.clear()
-        self.note("proof-again", why=why)
+        self.note(BootTestRestarted(why=why))
 
-    def note(self, event: str, **told: object) -> None:
-        """Tell the journal."""
-        journal.append(self._journal, event, **told)
+    def note(self, event: Event) -> None:
+        """Append an event to the journal."""
+        journal.append(self._journal, event)
 
     def record(self, stage: str, outcome: Outcome, evidence: str) -> None:
-        """Note what a stage came to, if that is not decided yet."""
+        """Decide a stage, unless it is decided."""
         if stage in self.findings:
             return
         self.findings[stage] = Finding(stage, outcome, evidence)
-        self.times[stage] = self.elapsed
-        self.note(
-            "proof-stage",
-            stage=stage,
-            outcome=outcome,
-            evidence=evidence,
-            seconds=self.times[stage],
-        )
+        self.times[stage] = seconds = self.elapsed
+        self.note(BootTestStage(stage=stage, outcome=outcome, evidence=evidence, seconds=seconds))
 
     def decided(self, *stages: str) -> bool:
-        """Whether all of these are."""
+        """Whether all of these stages are decided."""
         return all(stage in self.findings for stage in stages)
 
     def first_open(self, after: str = "kernel") -> str:
@@ -77,5 +72,5 @@ class Results:
         return next((name for name in later if name not in self.findings), names[-2])
 
     def fail(self, error: NotUpError) -> None:
-        """Note what kept the machine from coming up, at the stage that it kept from passing."""
+        """Fail the stage that the machine did not get through."""
         self.record(self.first_open(after=error.cause.stage), "fail", error.evidence)

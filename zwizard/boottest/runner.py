@@ -1,4 +1,4 @@
-"""One proof, inside its namespaces: everything it starts ends with it."""
+"""The worker of a boot test: it boots the artefact in namespaces that end with it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from zwizard.boottest.machine.qemu import (
     virtiofsd,
 )
 from zwizard.boottest.machine.seed import Seed, make_disk
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
-from zwizard.boottest.session import BootTestDirectory, BootTestRequest
 from zwizard.boottest.watch.container_monitor import ContainerMonitor, ContainerStart, printed
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
@@ -39,7 +39,12 @@ from zwizard.checks import Mode
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, detect, intended
 from zwizard.host import tools
 from zwizard.image import DirectoryTree, SingleFileTree, open_tree
-from zwizard.jobs import journal
+from zwizard.jobs.events import (
+    BootTestFinished,
+    BootTestMachine,
+    BootTestPreparing,
+    BootTestStarted,
+)
 from zwizard.util.errors import ZwizardError
 
 _GIB = 1 << 30
@@ -56,71 +61,79 @@ class BootSetup:
     shared: str = ""  # the directory that virtiofsd serves
 
 
-class BootTest:
-    """A proof of one artefact in the working directory ``work``."""
+def work(job: BootTest, workspace: Path) -> int:
+    """Carry out a boot test; 0, since its result is in the journal and the report."""
+    request = BootTestRequest.from_json(job.request.read_text("utf-8"))
+    Runner(job, request, workspace).run()
+    return 0
 
-    def __init__(self, run: BootTestDirectory, wish: BootTestRequest, work: Path) -> None:
-        self._run = run
-        self._wish = wish
-        self._work = work
-        self._notes = work.parent.parent  # the cache, of whoever began this
-        self._ledger = Results(run.journal)
-        self._hostname = f"proof-{run.directory.name[-6:].lower().replace('_', '0')}"
 
-    def carry_out(self) -> None:
-        """Boot it, tell the journal, and leave the report; ZwizardError if that cannot be done."""
-        artefact = self._wish.artefact
-        self._ledger.note("proof-started", artefact=str(artefact))
+class Runner:
+    """Boots one artefact in the directory ``workspace``."""
+
+    def __init__(self, job: BootTest, request: BootTestRequest, workspace: Path) -> None:
+        self._job = job
+        self._request = request
+        self._workspace = workspace
+        self._cache = workspace.parent.parent  # of the user who started it
+        self._results = Results(job.journal)
+        self._machine = BootTestMachine(mode="", accelerator="", why="")
+        self._hostname = f"test-{job.id[-6:].lower().replace('_', '0')}"
+
+    def run(self) -> None:
+        """Boot it, and write journal and report; ZwizardError if that cannot be done."""
+        artefact = self._request.artefact
+        self._results.note(BootTestStarted(artefact=str(artefact)))
         with ThreadPoolExecutor(1) as beside:
-            summed = beside.submit(records.digest, artefact)
-            ground, failure = self._prove()
-            before = summed.result()
+            digest = beside.submit(records.digest, artefact)
+            setup, failure = self._boot_with_fallback()
+            before = digest.result()
         same = records.digest(artefact) == before
-        said = f"sha256 {before}" if same else "its bytes have changed meanwhile"
-        self._ledger.record("untouched", "pass" if same else "fail", said)
-        self._conclude(ground.mode if ground else Mode.VM, before, failure)
+        evidence = f"sha256 {before}" if same else "its bytes changed meanwhile"
+        self._results.record("untouched", "pass" if same else "fail", evidence)
+        self._conclude(setup.mode if setup else Mode.VM, before, failure)
 
-    def _prove(self) -> tuple[BootSetup | None, NotUpError | None]:
-        """Boot it; what was booted, if anything was, and why it did not come up, if so."""
-        acceleration = accelerator.accelerate(self._notes)
+    def _boot_with_fallback(self) -> tuple[BootSetup | None, NotUpError | None]:
+        """Boot it, by emulation if KVM fails: what was booted, and why it did not come up."""
+        acceleration = accelerator.accelerate(self._cache)
         while True:
-            ground = self._prepare()
-            if isinstance(ground, NotUpError):
-                return None, ground
+            setup = self._prepare()
+            if isinstance(setup, NotUpError):
+                return None, setup
             try:
-                return ground, self._boot(ground, acceleration)
+                return setup, self._boot(setup, acceleration)
             except KvmGaveUpError as error:
-                why = f"KVM did not get through with this guest ({error})"
-                self._ledger.again(f"{why}: once more, by software emulation")
+                why = f"KVM failed with this guest ({error})"
+                self._results.restart(f"{why}: restarting with software emulation")
                 acceleration = accelerator.emulation(why)
-                self._work /= "again"
-                self._work.mkdir()
-                accelerator.distrust_kvm(self._notes, why.replace("this guest", "another guest"))
+                self._workspace /= "again"
+                self._workspace.mkdir()
+                accelerator.distrust_kvm(self._cache, why.replace("this guest", "another guest"))
 
     # --- before it starts ---
 
     def _prepare(self) -> BootSetup | NotUpError:
         """Lay out what is booted; the reason for which a node would not start it as it is."""
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # virtiofsd's notes
-        (self._work / CONSOLE).symlink_to(self._run.console)
-        self._run.console.write_bytes(b"")
+        (self._workspace / CONSOLE).symlink_to(self._job.console)
+        self._job.console.write_bytes(b"")
         try:
             return self._lay_out()
         except NotUpError as error:
-            self._ledger.fail(error)
+            self._results.fail(error)
             return error
 
     def _lay_out(self) -> BootSetup:
-        artefact = self._wish.artefact
+        artefact = self._request.artefact
         ours = artefact.is_file()
         if ours and not _is_gzip(artefact):
             with open_tree(artefact) as view:
                 assert isinstance(view, SingleFileTree)  # else it is not readable, and says so
             return self._from_disk(artefact, ours=False)
         root = (
-            rootfs.unpack(artefact, self._work)
+            rootfs.unpack(artefact, self._workspace)
             if ours
-            else rootfs.overlay_directory(artefact, self._work)
+            else rootfs.overlay_directory(artefact, self._workspace)
         )
         view = DirectoryTree(root)
         found = detect(view)
@@ -141,85 +154,87 @@ class BootTest:
         boots = Direct(
             f"root{kernel.entry.path}",
             f"root{initrd.entry.path}" if initrd.entry else "",
-            self._wish.entrypoint,
+            self._request.entrypoint,
         )
         return BootSetup(Mode.VM, boots, shared="root")
 
     def _contained(self) -> BootSetup:
         """With a kernel and an init that stand in for Zero-OS's own."""
-        stand_in = ContainerKernel(self._wish.layers)
-        if not stand_in.there:
-            self._ledger.note("proof-preparing", mode=Mode.CONTAINER.value)
-            stand_in.make(f"proof-{self._run.directory.name}", self._run.directory / "kernel.log")
-        boots = Direct(str(stand_in.boot / "vmlinuz"), str(stand_in.boot / "initrd.img"))
+        kernel = ContainerKernel(self._request.layers)
+        if not kernel.there:
+            self._results.note(BootTestPreparing(mode=Mode.CONTAINER.value))
+            kernel.make(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
+        boots = Direct(str(kernel.boot / "vmlinuz"), str(kernel.boot / "initrd.img"))
         return BootSetup(Mode.CONTAINER, boots, shared="root")
 
     def _from_disk(self, image: Path, *, ours: bool) -> BootSetup:
         code, state = accelerator.firmware()
         try:
-            rootfs.write_disk(image, self._work / DISK, self._wish.disk_size or _RENTED, ours=ours)
+            rootfs.write_disk(
+                image, self._workspace / DISK, self._request.disk_size or _RENTED, ours=ours
+            )
         except rootfs.TooLargeError as error:
             said = f"{error.message}. {error.hint}"
             raise NotUpError(BootFailureCause("start", said, "image-fits-disk")) from None
-        (self._work / FIRMWARE_STATE).write_bytes(state.read_bytes())
+        (self._workspace / FIRMWARE_STATE).write_bytes(state.read_bytes())
         return BootSetup(Mode.IMAGE, Firmware(str(code)))
 
     # --- while it runs ---
 
-    def _boot(self, ground: BootSetup, acceleration: Acceleration) -> NotUpError | None:
+    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> NotUpError | None:
         """Start the machine, and watch it to its end; why it did not come up, if so."""
-        self._ledger.mode = ground.mode.value
-        contained = ground.mode is Mode.CONTAINER
-        entrypoint = self._wish.entrypoint or (_INIT if contained else "")
-        machine = Machine(acceleration.by, ground.boots, watched=contained)
+        self._results.mode = setup.mode.value
+        contained = setup.mode is Mode.CONTAINER
+        entrypoint = self._request.entrypoint or (_INIT if contained else "")
+        machine = Machine(acceleration.by, setup.boots, watched=contained)
         seed = Seed(
-            instance=self._run.directory.name,
+            instance=self._job.id,
             hostname=self._hostname,
             mac=MAC,
             address=ADDRESS,
             gateway=GATEWAY,
-            key=make_key(self._work),
+            key=make_key(self._workspace),
             entrypoint=entrypoint,
-            environment=self._wish.environment,
+            environment=self._request.environment,
         )
-        make_disk(seed, self._work / SEED)
+        make_disk(seed, self._workspace / SEED)
         command = machine.qemu(tools.find("qemu-system-x86_64") or "")
-        self._ledger.note(
-            "proof-machine",
-            mode=ground.mode.value,
+        self._machine = BootTestMachine(
+            mode=setup.mode.value,
             accelerator=acceleration.by,
             why=acceleration.why,
-            differs=machine.differs(),
+            differs=list(machine.differs()),
             command=list(command),
-            seconds=self._ledger.elapsed,
+            seconds=self._results.elapsed,
         )
-        if ground.shared:
-            self._serve(ground.shared)
-        with (self._work / "qemu.log").open("wb") as log:
+        self._results.note(self._machine)
+        if setup.shared:
+            self._serve(setup.shared)
+        with (self._workspace / "qemu.log").open("wb") as log:
             # The processes are ended with this proof's namespace, however it ends.
             qemu = subprocess.Popen(
-                command, cwd=self._work, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self._workspace, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         task = MonitorSettings(
-            self._work,
-            self._run.console,
+            self._workspace,
+            self._job.console,
             self._hostname,
-            ground.mode,
+            setup.mode,
             acceleration.patience,
-            self._wish.timeout,
+            self._request.timeout,
             by_kvm=acceleration.by == "kvm",
         )
-        attendant = (
+        monitor = (
             ContainerMonitor(
-                task, self._ledger, qemu, ContainerStart(entrypoint, self._wish.environment)
+                task, self._results, qemu, ContainerStart(entrypoint, self._request.environment)
             )
             if contained
-            else BootMonitor(task, self._ledger, qemu)
+            else BootMonitor(task, self._results, qemu)
         )
         try:
-            attendant.to_the_end()
+            monitor.to_the_end()
         except NotUpError as error:
-            self._ledger.fail(error)
+            self._results.fail(error)
             return error
         finally:
             qemu.kill()
@@ -232,38 +247,40 @@ class BootTest:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         program = tools.find("virtiofsd") or ""
         rust = accelerator.is_rust_virtiofsd(program)
-        command = virtiofsd(program, str(self._work / shared), rust=rust)
-        log = self._work / "virtiofsd.log"
+        command = virtiofsd(program, str(self._workspace / shared), rust=rust)
+        log = self._workspace / "virtiofsd.log"
         with log.open("wb") as output:
             server = subprocess.Popen(
-                command, cwd=self._work, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=self._workspace,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
-        while not (self._work / KERNEL_SOCKET).exists():
+        while not (self._workspace / KERNEL_SOCKET).exists():
             if server.poll() is not None:
                 said = log.read_text("utf-8", "replace").strip()
                 raise ZwizardError(f"virtiofsd ended with {server.returncode}: {said}")
             time.sleep(0.02)
 
     def _conclude(self, mode: Mode, sha256: str, failure: NotUpError | None) -> None:
-        told = journal.replay(self._run.journal)
-        machines = [event for event in told if event["event"] == "proof-machine"]
         made = report.make(
-            artefact=self._wish.artefact,
+            artefact=self._request.artefact,
             mode=mode,
             sha256=sha256,
-            size=records.total(self._wish.artefact),
-            findings=self._ledger.findings,
-            times=self._ledger.times,
+            size=records.total(self._request.artefact),
+            findings=self._results.findings,
+            times=self._results.times,
             cause=failure.cause if failure else None,
             tail=failure.tail if failure else "",
-            machine=machines[-1] if machines else {},
-            seconds=self._ledger.elapsed,
-            console=self._run.console,
-            printed=printed(self._run.console.read_text("utf-8", "replace")),
+            machine=self._machine,
+            seconds=self._results.elapsed,
+            console=self._job.console,
+            printed=printed(self._job.console.read_text("utf-8", "replace")),
         )
-        report.write(made, self._run)
-        records.remove_superseded(self._run.directory, str(self._wish.artefact))
-        self._ledger.note("proof-finished", **{key: made[key] for key in report.TOLD})
+        report.write(made, self._job)
+        records.remove_superseded(self._job.directory, str(self._request.artefact))
+        self._results.note(BootTestFinished(**{key: made[key] for key in report.SUMMARY}))
 
 
 def _is_gzip(path: Path) -> bool:

@@ -37,14 +37,14 @@ def resume(build: Build | None, *, as_json: bool) -> int:
     Without BUILD, choose one from a list.
     """
     if build is not None:
-        return build_progress.foreground(build, fresh=False, as_json=as_json)
+        return build_progress.run(build, as_json=as_json)
     require_terminal("name the BUILD: zwizard list shows them")
     from zwizard.plain.build import pick
     from zwizard.plain.wizard import resume as resume_build
 
     chosen = builds.find(pick())
     if as_json:
-        return build_progress.foreground(chosen, fresh=False, as_json=True)
+        return build_progress.run(chosen, as_json=True)
     return resume_build(chosen)
 
 
@@ -102,7 +102,7 @@ def bundle(build: Build) -> int:
 @_build_argument
 def cancel(build: Build) -> int:
     """Stop BUILD. Finished steps are kept."""
-    state = "is stopping" if builds.request_cancel(build) else "is not running"
+    state = "is stopping" if build.request_cancel() else "is not running"
     click.echo(f"{build.id} {state}")
     return 0
 

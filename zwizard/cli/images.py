@@ -10,9 +10,10 @@ import click
 
 from zwizard import checks
 from zwizard.boottest import records
-from zwizard.boottest.session import BootTestRequest
+from zwizard.boottest.request import BootTestRequest
 from zwizard.cli.app import json_option, zwizard
 from zwizard.console import boot_progress
+from zwizard.console import repair as repair_progress
 from zwizard.engine import builds
 from zwizard.engine import repair as repairs
 from zwizard.sources import deployment
@@ -77,7 +78,7 @@ def check(
     else:
         click.echo(checks.render_text(found), nl=False)
         if boot_test:
-            click.echo(sanitise(records.told(boot_test, time.time())))
+            click.echo(sanitise(f"boot test {records.describe(boot_test, time.time())}"))
         if built:
             click.echo(sanitise(f"deployment note: {built[1]}"))
     return 0 if found.ready else 3
@@ -104,7 +105,7 @@ def repair(
     """
     starts = repairs.started(path, entrypoint)
     report = checks.check(path, mode=mode, entrypoint=starts.entrypoint or None)
-    return repairs.run(repairs.remedy(report, path, output, starts), as_json=as_json)
+    return repair_progress.run(repairs.remedy(report, path, output, starts), as_json=as_json)
 
 
 @zwizard.command()
@@ -135,4 +136,4 @@ def boot(
     """
     environment = dict(line.partition("=")[::2] for line in env)
     request = BootTestRequest(path, timeout, entrypoint, disk_size, environment)
-    return boot_progress.foreground(request, as_json=as_json)
+    return boot_progress.run(request, as_json=as_json)

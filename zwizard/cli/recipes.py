@@ -43,7 +43,7 @@ def build(file: Path, *, rebuild_all: bool, install: bool, as_json: bool) -> int
     if install and (missing := tools.missing(tools.needed(make(recipe).tools()))):
         tools.install(missing)
     build = builds.open_for(recipe, base)
-    return build_progress.foreground(build, fresh=rebuild_all, as_json=as_json)
+    return build_progress.run(build, rebuild_all=rebuild_all, as_json=as_json)
 
 
 @zwizard.command()

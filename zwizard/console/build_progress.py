@@ -1,238 +1,147 @@
-"""A build in the foreground: a line for each event, until it ends."""
+"""A build in the foreground: a line for each event, and a sign of life in long steps."""
 
 from __future__ import annotations
 
-import json
 import shlex
-import sys
 import time
 from pathlib import Path
-from typing import Protocol
 
-from zwizard.engine import builds, debug_shell, estimates, failure_causes
+from zwizard.console import foreground
+from zwizard.engine import debug_shell, estimates, failure_causes
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import Store
+from zwizard.engine.requirements import store_of
 from zwizard.engine.status import Status, StepStatus
 from zwizard.host.privileges import privilege
-from zwizard.jobs import supervisor
-from zwizard.jobs.journal import Event, Reader
-from zwizard.util import paths
-from zwizard.util.text import duration, one_line, sanitise, size
-
-_POLL = 0.1  # seconds between looks at the journal
-_PATIENCE = 5.0  # seconds the runner has for tidying up
-_EXIT = {"build-failed": 1, "build-interrupted": 1, "build-cancelled": 130}
-
-
-def foreground(build: Build, *, fresh: bool, as_json: bool) -> int:
-    """Run ``build`` (or attach to its runner) and tell what happens; the exit code.
-
-    Ctrl-C stops the build, keeping what is finished.
-    """
-    right = privilege()
-    reader = Reader(build.journal)
-    seen = list(reader.read())
-    pending = _since_start(seen) if build.running() else []
-    store = Store(right.layers_below(paths.cache()))
-    tell: _Teller = _Json() if as_json else Narrator(build, estimates.usual(build, store))
-    try:
-        if not pending:
-            right.authorise()
-            begun = supervisor.start(build, fresh=fresh)
-            # What a runner that has left by now still wrote is not of this run.
-            reader = reader if begun is None else Reader(build.journal, begun)
-        return _until_end(build, reader, pending, tell)
-    except KeyboardInterrupt:
-        builds.request_cancel(build)
-        return _until_end(build, reader, [], tell)
+from zwizard.jobs.events import (
+    BuildCancelled,
+    BuildFailed,
+    BuildFinished,
+    BuildInterrupted,
+    BuildStarted,
+    CheckStarted,
+    Event,
+    StepCached,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+from zwizard.util.text import duration, one_line, size
 
 
-def _since_start(seen: list[Event]) -> list[Event]:
-    """The events of the runner at work; none if it has said nothing yet, or everything."""
-    starts = [i for i, event in enumerate(seen) if event["event"] == "build-started"]
-    since = seen[starts[-1] :] if starts else []
-    return [] if since and since[-1]["event"] in supervisor.LAST else since
-
-
-def _until_end(build: Build, reader: Reader, pending: list[Event], tell: _Teller) -> int:
-    while True:
-        alive = build.running()
-        for event in [*pending, *reader.read()]:
-            tell.tell(event)
-            code = _code(event)
-            if code is not None:
-                _wait_until_gone(build)
-                return code
-        pending = []
-        if not alive:
-            # Whoever ends the runner by force ends what would have written the last event too.
-            event = {"event": "build-interrupted", "error": "the runner is gone", "hint": _RESUME}
-            tell.tell(event)
-            return 1
-        tell.look()
-        time.sleep(_POLL)
-
-
-def _wait_until_gone(build: Build) -> None:
-    """Let the runner tidy up, so that what the user does next does not meet it."""
-    deadline = time.monotonic() + _PATIENCE
-    while build.running() and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-def _code(event: Event) -> int | None:
-    """The exit code that the event means, if it is a last one."""
-    if event["event"] == "build-finished":
-        return 0 if event["ready"] else 3
-    return _EXIT.get(event["event"])
-
-
-_RESUME = "Resume it: everything finished is kept."
-
-
-class _Teller(Protocol):
-    def tell(self, event: Event) -> None:
-        """Something happened."""
-
-    def look(self) -> None:
-        """Time goes by."""
-
-
-class _Json:
-    """Events as JSON, one a line."""
-
-    def tell(self, event: Event) -> None:
-        sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-
-    def look(self) -> None:
-        pass
+def run(build: Build, *, rebuild_all: bool = False, as_json: bool) -> int:
+    """Run ``build``, or attach to it, and print what happens; the exit code. Ctrl-C stops it."""
+    usual = estimates.usual(build, store_of(privilege()))
+    options = ["rebuild-all"] if rebuild_all else []
+    return foreground.run(build, *options, narrator=Narrator(build, usual), as_json=as_json)
 
 
 _FIRST, _AGAIN = 15.0, 30.0  # seconds into a step until its first sign of life, and the next ones
 
 
 class Narrator:
-    """Tells a build in lines that are never written over; ``usual`` is what its steps take.
-
-    A step that takes long shows a sign of life now and then: how long, how much, its last line.
-    """
+    """Describes a build; ``usual`` are the seconds that its steps usually take."""
 
     def __init__(self, build: Build, usual: estimates.Pace) -> None:
         self._build, self._usual = build, usual
-        self._told = Status()
+        self._status = Status()
         self._next = 0.0
 
-    def tell(self, event: Event) -> None:
-        """Tell ``event``, if people want to know of it."""
-        self._told = self._told.after(event)
-        self._write(self._lines(event))
-        if event["event"] in {"step-started", "check-started"}:
-            self._next = event["at"] + _FIRST
-
-    def look(self) -> None:
-        """Show a sign of life, if there was none for long."""
-        now, step = time.time(), self._told.step
-        if step and step.state == "running" and now >= self._next:
-            self._next = now + _AGAIN
-            self._write([self._sign(step, now)])
-
-    def _write(self, lines: list[str]) -> None:
-        for line in lines:
-            sys.stdout.write(sanitise(line) + "\n")
-        sys.stdout.flush()
+    def idle(self) -> list[str]:
+        """A sign of life of a long step: how long, how much, its last line."""
+        now, step = time.time(), self._status.step
+        if step is None or step.state != "running" or now < self._next:
+            return []
+        self._next = now + _AGAIN
+        return [self._sign(step, now)]
 
     def _sign(self, step: StepStatus, now: float) -> str:
-        left = estimates.to_go(self._told, self._usual, now)
+        left = estimates.to_go(self._status, self._usual, now)
         log = self._build.step_log(step.number, step.name)
         parts = [
-            duration(now - step.began),
+            duration(now - step.started),
             f"{size(step.written)} written" if step.written else "",
             f"about {duration(left)} to go in all" if left else "",
-            _silence(log, step.began, now),
+            _silence(log, step.started, now),
         ]
-        said = failure_causes.tail(log, 1)
-        last = f": {one_line(said)[:200]}" if said else ""
+        line = failure_causes.tail(log, 1)
+        last = f": {one_line(line)[:200]}" if line else ""
         return f"  {step.name}  {', '.join(filter(None, parts))}{last}"
 
-    def _lines(self, event: Event) -> list[str]:
-        match event["event"]:
-            case "build-started":
+    def lines(self, event: Event) -> list[str]:
+        """What to print about an event."""
+        self._status = self._status.after(event)
+        if isinstance(event, StepStarted | CheckStarted):
+            self._next = event.at + _FIRST
+        match event:
+            case BuildStarted(steps=steps):
                 logs = self._build.directory / "logs"
-                return [f"{self._build.id}: {len(event['steps'])} steps; logs in {logs}"]
-            case "step-started":
-                return [f"● {event['step']}{self._place(event['step'])}"]
-            case "step-reused":
-                return [f"✓ {event['step']}   there already, {duration(event['age'])} old"]
-            case "step-finished":
-                took, taken = duration(event["seconds"]), size(event["bytes"])
-                return [f"✓ {event['step']}   {took}   {taken}"]
-            case "step-failed":
-                tail = event["tail"].splitlines()
-                return [f"✗ {event['step']}", *(f"    {one_line(line)}" for line in tail)]
-            case "check-started":
+                return [f"{self._build.id}: {len(steps)} steps; logs in {logs}"]
+            case StepStarted(step=step):
+                return [f"● {step}{self._place(step)}"]
+            case StepCached(step=step):
+                return [f"✓ {step}   cached, {duration(event.age)} old"]
+            case StepFinished(step=step):
+                return [f"✓ {step}   {duration(event.seconds)}   {size(event.bytes)}"]
+            case StepFailed(step=step, tail=tail):
+                return [f"✗ {step}", *(f"    {one_line(line)}" for line in tail.splitlines())]
+            case CheckStarted():
                 return ["● checklist"]
-            case "build-failed" | "build-interrupted":
-                cause = event.get("cause", "")
+            case BuildFailed(cause=cause, error=error, hint=hint):
                 known = [f"Probably: {cause}"] if cause else []
-                return [f"✗ {event['error']}", *known, event.get("hint", ""), *self._ways(event)]
-            case "build-cancelled":
-                return ["✗ stopped; what is finished is kept"]
-            case "build-finished":
-                note = event.get("note")
-                return [
-                    *_verdict(event),
-                    f"  {event['archive']}",
-                    f"  sha256 {event['sha256']}",
-                    *([f"  how to deploy it: {note}"] if note else []),
-                ]
-            case _:
-                return []
+                return [f"✗ {error}", *known, hint, *self._commands(event.command)]
+            case BuildInterrupted(error=error, hint=hint):
+                return [f"✗ {error}", hint, *self._commands("")]
+            case BuildCancelled():
+                return ["✗ stopped; finished steps are kept"]
+            case BuildFinished():
+                note = [f"  how to deploy it: {event.note}"] if event.note else []
+                return [*_verdict(event), f"  {event.archive}", f"  sha256 {event.sha256}", *note]
+        return []
 
-    def _ways(self, event: Event) -> list[str]:
+    def _commands(self, failed: str) -> list[str]:
         """What can be done about a failure, as commands to paste."""
-        name, step = self._build.id, self._told.step
-        lines = [f"Go on:   zwizard resume {name}"]
-        if step and (command := event.get("command", "")):
-            lines.append(f"By hand: {debug_shell.by_hand(self._build, step.name, command)}")
+        name, step = self._build.id, self._status.step
+        lines = [f"Resume:  zwizard resume {name}"]
+        if step and failed:
+            lines.append(f"By hand: {debug_shell.by_hand(self._build, step.name, failed)}")
         if step:
             lines.append(f"Shell:   zwizard shell {name} {step.name}")
         return [*lines, f"Report:  zwizard bundle {name}"]
 
     def _place(self, name: str) -> str:
-        """Where a step stands, and what it usually takes: ``   step 2 of 7, usually 38 s``."""
-        steps = self._told.steps
+        """The number of a step and its usual time: ``   step 2 of 7, usually 38 s``."""
+        steps = self._status.steps
         number = next((step.number for step in steps if step.name == name), 0)
         usual = f", usually {duration(self._usual[name])}" if name in self._usual else ""
         return f"   step {number} of {len(steps)}{usual}" if number else ""
 
 
 def _silence(log: Path, since: float, now: float) -> str:
-    """How long a step has printed nothing, where that is worth a word."""
+    """For how long a step has printed nothing, if that is long."""
     try:
         quiet = now - max(since, log.stat().st_mtime)
     except FileNotFoundError:
         return ""
-    return f"nothing printed for {duration(quiet)}" if quiet >= _FIRST else ""
+    return f"no output for {duration(quiet)}" if quiet >= _FIRST else ""
 
 
-_NAMED = 5  # rules that block which are named; mostly they have one cause
+_NAMED = 5  # blocking rules that are named; mostly they have one cause
 _EVIDENCE = 300  # characters
 
 
-def _verdict(event: Event) -> list[str]:
-    archive, taken = Path(event["archive"]), size(event["bytes"])
-    if event["ready"]:
-        return [f"✓ ready: {archive.name}, {taken}"]
-    blocks = f"{event['blocks']} rule{'s block' if event['blocks'] != 1 else ' blocks'}"
-    return [f"✗ NOT ready: {blocks} ({archive.name}, {taken})", *_blocking(event)]
+def _verdict(event: BuildFinished) -> list[str]:
+    archive = f"{Path(event.archive).name}, {size(event.bytes)}"
+    if event.ready:
+        return [f"✓ ready: {archive}"]
+    errors = f"{event.blocks} error{'' if event.blocks == 1 else 's'}"
+    return [f"✗ not ready: {errors} ({archive})", *_blocking(event)]
 
 
-def _blocking(event: Event) -> list[str]:
+def _blocking(event: BuildFinished) -> list[str]:
     """The rules that block, the first few with what was found and what to do."""
     lines = []
-    for found in event.get("blocking", ())[:_NAMED]:
-        lines.append(f"    {found['rule']}: {one_line(found['evidence'])[:_EVIDENCE]}")
-        if found["fix"]:
-            lines.append(f"        do: {one_line(found['fix'])[:_EVIDENCE]}")
-    return [*lines, f"  all of it: zwizard check {shlex.quote(event['archive'])}"]
+    for finding in event.blocking[:_NAMED]:
+        lines.append(f"    {finding['rule']}: {one_line(finding['evidence'])[:_EVIDENCE]}")
+        if finding["fix"]:
+            lines.append(f"        do: {one_line(finding['fix'])[:_EVIDENCE]}")
+    return [*lines, f"  all findings: zwizard check {shlex.quote(event.archive)}"]

@@ -11,37 +11,31 @@ from zwizard.boottest import records
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import State, Status, StepState
-from zwizard.host import tools as tools
-from zwizard.host.privileges import privilege
+from zwizard.host import report as host_report
+from zwizard.host import tools
 from zwizard.recipe.model import Recipe
 from zwizard.util.errors import UsageError
 from zwizard.util.text import ago, duration, one_line, sanitise, size
 
 MARKS: dict[State | StepState, str] = {
-    "new": "○",
     "running": "●",
     "ready": "✓",
     "not-ready": "!",
     "failed": "✗",
-    "cancelled": "■",
-    "interrupted": "■",
+    "stopped": "■",
     "waiting": "○",
     "done": "✓",
-    "reused": "✓",
-    "stopped": "■",
+    "cached": "✓",
 }
 WORDS: dict[State | StepState, str] = {
-    "new": "new",
     "running": "running",
     "ready": "ready",
-    "not-ready": "NOT ready",
+    "not-ready": "not ready",
     "failed": "failed",
-    "cancelled": "cancelled",
-    "interrupted": "interrupted",
-    "waiting": "to come",
-    "done": "done",
-    "reused": "there already",
     "stopped": "stopped",
+    "waiting": "waiting",
+    "done": "done",
+    "cached": "cached",
 }
 
 
@@ -55,74 +49,70 @@ def what(recipe: Recipe | None) -> str:
     return f"{recipe.target} · {source.distro.title()} {source.suite}".rstrip()
 
 
-def where(told: Status) -> str:
+def where(status: Status) -> str:
     """How far a build is: the step it is in, or the archive's size."""
-    if told.step:
-        return f"{told.step.number}/{len(told.steps)} {told.step.name}"
-    return size(told.bytes) if told.state in {"ready", "not-ready"} else ""
+    if status.step:
+        return f"{status.step.number}/{len(status.steps)} {status.step.name}"
+    return size(status.bytes) if status.state in {"ready", "not-ready"} else ""
 
 
-def word(told: Status, proven: Collection[str]) -> str:
-    """A build's state as glyph and word; ready is ``proven`` where that very archive was booted.
+def word(status: Status, tested: Collection[str]) -> str:
+    """The state of a build as glyph and word; ``tested`` has the SHA-256 of tested archives.
 
-    ``proven`` are the sums of what was, as :func:`zwizard.boottest.records.proven` has them.
+    See :func:`zwizard.boottest.records.tested_digests`.
     """
-    if told.state == "ready" and told.sha256 in proven:
-        return "◆ proven"
-    return f"{MARKS[told.state]} {WORDS[told.state]}"
+    if status.state == "ready" and status.sha256 in tested:
+        return "◆ tested"
+    return f"{MARKS[status.state]} {WORDS[status.state]}"
 
 
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
     found = [(build, builds.recipe_of(build), status.of(build)) for build in builds.everything()]
-    proven = records.tested_digests()
+    tested = records.tested_digests()
     if as_json:
-        entries = [_summary(*entry, proven) for entry in found]
+        entries = [_summary(*entry, tested) for entry in found]
         return json.dumps(entries, indent=1) + "\n"
     if not found:
-        return "no builds yet; `zwizard` begins one\n"
+        return "no builds yet; `zwizard` starts one\n"
     now = time.time()
     return "".join(
-        f"{word(told, proven):<14} {build.id:<20} {what(recipe):<26}"
-        f" {where(told):<18} {ago(told.at or now, now)}\n"
-        for build, recipe, told in found
+        f"{word(state, tested):<14} {build.id:<20} {what(recipe):<26}"
+        f" {where(state):<18} {ago(state.at or now, now)}\n"
+        for build, recipe, state in found
     )
 
 
 def one(build: Build, *, as_json: bool) -> str:
     """One build, with its steps."""
-    recipe, told = builds.recipe_of(build), status.of(build)
+    recipe, state = builds.recipe_of(build), status.of(build)
     if as_json:
-        steps = [
-            {"name": s.name, "state": s.state, "seconds": s.seconds, "bytes": s.bytes}
-            for s in told.steps
-        ]
-        summary = _summary(build, recipe, told, records.tested_digests()) | {"step_states": steps}
-        return json.dumps(summary, indent=1) + "\n"
-    lines = [f"{build.id}: {what(recipe)}, {WORDS[told.state]}"]
+        summary = _summary(build, recipe, state, records.tested_digests())
+        return json.dumps(summary | status.step_summary(state), indent=1) + "\n"
+    lines = [f"{build.id}: {what(recipe)}, {WORDS[state.state]}"]
     lines += [
         f"  {MARKS[step.state]} {step.name:<14} {WORDS[step.state]:<14}"
         f" {duration(step.seconds) if step.seconds else '':>12}"
         f" {size(step.bytes) if step.bytes else '':>12}"
-        for step in told.steps
+        for step in state.steps
     ]
-    if told.error and told.state in {"failed", "interrupted"}:
-        lines += ["", told.error, told.cause or told.hint]
-    if told.archive:
-        lines += ["", f"archive  {told.archive}", f"sha256   {told.sha256}"]
-        if proof := records.last_test_of(told.sha256):
-            lines.append(f"proof    {records.told(proof, time.time())}")
+    if state.error:
+        lines += ["", state.error, state.cause or state.hint]
+    if state.archive:
+        lines += ["", f"archive    {state.archive}", f"sha256     {state.sha256}"]
+        if record := records.last_test_of(state.sha256):
+            lines.append(f"boot test  {records.describe(record, time.time())}")
         if recipe and (note := build.note()):
-            lines.append(f"deploy   {note}")
-    lines += ["", f"build    {build.directory}"]
+            lines.append(f"deploy     {note}")
+    lines += ["", f"build      {build.directory}"]
     return sanitise("\n".join(lines)) + "\n"
 
 
 def _summary(
-    build: Build, recipe: Recipe | None, told: Status, proven: Collection[str]
+    build: Build, recipe: Recipe | None, state: Status, tested: Collection[str]
 ) -> dict[str, object]:
-    is_proven = told.state == "ready" and told.sha256 in proven
-    return status.summary(build, recipe, told) | {"proven": is_proven}
+    is_tested = state.state == "ready" and state.sha256 in tested
+    return status.summary(build, recipe, state) | {"tested": is_tested}
 
 
 def log(build: Build, step: str | None) -> Iterator[str]:
@@ -145,34 +135,24 @@ def log(build: Build, step: str | None) -> Iterator[str]:
 def _lines(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         for line in file:
-            # What a progress display wrote over is not part of the log.
+            # What a progress display overwrote is not part of the log.
             yield one_line(line.rstrip("\r\n").rpartition("\r")[2])
 
 
 def doctor(*, as_json: bool) -> str:
-    """Which tools are there, what is missing, and by which right a build would run."""
-    right = privilege()
-    lacking = tools.missing(tools.TOOLS)
+    """Which tools there are, which are missing, and with what privilege a build runs."""
+    data = host_report.report()
     if as_json:
-        data = {
-            "privilege": right.mode,
-            "why": right.description,
-            "tools": {name: tools.find(name) for name in tools.TOOLS},
-            "missing": sorted(lacking),
-            "install": list(tools.install_argv(lacking)) if lacking else [],
-        }
         return json.dumps(data, indent=1) + "\n"
+    missing = data["missing"]
     lines = [
-        f"{'✗ missing' if tool.name in lacking else '✓ here   '}  {tool.name:<18} {tool.purpose}"
+        f"{'✗ missing' if tool.name in missing else '✓ found  '}  {tool.name:<18} {tool.purpose}"
         for tool in tools.TOOLS.values()
     ]
-    lines += ["", f"Builds run as: {right.description}"]
-    if right.remedy:
-        lines.append(f"  {right.remedy}")
-    if lacking:
-        lines += [
-            "",
-            f"To install: {tools.install_command(lacking)}",
-            "or: zwizard doctor --install",
-        ]
+    lines += ["", f"Builds run as: {data['description']}"]
+    if data["remedy"]:
+        lines.append(f"  {data['remedy']}")
+    if missing:
+        command = tools.install_command(missing)
+        lines += ["", f"To install: {command}", "or: zwizard doctor --install"]
     return "\n".join(lines) + "\n"

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from zwizard import __version__
-from zwizard.console import tables
-from zwizard.engine import builds, redact
+from zwizard.engine import builds, redact, status
 from zwizard.engine.builds import Build
 from zwizard.engine.redact import Redactor
 from zwizard.engine.requirements import free_space
 from zwizard.engine.worker import environment
+from zwizard.host import report as host_report
 from zwizard.jobs import journal
 from zwizard.steps.step import Plan
 from zwizard.util import paths
@@ -101,13 +101,13 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     """What goes in: by file name, what it is and its text."""
     found = {
         "versions.txt": ("versions and the machine", _versions()),
-        "doctor.txt": ("tools and rights on this machine", tables.doctor(as_json=False)),
-        "status.json": ("how the build stands", tables.one(build, as_json=True)),
+        "doctor.json": ("tools and privilege of this host", _json(host_report.report())),
+        "status.json": ("the status of the build", _json(_status(build))),
     }
     for path, what in (
         (build.recipe_file, "the recipe"),
         (build.report_file, "the checklist's report"),
-        (build.runner_log, "what the runner itself printed"),
+        (build.log, "what the runner itself printed"),
     ):
         if path.exists():
             found[path.name] = (what, _read(path))
@@ -117,9 +117,19 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1) + "\n"
+
+
+def _status(build: Build) -> dict[str, object]:
+    state = status.of(build)
+    summary = status.summary(build, builds.recipe_of(build), state)
+    return summary | status.step_summary(state)
+
+
 def _journal(build: Build) -> str:
     events = journal.replay(build.journal)
-    return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+    return "".join(json.dumps(event.to_json(), ensure_ascii=False) + "\n" for event in events)
 
 
 def _read(path: Path) -> str:

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from zwizard.engine.layers import discard
-from zwizard.jobs import journal
+from zwizard.engine.layers import Store, discard
+from zwizard.host.privileges import Privilege
+from zwizard.jobs.events import BuildCancelled, BuildFailed, BuildInterrupted
+from zwizard.jobs.job import Job
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
-from zwizard.wizard.draft import Draft
 
 
-@dataclass(frozen=True)
-class Build:
-    """One build: what was decided, what happened, and where the result goes."""
+class Build(Job):
+    """One build: its recipe, what happened, and where the result goes."""
 
-    directory: Path
+    worker = "zwizard.engine.worker"
+    failed = BuildFailed
+    cancelled = BuildCancelled
+    interrupted = BuildInterrupted
 
-    @property
-    def id(self) -> str:
-        """Its name among the builds."""
-        return self.directory.name
+    def workspace(self, cache: Path, privilege: Privilege) -> Path:
+        """Among the layers that this privilege makes."""
+        return Store(privilege.layers_below(cache)).work(self.id)
+
+    def outputs(self) -> tuple[Path, ...]:
+        """The archive, and the deployment note beside it."""
+        return tuple(filter(None, (self.archive(), self.note())))
+
+    def after_end(self, workspace: Path) -> None:
+        """Sync the layers: until that is done, they count during this boot only."""
+        Store.of(workspace).sync()
 
     @property
     def recipe_file(self) -> Path:
@@ -36,29 +43,9 @@ class Build:
         return self.directory / "recipe.toml"
 
     @property
-    def journal(self) -> Path:
-        """The journal."""
-        return self.directory / "journal.jsonl"
-
-    @property
-    def lock(self) -> Path:
-        """Held (flock) by the runner as long as anything of it lives."""
-        return self.directory / "lock"
-
-    @property
-    def cancel_request(self) -> Path:
-        """Its existence asks the runner to stop."""
-        return self.directory / "cancel"
-
-    @property
     def report_file(self) -> Path:
         """The checklist's report of the archive, as JSON."""
         return self.directory / "report.json"
-
-    @property
-    def runner_log(self) -> Path:
-        """What the runner itself printed: empty unless it broke."""
-        return self.directory / "runner.log"
 
     def step_log(self, number: int, name: str) -> Path:
         """The log of step ``number`` (from 1)."""
@@ -80,20 +67,6 @@ class Build:
             return None
         return Path(recipe.output.directory) / f"{recipe.name}.deploy.md"
 
-    def running(self) -> bool:
-        """Whether a runner is at work on it."""
-        try:
-            descriptor = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
-
 
 def recipe_of(build: Build) -> Recipe | None:
     """The build's recipe; None if this version cannot read it."""
@@ -101,12 +74,6 @@ def recipe_of(build: Build) -> Recipe | None:
         return build.recipe()
     except UsageError:
         return None
-
-
-def hold(answers: Draft) -> bool:
-    """Whether a build has these very answers, so that forgetting them loses nothing."""
-    recipes = filter(None, map(recipe_of, everything()))
-    return any(answers.are_of(recipe) for recipe in recipes)
 
 
 def directory() -> Path:
@@ -211,16 +178,3 @@ def remove(build: Build) -> None:
     if build.running():
         raise UsageError(f"{build.id} is running", f"Stop it first: zwizard cancel {build.id}")
     discard(build.directory)
-
-
-def request_cancel(build: Build) -> bool:
-    """Ask the runner to stop; False if there is none."""
-    if not build.running():
-        return False
-    build.cancel_request.touch()
-    return True
-
-
-def events(build: Build) -> list[journal.Event]:
-    """What happened so far."""
-    return journal.replay(build.journal)

@@ -7,7 +7,6 @@ finished layers, with the mounts that the step's commands have.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import signal
@@ -22,6 +21,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.sandbox import Tree, tree
 from zwizard.host.privileges import Privilege, privilege
+from zwizard.jobs.lock import claim
 from zwizard.plan import targets
 from zwizard.steps.actions import Append, Link, Remove, Write
 from zwizard.steps.step import Plan, Step
@@ -44,7 +44,7 @@ def step_of(build: Build) -> str:
     Of a build that has ended well, the last.
     """
     told = status.of(build)
-    open_ = (step.name for step in told.steps if step.state not in {"done", "reused"})
+    open_ = (step.name for step in told.steps if step.state not in {"done", "cached"})
     return next(open_, targets.make(build.recipe()).steps[-1].name)
 
 
@@ -58,9 +58,9 @@ def enter(build: Build, step: str, command: str = "") -> int:
     verify(build, step, right)
     right.authorise()
     store = Store(right.layers_below(paths.cache()))
-    store.directory.mkdir(parents=True, exist_ok=True)
     work = store.work(f"shell-{build.id}-{os.getpid()}")
     inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
+    work.parent.mkdir(parents=True, exist_ok=True)
     with _keeping_terminal():
         try:
             done = subprocess.run(
@@ -132,11 +132,9 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     os.umask(0o022)
     signal.signal(signal.SIGINT, lambda *_: None)  # it is meant for what runs in the tree
     made = targets.make(build.recipe())
-    store = Store(work.parent)
+    store = Store.of(work)
     step, parents = _below(made, store, name)
-    work.mkdir()
-    descriptor = os.open(work, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # `zwizard clean` leaves it alone
+    descriptor = claim(work)  # builds and `zwizard clean` leave it alone
     try:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)

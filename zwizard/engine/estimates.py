@@ -1,17 +1,23 @@
-"""How long steps usually take here, by the journals and layers of earlier builds."""
+"""How long steps usually take on this host, by the journals and layers of earlier builds."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
 from zwizard.engine.status import Status
-from zwizard.jobs.journal import Event, replay
+from zwizard.jobs.events import (
+    BuildFinished,
+    BuildStarted,
+    CheckStarted,
+    Event,
+    StepFinished,
+)
+from zwizard.jobs.journal import replay
 from zwizard.recipe.model import Recipe
 
 CHECKLIST = "checklist"  # what follows the last step, among the steps' names
@@ -21,12 +27,12 @@ Pace = Mapping[str, float]  # seconds by step
 
 
 def usual(build: Build, store: Store) -> Pace:
-    """Seconds that each step took when it ran before: the median of the last five times.
+    """Seconds that each step usually takes: the median of its last five runs.
 
-    Where this build never ran it, builds of the same system count; where none of those did, any
-    build, and the layers in ``store``. It reads every journal: not for an interface's thread.
+    If this build never ran it, builds of the same system count; if none of those did, any build,
+    and the layers in ``store``. Reads every journal: not for an interface's thread.
     """
-    own, kin, others = _Times(), _Times(), _Times()
+    own, similar, others = _Times(), _Times(), _Times()
     others.add((layer.step, layer.seconds) for layer in store.all())
     kind = _kind(builds.recipe_of(build))
     for other in reversed(builds.everything()):  # the latest last
@@ -34,29 +40,29 @@ def usual(build: Build, store: Store) -> Pace:
         if other == build:
             own.add(times)
         elif kind and _kind(builds.recipe_of(other)) == kind:
-            kin.add(times)
+            similar.add(times)
         else:
             others.add(times)
-    return {**others.medians(), **kin.medians(), **own.medians()}
+    return {**others.medians(), **similar.medians(), **own.medians()}
 
 
-def to_go(told: Status, pace: Pace, now: float) -> float | None:
-    """About how many seconds a running build still takes; None where that is not known."""
+def to_go(status: Status, pace: Pace, now: float) -> float | None:
+    """About how many seconds a running build still takes; None if a step never ran."""
     total = pace.get(CHECKLIST, 0.0)
-    if told.checking:
-        return _left(total, told.checking, now) if total else None
-    for step in told.steps:
+    if status.checking:
+        return _left(total, status.checking, now) if total else None
+    for step in status.steps:
         if step.state not in {"waiting", "running"}:
             continue
         if step.name not in pace:
             return None
         whole = pace[step.name]
-        total += _left(whole, step.began, now) if step.state == "running" else whole
+        total += _left(whole, step.started, now) if step.state == "running" else whole
     return total
 
 
-def _left(whole: float, began: float, now: float) -> float:
-    return max(0.0, whole - max(0.0, now - began))
+def _left(whole: float, started: float, now: float) -> float:
+    return max(0.0, whole - max(0.0, now - started))
 
 
 class _Times:
@@ -74,23 +80,23 @@ class _Times:
 
 
 def _timed(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
-    """What a journal says of how long each step took, and the checklist."""
-    checking: Any = None
+    """The seconds of each step in a journal, and of the checklist."""
+    checking: float | None = None
     for event in events:
         match event:
-            case {"event": "step-finished", "step": str(step), "seconds": int() | float() as took}:
-                yield step, float(took)
-            case {"event": "check-started", "at": began}:
-                checking = began
-            case {"event": "build-finished", "at": ended} if checking is not None:
-                yield CHECKLIST, float(ended - checking)
+            case StepFinished(step=step, seconds=seconds):
+                yield step, seconds
+            case CheckStarted(at=at):
+                checking = at
+            case BuildFinished(at=at) if checking is not None:
+                yield CHECKLIST, at - checking
                 checking = None
-            case {"event": "build-started"}:
+            case BuildStarted():
                 checking = None
 
 
 def _kind(recipe: Recipe | None) -> tuple[str, ...]:
-    """What makes builds alike in how long they take."""
+    """What builds of the same system have in common."""
     if recipe is None:
         return ()
     source = recipe.source

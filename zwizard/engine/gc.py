@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,8 +10,9 @@ from pathlib import Path
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.layers import DOWNLOADS, Store, discard, disk_usage
+from zwizard.engine.layers import DOWNLOADS, WORKSPACES, Store, discard, disk_usage
 from zwizard.host.privileges import Privilege, privilege
+from zwizard.jobs.lock import is_held
 from zwizard.plan import targets
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
@@ -45,7 +44,7 @@ def clean(*, everything: bool = False) -> Freed:
     command = [*right.launch(), *right.isolate(), sys.executable, "-m", __name__, str(store)]
     done = subprocess.run(
         command,
-        input=json.dumps({"keep": sorted(keep), "running": sorted(running)}),
+        input=json.dumps({"keep": sorted(keep), "running": bool(running)}),
         capture_output=True,
         text=True,
         check=False,
@@ -84,35 +83,25 @@ def used(without: Build | None = None) -> frozenset[str]:
     return frozenset(found)
 
 
-def _clean(store: Store, keep: frozenset[str], running: frozenset[str]) -> Freed:
+def _clean(store: Store, keep: frozenset[str], *, running: bool) -> Freed:
     layers = size = 0
-    for entry in list(store.directory.iterdir()):
-        working = entry.name.startswith(".work-") and (entry.name[6:] in running or _held(entry))
-        fetching = entry.name == DOWNLOADS and running
-        if entry.name in keep or working or fetching:
+    workspaces = list((store.directory / WORKSPACES).glob("*"))
+    for entry in [*workspaces, *store.directory.iterdir()]:
+        used = entry.name in keep or (entry.name == DOWNLOADS and running)
+        if used or entry.name == WORKSPACES or is_held(entry):
             continue
         size += disk_usage(entry)
-        layers += not entry.name.startswith(".")
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry in workspaces:
             discard(entry)
         else:
+            layers += 1
             store.remove(entry.name)
     return Freed(layers, size)
 
 
-def _held(directory: Path) -> bool:
-    """Whether a shell is at work there."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 if __name__ == "__main__":
-    wish = json.load(sys.stdin)
-    freed = _clean(Store(Path(sys.argv[1])), frozenset(wish["keep"]), frozenset(wish["running"]))
+    request = json.load(sys.stdin)
+    freed = _clean(
+        Store(Path(sys.argv[1])), frozenset(request["keep"]), running=request["running"]
+    )
     sys.stdout.write(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DOWNLOADS = ".downloads"  # among the layers: what was fetched from elsewhere, whole or half
+WORKSPACES = ".work"  # among the layers: a directory for each build at work
 ARCHIVE = "archive.tar.gz"  # the file that a packing step leaves, instead of a tree
 
 
@@ -44,6 +45,11 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
+    @classmethod
+    def of(cls, workspace: Path) -> Store:
+        """The store that a workspace belongs to."""
+        return cls(workspace.parent.parent)
+
     def path(self, fingerprint: str) -> Path:
         """Where the layer is, or would be."""
         return self.directory / fingerprint
@@ -67,8 +73,8 @@ class Store:
         return layer if durable else None
 
     def work(self, owner: str) -> Path:
-        """The directory for what ``owner`` (a build) is making; see :meth:`discard`."""
-        return self.directory / f".work-{owner}"
+        """The workspace of ``owner``, on the file system of the layers."""
+        return self.directory / WORKSPACES / owner
 
     def commit(self, work: Path, layer: Layer) -> None:
         """Make the finished directory ``work`` the layer; if it exists by now, keep that one."""

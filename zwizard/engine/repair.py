@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from zwizard import checks
 from zwizard.checks import Finding, Mode, Outcome, Report
-from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
@@ -20,9 +18,8 @@ from zwizard.recipe.model import Container, Output, Recipe, Source
 from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
 from zwizard.util.errors import UsageError
-from zwizard.util.text import one_line, sanitise
+from zwizard.util.text import one_line
 
-_ROUNDS = 4  # what one mend brings to light, the next one mends
 _READABLE, _ROOT = "archive-readable", "archive-root"
 _INITRD, _NEW_INITRD = "initrd-resolves", "initrd-readable"
 
@@ -145,60 +142,8 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
     return replace(recipe, source=replace(recipe.source, repair=(*done, *more)))
 
 
-def run(wanted: Remedy, *, as_json: bool) -> int:
-    """Tell what is mended, and build it in the foreground; the exit code."""
-    _tell(wanted, as_json=as_json)
-    if wanted.recipe is None:
-        return 3 if any(finding.blocks for finding in wanted.left) else 0
-    recipe: Recipe | None = wanted.recipe
-    for _ in range(_ROUNDS):
-        assert recipe is not None
-        build = builds.open_for(recipe, wanted.path.parent)
-        code = build_progress.foreground(build, fresh=False, as_json=as_json)
-        done = build.recipe()
-        recipe = further(done, _report(build)) if code in {0, 3} else None
-        if recipe is None:
-            break
-        if not as_json:
-            more = ", ".join(recipe.source.repair[len(done.source.repair) :])
-            sys.stdout.write(f"\nThat brought more to light, which is mended too: {more}\n")
-    return code
-
-
-def describe(wanted: Remedy) -> str:
-    """The remedy as text of some lines, safe to show."""
-    if not wanted.mended:
-        said = "Nothing of it can be mended here." if wanted.left else "Nothing is wrong with it."
-        return "\n".join([said, *_by_hand(wanted)]) + "\n"
-    lines = [f"{wanted.path.name}: {len(wanted.mended)} to mend"]
-    for finding, _ in wanted.mended:
-        lines.append(f"  {checks.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
-    lines += ["", "What is changed, in a new archive:"]
-    lines += [f"  - {change}" for change in wanted.changes]
-    lines += [f"  {wanted.archive}", *_by_hand(wanted)]
-    return "\n".join(map(one_line, lines)) + "\n"
-
-
-def _by_hand(wanted: Remedy) -> list[str]:
-    told = [f"  {checks.MARKS[f.outcome]} {f.slug}: {f.fix}" for f in wanted.left]
-    return ["", "What stays as it is:", *map(one_line, told)] if told else []
-
-
-def _tell(wanted: Remedy, *, as_json: bool) -> None:
-    if not as_json:
-        sys.stdout.write(sanitise(describe(wanted)) + "\n")
-        return
-    event = {
-        "event": "repair-planned",
-        "artefact": str(wanted.path),
-        "archive": str(wanted.archive) if wanted.recipe else None,
-        "mend": [{"rule": f.slug, "changes": mend.changes} for f, mend in wanted.mended],
-        "left": [finding.to_json() for finding in wanted.left],
-    }
-    sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
-
-
-def _report(build: Build) -> Report:
+def report_of(build: Build) -> Report:
+    """The checklist's report of the archive that ``build`` made."""
     data = json.loads(build.report_file.read_text("utf-8"))
     return checks.report_of(data["report"])
 

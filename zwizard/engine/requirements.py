@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zwizard.engine.layers import Layer, Store
 from zwizard.host import tools
 from zwizard.host.privileges import Privilege
-from zwizard.recipe.model import Recipe
 from zwizard.steps.step import Plan, Step
 from zwizard.util import paths
 from zwizard.util.text import size
-from zwizard.wizard import questions
 
 _SPARE = 200 * 2**20  # bytes that should stay free
 
@@ -64,20 +63,15 @@ def store_of(privilege: Privilege) -> Store:
 
 
 def forecast(
-    plan: Plan,
-    store: Store,
-    output: Path,
-    *,
-    recipe: Recipe | None = None,
-    before: Recipe | None = None,
+    plan: Plan, store: Store, output: Path, changes: Mapping[str, str] | None = None
 ) -> Forecast:
     """What building ``plan`` into the directory ``output`` would do.
 
-    ``recipe`` is the plan's, ``before`` the one by which this archive was built the last time:
-    what differs between them is the reason that a step runs.
+    ``changes`` describes, by key, what changed in the recipe since this archive was last built:
+    the reasons that steps run. None: it was never built.
     """
-    unmade = "not finished yet" if before else "not made yet"
-    steps = _states(plan, store, _changes(recipe, before), unmade)
+    unmade = "not built yet" if changes is None else "not finished yet"
+    steps = _states(plan, store, changes or {}, unmade)
     missing = tuple(state.step for state in steps if not state.layer)
     needs = sum(step.size for step in missing)
     free = free_space(store.directory)
@@ -95,37 +89,24 @@ def forecast(
 
 
 def _states(
-    plan: Plan, store: Store, changes: dict[str, str], unmade: str
+    plan: Plan, store: Store, changes: Mapping[str, str], unmade: str
 ) -> tuple[StepState, ...]:
     fingerprints = plan.fingerprints()
     layers = [store.get(fingerprint) for fingerprint in fingerprints]
     # A later layer lies on its parents, so it counts only where all of them are there too.
     present = next((i for i, x in enumerate(layers) if x is None), len(layers))
     states = []
-    for number, (step, print_, layer) in enumerate(
+    for number, (step, fingerprint, layer) in enumerate(
         zip(plan.steps, fingerprints, layers, strict=True), 1
     ):
         if number <= present:
-            states.append(StepState(number, step, print_, layer, ""))
+            states.append(StepState(number, step, fingerprint, layer, ""))
             continue
-        said = [changes[key] for key in step.answers if key in changes]
+        changed = [changes[key] for key in step.answers if key in changes]
         first = plan.steps[present].name
-        otherwise = unmade if number == present + 1 else f"it lies on {first}"
-        states.append(StepState(number, step, print_, None, ", ".join(said) or otherwise))
+        otherwise = unmade if number == present + 1 else f'depends on "{first}"'
+        states.append(StepState(number, step, fingerprint, None, ", ".join(changed) or otherwise))
     return tuple(states)
-
-
-def _changes(recipe: Recipe | None, before: Recipe | None) -> dict[str, str]:
-    """The answers that differ, by key: ``Suite: bookworm → trixie``."""
-    if not (recipe and before):
-        return {}
-    now, then = questions.from_recipe(recipe), questions.from_recipe(before)
-    return {
-        question.key: f"{question.text}: {then[question.key] or 'none'} → "
-        f"{now[question.key] or 'none'}"
-        for question in questions.all_questions()
-        if now[question.key] != then[question.key]
-    }
 
 
 def _tool_trouble(lacking: frozenset[str]) -> list[UnmetRequirement]:

@@ -1,24 +1,39 @@
-"""What a journal says of a build, for lists and faces: its state, and each step's."""
+"""The status of a build: its state, and the state of each step."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from zwizard.engine.builds import Build
-from zwizard.jobs.journal import Event, replay
+from zwizard.jobs import status as job_status
+from zwizard.jobs.events import (
+    BuildCancelled,
+    BuildFailed,
+    BuildFinished,
+    BuildInterrupted,
+    BuildStarted,
+    CheckStarted,
+    Event,
+    StepCached,
+    StepFailed,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+)
+from zwizard.jobs.follower import Watch
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
-from zwizard.wizard import questions
 
-StepState = Literal["waiting", "running", "done", "reused", "failed", "stopped"]
-State = Literal["new", "running", "ready", "not-ready", "failed", "cancelled", "interrupted"]
+StepState = Literal["waiting", "running", "done", "cached", "failed", "stopped"]
+State = Literal["running", "stopped", "failed", "not-ready", "ready"]
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """One step: its state, when it began (seconds since 1970) and how long it took.
+    """One step: its state, when it started (seconds since 1970) and how long it took.
 
     ``bytes``: what its layer takes. ``written``: bytes its commands have sent to the disk so far.
     """
@@ -27,28 +42,24 @@ class StepStatus:
     name: str
     title: str
     state: StepState = "waiting"
-    began: float = 0.0
+    started: float = 0.0
     seconds: float = 0.0
     bytes: int = 0
     written: int = 0
 
 
 @dataclass(frozen=True)
-class Status:
-    """A build as its journal tells it.
+class Status(job_status.Status):
+    """The status of a build.
 
-    ``error``, ``hint``, ``cause``, ``key`` (the answer that would mend it), ``command`` and
-    ``log`` are those of the last failure; ``archive``, ``sha256`` and ``bytes`` those of the
-    archive, ``note`` what tells how to deploy it; ``blocks`` counts the ``must`` rules that failed
-    or are unknown; ``checking`` is when the checklist began, 0 before.
+    ``cause``, ``key`` (of the answer to change), ``command`` and ``log`` are those of the last
+    failure; ``archive``, ``sha256`` and ``bytes`` those of the archive, ``note`` tells how to
+    deploy it; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is
+    when the checklist started, 0 before.
     """
 
-    state: State = "new"
-    at: float = 0.0
-    began: float = 0.0
+    state: State = "stopped"
     steps: tuple[StepStatus, ...] = ()
-    error: str = ""
-    hint: str = ""
     cause: str = ""
     key: str = ""
     command: str = ""
@@ -68,119 +79,71 @@ class Status:
     @property
     def done(self) -> int:
         """How many steps are finished."""
-        return sum(step.state in {"done", "reused"} for step in self.steps)
+        return sum(step.state in {"done", "cached"} for step in self.steps)
 
     @property
     def written(self) -> int:
         """Bytes that the commands of this run have sent to the disk so far."""
         return sum(step.written for step in self.steps)
 
-    def after(self, event: Event) -> Status:
-        """The status once ``event`` has happened; one lacking what ours have changes nothing."""
-        try:
-            return self._after(event)
-        except (KeyError, TypeError, ValueError):
-            return self  # another version wrote it
-
-    def _after(self, event: Event) -> Status:
-        said = {key: event[key] for key in _FACTS if key in event}
-        now = replace(self, at=event["at"])
-        match event["event"]:
-            case "build-started":
-                steps = tuple(
-                    StepStatus(number, step["name"], step["title"])
-                    for number, step in enumerate(event["steps"], 1)
+    def with_event(self, event: Event) -> Status:
+        """The status once ``event`` has happened."""
+        match event:
+            case BuildStarted(at=at, steps=steps):
+                names = [(step["name"], step["title"]) for step in steps]
+                waiting = [StepStatus(number, *step) for number, step in enumerate(names, 1)]
+                return Status("running", at, at, steps=tuple(waiting))
+            case StepStarted():
+                return self.with_step(event.step, state="running", started=event.at)
+            case StepCached():
+                facts = {"seconds": event.seconds, "bytes": event.bytes}
+                return self.with_step(event.step, state="cached", **facts)
+            case StepProgress():
+                return self.with_step(event.step, written=event.written)
+            case StepFinished():
+                facts = {"seconds": event.seconds, "bytes": event.bytes}
+                return self.with_step(event.step, state="done", **facts)
+            case StepFailed():
+                return self.with_step(event.step, state="failed", seconds=event.seconds)
+            case CheckStarted(at=at):
+                return replace(self, checking=at)
+            case BuildFailed(cause=cause, key=key, command=command, log=log):
+                failed = super().with_event(event)
+                return replace(failed, cause=cause, key=key, command=command, log=log)
+            case BuildFinished():
+                return replace(
+                    self,
+                    state="ready" if event.ready else "not-ready",
+                    archive=event.archive,
+                    sha256=event.sha256,
+                    bytes=event.bytes,
+                    blocks=event.blocks,
+                    note=event.note,
                 )
-                return Status("running", event["at"], event["at"], steps)
-            case "step-started":
-                return now.with_step(event, "running", began=event["at"])
-            case "step-reused":
-                return now.with_step(
-                    event, "reused", seconds=event["seconds"], bytes=event["bytes"]
-                )
-            case "progress":
-                return now.with_step(event, "running", written=int(event["written"]))
-            case "check-started":
-                return replace(now, checking=event["at"])
-            case "step-finished":
-                return now.with_step(event, "done", seconds=event["seconds"], bytes=event["bytes"])
-            case "step-failed":
-                return replace(now, **said).with_step(event, "failed", seconds=event["seconds"])
-            case "build-failed":
-                return replace(now, state="failed", **said)
-            case "build-cancelled":
-                return replace(now.stopped(), state="cancelled")
-            case "build-interrupted":
-                return replace(now.stopped(), state="interrupted", **said)
-            case "build-finished":
-                return replace(now, state="ready" if event["ready"] else "not-ready", **said)
-            case _:
-                return now
+            case BuildCancelled() | BuildInterrupted():
+                name = self.step.name if self.step else ""
+                return super().with_event(event).with_step(name, state="stopped")
+        return self
 
-    def with_step(self, event: Event, state: StepState, **facts: Any) -> Status:
-        """With the step that ``event`` names in ``state``."""
-        steps = tuple(
-            replace(step, state=state, **facts) if step.name == event["step"] else step
-            for step in self.steps
-        )
-        return replace(self, steps=steps)
-
-    def stopped(self) -> Status:
-        """With the step that was running stopped."""
-        steps = tuple(
-            replace(step, state="stopped") if step.state == "running" else step
-            for step in self.steps
-        )
-        return replace(self, steps=steps)
-
-
-_FACTS = (
-    "error",
-    "hint",
-    "cause",
-    "key",
-    "command",
-    "log",
-    "archive",
-    "sha256",
-    "bytes",
-    "blocks",
-    "note",
-)
-
-
-_GONE = "the runner is gone: it was ended by force, or the machine stopped"
-_RESUME = "Resume it: everything finished is kept."
+    def with_step(self, name: str, **facts: Any) -> Status:
+        """With facts about a step."""
+        steps = (replace(step, **facts) if step.name == name else step for step in self.steps)
+        return replace(self, steps=tuple(steps))
 
 
 def of(build: Build) -> Status:
     """The status of ``build`` now."""
-    status = Status()
-    for event in replay(build.journal):
-        status = status.after(event)
-    return settle(status, build)
+    return Watch(build, Status()).look()
 
 
-def settle(status: Status, build: Build) -> Status:
-    """``status`` corrected by what the lock says: a runner that is gone is not running."""
-    running = build.running()
-    if running and status.state != "running":
-        # A runner that has only just begun, or is about to end.
-        return replace(status, state="running") if not status.steps else status
-    if not running and status.state == "running":
-        return replace(status.stopped(), state="interrupted", error=_GONE, hint=_RESUME)
-    return status
+def answer_behind(status: Status, recipe: Recipe, asked: Collection[str]) -> str:
+    """The key among those ``asked`` that most likely caused the failure; "" if there is none.
 
-
-def answer_behind(told: Status, recipe: Recipe) -> str:
-    """The key of the answer that most likely caused the failure; "" if no question decides it.
-
-    The likely cause names it; where none is known, it is the first that the step hangs on.
+    The likely cause names it; without one it is the first that the step depends on.
     """
-    name = told.step.name if told.step else ""
+    name = status.step.name if status.step else ""
     step = next((step for step in targets.make(recipe).steps if step.name == name), None)
-    asked = {question.key for question in questions.all_questions()}
-    keys = (told.key, *(step.answers if step else ()))
+    keys = (status.key, *(step.answers if step else ()))
     return next((key for key in keys if key in asked), "")
 
 
@@ -205,3 +168,9 @@ def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, ob
         "directory": str(build.directory),
         "error": status.error,
     }
+
+
+def step_summary(status: Status) -> dict[str, object]:
+    """The steps of a build as plain data, for ``show --json``."""
+    keys = ("name", "state", "seconds", "bytes")
+    return {"step_states": [{key: getattr(step, key) for key in keys} for step in status.steps]}

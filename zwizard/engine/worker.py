@@ -1,4 +1,4 @@
-"""What the runner starts in namespaces of its own: it carries out the steps, one by one."""
+"""The worker of a build: it carries out the steps of a plan, then packs, checks and delivers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +23,23 @@ from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.jobs import journal
+from zwizard.jobs.events import (
+    BuildFailed,
+    BuildFinished,
+    BuildStarted,
+    CheckStarted,
+    Event,
+    StepCached,
+    StepFailed,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+)
 from zwizard.plan import targets as plan
 from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
-from zwizard.util.errors import ZwizardError, describe_os_error
+from zwizard.util.errors import ZwizardError
 from zwizard.util.hashing import sha256_of
 from zwizard.util.text import parse_size
 
@@ -44,33 +55,33 @@ class Worker:
     build: Build
     plan: Plan
     store: Store
-    fresh: bool
+    work: Path  # the directory that a step works in
+    rebuild_all: bool
 
     def run(self) -> bool:
         """Build; True if the archive is made (ready or not), False if a step failed."""
         recipe = self.build.recipe()
-        self._note(
-            "build-started",
-            steps=[{"name": step.name, "title": step.title} for step in self.plan.steps],
-        )
+        steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
+        self._note(BuildStarted(steps=steps))
         ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
         if ahead.troubles:
             first = ahead.troubles[0]
-            self._note("build-failed", error=first.said, hint=first.remedy)
+            self._note(BuildFailed(error=first.said, hint=first.remedy))
             return False
         fingerprints = self.plan.fingerprints()
-        there = 0 if self.fresh else ahead.first
+        there = 0 if self.rebuild_all else ahead.first
         if there == len(fingerprints) and not self._intact(fingerprints[-1]):
             self.store.remove(fingerprints[-1])
             there = forecast(self.plan, self.store, Path(recipe.output.directory)).first
         for state in ahead.steps[:there]:
             assert state.layer is not None
             self._note(
-                "step-reused",
-                step=state.step.name,
-                seconds=state.layer.seconds,
-                bytes=state.layer.bytes,
-                age=round(time.time() - state.layer.made),
+                StepCached(
+                    step=state.step.name,
+                    seconds=state.layer.seconds,
+                    bytes=state.layer.bytes,
+                    age=round(time.time() - state.layer.made),
+                )
             )
         for number, step in enumerate(self.plan.steps[there:], there + 1):
             if not self._step(number, step, fingerprints[: number - 1], fingerprints[number - 1]):
@@ -82,7 +93,7 @@ class Worker:
         """Run one step; False if it failed."""
         log = self.build.step_log(number, step.name)
         log.parent.mkdir(exist_ok=True)
-        self._note("step-started", step=step.name, log=str(log))
+        self._note(StepStarted(step=step.name, log=str(log)))
         since = time.monotonic()
         try:
             layer = self._make(step, parents, print_, log, since)
@@ -92,20 +103,19 @@ class Worker:
         except (ZwizardError, OSError) as error:
             self._fail(step, log, since, error, command="")
             return False
-        self._note("step-finished", step=step.name, seconds=layer.seconds, bytes=layer.bytes)
+        self._note(StepFinished(step=step.name, seconds=layer.seconds, bytes=layer.bytes))
         return True
 
     def _make(
         self, step: Step, parents: tuple[str, ...], print_: str, log: Path, since: float
     ) -> layers.Layer:
-        work = self.store.work(self.build.id)
         with (
             log.open("wb") as output,
-            tree(self.store, parents, work) as place,
+            tree(self.store, parents, self.work) as place,
             _alone(),
         ):
             out = place.new.parent / ARCHIVE
-            meter = IoMeter(lambda count: self._note("progress", step=step.name, written=count))
+            meter = IoMeter(lambda count: self._note(StepProgress(step=step.name, written=count)))
             shop = executor.Executor(
                 place,
                 out,
@@ -128,27 +138,28 @@ class Worker:
         if step.leaves == "image":  # a tree of its own, in which there is nothing else
             content, whole = _alone_in(place.new, out), True
         layer = layers.new_layer(print_, step.name, content, whole=whole, since=since)
-        if self.fresh:
+        if self.rebuild_all:
             self.store.remove(print_)
         self.store.commit(place.new.parent, layer)
-        layers.discard(work)
+        layers.discard(self.work)
         return layer
 
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
         message = error.message if isinstance(error, ZwizardError) else str(error)
         cause = failure_causes.likely_cause(log, step.answers)
-        facts = {
-            "error": f"{step.name}: {message}",
-            "hint": getattr(error, "hint", "") or f"The whole log: {log}",
-            "cause": cause.said,
-            "key": cause.key,
-            "command": command,
-            "log": str(log),
-            "tail": failure_causes.tail(log, _TAIL_LINES),
-        }
         seconds = round(time.monotonic() - since, 2)
-        self._note("step-failed", step=step.name, seconds=seconds, **facts)
-        self._note("build-failed", **facts)
+        tail = failure_causes.tail(log, _TAIL_LINES)
+        self._note(StepFailed(step=step.name, seconds=seconds, tail=tail))
+        self._note(
+            BuildFailed(
+                error=f"{step.name}: {message}",
+                hint=getattr(error, "hint", "") or f"The whole log: {log}",
+                cause=cause.said,
+                key=cause.key,
+                command=command,
+                log=str(log),
+            )
+        )
 
     def _deliver(self, fingerprint: str) -> None:
         """Put the archive where the recipe wants it, check it, and say so."""
@@ -165,16 +176,17 @@ class Worker:
             sha256 = sealed.result()
         blocking = _blocking(report)
         self._note(
-            "build-finished",
-            build=self.build.id,
-            artefact=str(archive),
-            archive=str(archive),
-            sha256=sha256,
-            bytes=archive.stat().st_size,
-            ready=report["ready"],
-            blocks=len(blocking),
-            blocking=[{key: f[key] for key in ("rule", "evidence", "fix")} for f in blocking],
-            note=str(note or ""),
+            BuildFinished(
+                build=self.build.id,
+                artefact=str(archive),
+                archive=str(archive),
+                sha256=sha256,
+                bytes=archive.stat().st_size,
+                ready=report["ready"],
+                blocks=len(blocking),
+                blocking=[{key: f[key] for key in ("rule", "evidence", "fix")} for f in blocking],
+                note=str(note or ""),
+            )
         )
 
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
@@ -193,7 +205,7 @@ class Worker:
                 return cast("dict[str, Any]", known["report"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none yet, or none that can be used
-        self._note("check-started")
+        self._note(CheckStarted())
         report = checks.check(archive, **wanted)
         data = report.to_json()
         paths.write_atomically(
@@ -209,8 +221,8 @@ class Worker:
         except FileNotFoundError:
             return False
 
-    def _note(self, event: str, **facts: object) -> None:
-        journal.append(self.build.journal, event, **facts)
+    def _note(self, event: Event) -> None:
+        journal.append(self.build.journal, event)
 
 
 def environment(made: Plan) -> dict[str, str]:
@@ -273,31 +285,11 @@ def _alone() -> Iterator[None]:
                     pass
 
 
-def work(build: Build, layer_directory: Path, *, fresh: bool) -> int:
-    """The worker's whole life; 0 if the archive was made."""
-    os.umask(0o022)
-    store = Store(layer_directory)
+def work(build: Build, workspace: Path, *options: str) -> int:
+    """Carry out the steps of ``build``; 0 if the archive is made. Options: ``rebuild-all``."""
+    made = plan.make(build.recipe())
+    worker = Worker(build, made, Store.of(workspace), workspace / "step", "rebuild-all" in options)
     try:
-        store.directory.mkdir(parents=True, exist_ok=True)
-        worker = Worker(build, plan.make(build.recipe()), store, fresh)
         return 0 if worker.run() else 1
     except executor.Cancelled:
-        journal.append(build.journal, "build-cancelled")
         return 130
-    except ZwizardError as error:
-        journal.append(build.journal, "build-failed", error=error.message, hint=error.hint)
-        return 1
-    except OSError as error:  # the archive's or the layers' place: full, or not to be written
-        told = describe_os_error(error)
-        journal.append(build.journal, "build-failed", error=told.message, hint=told.hint)
-        return 1
-
-
-def main(arguments: list[str]) -> int:
-    """``BUILD LAYERS [--fresh]``: carry out that build, with the layers in a directory."""
-    directory, place, *options = arguments
-    return work(Build(Path(directory)), Path(place), fresh="--fresh" in options)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The journal of a build: one event a line, for people and faces; it decides nothing."""
+"""Append-only log of a job's events (JSON lines). For display only; never decides what runs."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-Event = dict[str, Any]
+from zwizard.jobs.events import Event, parse
 
-# Events are synced where a step begins or ends; what lies between may be lost with the machine.
-_UNSYNCED = frozenset({"progress"})
+_E = TypeVar("_E", bound=Event)
 
 
-def append(path: Path, event: str, **facts: Any) -> Event:
-    """Add one event, stamped with the time (``at``: seconds since 1970)."""
-    record: Event = {"event": event, "at": round(time.time(), 3), **facts}
-    line = json.dumps(record, ensure_ascii=False) + "\n"
+def append(path: Path, event: _E) -> _E:
+    """Add an event, stamped with the time; it is synced to the disk unless it is progress."""
+    stamped = replace(event, at=round(time.time(), 3))
+    line = json.dumps(stamped.to_json(), ensure_ascii=False) + "\n"
     with path.open("ab") as file:
         # A torn last line must not swallow this one.
         if file.tell() and not _ends_whole(path):
             file.write(b"\n")
         file.write(line.encode())
         file.flush()
-        if event not in _UNSYNCED:
+        if event.synced:
             os.fsync(file.fileno())
-    return record
+    return stamped
 
 
 def _ends_whole(path: Path) -> bool:
@@ -36,23 +36,20 @@ def _ends_whole(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def replay(path: Path) -> list[Event]:
-    """The events so far; what is torn or not an event is passed over."""
-    return list(Reader(path).read())
+def replay(path: Path, position: int = 0) -> list[Event]:
+    """The events from ``position`` (bytes) on."""
+    return list(Reader(path, position).read())
 
 
 class Reader:
-    """Reads a journal as it grows: each call to :meth:`read` yields the events since the last.
-
-    ``position``: where to begin, in bytes.
-    """
+    """Reads a journal as it grows, from ``position`` (bytes) on."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
         self.path = path
         self._position = position
 
     def read(self) -> Iterator[Event]:
-        """The whole lines written since; an unfinished one stays for the next time."""
+        """The events since the last call; an unfinished line waits, a broken one is skipped."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._position)
@@ -63,16 +60,8 @@ class Reader:
         self._position += whole
         for line in data[:whole].splitlines():
             try:
-                event = json.loads(line)
+                event = parse(json.loads(line))
             except ValueError:
                 continue
-            if _sound(event):
+            if event:
                 yield event
-
-
-def _sound(event: object) -> bool:
-    return (
-        isinstance(event, dict)
-        and isinstance(event.get("event"), str)
-        and isinstance(event.get("at"), int | float)
-    )

@@ -1,10 +1,11 @@
-"""The process that carries a plan out: it holds the build, and clears up behind its worker."""
+"""Start jobs, and supervise each: hold its lock, run its worker, clear up behind it."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,173 +13,189 @@ import threading
 import time
 from pathlib import Path
 
-from zwizard.engine.builds import Build
-from zwizard.engine.layers import Store
 from zwizard.host.privileges import Privilege, privilege
-from zwizard.jobs import journal
+from zwizard.jobs import journal, lock
+from zwizard.jobs.events import Event
+from zwizard.jobs.job import Job, load
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 
 _MODULE = "zwizard.jobs.supervisor"  # what -m takes, also where __name__ is __main__
-_WORKER = "zwizard.engine.worker"  # named, not imported: it brings everything along
-# The events after which a runner only tidies up.
-LAST = frozenset({"build-finished", "build-failed", "build-cancelled", "build-interrupted"})
+_WORKER = "zwizard.jobs.worker"
+_POLL = 0.02  # seconds
+_LOOK = 0.2  # seconds between looks for a cancel request
+_BUSY = 75  # exit status of a supervisor that finds the job running
 
 
-def start(build: Build, *, fresh: bool = False) -> int | None:
-    """Start the runner of ``build``, and return when it holds the build; it outlives the caller.
+def start(job: Job, *options: str) -> None:
+    """Start ``job`` unless it is running, and return when its journal tells of the run.
 
-    ``fresh`` makes every layer anew. Returns where in the journal (bytes) what it says begins; a
-    runner that is already at work is left at it, and None returned. Raises ZwizardError if it does
-    not come up, with what it printed.
+    A run that has just ended is waited for, so that the job is started again. Ctrl-C cancels
+    what was started. Raises ZwizardError if it does not come up, with what it printed.
     """
-    if _at_work(build):
-        return None
+    while True:
+        while job.running():
+            if not job.ended():
+                return
+            time.sleep(_POLL)
+        if _launch(job, options):
+            return
+
+
+def _launch(job: Job, options: tuple[str, ...]) -> bool:
+    """Start a supervisor; False if another one was quicker."""
     right = privilege()
-    if right.mode == "none":
-        raise ZwizardError(right.description, right.remedy)
-    begun = _length(build.journal)
-    build.cancel_request.unlink(missing_ok=True)
-    (paths.cache() / "layers").mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
-    command = (*right.launch(), sys.executable, "-m", _MODULE, str(build.directory))
-    with build.runner_log.open("wb") as output:
+    right.require()
+    before = job.journal_size()
+    job.cancel_request.unlink(missing_ok=True)
+    # By this user, not by sudo's.
+    job.workspace(paths.cache(), right).parent.mkdir(parents=True, exist_ok=True)
+    command = (sys.executable, "-m", _MODULE, job.kind(), str(job.directory), str(paths.cache()))
+    with job.log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, str(paths.cache()), *(("--fresh",) if fresh else ())],
-            stdin=subprocess.DEVNULL,
+            [*right.launch(), *command, *options],
+            stdin=subprocess.PIPE if job.attended else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # sudo knows whom it has asked by this session; the supervisor leaves it by itself.
+            # sudo recognises by the session whom it has asked; the supervisor leaves it itself.
             start_new_session=right.mode != "sudo",
             cwd="/",
         )
+    # The thread ends with this process, and closes what an attended job reads from.
+    threading.Thread(target=_reap, args=(job, process), daemon=True).start()
     try:
-        _await(build, begun, process)
+        return _await(job, before, process)
     except KeyboardInterrupt:
-        build.cancel_request.touch()  # it may not be seen to be at work yet
-        _await(build, begun, process)
-        raise
-    finally:
-        # It is nobody's child from here on, as far as this process cares.
-        threading.Thread(target=process.wait, daemon=True).start()
-    return begun
+        job.cancel_request.touch()  # its lock may not be held yet
+        return _await(job, before, process)
 
 
-def _await(build: Build, begun: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the runner has said something; raises ZwizardError if it ends without a word."""
-    while _length(build.journal) == begun:
-        if process.poll() is not None:
-            said = build.runner_log.read_text("utf-8", "replace").strip()
+def _reap(job: Job, process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
+        recover(job)  # an attended job is nobody else's
+
+
+def _await(job: Job, before: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for the first event of the run."""
+    while job.journal_size() == before:
+        status = process.poll()
+        if status == _BUSY:
+            return False
+        if status is not None:
+            output = job.log.read_text("utf-8", "replace").strip()
             raise ZwizardError(
-                f"the runner ended at once (exit status {process.returncode}): {said}",
+                f"the process of {job.id} ended at once (exit status {status}): {output}",
                 "With sudo: run `sudo -v` first.",
             )
-        time.sleep(0.02)
+        time.sleep(_POLL)
+    return True
 
 
-def _at_work(build: Build) -> bool:
-    """Whether a runner is at work; one that has said its last word is waited for till it is gone.
-
-    So whoever tries again right after a failure gets a new run, not the end of the old one.
-    """
-    length = _length(build.journal)
-    said = [event["event"] for event in journal.replay(build.journal)]
-    leaving = bool(said) and said[-1] in LAST
-    while build.running():
-        if not leaving or _length(build.journal) > length:
-            return True
-        time.sleep(0.02)
-    # One that came after it may have said all it had to say between two looks.
-    return leaving and _length(build.journal) > length
+def recover(job: Job) -> None:
+    """Do what the supervisor would have done, if it was killed: clear up, write the last event."""
+    with contextlib.suppress(OSError):  # with sudo all this is root's
+        if job.ended() or (held := lock.acquire(job.lock)) is None:
+            return
+        try:
+            if not job.ended():  # nobody else was quicker
+                right = privilege()
+                _clear(job.workspace(paths.cache(), right), right)
+                journal.append(job.journal, job.interrupted())
+        finally:
+            os.close(held)
 
 
-def _length(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+# --- the supervisor ------------------------------------------------------------------------------
 
 
-# --- the supervisor: outside the namespaces, it holds the lock and clears up ---------------------
-
-
-def supervise(build: Build, cache: Path, arguments: tuple[str, ...]) -> int:
-    """Hold the build's lock, run the worker in namespaces of its own, and tidy up behind it."""
+def supervise(job: Job, cache: Path, options: tuple[str, ...]) -> int:
+    """Run the worker in namespaces of its own until its end; its exit status."""
     with contextlib.suppress(PermissionError):
         os.setsid()  # unless it leads a session already
+    held = job.hold()
+    if held is None:
+        return _BUSY
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: _on_signal(job, number))
     right = privilege()
-    descriptor = os.open(build.lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.stderr.write(f"{build.id} has a runner already\n")
-        return 1
-    store = Store(right.layers_below(cache))
-    command = (*right.isolate(), sys.executable, "-m", _WORKER)
-    # The lock goes on to the worker: it is held as long as either of them lives.
+    workspace = job.workspace(cache, right)
+    claimed = lock.claim(workspace, lambda abandoned: _clear(abandoned, right))
+    command = (sys.executable, "-m", _WORKER, job.kind(), str(job.directory), str(workspace))
     worker = subprocess.Popen(
-        [*command, str(build.directory), str(store.directory), *arguments],
-        pass_fds=(descriptor,),
+        [*right.isolate(), *command, *options],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(held, claimed),  # locked as long as supervisor or worker lives
         preexec_fn=_die_with_parent,
     )
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # closing a terminal stops no build
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: build.cancel_request.touch())
-    status = worker.wait()
-    _sweep(store, build, right)
-    build.cancel_request.unlink(missing_ok=True)
-    if status != 0 and _unfinished(build):
-        journal.append(
-            build.journal,
-            "build-interrupted",
-            error=f"the runner ended before the build did: {_last_words(build, status)}",
-            hint="Resume it: everything finished is kept.",
-        )
-    _give_back(build)
-    os.close(descriptor)
-    # Nobody has to wait for this: until it is done, layers count during this boot only.
-    store.sync()
+    status = _wait(job, worker)
+    os.close(claimed)
+    _clear(workspace, right)
+    if not job.ended():
+        cancelled = job.cancel_request.exists()
+        journal.append(job.journal, job.cancelled() if cancelled else _interrupted(job))
+    job.cancel_request.unlink(missing_ok=True)
+    _give_back(job)
+    os.close(held)
+    job.after_end(workspace)
     return status
 
 
-def _last_words(build: Build, status: int) -> str:
-    from zwizard.engine.executor import describe
+def _on_signal(job: Job, number: int) -> None:
+    if job.attended or number != signal.SIGHUP:  # closing a terminal stops no other job
+        job.cancel_request.touch()
 
-    said = build.runner_log.read_text("utf-8", "replace").strip().splitlines()
-    if not said or said[-1].startswith("unshare:"):
-        # unshare passes a signal on to itself, or fails to (util-linux 2.38).
-        return "it was killed"
-    return f"{said[-1]} ({describe(status)})"
+
+def _wait(job: Job, worker: subprocess.Popen[bytes]) -> int:
+    """Wait for the worker's end; an attended one is killed if its caller ends or cancels it."""
+    ended = os.pidfd_open(worker.pid)
+    caller = sys.stdin.fileno()
+    watched, timeout = ([ended, caller], _LOOK) if job.attended else ([ended], None)
+    while ended not in (ready := select.select(watched, [], [], timeout)[0]):
+        if caller in ready and not os.read(caller, 4096):
+            job.cancel_request.touch()
+        if job.attended and job.cancel_request.exists():
+            worker.kill()
+            break
+    return worker.wait()
+
+
+def _interrupted(job: Job) -> Event:
+    """The event that tells why the worker ended early, by the last line that it printed."""
+    lines = job.log.read_text("utf-8", "replace").strip().splitlines()
+    # unshare passes a signal on to itself, or fails to (util-linux 2.38).
+    if not lines or lines[-1].startswith("unshare:"):
+        return job.interrupted()
+    return job.interrupted(error=f"{job.id} ended early: {lines[-1]}")
 
 
 def _die_with_parent() -> None:
-    import ctypes
-
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _sweep(store: Store, build: Build, right: Privilege) -> None:
-    """Remove what an unfinished step left. Its files may belong to mapped users."""
-    work = store.work(build.id)
-    if work.exists():
-        subprocess.run([*right.isolate(), "rm", "-rf", str(work)], check=False)
+def _clear(workspace: Path, right: Privilege) -> None:
+    """Remove a workspace. What still writes to it is about to die with its namespace."""
+    for _ in range(100):
+        if not workspace.exists():
+            return
+        right.remove(workspace)
+        time.sleep(_POLL)
 
 
-def _unfinished(build: Build) -> bool:
-    last = [event["event"] for event in journal.replay(build.journal)][-1:]
-    ends = {"build-finished", "build-failed", "build-cancelled"}
-    return not (last and last[0] in ends)
-
-
-def _give_back(build: Build) -> None:
-    """Under sudo, what root wrote for the user becomes the user's: build and archive."""
-    owner = build.directory.stat()
+def _give_back(job: Job) -> None:
+    """Under sudo, make what root wrote for the user the user's."""
+    owner = job.directory.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        for path in (*build.directory.rglob("*"), build.directory, build.archive()):
+        for path in (*job.directory.rglob("*"), *job.outputs()):
             with contextlib.suppress(FileNotFoundError):
                 os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def main(arguments: list[str]) -> int:
-    """``BUILD CACHE [--fresh]``: supervise that build."""
-    directory, cache, *options = arguments
-    return supervise(Build(Path(directory)), Path(cache), tuple(options))
+    """``MODULE:CLASS DIRECTORY CACHE [OPTION...]``: supervise that job."""
+    kind, directory, cache, *options = arguments
+    return supervise(load(kind, directory), Path(cache), tuple(options))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def run(build: Build, *, rebuild: bool = False) -> tuple[int, str]:
     """Build until it ends or the user quits: the exit code, and the key of a question to ask."""
     say("Ctrl-C stops the build; finished steps are kept.")
     while True:
-        code = build_progress.foreground(build, fresh=rebuild, as_json=False)
+        code = build_progress.run(build, rebuild_all=rebuild, as_json=False)
         if code != 1:
             return code, ""
         action, key = _after_failure(build)
@@ -59,8 +59,9 @@ def run(build: Build, *, rebuild: bool = False) -> tuple[int, str]:
 def _after_failure(build: Build) -> tuple[str, str]:
     """What to do about a failure (resume, change or quit), and the key of the answer behind it."""
     state = status.of(build)
-    key = status.answer_behind(state, build.recipe())
-    question = next((q for q in questions.all_questions() if q.key == key), None)
+    asked = {question.key: question for question in questions.all_questions()}
+    key = status.answer_behind(state, build.recipe(), asked)
+    question = asked.get(key)
     step = state.step.name if state.step else ""
     rows: list[Row] = [(f"Resume at {step}" if step else "Resume", "resume", "")]
     if question:

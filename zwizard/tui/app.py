@@ -28,8 +28,7 @@ from textual.screen import Screen
 
 from zwizard import manual
 from zwizard.boottest import session
-from zwizard.boottest.session import BootTestProcess, BootTestRequest
-from zwizard.engine import builds
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine.builds import Build
 from zwizard.recipe.model import Recipe
 from zwizard.sources.resolve import relocate
@@ -100,7 +99,7 @@ class ZwizardApp(App[None]):
         self._look = look
         self._recipe = recipe
         self._machine: asyncio.Task[HostState] | None = None
-        self._proofs: dict[Path, BootTestProcess] = {}  # by artefact; they end with this process
+        self._boot_tests: dict[Path, BootTest] = {}  # by artefact; they end with this process
         self._walk: Navigation | None = None
         self._herald = Notifications()
         self.terminal_title = Title(self._send)
@@ -253,17 +252,17 @@ class ZwizardApp(App[None]):
         """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""
         self.push_screen(BootTestScreen(BootTestRequest(path.resolve(), disk_size=disk_size)))
 
-    async def proving(self, wish: BootTestRequest, *, anew: bool) -> BootTestProcess | None:
-        """The proof of ``wish`` that is going on, or a new one; None if sudo let nobody in."""
-        known = self._proofs.get(wish.artefact)
-        if known and (known.running or not anew):
+    async def boot_test(self, request: BootTestRequest, *, again: bool) -> BootTest | None:
+        """The boot test of the artefact, or a new one (``again``); None if sudo refused."""
+        known = self._boot_tests.get(request.artefact)
+        if known and (known.running() or not again):
             return known
         machine = await self.machine()
         if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
             return None
-        begun = await in_background(lambda: session.start(wish))
-        self._proofs[wish.artefact] = begun
-        return begun
+        started = await in_background(lambda: session.start(request))
+        self._boot_tests[request.artefact] = started
+        return started
 
     def check(self, path: Path) -> None:
         """The checklist of any file or directory."""
@@ -272,11 +271,7 @@ class ZwizardApp(App[None]):
     async def take(self, recipe: Recipe) -> Navigation | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
         answers = self._answers()
-        if (
-            answers
-            and not answers.are_of(recipe)
-            and not await in_background(lambda: builds.hold(answers))
-        ):
+        if answers and not answers.are_of(recipe) and not await in_background(answers.is_built):
             chosen = await self.push_screen_wait(
                 Ask(
                     "You have answers that were not built yet",
@@ -304,16 +299,16 @@ class ZwizardApp(App[None]):
         if walk:
             self.turn_to(walk, "target")
 
-    async def start_build(self, build: Build, *, fresh: bool = False) -> bool:
+    async def start_build(self, build: Build, *, rebuild_all: bool = False) -> bool:
         """Start (or resume) a build; whether it runs. What is wrong is shown.
 
-        ``fresh`` makes every layer anew, from today's packages.
+        ``rebuild_all`` ignores cached layers, and takes today's packages.
         """
         machine = await self.machine()
         if machine.privilege.mode == "sudo" and not self.outside(machine.privilege.authorise):
             return False
         try:
-            await in_background(lambda: _start(build, fresh))
+            await in_background(lambda: _start(build, rebuild_all))
         except (ZwizardError, OSError) as error:
             self.complain(error)
             return False
@@ -508,10 +503,10 @@ def _keep_alt_digits() -> None:
         table.pop(f"\x1b{number}", None)
 
 
-def _start(build: Build, fresh: bool) -> None:
+def _start(build: Build, rebuild_all: bool) -> None:
     from zwizard.jobs import supervisor
 
-    supervisor.start(build, fresh=fresh)
+    supervisor.start(build, *(["rebuild-all"] if rebuild_all else []))
 
 
 def run(recipe: Path | None) -> int:

@@ -16,13 +16,10 @@ _COLOURS: dict[State | StepState, str] = {
     "running": "$text-accent",
     "ready": "$text-success",
     "done": "$text-success",
-    "reused": "$text-success",
+    "cached": "$text-success",
     "not-ready": "$text-warning",
     "failed": "$text-error",
-    "cancelled": "$text-warning",
-    "interrupted": "$text-warning",
     "stopped": "$text-warning",
-    "new": "$foreground-muted",
     "waiting": "$foreground-muted",
 }
 MUTED = "$foreground-muted"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zwizard.console.tables import MARKS, WORDS
 from zwizard.engine import builds
 from zwizard.engine.status import Status
-from zwizard.tui.build_list import BuildWatch
+from zwizard.jobs.follower import Watch
 from zwizard.util.text import one_line
 
 # The terminal keeps its title for us, and takes it back.
@@ -59,7 +59,7 @@ class Notifications:
     """The builds at work, whoever started them: each :meth:`look` says which have ended."""
 
     def __init__(self) -> None:
-        self._watched: dict[str, BuildWatch] = {}
+        self._watched: dict[str, Watch[Status]] = {}
         self._running: dict[str, Status] = {}
         self._last = ""
 
@@ -67,7 +67,7 @@ class Notifications:
         """The builds that ended since the last look. It reads the disk."""
         for build in builds.everything():
             if build.id not in self._watched and build.running():
-                self._watched[build.id] = BuildWatch(build)
+                self._watched[build.id] = Watch(build, Status())
         ended = []
         self._running = {}
         for name, watch in list(self._watched.items()):

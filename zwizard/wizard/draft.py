@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zwizard.engine import builds
 from zwizard.recipe.model import Recipe
 from zwizard.util.paths import write_atomically
 from zwizard.wizard import questions
@@ -70,6 +71,11 @@ class Draft(Mapping[str, str]):
         here = self._given.get(questions.HERE)
         beside = {} if here is None else {questions.HERE: here}
         return self._given == questions.from_recipe(recipe) | beside
+
+    def is_built(self) -> bool:
+        """Whether a build has exactly these answers, so that clearing them loses nothing."""
+        recipes = filter(None, map(builds.recipe_of, builds.everything()))
+        return any(self.are_of(recipe) for recipe in recipes)
 
     def clear(self) -> None:
         """Forget them: they were built, or are not wanted any more."""

@@ -100,10 +100,10 @@ def review_of(
     except UsageError as error:
         return BuildReview((UnmetRequirement(error.message, error.hint),))
     store = requirements.store_of(machine.privilege)
-    before = builds.making(output / made.archive)
-    ahead = requirements.forecast(
-        made, store, output, recipe=recipe, before=builds.recipe_of(before) if before else None
-    )
+    build = builds.making(output / made.archive)
+    before = builds.recipe_of(build) if build else None
+    changes = _changes(recipe, before) if before else None
+    ahead = requirements.forecast(made, store, output, changes)
     troubles = ahead.troubles
     for key in (question.key for question in questions.asked(given) if question.key in FILES):
         if unfit := inspection.report(given, key).wrong:
@@ -115,6 +115,17 @@ def review_of(
     if machine.privilege.mode == "none":
         troubles += (UnmetRequirement(machine.privilege.description, machine.privilege.remedy),)
     return BuildReview(troubles, recipe, made, ahead, output, ahead)
+
+
+def _changes(recipe: Recipe, before: Recipe) -> dict[str, str]:
+    """The answers that differ, by key: ``Suite: bookworm → trixie``."""
+    now, then = questions.from_recipe(recipe), questions.from_recipe(before)
+    return {
+        question.key: f"{question.text}: {then[question.key] or 'none'} → "
+        f"{now[question.key] or 'none'}"
+        for question in questions.all_questions()
+        if now[question.key] != then[question.key]
+    }
 
 
 def _expected(

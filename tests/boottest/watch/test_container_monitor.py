@@ -25,6 +25,7 @@ from zwizard.boottest.watch.container_monitor import ContainerStart, how_it_ende
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
 from zwizard.host.privileges import privilege
+from zwizard.jobs.events import BootTestPreparing, BootTestStarted
 
 BUSYBOX = shutil.which("busybox") or ""
 ZWIZARD = Path(sys.executable).with_name("zwizard")
@@ -103,8 +104,8 @@ def test_the_seed_gives_a_shell_the_very_words() -> None:
 
 
 def test_while_its_kernel_is_made_the_stages_are_a_containers_already() -> None:
-    began = Status().after({"event": "proof-started", "at": 1.0})
-    told = began.after({"event": "proof-preparing", "at": 2.0, "mode": "container"})
+    started = Status().after(BootTestStarted(at=1.0, artefact="web.tar.gz"))
+    told = started.after(BootTestPreparing(at=2.0, mode="container"))
     assert [stage.name for stage in told.stages] == [s.name for s in stages("container")]
     assert told.next == "start"
 

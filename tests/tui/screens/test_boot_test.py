@@ -1,15 +1,25 @@
-"""The proof screen: what its journal and its console tell, and what can be done."""
+"""The boot test screen: what its journal and its console show, and what can be done."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui.conftest import HOSTILE, SHOWN, a_build, finding, finish, frame, on, press, until
 from zwizard.boottest import session
-from zwizard.boottest.session import BootTestDirectory, BootTestRequest
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.jobs import journal
+from zwizard.jobs.events import (
+    BootTestCancelled,
+    BootTestFinished,
+    BootTestMachine,
+    BootTestStage,
+    BootTestStarted,
+    Event,
+)
 from zwizard.plan.targets import make
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.boot_test import BootTestScreen
@@ -17,34 +27,32 @@ from zwizard.util.errors import ZwizardError
 
 
 class Hand:
-    """A proof whose journal is written by hand."""
+    """A boot test whose journal is written by hand."""
 
-    def __init__(self, run: BootTestDirectory) -> None:
-        self.run = run
-        self.running = True
-        run.directory.mkdir(parents=True)
-        self.note("proof-started", artefact="/web.tar.gz")
-        run.console.write_bytes(b"Linux version 6.1\r\n" + HOSTILE.encode() + b"\r\n")
+    def __init__(self, job: BootTest) -> None:
+        self.job = job
+        job.directory.mkdir(parents=True)
+        self._lock = job.hold()
+        self.note(BootTestStarted(artefact="/web.tar.gz"))
+        job.console.write_bytes(b"Linux version 6.1\r\n" + HOSTILE.encode() + b"\r\n")
 
-    def note(self, event: str, **told: object) -> None:
-        journal.append(self.run.journal, event, **told)
+    def note(self, event: Event) -> None:
+        journal.append(self.job.journal, event)
 
     def stage(self, name: str, outcome: str = "pass", evidence: str = "seen") -> None:
-        told = {"stage": name, "outcome": outcome, "evidence": evidence, "seconds": 12.0}
-        self.note("proof-stage", **told)
+        stage = BootTestStage(stage=name, outcome=outcome, evidence=evidence, seconds=12.0)
+        self.note(stage)
 
     def machine(self) -> None:
-        self.note("proof-machine", mode="vm", accelerator="tcg", why="no KVM here")
+        self.note(BootTestMachine(mode="vm", accelerator="tcg", why="no KVM here"))
 
-    def finish(self, **told: object) -> None:
-        self.running = False
-        said: dict[str, object] = {"proven": True, "said": "", "rule": "", "remedy": "",
-                                   "report": "r"}  # fmt: skip
-        self.note("proof-finished", **(said | told))
+    def finish(self, *, passed: bool = True, **facts: str) -> None:
+        self.end(replace(BootTestFinished(passed=passed, report="r"), **facts))  # type: ignore[arg-type]
 
-    def cancel(self) -> None:
-        self.running = False
-        self.note("proof-cancelled")
+    def end(self, event: Event) -> None:
+        self.note(event)
+        assert self._lock is not None
+        os.close(self._lock)
 
 
 Begun = list[Hand]
@@ -52,12 +60,12 @@ Begun = list[Hand]
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
-    """The proofs that the app has begun, each written by hand."""
+    """The boot tests that the app has started, each written by hand."""
     made: Begun = []
 
-    def start(wish: BootTestRequest) -> Hand:
-        made.append(Hand(BootTestDirectory(tmp_path / f"proof-{len(made)}")))
-        return made[-1]
+    def start(request: BootTestRequest) -> BootTest:
+        made.append(Hand(BootTest(tmp_path / f"boot-test-{len(made)}")))
+        return made[-1].job
 
     monkeypatch.setattr(session, "start", start)
     return made
@@ -78,11 +86,11 @@ async def test_stages_and_the_console_are_shown_as_they_come(
         assert "web.tar.gz" in shown
         assert "● booting" in shown
         assert "TCG" in shown
-        assert "✓ kernel      holds" in shown
-        assert "○ login       to come" in shown
+        assert "✓ kernel      passed" in shown
+        assert "○ login       waiting" in shown
         assert "Linux version 6.1" in shown
         assert "grown" not in shown  # a VM has no disk to grow to
-        with begun[0].run.console.open("ab") as console:
+        with begun[0].job.console.open("ab") as console:
             console.write(b"debian login: ")
         await until(pilot, lambda: "debian login:" in frame(app))
 
@@ -100,12 +108,12 @@ async def test_what_a_guest_says_is_shown_and_never_acted_on(
         assert "\x1b" not in frame(app)
 
 
-async def test_a_proof_that_holds_says_proven(app: ZwizardApp, begun: Begun) -> None:
+async def test_a_test_that_passes_says_so(app: ZwizardApp, begun: Begun) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.prove(Path("web.tar.gz"))
         await until(pilot, lambda: begun)
         begun[0].finish()
-        await until(pilot, lambda: "◆ Proven: it comes up" in frame(app))
+        await until(pilot, lambda: "◆ Boot test passed" in frame(app))
         assert "r Boot again" in frame(app)
         assert "X Cancel" not in frame(app)
         await press(pilot, "r")
@@ -123,14 +131,14 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
         begun[0].stage("kernel")
         begun[0].stage("root", "fail", "No such device")
         begun[0].finish(
-            proven=False, said="No virtiofs.", rule="initrd-virtiofs", remedy="Add it."
+            passed=False, reason="No virtiofs.", rule="initrd-virtiofs", remedy="Add it."
         )
-        await until(pilot, lambda: "✗ NOT proven" in frame(app))
+        await until(pilot, lambda: "✗ boot test failed" in frame(app))
         shown = frame(app)
         assert "✗ No virtiofs." in shown
         assert "Rule  initrd-virtiofs" in shown
         assert "Do    Add it." in shown
-        assert "✗ root        fails 12 s" in shown
+        assert "✗ root        failed 12 s" in shown
         assert "– init        unreached" in shown
         assert "No such device" in shown
 
@@ -138,7 +146,7 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
 async def test_what_this_machine_lacks_is_said(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(wish: BootTestRequest) -> Hand:
+    def start(request: BootTestRequest) -> BootTest:
         raise ZwizardError("missing on this machine: virtiofsd", "apt-get install it")
 
     monkeypatch.setattr(session, "start", start)
@@ -153,8 +161,10 @@ async def test_cancelling_asks_and_leaves_a_word(app: ZwizardApp, begun: Begun) 
         app.prove(Path("web.tar.gz"))
         await until(pilot, lambda: begun and "X Cancel" in frame(app))
         await press(pilot, "X", "enter")  # the harmless answer comes first
-        assert begun[0].running
+        assert not begun[0].job.cancel_request.exists()
         await press(pilot, "X", "s")
+        await until(pilot, begun[0].job.cancel_request.exists)
+        begun[0].end(BootTestCancelled())
         await until(pilot, lambda: "■ Stopped." in frame(app))
 
 
@@ -166,10 +176,10 @@ async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
         await until(pilot, lambda: begun and "X Cancel" in frame(app))
         await press(pilot, "q")
         assert not isinstance(app.screen, BootTestScreen)
-        assert begun[0].running
+        assert not begun[0].job.cancel_request.exists()
         begun[0].stage("start")
         app.prove(Path("web.tar.gz"))
-        await until(pilot, lambda: "✓ start       holds" in frame(app))
+        await until(pilot, lambda: "✓ start       passed" in frame(app))
         assert len(begun) == 1
 
 
@@ -181,8 +191,8 @@ async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
         await until(pilot, lambda: "p Boot it" in frame(app))
         await press(pilot, "p")
         await until(pilot, lambda: begun)
-        assert on(app, BootTestScreen).wish.artefact == build.archive()
-        assert on(app, BootTestScreen).wish.disk_size == 5 << 30
+        assert on(app, BootTestScreen).request.artefact == build.archive()
+        assert on(app, BootTestScreen).request.disk_size == 5 << 30
 
 
 async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
@@ -210,4 +220,4 @@ async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
         assert "Build it again" in frame(app)
         await press(pilot, "escape", "p")
         await until(pilot, lambda: begun)
-        assert on(app, BootTestScreen).wish.artefact == build.archive()
+        assert on(app, BootTestScreen).request.artefact == build.archive()

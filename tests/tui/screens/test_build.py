@@ -28,7 +28,7 @@ from tests.tui.conftest import (
 )
 from zwizard.engine import debug_shell, status
 from zwizard.engine.builds import Build
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.check import CheckScreen
@@ -58,7 +58,7 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
             assert "● running · step 3 of 7" in shown
             assert "✓ bootstrap     done 38 s" in shown
             assert "● initramfs     runs" in shown
-            assert "○ pack          to come" in shown
+            assert "○ pack          waiting" in shown
             assert "03-initramfs · 2 lines · following" in shown
             assert "second" in shown
             assert "X Cancel" in shown
@@ -78,14 +78,14 @@ async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
             shown = frame(app)
             assert "✓ packages      done 38 s" in shown
             assert "● initramfs     runs 4 s of ~38 s" in shown
-            assert "○ kernel        to come ~38 s" in shown
-            assert "○ pack          to come   " in shown  # it never ran
+            assert "○ kernel        waiting ~38 s" in shown
+            assert "○ pack          waiting   " in shown  # it never ran
             assert "about" not in shown.splitlines()[0]
 
 
 async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp) -> None:
     older = a_build("older", done=6)
-    journal.append(older.journal, "step-finished", step="pack", seconds=10.0, bytes=1)
+    journal.append(older.journal, events.StepFinished(step="pack", seconds=10.0, bytes=1))
     build = a_build(done=2)
     with Held(build):
         async with app.run_test(size=(120, 40)) as pilot:
@@ -96,7 +96,7 @@ async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp)
 
 async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
     build = a_build(done=2)
-    journal.append(build.journal, "progress", step="initramfs", written=65_011_712)
+    journal.append(build.journal, events.StepProgress(step="initramfs", written=65_011_712))
     log = build.step_log(3, "initramfs")
     os.utime(log, (NOW - 75, NOW - 75))
     with Held(build):
@@ -104,9 +104,11 @@ async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
             app.show_build(build)
             await settle(pilot)
             assert "62.0 MiB written" in frame(app).splitlines()[0]
-            assert "62.0 MiB written · silent for 1 min 15 s" in frame(app)
+            assert "62.0 MiB written · no output for 1 min 15 s" in frame(app)
             os.utime(log, (NOW, NOW))
-            journal.append(build.journal, "progress", step="initramfs", written=66_060_288)
+            journal.append(
+                build.journal, events.StepProgress(step="initramfs", written=66_060_288)
+            )
             await until(pilot, lambda: "63.0 MiB written · printing" in frame(app))
 
 
@@ -117,8 +119,10 @@ async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> N
             app.show_build(build)
             await settle(pilot)
             build.step_log(4, "kernel").write_text("unpacking\n")
-            journal.append(build.journal, "step-finished", step="initramfs", seconds=1.0, bytes=1)
-            journal.append(build.journal, "step-started", step="kernel", log="")
+            journal.append(
+                build.journal, events.StepFinished(step="initramfs", seconds=1.0, bytes=1)
+            )
+            journal.append(build.journal, events.StepStarted(step="kernel", log=""))
             await until(pilot, lambda: "unpacking" in frame(app))
 
 
@@ -149,8 +153,10 @@ async def test_another_steps_log_stays_while_one_reads_it(app: ZwizardApp) -> No
             await settle(pilot)
             await press(pilot, "home")
             assert "log of bootstrap" in frame(app)
-            journal.append(build.journal, "step-finished", step="initramfs", seconds=1.0, bytes=1)
-            journal.append(build.journal, "step-started", step="kernel", log="")
+            journal.append(
+                build.journal, events.StepFinished(step="initramfs", seconds=1.0, bytes=1)
+            )
+            journal.append(build.journal, events.StepStarted(step="kernel", log=""))
             await until(pilot, lambda: "step 4 of 7" in frame(app))
             assert "log of bootstrap" in frame(app)
 
@@ -373,13 +379,13 @@ async def test_a_finished_build_rings_and_leads_to_its_checklist(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = a_build(done=6)
-    with Held(build) as runner:
+    with Held(build) as held:
         async with app.run_test(size=(80, 24)) as pilot:
             bells = bells_of(app, monkeypatch)
             app.show_build(build)
             await settle(pilot)
             finish(build, {"ready": True, "findings": [finding("archive-name")]})
-            runner.release()
+            held.release()
             await until(pilot, lambda: "✓ Ready" in frame(app))
             await until(pilot, lambda: bells)
             assert "171.7 MiB" in frame(app)
@@ -397,14 +403,14 @@ async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None
         assert "! Made, but 1 rule blocks it" in frame(app)
 
 
-async def test_a_build_whose_runner_vanished_says_what_that_means(app: ZwizardApp) -> None:
+async def test_a_build_whose_process_died_says_what_that_means(app: ZwizardApp) -> None:
     build = a_build(done=2)
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_build(build)
         await settle(pilot)
-        assert "■ interrupted" in frame(app)
-        assert "the runner is gone" in frame(app)
-        assert "everything finished is kept" in frame(app)
+        assert "■ stopped" in frame(app)
+        assert events.BuildInterrupted().error in frame(app)
+        assert events.BuildInterrupted().hint in frame(app)
         assert "r Retry" in frame(app)
 
 
@@ -527,8 +533,8 @@ async def test_a_hostile_failure_is_only_text(app: ZwizardApp) -> None:
 async def test_a_hostile_journal_is_only_text(app: ZwizardApp) -> None:
     build = a_build(done=0)
     steps = [{"name": HOSTILE, "title": HOSTILE}]
-    journal.append(build.journal, "build-started", steps=steps)
-    journal.append(build.journal, "step-started", step=HOSTILE, log=HOSTILE)
+    journal.append(build.journal, events.BuildStarted(steps=steps))
+    journal.append(build.journal, events.StepStarted(step=HOSTILE, log=HOSTILE))
     with Held(build):
         async with app.run_test(size=(120, 30)) as pilot:
             app.show_build(build)

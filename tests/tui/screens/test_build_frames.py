@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from tests.tui.conftest import NOW, Held, MakeApp, a_build, fail, frame, press, until
 from tests.tui.frames import looks_as_before
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
 
 SIZES = pytest.mark.parametrize(
@@ -42,9 +42,9 @@ async def shows(pilot: Pilot[None], app: ZwizardApp, *texts: str) -> None:
 @SIZES
 async def test_a_build_at_work(make_app: MakeApp, size: tuple[int, int]) -> None:
     older = a_build("older", 6)
-    journal.append(older.journal, "step-finished", step="pack", seconds=12.0, bytes=1)
+    journal.append(older.journal, events.StepFinished(step="pack", seconds=12.0, bytes=1))
     build = a_build("web", 1, logs={2: LOG})
-    journal.append(build.journal, "progress", step="packages", written=65_011_712)
+    journal.append(build.journal, events.StepProgress(step="packages", written=65_011_712))
     log = build.step_log(2, "packages")
     os.utime(log, (NOW - 7, NOW - 7))
     app = make_app()

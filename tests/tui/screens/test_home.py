@@ -31,7 +31,7 @@ from tests.tui.conftest import (
 from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
-from zwizard.jobs import journal
+from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
@@ -77,8 +77,10 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             assert "2/7 packages" in frame(app)
-            journal.append(build.journal, "step-finished", step="packages", seconds=1.0, bytes=1)
-            journal.append(build.journal, "step-started", step="initramfs", log="")
+            journal.append(
+                build.journal, events.StepFinished(step="packages", seconds=1.0, bytes=1)
+            )
+            journal.append(build.journal, events.StepStarted(step="initramfs", log=""))
             on(app, HomeScreen).look()
             await settle(pilot)
             await until(pilot, lambda: "3/7 initramfs" in frame(app))
@@ -98,11 +100,11 @@ async def test_free_space_is_told_as_it_is_when_one_comes_back(
         await until(pilot, lambda: "60.0 GiB free" in frame(app))
 
 
-async def test_a_runner_that_vanished_is_told_as_interrupted(app: ZwizardApp) -> None:
+async def test_a_build_whose_process_died_is_stopped(app: ZwizardApp) -> None:
     a_build("jammy", 1)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "■ interrupted" in frame(app)
+        assert "■ stopped" in frame(app)
 
 
 async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
@@ -274,8 +276,8 @@ async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
     build = a_build("web", 1)
     # What a journal and a recipe of anyone's may hold.
     build.journal.unlink()
-    journal.append(build.journal, "build-started", steps=[{"name": HOSTILE, "title": HOSTILE}])
-    journal.append(build.journal, "step-started", step=HOSTILE, log="")
+    journal.append(build.journal, events.BuildStarted(steps=[{"name": HOSTILE, "title": HOSTILE}]))
+    journal.append(build.journal, events.StepStarted(step=HOSTILE, log=""))
     with Held(build):
         async with app.run_test(size=(120, 30)) as pilot:
             await settle(pilot)
@@ -385,25 +387,25 @@ async def test_those_at_work_come_first(app: ZwizardApp) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             shown = frame(app)
-            assert shown.index("● running") < shown.index("■ interrupted")
+            assert shown.index("● running") < shown.index("■ stopped")
 
 
-async def test_an_archive_that_was_booted_is_called_proven(app: ZwizardApp) -> None:
+async def test_an_archive_that_was_booted_is_called_tested(app: ZwizardApp) -> None:
     web = a_build("web", 6)
     finish(web, {"ready": True, "findings": []})
-    proof = web.directory / "proofs/web-1"
-    proof.mkdir(parents=True)
+    test = web.directory / "boot-tests/web-1"
+    test.mkdir(parents=True)
     told = {
         "artefact": str(web.archive()),
         "sha256": "ab" * 32,
         "bytes": 10,
-        "proven": True,
+        "passed": True,
         "at": NOW,
         "seconds": 150,
     }
-    (proof / "report.json").write_text(json.dumps(told))
+    (test / "report.json").write_text(json.dumps(told))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "◆ proven" in frame(app)
-        (proof / "report.json").write_text(json.dumps(told | {"sha256": "cd" * 32}))
+        assert "◆ tested" in frame(app)
+        (test / "report.json").write_text(json.dumps(told | {"sha256": "cd" * 32}))
         await until(pilot, lambda: "✓ ready" in frame(app))

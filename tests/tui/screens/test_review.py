@@ -71,8 +71,8 @@ async def test_each_step_says_whether_it_will_run_and_why(app: ZwizardApp) -> No
         shown = frame(app)
         assert "Nothing has run yet" in shown
         assert "1 bootstrap      ✓ there already   256.0 MiB  made 4 months ago" in shown
-        assert "2 packages       ● will run       ~300.0 MiB  not made yet" in shown
-        assert "it lies on packages" in shown
+        assert "2 packages       ● will run       ~300.0 MiB  not built yet" in shown
+        assert 'depends on "packages"' in shown
         assert "root" in shown
         assert "Makes" in shown
 
@@ -306,13 +306,13 @@ async def test_a_build_that_does_not_start_says_so_and_keeps_the_answers(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(build: Build, fresh: bool) -> None:
-        raise ZwizardError("the runner ended at once", "Try sudo.")
+        raise ZwizardError("the process of web ended at once", "Try sudo.")
 
     monkeypatch.setattr(app_module, "_start", broken)
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")
-        await until(pilot, lambda: "the runner ended at once" in frame(app))
+        await until(pilot, lambda: "the process of web ended at once" in frame(app))
         assert "Try sudo." in frame(app)
         assert draft()["source.suite"] if "source.suite" in draft() else draft()["target"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from zwizard.engine import executor, layers, sandbox, worker
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
+from zwizard.jobs.lock import claim
 from zwizard.steps.actions import ROOT, Chroot, Host, Remove, Write
 from zwizard.steps.step import Plan, Step, environment
 from zwizard.util.errors import ZwizardError
@@ -72,10 +73,10 @@ class ContainerKernel:
                 f"missing on this machine, to make a kernel: {', '.join(sorted(lacking))}",
                 tools.install_command(lacking),
             )
-        self._store.directory.mkdir(parents=True, exist_ok=True)
         since, (step,) = time.monotonic(), self._plan.steps
         work = self._store.work(owner)
-        with log.open("wb") as output, sandbox.tree(self._store, (), work) as place:
+        claim(work)  # held as long as this process lives
+        with log.open("wb") as output, sandbox.tree(self._store, (), work / "step") as place:
             shop = executor.Executor(
                 place,
                 place.new.parent / "none",

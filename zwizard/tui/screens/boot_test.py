@@ -12,9 +12,9 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard.boottest.session import BootTestProcess, BootTestRequest
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.status import StageState, StageStatus, Status
-from zwizard.jobs.journal import Reader
+from zwizard.jobs.follower import Watch
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option
@@ -26,20 +26,18 @@ from zwizard.util.text import duration
 _EVERY = 0.5  # seconds between looks at the journal
 
 _MARKS: dict[StageState, tuple[str, str, str]] = {
-    "waiting": ("○", "to come", MUTED),
-    "running": ("●", "waited for", "$text-accent"),
-    "pass": ("✓", "holds", "$text-success"),
-    "fail": ("✗", "fails", "$text-error"),
+    "waiting": ("○", "waiting", MUTED),
+    "running": ("●", "running", "$text-accent"),
+    "pass": ("✓", "passed", "$text-success"),
+    "fail": ("✗", "failed", "$text-error"),
     "unknown": ("?", "unknown", "$text-warning"),
     "unreached": ("–", "unreached", MUTED),
 }
 _VERDICTS = {
     "running": ("● booting", "$text-accent"),
-    "proven": ("◆ proven", "$text-success"),
-    "not-proven": ("✗ NOT proven", "$text-error"),
-    "failed": ("✗ could not be booted", "$text-error"),
-    "cancelled": ("■ stopped", "$text-warning"),
-    "interrupted": ("■ interrupted", "$text-warning"),
+    "passed": ("◆ boot test passed", "$text-success"),
+    "failed": ("✗ boot test failed", "$text-error"),
+    "stopped": ("■ stopped", "$text-warning"),
 }
 
 
@@ -69,59 +67,56 @@ class BootTestScreen(BaseScreen[None]):
         Binding("q,escape", "leave", "Back"),
     ]
 
-    def __init__(self, wish: BootTestRequest) -> None:
+    def __init__(self, request: BootTestRequest) -> None:
         super().__init__()
-        self.wish = wish
+        self.request = request
         self.status = Status()
-        self._proving: BootTestProcess | None = None
-        self._reader: Reader | None = None
+        self._job: BootTest | None = None
+        self._watch: Watch[Status] | None = None
         self._followed = ""  # the stage that was waited for when last looked at
 
     def content(self) -> ComposeResult:
         """Overall line, what is highlighted or came of it, stages, console."""
         with Horizontal(classes="top"):
-            yield Static(plain(self.wish.artefact.name), classes="title", markup=False)
+            yield Static(plain(self.request.artefact.name), classes="title", markup=False)
             yield Static(id="overall", markup=False)
         with VerticalScroll(id="card", can_focus=False):
             yield Static(id="card-text", markup=False)
         with Horizontal(id="work"):
-            yield Stages(id="proof-stages")
+            yield Stages(id="boot-test-stages")
             yield LogPane(id="log-pane")
 
     def on_mount(self) -> None:
         """Boot it, or show the boot that is going on."""
         self.query_one(Stages).focus()
         self.query_one("#card").add_class("-plain")
-        self._begin(anew=False)
+        self._begin(again=False)
         self.every(_EVERY, self._look)
 
     @work(exclusive=True, group="machine")
-    async def _begin(self, *, anew: bool) -> None:
+    async def _begin(self, *, again: bool) -> None:
         self._show()
         try:
-            proving = await self.zwizard.proving(self.wish, anew=anew)
+            job = await self.zwizard.boot_test(self.request, again=again)
         except (ZwizardError, OSError) as error:
-            hint = getattr(error, "hint", "")
-            told = getattr(error, "message", str(error))
-            self.status = Status("failed", error=told, hint=hint)
+            message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
+            self.status = Status("failed", error=message, hint=hint)
             self._show()
             self.refresh_bindings()
             return
-        if proving is None:
+        if job is None:
             self.dismiss()
             return
-        self._proving, self._reader = proving, Reader(proving.run.journal)
-        self.query_one(LogPane).open(proving.run.console, "console", "Nothing printed yet.")
+        self._job, self._watch = job, Watch(job, Status())
+        self.query_one(LogPane).open(job.console, "console", "Nothing printed yet.")
         self._look()
         self.refresh_bindings()
 
     def _look(self) -> None:
-        if self._proving is None or self._reader is None:
+        if self._watch is None:
             return
-        before, running = self.status, self._proving.running
-        for event in self._reader.read():
-            self.status = self.status.after(event)
-        if self.status != before or running:
+        before, self.status = self.status, self._watch.look()
+        if self.status != before or self.status.state == "running":
             self._show()
         if before.state == "running" != self.status.state:
             self.refresh_bindings()
@@ -138,7 +133,7 @@ class BootTestScreen(BaseScreen[None]):
         self._followed = told.next or self._followed
         word, style = _VERDICTS[told.state]
         now = self.zwizard.clock() if told.state == "running" else told.at
-        took = [duration(max(0.0, now - told.began))] if told.began else []
+        took = [duration(max(0.0, now - told.started))] if told.started else []
         by = [Content.styled(told.accelerator.upper(), MUTED)] if told.accelerator else []
         overall = join(Content.styled(word, style), *took, *self._silence(), *by, between=" · ")
         self.query_one("#overall", Static).update(overall)
@@ -146,10 +141,10 @@ class BootTestScreen(BaseScreen[None]):
 
     def _silence(self) -> list[Content]:
         """How long ago the machine last said anything; many wait half a minute for their root."""
-        if self._proving is None or self.status.state != "running":
+        if self._job is None or self.status.state != "running":
             return []
         with contextlib.suppress(OSError):
-            quiet = self.zwizard.clock() - self._proving.run.console.stat().st_mtime
+            quiet = self.zwizard.clock() - self._job.console.stat().st_mtime
             if quiet >= 5:
                 return [Content.styled(f"last output {duration(quiet)} ago", MUTED)]
         return []
@@ -159,7 +154,7 @@ class BootTestScreen(BaseScreen[None]):
         """What came of it; before that, and when it is well, the highlighted stage."""
         told = self.status
         card = self.query_one("#card")
-        card.set_class(told.state == "proven", "-good")
+        card.set_class(told.state == "passed", "-good")
         card.set_class(told.state == "running", "-plain")
         here = self.query_one(Stages).current
         stage = next((s for s in told.stages if s.name == here), told.stages[0])
@@ -172,7 +167,7 @@ class BootTestScreen(BaseScreen[None]):
         running = self.status.state == "running"
         match action:
             case "cancel":
-                return running and self._proving is not None
+                return running and self._job is not None
             case "again":
                 return not running
             case _:
@@ -189,8 +184,8 @@ class BootTestScreen(BaseScreen[None]):
 
     def action_again(self) -> None:
         """Boot it anew."""
-        self.status, self._proving, self._reader = Status(), None, None
-        self._begin(anew=True)
+        self.status, self._job, self._watch = Status(), None, None
+        self._begin(again=True)
         self.refresh_bindings()
 
     @work
@@ -203,14 +198,14 @@ class BootTestScreen(BaseScreen[None]):
                 (Option("l", "Let it run"), Option("s", "Stop it")),
             )
         )
-        if chosen == "s" and self._proving is not None:
-            self._proving.cancel()
+        if chosen == "s" and self._job is not None:
+            self._job.request_cancel()
 
     def action_leave(self) -> None:
         """Back; a machine that runs goes on."""
         if self.query_one(LogPane).leave_search():
             return
-        if self.status.state == "running" and self._proving is not None:
+        if self.status.state == "running" and self._job is not None:
             self.app.notify("It goes on while zwizard is open.", markup=False)
         self.dismiss()
 
@@ -226,21 +221,21 @@ def _row(stage: StageStatus, following: str, narrow: bool) -> Row:
 
 def _card(told: Status, stage: StageStatus) -> Content:
     match told.state:
-        case "proven":
-            said = "◆ Proven: it comes up as Zero-OS would start it."
-            lines = [Content.styled(said, "bold $text-success"), _about(stage)]
-        case "not-proven":
-            lines = [block(f"✗ {told.said}", "bold $text-error")]
+        case "passed":
+            text = "◆ Boot test passed: it starts as Zero-OS would start it."
+            lines = [Content.styled(text, "bold $text-success"), _about(stage)]
+        case "failed" | "stopped" if told.error:
+            lines = [block(f"✗ {told.error}", "bold $text-error"), block(told.hint)]
+        case "failed":
+            lines = [block(f"✗ {told.reason}", "bold $text-error")]
             failed = next((s for s in told.stages if s.state in {"fail", "unknown"}), None)
-            if failed and failed.evidence != told.said:
+            if failed and failed.evidence != told.reason:
                 lines.append(plain(failed.evidence, MUTED))
             if told.rule:
                 lines.append(Content.assemble(("Rule  ", "bold"), plain(told.rule)))
                 lines.append(Content.assemble(("Do    ", "bold"), block(told.remedy)))
-        case "failed" | "interrupted":
-            lines = [block(f"✗ {told.error}", "bold $text-error"), block(told.hint)]
-        case "cancelled":
-            lines = [Content.styled("■ Stopped. Nothing of it is left; r boots again.", MUTED)]
+        case "stopped":
+            lines = [Content.styled("■ Stopped. Nothing of it is kept; r boots again.", MUTED)]
         case _:
             lines = [_about(stage)]
     return Content("\n").join(lines)

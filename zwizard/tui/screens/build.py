@@ -17,11 +17,11 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from zwizard.console.tables import WORDS
-from zwizard.engine import builds, estimates, requirements, status
+from zwizard.engine import estimates, requirements, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status, StepState, StepStatus
+from zwizard.jobs.follower import Watch
 from zwizard.tui.background import in_background
-from zwizard.tui.build_list import BuildWatch
 from zwizard.tui.format import MUTED, block, fit, join, joined, mark, plain, renew
 from zwizard.tui.navigation import question_of
 from zwizard.tui.screens.base import BaseScreen
@@ -32,6 +32,7 @@ from zwizard.tui.widgets.logview import LogPane, LogView
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError, describe_os_error
 from zwizard.util.text import brief, duration, size
+from zwizard.wizard.questions import all_questions
 
 _EVERY = 0.5  # seconds between looks at the journal
 _MOST_COPIED = 256 * 1024  # bytes of a log's end that terminals take by OSC 52
@@ -81,7 +82,7 @@ class BuildScreen(BaseScreen[None]):
     def __init__(self, build: Build) -> None:
         super().__init__()
         self.build = build
-        self._watch = BuildWatch(build)
+        self._watch = Watch(build, Status())
         self.status = self._watch.look()
         self._usual: estimates.Pace = {}
         self._shown_log: tuple[str, float] | None = None
@@ -160,12 +161,12 @@ class BuildScreen(BaseScreen[None]):
         """The state, where it stands, for how long, and how much longer."""
         state = mark(told.state)
         if not (told.steps and told.state == "running"):
-            after = duration(max(0.0, told.at - told.began))
-            return join(state, f"after {after}", between=" · ") if told.began else state
+            after = duration(max(0.0, told.at - told.started))
+            return join(state, f"after {after}", between=" · ") if told.started else state
         left = estimates.to_go(told, self._usual, now)
         parts = (
             _place(told),
-            duration(max(0.0, now - told.began)),
+            duration(max(0.0, now - told.started)),
             "" if left is None else f"about {duration(left)} to go",
             f"{size(told.written)} written" if told.written else "",
         )
@@ -178,12 +179,13 @@ class BuildScreen(BaseScreen[None]):
         if step is None or step.state != "running":
             pane.note(Content(""))
             return
-        written = f"{size(step.written)} written" if step.written else ""
+        wide = self.size.width >= 76
+        written = f"{size(step.written)} written" if step.written and wide else ""
         parts = [Content.styled(written, MUTED)] if written else []
         with contextlib.suppress(OSError):
             last = self.build.step_log(step.number, step.name).stat().st_mtime
-            quiet = max(0.0, now - max(last, step.began))
-            said = f"silent for {duration(quiet)}" if quiet > 5 else "printing"
+            quiet = max(0.0, now - max(last, step.started))
+            said = f"no output for {duration(quiet)}" if quiet > 5 else "printing"
             parts.append(Content.styled(said, "$text-warning" if quiet > 60 else MUTED))
         pane.note(join(*parts, between=" · "))
 
@@ -194,7 +196,7 @@ class BuildScreen(BaseScreen[None]):
             shown = ("", 0.0)
             path, title, quiet = None, "log", "Nothing yet."
         else:
-            shown = (step.name, step.began)
+            shown = (step.name, step.started)
             path = self.build.step_log(step.number, step.name)
             title, quiet = path.stem, _quiet(step)
         pane = self.query_one(LogPane)
@@ -236,7 +238,7 @@ class BuildScreen(BaseScreen[None]):
             case "shell":
                 return not running and bool(self.status.steps)
             case "bundle":
-                return state in {"failed", "interrupted", "not-ready"}
+                return state in {"failed", "stopped", "not-ready"}
             case "pager" | "copy_log":
                 return bool(self._log_file())
             case _:
@@ -267,7 +269,8 @@ class BuildScreen(BaseScreen[None]):
         """Open its answers again, at the question that decides the step that failed."""
         try:
             recipe = self.build.recipe()
-            question = question_of(status.answer_behind(self.status, recipe))
+            asked = {question.key for question in all_questions()}
+            question = question_of(status.answer_behind(self.status, recipe, asked))
         except ZwizardError as error:
             self.zwizard.complain(error)
             return
@@ -350,7 +353,7 @@ class BuildScreen(BaseScreen[None]):
             )
         )
         if chosen == "s":
-            await in_background(lambda: builds.request_cancel(self.build))
+            await in_background(self.build.request_cancel)
 
     def action_leave(self) -> None:
         """Home; a running build goes on."""
@@ -427,7 +430,7 @@ def _took(step: StepStatus, usual: float | None, now: float) -> str:
     expected = "" if usual is None else f"~{brief(usual)}"
     match step.state:
         case "running":
-            return " of ".join(filter(None, (brief(max(0.0, now - step.began)), expected)))
+            return " of ".join(filter(None, (brief(max(0.0, now - step.started)), expected)))
         case "waiting":
             return expected
         case "done" | "failed":
@@ -436,15 +439,15 @@ def _took(step: StepStatus, usual: float | None, now: float) -> str:
             return ""
 
 
-_SHORT: dict[StepState, str] = {"reused": "there", "running": "runs"}
+_SHORT: dict[StepState, str] = {"cached": "there", "running": "runs"}
 
 
 def _quiet(step: StepStatus) -> str:
     match step.state:
         case "waiting":
             return "This step has not begun."
-        case "reused":
-            return "This step was there already: nothing had to run."
+        case "cached":
+            return "Cached: this step did not run."
         case "running":
             return "Nothing printed yet."
         case _:
@@ -460,9 +463,9 @@ def _card(told: Status) -> Content:
             rules = "1 rule blocks" if told.blocks == 1 else f"{told.blocks} rules block"
             said = f"! Made, but {rules} it: c shows which, and the remedies."
             return _made(told, said, "$text-warning")
-        case "failed" | "interrupted":
+        case "failed" | "stopped" if told.error:
             return _failure(told)
-        case "cancelled":
+        case "stopped" if told.steps:
             return Content.styled("■ Stopped. What is finished is kept; r goes on.", MUTED)
         case _:
             return Content("")

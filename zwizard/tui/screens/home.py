@@ -301,7 +301,7 @@ def _row(entry: Entry, now: float, width: int, proven: frozenset[str]) -> Conten
 def _when(told: Status, now: float) -> str:
     """How long it has been running, or how long ago it ended."""
     if told.state == "running":
-        return age(now - told.began).removesuffix(" ago") if told.began else ""
+        return age(now - told.started).removesuffix(" ago") if told.started else ""
     return age(now - told.at) if told.at else ""
 
 

@@ -170,14 +170,14 @@ class ReviewScreen(BaseScreen[None]):
 
     def action_build(self) -> None:
         """Start the build, and watch it."""
-        self._build(fresh=False)
+        self._build(rebuild_all=False)
 
     def action_afresh(self) -> None:
         """The same with every step made anew."""
-        self._build(fresh=True)
+        self._build(rebuild_all=True)
 
     @work
-    async def _build(self, *, fresh: bool) -> None:
+    async def _build(self, *, rebuild_all: bool) -> None:
         seen = self._seen
         if self._starting or not (seen and seen.recipe):
             return
@@ -190,7 +190,7 @@ class ReviewScreen(BaseScreen[None]):
         self._starting = True
         try:
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
-            if await self.zwizard.start_build(build, fresh=fresh):
+            if await self.zwizard.start_build(build, rebuild_all=rebuild_all):
                 self.walk.answers.clear()  # they are in the build's recipe now
                 self.zwizard.show_build(build)
         except (ZwizardError, OSError) as error:

@@ -1,0 +1,68 @@
+"""A boot test as a job: what is booted, and the directory with all that belongs to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from zwizard.host.privileges import Privilege
+from zwizard.jobs.events import BootTestCancelled, BootTestFailed, BootTestInterrupted
+from zwizard.jobs.job import Job
+
+
+@dataclass(frozen=True)
+class BootTestRequest:
+    """What to boot. ``timeout`` in seconds, ``disk_size`` in bytes; None is the default.
+
+    ``entrypoint`` (one line) and ``environment`` are a container's; without them its recipe's are
+    taken, if a build made it. ``layers`` is where a kernel to boot containers with is kept.
+    """
+
+    artefact: Path
+    timeout: float | None = None
+    entrypoint: str = ""
+    disk_size: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: Path = Path("/nonexistent")
+
+    def to_json(self) -> str:
+        """As text for :meth:`from_json`."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> BootTestRequest:
+        """Raises ValueError, KeyError or TypeError for what :meth:`to_json` did not make."""
+        values = json.loads(text)
+        request = cls(**values)
+        return replace(request, artefact=Path(values["artefact"]), layers=Path(values["layers"]))
+
+
+class BootTest(Job):
+    """One boot test."""
+
+    worker = "zwizard.boottest.runner"
+    failed = BootTestFailed
+    cancelled = BootTestCancelled
+    interrupted = BootTestInterrupted
+    attended = True
+
+    def workspace(self, cache: Path, privilege: Privilege) -> Path:  # noqa: ARG002
+        """Below the cache."""
+        return cache / "boot-tests" / self.id
+
+    @property
+    def request(self) -> Path:
+        """The request."""
+        return self.directory / "request.json"
+
+    @property
+    def console(self) -> Path:
+        """What the machine printed on its serial console."""
+        return self.directory / "console.log"
+
+    @property
+    def report(self) -> Path:
+        """The report as JSON; report.txt beside it is for people."""
+        return self.directory / "report.json"

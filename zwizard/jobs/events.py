@@ -1,0 +1,298 @@
+"""The events of journals: what each one says, and which of them end a job.
+
+Times are in seconds since 1970 (``at``) or durations (``seconds``); sizes are in bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, get_origin, get_type_hints
+
+EVENTS: dict[str, type[Event]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened; ``at`` is 0 until the event is in a journal."""
+
+    name: ClassVar[str] = ""
+    synced: ClassVar[bool] = True  # on the disk before the job goes on
+
+    at: float = 0.0
+
+    def __init_subclass__(cls, *, name: str = "") -> None:
+        if name:
+            cls.name = name
+            EVENTS[name] = cls
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a job that ends with this event; None if it goes on."""
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as plain data."""
+        return {"event": self.name, **asdict(self)}
+
+
+def parse(data: object) -> Event | None:
+    """The event that a line of a journal holds; None if it is not one of these."""
+    if not isinstance(data, dict) or (kind := EVENTS.get(str(data.get("event")))) is None:
+        return None
+    types = _types(kind.name)
+    values = {name: data[name] for name in types if name in data}
+    if "at" not in data or not all(isinstance(values[name], types[name]) for name in values):
+        return None
+    try:
+        return kind(**values)
+    except TypeError:
+        return None  # a field is missing
+
+
+@functools.cache
+def _types(name: str) -> dict[str, tuple[type, ...]]:
+    """The fields of the events called ``name``, with what JSON may hold in each."""
+    kind = EVENTS[name]
+    hints = get_type_hints(kind)
+    plain = {item.name: hints[item.name] for item in fields(kind)}
+    return {
+        name: (int, float) if hint is float else (get_origin(hint) or hint,)
+        for name, hint in plain.items()
+    }
+
+
+# --- ends of any job -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Event):
+    """The job could not be done: why, and what to do."""
+
+    error: str
+    hint: str = ""
+    code: int = 1
+
+    @property
+    def exit_code(self) -> int:
+        """As the error says."""
+        return self.code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled(Event):
+    """The user stopped the job."""
+
+    @property
+    def exit_code(self) -> int:
+        """That of an interrupt."""
+        return 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interrupted(Event):
+    """The job's process ended before the job did."""
+
+    error: str = "The process died (killed, or the host went down)."
+    hint: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """That of a failure."""
+        return 1
+
+
+# --- builds --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildStarted(Event, name="build-started"):
+    """A build started or resumed; each step has a ``name`` and a ``title``."""
+
+    steps: list[dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCached(Event, name="step-cached"):
+    """A step's layer exists; it took ``seconds`` to make, ``age`` seconds ago."""
+
+    step: str
+    seconds: float
+    bytes: int
+    age: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event, name="step-started"):
+    """A step started; its output goes to ``log``."""
+
+    step: str
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProgress(Event, name="step-progress"):
+    """The running step has ``written`` so many bytes to the disk."""
+
+    synced = False
+
+    step: str
+    written: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event, name="step-finished"):
+    """A step is done; its layer takes ``bytes``."""
+
+    step: str
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFailed(Event, name="step-failed"):
+    """A step failed; ``tail`` are the last lines of its log."""
+
+    step: str
+    seconds: float = 0.0
+    tail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckStarted(Event, name="check-started"):
+    """The checklist started."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFinished(Event, name="build-finished"):
+    """The archive is made; ``blocks`` counts the ``must`` rules that failed or are unknown.
+
+    ``blocking`` has their ``rule``, ``evidence`` and ``fix``; ``note`` is the deployment note.
+    """
+
+    ready: bool
+    build: str = ""
+    artefact: str = ""
+    archive: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    blocks: int = 0
+    blocking: list[dict[str, str]] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the archive is ready, 3 if not."""
+        return 0 if self.ready else 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFailed(Failed, name="build-failed"):
+    """A build failed: by which ``command``, the likely ``cause`` and the recipe's ``key``."""
+
+    cause: str = ""
+    key: str = ""
+    command: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildCancelled(Cancelled, name="build-cancelled"):
+    """The user stopped the build; finished steps are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildInterrupted(Interrupted, name="build-interrupted"):
+    """The build process died; finished steps are kept."""
+
+    error: str = "The build process died (killed, or the host went down)."
+    hint: str = "Resume it: finished steps are kept."
+
+
+# --- boot tests ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestStarted(Event, name="boot-test-started"):
+    """A boot test of ``artefact`` started."""
+
+    artefact: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestPreparing(Event, name="boot-test-preparing"):
+    """A kernel to boot containers with is being made; ``mode`` is the artefact's."""
+
+    mode: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestMachine(Event, name="boot-test-machine"):
+    """The machine starts: by which accelerator and why, and how it ``differs`` from a node."""
+
+    mode: str
+    accelerator: str
+    why: str
+    differs: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestRestarted(Event, name="boot-test-restarted"):
+    """The machine is started again from the beginning."""
+
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestStage(Event, name="boot-test-stage"):
+    """A stage is decided: ``pass``, ``fail`` or ``unknown``, ``seconds`` after the start."""
+
+    stage: str
+    outcome: str
+    evidence: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestFinished(Event, name="boot-test-finished"):
+    """The boot test passed, or not: ``reason``, the ``rule`` it breaks and its ``remedy``.
+
+    ``tail`` are the console's last lines, ``printed`` what a container's entrypoint printed.
+    """
+
+    passed: bool
+    artefact: str = ""
+    sha256: str = ""
+    seconds: float = 0.0
+    reason: str = ""
+    rule: str = ""
+    remedy: str = ""
+    tail: str = ""
+    printed: str = ""
+    console: str = ""
+    report: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if it passed."""
+        return 0 if self.passed else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestFailed(Failed, name="boot-test-failed"):
+    """The boot test could not be carried out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestCancelled(Cancelled, name="boot-test-cancelled"):
+    """The user stopped the boot test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTestInterrupted(Interrupted, name="boot-test-interrupted"):
+    """The boot test's process died."""
+
+    error: str = "The boot test's process died (killed, or the host went down)."
+    hint: str = "Start it again; the image is unchanged."

@@ -1,0 +1,59 @@
+"""File locks that tell whether a process is alive: they end with the processes that hold them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def acquire(path: Path) -> int | None:
+    """A descriptor that locks a file (made if missing) or directory; None if it is held."""
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock on ``path``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def claim(workspace: Path, remove: Callable[[Path], None] | None = None) -> int:
+    """Make the directory ``workspace`` and return a descriptor that locks it.
+
+    ``remove`` is called for each directory beside it that nobody holds: what a killed process
+    left.
+    """
+    workspace.parent.mkdir(parents=True, exist_ok=True)
+    parent = os.open(workspace.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(parent, fcntl.LOCK_EX)  # nothing beside it is made and not locked yet
+        while remove and workspace.exists() and is_held(workspace):
+            time.sleep(0.02)  # its last owner is just ending
+        for entry in list(workspace.parent.iterdir()):
+            if remove and not is_held(entry):
+                remove(entry)
+        workspace.mkdir()
+        descriptor = acquire(workspace)
+        assert descriptor is not None
+        return descriptor
+    finally:
+        os.close(parent)

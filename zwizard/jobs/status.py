@@ -1,0 +1,49 @@
+"""The status of a job by its journal and its lock: what builds and boot tests have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted
+from zwizard.jobs.job import Job
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a job, when it changed (``at``) and when it started (seconds since 1970).
+
+    ``error`` and ``hint``: why it failed or stopped by itself.
+    """
+
+    state: str = "stopped"
+    at: float = 0.0
+    started: float = 0.0
+    error: str = ""
+    hint: str = ""
+
+    def after(self, event: Event) -> Self:
+        """The status once ``event`` has happened."""
+        try:
+            return replace(self.with_event(event), at=event.at or self.at)
+        except (KeyError, TypeError):
+            return self  # another version wrote it
+
+    def with_event(self, event: Event) -> Self:
+        """The same but for ``at``; a kind of job adds its own events."""
+        match event:
+            case Failed(error=error, hint=hint):
+                return replace(self, state="failed", error=error, hint=hint)
+            case Cancelled():
+                return replace(self, state="stopped")
+            case Interrupted(error=error, hint=hint):
+                return replace(self, state="stopped", error=error, hint=hint)
+        return self
+
+    def settled(self, job: Job, *, running: bool) -> Self:
+        """The status corrected by the lock: the journal of a killed job has no last event."""
+        if running and not self.started:
+            return replace(self, state="running")
+        if not running and self.state == "running":
+            return self.after(job.interrupted())
+        return self
