@@ -6,13 +6,18 @@ import asyncio
 import io
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import pytest
 from rich.console import Console
+from textual.app import App
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
@@ -20,6 +25,7 @@ from zwizard.host.privileges import Privilege
 from zwizard.jobs import events, journal, lock
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
+from zwizard.tui import background
 from zwizard.tui.app import ZwizardApp
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
@@ -57,6 +63,38 @@ def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue
     )
 
 
+_parse_rules = Stylesheet._parse_rules
+_parsed: dict[object, list[RuleSet]] = {}
+
+
+def _parse_once(stylesheet: Stylesheet, *source: object, **more: object) -> list[RuleSet]:
+    """The rules of one source, parsed once for all apps of this process."""
+    key = (source, *more.items(), *stylesheet._variables.items())
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(stylesheet, *source, **more)  # type: ignore[arg-type]
+    return _parsed[key]
+
+
+async def _give_way(*_: float) -> None:
+    """Let what was posted arrive; :func:`settle` waits for what comes of it."""
+    for _turn in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for messages instead of time: nothing here needs the pace of a person."""
+    monkeypatch.setattr(Stylesheet, "_parse_rules", _parse_once)
+    monkeypatch.setattr("textual.app.wait_for_idle", _give_way)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", _give_way)
+    monkeypatch.setattr("textual.screen.UPDATE_PERIOD", 0.2)  # settle() paints
+    monkeypatch.setattr("zwizard.tui.screens.build._EVERY", 0.05)
+    monkeypatch.setattr("zwizard.tui.screens.boot_test._EVERY", 0.05)
+    monkeypatch.setattr("zwizard.tui.screens.home._EVERY", 0.1)
+    monkeypatch.setattr("zwizard.tui.screens.picker._EVERY", 0.05)
+    monkeypatch.setattr("zwizard.tui.widgets.logview._TICK", 0.02)
+
+
 MakeApp = Callable[..., ZwizardApp]
 
 
@@ -80,6 +118,7 @@ def make_app() -> MakeApp:
         library = SuggestionService(fetch, clock=lambda: NOW)
         app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine, library=library)
         app.animation_level = "none"
+        app.NOTIFICATION_TIMEOUT = 600  # type: ignore[misc]  # however slow this machine is
         return app
 
     return made
@@ -113,43 +152,56 @@ def notes(app: ZwizardApp) -> list[str]:
     return [note.message for note in app._notifications]
 
 
-_SHORT = {
-    "look",
-    "foresee",
-    "read",
-    "search",
-    "machine",
-    "learn",
-    "copy",
-}  # groups of workers that end by themselves
-
-
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait for what is going on off the interface's thread, and for the next frame."""
-    await pilot.pause()
-    await _quiet(pilot)
-
-
-async def _quiet(pilot: Pilot[None]) -> None:
-    busy = [w for w in pilot.app.workers if w.group in _SHORT and not w.is_finished]
+    """Wait until all messages are handled, no thread is at work, and the screen is painted."""
     async with asyncio.timeout(60):
-        while not all(worker.is_finished for worker in busy):
-            await asyncio.sleep(0.005)
-    if busy:
-        await pilot.pause()
+        await handled(pilot)
+        while _working():
+            while _working():
+                await asyncio.sleep(0.002)
+            await handled(pilot)
+
+
+async def handled(pilot: Pilot[None]) -> None:
+    """Wait until all messages are handled and the screen is painted."""
+    quiet = 0
+    while quiet < 2:
+        await pilot._wait_for_screen()
+        await pilot.app._animator.wait_until_complete()
+        pilot.app.screen._on_timer_update()
+        quiet = quiet + 1 if _is_quiet(pilot.app) else 0
+
+
+def _working() -> bool:
+    return any(thread.name == background.NAME for thread in threading.enumerate())
+
+
+def _is_quiet(app: App[None]) -> bool:
+    """Whether no message waits anywhere, and nothing has to be painted."""
+    shown: Any = app.screen
+    pumps: tuple[Any, ...] = (app, *app.screen_stack, *shown.walk_children())
+    to_do = [app._resize_event, shown._callbacks, shown._dirty_widgets, shown._layout_required]
+    to_do += [shown._scroll_required, shown._repaint_required]
+    to_do += [pump._next_callbacks or not pump._message_queue.empty() for pump in pumps]
+    return not any(to_do)
 
 
 async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
     """Wait for something that happens a little later."""
     async with asyncio.timeout(60):
+        await settle(pilot)
         while not true():
             await asyncio.sleep(0.02)
-    await settle(pilot)
+            await settle(pilot)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await _quiet(pilot)
+    """Press keys, one after the other; what is typed into a field comes at once."""
+    for key in keys:
+        await pilot.press(key)
+        if len(key) > 1 or not isinstance(pilot.app.focused, Input | TextArea):
+            await settle(pilot)
+    await settle(pilot)
 
 
 def draft() -> Draft:

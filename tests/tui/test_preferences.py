@@ -82,7 +82,9 @@ def test_the_first_theme_makes_the_file() -> None:
     assert paths.preferences().read_text() == 'theme = "high-contrast"\n'
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.binary(max_size=200))
 def test_no_file_is_too_strange(data: bytes) -> None:
     write(data)

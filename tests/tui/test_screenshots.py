@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 
 
@@ -19,6 +21,7 @@ def shown(picture: Path) -> list[str]:
     return [line.rstrip() for line in lines.values()]
 
 
+@pytest.mark.slow  # it draws nine pictures
 def test_every_picture_is_what_the_script_makes_now(tmp_path: Path) -> None:
     script = SCREENSHOTS / "make.py"
     made = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)

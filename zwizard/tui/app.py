@@ -37,7 +37,6 @@ from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
 from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
 from zwizard.tui.notifications import Notifications, Title
-from zwizard.tui.preferences import Preferences
 from zwizard.tui.screens.base import LEAST, BaseScreen
 from zwizard.tui.screens.boot_test import BootTestScreen
 from zwizard.tui.screens.build import BuildScreen
@@ -103,6 +102,16 @@ class ZwizardApp(App[None]):
         self._walk: Navigation | None = None
         self._herald = Notifications()
         self.terminal_title = Title(self._send)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._preferences = preferences.load()
+        # Shades of grey are lost where there are sixteen colours.
+        few = self.console.color_system == "standard"
+        self.theme = self._preferences.theme or (CONTRAST if few else preferences.THEMES[0])
+
+    def get_default_screen(self) -> Screen[None]:
+        """Home is below every other screen."""
+        return HomeScreen()
 
     def on_mount(self) -> None:
         """Home; and the recipe's pages, if one was named."""
@@ -111,8 +120,7 @@ class ZwizardApp(App[None]):
             # Textual leaves these to end the process at once, the terminal unrestored.
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread (tests)
                 loop.add_signal_handler(number, partial(self._ended_by, number))
-        self._like(preferences.load())
-        self.push_screen(HomeScreen())
+        self._set_keys()
         self._proclaim()
         self.set_interval(_EVERY, self._proclaim)
         if not self.is_headless:
@@ -123,13 +131,9 @@ class ZwizardApp(App[None]):
         if self._recipe:
             self.run_worker(self._open(self._recipe))
 
-    def _like(self, liked: Preferences) -> None:
-        """Look and listen as the user prefers; say what could not be heeded."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        # Shades of grey are lost where there are sixteen colours.
-        few = self.console.color_system == "standard"
-        self.theme = liked.theme or (CONTRAST if few else preferences.THEMES[0])
+    def _set_keys(self) -> None:
+        """Use the keys that the user prefers; say what in the preferences is ignored."""
+        liked = self._preferences
         self.set_keymap({name: key for name, key in liked.keys.items() if name in NAMES})
         unknown = [
             f"{paths.preferences()}: there is no key called {name!r}{_near(name)}"
@@ -202,7 +206,7 @@ class ZwizardApp(App[None]):
 
     def home(self) -> None:
         """Leave everything on top of home."""
-        while len(self.screen_stack) > 2:
+        while len(self.screen_stack) > 1:
             self.pop_screen()
 
     def _on_home(self, screen: Screen[None]) -> None:

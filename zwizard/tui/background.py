@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+NAME = "background"  # of the threads
 
 
 async def in_background(work: Callable[[], T]) -> T:
@@ -37,5 +38,5 @@ async def in_background(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(deliver, result, problem)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True, name=NAME).start()
     return await future

@@ -235,7 +235,7 @@ async def test_a_key_that_is_pressed_twice_leads_on_once(app: ZwizardApp) -> Non
         app.simulate_key("a")
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
         await settle(pilot)
-        assert [type(screen).__name__ for screen in app.screen_stack[1:]] == [
+        assert [type(screen).__name__ for screen in app.screen_stack] == [
             "HomeScreen",
             "PageScreen",
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from tests.tui.conftest import (
@@ -15,6 +16,7 @@ from tests.tui.conftest import (
     a_list,
     draft,
     frame,
+    handled,
     notes,
     on,
     press,
@@ -516,8 +518,10 @@ async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: Mak
 
     app = make_app(fetch=slow)
     async with app.run_test(size=(100, 30)) as pilot:
-        await pilot.pause()
-        await pilot.press("n", "f3")
+        await pilot.press("n")
+        await handled(pilot)
+        await pilot.press("f3")
+        await handled(pilot)
         packages = field(app, "source.packages")
         packages.control.focus()
         await pilot.press(*"vimx")
@@ -530,12 +534,11 @@ async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: Mak
         await until(pilot, lambda: "'vimx' is not in bookworm" in " ".join(frame(app).split()))
 
 
-async def until_shown(pilot: object, app: ZwizardApp, text: str) -> None:
-    import asyncio
-
+async def until_shown(pilot: Pilot[None], app: ZwizardApp, text: str) -> None:
     async with asyncio.timeout(10):
         while text not in " ".join(frame(app).split()):
-            await asyncio.sleep(0.02)
+            await handled(pilot)
+            await asyncio.sleep(0.01)
 
 
 async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: MakeApp) -> None:

@@ -73,7 +73,7 @@ class BootTestScreen(BaseScreen[None]):
         self.status = Status()
         self._job: BootTest | None = None
         self._watch: Watch[Status] | None = None
-        self._followed = ""  # the stage that was waited for when last looked at
+        self._followed = self.status.stages[0].name  # the stage that ran at the last look
 
     def content(self) -> ComposeResult:
         """Overall line, what is highlighted or came of it, stages, console."""
@@ -128,8 +128,8 @@ class BootTestScreen(BaseScreen[None]):
         told, narrow = self.status, self.size.width < 76
         stages = self.query_one(Stages)
         stages.show([_row(stage, told.next, narrow) for stage in told.stages])
-        if told.next and stages.current in {"", self._followed, told.stages[0].name}:
-            stages.go(told.next)  # whoever watches goes on with it
+        if told.next and stages.current in {"", self._followed}:
+            stages.go(told.next)  # the highlight stays on the running stage
         self._followed = told.next or self._followed
         word, style = _VERDICTS[told.state]
         now = self.zwizard.clock() if told.state == "running" else told.at
@@ -185,6 +185,7 @@ class BootTestScreen(BaseScreen[None]):
     def action_again(self) -> None:
         """Boot it anew."""
         self.status, self._job, self._watch = Status(), None, None
+        self._followed = self.query_one(Stages).current
         self._begin(again=True)
         self.refresh_bindings()
 

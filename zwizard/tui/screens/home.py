@@ -120,7 +120,8 @@ class HomeScreen(BaseScreen[None]):
         seen = await in_background(
             lambda: (self._shelf.look(), _draft(), records.tested_digests())
         )
-        self._show(*seen)
+        if self.query(BuildRows):  # not while the wizard is being closed
+            self._show(*seen)
 
     def _show(
         self, entries: tuple[Entry, ...], draft: Draft | None, proven: frozenset[str]
@@ -132,8 +133,8 @@ class HomeScreen(BaseScreen[None]):
         rows += [Row(id_, _row(entry, now, width, proven)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
         listed.show(rows)
-        listed.go(self._left)
-        self._left = ""
+        if listed.go(self._left):
+            self._left = ""
         self.query_one("#builds-title").display = listed.display = bool(rows)
         if rows and self.focused is None:
             listed.focus()

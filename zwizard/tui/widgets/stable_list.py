@@ -47,11 +47,12 @@ class StableList(Remappable, OptionList):
             self._highlight(here, prefer, new)
         self._rows = new
 
-    def go(self, row: str) -> None:
-        """Highlight the row with this id, if it is there."""
+    def go(self, row: str) -> bool:
+        """Highlight the row with this id; whether it is there."""
         index = next((i for i, option in enumerate(self.options) if option.id == row), None)
         if index is not None:
             self.highlighted = index
+        return index is not None
 
     def _highlight(self, here: str, prefer: str, rows: tuple[Row, ...]) -> None:
         ids = [row.id for row in rows]
