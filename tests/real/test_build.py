@@ -23,6 +23,12 @@ def members(archive: Path) -> dict[str, tarfile.TarInfo]:
         return {member.name.removeprefix("./"): member for member in tar}
 
 
+@pytest.fixture(scope="module")
+def packed(vm: Built) -> dict[str, tarfile.TarInfo]:
+    """The members of its archive."""
+    return members(vm.archive)
+
+
 class TestTheFirstBuild:
     def test_ends_ready_with_the_archive_where_the_recipe_says(self, vm: Built) -> None:
         finished = vm.result.last("build-finished")
@@ -34,28 +40,30 @@ class TestTheFirstBuild:
         checked = vm.place.run("check", vm.archive, "--mode", "vm")
         assert checked.code == 0, checked.output
 
-    def test_has_the_kernel_as_elf_behind_relative_links_in_boot(self, vm: Built) -> None:
-        found = members(vm.archive)
-        target = found["boot/vmlinuz"].linkname
+    def test_has_the_kernel_as_elf_behind_relative_links_in_boot(
+        self, vm: Built, packed: dict[str, tarfile.TarInfo]
+    ) -> None:
+        target = packed["boot/vmlinuz"].linkname
         assert target.startswith("vmlinuz-6.1.")
-        assert found["boot/initrd.img"].linkname == target.replace("vmlinuz", "initrd.img")
+        assert packed["boot/initrd.img"].linkname == target.replace("vmlinuz", "initrd.img")
         with tarfile.open(vm.archive) as tar:
             file = tar.extractfile(f"./boot/{target}")
             assert file is not None
             assert kernel.verify(file.read()).pvh
 
-    def test_holds_nothing_of_the_build_or_of_one_machine(self, vm: Built) -> None:
-        found = members(vm.archive)
-        assert [name for name in found if name.startswith(("dev/", "run/", "tmp/"))] == []
-        assert not any(name.startswith("etc/ssh/ssh_host_") for name in found)
-        assert not any(name.endswith(".deb") for name in found)
-        assert "usr/sbin/policy-rc.d" not in found
-        assert "etc/hostname" not in found
-        assert "var/lib/dbus/machine-id" not in found
-        assert found["etc/machine-id"].size == 0
+    def test_holds_nothing_of_the_build_or_of_one_machine(
+        self, packed: dict[str, tarfile.TarInfo]
+    ) -> None:
+        assert [name for name in packed if name.startswith(("dev/", "run/", "tmp/"))] == []
+        assert not any(name.startswith("etc/ssh/ssh_host_") for name in packed)
+        assert not any(name.endswith(".deb") for name in packed)
+        assert "usr/sbin/policy-rc.d" not in packed
+        assert "etc/hostname" not in packed
+        assert "var/lib/dbus/machine-id" not in packed
+        assert packed["etc/machine-id"].size == 0
 
-    def test_stores_owners_as_numbers(self, vm: Built) -> None:
-        assert {(m.uname, m.gname) for m in members(vm.archive).values()} == {("", "")}
+    def test_stores_owners_as_numbers(self, packed: dict[str, tarfile.TarInfo]) -> None:
+        assert {(m.uname, m.gname) for m in packed.values()} == {("", "")}
 
     def test_leaves_nothing_behind(self, vm: Built) -> None:
         assert vm.place.traces() == []
