@@ -73,3 +73,11 @@ def test_the_architecture_lists_every_folder() -> None:
     listed = re.findall(r"^\| `(\w+)` \|", manual.topic("architecture"), re.MULTILINE)
     folders = [path.parent.name for path in (ROOT / "zwizard").glob("*/__init__.py")]
     assert sorted(listed) == sorted(folders)
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    names = re.findall(
+        r"`((?:zwizard|scripts)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    )
+    assert len(names) > 10
+    assert all((ROOT / name).exists() for name in names)
