@@ -88,7 +88,7 @@ def test_nor_is_one_with_which_qemu_ended(task: MonitorSettings) -> None:
 def test_a_guest_that_says_nothing_is_doubted_only_by_kvm(
     task: MonitorSettings, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "_FIRST_WORD", 0.3)
+    monkeypatch.setattr(monitor, "_FIRST_OUTPUT", 0.3)
     halted(task.work, "paused")
     with pytest.raises(KvmGaveUpError, match="nothing was printed"):
         watch(task, process)
@@ -151,5 +151,5 @@ def test_the_next_proof_does_not_try_again_until_the_machine_starts_anew(
     found = accelerator.accelerate(tmp_path)
     assert found.by == "tcg"
     assert "KVM failed with another guest (emulation failure)" in found.why
-    monkeypatch.setattr(accelerator, "_this_start", lambda: "another")
+    monkeypatch.setattr(accelerator, "_boot_id", lambda: "another")
     assert accelerator.accelerate(tmp_path) == accelerator.KVM

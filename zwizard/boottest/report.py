@@ -96,7 +96,7 @@ def _stage(
 def _why(cause: BootFailureCause | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
     """A sentence about what is wrong, and the rule that would have caught it."""
     if cause is not None:
-        return cause.said, cause.rule
+        return cause.message, cause.rule
     if wrong:
         return _REASONS.get(wrong[0]["stage"], (f"Not true: {wrong[0]['title']}.", ""))
     return "", ""

@@ -15,9 +15,9 @@ class NotUpError(Exception):
     """The machine did not come up: the cause, the line that shows it, the console's last lines."""
 
     def __init__(self, cause: BootFailureCause, evidence: str = "", tail: str = "") -> None:
-        super().__init__(cause.said)
+        super().__init__(cause.message)
         self.cause = cause
-        self.evidence = evidence or cause.said
+        self.evidence = evidence or cause.message
         self.tail = tail
 
 

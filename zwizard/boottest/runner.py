@@ -161,9 +161,9 @@ class Runner:
     def _contained(self) -> BootSetup:
         """With a kernel and an init that stand in for Zero-OS's own."""
         kernel = ContainerKernel(self._request.layers)
-        if not kernel.there:
+        if not kernel.exists:
             self._results.note(BootTestPreparing(mode=Mode.CONTAINER.value))
-            kernel.make(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
+            kernel.build(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
         boots = Direct(str(kernel.boot / "vmlinuz"), str(kernel.boot / "initrd.img"))
         return BootSetup(Mode.CONTAINER, boots, shared="root")
 
@@ -186,7 +186,7 @@ class Runner:
         self._results.mode = setup.mode.value
         contained = setup.mode is Mode.CONTAINER
         entrypoint = self._request.entrypoint or (_INIT if contained else "")
-        machine = Machine(acceleration.by, setup.boots, watched=contained)
+        machine = Machine(acceleration.by, setup.boots, observed=contained)
         seed = Seed(
             instance=self._job.id,
             hostname=self._hostname,

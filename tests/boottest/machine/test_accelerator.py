@@ -28,8 +28,8 @@ def test_a_guest_that_does_something_else_is_not_taken_for_one_that_ran(
     monkeypatch.setattr(accelerator, "tiny_guest", lambda: broken)
     assert "did not run" in accelerator.run_tiny_guest("tcg")
     monkeypatch.setattr(accelerator, "tiny_guest", lambda: bytes(1 << 20))  # nothing to start
-    monkeypatch.setattr(accelerator, "_PATIENCE", 0.5)
-    assert "did not come to its end" in accelerator.run_tiny_guest("tcg")
+    monkeypatch.setattr(accelerator, "_TIMEOUT", 0.5)
+    assert "did not finish" in accelerator.run_tiny_guest("tcg")
 
 
 def test_a_machine_without_kvm_says_so_and_gets_more_time(
@@ -38,7 +38,7 @@ def test_a_machine_without_kvm_says_so_and_gets_more_time(
     monkeypatch.setattr(accelerator, "_KVM", tmp_path / "kvm")
     found = accelerator.accelerate(tmp_path)
     assert found.by == "tcg"
-    assert found.why.endswith("there is no /dev/kvm")
+    assert found.why.endswith("/dev/kvm is missing")
     assert found.patience > accelerator.KVM.patience
 
 

@@ -162,6 +162,6 @@ def test_every_cause_names_a_stage_and_a_rule_that_exist() -> None:
     ]
     for cause in told:
         assert cause.stage in stages
-        assert cause.said.endswith(".")
+        assert cause.message.endswith(".")
         if cause.rule:
             assert find_rule(cause.rule).slug == cause.rule

@@ -21,7 +21,7 @@ from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.boottest.machine.seed import Seed
 from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.status import Status
-from zwizard.boottest.watch.container_monitor import ContainerStart, how_it_ended, judge, printed
+from zwizard.boottest.watch.container_monitor import ContainerStart, diagnose_exit, judge, printed
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
 from zwizard.host.privileges import privilege
@@ -59,8 +59,8 @@ class TestWhatTheWatcherTells:
     def test_other_arguments_and_another_environment(self) -> None:
         come = found(told(["/app", "-y"], ["A=b"]), self.GIVEN)
         assert come["entrypoint"].outcome == come["environment"].outcome == "fail"
-        assert "given was /app -x 'a b'" in come["entrypoint"].evidence
-        assert come["environment"].evidence == "not as given: A, TOKEN"
+        assert "expected /app -x 'a b'" in come["entrypoint"].evidence
+        assert come["environment"].evidence == "missing or different: A, TOKEN"
 
     def test_a_script_and_what_it_becomes(self) -> None:
         come = found(told(["/bin/sh", "/app", "-x", "a b"], []), self.GIVEN)
@@ -77,17 +77,17 @@ class TestWhatTheWatcherTells:
 
 def test_how_an_entrypoint_ended_is_read_from_the_kernels_last_word() -> None:
     said = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x"
-    status, signal = how_it_ended(said % 0x0700), how_it_ended(said % 11)
+    status, signal = diagnose_exit(said % 0x0700), diagnose_exit(said % 11)
     assert status is not None
     assert signal is not None
-    assert "with status 7" in status[0].said
-    assert "by signal 11 (SIGSEGV)" in signal[0].said
-    assert how_it_ended("nothing of the kind") is None
+    assert "with status 7" in status[0].message
+    assert "by signal 11 (SIGSEGV)" in signal[0].message
+    assert diagnose_exit("nothing of the kind") is None
 
 
 def test_what_it_printed_is_told_without_the_kernels_words() -> None:
     console = (
-        "before\nzwizard-init: from here on the entrypoint speaks\r\n"
+        "before\nzwizard-init: entrypoint output follows\r\n"
         "[    5.123456] eth0: link becomes ready\r\n"
         "hello[    5.200000] eth0: again\r\n\r\n[1] of 2\r\n"
     )

@@ -10,7 +10,7 @@ import pytest
 
 from zwizard.boottest.stages import Finding
 from zwizard.boottest.watch.guest_probe import (
-    QUESTIONS,
+    PROBE_SCRIPT,
     GuestFacts,
     judge,
     judge_password,
@@ -80,7 +80,7 @@ def test_a_guest_as_it_should_be_passes_everything() -> None:
 @pytest.mark.parametrize(
     ("stage", "changed", "said"),
     [
-        ("hostname", {"hostname": "debian"}, "debian, and proof-1 was given"),
+        ("hostname", {"hostname": "debian"}, "debian, expected proof-1"),
         ("network", {"addresses": TRIE.replace("10.1.3.77", "10.1.3.15")}, "10.1.3.15, default"),
         ("network", {"addresses": ""}, "no address"),
         ("network", {"routes": ROUTES.replace("0103010A", "0203010A")}, "by 10.1.3.2"),
@@ -145,14 +145,16 @@ def test_a_password_must_neither_do_it_nor_be_able_to(
 
 def test_answers_count_when_they_are_whole() -> None:
     facts = GuestFacts.read("== release\nDebian\n== hostname\nweb\n== addre")
-    assert facts.said == {"release": "Debian", "hostname": "web"}
-    assert not facts.over
-    assert GuestFacts.read("").said == {}
-    assert GuestFacts.read("== cloud-init\n{}\n== over\n").over
+    assert facts.received == {"release": "Debian", "hostname": "web"}
+    assert not facts.complete
+    assert GuestFacts.read("").received == {}
+    assert GuestFacts.read("== cloud-init\n{}\n== over\n").complete
 
 
 def test_the_questions_are_answered_by_this_machine_in_any_shell() -> None:
-    here = QUESTIONS.replace("waited_for\n", "true\n").replace("say cloud-init true", "say x true")
+    here = PROBE_SCRIPT.replace("waited_for\n", "true\n").replace(
+        "say cloud-init true", "say x true"
+    )
     for shell in ("dash", "bash"):
         if shutil.which(shell):
             done = subprocess.run([shell], input=here, capture_output=True, text=True, check=True)

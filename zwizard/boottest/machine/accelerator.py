@@ -1,4 +1,4 @@
-"""How guests run here: by KVM, but only if one really does; and which firmware there is."""
+"""Whether guests run with KVM or by emulation, tested with a tiny guest; and the firmware."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from zwizard.util.text import one_line
 
 _KVM = Path("/dev/kvm")
 _DISTRUSTED = "kvm-fails"
-_PATIENCE = 10.0  # seconds; a guest that runs is over in one
-_PORT = 0xF4  # where QEMU listens for the tiny guest's word
-_WORD = 0x2A
-_SAID = _WORD * 2 + 1  # the exit status that QEMU makes of it
+_TIMEOUT = 10.0  # seconds; a guest that runs takes one
+_PORT = 0xF4  # the I/O port of QEMU's exit device
+_CODE = 0x2A
+_EXIT_STATUS = _CODE * 2 + 1  # that QEMU makes of it
 
 
 @dataclass(frozen=True)
 class Acceleration:
-    """How guests run, why so, and how many times as long they may take."""
+    """How guests run, the reason, and the factor for every time limit."""
 
     by: Accelerator
     why: str
@@ -34,48 +34,48 @@ KVM = Acceleration("kvm", "KVM runs guests here", 1.0)
 
 
 def accelerate(notes: Path) -> Acceleration:
-    """KVM if a tiny guest ran by it, else QEMU's own emulation.
+    """KVM if a tiny guest ran with it, else QEMU's emulation.
 
-    The directory ``notes`` keeps what :func:`distrust_kvm` was told.
+    The directory ``notes`` keeps the reason that :func:`distrust_kvm` stores.
     """
     problem = kvm_problem(notes)
     return emulation(problem) if problem else KVM
 
 
 def emulation(problem: str) -> Acceleration:
-    """QEMU's own, because of ``problem`` with KVM."""
-    return Acceleration("tcg", f"software emulation, some ten times slower: {problem}", 6.0)
+    """QEMU's emulation, because of ``problem`` with KVM."""
+    return Acceleration("tcg", f"software emulation, about ten times slower: {problem}", 6.0)
 
 
 def distrust_kvm(notes: Path, why: str) -> None:
-    """Do without KVM until this machine is started again: it ran tiny guests, and no real one."""
-    (notes / _DISTRUSTED).write_text(f"{_this_start()}\n{one_line(why)}\n", "utf-8")
+    """Use emulation until this host reboots: KVM ran the tiny guest, but not a real one."""
+    (notes / _DISTRUSTED).write_text(f"{_boot_id()}\n{one_line(why)}\n", "utf-8")
 
 
 def kvm_problem(notes: Path) -> str:
-    """Why KVM does not serve, or ""."""
+    """Why KVM cannot be used, or ""."""
     if not _KVM.exists():
-        return "there is no /dev/kvm"
+        return "/dev/kvm is missing"
     if not os.access(_KVM, os.R_OK | os.W_OK):
-        return "/dev/kvm may not be used by you (group kvm)"
+        return "you have no access to /dev/kvm (group kvm)"
     return _distrusted(notes) or run_tiny_guest("kvm")
 
 
 def _distrusted(notes: Path) -> str:
     try:
-        start, why = (notes / _DISTRUSTED).read_text("utf-8", "replace").splitlines()
+        boot, why = (notes / _DISTRUSTED).read_text("utf-8", "replace").splitlines()
     except (OSError, ValueError):
         return ""
-    return why if start == _this_start() else ""
+    return why if boot == _boot_id() else ""
 
 
-def _this_start() -> str:
-    """What tells one start of this machine from all others."""
+def _boot_id() -> str:
+    """An ID of this host's current boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def run_tiny_guest(by: Accelerator) -> str:
-    """Start a guest of one sector that says one word; why it did not say it, or ""."""
+    """Run a guest of one sector that exits with a code; why it did not, or ""."""
     with tempfile.TemporaryDirectory(prefix="zwizard-kvm-") as place:
         disk = Path(place) / "guest.img"
         disk.write_bytes(tiny_guest())
@@ -85,15 +85,15 @@ def run_tiny_guest(by: Accelerator) -> str:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return "a tiny guest did not come to its end"
-    if done.returncode == _SAID:
+            return "a tiny guest did not finish"
+    if done.returncode == _EXIT_STATUS:
         return ""
-    said = done.stderr.strip().splitlines()
-    return f"a tiny guest did not run ({said[0] if said else 'without a word'})"
+    errors = done.stderr.strip().splitlines()
+    return f"a tiny guest did not run ({errors[0] if errors else 'no error message'})"
 
 
 def _tiny_machine(program: str, by: Accelerator, disk: Path) -> list[str]:
@@ -105,13 +105,13 @@ def _tiny_machine(program: str, by: Accelerator, disk: Path) -> list[str]:
 
 
 def tiny_guest() -> bytes:
-    """A disk whose boot sector goes to 64-bit code with paging, as a kernel does, and says a word.
+    """A disk whose boot sector enters 64-bit mode with paging, as a kernel does, and exits.
 
-    Some machines run a BIOS by KVM, and fail where a kernel begins.
+    Some hosts run a BIOS with KVM, but fail when a kernel starts.
     """
     code = bytes.fromhex(
         "fa 31c0 8ed8 8ec0 8ed0"  # cli; ax, ds, es, ss = 0
-        "bf0010 b90018 f3ab"  # clear what becomes the page tables, 0x1000 to 0x4000
+        "bf0010 b90018 f3ab"  # clear the page tables, 0x1000 to 0x4000
         "c70600100320 c70600200330 c70600308300"  # they map the first 2 MiB onto themselves
         "660f0116787c"  # lgdt [0x7c78]
         "66b820000000 0f22e0"  # cr4 = PAE
@@ -119,7 +119,7 @@ def tiny_guest() -> bytes:
         "66b9800000c0 0f32 660d00010000 0f30"  # EFER |= LME
         "0f20c0 660d01000080 0f22c0"  # cr0 |= PG | PE
         "ea5c7c0800"  # jmp 0x08:0x7c5c, which is 64-bit code from here
-        f"b0{_WORD:02x} e6{_PORT:02x}"  # mov al, WORD; out PORT, al
+        f"b0{_CODE:02x} e6{_PORT:02x}"  # mov al, CODE; out PORT, al
         "f4 ebfd"  # hlt, for ever
     )
     table = bytes.fromhex("0000000000000000 00000000009a2000")
@@ -129,13 +129,13 @@ def tiny_guest() -> bytes:
 
 
 def is_rust_virtiofsd(program: str) -> bool:
-    """Whether this virtiofsd is the newer one, which has other options."""
+    """Whether this virtiofsd is the newer one in Rust, which has other options."""
     done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
     return "--shared-dir" in done.stdout + done.stderr
 
 
 def firmware() -> tuple[Path, Path]:
-    """OVMF's code and its empty state; ZwizardError if it is not installed as is known here."""
+    """The paths of OVMF's code and its empty variables; raises ZwizardError without them."""
     code = tools.find("OVMF")
     if code:
         for old, new in (("_CODE", "_VARS"), ("code", "vars")):

@@ -1,6 +1,6 @@
-"""What stands in for Zero-OS's own kernel and initramfs: Debian's, and an init of ours.
+"""The kernel and initramfs that replace Zero-OS's in boot tests of containers: Debian's.
 
-Zero-OS's are on its hub only. These are made once and kept as a layer.
+Zero-OS's are only on its hub. These are built once and kept as a layer.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def _plan() -> Plan:
     )
     bootstrap = ("mmdebstrap", "--mode=root", "--format=directory", "--variant=extract")
     step = Step(
-        "stand-in",
-        "Make a kernel and an initramfs that stand in for Zero-OS's own",
+        "container-kernel",
+        "Build a kernel and an initramfs that replace Zero-OS's",
         (),
         (
             Host((*bootstrap, f"--include={_PACKAGES}", _SUITE, ROOT)),
@@ -45,7 +45,7 @@ def _plan() -> Plan:
         ),
         network=True,
     )
-    return Plan("stand-in", "container", environment(0), (step,))
+    return Plan("container-kernel", "container", environment(0), (step,))
 
 
 class ContainerKernel:
@@ -57,8 +57,8 @@ class ContainerKernel:
         (self._fingerprint,) = self._plan.fingerprints()
 
     @property
-    def there(self) -> bool:
-        """Whether they are made already."""
+    def exists(self) -> bool:
+        """Whether they are built already."""
         return self._store.get(self._fingerprint) is not None
 
     @property
@@ -66,18 +66,18 @@ class ContainerKernel:
         """The directory with ``vmlinuz`` and ``initrd.img``."""
         return self._store.tree(self._fingerprint) / "boot"
 
-    def make(self, owner: str, log: Path) -> None:
-        """Make them, in a mount namespace of one's own; ZwizardError if that cannot be done."""
-        if lacking := tools.missing(self._plan.tools()):
+    def build(self, owner: str, log: Path) -> None:
+        """Build them in a private mount namespace; raises ZwizardError."""
+        if missing := tools.missing(self._plan.tools()):
             raise ZwizardError(
-                f"missing on this machine, to make a kernel: {', '.join(sorted(lacking))}",
-                tools.install_command(lacking),
+                f"missing on this host, to build a kernel: {', '.join(sorted(missing))}",
+                tools.install_command(missing),
             )
         since, (step,) = time.monotonic(), self._plan.steps
         work = self._store.work(owner)
         claim(work)  # held as long as this process lives
         with log.open("wb") as output, sandbox.tree(self._store, (), work / "step") as place:
-            shop = executor.Executor(
+            runner = executor.Executor(
                 place,
                 place.new.parent / "none",
                 worker.environment(self._plan),
@@ -88,11 +88,11 @@ class ContainerKernel:
             try:
                 for action in step.actions:
                     if isinstance(action, Chroot):
-                        shop.enter(network=False)
-                    shop.perform(action)
+                        runner.enter(network=False)
+                    runner.perform(action)
             except executor.CommandError as error:
-                said = f"no kernel could be made to boot it with: {error.message}"
-                raise ZwizardError(said, f"It said last: {_last(log)}") from None
+                message = f"the kernel for boot tests of containers was not built: {error.message}"
+                raise ZwizardError(message, f"Last output: {_last(log)}") from None
         layer = layers.new_layer(
             self._fingerprint, step.name, place.new, whole=place.whole, since=since
         )

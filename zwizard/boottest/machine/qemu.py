@@ -1,4 +1,4 @@
-"""The machine a node would make, as command lines for QEMU and virtiofsd; nothing runs here."""
+"""The virtual machine of a node, as command lines for QEMU and virtiofsd."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal
 
 Accelerator = Literal["kvm", "tcg"]
 
-TAG = "vroot"  # of the root file system, as Zero-OS names it
+TAG = "vroot"  # of the root file system, as in Zero-OS
 MAC = "54:43:83:13:37:01"
 NETWORK = IPv4Interface("10.1.3.0/24")
 GATEWAY = "10.1.3.1"
-# Not the one that QEMU's DHCP would give: who has it has read the seed.
+# Not the address that QEMU's DHCP gives: a guest that has it has read the seed.
 ADDRESS = IPv4Interface("10.1.3.77/24")
 
 # Names in the working directory, in which both programs run: a socket's path must be short.
 KERNEL_SOCKET = "root.sock"
 CONTROL = "control.sock"
 CONSOLE = "console.log"
-TOLD = "told.log"  # what a container's watcher says, on the second serial line
+REPORT = "report.log"  # of the observer in a container, on the second serial line
 SEED = "seed.img"
 DISK = "disk.raw"
 FIRMWARE_STATE = "firmware-state.fd"
@@ -28,24 +28,24 @@ _MEMORY = 1024  # MiB; what Zero-OS's own debug script takes, as is the one proc
 
 
 def cpu(accelerator: Accelerator) -> str:
-    """The processor: all of what the machine's own, or the emulation, can do.
+    """The processor: the host's, or the emulation with most of its features.
 
-    But for what only a real one does fast: told of these, Linux copies by string instructions,
-    which emulation carries out byte by byte. A boot takes two thirds of the time without.
+    Without erms and fsrm Linux avoids string instructions, which the emulation executes byte by
+    byte: a boot takes two thirds of the time.
     """
     return "host" if accelerator == "kvm" else "max,erms=off,fsrm=off"
 
 
 @dataclass(frozen=True)
 class Direct:
-    """A kernel that is started directly: files in the working directory, ``initrd`` or ""."""
+    """A kernel that QEMU boots: paths in the working directory; ``initrd`` may be ""."""
 
     kernel: str
     initrd: str
     entrypoint: str = ""
 
     def cmdline(self) -> str:
-        """The kernel command line (zosbase, pkg/vm/manager.go; its order is random there)."""
+        """The kernel command line (zosbase, pkg/vm/manager.go, in random order)."""
         init = f" init={self.entrypoint}" if self.entrypoint else ""
         return (
             "rw console=ttyS0 reboot=k panic=1 boot.shell_on_fail"
@@ -55,18 +55,18 @@ class Direct:
 
 @dataclass(frozen=True)
 class Firmware:
-    """A disk that UEFI starts: the firmware's code, its state being in the working directory."""
+    """A disk that UEFI boots: the path of the firmware's code."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine of one processor with the virtio devices of a node's."""
+    """A machine with one processor and the virtio devices of a node's VMs."""
 
     accelerator: Accelerator
     boots: Direct | Firmware
-    watched: bool = False  # by somebody inside, who tells of it: a container
+    observed: bool = False  # a container, with an observer on the second serial line
 
     def qemu(self, program: str) -> tuple[str, ...]:
         """QEMU's command line."""
@@ -83,8 +83,8 @@ class Machine:
             *("-netdev", f"user,id=net,{_user_network()}"),
             *("-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile="),
             *("-chardev", f"file,id=console,path={CONSOLE}", "-serial", "chardev:console"),
-            *(("-chardev", f"file,id=told,path={TOLD}") if self.watched else ()),
-            *(("-serial", "chardev:told") if self.watched else ()),
+            *(("-chardev", f"file,id=report,path={REPORT}") if self.observed else ()),
+            *(("-serial", "chardev:report") if self.observed else ()),
             *("-qmp", f"unix:{CONTROL},server=on,wait=off"),
         )
 
@@ -101,37 +101,38 @@ class Machine:
         )
 
     def differs(self) -> tuple[str, ...]:
-        """What of a node this machine is not, in sentences for the report."""
-        shared = "The network is QEMU's own: one address, no IPv6, no Mycelium, no WireGuard."
+        """How this machine differs from a node's, in sentences for the report."""
+        shared = "The network is QEMU's: one address, no IPv6, no Mycelium, no WireGuard."
         if isinstance(self.boots, Firmware):
             return (
-                "QEMU and OVMF stand in for cloud-hypervisor and rust-hypervisor-firmware, which"
-                " knows less of UEFI: GRUB of Ubuntu releases newer than 20.04 is known to fail"
-                " there. A proof here does not show that it starts.",
+                "QEMU and OVMF replace cloud-hypervisor and rust-hypervisor-firmware, which"
+                " supports less of UEFI: GRUB of Ubuntu newer than 20.04 is known to fail there,"
+                " even if it passes this boot test.",
                 shared,
             )
-        if self.watched:
+        if self.observed:
             return (
-                "QEMU stands in for cloud-hypervisor 39, Debian's cloud kernel 6.1 and an init of"
-                " zwizard's for Zero-OS's own kernel 6.1.21 and its init, which do the same and"
-                " are not to be had here. Zero-OS's kernel has no modules.",
-                "No disks are mounted, and what has no value in the recipe has a made-up one.",
-                "A process beside the entrypoint, outside of its root, watches it.",
+                "QEMU replaces cloud-hypervisor 39; Debian's cloud kernel 6.1 and an init of"
+                " zwizard's replace Zero-OS's kernel 6.1.21 and init, which are not available"
+                " here. Zero-OS's kernel has no modules.",
+                "No disks are mounted, and variables without a value in the recipe get a dummy"
+                " value.",
+                "A process outside the entrypoint's root observes it.",
                 shared,
             )
         return (
-            "QEMU stands in for cloud-hypervisor 39. Both start an ELF kernel by its PVH entry;"
-            " QEMU starts a compressed one by another way than cloud-hypervisor does.",
+            "QEMU replaces cloud-hypervisor 39. Both start an ELF kernel by its PVH entry; QEMU"
+            " also starts compressed kernels.",
             shared,
         )
 
 
 def virtiofsd(program: str, shared: str, *, rust: bool) -> tuple[str, ...]:
-    """virtiofsd's command line, sharing the directory ``shared`` with its extended attributes.
+    """virtiofsd's command line: it shares the directory ``shared`` with extended attributes.
 
-    ``rust``: the newer program of that name, which has other options than QEMU's own had.
+    ``rust``: the newer program of that name, which has other options than QEMU's.
     """
-    # Without more files than the usual 1024 every service fails after a minute.
+    # With the usual limit of 1024 open files every service fails after a minute.
     common = (program, f"--socket-path={KERNEL_SOCKET}", "--rlimit-nofile=0")
     if rust:
         return (*common, "--sandbox=chroot", "--xattr", "--shared-dir", shared)
@@ -144,11 +145,11 @@ def _drive(name: str, file: str, more: str = "") -> tuple[str, ...]:
 
 
 def _user_network() -> str:
-    # Port 0 is a free one, which QEMU tells when it is asked.
+    # Port 0 is a free one; QMP returns its number.
     forward = f"tcp:127.0.0.1:0-{ADDRESS.ip}:22"
     return f"ipv6=off,net={NETWORK.network},host={GATEWAY},hostfwd={forward}"
 
 
 def _escaped(path: str) -> str:
-    """A path in one of QEMU's option lists."""
+    """A path escaped for QEMU's option lists."""
     return path.replace(",", ",,")

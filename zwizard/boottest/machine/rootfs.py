@@ -1,4 +1,4 @@
-"""The artefact as a node mounts it: a throw-away tree or disk that nothing can lead out of."""
+"""The artefact as a node mounts it: a temporary tree or disk."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import size
 
 _CHUNK = 1 << 20
-_UNMAPPED = 65534  # the owner that a user namespace shows of what is not its own
-# Device nodes are not the archive's fault, and no flist keeps them.
+_UNMAPPED = 65534  # the owner that a user namespace shows for users outside it
+# Device nodes: no flist keeps them.
 _HARMLESS = ("Cannot mknod", "Exiting with failure status")
 
 
 class TooLargeError(ZwizardError):
-    """An image that is larger than the disk it is to be written to."""
+    """An image that is larger than the disk that it is written to."""
 
 
 def unpack(archive: Path, work: Path) -> Path:
-    """Unpack ``archive`` into ``work/root``, with its owners; ZwizardError if it is broken."""
-    root, said = work / "root", work / "tar.log"
+    """Unpack ``archive`` with its owners into ``work/root``; raises ZwizardError if damaged."""
+    root, log_file = work / "root", work / "tar.log"
     root.mkdir()
     command = ["tar", "--extract", "--preserve-permissions", "--numeric-owner"]
-    with archive.open("rb") as packed, said.open("wb") as log:
+    with archive.open("rb") as packed, log_file.open("wb") as log:
         tar = subprocess.Popen(
             [*command, "--same-owner", f"--directory={root}"],
             stdin=subprocess.PIPE,
@@ -40,12 +40,12 @@ def unpack(archive: Path, work: Path) -> Path:
             with tar.stdin as entry:
                 _pour(GzipStream(packed), entry)
         except BrokenPipeError:
-            pass  # tar has had enough, and says why
+            pass  # tar ended early; its log has the reason
         except ArchiveError as error:
             raise ZwizardError(f"{archive.name} cannot be unpacked: {error}") from None
         finally:
             tar.wait()
-    errors = [line for line in said.read_text("utf-8", "replace").splitlines() if line]
+    errors = [line for line in log_file.read_text("utf-8", "replace").splitlines() if line]
     wrong = [line for line in errors if not any(harmless in line for harmless in _HARMLESS)]
     if tar.returncode != 0 and (wrong or not errors):
         first = wrong[0] if wrong else f"tar ended with {tar.returncode}"
@@ -59,9 +59,9 @@ def _pour(source: GzipStream, target: IO[bytes]) -> None:
 
 
 def overlay_directory(directory: Path, work: Path) -> Path:
-    """A tree at ``work/root`` that shows ``directory``; what is written to it goes elsewhere.
+    """A writable view of ``directory`` at ``work/root`` that leaves it unchanged.
 
-    By overlayfs, else as a copy. To be called in a mount namespace of one's own.
+    An overlayfs, or else a copy. Call it in a private mount namespace.
     """
     root, lower = work / "root", work / "lower"
     for place in (root, lower, work / "upper", work / "overlay"):
@@ -71,7 +71,7 @@ def overlay_directory(directory: Path, work: Path) -> Path:
             f"{directory} belongs to another user",
             "Pack it and boot the .tar.gz, or run zwizard boot as that user.",
         )
-    # Bound to a name of ours: overlayfs would split the directory's own at colons and commas.
+    # Bind-mounted, because overlayfs splits a path at colons and commas.
     subprocess.run(["mount", "--rbind", str(directory), str(lower)], check=True)
     if not sandbox.mount_overlay(work, ["lower"], work, upper="upper"):
         subprocess.run(["cp", "-a", "--reflink=auto", f"{lower}/.", str(root)], check=True)
@@ -79,7 +79,7 @@ def overlay_directory(directory: Path, work: Path) -> Path:
 
 
 def mount_as_flist(root: Path) -> None:
-    """Take from the tree what a mounted flist has not, and what Zero-OS removes at first.
+    """Remove what a mounted flist does not keep, and what Zero-OS removes first.
 
     Special files and the setuid, setgid and sticky bits are lost on the way (rfs 1.x); the SSH
     host keys are deleted before a root volume is first used (zosbase, prepContainer).
@@ -88,19 +88,20 @@ def mount_as_flist(root: Path) -> None:
     _run("find", root, "-xdev", "(", *special, ")", "-delete")
     _run("find", root, "-xdev", "!", "-type", "l", "-perm", "/7000", "-exec", "chmod", "a-st",
          "{}", "+")  # fmt: skip
-    _run("find", root / "etc/ssh", "-maxdepth", "1", "-name", "ssh_host_*", "-delete", absent=True)
+    _run(
+        "find", root / "etc/ssh", "-maxdepth", "1", "-name", "ssh_host_*", "-delete", may_fail=True
+    )
 
 
 def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
-    """Make ``disk`` of ``length`` bytes, beginning with ``image``; as a node does, or refuses.
+    """Create ``disk`` of ``length`` bytes that starts with ``image``, as a node does.
 
-    ``ours``: ``image`` was unpacked for this alone, and may become the disk itself. Raises
-    TooLargeError.
+    ``ours``: ``image`` is a temporary file, and may become the disk itself. Raises TooLargeError.
     """
     if image.stat().st_size > length:
         raise TooLargeError(
             f"image size is bigger than disk: {size(image.stat().st_size)} and {size(length)}",
-            "Rent a larger disk, and say so: --disk-size.",
+            "Rent a larger disk, and give its size with --disk-size.",
         )
     if ours:
         image.rename(disk)
@@ -111,7 +112,7 @@ def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
         file.truncate(length)
 
 
-def _run(*argv: str | Path, absent: bool = False) -> None:
+def _run(*argv: str | Path, may_fail: bool = False) -> None:
     done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False)
-    if done.returncode != 0 and not absent:
+    if done.returncode != 0 and not may_fail:
         raise ZwizardError(f"{argv[0]} failed: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""The NoCloud seed disk: what Zero-OS tells a guest, in the very shape in which it does."""
+"""The NoCloud seed disk, with the same files as Zero-OS writes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from zwizard.host import tools
 from zwizard.util.errors import ZwizardError
 
-_KIB = 2048  # of the disk, as Zero-OS makes it
+_KIB = 2048  # of the disk, as in Zero-OS
 _LABEL = "cidata"
 _NAMESERVERS = ("8.8.8.8", "1.1.1.1", "2001:4860:4860::8888")
 _FIRST_LINE = "#cloud-config\n"
@@ -21,10 +21,9 @@ _FIRST_LINE = "#cloud-config\n"
 
 @dataclass(frozen=True)
 class Seed:
-    """What a deployment decides: the workload's id and name, its address, root's key, and what is
-    started with which environment.
+    """A deployment's settings: the workload's ID and name, address, root's SSH key, entrypoint.
 
-    ``address`` has its prefix (``10.1.3.77/24``); there is no DHCP on a node's network.
+    ``address`` includes the prefix (``10.1.3.77/24``); a node's network has no DHCP.
     """
 
     instance: str
@@ -72,8 +71,8 @@ class Seed:
         return f"users:\n- name: root\n  ssh_authorized_keys:\n  - {json.dumps(self.key)}\n"
 
     def _zosrc(self) -> str:
-        given = {"SSH_KEY": self.key, **self.environment}
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
+        variables = {"SSH_KEY": self.key, **self.environment}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         if self.entrypoint:
             program, *arguments = shlex.split(self.entrypoint)
             lines.append(f"init={shlex.quote(program)}")
@@ -87,7 +86,7 @@ def make_disk(seed: Seed, disk: Path) -> None:
     place.mkdir()
     for name, text in seed.files().items():
         (place / name).write_text(text, "utf-8")
-    # FAT of the kind that this size asks for: mtools reads no FAT32 as small as Zero-OS's.
+    # FAT of the type that fits this size: mtools cannot read a FAT32 as small as Zero-OS's.
     _run("mkfs.vfat", "-n", _LABEL, "-C", disk.name, str(_KIB), cwd=disk.parent)
     names = [f"{place.name}/{name}" for name in seed.files()]
     _run("mcopy", "-i", disk.name, *names, "::/", cwd=disk.parent)

@@ -1,26 +1,26 @@
 # shellcheck shell=sh
-# Tells what has become of the first process: the entrypoint, once it runs a program of another file
-# system than the initramfs.
-: >/begun
+# Reports on the first process: it is the entrypoint once its program is on another file system than
+# the initramfs.
+: >/started
 here=$(/busybox stat -Lc %d /proc/1/exe)
 while [ "$(/busybox stat -Lc %d /proc/1/exe)" = "$here" ]; do
 	/busybox usleep 50000
 done
 
-say() {
+report() {
 	echo "== $1"
 	shift
 	"$@"
 }
 
-say cmdline /busybox base64 /proc/1/cmdline
-say environ /busybox base64 /proc/1/environ
-say exe /busybox readlink /proc/1/exe
-say mounts /busybox cat /proc/1/mounts
-say hostname /busybox cat /proc/sys/kernel/hostname
-say addresses /busybox cat /proc/net/fib_trie
-say routes /busybox cat /proc/net/route
-say looked
+report cmdline /busybox base64 /proc/1/cmdline
+report environ /busybox base64 /proc/1/environ
+report exe /busybox readlink /proc/1/exe
+report mounts /busybox cat /proc/1/mounts
+report hostname /busybox cat /proc/sys/kernel/hostname
+report addresses /busybox cat /proc/net/fib_trie
+report routes /busybox cat /proc/net/route
+report looked
 /busybox sleep 5
-say running /busybox base64 /proc/1/cmdline
-say over
+report running /busybox base64 /proc/1/cmdline
+report over

@@ -1,4 +1,4 @@
-"""The serial console read as it grows: what was reached, and what nothing good comes after."""
+"""The serial console, read as it grows: milestones of the boot, and where it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Kind = Literal[
 _LONGEST = 4096  # characters of a line that has no end yet
 _KEPT = 20_000  # lines
 
-_SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+_MILESTONES: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("kernel", re.compile(r"Linux version \S+")),
     (
         "root",
@@ -26,17 +26,17 @@ _SIGHTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"Mounted .*/sysroot|Run /(?!init\b)\S+ as init process"
         ),
     ),
-    # An initramfs with systemd welcomes too, naming itself, and so does GRUB.
+    # systemd in an initramfs and GRUB print such a line too, with their own names.
     ("init", re.compile(r"Welcome to (?!GRUB|.*(?:dracut|[Ii]nitramfs|[Ii]nitrd))\S+")),
     ("init", re.compile(r"^INIT: version|OpenRC \S+ is starting up|runit: enter stage")),
-    # systemd names what it starts, whatever cloud-init's own output goes to.
+    # systemd prints what it starts, even where cloud-init's own output goes elsewhere.
     ("cloud-init", re.compile(r"Cloud-init v\. \S+ running '|Starting .*[cC]loud-init")),
     ("network", re.compile(r"Reached target (?:network\.target - )?Network\.")),
     ("cloud-init-over", re.compile(r"Cloud-init v\. \S+ finished at")),
     ("prompt", re.compile(r"^\S+ login:(?: *$| +\[)")),
 )
 
-# After these a guest does nothing more by itself.
+# After these the boot does not continue.
 _END = re.compile(
     r"Kernel panic - not syncing"
     r"|No init found\. Try passing init="
@@ -47,9 +47,9 @@ _END = re.compile(
     r"|the root account is locked|^(?:dracut|sh):/#|can't access tty; job control turned off"
     r"|^grub(?: rescue)?>|error: (?:no such device|unknown filesystem|no such partition)"
     r"|BdsDxe: No bootable option|>>Start PXE|^Shell>"
-    r"|^zwizard-init: (?!from here on)"  # the stand-in of Zero-OS's init
+    r"|^zwizard-init: (?!entrypoint output)"  # our replacement of Zero-OS's init
 )
-# What stands at the end of a console that waits for somebody, without a newline.
+# Prompts at the end of the console, without a newline.
 _PROMPT = re.compile(
     r"\S login: *$|^\(initramfs\) *$|^grub(?: rescue)?> *$|^Shell> *$|^\[rootfs ?\S*\]# *$"
     r"|^(?:dracut|sh):/# *$|for maintenance\b.*: *$|>>Start PXE"
@@ -66,9 +66,9 @@ class Milestone:
 
 @dataclass
 class Console:
-    """What a console has shown so far; of its text, the last lines are kept.
+    """The output of a console so far, of which the last lines are kept.
 
-    ``silent``: it has shown nothing at all.
+    ``silent``: nothing was printed at all.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -77,7 +77,7 @@ class Console:
     _seen: set[Kind] = field(default_factory=set)
 
     def feed(self, data: bytes) -> list[Milestone]:
-        """What ``data`` shows for the first time; a line's end may come with the next call."""
+        """The milestones that ``data`` shows for the first time; it may end within a line."""
         *whole, rest = (self._rest + data.decode("utf-8", "replace")).split("\n")
         lines = [_shown(line) for line in whole]
         self.lines += lines
@@ -86,10 +86,10 @@ class Console:
         self.silent = self.silent and not any(lines) and not waiting
         if _PROMPT.search(waiting):
             lines.append(waiting)
-        return [sight for line in lines for sight in self._look(line)]
+        return [milestone for line in lines for milestone in self._look(line)]
 
     def _look(self, line: str) -> Iterator[Milestone]:
-        for kind, pattern in _SIGHTS:
+        for kind, pattern in _MILESTONES:
             if kind not in self._seen and pattern.search(line):
                 self._seen.add(kind)
                 yield Milestone(kind, line)
@@ -99,15 +99,15 @@ class Console:
 
     @property
     def text(self) -> str:
-        """Everything shown so far."""
+        """Everything that is kept."""
         return "\n".join([*self.lines, _shown(self._rest)])
 
     def tail(self, count: int) -> str:
-        """The last ``count`` lines that say something."""
-        said = [line for line in self.text.split("\n") if line.strip()]
-        return "\n".join(said[-count:])
+        """The last ``count`` lines that are not empty."""
+        lines = [line for line in self.text.split("\n") if line.strip()]
+        return "\n".join(lines[-count:])
 
 
 def _shown(line: str) -> str:
-    """A line as it stands on the screen: what was written over is gone."""
+    """A line as a terminal shows it: text before a carriage return is overwritten."""
     return one_line(line.rstrip("\r").rpartition("\r")[2]).replace("\ufffd", "").rstrip()

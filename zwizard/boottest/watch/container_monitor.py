@@ -1,4 +1,4 @@
-"""A container while it runs: what its watcher tells, and what the entrypoint came to."""
+"""Watches a container while it starts: what the observer in it reports, and how it ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, TOLD
+from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, REPORT
 from zwizard.boottest.machine.qmp import QmpClient
 from zwizard.boottest.results import Results
 from zwizard.boottest.stages import Finding
@@ -20,54 +20,53 @@ from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 
-_SPEAKS = "zwizard-init: from here on the entrypoint speaks"  # as the stand-in's init says
-_KERNEL = re.compile(r"\[ *\d+\.\d{6}\] .*")  # it may fall into the middle of a line
-_PRINTED = 20  # lines of what the entrypoint printed that are shown
+_OUTPUT_FOLLOWS = "zwizard-init: entrypoint output follows"  # printed by scripts/init
+_KERNEL = re.compile(r"\[ *\d+\.\d{6}\] .*")  # may be in the middle of a line
+_PRINTED = 20  # lines of the entrypoint's output that are shown
 _ENDED = re.compile(r"Attempted to kill init! exitcode=0x([0-9a-f]{8})")
 
 _CAUSES = failure_causes.table(
     (
         r"^zwizard-init: (?:the (?:root file system|seed disk) cannot|there is no disk)",
         "root",
-        "The machine that stands in for a node's is wrong; the image is not.",
+        "The boot test's own machine failed, not the image.",
         "",
     ),
     (
         r"^zwizard-init: \S+ is not in the image",
         "entrypoint",
-        "The entrypoint is not in the image: Zero-OS finds nothing there to start.",
+        "The entrypoint is not in the image.",
         "entrypoint",
     ),
     (
-        r"^zwizard-init: \S+ is there, and not executable",
+        r"^zwizard-init: \S+ is not executable",
         "entrypoint",
-        "The entrypoint is in the image, and is not executable.",
+        "The entrypoint is in the image, but is not executable.",
         "entrypoint",
     ),
     (
         r"^zwizard-init: \S+ is a link to .*, which leads nowhere from outside",
         "entrypoint",
-        "Zero-OS looks for the entrypoint before it enters the image, and its link leads nowhere"
-        " there.",
+        "Zero-OS looks for the entrypoint before it enters the image, where its link leads"
+        " nowhere.",
         "entrypoint-link",
     ),
     (
         r"switch_root: can't execute '[^']*': No such file",
         "entrypoint",
-        "The entrypoint is there, and what it needs to run is not: its #! interpreter, or its ELF"
-        " loader.",
+        "The #! interpreter or ELF loader of the entrypoint is not in the image.",
         "entrypoint-loader",
     ),
     (
         r"switch_root: can't execute '[^']*': ",
         "entrypoint",
-        "The kernel cannot run the entrypoint: it is no program for x86-64.",
+        "The kernel cannot run the entrypoint: it is not a program for x86-64.",
         "userland-arch",
     ),
     (
         r"error while loading shared libraries: \S+",
         "stays",
-        "A library that the entrypoint is linked with is not in the image.",
+        "A shared library of the entrypoint is not in the image.",
         "",
     ),
 )
@@ -75,72 +74,72 @@ _CAUSES = failure_causes.table(
 
 @dataclass(frozen=True)
 class ContainerStart:
-    """What the deployment gives: the entrypoint as one line, and its environment."""
+    """What the deployment sets: the entrypoint as one line, and its environment."""
 
     entrypoint: str
     environment: Mapping[str, str]
 
 
 class ContainerMonitor(BootMonitor):
-    """Watches the console, and hears what the watcher inside tells."""
+    """Watches the console, and reads the reports of the observer in the machine."""
 
     def __init__(
         self,
-        task: MonitorSettings,
-        ledger: Results,
+        settings: MonitorSettings,
+        results: Results,
         qemu: subprocess.Popen[bytes],
-        given: ContainerStart,
+        start: ContainerStart,
     ) -> None:
-        super().__init__(task, ledger, qemu)
-        self._given = given
+        super().__init__(settings, results, qemu)
+        self._start = start
 
     def _begin(self) -> None:
-        """Nobody logs in."""
+        """There is no login."""
 
     def _ask(self) -> None:
-        heard = (self._task.work / TOLD).read_text("utf-8", "replace").replace("\r", "")
-        for finding in judge(GuestFacts.read(heard), self._given, self._task.hostname):
-            self._ledger.record(finding.stage, finding.outcome, finding.evidence)
+        output = (self._settings.work / REPORT).read_text("utf-8", "replace").replace("\r", "")
+        for finding in judge(GuestFacts.read(output), self._start, self._settings.hostname):
+            self._results.record(finding.stage, finding.outcome, finding.evidence)
 
     def _complete(self) -> bool:
-        return self._ledger.decided("environment", "hostname", "network", "stays")
+        return self._results.decided("environment", "hostname", "network", "stays")
 
     def _finish(self, control: QmpClient) -> None:
-        """A node does not ask a container to end."""
+        """A node does not shut a container down."""
 
-    def _diagnose(self, shown: str) -> tuple[BootFailureCause, str] | None:
+    def _diagnose(self, output: str) -> tuple[BootFailureCause, str] | None:
         return (
-            failure_causes.diagnose(shown, _CAUSES)
-            or how_it_ended(shown)
-            or failure_causes.diagnose(shown)
+            failure_causes.diagnose(output, _CAUSES)
+            or diagnose_exit(output)
+            or failure_causes.diagnose(output)
         )
 
     def _tail(self) -> str:
-        """What the entrypoint has printed is told by itself; the kernel's death throes are not."""
-        return "" if _SPEAKS in self._console.text else super()._tail()
+        """Nothing once the entrypoint prints: its output is shown separately."""
+        return "" if _OUTPUT_FOLLOWS in self._console.text else super()._tail()
 
     def _reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
         return self._usual_reasons(now)
 
 
-def judge(told: GuestFacts, given: ContainerStart, hostname: str) -> Iterator[Finding]:
-    """What the answers given so far come to."""
-    if told["root"]:
-        yield Finding("root", "pass", ", ".join(told["root"].split()[0:3:2]))
-    if "environ" in told.said:
-        yield _started(_strings(told["cmdline"]), shlex.split(given.entrypoint))
-        yield _environment(_strings(told["environ"]), given.environment)
-    if "routes" in told.said:
+def judge(facts: GuestFacts, start: ContainerStart, hostname: str) -> Iterator[Finding]:
+    """The findings from the facts received so far."""
+    if facts["root"]:
+        yield Finding("root", "pass", ", ".join(facts["root"].split()[0:3:2]))
+    if "environ" in facts:
+        yield _started(_strings(facts["cmdline"]), shlex.split(start.entrypoint))
+        yield _environment(_strings(facts["environ"]), start.environment)
+    if "routes" in facts:
         yield from guest_probe.judge(
-            told, hostname=hostname, address=ADDRESS, gateway=GATEWAY, image=False
+            facts, hostname=hostname, address=ADDRESS, gateway=GATEWAY, image=False
         )
-    if "running" in told.said:
-        running = shlex.join(_strings(told["running"]))
-        yield Finding("stays", "pass", f"it runs, after 5 s: {running}")
+    if "running" in facts:
+        running = shlex.join(_strings(facts["running"]))
+        yield Finding("stays", "pass", f"running after 5 s: {running}")
 
 
 def _strings(encoded: str) -> list[str]:
-    """The strings of a file in /proc that ends each with a NUL, as base64."""
+    """The NUL-terminated strings of a file in /proc, which is encoded as base64."""
     try:
         decoded = base64.b64decode(encoded)
     except binascii.Error:
@@ -149,45 +148,43 @@ def _strings(encoded: str) -> list[str]:
 
 
 def _started(found: list[str], wanted: list[str]) -> Finding:
-    said = shlex.join(found)
+    evidence = shlex.join(found)
     if any(found[at : at + len(wanted)] == wanted for at in range(len(found))):
-        return Finding("entrypoint", "pass", said)
+        return Finding("entrypoint", "pass", evidence)
     if found[:1] == wanted[:1]:
-        return Finding("entrypoint", "fail", f"{said}; given was {shlex.join(wanted)}")
-    # A script: by the time that it is looked at, it is what it starts.
-    return Finding("entrypoint", "pass", f"{wanted[0]} has become {said}")
+        return Finding("entrypoint", "fail", f"{evidence}; expected {shlex.join(wanted)}")
+    # A script that has already replaced itself by the program it starts.
+    return Finding("entrypoint", "pass", f"{wanted[0]} has become {evidence}")
 
 
 def _environment(found: list[str], wanted: Mapping[str, str]) -> Finding:
-    """Only names are told: values may be secret."""
+    """The evidence has only names: values may be secret."""
     has = dict(line.partition("=")[::2] for line in found)
     wrong = [name for name, value in wanted.items() if has.get(name) != value]
     if wrong:
-        return Finding("environment", "fail", f"not as given: {', '.join(wrong)}")
-    return Finding("environment", "pass", ", ".join(wanted) or "none was given")
+        return Finding("environment", "fail", f"missing or different: {', '.join(wrong)}")
+    return Finding("environment", "pass", ", ".join(wanted) or "none set")
 
 
-def how_it_ended(shown: str) -> tuple[BootFailureCause, str] | None:
-    """Why a machine ended whose first process did, and the line that shows it."""
-    found = _ENDED.search(shown)
+def diagnose_exit(output: str) -> tuple[BootFailureCause, str] | None:
+    """How the entrypoint ended, and the line of the kernel that shows it; None if it did not."""
+    found = _ENDED.search(output)
     if not found:
         return None
     code = int(found[1], 16)
     how = f"with status {code >> 8 & 0xFF}"
     if number := code & 0x7F:
         how = f"by signal {number} ({signal.Signals(number).name})"
-    said = (
-        f"The entrypoint ended by itself, {how}. A container lives as long as its entrypoint:"
-        " Zero-OS starts it again, and gives it up after four times."
+    message = (
+        f"The entrypoint exited {how}. A container stops with its entrypoint: Zero-OS restarts it"
+        " up to four times."
     )
-    return BootFailureCause("stays", said), shown[
-        shown.rfind("\n", 0, found.start()) + 1 : found.end()
-    ]
+    line = output[output.rfind("\n", 0, found.start()) + 1 : found.end()]
+    return BootFailureCause("stays", message), line
 
 
 def printed(console: str) -> str:
-    """What the entrypoint printed, of everything that the console shows: its last lines."""
-    _, _, spoken = console.partition(_SPEAKS)
-    lines = (_KERNEL.sub("", line).rstrip() for line in spoken.replace("\r", "").splitlines())
-    said = [line for line in lines if line]
-    return "\n".join(said[-_PRINTED:])
+    """The last lines that the entrypoint printed, from the output of the console."""
+    _, _, output = console.partition(_OUTPUT_FOLLOWS)
+    lines = (_KERNEL.sub("", line).rstrip() for line in output.replace("\r", "").splitlines())
+    return "\n".join([line for line in lines if line][-_PRINTED:])

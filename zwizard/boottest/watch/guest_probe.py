@@ -1,4 +1,4 @@
-"""What a guest tells of itself once somebody is in, and what that means for the proof."""
+"""Facts that a guest reports about itself over SSH, and the findings that follow from them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ipaddress import IPv4Interface
 from zwizard.boottest.stages import Finding, Outcome
 from zwizard.util.text import size
 
-# Files of the kernel's wherever they do: an image need not have `ip`, `hostname` or `findmnt`.
-# The script says the hash of nobody's password, only what kind it is.
-QUESTIONS = r"""
+# Reads files of the kernel where possible: an image may lack `ip`, `hostname` or `findmnt`.
+# The script prints no password hash, only its kind.
+PROBE_SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-say() { printf '%s\n' "== $1"; shift; "$@" 2>&1; }
+fact() { printf '%s\n' "== $1"; shift; "$@" 2>&1; }
 root_password() {
     while IFS=: read -r name hash rest; do
         [ "$name" = root ] || continue
@@ -29,72 +29,75 @@ block() {
     place=$(readlink -f "/sys/dev/block/$(partition)") || return
     cat "$place/start" "$place/size" "$place/../size"
 }
-waited_for() {
+cloud_init_result() {
     command -v cloud-init >/dev/null || { echo '{"not": "installed"}'; return; }
     [ ! -e /run/cloud-init/disabled ] || { echo '{"not": "enabled"}'; return; }
     while [ ! -e /run/cloud-init/result.json ]; do sleep 1; done
     cat /run/cloud-init/result.json
 }
-say release sh -c '. /etc/os-release && echo "$PRETTY_NAME"'
-say init cat /proc/1/comm
-say mounts cat /proc/mounts
-say hostname cat /proc/sys/kernel/hostname
-say addresses cat /proc/net/fib_trie
-say routes cat /proc/net/route
-say space df -Pk /
-say block block
-say root-password root_password
-say sshd sshd -T
-say cloud-init waited_for
-say over
+fact release sh -c '. /etc/os-release && echo "$PRETTY_NAME"'
+fact init cat /proc/1/comm
+fact mounts cat /proc/mounts
+fact hostname cat /proc/sys/kernel/hostname
+fact addresses cat /proc/net/fib_trie
+fact routes cat /proc/net/route
+fact space df -Pk /
+fact block block
+fact root-password root_password
+fact sshd sshd -T
+fact cloud-init cloud_init_result
+fact over
 """
 POWER_OFF = "systemctl poweroff || poweroff || halt -p\n"
 
 
 @dataclass(frozen=True)
 class GuestFacts:
-    """The guest's answers by their names; those not given (yet) are missing. All raw."""
+    """The facts received so far, by name and unchanged."""
 
-    said: dict[str, str]
+    received: dict[str, str]
 
     @classmethod
-    def read(cls, answers: str) -> GuestFacts:
-        """The answers as :data:`QUESTIONS` prints them, to the last one that is whole."""
-        parts = answers.split("== ")[1:-1] if "== " in answers else []
+    def read(cls, output: str) -> GuestFacts:
+        """The facts in the output of :data:`PROBE_SCRIPT`, up to the last complete one."""
+        parts = output.split("== ")[1:-1] if "== " in output else []
         pairs = (part.partition("\n")[::2] for part in parts)
         return cls({name.strip(): text.strip("\n") for name, text in pairs})
 
     def __getitem__(self, name: str) -> str:
-        return self.said.get(name, "")
+        return self.received.get(name, "")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.received
 
     @property
-    def over(self) -> bool:
-        """Whether all was answered, cloud-init's end included."""
-        return "cloud-init" in self.said
+    def complete(self) -> bool:
+        """Whether all facts are there, cloud-init's result included."""
+        return "cloud-init" in self
 
 
 def judge(
     facts: GuestFacts, *, hostname: str, address: IPv4Interface, gateway: str, image: bool
 ) -> Iterator[Finding]:
-    """What the answers given so far come to; cloud-init's comes when it is over."""
-    if "hostname" in facts.said:
+    """The findings from the facts received so far."""
+    if "hostname" in facts:
         yield _same("hostname", facts["hostname"], hostname)
-    if "routes" in facts.said:
+    if "routes" in facts:
         yield _network(facts, address, gateway)
-    if image and "block" in facts.said:
+    if image and "block" in facts:
         yield _grown(facts)
-    if "cloud-init" in facts.said:
+    if "cloud-init" in facts:
         yield _cloud_init(facts["cloud-init"])
 
 
-def _same(stage: str, found: str, given: str) -> Finding:
-    if found == given:
+def _same(stage: str, found: str, expected: str) -> Finding:
+    if found == expected:
         return Finding(stage, "pass", found)
-    return Finding(stage, "fail", f"{found or 'none'}, and {given} was given")
+    return Finding(stage, "fail", f"{found or 'none'}, expected {expected}")
 
 
 def root_mount(facts: GuestFacts) -> str:
-    """What is mounted as the root, in a few words: ``vroot, virtiofs``."""
+    """Device and type of the root file system: ``vroot, virtiofs``."""
     found = [line.split() for line in facts["mounts"].splitlines()]
     roots = [fields for fields in found if len(fields) > 3 and fields[1] == "/"]
     return ", ".join((roots[-1][0], roots[-1][2])) if roots else ""
@@ -102,11 +105,11 @@ def root_mount(facts: GuestFacts) -> str:
 
 def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> Finding:
     addresses, routes = _local_addresses(facts["addresses"]), _default_routes(facts["routes"])
-    said = f"{', '.join(addresses) or 'no address'}, default route by"
-    said = f"{said} {', '.join(routes) or 'nothing'}"
+    by = ", ".join(routes) or "nothing"
+    evidence = f"{', '.join(addresses) or 'no address'}, default route by {by}"
     if str(address.ip) in addresses and routes == [gateway]:
-        return Finding("network", "pass", said)
-    return Finding("network", "fail", f"{said}; given were {address} and {gateway}")
+        return Finding("network", "pass", evidence)
+    return Finding("network", "fail", f"{evidence}; expected {address} and {gateway}")
 
 
 def _local_addresses(trie: str) -> list[str]:
@@ -141,46 +144,46 @@ def _grown(facts: GuestFacts) -> Finding:
         start, length, disk = (int(word) * _SECTOR for word in facts["block"].split())
         space = int(facts["space"].splitlines()[-1].split()[1]) * 1024
     except (ValueError, IndexError):
-        return Finding("grown", "unknown", f"the guest said {facts['block']!r}")
-    said = f"{size(space)} of a partition of {size(length)}, on a disk of {size(disk)}"
+        return Finding("grown", "unknown", f"unexpected: {facts['block']!r}")
+    evidence = f"{size(space)} of a partition of {size(length)}, on a disk of {size(disk)}"
     whole = disk - (start + length) <= _ROUNDING and space >= 0.85 * length
-    return Finding("grown", "pass" if whole else "fail", said)
+    return Finding("grown", "pass" if whole else "fail", evidence)
 
 
 def _cloud_init(result: str) -> Finding:
     try:
-        told = json.loads(result)
-        if reason := told.get("not"):
-            return Finding("cloud-init", "fail", f"cloud-init is not {reason}")
-        source, errors = str(told["v1"]["datasource"]), list(told["v1"]["errors"])
+        status = json.loads(result)
+        if missing := status.get("not"):
+            return Finding("cloud-init", "fail", f"cloud-init is not {missing}")
+        source, errors = str(status["v1"]["datasource"]), list(status["v1"]["errors"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return Finding("cloud-init", "unknown", f"its result cannot be read: {result!r}")
     if errors:
         return Finding("cloud-init", "fail", "; ".join(map(str, errors)))
     good = "NoCloud" in source
-    return Finding("cloud-init", "pass" if good else "fail", f"{source}, no error")
+    return Finding("cloud-init", "pass" if good else "fail", f"{source}, no errors")
 
 
 def judge_password(facts: GuestFacts, attempt: str, accepted: bool) -> Finding:
-    """Whether root got, or would get, in with a password.
+    """Whether root can log in with a password.
 
-    ``attempt`` is what ssh said when passwords were tried; ``accepted`` that one of them did it.
+    ``attempt`` is the output of ssh when passwords were tried; ``accepted`` whether one worked.
     """
     if accepted:
-        return Finding("password", "fail", "a password that was guessed let root in")
-    kind = facts["root-password"] or "not to be read"
+        return Finding("password", "fail", "root logged in with a guessed password")
+    kind = facts["root-password"] or "unreadable"
     options = {
         words[0]: words[1]
         for line in facts["sshd"].splitlines()
         if len(words := line.lower().split()) == 2
     }
-    takes = options.get("passwordauthentication") == "yes" or (
+    accepts = options.get("passwordauthentication") == "yes" or (
         options.get("kbdinteractiveauthentication") == "yes" and options.get("usepam") == "yes"
     )
     permits = options.get("permitrootlogin")
-    said = f"root's password is {kind}, PermitRootLogin {permits or 'unknown'}"
-    if kind == "set" and permits == "yes" and takes:
-        return Finding("password", "fail", f"{said}, and the server takes passwords")
+    evidence = f"root's password is {kind}, PermitRootLogin {permits or 'unknown'}"
+    if kind == "set" and permits == "yes" and accepts:
+        return Finding("password", "fail", f"{evidence}, and the server accepts passwords")
     outcome: Outcome = "pass" if "Permission denied" in attempt else "unknown"
-    last = attempt.strip().splitlines()[-1:] or ["ssh said nothing"]
-    return Finding("password", outcome, f"{last[0]}; {said}")
+    last = attempt.strip().splitlines()[-1:] or ["no output of ssh"]
+    return Finding("password", outcome, f"{last[0]}; {evidence}")

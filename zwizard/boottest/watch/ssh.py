@@ -1,11 +1,10 @@
-"""SSH into the guest: with the proof's key, and not with a password."""
+"""SSH into the guest: with the boot test's key, and attempts with passwords."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 from zwizard.boottest.watch import guest_probe
@@ -23,9 +22,9 @@ _OPTIONS = (
     "IdentitiesOnly=yes",
 )
 _GUESSES = ("root", "password", "")
-_ASKING = "".join(
+_ASKPASS = "".join(
     (
-        "#!/bin/sh\n",  # says the next guess each time it is asked
+        "#!/bin/sh\n",  # prints the next guess each time it runs
         'asked=$(cat "$0.count" 2>/dev/null || echo 0)\n',
         'echo $((asked + 1)) >"$0.count"\n',
         "case $asked in\n",
@@ -36,9 +35,9 @@ _ASKING = "".join(
 
 
 def make_key(work: Path) -> str:
-    """A key pair of this proof's own in ``work``; the public half."""
+    """Create this boot test's key pair in ``work``; returns the public key."""
     tool = tools.find("ssh-keygen") or "ssh-keygen"
-    command = [tool, "-q", "-t", "ed25519", "-N", "", "-C", "zwizard-proof", "-f", "key"]
+    command = [tool, "-q", "-t", "ed25519", "-N", "", "-C", "zwizard-boot-test", "-f", "key"]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ZwizardError(f"ssh-keygen failed: {done.stderr.strip()}")
@@ -55,12 +54,12 @@ def answers(port: int) -> bool:
 
 
 class Session:
-    """One SSH session as root: it asks the guest about itself, and powers it off in the end."""
+    """An SSH session as root that collects facts about the guest, and powers it off at the end."""
 
     def __init__(self, work: Path, port: int, patience: float) -> None:
-        self._answers = work / "answers"
+        self._output = work / "facts"
         self._errors = work / "ssh.log"
-        with self._answers.open("wb") as answers_, self._errors.open("wb") as errors:
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 _command(
                     port,
@@ -72,28 +71,23 @@ class Session:
                 ),
                 cwd=work,
                 stdin=subprocess.PIPE,
-                stdout=answers_,
+                stdout=output,
                 stderr=errors,
             )
-        self.write(guest_probe.QUESTIONS)
+        self.write(guest_probe.PROBE_SCRIPT)
 
     def write(self, script: str) -> None:
-        """Have the guest's shell run ``script``."""
+        """Run ``script`` in the guest's shell."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(script.encode())
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it is over, which `ended` tells
+            pass  # the session ended; see `ended`
 
     def facts(self) -> GuestFacts:
-        """What the guest has answered so far."""
-        return GuestFacts.read(self._answers.read_text("utf-8", "replace"))
-
-    @property
-    def inside(self) -> bool:
-        """Whether root is in: the guest has answered something."""
-        return self._answers.stat().st_size > 0
+        """The facts received so far."""
+        return GuestFacts.read(self._output.read_text("utf-8", "replace"))
 
     @property
     def ended(self) -> bool:
@@ -101,22 +95,22 @@ class Session:
         return self._process.poll() is not None
 
     @property
-    def said(self) -> str:
-        """What ssh complained about, in a line."""
+    def error(self) -> str:
+        """The last line that ssh printed as an error."""
         lines = self._errors.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"ssh ended with {self._process.returncode}"
 
 
 class PasswordGuess:
-    """An attempt to get in with a password."""
+    """An attempt to log in with usual passwords."""
 
     def __init__(self, work: Path, port: int) -> None:
-        self._said = work / "guess.log"
+        self._log = work / "guess.log"
         ask = work / "guess"
-        ask.write_text(_ASKING, "utf-8")
+        ask.write_text(_ASKPASS, "utf-8")
         ask.chmod(0o700)
         environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
-        with self._said.open("wb") as said:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 _command(
                     port,
@@ -128,25 +122,24 @@ class PasswordGuess:
                 cwd=work,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
             )
-        self.begun = time.monotonic()
 
     @property
     def ended(self) -> bool:
-        """Whether it is decided."""
+        """Whether the attempt is over."""
         return self._process.poll() is not None
 
     @property
     def accepted(self) -> bool:
-        """Whether a password did it."""
+        """Whether a password was accepted."""
         return self._process.poll() == 0
 
     @property
-    def said(self) -> str:
-        """What ssh said."""
-        return self._said.read_text("utf-8", "replace")
+    def output(self) -> str:
+        """The output of ssh."""
+        return self._log.read_text("utf-8", "replace")
 
 
 def _command(port: int, *options: str, remote: str) -> list[str]:
