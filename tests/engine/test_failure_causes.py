@@ -33,7 +33,7 @@ level=fatal msg="writing blob: Digest did not match, expected sha256:9c5c, got s
 its os-release says ID=ubuntu, which is not debian: write distro = "ubuntu" under [source]
 """: "It is another distribution than the recipe says: take ubuntu.",
     """\
-there is no /sbin/init in it, and no known package tool to install one: a VM needs one
+there is no /sbin/init in it, and no supported package manager to install one: a VM needs one
 """: "It has no init system, and none can be installed in it here: make a container of it, or take"
     " a tree that has one.",
     """\
@@ -170,7 +170,7 @@ fork: Cannot allocate memory
 error: target not found: htpo
 """: "There is no package htpo in this suite: mend its name in 'More packages'.",
     """\
-the mirror's keyring holds none of the keys that are known to be its master keys: 0123ABCD
+the mirror's keyring has none of the known master keys: 0123ABCD
 """: "Nobody who is known vouches for this mirror's packages: take another mirror, or name the"
     " fingerprints of its own keys (source.keys in the recipe).",
     """\

@@ -66,7 +66,7 @@ def test_and_the_step_proves_it_again(name: str, tmp_path: Path) -> None:
     file = tmp_path / "app"
     file.write_bytes(BAD[name][0])
     if name != "an object file":  # which only fails when it is started
-        assert "not a whole static program for x86-64" in take(file, tmp_path)
+        assert "not a complete static binary for x86-64" in take(file, tmp_path)
 
 
 def test_a_real_dynamic_program_names_its_loader_and_its_libraries() -> None:
@@ -114,7 +114,7 @@ def test_a_static_program_lands_in_its_place_and_can_be_run(tmp_path: Path) -> N
 
 @needs_busybox
 def test_another_file_than_the_one_meant_is_refused(tmp_path: Path) -> None:
-    assert "is not the file with the SHA-256" in take(Path(BUSYBOX), tmp_path, "0" * 64)
+    assert "does not have the SHA-256" in take(Path(BUSYBOX), tmp_path, "0" * 64)
     assert not (tmp_path / "tree").exists()
 
 

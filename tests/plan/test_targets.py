@@ -212,7 +212,7 @@ def test_a_kernel_of_ones_own_takes_the_place_of_the_package_and_its_initramfs(
     assert [step.name for step in plan.steps] == names
     (step,) = (step for step in plan.steps if step.name == "own-kernel")
     assert [a.shell() for a in step.actions] == [
-        "take_kernel /k/vmlinuz '' https://host.example/initrd.img ''"
+        "install_kernel /k/vmlinuz '' https://host.example/initrd.img ''"
     ]
     assert step.network
     assert "curl" in plan.tools()

@@ -324,8 +324,8 @@ def test_a_killed_import_resumes_without_the_network(place: Workplace, vm_archiv
     assert result.code == 0, result.output + result.errors
     assert result.steps("step-started")[0] == "import"
     told = place.run("log", "whole", "packages").output
-    assert "there already: cloud-init (/usr/bin/cloud-init)" in told
-    assert not any(line.startswith("lacking: ") for line in told.splitlines())
+    assert "installed: cloud-init (/usr/bin/cloud-init)" in told
+    assert not any(line.startswith("missing: ") for line in told.splitlines())
     again = place.run("build", recipe, "--json")
     assert again.steps("step-started") == []
     assert again.last("build-finished")["sha256"] == result.last("build-finished")["sha256"]

@@ -69,13 +69,13 @@ def test_a_raw_one_is_taken_too_whatever_it_is_called(raw: Path, tmp_path: Path)
 
 def test_another_file_than_the_one_meant_is_refused(qcow2: Path, tmp_path: Path) -> None:
     said = convert(tmp_path, qcow2, "0" * 64)
-    assert said == f"{qcow2} is not the file with the SHA-256 {'0' * 64}"
+    assert said == f"{qcow2} does not have the SHA-256 {'0' * 64}"
     assert not (tmp_path / "image.raw").exists()
 
 
 def test_one_that_is_too_large_for_the_rented_disk_is_refused(qcow2: Path, tmp_path: Path) -> None:
     said = convert(tmp_path, qcow2, limit=7 * MIB)
-    assert said.startswith(f"its disk has {8 * MIB} bytes, more than the disk that is rented")
+    assert said.startswith(f"its disk has {8 * MIB} bytes, more than the rented disk")
     assert "image size is bigger than disk" in said
     assert not (tmp_path / "image.raw").exists()
 
@@ -85,16 +85,14 @@ def test_one_with_a_backing_file_is_refused(qcow2: Path, tmp_path: Path) -> None
     create = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", qcow2, above)
     subprocess.run(create, check=True)
     said = convert(tmp_path, above)
-    assert said.startswith(f"{above} needs another image, its backing file {qcow2}")
+    assert said.startswith(f"{above} needs its backing file {qcow2}")
 
 
 def test_one_that_was_cut_is_refused(qcow2: Path, tmp_path: Path) -> None:
     """Else what is not there would become zeros in some of its files."""
     cut = tmp_path / "cut.qcow2"
     cut.write_bytes(qcow2.read_bytes()[: -MIB // 2])
-    assert convert(tmp_path, cut) == (
-        f"{cut} is damaged, or only a part of it is here: get it anew"
-    )
+    assert convert(tmp_path, cut) == (f"{cut} is damaged or incomplete: download it again")
     assert not (tmp_path / "image.raw").exists()
 
 
@@ -108,7 +106,7 @@ def test_a_compressed_one_is_whole(qcow2: Path, raw: Path, tmp_path: Path) -> No
 def test_another_format_is_named(raw: Path, tmp_path: Path) -> None:
     other = tmp_path / "disk.vmdk"
     subprocess.run(["qemu-img", "convert", "-O", "vmdk", raw, other], check=True)
-    assert convert(tmp_path, other) == f"{other} is a vmdk image; qcow2 and raw are taken"
+    assert convert(tmp_path, other) == f"{other} is a vmdk image; only qcow2 and raw are supported"
 
 
 def test_what_is_no_cloud_image_is_told_where_it_is_named(
@@ -146,7 +144,7 @@ def test_a_wrong_sum_is_said_and_nothing_of_it_is_kept(
 ) -> None:
     server.files["disk.img"] = qcow2.read_bytes()
     said = convert(tmp_path, server.url("disk.img"), "0" * 64)
-    assert said.startswith(f"{server.url('disk.img')} is not the file with the sum 000")
+    assert said.startswith(f"{server.url('disk.img')} does not have the checksum 000")
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
@@ -160,7 +158,7 @@ def test_the_list_of_sums_beside_it_is_used(
     assert convert(tmp_path, server.url("disk.img")) == ""
     server.files["disk.img"] = bytes(100)
     (tmp_path / "downloads").rename(tmp_path / "gone")
-    assert "is not the file with the sum" in convert(tmp_path, server.url("disk.img"))
+    assert "does not have the checksum" in convert(tmp_path, server.url("disk.img"))
 
 
 def test_a_connection_that_breaks_off_is_gone_on_with(
@@ -180,7 +178,8 @@ def test_what_an_interrupted_build_has_fetched_is_gone_on_with_by_the_next(
 ) -> None:
     server.files["disk.img"] = qcow2.read_bytes()
     server.cuts = 99
-    assert convert(tmp_path, server.url("disk.img"), sum_of(qcow2)).endswith("cannot be fetched")
+    said = convert(tmp_path, server.url("disk.img"), sum_of(qcow2))
+    assert said.endswith("cannot be downloaded")
     server.cuts = 0
     server.asked.clear()
     assert convert(tmp_path, server.url("disk.img"), sum_of(qcow2)) == ""
@@ -207,5 +206,5 @@ def test_a_server_that_cannot_go_on_in_the_middle_is_asked_from_the_start(
 
 def test_what_is_not_there_is_said_at_once(server: Server, tmp_path: Path) -> None:
     url = server.url("missing.img")
-    assert convert(tmp_path, url, "0" * 64) == f"{url} cannot be fetched"
+    assert convert(tmp_path, url, "0" * 64) == f"{url} cannot be downloaded"
     assert len(server.asked) == 1

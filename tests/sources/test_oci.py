@@ -381,7 +381,7 @@ class TestLayingOut:
         self, layout: Layout, tmp_path: Path
     ) -> None:
         image = layout.image(BASE).write()
-        assert "is not the image with the SHA-256" in lay_out(image, tmp_path, "0" * 64)[1]
+        assert "does not have the SHA-256" in lay_out(image, tmp_path, "0" * 64)[1]
         layer = packed_layer(image)
         layer.write_bytes(layer.read_bytes()[:-1] + b"x")
         (tmp_path / "again").mkdir()

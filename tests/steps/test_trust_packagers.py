@@ -136,7 +136,7 @@ def test_a_keyring_without_any_of_the_master_keys_is_refused(
     mirror.publish()
     done = trust(mirror, tmp_path / "downloads", "0123456789ABCDEF0123456789ABCDEF01234567")
     assert done.returncode == 1
-    assert "none of the keys that are known to be its master keys" in done.stderr
+    assert "none of the known master keys" in done.stderr
     assert not (tmp_path / "downloads/arch/gnupg").exists()
 
 

@@ -138,7 +138,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     """Install the missing packages that the target needs; the others stay as they are."""
     script = programs.script("complete.sh")
     line = shlex.join(_install((), recommends=recipe.source.variant != "minimal"))
-    script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $lacking\n"
+    script += f"{shlex.join(_UPDATE)}\nINITRD=No {line} $missing\n"
     image = recipe.target == "image"
     of_suites = {name for suite in distro.suites for name in suite.image_packages}
     needed = (*distro.image_packages, *sorted(of_suites)) if image else distro.vm_packages

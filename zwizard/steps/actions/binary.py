@@ -18,4 +18,4 @@ class InstallBinary(FunctionCall):
     sha256: str
     path: str
     scripts = ("fetch.sh", "binary.sh")
-    function = "take_program"
+    function = "install_binary"

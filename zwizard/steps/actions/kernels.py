@@ -50,7 +50,7 @@ class InstallKernel(FunctionCall):
     initrd_sha256: str
     scripts = ("fetch.sh", "kernel.sh")
     modules = ("edit",)
-    function = "take_kernel"
+    function = "install_kernel"
 
     def perform(self, place: Workplace) -> None:
         """Run it where /boot is a directory of the tree and not a link out of it."""

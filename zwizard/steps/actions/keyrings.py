@@ -20,7 +20,7 @@ class TrustKeys(FunctionCall):
     suite: str
     fingerprints: tuple[str, ...]
     programs = ("curl", "dpkg-deb", "gpg", "xz")
-    scripts = ("keys.sh",)
+    scripts = ("fetch.sh", "keys.sh")
     function = "trust_keys"
 
 

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# A container of one program, which has to be all that it needs.
+# A container of one program: a static binary.
 
-take_program() { # LOCATION SHA256 PATH (absolute, in the tree)
+install_binary() { # LOCATION SHA256 PATH (absolute, in the tree)
 	local file
 	at_hand "$1" "$2"
-	is_static "$file" || fail "$1 is not a whole static program for x86-64, which is all that can run alone"
+	is_static "$file" || fail "$1 is not a complete static binary for x86-64"
 	install -D --mode 755 "$file" "${ROOT:?}$3"
 }
 
-# A 64-bit, little-endian ELF for x86-64 (62), and in its table of segments none (3) that names a
-# loader or ends behind the file: System V ABI, "ELF Header" and "Program Header".
+# A 64-bit, little-endian ELF for x86-64 (62) without a segment that names a loader (3) or ends
+# beyond the file: System V ABI, "ELF Header" and "Program Header".
 is_static() { # FILE
 	local start size count
 	[ "$(od -An -tx1 -N6 "$1" | tr -d ' ')" = 7f454c460201 ] && [ "$(number 18 2 "$1")" = 62 ] || return
@@ -21,6 +21,6 @@ is_static() { # FILE
 	done
 }
 
-number() { # OFFSET BYTES FILE: little-endian, as this machine is
+number() { # OFFSET BYTES FILE: little-endian, as this machine
 	od -An "-tu$2" "-j$1" "-N$2" "$3" | tr -d ' '
 }

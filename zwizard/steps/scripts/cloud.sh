@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A disk image that somebody else made, as the raw one that Zero-OS takes. Nothing in it is changed.
+# A disk image made elsewhere, converted to the raw one that Zero-OS needs. Its contents stay.
 
 convert_image() { # LOCATION SHA256 DISK_SIZE (in bytes): into $OUT
 	local file format size
@@ -7,31 +7,31 @@ convert_image() { # LOCATION SHA256 DISK_SIZE (in bytes): into $OUT
 	known_format "$1"
 	size=$(fact 'virtual size' "$file" | sed 's/.*(\([0-9]*\) bytes)/\1/')
 	[ "$size" -le "$3" ] ||
-		fail "its disk has $size bytes, more than the disk that is rented ($3): Zero-OS says 'image size is bigger than disk'"
+		fail "its disk has $size bytes, more than the rented disk ($3): Zero-OS would refuse it ('image size is bigger than disk')"
 	rm -f "$OUT"
 	qemu-img convert -p -f "$format" -O raw "$file" "$OUT"
-	[ "$(stat -c %s "$OUT")" -le "$3" ] || fail "the raw image is larger than the disk that is rented ($3)"
+	[ "$(stat -c %s "$OUT")" -le "$3" ] || fail "the raw image is larger than the rented disk ($3)"
 }
 
-known_format() { # LOCATION: sets format, of file
+known_format() { # LOCATION: sets format to that of file
 	format=$(fact 'file format' "$file")
 	case $format in
 	qcow2 | raw) ;;
-	*) fail "$1 is a $format image; qcow2 and raw are taken" ;;
+	*) fail "$1 is a $format image; only qcow2 and raw are supported" ;;
 	esac
 	[ -z "$(fact 'backing file' "$file")" ] ||
-		fail "$1 needs another image, its backing file $(fact 'backing file' "$file"): flatten it first (qemu-img convert)"
+		fail "$1 needs its backing file $(fact 'backing file' "$file"): flatten it first (qemu-img convert)"
 	[ "$format" = raw ] || is_whole "$file" ||
-		fail "$1 is damaged, or only a part of it is here: get it anew"
+		fail "$1 is damaged or incomplete: download it again"
 }
 
-# What is beyond the end of a file that was cut, qemu-img convert takes for zeros, without a word.
+# qemu-img convert silently reads zeros beyond the end of a truncated file.
 is_whole() { # FILE
 	local status=0
 	qemu-img check -f qcow2 "$1" >/dev/null 2>&1 || status=$?
-	[ "$status" -eq 0 ] || [ "$status" -eq 3 ] # 3: room that nothing is in, which does no harm
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ] # 3: leaked clusters, which are harmless
 }
 
-fact() { # NAME FILE: what qemu-img says of an image
+fact() { # NAME FILE: from the output of qemu-img info
 	LC_ALL=C qemu-img info "$2" | sed -n "s/^$1: //p" | head -n 1
 }

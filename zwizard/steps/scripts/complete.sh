@@ -1,22 +1,22 @@
 #!/bin/sh
-# In a tree by others: which packages it lacks of those given, each with the paths that show it is
-# there. One without paths comes along when others are installed anyway. It ends with lacking set.
+# Find the packages that an imported tree misses. Arguments: pairs of a package and the paths that
+# show that it is installed; one without paths is only added to others. Sets missing.
 set -eu
-lacking='' along=''
+missing='' added=''
 while [ $# -gt 0 ]; do
-	there=''
+	found=''
 	for path in $2; do
-		[ ! -e "$path" ] || there=$path
+		[ ! -e "$path" ] || found=$path
 	done
 	if [ -z "$2" ]; then
-		along="$along $1"
-	elif [ -n "$there" ]; then
-		echo "there already: $1 ($there)"
+		added="$added $1"
+	elif [ -n "$found" ]; then
+		echo "installed: $1 ($found)"
 	else
-		echo "lacking: $1"
-		lacking="$lacking $1"
+		echo "missing: $1"
+		missing="$missing $1"
 	fi
 	shift 2
 done
-[ -n "$lacking" ] || exit 0
-lacking="$lacking$along"
+[ -n "$missing" ] || exit 0
+missing="$missing$added"

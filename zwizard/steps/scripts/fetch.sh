@@ -1,19 +1,23 @@
 # shellcheck shell=bash
-# A file from elsewhere: fetched once, proved by its sum, kept for other builds.
+# A file from elsewhere: downloaded once, verified by its SHA-256, kept for other builds.
 
 fail() {
 	echo "$1" >&2
 	exit 1
 }
 
-at_hand() { # LOCATION SHA256: sets file to where it is, fetched if it is a URL, and proves it
+take() { # URL FILE
+	curl --fail --silent --show-error --location --retry 3 --output "$2" "$1"
+}
+
+at_hand() { # LOCATION SHA256: verifies it, downloaded if it is a URL, and sets file to its path
 	file=$1
 	case $1 in
 	http://* | https://*)
 		file=$DOWNLOADS/$(printf '%s' "$1" | sha256sum | cut -c 1-16)-${1##*/}
 		fetch "$1" "$2" "$file"
 		;;
-	*) [ -z "$2" ] || is_sum "$2" "$file" || fail "$file is not the file with the SHA-256 $2" ;;
+	*) [ -z "$2" ] || is_sum "$2" "$file" || fail "$file does not have the SHA-256 $2" ;;
 	esac
 }
 
@@ -21,28 +25,28 @@ is_sum() { # SHA256 FILE
 	[ "$(sha256sum <"$2" | cut -c 1-64)" = "${1,,}" ]
 }
 
-# What was fetched once is kept for the next time; what was half fetched is gone on with.
+# A complete download is used again; an incomplete one is continued.
 fetch() { # URL SHA256 FILE
-	local beside=${1%/*} name=${1##*/} wanted=$2 sum=sha256sum
+	local wanted=$2 sum=sha256sum
 	mkdir -p "${3%/*}"
-	[ -n "$wanted" ] || published "$beside" "$name" "$3"
+	[ -n "$wanted" ] || published "${1%/*}" "${1##*/}" "$3"
 	if [ -f "$3" ] && is_wanted "$3"; then
-		echo "fetched already: $3"
+		echo "already downloaded: $3"
 		return
 	fi
 	download "$1" "$3.part"
 	if ! is_wanted "$3.part"; then
-		rm -f "$3.part" # it may have been begun from an older file
+		rm -f "$3.part" # perhaps the start of an older file
 		download "$1" "$3.part"
 		if ! is_wanted "$3.part"; then
 			rm -f "$3.part"
-			fail "$1 is not the file with the sum $wanted: it was changed, or damaged on its way"
+			fail "$1 does not have the checksum $wanted: it was changed, or damaged on its way"
 		fi
 	fi
 	mv "$3.part" "$3"
 }
 
-is_wanted() { # FILE: by the sum that is known
+is_wanted() { # FILE: by its checksum, if that is known
 	if [ -z "$wanted" ]; then
 		[ "$1" != "${1%.part}" ] # a finished file may be an old one
 	else
@@ -50,10 +54,9 @@ is_wanted() { # FILE: by the sum that is known
 	fi
 }
 
-published() { # DIRECTORY_URL NAME FILE: sets wanted and sum by the list of sums beside the file
-	local list=$3.sums keyring=/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
+published() { # DIRECTORY_URL NAME FILE: sets wanted and sum from the list of checksums beside the file
+	local url list=$3.sums keyring=/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
 	for sum in sha256sum sha512sum; do
-		local url
 		url=$1/$(tr "[:lower:]" "[:upper:]" <<<"$sum")S
 		curl --fail --silent --location --output "$list" "$url" || continue
 		wanted=$(sed -n "s/^\([0-9a-fA-F]*\) [ *]\(\.\/\)\{0,1\}$2\$/\1/p" "$list" | head -n 1)
@@ -61,11 +64,11 @@ published() { # DIRECTORY_URL NAME FILE: sets wanted and sum by the list of sums
 		if [ -f "$keyring" ] && curl --fail --silent --location --output "$list.gpg" "$url.gpg"; then
 			gpgv --keyring "$keyring" "$list.gpg" "$list" || fail "the signature of $url is wrong"
 		else
-			echo "$url is taken as it is: no key is here to check its signature with"
+			echo "not verified: $url, as there is no key for its signature on this machine"
 		fi
 		return
 	done
-	echo "not verified: no SHA-256 was given, and there is no list of sums beside the file"
+	echo "not verified: the recipe has no SHA-256, and there is no list of checksums beside the file"
 }
 
 download() { # URL FILE
@@ -76,13 +79,13 @@ download() { # URL FILE
 			--continue-at - --output "$2" "$1" || status=$?
 		case $status in
 		0) return ;;
-		22 | 33 | 36) # an answer that says no; where a part is there, perhaps to going on with it
-			[ -s "$2" ] || fail "$1 cannot be fetched"
+		22 | 33 | 36) # the server refuses: the file, or to continue a partial one
+			[ -s "$2" ] || fail "$1 cannot be downloaded"
 			rm -f "$2"
 			;;
 		esac
-		echo "broken off (curl: $status); trying again in $((2 * try)) s"
+		echo "interrupted (curl: $status); trying again in $((2 * try)) s"
 		sleep $((2 * try))
 	done
-	fail "$1 cannot be fetched"
+	fail "$1 cannot be downloaded"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# In the image's own tree: GRUB's EFI program and its configuration, by the image's own tools.
-# They look for disks that are not there yet, so that grub-probe is stood in for, in this private
+# GRUB's EFI program and its configuration, by the image's own tools in its tree. They look for
+# disks that do not exist yet, so scripts replace grub-probe and grub-mkrelpath, in this private
 # mount namespace only.
 set -eu
 esp=$1 esp_id=$2 root_id=$3
@@ -43,8 +43,8 @@ END
 chmod +x "$stand_in/grub-probe"
 mount --bind "$stand_in/grub-probe" "$(command -v grub-probe)"
 
-# grub-mkrelpath looks for the device of a path too, and takes the tree for a part of this machine's.
-# On the root file system paths stay as they are; where /boot is the ESP, they begin there.
+# The tree may be a directory of this machine's disk, which grub-mkrelpath would print too. Paths
+# are relative to the root file system, or to the ESP if that is /boot.
 boot_id=$root_id prefix=/boot/grub start=
 [ "$esp" != /boot ] || boot_id=$esp_id prefix=/grub start=/boot
 cat >"$stand_in/grub-mkrelpath" <<END
@@ -69,7 +69,7 @@ grub-mkconfig -o /boot/grub/grub.cfg
 
 for kernel in /boot/vmlinuz-*; do
 	[ ! -f "$kernel" ] || [ "$(head -c 4 "$kernel" | tail -c 3)" != ELF ] || {
-		echo "$kernel is unpacked (ELF), as Zero-OS starts it from a flist; GRUB cannot: install its package anew" >&2
+		echo "$kernel is unpacked (ELF), as Zero-OS starts it from a flist; GRUB cannot: reinstall its package" >&2
 		exit 1
 	}
 done

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# A root file system that somebody else made: a directory, or a tar archive packed in any way.
-# Nothing of it lands outside of $ROOT; what is no file, directory or link is left out.
+# A root file system made elsewhere: a directory, or a tar archive compressed in any way.
+# Nothing is written outside of $ROOT; only files, directories and links are unpacked.
 
 import_root() { # LOCATION SHA256 DISTRO INIT (yes, or empty) KNOWN...: into $ROOT, which is empty
 	local file
 	if [ -d "$1" ]; then
 		[ -z "$2" ] || [ "$(tree_sum "$1")" = "$2" ] ||
-			fail "$1 was changed since this was planned: build again"
+			fail "$1 has changed since the build was planned: build again"
 		tar_of "$1" | treetool untar - "$ROOT"
 	else
 		case $1 in
@@ -15,21 +15,21 @@ import_root() { # LOCATION SHA256 DISTRO INIT (yes, or empty) KNOWN...: into $RO
 		esac
 	fi
 	hoist
-	prove_root "${@:3}"
+	check_root "${@:3}"
 }
 
-tree_sum() { # DIRECTORY: of names, kinds, sizes and times of change, which says when to read it anew
+tree_sum() { # DIRECTORY: of names, types, sizes and change times, to detect any change
 	(cd "$1" && find . -printf '%P\0%y %s %C@ %l\0') | LC_ALL=C sort -z | sha256sum | cut -c 1-64
 }
 
-tar_of() { # DIRECTORY: as a tar on standard output; only what is on its own file system
+tar_of() { # DIRECTORY: as a tar on standard output, without other file systems mounted in it
 	[ "$(stat -c %u "$1")" != 65534 ] || grep -q '^ *0 *0 ' /proc/self/uid_map ||
-		fail "$1 belongs to another user than you: import it as root, or as a tar archive"
+		fail "$1 belongs to another user: import it as root, or as a tar archive"
 	tar --create --directory "$1" --one-file-system --numeric-owner --sparse \
 		--xattrs --xattrs-include='*' --xattrs-exclude='trusted.*' .
 }
 
-hoist() ( # a system that is inside the only directory is taken out of it
+hoist() ( # moves a system up that is inside the only directory
 	shopt -s dotglob nullglob
 	inside=("$ROOT"/*)
 	[ ${#inside[@]} -eq 1 ] && [ -d "${inside[0]}" ] && [ ! -L "${inside[0]}" ] || return 0
@@ -39,7 +39,7 @@ hoist() ( # a system that is inside the only directory is taken out of it
 		[ ! -e "${inside[0]}/$name" ] || found=$((found + 1))
 	done
 	[ "$found" -gt 1 ] || return 0
-	echo "everything was inside ${inside[0]##*/}/, one directory too deep: taken out of it"
+	echo "moved up: everything was inside ${inside[0]##*/}/"
 	mv -T "${inside[0]}" "$ROOT/.zwizard-hoisted"
 	chown --reference="$ROOT/.zwizard-hoisted" "$ROOT"
 	chmod --reference="$ROOT/.zwizard-hoisted" "$ROOT"
@@ -47,7 +47,7 @@ hoist() ( # a system that is inside the only directory is taken out of it
 	rmdir "$ROOT/.zwizard-hoisted"
 )
 
-prove_root() { # DISTRO INIT KNOWN...: it is a root file system of that distribution, for x86-64
+check_root() { # DISTRO INIT KNOWN...: it is a root file system of that distribution, for x86-64
 	local release=/dev/null file word found=other machine known=" ${*:3} "
 	for file in etc/os-release usr/lib/os-release; do
 		[ ! -f "$ROOT/$file" ] || [ -L "$ROOT/$file" ] || release=$ROOT/$file
@@ -58,7 +58,7 @@ prove_root() { # DISTRO INIT KNOWN...: it is a root file system of that distribu
 			break
 		}
 	done
-	echo "it is $(says PRETTY_NAME "$release" | grep . || echo "no distribution that names itself")"
+	echo "it is $(says PRETTY_NAME "$release" | grep . || echo "a distribution without a name")"
 	[ "$1" = other ] || [ "$1" = "$found" ] ||
 		fail "its os-release says ID=$(says ID "$release"), which is not $1: write distro = \"$found\" under [source]"
 	for file in usr/bin/dash usr/bin/bash bin/bash bin/busybox usr/bin/busybox usr/lib/systemd/systemd; do
@@ -73,9 +73,9 @@ prove_root() { # DISTRO INIT KNOWN...: it is a root file system of that distribu
 		esac
 	done
 	[ -z "$2" ] || [ -e "$ROOT/sbin/init" ] || [ -L "$ROOT/sbin/init" ] ||
-		fail "there is no /sbin/init in it, and no known package tool to install one: a VM needs one; a container does not"
+		fail "there is no /sbin/init in it, and no supported package manager to install one: a VM needs one, a container does not"
 }
 
-says() { # KEY FILE: what an os-release has there; it is read, never run
+says() { # KEY FILE: a value of os-release; it is read, never run
 	head -c 65536 "$2" | sed -n "s/^$1=//p" | tail -n 1 | tr -d "\"'" | tr -cd '[:print:]'
 }

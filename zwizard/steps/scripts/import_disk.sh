@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The root file system on a disk image that somebody else made. Nothing of the image is changed.
+# The root file system of a disk image made elsewhere. The image is not changed.
 
 import_disk() { # LOCATION SHA256 DISTRO INIT (yes, or empty) KNOWN...: into $ROOT, which is empty
 	local file format raw
@@ -12,5 +12,5 @@ import_disk() { # LOCATION SHA256 DISTRO INIT (yes, or empty) KNOWN...: into $RO
 	fi
 	treetool disk_to_tar "$raw" | treetool untar - "$ROOT"
 	[ "$raw" = "$file" ] || rm "$raw"
-	prove_root "${@:3}"
+	check_root "${@:3}"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A kernel of one's own in /boot, where the newest is linked: "own" comes after every version.
+# The user's own kernel in /boot, where the newest is linked: "own" sorts after every version.
 
-take_kernel() { # LOCATION SHA256 [INITRD SHA256]
+install_kernel() { # LOCATION SHA256 [INITRD SHA256]
 	local file
 	[ ! -L "${ROOT:?}/boot" ] || fail "/boot of the tree is a link and may lead out of it: nothing is written there"
 	at_hand "$1" "$2"

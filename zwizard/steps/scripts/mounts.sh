@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Commands run in $CHROOT: the tree $ROOT once more, with what they need mounted on it. $ROOT itself
-# stays bare, so nothing that is written or removed there can meet a live /dev or /proc.
+# Commands run in $CHROOT: the tree $ROOT, bind-mounted, with /dev, /proc and so on. $ROOT itself has
+# no mounts, so that nothing written or removed there reaches a live /dev or /proc.
 enter_root() { # [network]
 	local place
 	for place in dev etc proc run sys tmp; do
 		[ ! -L "$ROOT/$place" ] || {
-			echo "/$place of the tree is a link, and might lead out of it: nothing is run in such a tree" >&2
+			echo "/$place of the tree is a link and may lead out of it: no command runs in such a tree" >&2
 			exit 1
 		}
 	done
@@ -28,8 +28,8 @@ enter_root() { # [network]
 	ln -s fd/2 "$CHROOT/dev/stderr"
 	mount -t tmpfs -o mode=0755 tmpfs "$CHROOT/run"
 	mount -t tmpfs -o mode=1777 tmpfs "$CHROOT/tmp"
-	# Names resolve as they do here; a copy, so that nothing can write to this machine's file. Where
-	# the image's own leads into /run, as systemd-resolved's does, that is a tmpfs for now.
+	# Name resolution as on this machine, from a copy of its file. If the image's own is a link into
+	# /run, as with systemd-resolved, the copy goes there.
 	[ "${1:-}" = network ] || return 0
 	local names=$CHROOT/etc/resolv.conf target
 	if [ -L "$names" ]; then

@@ -1,27 +1,27 @@
 # shellcheck shell=bash
-# The keys of Arch's packagers, which change from week to week; a few master keys vouch for them.
+# The keys of Arch's packagers, which change from week to week; a few master keys sign them.
 
-# Into $DOWNLOADS/NAME/gnupg, for pacman: the keys that the mirror's package PACKAGE has, of which those
-# are trusted that three of the master keys have signed (or that are one). Anybody can offer a
-# package; only the fingerprints, which are known, make it trusted. It serves for a day.
+# Into $DOWNLOADS/NAME/gnupg, for pacman: the keys of the mirror's package PACKAGE. A key is trusted
+# if three of the master keys have signed it, or if it is one. Anybody can offer a package; only the
+# known fingerprints make it trusted. The keyring is used for a day.
 trust_packagers() { # NAME PACKAGE MIRROR FINGERPRINT...
 	local made=$DOWNLOADS/$1/gnupg place
 	mkdir -p "$DOWNLOADS/$1"
-	( # whoever comes second waits, and finds it made
+	( # a second build waits, and finds it made
 		flock 9
 		[ -z "$(find "$made/trustdb.gpg" -mtime -1 2>/dev/null)" ] || exit 0
-		place=$(mktemp -d /tmp/keys.XXXXXX) # gpg's agent listens there: long paths are not for it
+		place=$(mktemp -d /tmp/keys.XXXXXX) # short, as gpg's agent has its socket there
 		trap 'rm -rf "$place"' EXIT
 		mkdir -m 0700 "$place/gnupg"
 		offered_keys "$place" "$2" "$3"
-		GNUPGHOME=$place/gnupg vouched_for "$place" "${@:4}" 9>&-
+		GNUPGHOME=$place/gnupg sign_keys "$place" "${@:4}" 9>&-
 		rm -rf "$made" "$made.new"
 		cp -r "$place/gnupg" "$made.new"
 		mv "$made.new" "$made"
 	) 9>"$made.lock"
 }
 
-offered_keys() { # PLACE PACKAGE MIRROR: archlinux.gpg and archlinux-revoked, as the mirror has them
+offered_keys() { # PLACE PACKAGE MIRROR: the mirror's archlinux.gpg and archlinux-revoked
 	local at=$3/core/os/x86_64 name
 	take "$at/core.db" "$1/core.db"
 	name=$(tar -xOf "$1/core.db" --wildcards "$2-*/desc" | sed -n '/^%FILENAME%$/{n;p;q}') || :
@@ -30,27 +30,22 @@ offered_keys() { # PLACE PACKAGE MIRROR: archlinux.gpg and archlinux-revoked, as
 	tar -xf "$1/package" -C "$1" --strip-components=4 usr/share/pacman/keyrings
 }
 
-vouched_for() { # PLACE FINGERPRINT...
+sign_keys() { # PLACE FINGERPRINT...
 	local key
 	: >"$GNUPGHOME/pubring.gpg"
 	gpg --quiet --batch --import "$1/archlinux.gpg" 2>/dev/null || :
 	while read -r key; do
 		gpg --quiet --batch --yes --delete-keys "$key" 2>/dev/null || :
 	done <"$1/archlinux-revoked"
-	# By a key of its own, which nobody else has, they are known to be the right ones.
+	# A key of its own, which nobody else has, signs the master keys.
 	gpg --quiet --batch --passphrase '' --quick-generate-key zwizard ed25519 sign never
 	for key in "${@:2}"; do
 		gpg --quiet --batch --yes --quick-lsign-key "$key" 2>/dev/null || continue
 		echo "$key:4:" >>"$1/trusted"
 		echo "trusted, by its fingerprint: $key"
 	done
-	[ -s "$1/trusted" ] || fail \
-		"the mirror's keyring holds none of the keys that are known to be its master keys: ${*:2}"
+	[ -s "$1/trusted" ] || fail "the mirror's keyring has none of the known master keys: ${*:2}"
 	gpg --quiet --batch --import-ownertrust "$1/trusted"
 	gpg --quiet --batch --check-trustdb
 	gpgconf --kill all
-}
-
-take() { # URL FILE
-	curl --fail --silent --show-error --location --retry 3 --output "$2" "$1"
 }
