@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ import click
 from zwizard.checks import rules_table
 from zwizard.cli.app import zwizard
 from zwizard.host.tools import TOOLS
+from zwizard.jobs.events import EVENTS, Last
 from zwizard.recipe.docs import key_table
 from zwizard.recipe.relevance import SOURCES, TARGETS
 from zwizard.sources import of as record_of
@@ -70,8 +72,26 @@ def sources() -> str:
     return table(("source.kind", "what", *(f"`{target}`" for target in TARGETS)), *rows)
 
 
+def events() -> str:
+    """Every event with its fields; which ones end a job."""
+    return table(
+        ("event", "ends the job", "fields", "meaning"),
+        *(
+            (
+                f"`{name}`",
+                "yes" if issubclass(event, Last) else "",
+                ", ".join(f"`{item.name}`" for item in fields(event) if item.name != "at"),
+                " ".join((event.__doc__ or "").replace("``", "`").split()),
+            )
+            for name, event in EVENTS.items()
+            if event.__module__ == Last.__module__  # not of a test
+        ),
+    )
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "events": events,
     "programs": programs,
     "recipe": key_table,
     "rules": rules_table,

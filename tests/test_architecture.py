@@ -83,7 +83,6 @@ def imports(module: str) -> set[str]:
 
 
 KNOTS = {  # still to be untied
-    "zwizard.boottest.report", "zwizard.boottest.runner", "zwizard.boottest.session",
     "zwizard.cli.app", "zwizard.cli.wizard",
     "zwizard.tui.app", "zwizard.tui.screens.base", "zwizard.tui.screens.boot_test",
     "zwizard.tui.screens.build", "zwizard.tui.screens.check", "zwizard.tui.screens.home",

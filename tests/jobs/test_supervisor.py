@@ -14,7 +14,7 @@ import pytest
 
 from zwizard.host.privileges import privilege
 from zwizard.jobs import lock, supervisor
-from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted
+from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 from zwizard.jobs.follower import Follower, Watch
 from zwizard.jobs.job import Job, load
 from zwizard.jobs.status import Status
@@ -29,7 +29,7 @@ NAP = """
 import os, time
 from dataclasses import dataclass
 from zwizard.jobs import journal
-from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted
+from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 from zwizard.jobs.job import Job
 from zwizard.util.errors import UsageError
 
@@ -39,7 +39,7 @@ class NapStarted(Event, name="nap-started"):
     pid: int
 
 @dataclass(frozen=True, kw_only=True)
-class NapFinished(Event, name="nap-finished"):
+class NapFinished(Last, name="nap-finished"):
     exit_code = 0
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ def to_the_end(follower: Follower) -> list[Event]:
 
     def ended() -> bool:
         events.extend(follower.read())
-        return bool(events) and events[-1].exit_code is not None
+        return bool(events) and isinstance(events[-1], Last)
 
     until(ended)
     follower.wait_until_released(20)
@@ -176,6 +176,7 @@ def test_a_job_runs_in_its_own_namespace_and_is_followed_to_its_end(
     assert lock.is_held(workspace(job))
     (job.directory / "wake").touch()
     last = to_the_end(follower)[-1]
+    assert isinstance(last, Last)
     assert (last.name, last.exit_code) == ("nap-finished", 0)
     assert not job.running()
     assert not workspace(job).exists()

@@ -159,7 +159,7 @@ class TestUntrustedPackages:
 class TestAnImage:
     def test_is_ready_and_shares_the_vms_base(self, image: Built) -> None:
         assert image.result.last("build-finished")["ready"] is True
-        assert image.result.steps("step-reused") == ["bootstrap"]
+        assert image.result.steps("step-cached") == ["bootstrap"]
 
     @pytest.mark.skipif(
         bool(tools.missing(("qemu-system-x86_64", "OVMF", "mkfs.vfat", "mcopy", "ssh"))),
@@ -168,7 +168,7 @@ class TestAnImage:
     def test_boots_by_uefi_from_the_esp_at_boot(self, image: Built) -> None:
         booted = image.place.run("boot", image.archive, "--json")
         assert booted.code == 0, booted.output + booted.errors
-        told = {e["stage"]: e["outcome"] for e in booted.events if e["event"] == "proof-stage"}
+        told = {e["stage"]: e["outcome"] for e in booted.events if e["event"] == "boot-test-stage"}
         assert told == {stage.name: "pass" for stage in stages("image")}
 
 

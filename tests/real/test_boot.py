@@ -66,7 +66,7 @@ class Booted:
 
     @property
     def _stages(self) -> list[dict[str, str]]:
-        return [e for e in self.result.events if e["event"] == "proof-stage"]
+        return [e for e in self.result.events if e["event"] == "boot-test-stage"]
 
 
 @pytest.fixture(scope="module")
@@ -109,23 +109,23 @@ class TestAGoodVm:
         }
         assert "Linux version 6.1" in good.evidence("kernel")
         assert good.evidence("network") == "10.1.3.77, default route by 10.1.3.1"
-        assert good.evidence("hostname").startswith("proof-")
+        assert good.evidence("hostname").startswith("test-")
         assert "DataSourceNoCloud" in good.evidence("cloud-init")
         assert "Permission denied" in good.evidence("password")
         assert "Power down" in good.evidence("shutdown")
 
     def test_is_listed_as_tested_afterwards(self, vm: Built, boots: dict[str, Booted]) -> None:
         assert boots["good"].result.code == 0
-        assert "◆ proven " in vm.place.run("list").output
-        assert json.loads(vm.place.run("check", vm.archive, "--json").output)["proven"] is True
+        assert "◆ tested " in vm.place.run("list").output
+        assert json.loads(vm.place.run("check", vm.archive, "--json").output)["tested"] is True
 
     def test_report_and_console_log_are_kept_with_the_build(
         self, vm: Built, boots: dict[str, Booted]
     ) -> None:
-        told = boots["good"].result.last("proof-finished")
+        told = boots["good"].result.last("boot-test-finished")
         report = Path(told["report"])
         assert report.is_relative_to(vm.place.build_directory("debian-vm"))
-        assert "debian-vm.tar.gz: proven" in report.read_text("utf-8")
+        assert "debian-vm.tar.gz: boot test passed" in report.read_text("utf-8")
         assert b"reboot: Power down" in Path(told["console"]).read_bytes()
 
 
@@ -138,21 +138,21 @@ class TestABrokenVm:
         assert broken.outcome("kernel") == "pass"
         assert broken.outcome("root") == "fail"
         assert "mounting vroot on /root failed: No such device" in broken.evidence("root")
-        told = broken.result.last("proof-finished")
-        assert (told["proven"], told["rule"]) == (False, "initrd-virtiofs")
+        told = broken.result.last("boot-test-finished")
+        assert (told["passed"], told["rule"]) == (False, "initrd-virtiofs")
 
     def test_with_cloud_init_disabled_fails_at_cloud_init(self, boots: dict[str, Booted]) -> None:
         broken = boots["cloud-init"]
         assert broken.result.code == 1
         assert broken.outcome("init") == "pass"
         assert broken.outcome("cloud-init") == "fail"
-        assert broken.result.last("proof-finished")["rule"] == "cloud-init-enabled"
+        assert broken.result.last("boot-test-finished")["rule"] == "cloud-init-enabled"
 
 
 def test_no_boot_changes_what_it_boots(boots: dict[str, Booted]) -> None:
     for name, booted in boots.items():
         assert booted.before == booted.after, name
-        assert booted.result.last("proof-finished")["sha256"] == booted.before
+        assert booted.result.last("boot-test-finished")["sha256"] == booted.before
 
 
 def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
@@ -165,7 +165,11 @@ def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
     with program.stdout as output:
         for line in output:
             event = json.loads(line)
-            assert event["event"] in {"proof-started", "proof-machine", "proof-stage"}, event
+            assert event["event"] in {
+                "boot-test-started",
+                "boot-test-machine",
+                "boot-test-stage",
+            }, event
             if event.get("stage") == "kernel":
                 break
     assert event["outcome"] == "pass"
@@ -180,7 +184,7 @@ def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
 
 
 def _left(place: Workplace) -> list[str]:
-    """The processes at work in the proofs' directories here, and what is in these."""
+    """The processes at work in the boot tests' directories here, and what is in these."""
     works = place.directory / "cache/zwizard/boot"
     found = subprocess.run(
         ["find", works, "-mindepth", "1", "-maxdepth", "1"], capture_output=True, text=True,

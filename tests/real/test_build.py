@@ -173,7 +173,7 @@ class TestFailures:
         failed = result.last("build-failed")
         assert failed["error"].startswith(f"{step}: ")
         assert cause in failed["cause"]
-        assert result.steps("step-reused")[:2] == ["bootstrap", "packages"]
+        assert result.steps("step-cached")[:2] == ["bootstrap", "packages"]
         assert vm.place.traces() == []
 
     def test_a_command_of_the_user_that_fails(self, vm: Built) -> None:

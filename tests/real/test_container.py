@@ -138,8 +138,8 @@ class TestAnImage:
         assert "srv/app/gone" not in found
         booted = ordinary_place.run("boot", ordinary_place.directory / "image.tar.gz", "--json")
         assert booted.code == 0, booted.output + booted.errors
-        assert booted.last("proof-finished")["printed"] == "/srv/app debug --all"
-        assert "◆ proven" in ordinary_place.run("list").output
+        assert booted.last("boot-test-finished")["printed"] == "/srv/app debug --all"
+        assert "◆ tested" in ordinary_place.run("list").output
 
 
 class TestADistribution:

@@ -44,7 +44,7 @@ def by_debugfs(raw: Path, request: str) -> str:
 class TestAnImage:
     def test_is_ready_and_shares_the_vms_base(self, image: Built) -> None:
         assert image.result.last("build-finished")["ready"] is True
-        assert "bootstrap" in image.result.steps("step-reused")
+        assert "bootstrap" in image.result.steps("step-cached")
 
     def test_is_the_only_thing_in_its_archive(self, image: Built) -> None:
         with tarfile.open(image.archive) as archive:
@@ -149,7 +149,7 @@ class TestACloudImage:
 def test_boots_by_uefi_and_grows_its_root_to_the_disk(image: Built) -> None:
     booted = image.place.run("boot", image.archive, "--json")
     assert booted.code == 0, booted.output + booted.errors
-    told = {e["stage"]: e for e in booted.events if e["event"] == "proof-stage"}
+    told = {e["stage"]: e for e in booted.events if e["event"] == "boot-test-stage"}
     assert {e["outcome"] for e in told.values()} == {"pass"}
     assert set(told) == {stage.name for stage in stages("image")}
     assert told["grown"]["evidence"].endswith("on a disk of 5.0 GiB")

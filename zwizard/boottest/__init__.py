@@ -1,1 +1,1 @@
-"""The proof: an artefact started as a Zero-OS node would start it, and what came of it."""
+"""Boot tests: start an image as a Zero-OS node would, and report the result."""

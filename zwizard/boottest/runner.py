@@ -211,7 +211,7 @@ class Runner:
         if setup.shared:
             self._serve(setup.shared)
         with (self._workspace / "qemu.log").open("wb") as log:
-            # The processes are ended with this proof's namespace, however it ends.
+            # Its processes end with this namespace, however the test ends.
             qemu = subprocess.Popen(
                 command, cwd=self._workspace, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )

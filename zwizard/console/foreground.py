@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from zwizard.host.privileges import privilege
 from zwizard.jobs import supervisor
-from zwizard.jobs.events import Event
+from zwizard.jobs.events import Event, Last
 from zwizard.jobs.follower import Follower
 from zwizard.jobs.job import Job
 from zwizard.util.text import sanitise
@@ -50,7 +50,7 @@ def _until_end(follower: Follower, narrator: Narrator, *, as_json: bool) -> int:
     while True:
         for event in follower.read():
             write_json(event.to_json()) if as_json else _write(narrator.lines(event))
-            if event.exit_code is not None:
+            if isinstance(event, Last):
                 # So that what the user does next does not meet it.
                 follower.wait_until_released(_PATIENCE)
                 return event.exit_code

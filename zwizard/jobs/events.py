@@ -26,11 +26,6 @@ class Event:
             cls.name = name
             EVENTS[name] = cls
 
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code of a job that ends with this event; None if it goes on."""
-        return None
-
     def to_json(self) -> dict[str, Any]:
         """The event as plain data."""
         return {"event": self.name, **asdict(self)}
@@ -66,7 +61,17 @@ def _types(name: str) -> dict[str, tuple[type, ...]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed(Event):
+class Last(Event):
+    """An event that ends a job."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that it means."""
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Last):
     """The job could not be done: why, and what to do."""
 
     error: str
@@ -80,7 +85,7 @@ class Failed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cancelled(Event):
+class Cancelled(Last):
     """The user stopped the job."""
 
     @property
@@ -90,16 +95,11 @@ class Cancelled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interrupted(Event):
+class Interrupted(Last):
     """The job's process ended before the job did."""
 
     error: str = "The process died (killed, or the host went down)."
     hint: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """That of a failure."""
-        return 1
 
 
 # --- builds --------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class CheckStarted(Event, name="check-started"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildFinished(Event, name="build-finished"):
+class BuildFinished(Last, name="build-finished"):
     """The archive is made; ``blocks`` counts the ``must`` rules that failed or are unknown.
 
     ``blocking`` has their ``rule``, ``evidence`` and ``fix``; ``note`` is the deployment note.
@@ -256,7 +256,7 @@ class BootTestStage(Event, name="boot-test-stage"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootTestFinished(Event, name="boot-test-finished"):
+class BootTestFinished(Last, name="boot-test-finished"):
     """The boot test passed, or not: ``reason``, the ``rule`` it breaks and its ``remedy``.
 
     ``tail`` are the console's last lines, ``printed`` what a container's entrypoint printed.

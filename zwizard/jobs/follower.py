@@ -7,7 +7,7 @@ import time
 from typing import Generic, TypeVar
 
 from zwizard.jobs import supervisor
-from zwizard.jobs.events import Event
+from zwizard.jobs.events import Event, Last
 from zwizard.jobs.job import Job
 from zwizard.jobs.journal import Reader
 from zwizard.jobs.status import Status
@@ -16,7 +16,7 @@ _S = TypeVar("_S", bound=Status)
 
 
 class Follower:
-    """Reads the current run of ``job``; its last event always has an exit code."""
+    """Reads the current run of ``job``; its last event is always a ``Last``."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -27,10 +27,10 @@ class Follower:
         """The events since the last call."""
         running = self.job.running()
         events = list(self._reader.read())
-        if not running and not self._ended and not any(map(_is_last, events)):
+        if not running and not self._ended and not _has_last(events):
             supervisor.recover(self.job)
             events += list(self._reader.read()) or [self.job.interrupted()]
-        self._ended = self._ended or any(map(_is_last, events))
+        self._ended = self._ended or _has_last(events)
         return events
 
     def wait_until_released(self, seconds: float) -> None:
@@ -40,8 +40,8 @@ class Follower:
             time.sleep(0.01)
 
 
-def _is_last(event: Event) -> bool:
-    return event.exit_code is not None
+def _has_last(events: list[Event]) -> bool:
+    return any(isinstance(event, Last) for event in events)
 
 
 class Watch(Generic[_S]):

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from zwizard.host.privileges import Privilege
 from zwizard.jobs import journal, lock
-from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted
+from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Job(ABC):
     """One job in ``directory``. A new kind of job is a subclass in one file.
 
     The module ``worker`` has ``work(job, workspace, *options)``, which runs in namespaces of its
-    own and returns an exit status. It appends events to the journal; the last one of a job that
-    is done has an exit code. Errors, cancelling and early death are reported by the supervisor, as
-    ``failed``, ``cancelled`` and ``interrupted``.
+    own and returns an exit status. It appends events to the journal; that of a job that is done is
+    a ``Last``. Errors, cancelling and early death become ``failed``, ``cancelled`` and
+    ``interrupted`` events without its help.
 
     A job that is ``attended`` ends with the process that started it, and is killed when it is
     cancelled. Any other job outlives that process, and its worker looks for ``cancel_request``.
@@ -117,7 +117,7 @@ class Job(ABC):
     def ended(self) -> bool:
         """Whether the current or last run has written its last event."""
         events = self.events()
-        return bool(events) and events[-1].exit_code is not None
+        return bool(events) and isinstance(events[-1], Last)
 
 
 def load(kind: str, directory: str) -> Job:

@@ -7,7 +7,7 @@ class ZwizardError(Exception):
     """A failure with a sentence for the user and a remedy.
 
     ``message`` says what happened, naming the value; ``hint`` says what to do. ``exit_code`` is
-    what the command line ends with: 1 a step, proof or upload failed; 2 usage, recipe or
+    what the command line ends with: 1 a step or boot test failed; 2 usage, recipe or
     unreadable input; 3 a ``must`` rule failed or is unknown.
     """
 

@@ -127,12 +127,12 @@ class Booted:
 
     @property
     def last(self) -> dict[str, Any]:
-        assert self.events[-1]["event"] == "proof-finished", self.events
+        assert self.events[-1]["event"] == "boot-test-finished", self.events
         return self.events[-1]
 
     @property
     def _stages(self) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["event"] == "proof-stage"]
+        return [event for event in self.events if event["event"] == "boot-test-stage"]
 
 
 SCRIPT = """#!/bin/sh

@@ -1,4 +1,4 @@
-"""A proof: its stages, the machine's console as it comes, and what it came to."""
+"""A boot test: its stages, the machine's console as it comes, and its result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _VERDICTS = {
 
 
 class Stages(StableList):
-    """The stages of a proof."""
+    """The stages of a boot test."""
 
     HELP = (
         "What is asserted, one after the other, with the seconds since the beginning. Above: what"

@@ -123,7 +123,7 @@ class CheckScreen(BaseScreen[None]):
         super().__init__()
         self.subject = subject
         self.report: Report | None = None
-        self.proven = False
+        self.tested = False
         self._open_groups: set[str] = set()
         self._filter = _EVERY
         self._leaving = threading.Event()
@@ -170,18 +170,18 @@ class CheckScreen(BaseScreen[None]):
             self._say(Content("\n").join(said))
             return
         self._show()
-        self._look_for_proof()
+        self._look_for_boot_test()
 
     @on(events.ScreenResume)
-    @work(exclusive=True, group="proof")
-    async def _look_for_proof(self) -> None:
-        """Say that it is proven, if what was booted were these very bytes."""
+    @work(exclusive=True, group="boot-test")
+    async def _look_for_boot_test(self) -> None:
+        """Show that it is tested, if a boot test passed with exactly these bytes."""
         report, subject = self.report, self.subject
         if report is None or not report.ready:
             return
-        record = await in_background(lambda: _proof_of(subject))
-        self.proven = record is not None and record.passed
-        self.query_one("#verdict", Static).update(_verdict(report, proven=self.proven))
+        record = await in_background(lambda: _boot_test_of(subject))
+        self.tested = record is not None and record.passed
+        self.query_one("#verdict", Static).update(_verdict(report, tested=self.tested))
 
     def _check(self, path: Path) -> Report:
         from zwizard import checks
@@ -205,7 +205,7 @@ class CheckScreen(BaseScreen[None]):
         if report is None:
             return
         self.query_one("#artefact", Static).update(plain(Path(report.artefact).name))
-        self.query_one("#verdict", Static).update(_verdict(report, proven=self.proven))
+        self.query_one("#verdict", Static).update(_verdict(report, tested=self.tested))
         rows = []
         for group, glyph, title, style in _GROUPS:
             found = [f for f in report.findings if f.group.name == group and self._wanted(f)]
@@ -530,15 +530,15 @@ def _waivable(found: Finding) -> bool:
     return found.wrong and found.severity.value != "must" and found.rule.severity.value != "must"
 
 
-def _proof_of(subject: Build | Path) -> BootTestRecord | None:
+def _boot_test_of(subject: Build | Path) -> BootTestRecord | None:
     if isinstance(subject, Build):
         return records.last_test_of(status.of(subject).sha256)
     return records.last_test_of_file(subject)
 
 
-def _verdict(report: Report, *, proven: bool) -> Content:
+def _verdict(report: Report, *, tested: bool) -> Content:
     blocks = sum(found.blocks for found in report.findings)
-    if report.ready and proven:
+    if report.ready and tested:
         verdict = Content.styled("◆ READY, PROVEN", "bold $text-success")
     elif report.ready:
         verdict = Content.styled("✓ READY", "bold $text-success")

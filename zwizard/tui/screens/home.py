@@ -124,13 +124,13 @@ class HomeScreen(BaseScreen[None]):
             self._show(*seen)
 
     def _show(
-        self, entries: tuple[Entry, ...], draft: Draft | None, proven: frozenset[str]
+        self, entries: tuple[Entry, ...], draft: Draft | None, tested: frozenset[str]
     ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
         now, width = self.zwizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
-        rows += [Row(id_, _row(entry, now, width, proven)) for id_, entry in self._entries.items()]
+        rows += [Row(id_, _row(entry, now, width, tested)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
         listed.show(rows)
         if listed.go(self._left):
@@ -287,10 +287,10 @@ def _draft() -> Draft | None:
     return answers if len(answers) else None
 
 
-def _row(entry: Entry, now: float, width: int, proven: frozenset[str]) -> Content:
+def _row(entry: Entry, now: float, width: int, tested: frozenset[str]) -> Content:
     told = entry.status
     return _columns(
-        mark(told.state, 13, tables.word(told, proven)),
+        mark(told.state, 13, tables.word(told, tested)),
         entry.build.id,
         tables.what(entry.recipe),
         tables.where(told),
