@@ -168,7 +168,7 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
     assert not entrypoint_check.takes_long(given)
     assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.summary
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
-    assert review.review_of(given, MACHINE, patient=False).recipe is not None
+    assert review.review_of(given, MACHINE, wait=False).recipe is not None
     assert entrypoint_check.takes_long(given)
 
 

@@ -494,7 +494,7 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
     assert not takes_long(given)
     path.write_bytes(system(DEBIAN, file("more")))  # another file by now
     assert takes_long(given)
-    assert "Debian's tools" in SuggestionService(patient=True).known(given).looks[LOCATION].summary
+    assert "Debian's tools" in SuggestionService(wait=True).known(given).looks[LOCATION].summary
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ def new(recipe: Path | None, key: str = "") -> int:
     draft is saved however the wizard ends.
     """
     prepare()
-    interview = Interview(Draft.open(paths.draft()), SuggestionService(patient=True))
+    interview = Interview(Draft.open(paths.draft()), SuggestionService(wait=True))
     host = inspect_host()
     try:
         interview.service.look_here()
         _start_draft(interview.draft, recipe)
         interview.read_lists()
         interview.ask_key(key)
-        _say_space(review.review_of(interview.draft, host, patient=False))
+        _say_space(review.review_of(interview.draft, host, wait=False))
         if interview.ask_all():
             return _review(interview, host)
         return _quit(interview.draft, 0)

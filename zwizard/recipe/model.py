@@ -158,7 +158,8 @@ class Recipe:
         whole = {key: known.default for key, known in FIELDS.items()} | dict(values)
         if not problems:
             distro = distros.KNOWN.get(whole["source.distro"])
-            if "source.suite" not in values and distro:
+            suited = FIELDS["source.suite"].use.covers(whole)
+            if "source.suite" not in values and distro and suited:
                 whole["source.suite"] = distro.suites[0].name
             problems = tuple(contradictions(whole))
         if problems:

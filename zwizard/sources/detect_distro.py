@@ -8,7 +8,6 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from zwizard import distros
@@ -48,13 +47,7 @@ def detect_distro(path: Path) -> DetectedDistro:
 
     An archive is read only as far as it takes. Raises ArchiveError for what is none, and OSError.
     """
-    found = path.stat()
-    return _recognise(path, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=16)  # every look at the answers asks again
-def _recognise(path: Path, _mtime: int, _size: int) -> DetectedDistro:
-    return _told(dict(_in_directory(path) if path.is_dir() else _in_archive(path)))
+    return _detect(dict(_in_directory(path) if path.is_dir() else _in_archive(path)))
 
 
 def distro_of(release: dict[str, str]) -> str:
@@ -63,7 +56,7 @@ def distro_of(release: dict[str, str]) -> str:
     return next((word for word in words if word in distros.KNOWN), OTHER.name)
 
 
-def _told(found: dict[str, bytes]) -> DetectedDistro:
+def _detect(found: dict[str, bytes]) -> DetectedDistro:
     text = next(filter(None, map(found.get, _RELEASES)), b"").decode("utf-8", "replace")
     pairs = (line.partition("=")[::2] for line in text.splitlines())
     release = {key: value.strip("\"'") for key, value in pairs}
@@ -118,7 +111,7 @@ def _known(path: str) -> str:
 
 
 def _is_known(data: bytes) -> bool:
-    return _told({_RELEASES[0]: data}).distro != OTHER.name
+    return _detect({_RELEASES[0]: data}).distro != OTHER.name
 
 
 def tree_sum(directory: Path) -> str:

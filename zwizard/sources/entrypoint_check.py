@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.relevance import Values
 from zwizard.sources import deployment, inspection
 from zwizard.sources.base import InputReport
+from zwizard.sources.file_cache import FileCache
 from zwizard.util.text import one_line
 
 REMEDY = "Change the entrypoint, or add a package or command that installs what is missing."
@@ -34,7 +34,7 @@ def takes_long(values: Values) -> bool:
         _is_archive(kind, file)
         and inspection.is_known(values)
         and not inspection.inspect(kind, file).wrong
-        and not _is_read(kind, file)
+        and not _trees.has(kind, file)
     )
 
 
@@ -52,7 +52,7 @@ def report(recipe: Recipe, base: Path, *, wait: bool = True) -> InputReport:
     file = (base / Path(source.location).expanduser()).absolute()
     if not file.exists() or inspection.inspect(source.kind, file).wrong:
         return InputReport()  # the report on the file itself has it
-    if not wait and _is_archive(source.kind, file) and not _is_read(source.kind, file):
+    if not wait and _is_archive(source.kind, file) and not _trees.has(source.kind, file):
         return InputReport("Searching the file for the entrypoint …")
     try:
         return _weighed(recipe, _searched(recipe, _tree(source.kind, file)))
@@ -86,25 +86,11 @@ def _searched(recipe: Recipe, tree: FileTree | None) -> InputReport:
     return InputReport(f"Found: {evidence}") if found.starts else InputReport(wrong=evidence)
 
 
-_Key = tuple[str, Path, tuple[int, int]]
-_read: dict[_Key, LayeredTree | None] = {}  # by kind, path and state; None: incomplete
-_MOST_READ = 2  # some ten MiB each
-_reading = threading.Lock()  # a second reader waits for the first
-
-
-def _key(kind: str, file: Path) -> _Key:
-    return kind, file, inspection.state(file)
+_trees = FileCache[LayeredTree | None](2)  # some ten MiB each; None: incomplete
 
 
 def _is_archive(kind: str, file: Path) -> bool:
     return kind == "oci" or file.is_file()
-
-
-def _is_read(kind: str, file: Path) -> bool:
-    try:
-        return _key(kind, file) in _read
-    except OSError:
-        return False
 
 
 def _tree(kind: str, file: Path) -> FileTree | None:
@@ -112,14 +98,7 @@ def _tree(kind: str, file: Path) -> FileTree | None:
     if not _is_archive(kind, file):
         root = only_directory(LazyDirectoryTree(file))
         return LazyDirectoryTree(Path(f"{file}{root}"))
-    with _reading:
-        key = _key(kind, file)
-        if key not in _read:
-            tree = _read_archive(kind, file)
-            while len(_read) >= _MOST_READ:
-                _read.pop(next(iter(_read)))
-            _read[key] = tree
-        return _read[key]
+    return _trees.get(kind, file, lambda path: _read_archive(kind, path))
 
 
 def _read_archive(kind: str, file: Path) -> LayeredTree | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from contextlib import nullcontext
 from pathlib import Path
-from threading import Lock
 
 from zwizard import sources
 from zwizard.recipe.relevance import SOURCES, Values
 from zwizard.sources.base import InputReport, Inspect
+from zwizard.sources.file_cache import FileCache
 from zwizard.sources.kernel_files import inspect_initrd, inspect_kernel
 from zwizard.util.text import one_line
 
@@ -23,9 +21,7 @@ _BESIDE: dict[str, tuple[Inspect, re.Pattern[str]]] = {
     KERNEL: (inspect_kernel, re.compile(r"vmlinu|bzimage|kernel")),
     INITRD: (inspect_initrd, re.compile(r"initr")),
 }
-_seen: dict[tuple[str, Path, int, int], InputReport] = {}
-_MOST_SEEN = 64
-_reading = Lock()  # whoever comes second finds it read, and does not read it beside the first
+_reports = FileCache[InputReport](64)
 
 
 def report(values: Values, key: str = LOCATION, *, wait: bool = True) -> InputReport:
@@ -50,10 +46,7 @@ def takes_long(values: Values, key: str = LOCATION) -> bool:
 def is_known(values: Values, key: str = LOCATION) -> bool:
     """Whether the file that ``key`` names was inspected already."""
     file = file_of(values, key)
-    try:
-        return file is not None and (kind_of(values, key), file, *state(file)) in _seen
-    except OSError:
-        return False
+    return file is not None and _reports.has(kind_of(values, key), file)
 
 
 def file_of(values: Values, key: str = LOCATION) -> Path | None:
@@ -87,13 +80,7 @@ def inspect(kind: str, file: Path) -> InputReport:
     if look is None:
         return InputReport()
     try:
-        key = (kind, file, *state(file))
-        with _reading if _is_slow(kind) and key not in _seen else nullcontext():
-            if key not in _seen:
-                if len(_seen) >= _MOST_SEEN:
-                    _seen.clear()
-                _seen[key] = look(file)
-            return _seen[key]
+        return _reports.get(kind, file, look)
     except OSError as error:
         return InputReport(wrong=one_line(f"{file}: {error.strerror or error}"))
 
@@ -106,12 +93,3 @@ def _inspector(kind: str) -> Inspect | None:
 
 def _is_slow(kind: str) -> bool:
     return kind in _BESIDE or (kind in SOURCES and sources.of(kind).slow)
-
-
-def state(file: Path) -> tuple[int, int]:
-    """What is another where the file has changed; raises OSError."""
-    index = file / "index.json"  # of an OCI layout, which is a directory
-    found = (index if index.is_file() else file).stat()
-    if stat.S_ISDIR(found.st_mode):
-        return found.st_ctime_ns, found.st_size  # also where only its owner is another
-    return found.st_mtime_ns, found.st_size

@@ -75,10 +75,7 @@ def _settle(recipe: Recipe, system: DetectedDistro) -> Recipe:
     source = recipe.source
     if source.distro == "other":
         return recipe
-    # By way of its file, which has no suite for it: so it is the same again when it is read there.
-    return Recipe.from_dict(
-        replace(recipe, source=replace(source, distro=system.distro)).to_dict()
-    )
+    return replace(recipe, source=replace(source, distro=system.distro))
 
 
 SOURCE = SourceKind(

@@ -21,20 +21,20 @@ from zwizard.sources.resolve import import_settings, output_directory
 from zwizard.util.errors import UsageError
 from zwizard.wizard import questions
 
-_MEND = "Change that answer."
-_INSTEAD = {"container.entrypoint": "/bin/sh"}  # has no default, and weighs nothing
+_REMEDY = "Change that answer."
+_INSTEAD = {"container.entrypoint": "/bin/sh"}  # has no default, and takes no space
 
 _WORDS = {
     "root": "as root",
     "userns": "rootless",
     "sudo": "by sudo",
-    "none": "no right to build",
+    "none": "no privilege to build",
 }
 
 
 @dataclass(frozen=True)
 class HostState:
-    """What this computer is to a build: by which right it may run, and on what system."""
+    """What this host is to a build: the privilege it runs with, and the system."""
 
     privilege: Privilege
     system: str
@@ -46,7 +46,7 @@ class HostState:
 
 
 def inspect_host() -> HostState:
-    """This machine. Slow: it tries out whether user namespaces serve."""
+    """This host. Slow: it tests whether user namespaces work."""
     return HostState(privilege(), _system())
 
 
@@ -64,7 +64,7 @@ class BuildReview:
     """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
 
     ``output`` is the directory the archive goes to; ``troubles`` is all that keeps a build from
-    starting. ``expected`` is the forecast, or what it would be with what is wrong mended.
+    starting. ``expected`` is the forecast, or what it would be with the wrong answers replaced.
     """
 
     troubles: tuple[UnmetRequirement, ...]
@@ -75,45 +75,43 @@ class BuildReview:
     expected: Forecast | None = None
 
 
-def review_of(
-    given: Mapping[str, str], machine: HostState, *, patient: bool = True
-) -> BuildReview:
-    """The outlook of these answers. It reads the disk: not for an interface's thread.
+def review_of(answers: Mapping[str, str], host: HostState, *, wait: bool = True) -> BuildReview:
+    """The review of these answers. It reads the disk: not for an interface's thread.
 
-    Who is not ``patient`` is told of what is in a file only where that is known already.
+    Without ``wait`` it reads no file that takes a while, and no earlier build.
     """
-    if wrong := questions.problems(given):
+    if wrong := questions.problems(answers):
         return BuildReview(
             tuple(
-                UnmetRequirement(f"{question.text}: {wrong[question.key]}", _MEND, question.key)
-                for question in questions.asked(given)
+                UnmetRequirement(f"{question.text}: {wrong[question.key]}", _REMEDY, question.key)
+                for question in questions.asked(answers)
                 if question.key in wrong
             ),
-            expected=_expected(given, wrong, machine),
+            expected=_expected(answers, wrong, host),
         )
     try:
-        recipe = import_settings(questions.to_recipe(given), Path.cwd())
+        recipe = import_settings(questions.to_recipe(answers), Path.cwd())
         made = plan.make(recipe)
         output = output_directory(recipe, Path.cwd())
     except RecipeError as error:
-        return BuildReview(tuple(UnmetRequirement(str(p), _MEND, p.key) for p in error.problems))
+        return BuildReview(tuple(UnmetRequirement(str(p), _REMEDY, p.key) for p in error.problems))
     except UsageError as error:
         return BuildReview((UnmetRequirement(error.message, error.hint),))
-    store = requirements.store_of(machine.privilege)
-    build = builds.making(output / made.archive)
+    store = requirements.store_of(host.privilege)
+    build = builds.making(output / made.archive) if wait else None
     before = builds.recipe_of(build) if build else None
     changes = _changes(recipe, before) if before else None
     ahead = requirements.forecast(made, store, output, changes)
     troubles = ahead.troubles
-    for key in (question.key for question in questions.asked(given) if question.key in FILES):
-        if unfit := inspection.report(given, key).wrong:
-            troubles += (UnmetRequirement(f"{given[key]}: {unfit}", _MEND, key),)
-    if lacks := entrypoint_check.report(recipe, Path.cwd(), wait=patient).wrong:
+    for key in (question.key for question in questions.asked(answers) if question.key in FILES):
+        if reason := inspection.report(answers, key).wrong:
+            troubles += (UnmetRequirement(f"{answers[key]}: {reason}", _REMEDY, key),)
+    if reason := entrypoint_check.report(recipe, Path.cwd(), wait=wait).wrong:
         troubles += (
-            UnmetRequirement(f"Entrypoint: {lacks}", entrypoint_check.REMEDY, ENTRYPOINT),
+            UnmetRequirement(f"Entrypoint: {reason}", entrypoint_check.REMEDY, ENTRYPOINT),
         )
-    if machine.privilege.mode == "none":
-        troubles += (UnmetRequirement(machine.privilege.description, machine.privilege.remedy),)
+    if host.privilege.mode == "none":
+        troubles += (UnmetRequirement(host.privilege.description, host.privilege.remedy),)
     return BuildReview(troubles, recipe, made, ahead, output, ahead)
 
 
@@ -129,9 +127,9 @@ def _changes(recipe: Recipe, before: Recipe) -> dict[str, str]:
 
 
 def _expected(
-    given: Mapping[str, str], wrong: Collection[str], machine: HostState
+    answers: Mapping[str, str], wrong: Collection[str], host: HostState
 ) -> Forecast | None:
     """What would be needed if other answers stood in for the ``wrong`` ones, if any can."""
-    mended = {key: text for key, text in given.items() if key not in wrong}
-    mended |= {key: text for key, text in _INSTEAD.items() if key in wrong}
-    return None if questions.problems(mended) else review_of(mended, machine).forecast
+    others = {key: text for key, text in answers.items() if key not in wrong}
+    others |= {key: text for key, text in _INSTEAD.items() if key in wrong}
+    return None if questions.problems(others) else review_of(others, host, wait=False).forecast

@@ -46,10 +46,10 @@ class SuggestionService:
         fetch: Fetch | None = None,
         clock: Callable[[], float] = time.time,
         *,
-        patient: bool = False,
+        wait: bool = False,
     ) -> None:
         self._fetch, self._clock = fetch or package_index.fetch_apart, clock
-        self._patient = patient
+        self._wait = wait
         self._read: dict[Place, PackageCatalogue] = {}
         self._reading: set[Place] = set()
         self._into: set[str] = set()
@@ -64,8 +64,8 @@ class SuggestionService:
             self._here,
             catalogue=catalogue,
             state=self._state(place, given),
-            looks={key: inspection.report(given, key, wait=self._patient) for key in FILES},
-            start=entrypoint_report(given, patient=self._patient and key == ENTRYPOINT),
+            looks={key: inspection.report(given, key, wait=self._wait) for key in FILES},
+            start=entrypoint_report(given, wait=self._wait and key == ENTRYPOINT),
         )
 
     def _state(self, place: Place | None, given: RawAnswers) -> str:
@@ -141,16 +141,16 @@ class SuggestionService:
         return read is None or self._clock() - read.read > package_index.DAY
 
 
-def entrypoint_report(given: RawAnswers, *, patient: bool = True) -> InputReport:
+def entrypoint_report(given: RawAnswers, *, wait: bool = True) -> InputReport:
     """Whether what these answers start is in their file; nothing if that cannot be known yet."""
-    if given.get("target") != "container" or not (patient or inspection.is_known(given)):
+    if given.get("target") != "container" or not (wait or inspection.is_known(given)):
         return InputReport()
     try:
         recipe = import_settings(to_recipe(given), Path.cwd())
     except RecipeError as error:
         allowed = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
         return InputReport(wrong=one_line(allowed))
-    return entrypoint_check.report(recipe, Path.cwd(), wait=patient)
+    return entrypoint_check.report(recipe, Path.cwd(), wait=wait)
 
 
 def _place(given: RawAnswers) -> Place | None:

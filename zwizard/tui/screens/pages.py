@@ -274,7 +274,7 @@ class PageScreen(BaseScreen[None]):
     async def _foresee(self) -> None:
         machine = await self.zwizard.machine()
         given = dict(self.walk.answers)
-        seen = await in_background(lambda: review.review_of(given, machine, patient=False))
+        seen = await in_background(lambda: review.review_of(given, machine, wait=False))
         here = {question.key for question in questions.on_page(self.page, given)}
         renew(self.query_one("#needs", Static), _needs(seen, here))
 
