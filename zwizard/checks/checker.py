@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.mode_detection import intended
 from zwizard.checks.report.report import Finding, Report
+from zwizard.checks.rule import Rule
 from zwizard.checks.rules import all_rules
 from zwizard.checks.verdict import Mode, Outcome, Severity, Verdict, not_applicable, unknown
-from zwizard.image import Keep, SingleFileTree, UnreadableError, open_tree
+from zwizard.image import FileTree, Keep, SingleFileTree, UnreadableError, open_tree
 from zwizard.util.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from zwizard.checks.rule import Rule
-    from zwizard.image import FileTree
 
 
 def check(

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import FileTree
 
 READS = (
     "/etc/cloud/cloud.cfg",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from zwizard.checks.cloud_config import CloudConfig, read_cloud_config
 from zwizard.checks.drivers import Drivers, read_drivers
@@ -15,10 +15,7 @@ from zwizard.image.executables.entrypoint import first_program
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 from zwizard.image.executables.kernel import KernelImage, read_kernel
 from zwizard.image.single_file import SingleFileTree
-from zwizard.image.tree import UnreadableError
-
-if TYPE_CHECKING:
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import FileTree, UnreadableError
 
 
 class CheckContext:

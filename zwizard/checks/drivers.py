@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import text
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from zwizard.image.executables.kernel import KernelImage
-    from zwizard.image.tree import FileTree
+from zwizard.image.executables.kernel import KernelImage
+from zwizard.image.tree import EntryType, FileTree
 
 _TEXT = 16 << 20
 _MODULE = re.compile(r"(.+)\.ko(?:\.(?:gz|xz|zst))?")

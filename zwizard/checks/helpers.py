@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from zwizard.checks.verdict import Verdict, failed, passed
-from zwizard.image.tree import EntryType, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from zwizard.image.executables.entrypoint import StartCheck
-    from zwizard.image.tree import Entry, FileTree, Resolution
+from zwizard.image.executables.entrypoint import StartCheck
+from zwizard.image.tree import Entry, EntryType, FileTree, Resolution, UnreadableError
 
 _T = TypeVar("_T")
 

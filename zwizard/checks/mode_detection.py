@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.checks.verdict import Mode
 from zwizard.image.single_file import SingleFileTree
-from zwizard.image.tree import EntryType, LinkProblem
-
-if TYPE_CHECKING:
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree, LinkProblem
 
 DISK_IMAGE = "/image.raw"
 KERNEL = "/boot/vmlinuz"

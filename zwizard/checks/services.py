@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from zwizard.checks.helpers import text
 from zwizard.image.executables.programs import find_program
-from zwizard.image.tree import EntryType, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 
 UNITS = (
     "/etc/systemd/system",

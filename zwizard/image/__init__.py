@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zwizard.image.archive.compression import GZIP, detect
 from zwizard.image.directory import DirectoryTree
@@ -11,9 +11,6 @@ from zwizard.image.magic import HEAD, file_type
 from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballTree
 from zwizard.image.tree import FileTree, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "DirectoryTree",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from zwizard.image.examples import Examples
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 from zwizard.image.tree_index import IndexedTree, IndexFullError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _KINDS = {
     stat.S_IFREG: EntryType.FILE,

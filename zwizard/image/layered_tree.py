@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
-from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.archive.tar_reader import contents, members
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
+from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.tarball import inside
-from zwizard.image.tree import Entry, EntryType, LinkProblem, UnreadableError
+from zwizard.image.tree import Entry, EntryType, FileTree, LinkProblem, UnreadableError
 from zwizard.image.tree_index import Index, IndexedTree, IndexFullError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from zwizard.image.archive.byte_stream import ByteStream
-    from zwizard.image.archive.tar_reader import Member
-    from zwizard.image.tree import FileTree
 
 _HEAD = 8 << 10  # bytes of a program: its interpreter is named there
 _HEADS = 32 << 20  # bytes of all programs that are kept

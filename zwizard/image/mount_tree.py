@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from zwizard.image.tree import FileTree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from zwizard.image.tree import Entry
+from zwizard.image.tree import Entry, FileTree
 
 
 class MountedTree(FileTree):

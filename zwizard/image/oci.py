@@ -11,19 +11,16 @@ import posixpath
 import re
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
 
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.decompress import decompressed, is_compressed
 from zwizard.image.archive.tar_reader import members
 from zwizard.image.layered_tree import LayeredTree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import IO, BinaryIO
 
 _MOST = 1 << 22  # bytes of a manifest or a configuration
 _UNPACKED = 64 << 30  # bytes of an archive that is packed as a whole

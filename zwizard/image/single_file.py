@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from zwizard.image.tree import Entry, EntryType, UnreadableError
 from zwizard.image.tree_index import IndexedTree
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def state(file: Path | int) -> tuple[int, int, int] | None:

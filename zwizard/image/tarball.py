@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.archive.gzip_stream import GzipStream
@@ -15,10 +17,6 @@ from zwizard.image.examples import Examples
 from zwizard.image.single_file import state
 from zwizard.image.tree import Entry, EntryType, UnreadableError
 from zwizard.image.tree_index import IndexedTree, IndexFullError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
 KEEP_FILE = 512 << 20

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from zwizard.image.tree import Entry, EntryType, FileTree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # What one entry costs beside its own text (the record, its integers, its place in the tables),
 # and what all may cost together: about 330,000 entries, several times any server's, which takes

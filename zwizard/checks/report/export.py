@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from zwizard.checks.report.report import MARKS, Group, summary
+from zwizard.checks.report.report import MARKS, Finding, Group, Report, summary
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from zwizard.checks.report.report import Finding, Report
 
 
 def render_markdown(report: Report) -> str:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import BY_HAND, lines, matches, text
 from zwizard.checks.rule import EVERY, VM_IMAGE, Rule
+from zwizard.checks.services import Services
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import find_program
-from zwizard.image.tree import EntryType, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.checks.services import Services
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 
 _SSHD = "/etc/ssh/sshd_config"
 _INCLUDES = 16

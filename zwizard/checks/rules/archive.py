@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.tarball import TarballTree
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import Entry
+from zwizard.image.tree import Entry, EntryType
 
 SUFFIX = ".tar.gz"
 

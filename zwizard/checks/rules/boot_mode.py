@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.mode_detection import DISK_IMAGE, KERNEL
 from zwizard.checks.rule import EVERY, IMAGE, Rule
 from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed, unknown
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree
 
 _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".iso")
 

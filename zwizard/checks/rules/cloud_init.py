@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from zwizard.checks import services as service_files
 from zwizard.checks.cloud_config import READS, words
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import files, text
 from zwizard.checks.rule import VM_IMAGE, Rule
+from zwizard.checks.services import Services
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
 from zwizard.image.executables.programs import find_program
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.checks.services import Services
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree
 
 # The stages of a boot, each by the names its service has had (24.3 renamed the second).
 STAGES = (

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import lines, text, verdict_of
 from zwizard.checks.rule import CONTAINER, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.executables.entrypoint import check_loader, check_program
 from zwizard.image.executables.programs import READS, find_program
 from zwizard.image.executables.start_script import START_SCRIPT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, FileTree
 
 _STARTUP = "/.startup.toml"
 

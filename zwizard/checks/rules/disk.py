@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.mode_detection import DISK_IMAGE
 from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.services import Services
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.disk.gpt import Gpt
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import UnreadableError
-
-if TYPE_CHECKING:
-    from zwizard.checks.context import CheckContext
-    from zwizard.checks.services import Services
-    from zwizard.image.disk.gpt import Gpt
 
 _CHUNK = 512 << 10
 _MIB = 1 << 20

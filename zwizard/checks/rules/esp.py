@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.rule import IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
 from zwizard.image.disk.gpt import ESP
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import EntryType, FileTree
 
 LOADER = "/EFI/BOOT/BOOTX64.EFI"
 _PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near their beginning

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import BY_HAND, files, lines, text, verdict_of
 from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, Rule
 from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed
 from zwizard.image.executables.entrypoint import check_file
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import EntryType, FileTree
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import lines, text
 from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
 from zwizard.checks.verdict import Mode, Severity, Verdict, failed, not_applicable, passed
@@ -12,13 +13,7 @@ from zwizard.image.directory import DirectoryTree
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import READS as PROGRAM_READS
 from zwizard.image.executables.programs import identify
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree
 
 _MOUNTPOINTS = ("/dev", "/proc", "/sys", "/run", "/tmp")  # noqa: S108 - the image's
 _POLICY = "/usr/sbin/policy-rc.d"

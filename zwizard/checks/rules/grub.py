@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import SETTINGS, few, text
 from zwizard.checks.rule import IMAGE, Rule
 from zwizard.checks.rules.esp import LOADER, loader_entries, loader_name
@@ -12,11 +13,6 @@ from zwizard.checks.verdict import Severity, Verdict, failed, not_applicable, pa
 from zwizard.image.executables.kernel import read_bzimage
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.tree import UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
 
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:efi|16)?[ \t]+\S+[ \t]*(.*)$", re.MULTILINE)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file
 from zwizard.checks.mode_detection import INITRD
 from zwizard.checks.rule import VM, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, not_applicable, passed, unknown
-
-if TYPE_CHECKING:
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.executables.initramfs import Initramfs
+from zwizard.image.executables.initramfs import Initramfs
 
 _INITRD_MODULES = (
     "On Debian and Ubuntu: echo {module} >> /etc/initramfs-tools/modules, then"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import READS as DRIVER_READS
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file
@@ -12,9 +12,6 @@ from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.rule import VM, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from zwizard.checks.context import CheckContext
 
 _EXTRACT = "Extract the ELF from it: zwizard repair does, like the kernel's extract-vmlinux."
 

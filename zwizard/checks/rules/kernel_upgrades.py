@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import SETTINGS, few, matches, text
 from zwizard.checks.mode_detection import KERNEL
 from zwizard.checks.rule import VM, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
-from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import EntryType, FileTree
 
 READS = (
     "/var/lib/dpkg/status",

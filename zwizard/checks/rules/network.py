@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.rule import VM_IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.executables.programs import find_program
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.checks.context import CheckContext
-    from zwizard.image.tree import FileTree
+from zwizard.image.tree import FileTree
 
 # The release from which a network without set-name is found by its MAC (cloud-init 22.4).
 _BY_MAC = (22, 4)

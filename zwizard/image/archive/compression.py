@@ -5,15 +5,13 @@ from __future__ import annotations
 import bz2
 import lzma
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import lz4.block
 import zstandard
 from isal import igzip_lib
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # Most that one step hands out or a decoder keeps: what a kernel itself accepts is far below.
 _PIECE = 1 << 20

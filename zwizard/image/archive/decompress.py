@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain, size_of
 from zwizard.image.archive.compression import (
@@ -18,9 +19,6 @@ from zwizard.image.archive.compression import (
 )
 from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.image.magic import HEAD, file_type
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _TAR = "a tar archive that is not compressed"
 _KNOWN = {GZIP, BZIP2, LZMA, XZ, ZSTD}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 from isal import igzip_lib
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, size_of
 from zwizard.image.archive.compression import GZIP, IsalError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _INPUT = 256 << 10
 _OUTPUT = 1 << 20

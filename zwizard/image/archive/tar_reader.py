@@ -7,17 +7,12 @@ import itertools
 import os
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.magic import file_type
 from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zwizard.image.archive.byte_stream import ByteStream
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import BinaryIO
 
 from zwizard.image.disk.positioned_reader import PositionedReader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import BinaryIO
 
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)

@@ -7,7 +7,8 @@ import struct
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from zwizard.image.disk.ext4 import Ext4Tree
 from zwizard.image.disk.ext4_superblock import Superblock, read_superblock
@@ -17,9 +18,6 @@ from zwizard.image.disk.ranges import FileRange
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.mount_tree import MountedTree
 from zwizard.image.tree import EntryType, FileTree, UnreadableError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FSTAB = 64 << 10
 _EXT = frozenset({"ext2", "ext3", "ext4"})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 from zwizard.image.disk.crc32c import crc32c
 from zwizard.image.disk.ext4_inode import (
@@ -20,10 +22,6 @@ from zwizard.image.disk.ext4_inode import (
 from zwizard.image.disk.ext4_superblock import read_superblock
 from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _ROOT = 2
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.image.disk.crc32c import crc32c
+from zwizard.image.disk.ext4_superblock import Superblock
 from zwizard.image.disk.ranges import damaged
 from zwizard.image.tree import EntryType
-
-if TYPE_CHECKING:
-    from zwizard.image.disk.ext4_superblock import Superblock
 
 EXTENTS, INLINE, ENCRYPTED = 0x80000, 0x10000000, 0x800
 """Flags of an inode."""

@@ -6,14 +6,10 @@ import os
 import struct
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.image.disk.crc32c import crc32c
-from zwizard.image.disk.ranges import damaged
+from zwizard.image.disk.ranges import FileRange, damaged
 from zwizard.image.tree import UnreadableError
-
-if TYPE_CHECKING:
-    from zwizard.image.disk.ranges import FileRange
 
 # Features that this reader knows; with any other the data may lie elsewhere.
 _RECOVER, _META_BG, _64BIT = 0x4, 0x10, 0x80

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
 from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 # A directory has no more than 65,536 entries (Microsoft's specification, “File Size”).
 _DIRECTORY = 65536 * 32

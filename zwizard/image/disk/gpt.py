@@ -6,10 +6,8 @@ import struct
 import uuid
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from zwizard.image.disk.ranges import FileRange
+from zwizard.image.disk.ranges import FileRange
 
 SECTOR = 512
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Sequence
+from typing import BinaryIO
 
 from zwizard.image.disk.positioned_reader import PositionedReader
 from zwizard.image.tree import UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class FileRange:

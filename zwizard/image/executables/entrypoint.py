@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.image.executables.programs import find_program, identify
 from zwizard.image.executables.start_script import (
@@ -12,9 +11,7 @@ from zwizard.image.executables.start_script import (
     StartedProgram,
     read_start_script,
 )
-
-if TYPE_CHECKING:
-    from zwizard.image.tree import FileTree, Resolution
+from zwizard.image.tree import FileTree, Resolution
 
 _SCRIPTS = 4  # the kernel follows no more interpreters that are scripts themselves
 _SCRIPT_BYTES = 1 << 20

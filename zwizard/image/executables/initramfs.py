@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from zwizard.image.archive.byte_stream import ByteStream, plain
 from zwizard.image.archive.compression import CompressionError, Stream, detect
 from zwizard.image.magic import HEAD, file_type
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 # Bounds on what is believed. A machine has to hold all of it in memory to boot.
 _UNPACKED = 768 << 20

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from zwizard.image.archive.compression import CompressionError, Format, Stream, detect
 from zwizard.image.executables.elf import (
@@ -22,9 +23,6 @@ from zwizard.image.executables.elf import (
 )
 from zwizard.image.magic import HEAD, file_type
 from zwizard.util.errors import ZwizardError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Bounds on what is believed; a vmlinux with all its debugging information is below them.
 _KERNEL_BYTES = 1 << 30

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zwizard.image.executables.elf import Elf, read_elf
 from zwizard.image.magic import HEAD, file_type
-
-if TYPE_CHECKING:
-    from zwizard.image.tree import Entry, FileTree
+from zwizard.image.tree import Entry, FileTree
 
 READS = (
     "/sbin/init", "/lib/systemd/systemd", "/bin/systemd", "/bin/busybox", "/bin/sh", "/bin/bash",
