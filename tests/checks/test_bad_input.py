@@ -46,7 +46,7 @@ QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16)
     ],
     ids=["text", "empty", "xz", "no-tar", "qcow2", "empty-image", "gzip"],
 )
-def test_a_file_that_is_something_else_is_named(
+def test_another_file_type_is_named(
     run: Run, tmp_path: Path, name: str, data: bytes, code: int, text: str
 ) -> None:
     path = tmp_path / name
@@ -56,7 +56,7 @@ def test_a_file_that_is_something_else_is_named(
     assert found == code
 
 
-def test_a_qcow2_inside_an_archive_is_named_too(run: Run, tmp_path: Path) -> None:
+def test_a_qcow2_in_an_archive_is_recognised(run: Run, tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image/image.raw").write_bytes(QCOW2)
     path = packed(tmp_path / "image", tmp_path / "a.tar.gz")
@@ -65,7 +65,7 @@ def test_a_qcow2_inside_an_archive_is_named_too(run: Run, tmp_path: Path) -> Non
     assert code == 3
 
 
-def test_a_cut_archive_is_told(run: Run, root: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_reported(run: Run, root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     cut(0.7)(path)
     code, text, _ = run("check", path, "--mode", "vm")
@@ -74,7 +74,7 @@ def test_a_cut_archive_is_told(run: Run, root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_bomb_is_told_and_not_unpacked(run: Run, tmp_path: Path) -> None:
+def test_a_bomb_is_reported_and_not_unpacked(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     member = tarfile.TarInfo("etc/zeros")
     member.size = 1 << 40
@@ -113,7 +113,7 @@ def public() -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def test_what_may_not_be_read_is_told(public: Path) -> None:
+def test_unreadable_files_are_reported(public: Path) -> None:
     tree = vm_tree(public / "image")
     for directory in (public / "closed", tree / "etc/closed"):
         directory.mkdir()
@@ -136,7 +136,7 @@ def test_what_may_not_be_read_is_told(public: Path) -> None:
     assert not report.ready
 
 
-def test_an_archive_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path) -> None:
+def test_an_archive_that_changes_while_it_is_read_is_reported(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
 
     def append(done: int, of: int) -> None:
@@ -147,7 +147,7 @@ def test_an_archive_that_changes_while_it_is_read_is_told(root: Path, tmp_path: 
         check(path, mode="vm", progress=append)
 
 
-def test_a_disk_image_that_changes_while_it_is_read_is_told(
+def test_a_disk_image_that_changes_while_it_is_read_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "image.raw"
@@ -163,7 +163,7 @@ def test_a_disk_image_that_changes_while_it_is_read_is_told(
         check(path)
 
 
-def test_files_that_go_while_a_directory_is_read_are_unknown(
+def test_files_removed_while_a_directory_is_read_are_unknown(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = check.__globals__["judge"]
@@ -212,7 +212,7 @@ def many(line: bytes, size: int = MIB) -> bytes:
          many(b"Package: linux-image-1\nStatus: install ok installed\n\n", 16 * MIB)),
     ],
 )  # fmt: skip
-def test_settings_made_to_be_slow_are_judged_in_time(root: Path, name: str, data: bytes) -> None:
+def test_settings_made_to_be_slow_are_checked_in_time(root: Path, name: str, data: bytes) -> None:
     write(name, data)(root)
     with bounds():
         report = check(root, mode="vm")
@@ -220,7 +220,7 @@ def test_settings_made_to_be_slow_are_judged_in_time(root: Path, name: str, data
         assert not (finding.blocks and report.ready)
 
 
-def test_settings_that_have_no_end_are_not_all_read(root: Path) -> None:
+def test_endless_settings_are_not_all_read(root: Path) -> None:
     for number in range(40):
         write(f"etc/tmpfiles.d/{number}.conf", bytes(MIB))(root)
     finding = check(root, mode="vm").finding("setuid-files")
@@ -228,7 +228,7 @@ def test_settings_that_have_no_end_are_not_all_read(root: Path) -> None:
     assert "come to more than 32 MiB" in finding.evidence
 
 
-def test_an_archive_is_not_gone_through_again_and_again(root: Path, tmp_path: Path) -> None:
+def test_an_archive_is_read_again_only_a_few_times(root: Path, tmp_path: Path) -> None:
     """Links from where settings are to files that nobody would expect to be read."""
     breaks: list[Fault] = []
     for number in range(40):
@@ -269,7 +269,7 @@ def hostile_disk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str
          "fstab", ""),
     ],
 )  # fmt: skip
-def test_a_disk_made_to_be_slow_is_judged_in_time(
+def test_a_disk_made_to_be_slow_is_checked_in_time(
     hostile_disk: Callable[[dict[str, str]], Path], name: str, text: str, slug: str, evidence: str
 ) -> None:
     path = hostile_disk({name: text})
@@ -280,7 +280,7 @@ def test_a_disk_made_to_be_slow_is_judged_in_time(
 
 
 @pytest.mark.slow
-def test_an_initramfs_that_has_no_end_is_given_up(root: Path) -> None:
+def test_an_endless_initramfs_is_refused(root: Path) -> None:
     initrd = (root / "boot/initrd.img").resolve()
     initrd.write_bytes(gzip.compress(bytes(32 << 20), 1) * 40)
     with bounds():

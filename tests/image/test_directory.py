@@ -14,7 +14,9 @@ from zwizard.image import DirectoryTree, UnreadableError, open_tree
 from zwizard.image.tree import EntryType
 
 
-def test_every_kind_of_entry_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_type_of_entry_is_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(tmp_path / "fifo")
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -60,7 +62,7 @@ def test_a_file_replaced_by_a_fifo_does_not_hang(tmp_path: Path) -> None:
         view.read("/file", 1)
 
 
-def test_a_file_gone_since_is_named(tmp_path: Path) -> None:
+def test_a_file_removed_meanwhile_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     view = open_tree(tmp_path)
     (tmp_path / "file").unlink()
@@ -82,7 +84,7 @@ def ordinary_user() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ordinary_user")
-def test_what_may_not_be_listed_is_told() -> None:
+def test_unlistable_directories_are_reported() -> None:
     with tempfile.TemporaryDirectory() as place:
         private = Path(place) / "private"
         private.mkdir(mode=0)
@@ -92,14 +94,14 @@ def test_what_may_not_be_listed_is_told() -> None:
     assert str(view.unreadable) == "/private (Permission denied)"
 
 
-def test_another_file_system_is_named_and_not_entered() -> None:
+def test_a_mounted_file_system_is_named_and_not_entered() -> None:
     view = DirectoryTree(Path("/dev"))  # where shm, pts or mqueue are mounted
     mounts = [path for path in view.mounted.first if os.path.ismount(f"/dev{path}")]
     assert mounts == view.mounted.first
     assert all(view.children(path) == () for path in mounts)
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="nothing does not exist"):
         open_tree(tmp_path / "nothing")
 

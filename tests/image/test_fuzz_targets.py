@@ -33,7 +33,7 @@ def _shared() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", [name for name in fuzz_targets.NAMES if name != "disk"])
-def test_a_changed_input_is_taken_or_refused(name: str, tmp_path: Path) -> None:
+def test_a_changed_input_is_accepted_or_refused(name: str, tmp_path: Path) -> None:
     target = fuzz_targets.target(name)
 
     @bounded
@@ -55,7 +55,7 @@ def endless() -> None:
         pass
 
 
-def test_what_takes_too_long_or_too_much_is_told() -> None:
+def test_excessive_time_or_memory_is_reported() -> None:
     with pytest.raises(TooLongError), bounds(seconds=0.05):
         endless()
     with pytest.raises(TooMuchError), bounds():

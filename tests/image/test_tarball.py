@@ -52,7 +52,7 @@ def root(tmp_path: Path) -> Path:
 # The archive itself
 
 
-def test_a_whole_archive_has_no_fault(opened: Opener, root: Path, tmp_path: Path) -> None:
+def test_a_complete_archive_has_no_fault(opened: Opener, root: Path, tmp_path: Path) -> None:
     view = opened(packed(root, tmp_path / "a.tar.gz"))
     assert view.fault == ""
     assert view.members == 1 + len(list(view.entries()))
@@ -71,7 +71,7 @@ def test_padding_and_several_gzip_members_are_whole(
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, -1, -4, -8])
-def test_a_cut_archive_is_told_wherever_it_is_cut(
+def test_an_archive_truncated_anywhere_is_reported(
     opened: Opener, root: Path, tmp_path: Path, kept: float
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -83,7 +83,7 @@ def test_a_cut_archive_is_told_wherever_it_is_cut(
 
 
 @pytest.mark.parametrize("place", [-8, -1])
-def test_a_wrong_checksum_or_length_is_told(
+def test_a_wrong_checksum_or_length_is_reported(
     opened: Opener, root: Path, tmp_path: Path, place: int
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -93,7 +93,7 @@ def test_a_wrong_checksum_or_length_is_told(
 
 
 @pytest.mark.parametrize("junk", [b"x", bytes(700) + b"x", b"\x1f", b"\x1f\x8b", b"PK\x03\x04"])
-def test_what_follows_the_compressed_data_is_told(
+def test_data_after_the_compressed_data_is_reported(
     opened: Opener, root: Path, tmp_path: Path, junk: bytes
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -115,7 +115,7 @@ def test_what_follows_the_compressed_data_is_told(
         (lambda data: b"x" * 100, "without its end marker"),
     ],
 )
-def test_a_broken_tar_in_sound_gzip_is_told(
+def test_a_broken_tar_in_valid_gzip_is_reported(
     opened: Opener, root: Path, tmp_path: Path, change: Callable[[bytes], bytes], fault: str
 ) -> None:
     path = written(tmp_path / "a.tar.gz", gzip.compress(change(tarred(root))))
@@ -133,7 +133,9 @@ def test_a_broken_tar_in_sound_gzip_is_told(
         (random.Random(1).randbytes(5000), "a file of an unknown kind"),
     ],
 )
-def test_another_file_named_tar_gz_is_named(tmp_path: Path, data: bytes, named: str) -> None:
+def test_another_file_type_named_tar_gz_is_recognised(
+    tmp_path: Path, data: bytes, named: str
+) -> None:
     path = written(tmp_path / "a.tar.gz", data)
     with pytest.raises(UnreadableError) as caught:
         open_tree(path)
@@ -142,13 +144,13 @@ def test_another_file_named_tar_gz_is_named(tmp_path: Path, data: bytes, named: 
     assert caught.value.hint
 
 
-def test_an_uncompressed_tar_is_named(root: Path, tmp_path: Path) -> None:
+def test_an_uncompressed_tar_is_recognised(root: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "a.tar.gz", tarred(root))
     with pytest.raises(UnreadableError, match="a tar archive that is not compressed"):
         open_tree(path)
 
 
-def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_is_reported(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
 
     def touch(done: int, total: int) -> None:
@@ -158,7 +160,7 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
         assert view.fault == "it changed while it was read"
 
 
-def test_progress_is_told_in_bytes_of_the_archive(root: Path, tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes_of_the_archive(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     seen: list[tuple[int, int]] = []
     open_tree(path, progress=lambda done, total: seen.append((done, total))).close()
@@ -215,7 +217,7 @@ def test_large_owners_in_base_256_are_read(opened: Opener, tmp_path: Path) -> No
     ],
 )
 @pytest.mark.parametrize("holes", [1, 30])
-def test_sparse_files_read_as_they_were(
+def test_sparse_files_read_unchanged(
     opened: Opener, tmp_path: Path, option: str, holes: int
 ) -> None:
     root = tmp_path / "root"
@@ -264,7 +266,7 @@ def test_a_later_member_replaces_an_earlier_one_and_is_counted(
     assert str(view.duplicates) == "/x"
 
 
-def test_directories_that_are_only_implied_are_there(opened: Opener, tmp_path: Path) -> None:
+def test_implied_directories_exist(opened: Opener, tmp_path: Path) -> None:
     view = opened(archive(tmp_path / "a.tar.gz", (member("usr/bin/app"), b"x")))
     assert [entry.path for entry in view.entries()] == ["/usr", "/usr/bin", "/usr/bin/app"]
 
@@ -300,7 +302,7 @@ def test_directories_that_are_only_implied_are_there(opened: Opener, tmp_path: P
         ([member("d/f"), member("d", tarfile.SYMTYPE, "x")], "/d is first a directory"),
     ],
 )
-def test_members_that_would_land_elsewhere_are_told(
+def test_members_that_would_land_elsewhere_are_reported(
     opened: Opener, tmp_path: Path, members: list[tarfile.TarInfo], evidence: str
 ) -> None:
     view = opened(archive(tmp_path / "a.tar.gz", *members))
@@ -314,7 +316,7 @@ def test_many_examples_are_counted_not_kept(opened: Opener, tmp_path: Path) -> N
     assert str(view.unsafe).endswith("and 95 more")
 
 
-def test_owners_by_name_are_told(opened: Opener, tmp_path: Path) -> None:
+def test_owners_by_name_are_reported(opened: Opener, tmp_path: Path) -> None:
     info = member("x")
     info.uname, info.gname = "www-data", "staff"
     view = opened(archive(tmp_path / "a.tar.gz", info, member("y")))
@@ -322,7 +324,7 @@ def test_owners_by_name_are_told(opened: Opener, tmp_path: Path) -> None:
     assert str(view.owners) == "www-data:staff"
 
 
-def test_devices_and_fifos_are_told_apart(opened: Opener, tmp_path: Path) -> None:
+def test_devices_and_fifos_are_distinguished(opened: Opener, tmp_path: Path) -> None:
     kinds = {
         "c": (tarfile.CHRTYPE, EntryType.CHARACTER),
         "b": (tarfile.BLKTYPE, EntryType.BLOCK),
@@ -336,7 +338,7 @@ def test_devices_and_fifos_are_told_apart(opened: Opener, tmp_path: Path) -> Non
 # Contents
 
 
-def test_what_is_kept_is_read_without_another_pass(
+def test_kept_contents_are_read_without_another_pass(
     opened: Opener, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -348,13 +350,15 @@ def test_what_is_kept_is_read_without_another_pass(
         view.read("/boot/vmlinuz", 9)
 
 
-def test_what_was_not_kept_is_fetched(opened: Opener, root: Path, tmp_path: Path) -> None:
+def test_contents_that_were_not_kept_are_fetched(
+    opened: Opener, root: Path, tmp_path: Path
+) -> None:
     view = opened(packed(root, tmp_path / "a.tar.gz"))
     assert view.read("/boot/vmlinuz", 4) == b"\x7fELF"
     assert view.read("/boot/vmlinuz", 1 << 20) == (root / "boot/vmlinuz").read_bytes()
 
 
-def test_an_archive_replaced_since_is_not_read_on(
+def test_an_archive_replaced_meanwhile_is_not_read_further(
     opened: Opener, root: Path, tmp_path: Path
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -365,7 +369,7 @@ def test_an_archive_replaced_since_is_not_read_on(
         view.read("/etc/hosts", 9)
 
 
-def test_contents_in_a_part_that_is_cut_off_are_unreadable(
+def test_contents_in_a_truncated_part_are_unreadable(
     opened: Opener, root: Path, tmp_path: Path
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
@@ -395,7 +399,7 @@ def test_patterns_match_within_one_component(pattern: str, path: str, kept: bool
 # Hostile archives
 
 
-def test_a_bomb_is_not_unpacked_to_its_end(
+def test_a_bomb_is_not_unpacked_to_the_end(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gzip_stream, "BOMB_BYTES", 8 << 20)
@@ -407,7 +411,7 @@ def test_a_bomb_is_not_unpacked_to_its_end(
         view.read("/zeros", 1)
 
 
-def test_a_disk_image_of_zeros_is_no_bomb(opened: Opener, tmp_path: Path) -> None:
+def test_a_disk_image_of_zeros_is_not_a_bomb(opened: Opener, tmp_path: Path) -> None:
     view = opened(archive(tmp_path / "a.tar.gz", (member("image.raw"), bytes(64 << 20))))
     assert view.fault == ""
 
@@ -438,7 +442,7 @@ def test_a_gzip_file_of_empty_gzip_files_is_refused(opened: Opener, tmp_path: Pa
     assert "too many empty gzip files" in view.fault
 
 
-def test_a_file_beyond_the_bound_is_not_kept(
+def test_a_file_above_the_limit_is_not_kept(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tarball_module, "KEEP_FILE", 1 << 20)

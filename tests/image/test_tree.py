@@ -30,12 +30,12 @@ def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FileTree]:
         yield opened
 
 
-def test_a_view_is_chosen_by_content(view: FileTree) -> None:
+def test_a_tree_is_chosen_by_content(view: FileTree) -> None:
     assert isinstance(view, DirectoryTree | TarballTree)
     assert view.read("/etc/hosts", 100) == b"127.0.0.1 localhost\n"
 
 
-def test_a_relative_link_leads_on_and_is_in_the_chain(view: FileTree) -> None:
+def test_a_relative_link_is_followed_and_in_the_chain(view: FileTree) -> None:
     found = view.resolve("/boot/vmlinuz")
     assert found.file is not None
     assert found.file.path == "/boot/vmlinuz-6.1.0-50-cloud-amd64"
@@ -52,7 +52,7 @@ def test_links_among_the_parents_are_in_the_chain_too(view: FileTree) -> None:
     assert found.outside.path == "/usr/sbin/init"
 
 
-def test_an_absolute_link_is_followed_in_the_image_and_reported_as_leading_out(
+def test_an_absolute_link_is_followed_in_the_image_and_reported_as_outside(
     view: FileTree,
 ) -> None:
     assert view.read("/etc/absolute", 9) == b"127.0.0.1"
@@ -61,7 +61,7 @@ def test_an_absolute_link_is_followed_in_the_image_and_reported_as_leading_out(
     assert outside.target == "/etc/hosts"
 
 
-def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_leading_out(
+def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_outside(
     view: FileTree,
 ) -> None:
     found = view.resolve("/etc/up")
@@ -70,7 +70,7 @@ def test_a_link_above_the_root_stays_at_the_root_and_is_reported_as_leading_out(
     assert found.outside is not None
 
 
-def test_the_hosts_files_are_never_reached(view: FileTree) -> None:
+def test_files_of_the_host_are_never_read(view: FileTree) -> None:
     found = view.resolve("/host")
     assert found.entry is None
     assert found.problem is LinkProblem.MISSING
@@ -88,18 +88,18 @@ def test_loops_and_endless_chains_end(view: FileTree, path: str) -> None:
     assert found.shown == f"{path} is a loop of links"
 
 
-def test_a_file_is_no_directory(view: FileTree) -> None:
+def test_a_file_is_not_a_directory(view: FileTree) -> None:
     assert view.resolve("/through").problem is LinkProblem.NOT_A_DIRECTORY
     assert view.listing("/etc/hosts") == ()
 
 
-def test_what_is_not_there_is_said(view: FileTree) -> None:
+def test_a_missing_path_is_reported(view: FileTree) -> None:
     assert view.resolve("/nowhere/else").shown == "/nowhere/else does not exist"
     assert view.resolve("/nowhere").shown == "/nowhere does not exist"
     assert view.lstat("/nowhere/else") is None
 
 
-def test_lstat_follows_the_parents_but_not_the_last(view: FileTree) -> None:
+def test_lstat_follows_links_in_parents_but_not_the_last_one(view: FileTree) -> None:
     link = view.lstat("/sbin/init")
     assert link is not None
     assert (link.kind, link.path, link.target) == (
@@ -112,7 +112,7 @@ def test_lstat_follows_the_parents_but_not_the_last(view: FileTree) -> None:
     assert root.kind is EntryType.DIRECTORY
 
 
-def test_entries_are_sorted_and_listings_too(view: FileTree) -> None:
+def test_entries_and_listings_are_sorted(view: FileTree) -> None:
     paths = [entry.path for entry in view.entries()]
     assert paths == sorted(paths)
     assert [entry.name for entry in view.listing("/lib")] == ["modules", "python3", "systemd"]
@@ -127,7 +127,7 @@ def test_the_names_of_one_file_share_an_inode(view: FileTree) -> None:
     assert view.read("/etc/same", 9) == b"127.0.0.1"
 
 
-def test_opened_files_can_be_sought(view: FileTree) -> None:
+def test_opened_files_are_seekable(view: FileTree) -> None:
     with view.open("/etc/hosts") as file:
         assert file.seek(-10, 2) == 10
         assert file.read() == b"localhost\n"

@@ -104,7 +104,7 @@ def recipe(path: Path, entrypoint: str, kind: str = "rootfs") -> Recipe:
         ("", "/sbin/init does not exist"),
     ],
 )
-def test_an_entrypoint_that_is_not_there_is_told(
+def test_a_missing_entrypoint_is_reported(
     tmp_path: Path, make: Make, entrypoint: str, wrong: str
 ) -> None:
     given = make(tmp_path)
@@ -125,7 +125,7 @@ def test_an_entrypoint_that_is_not_there_is_told(
         ("/opt/again", "Found: /opt/again is a file"),
     ],
 )
-def test_one_that_is_there_is_found_as_in_the_image(
+def test_an_existing_entrypoint_is_found_as_in_the_image(
     tmp_path: Path, make: Make, entrypoint: str, said: str
 ) -> None:
     given = make(tmp_path)
@@ -134,7 +134,9 @@ def test_one_that_is_there_is_found_as_in_the_image(
 
 
 @pytest.mark.parametrize("more", [{"system.run": "make install"}, {"source.packages": "nginx"}])
-def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[str, str]) -> None:
+def test_an_entrypoint_that_packages_may_add_is_only_doubtful(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system())
     given = answers(path, "/usr/sbin/nginx", **more)
@@ -144,7 +146,7 @@ def test_what_is_still_to_be_brought_is_only_doubted(tmp_path: Path, more: dict[
     entrypoint_check.require(questions.to_recipe(given), tmp_path)
 
 
-def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> None:
+def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
     given = answers(a_tar(tmp_path), "/nope")
     told = [
         one
@@ -156,7 +158,7 @@ def test_the_review_says_what_keeps_the_build_from_starting(tmp_path: Path) -> N
     ]
 
 
-def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
+def test_typing_does_not_wait_for_the_file(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
     assert library.known(given).start == InputReport()
     for said in ("Searching the file for the entrypoint …", "/nope does not exist"):
@@ -172,7 +174,7 @@ def test_who_types_is_not_kept_waiting(tmp_path: Path) -> None:
     assert entrypoint_check.takes_long(given)
 
 
-def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = answers(a_tar(tmp_path), "/nope")
     assert entrypoint_report(given).wrong
     monkeypatch.setattr(entrypoint_check, "_read_archive", None)
@@ -180,7 +182,7 @@ def test_it_is_read_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.Monkey
     entrypoint_check.require(recipe(tmp_path / "given.tar.gz", "/bin/bash"), tmp_path)
 
 
-def test_of_an_archive_that_cannot_be_read_nothing_is_guessed(tmp_path: Path) -> None:
+def test_an_unreadable_archive_gives_no_report(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(DEBIAN, file("opt/app"), file("opt/more"))[:6000])
     assert entrypoint_report(answers(path, "/nope")) == InputReport()
@@ -234,7 +236,7 @@ TOP: Members = [
         ("", "/zos-start starts start.sh: /opt/bin/start.sh does not exist"),
     ],
 )
-def test_in_an_image_what_a_later_layer_takes_away_is_gone(
+def test_whiteouts_of_later_layers_remove_files(
     tmp_path: Path, entrypoint: str, wrong: str, *, as_tar: bool
 ) -> None:
     image = Layout(tmp_path / "image").image(BASE, TOP).write()
@@ -246,7 +248,7 @@ def test_in_an_image_what_a_later_layer_takes_away_is_gone(
             builds.open_for(recipe(given, entrypoint, "oci"), tmp_path)
 
 
-def test_a_layer_is_laid_upon_those_below(tmp_path: Path) -> None:
+def test_a_layer_is_unpacked_over_those_below(tmp_path: Path) -> None:
     image = Layout(tmp_path / "image").image(BASE, TOP, [("opt/gone", None)]).write()
     found = oci.layered_tree(image)
     assert [one.path for one in found.entries()] == [
@@ -255,7 +257,7 @@ def test_a_layer_is_laid_upon_those_below(tmp_path: Path) -> None:
     ]
 
 
-def test_an_image_that_starts_nothing_asks_for_the_entrypoint_where_it_is_given(
+def test_an_image_without_an_entrypoint_requires_one(
     tmp_path: Path,
 ) -> None:
     image = Layout(tmp_path / "image").image(BASE, Env=["A=b"]).write()
@@ -277,7 +279,7 @@ ENTRYPOINT = next(q for q in questions.all_questions() if q.key == entrypoint_ch
         ("/srv/app", "install -D x /srv/app", False),
     ],
 )
-def test_of_a_distribution_only_what_no_package_brings_is_doubted(
+def test_an_entrypoint_that_a_distribution_may_lack_is_doubtful(
     entrypoint: str, run: str, *, doubted: bool
 ) -> None:
     given = {"target": "container", "container.entrypoint": entrypoint, "system.run": run}
@@ -285,7 +287,7 @@ def test_of_a_distribution_only_what_no_package_brings_is_doubted(
     assert suggestions.hint(ENTRYPOINT, given, Suggestions(), typing=True) == Hint()
 
 
-def test_what_is_wrong_is_said_of_a_whole_answer_only(tmp_path: Path) -> None:
+def test_only_a_complete_entrypoint_is_reported_as_wrong(tmp_path: Path) -> None:
     known = Suggestions(start=InputReport(wrong="/nope does not exist"))
     given = answers(tmp_path, "/nope")
     assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope does not exist.", doubt=True)

@@ -21,7 +21,7 @@ def test_the_tiny_guest_runs_where_guests_can_run() -> None:
 
 
 @needs_qemu
-def test_a_guest_that_does_something_else_is_not_taken_for_one_that_ran(
+def test_a_guest_without_the_exit_code_did_not_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken = accelerator.tiny_guest().replace(bytes.fromhex("b02a"), bytes.fromhex("b02b"))
@@ -32,7 +32,7 @@ def test_a_guest_that_does_something_else_is_not_taken_for_one_that_ran(
     assert "did not finish" in accelerator.run_tiny_guest("tcg")
 
 
-def test_a_machine_without_kvm_says_so_and_gets_more_time(
+def test_a_host_without_kvm_uses_emulation_and_more_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(accelerator, "_KVM", tmp_path / "kvm")
@@ -49,7 +49,7 @@ def test_the_guest_fits_the_sector_that_a_bios_loads() -> None:
     assert not any(disk[512:])
 
 
-def test_firmware_that_is_missing_is_told_with_what_installs_it(
+def test_missing_firmware_is_reported_with_its_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tools, "find", lambda name: None)

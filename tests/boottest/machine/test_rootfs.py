@@ -25,7 +25,7 @@ def packed(path: Path, *members: tuple[str, bytes, int]) -> Path:
     return path
 
 
-def test_an_archive_is_unpacked_with_its_modes_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_archive_is_unpacked_with_its_modes_and_unchanged(tmp_path: Path) -> None:
     archive = packed(
         tmp_path / "a.tar.gz",
         ("./etc", tarfile.DIRTYPE, 0o755),
@@ -37,7 +37,7 @@ def test_an_archive_is_unpacked_with_its_modes_and_stays_as_it_is(tmp_path: Path
     assert records.digest(archive) == before
 
 
-def test_an_archive_that_is_cut_or_no_tar_says_so(tmp_path: Path) -> None:
+def test_a_truncated_archive_or_another_file_is_reported(tmp_path: Path) -> None:
     whole = packed(tmp_path / "a.tar.gz", ("./etc", tarfile.DIRTYPE, 0o755)).read_bytes()
     for data, said in (
         (whole[:-9], "cannot be unpacked"),
@@ -49,7 +49,7 @@ def test_an_archive_that_is_cut_or_no_tar_says_so(tmp_path: Path) -> None:
             rootfs.unpack(archive, _fresh(tmp_path))
 
 
-def test_a_member_that_would_lead_out_of_the_tree_does_not(tmp_path: Path) -> None:
+def test_a_member_cannot_leave_the_tree(tmp_path: Path) -> None:
     link = tarfile.TarInfo("./out")
     link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
     inside = tarfile.TarInfo("./out/hit")
@@ -62,7 +62,7 @@ def test_a_member_that_would_lead_out_of_the_tree_does_not(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="device nodes need root")
-def test_special_files_and_bits_and_host_keys_are_gone_as_on_a_node(tmp_path: Path) -> None:
+def test_special_files_bits_and_host_keys_are_removed_as_on_a_node(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "etc/ssh").mkdir(parents=True)
     (root / "etc/ssh/ssh_host_rsa_key").touch()
@@ -85,17 +85,17 @@ class TestADisk:
         path.chmod(0o400)
         return path
 
-    def test_is_a_copy_of_the_size_that_is_rented(self, image: Path, tmp_path: Path) -> None:
+    def test_is_a_copy_of_the_rented_size(self, image: Path, tmp_path: Path) -> None:
         rootfs.write_disk(image, tmp_path / "disk", 1 << 20, ours=False)
         assert (tmp_path / "disk").stat().st_size == 1 << 20
         assert (tmp_path / "disk").read_bytes()[:3] == b"GPT"
         assert image.stat().st_size == 4096
 
-    def test_as_large_as_the_image_is_accepted(self, image: Path, tmp_path: Path) -> None:
+    def test_a_disk_of_the_images_size_is_accepted(self, image: Path, tmp_path: Path) -> None:
         rootfs.write_disk(image, tmp_path / "disk", 4096, ours=False)
         assert (tmp_path / "disk").stat().st_size == 4096
 
-    def test_smaller_than_the_image_is_refused_in_zero_os_words(
+    def test_a_smaller_disk_is_refused_with_zero_os_message(
         self, image: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(ZwizardError, match="image size is bigger than disk") as refused:
@@ -103,7 +103,7 @@ class TestADisk:
         assert "--disk-size" in refused.value.hint
         assert not (tmp_path / "disk").exists()
 
-    def test_is_the_unpacked_image_itself_where_that_is_ours(
+    def test_is_the_unpacked_image_itself_if_that_is_temporary(
         self, image: Path, tmp_path: Path
     ) -> None:
         rootfs.write_disk(image, tmp_path / "disk", 8192, ours=True)

@@ -21,7 +21,7 @@ SEED = Seed(
 )
 
 
-def test_the_files_are_those_of_a_node_in_its_shape() -> None:
+def test_the_files_are_the_same_as_a_nodes() -> None:
     files = SEED.files()
     assert list(files) == ["meta-data", "network-config", "user-data", "zosrc"]
     assert files["meta-data"] == '#cloud-config\ninstance-id: "proof-1"\nlocal-hostname: "web"\n'
@@ -52,13 +52,13 @@ def test_the_files_are_those_of_a_node_in_its_shape() -> None:
     assert files["zosrc"] == "export SSH_KEY='ssh-ed25519 AAAA proof'\n"
 
 
-def test_a_mac_of_digits_alone_stays_a_text() -> None:
+def test_a_mac_of_digits_stays_a_string() -> None:
     # Unquoted, YAML 1.1 reads it as a number in base 60.
     files = replace(SEED, mac="52:54:00:12:34:56").files()
     assert 'macaddress: "52:54:00:12:34:56"\n' in files["network-config"]
 
 
-def test_the_entrypoint_is_a_program_and_its_arguments_for_who_reads_zosrc() -> None:
+def test_zosrc_has_the_entrypoint_and_its_arguments() -> None:
     files = replace(SEED, entrypoint="/sbin/zinit init 'two words'").files()
     assert files["zosrc"].splitlines()[1:] == ["init=/sbin/zinit", "set -- init 'two words'"]
 

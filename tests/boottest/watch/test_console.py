@@ -26,7 +26,7 @@ def sights(data: bytes, chunk: int = 0) -> list[Milestone]:
 
 
 @pytest.mark.parametrize("chunk", [0, 1, 7, 4096])
-def test_a_good_machine_passes_every_station_however_its_output_comes(chunk: int) -> None:
+def test_a_good_boot_passes_every_milestone_in_chunks_of_any_size(chunk: int) -> None:
     found = sights(shown("good"), chunk)
     assert [sight.kind for sight in found] == [
         "kernel", "root", "init", "cloud-init", "network", "prompt", "cloud-init-over",
@@ -70,7 +70,7 @@ def test_a_good_machine_passes_every_station_however_its_output_comes(chunk: int
         ),
     ],
 )
-def test_a_machine_that_gives_up_is_seen_to_and_its_cause_is_named(
+def test_a_failed_boot_ends_with_its_cause(
     name: str, last: str, stage: str, rule: str, line: str
 ) -> None:
     data = shown(name)
@@ -84,7 +84,7 @@ def test_a_machine_that_gives_up_is_seen_to_and_its_cause_is_named(
     assert line in showing
 
 
-def test_without_cloud_init_the_network_and_the_prompt_come_and_nothing_of_it() -> None:
+def test_without_cloud_init_only_the_network_and_the_prompt_are_reached() -> None:
     kinds = [sight.kind for sight in sights(shown("cloud-init-disabled"))]
     assert kinds == ["kernel", "init", "network", "prompt"]
 
@@ -115,7 +115,7 @@ def test_single_lines(data: bytes, kinds: list[str]) -> None:
     assert [sight.kind for sight in sights(data)] == kinds
 
 
-def test_what_is_shown_is_safe_and_what_was_written_over_is_gone() -> None:
+def test_lines_are_safe_to_show_and_overwritten_text_is_dropped() -> None:
     console = Console()
     console.feed(b"50 %\r100 %\r\n\x1b]0;owned\x07\x1b[2Jtail\r\nno end")
     assert list(console.lines) == ["100 %", "tail"]
@@ -126,14 +126,14 @@ def test_what_is_shown_is_safe_and_what_was_written_over_is_gone() -> None:
     ("data", "silent"),
     [(b"", True), (b"\r\n \x1b[2J\r\n", True), (b"L", False), (b"L\n\n", False)],
 )
-def test_a_console_is_silent_until_it_says_something(data: bytes, silent: bool) -> None:
+def test_a_console_is_silent_until_it_prints_something(data: bytes, silent: bool) -> None:
     console = Console()
     console.feed(data)
     console.feed(b"\n")
     assert console.silent is silent
 
 
-def test_of_an_endless_console_the_end_is_kept() -> None:
+def test_the_end_of_an_endless_console_is_kept() -> None:
     console = Console()
     for number in range(30):
         console.feed(b"".join(b"line %d\n" % (number * 1000 + n) for n in range(1000)))
@@ -141,7 +141,7 @@ def test_of_an_endless_console_the_end_is_kept() -> None:
     assert console.tail(1) == "line 29999"
 
 
-def test_a_line_without_end_does_not_grow_for_ever() -> None:
+def test_a_line_without_end_is_bounded() -> None:
     console = Console()
     for _ in range(100):
         console.feed(b"x" * 1000)

@@ -44,10 +44,10 @@ def found(facts: GuestFacts, given: ContainerStart) -> dict[str, Finding]:
     return {finding.stage: finding for finding in judge(facts, given, "host")}
 
 
-class TestWhatTheWatcherTells:
+class TestReportsOfTheObserver:
     GIVEN = ContainerStart("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
 
-    def test_all_as_given(self) -> None:
+    def test_everything_as_expected(self) -> None:
         facts = told(["/app", "-x", "a b"], ["A=b == c", "TOKEN=canary", "HOME=/"], later=["/app"])
         come = found(facts, self.GIVEN)
         assert {stage: finding.outcome for stage, finding in come.items()} == {
@@ -68,14 +68,14 @@ class TestWhatTheWatcherTells:
         come = found(told(["nginx"], []), self.GIVEN)
         assert come["entrypoint"].evidence == "/app has become nginx"
 
-    def test_half_an_answer_is_none(self) -> None:
+    def test_a_partial_fact_is_ignored(self) -> None:
         half = GuestFacts.read(
             "== root\nvroot /new_root virtiofs rw 0 0\n== seed\n/dev/vda\n== cmd"
         )
         assert found(half, self.GIVEN) == {"root": Finding("root", "pass", "vroot, virtiofs")}
 
 
-def test_how_an_entrypoint_ended_is_read_from_the_kernels_last_word() -> None:
+def test_the_exit_status_is_read_from_the_kernels_last_line() -> None:
     said = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x"
     status, signal = diagnose_exit(said % 0x0700), diagnose_exit(said % 11)
     assert status is not None
@@ -85,7 +85,7 @@ def test_how_an_entrypoint_ended_is_read_from_the_kernels_last_word() -> None:
     assert diagnose_exit("nothing of the kind") is None
 
 
-def test_what_it_printed_is_told_without_the_kernels_words() -> None:
+def test_the_entrypoints_output_is_shown_without_kernel_messages() -> None:
     console = (
         "before\nzwizard-init: entrypoint output follows\r\n"
         "[    5.123456] eth0: link becomes ready\r\n"
@@ -95,7 +95,7 @@ def test_what_it_printed_is_told_without_the_kernels_words() -> None:
     assert printed("[    0.0] Linux version 6.1") == ""
 
 
-def test_the_seed_gives_a_shell_the_very_words() -> None:
+def test_the_seed_quotes_for_a_shell() -> None:
     environment = {"A": "it's", "B": "$HOME `x`\\", "SPACE": " "}
     seed = Seed("id", "host", MAC, ADDRESS, GATEWAY, "key", "/app 'a b' ''", environment)
     script = f'{seed.files()["zosrc"]}\nprintf "%s|" "$init" "$@" "$A" "$B" "$SPACE"'
@@ -103,7 +103,7 @@ def test_the_seed_gives_a_shell_the_very_words() -> None:
     assert done.stdout == "/app|a b||it's|$HOME `x`\\| |"
 
 
-def test_while_its_kernel_is_made_the_stages_are_a_containers_already() -> None:
+def test_stages_of_a_container_are_shown_while_its_kernel_is_built() -> None:
     started = Status().after(BootTestStarted(at=1.0, artefact="web.tar.gz"))
     told = started.after(BootTestPreparing(at=2.0, mode="container"))
     assert [stage.name for stage in told.stages] == [s.name for s in stages("container")]
@@ -212,7 +212,7 @@ class TestARealContainer:
         assert good.evidence("network") == "10.1.3.77, default route by 10.1.3.1"
         assert "/bin/httpd -f -p 8080" in good.evidence("stays")
 
-    def test_shows_what_it_printed(self, boots: dict[str, Booted]) -> None:
+    def test_shows_the_entrypoints_output(self, boots: dict[str, Booted]) -> None:
         printed = boots["good"].last["printed"]
         host = boots["good"].evidence("hostname")
         assert printed == f"/bin/serve was given 2 with A=b c, at home in {host}"
@@ -227,7 +227,7 @@ class TestARealContainer:
             ("ends", "stays", "", "ended by itself, with status 7"),
         ],
     )
-    def test_what_keeps_one_from_running_is_named(
+    def test_the_missing_interpreter_is_named(
         self, boots: dict[str, Booted], name: str, stage: str, rule: str, said: str
     ) -> None:
         failed = boots[name]
@@ -237,5 +237,5 @@ class TestARealContainer:
         assert failed.last["rule"] == rule
         assert said in failed.last["said"]
 
-    def test_what_it_said_before_it_ended_is_shown(self, boots: dict[str, Booted]) -> None:
+    def test_the_last_output_before_the_end_is_shown(self, boots: dict[str, Booted]) -> None:
         assert boots["ends"].last["printed"] == "out of luck"

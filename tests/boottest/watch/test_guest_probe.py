@@ -69,7 +69,7 @@ def judged(changed: dict[str, str] = GOOD) -> dict[str, Finding]:
     return {finding.stage: finding for finding in found}
 
 
-def test_a_guest_as_it_should_be_passes_everything() -> None:
+def test_a_good_guest_passes_everything() -> None:
     found = judged()
     assert set(found) == {"hostname", "network", "grown", "cloud-init"}
     assert all(finding.outcome == "pass" for finding in found.values()), found
@@ -101,7 +101,7 @@ def test_a_guest_as_it_should_be_passes_everything() -> None:
         ("grown", {"space": "x\n/dev/vda1 2000000 1 1 1% /"}, "of 5.0 GiB, on a disk of 5.0 GiB"),
     ],
 )
-def test_what_is_not_as_given_fails_with_what_was_found(
+def test_a_fact_that_differs_fails_with_the_value_found(
     stage: str, changed: dict[str, str], said: str
 ) -> None:
     finding = judged(changed)[stage]
@@ -110,11 +110,11 @@ def test_what_is_not_as_given_fails_with_what_was_found(
 
 
 @pytest.mark.parametrize("result", ["", "cat: no such file", "[]", '{"v1": 3}'])
-def test_a_result_that_cannot_be_read_is_unknown(result: str) -> None:
+def test_an_unreadable_result_is_unknown(result: str) -> None:
     assert judged({"cloud-init": result})["cloud-init"].outcome == "unknown"
 
 
-def test_a_block_device_that_cannot_be_read_is_unknown() -> None:
+def test_an_unreadable_block_device_is_unknown() -> None:
     assert judged({"block": "cat: nothing"})["grown"].outcome == "unknown"
 
 
@@ -136,14 +136,14 @@ DENIED = "root@127.0.0.1: Permission denied (publickey,password)."
           "kbdinteractiveauthentication no\nusepam yes"}, DENIED, False, "pass"),
     ],
 )  # fmt: skip
-def test_a_password_must_neither_do_it_nor_be_able_to(
+def test_root_must_not_log_in_with_a_password(
     changed: dict[str, str], attempt: str, accepted: bool, outcome: str
 ) -> None:
     found = judge_password(GuestFacts({**GOOD, **changed}), attempt, accepted)
     assert (found.stage, found.outcome) == ("password", outcome)
 
 
-def test_answers_count_when_they_are_whole() -> None:
+def test_facts_count_once_they_are_complete() -> None:
     facts = GuestFacts.read("== release\nDebian\n== hostname\nweb\n== addre")
     assert facts.received == {"release": "Debian", "hostname": "web"}
     assert not facts.complete
@@ -151,7 +151,7 @@ def test_answers_count_when_they_are_whole() -> None:
     assert GuestFacts.read("== cloud-init\n{}\n== over\n").complete
 
 
-def test_the_questions_are_answered_by_this_machine_in_any_shell() -> None:
+def test_the_probe_script_runs_on_this_host_in_any_shell() -> None:
     here = PROBE_SCRIPT.replace("waited_for\n", "true\n").replace(
         "say cloud-init true", "say x true"
     )

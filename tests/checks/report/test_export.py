@@ -91,14 +91,14 @@ def test_the_list_for_a_terminal_has_a_line_for_every_rule() -> None:
     assert lines[-1].startswith("C container")
 
 
-def test_answers_are_keys_of_the_recipe_and_questions_are_asked_for_some() -> None:
+def test_keys_of_rules_are_keys_of_the_recipe() -> None:
     for rule in all_rules():
         for key in rule.keys:
             FIELDS[key]  # raises for what is no key
     assert {q.key for q in all_questions()} & set(find_rule("initrd-virtiofs").keys)
 
 
-def test_markdown_groups_what_blocks_first_and_says_what_to_do(tmp_path: Path) -> None:
+def test_markdown_shows_errors_first_with_their_fixes(tmp_path: Path) -> None:
     root = vm_tree(tmp_path / "image")
     (root / "boot/vmlinuz").unlink()
     page = render_markdown(check(root, mode="vm"))
@@ -112,7 +112,7 @@ def test_markdown_groups_what_blocks_first_and_says_what_to_do(tmp_path: Path) -
     assert "  - Fix: Make /boot/vmlinuz the kernel" in page
 
 
-def test_what_the_image_holds_does_nothing_in_markdown(hostile: Path) -> None:
+def test_markup_in_an_image_is_escaped_in_markdown(hostile: Path) -> None:
     page = render_markdown(check(hostile, mode="vm"))
     assert not set(page) & set("\x1b\u202e")
     line = next(line for line in page.splitlines() if "archive-paths" in line)
@@ -120,7 +120,7 @@ def test_what_the_image_holds_does_nothing_in_markdown(hostile: Path) -> None:
     assert line.endswith("```")
 
 
-def test_what_the_image_holds_does_nothing_in_html(hostile: Path) -> None:
+def test_markup_in_an_image_is_escaped_in_html(hostile: Path) -> None:
     page = render_html(check(hostile, mode="vm"))
     tags = Tags(page)
     assert tags.open == []
@@ -132,7 +132,7 @@ def test_what_the_image_holds_does_nothing_in_html(hostile: Path) -> None:
         assert rule.slug in tags.text
 
 
-def test_the_ending_says_what_is_written(hostile: Path, tmp_path: Path) -> None:
+def test_the_suffix_selects_the_format_of_a_report(hostile: Path, tmp_path: Path) -> None:
     report = check(hostile, mode="vm")
     write_report(report, tmp_path / "report.md")
     write_report(report, tmp_path / "report.HTML")

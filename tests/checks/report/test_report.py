@@ -48,7 +48,7 @@ advice VR: hostname
 """
 
 
-def test_names_severities_and_modes_are_what_others_rely_on() -> None:
+def test_names_severities_and_modes_are_stable() -> None:
     """Recipes, reports and programs name rules: none is renamed, and none turns stricter alone."""
     told: dict[str, tuple[str, str]] = {}
     for group in re.split(r"\n(?=\S)", INTERFACE.strip()):
@@ -58,7 +58,7 @@ def test_names_severities_and_modes_are_what_others_rely_on() -> None:
     assert {rule.slug for rule in all_rules() if rule.must_in} == {"resolv-conf"}
 
 
-def test_rules_have_names_of_their_own_and_every_text() -> None:
+def test_rules_have_unique_names_and_all_texts() -> None:
     slugs = [rule.slug for rule in all_rules()]
     assert len(set(slugs)) == len(slugs)
     for rule in all_rules():
@@ -78,7 +78,7 @@ def test_a_rule_comes_after_a_must_that_is_judged_before_it() -> None:
             assert rule.modes <= find_rule(rule.after).modes
 
 
-def test_the_json_is_the_one_others_rely_on(root: Path) -> None:
+def test_the_json_has_the_documented_shape(root: Path) -> None:
     (root / "boot" / "vmlinuz-6.1.0-50-cloud-amd64").write_bytes(bzimage(PACKERS["lz4"](elf())))
     shown = json.loads(json.dumps(check(root, mode="vm").to_json()))
     assert list(shown) == ["artefact", "mode", "ready", "findings"]
@@ -98,7 +98,7 @@ def test_the_json_is_the_one_others_rely_on(root: Path) -> None:
     assert "zwizard repair" in finding["fix"]
 
 
-def test_what_comes_after_a_failure_is_not_judged(root: Path) -> None:
+def test_rules_after_a_failed_rule_are_not_checked(root: Path) -> None:
     (root / "boot/vmlinuz").unlink()
     report = check(root, mode="vm")
     finding = report.finding("kernel-pvh")
@@ -107,7 +107,7 @@ def test_what_comes_after_a_failure_is_not_judged(root: Path) -> None:
     assert finding.fix == ""
 
 
-def test_a_waived_finding_is_shown_as_waived_and_not_counted(root: Path) -> None:
+def test_a_waived_finding_is_shown_but_not_counted(root: Path) -> None:
     (root / "image.raw").write_bytes(b"x")
     report = check(root, mode="vm", waive=["mode-single", "kernel-btrfs"])
     assert [finding.slug for finding in report.under(Group.WAIVED)] == ["mode-single"]
@@ -133,7 +133,7 @@ def test_a_wrong_mode_is_refused(root: Path) -> None:
         check(root, mode="disk")
 
 
-def test_the_text_says_what_blocks_and_what_to_do(root: Path) -> None:
+def test_the_text_shows_errors_and_their_fixes(root: Path) -> None:
     (root / "boot/vmlinuz").unlink()
     text = render_text(check(root, mode="vm"))
     assert "Errors" in text
@@ -162,14 +162,14 @@ def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("found", ["nothing", "file.txt"])
-def test_what_is_no_artefact_is_an_error(tmp_path: Path, found: str) -> None:
+def test_anything_but_an_artefact_is_an_error(tmp_path: Path, found: str) -> None:
     (tmp_path / "file.txt").write_bytes(b"hello\n")
     with pytest.raises(UnreadableError) as caught:
         check(tmp_path / found)
     assert caught.value.exit_code == 2
 
 
-def test_progress_and_the_modes_names_are_taken(root: Path, tmp_path: Path) -> None:
+def test_progress_and_mode_names_are_accepted(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
     seen: list[int] = []
     report = check(path, mode=Mode.VM, progress=lambda done, total: seen.append(done))

@@ -67,7 +67,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
 
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
-def test_a_broken_container_fails_in_its_rule_alike_as_directory_and_tarball(
+def test_a_broken_container_fails_in_its_rule_as_directory_and_as_tarball(
     root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
@@ -104,19 +104,19 @@ def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None
                     write(".startup.toml", b"[startup.entry]\nname = 'core.system'\n"))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(root: Path, entrypoint: str | None, breaks: Fault) -> None:
+def test_correct_variants_pass(root: Path, entrypoint: str | None, breaks: Fault) -> None:
     breaks(root)
     report = check(root, mode="container", entrypoint=entrypoint)
     assert [f.evidence for f in report.findings if f.wrong] == []
 
 
-def test_an_entrypoint_that_is_no_absolute_path_blocks(root: Path) -> None:
+def test_an_entrypoint_without_an_absolute_path_is_an_error(root: Path) -> None:
     report = check(root, entrypoint="app")
     assert report.finding("entrypoint").evidence == "app is not an absolute path"
     assert not report.ready
 
 
-def test_without_an_entrypoint_the_init_is_meant(root: Path) -> None:
+def test_without_an_entrypoint_the_init_is_started(root: Path) -> None:
     report = check(root)
     assert report.finding("entrypoint").evidence == (
         "/sbin/init does not exist, and no entrypoint is given"
@@ -147,7 +147,7 @@ def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:
         ),
     ],
 )
-def test_what_the_script_of_a_container_image_starts_is_judged(
+def test_the_program_behind_a_start_script_is_checked(
     root: Path, tmp_path: Path, broken: Fault, said: str
 ) -> None:
     both(BUSYBOX, link("bin/sh", "busybox"))(root)
@@ -158,7 +158,7 @@ def test_what_the_script_of_a_container_image_starts_is_judged(
         assert not report.ready
 
 
-def test_the_script_of_a_container_image_starts_what_is_there(root: Path) -> None:
+def test_a_start_script_is_checked_against_the_image(root: Path) -> None:
     both(BUSYBOX, link("bin/sh", "busybox"))(root)
     for good in (starting("busybox"), starting("../app"), starting(command=("/app", "exec x"))):
         good(root)
@@ -168,13 +168,13 @@ def test_the_script_of_a_container_image_starts_what_is_there(root: Path) -> Non
     assert (finding.outcome, LOADER in finding.evidence) == (Outcome.FAIL, True)
 
 
-def test_another_script_at_that_place_is_judged_by_itself(root: Path) -> None:
+def test_another_script_at_the_start_scripts_path_is_checked_itself(root: Path) -> None:
     both(BUSYBOX, link("bin/sh", "busybox"))(root)
     both(write("zos-start", b"#!/bin/sh\nexec /gone\n"), mode("zos-start", 0o755))(root)
     assert check(root, entrypoint="/zos-start").ready
 
 
-def test_the_entrypoint_in_startup_toml_is_not_relied_upon(root: Path) -> None:
+def test_the_entrypoint_in_startup_toml_is_a_warning(root: Path) -> None:
     write(".startup.toml", b'[startup.entry]\nname = "x"\n[startup.entry.args]\nname = "/app"\n')(
         root
     )

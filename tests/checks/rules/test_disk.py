@@ -281,7 +281,7 @@ def test_every_rule_on_disks_alone_is_broken_and_every_must_twice() -> None:
             assert told.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1), rule.slug
 
 
-def test_a_good_disk_is_ready_alike_by_itself_in_a_directory_and_in_a_tarball(
+def test_a_good_disk_is_ready_alone_in_a_directory_and_in_a_tarball(
     image: Path, tmp_path: Path
 ) -> None:
     directory = tmp_path / "directory"
@@ -297,7 +297,7 @@ def test_a_good_disk_is_ready_alike_by_itself_in_a_directory_and_in_a_tarball(
         assert report.ready
 
 
-def test_the_guest_is_judged_as_the_same_tree_in_a_directory_is(tree: Path, image: Path) -> None:
+def test_the_guest_is_judged_like_the_same_tree_in_a_directory(tree: Path, image: Path) -> None:
     one, two = judged(image), check(tree, mode="vm")
     for rule in all_rules():
         if {Mode.VM, Mode.IMAGE} <= rule.modes and not rule.slug.startswith(("archive", "mode")):
@@ -307,7 +307,7 @@ def test_the_guest_is_judged_as_the_same_tree_in_a_directory_is(tree: Path, imag
                 assert finding.evidence == other.evidence
 
 
-def test_the_size_is_compared_with_the_disk_that_is_rented(image: Path) -> None:
+def test_the_size_is_compared_with_the_rented_disk(image: Path) -> None:
     size = image.stat().st_size
     assert check(image, disk_size=size).ready
     small = check(image, disk_size=size - 1)
@@ -320,7 +320,7 @@ def test_the_size_is_compared_with_the_disk_that_is_rented(image: Path) -> None:
     assert not unsaid.ready
 
 
-def test_a_fat16_esp_starts_against_the_document(image: Path) -> None:
+def test_a_fat16_esp_is_a_warning(image: Path) -> None:
     on_esp(disks.LOADER, "-F", "16")(image)
     report = judged(image)
     finding = report.finding("esp-fat")
@@ -332,7 +332,7 @@ def test_a_fat16_esp_starts_against_the_document(image: Path) -> None:
     assert not judged(image).ready
 
 
-def test_a_root_that_cannot_be_read_is_unknown_and_never_ready(image: Path) -> None:
+def test_an_unreadable_root_is_unknown_and_never_ready(image: Path) -> None:
     XFS(image)
     report = judged(image)
     assert report.finding("image-gpt").outcome is Outcome.PASS
@@ -352,7 +352,7 @@ def test_a_disk_under_another_name_is_read_and_has_to_be_renamed(image: Path, na
     assert not report.ready
 
 
-def test_a_qcow2_is_named_whatever_it_is_called(tmp_path: Path) -> None:
+def test_a_qcow2_is_recognised_under_any_name(tmp_path: Path) -> None:
     for name in ("image.raw", "debian.qcow2"):
         path = tmp_path / name
         path.write_bytes(b"QFI\xfb\x00\x00\x00\x03" + bytes(1 << 16))
@@ -365,7 +365,7 @@ def test_a_qcow2_is_named_whatever_it_is_called(tmp_path: Path) -> None:
         check(other)
 
 
-def test_loader_entries_with_their_files_are_a_way_to_start(image: Path) -> None:
+def test_loader_entries_with_their_files_boot_too(image: Path) -> None:
     on_esp({
         "loader/loader.conf": b"", "vmlinuz": b"x", "initrd.img": b"x",
         "loader/entries/arch.conf":
@@ -384,7 +384,7 @@ def test_loader_entries_with_their_files_are_a_way_to_start(image: Path) -> None
         min_size=1, max_size=12,
     )
 )  # fmt: skip
-def test_a_mutated_disk_is_judged_in_time_whatever_it_has_become(
+def test_a_mutated_disk_is_checked_in_time(
     image: Path, edits: list[tuple[tuple[int, int], float, bytes]]
 ) -> None:
     before: list[tuple[int, bytes]] = []

@@ -191,7 +191,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
 
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
-def test_a_broken_guest_fails_in_its_rule_alike_as_directory_and_tarball(
+def test_a_broken_guest_fails_in_its_rule_as_directory_and_as_tarball(
     root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
@@ -288,7 +288,7 @@ OPENRC = both(
             write("bin/own", program()))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) -> None:
+def test_correct_variants_pass(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     finding = check(root, mode="vm").finding(slug)
     assert finding.outcome is Outcome.PASS, finding.evidence
@@ -308,7 +308,7 @@ def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) ->
         ("no-secrets", "far too large", write("etc/environment", bytes(2 << 20))),
     ],
 )  # fmt: skip
-def test_what_cannot_be_told_is_unknown(
+def test_undecidable_rules_are_unknown(
     root: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
@@ -319,7 +319,7 @@ def test_what_cannot_be_told_is_unknown(
     assert not (finding.blocks and report.ready)
 
 
-def test_a_colon_in_the_name_is_told(root: Path, tmp_path: Path) -> None:
+def test_a_colon_in_the_name_is_reported(root: Path, tmp_path: Path) -> None:
     assert check(root, mode="vm").finding("path-colon").outcome is Outcome.PASS
     named = check(root, mode="vm", planned_name="ubuntu:jammy.tar.gz").finding("path-colon")
     assert (named.outcome, named.evidence) == (Outcome.FAIL, "ubuntu:jammy.tar.gz")
@@ -327,9 +327,7 @@ def test_a_colon_in_the_name_is_told(root: Path, tmp_path: Path) -> None:
     assert check(other, mode="vm").finding("path-colon").outcome is Outcome.FAIL
 
 
-def test_what_is_mounted_in_a_directory_is_a_leftover(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mount_in_a_directory_is_a_leftover(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = check(root, mode="vm")
     assert report.finding("build-leftovers").outcome is Outcome.PASS
     monkeypatch.setattr(
@@ -341,7 +339,7 @@ def test_what_is_mounted_in_a_directory_is_a_leftover(
     assert "umount -R /proc" in finding.fix
 
 
-def test_a_dangling_resolv_conf_is_a_must_in_a_container_only(root: Path) -> None:
+def test_a_dangling_resolv_conf_is_an_error_only_in_a_container(root: Path) -> None:
     link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")(root)
     machine = check(root, mode="vm", waive=["resolv-conf"]).finding("resolv-conf")
     assert (machine.severity, machine.blocks, machine.waived) == (Severity.SHOULD, False, True)
@@ -352,14 +350,14 @@ def test_a_dangling_resolv_conf_is_a_must_in_a_container_only(root: Path) -> Non
     assert missing.outcome is Outcome.PASS
 
 
-def test_dockers_own_policy_is_no_leftover_in_a_container(root: Path) -> None:
+def test_dockers_policy_is_not_a_leftover_in_a_container(root: Path) -> None:
     executable("usr/sbin/policy-rc.d", "#!/bin/sh\n# For most Docker users …\nexit 101\n")(root)
     found = check(root, mode="container").finding("build-leftovers")
     assert found.outcome is Outcome.PASS
     assert check(root, mode="vm").finding("build-leftovers").outcome is Outcome.FAIL
 
 
-def test_a_good_vms_archive_is_read_once(
+def test_the_archive_of_a_good_vm_is_read_once(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[str] = []

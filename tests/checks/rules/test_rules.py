@@ -150,7 +150,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
 
 
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
-def test_a_broken_image_fails_in_its_rule_alike_as_directory_and_tarball(
+def test_a_broken_image_fails_in_its_rule_as_directory_and_as_tarball(
     root: Path, tmp_path: Path, slug: str, evidence: str, breaks: Fault
 ) -> None:
     breaks(root)
@@ -199,7 +199,7 @@ def test_a_broken_image_fails_in_its_rule_alike_as_directory_and_tarball(
         ("initrd-readable", write(INITRD, PACKERS["lz4"](initramfs()))),
     ],
 )  # fmt: skip
-def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) -> None:
+def test_correct_variants_pass(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     assert outcome(check(root, mode="vm"), slug) is Outcome.PASS
 
@@ -213,14 +213,14 @@ def test_other_ways_of_being_right_pass(root: Path, slug: str, breaks: Fault) ->
         ("kernel-upgrades", write("var/lib/rpm/rpmdb.sqlite", b"")),
     ],
 )
-def test_what_cannot_be_told_is_unknown(root: Path, slug: str, breaks: Fault) -> None:
+def test_undecidable_rules_are_unknown(root: Path, slug: str, breaks: Fault) -> None:
     breaks(root)
     report = check(root, mode="vm")
     assert outcome(report, slug) is Outcome.UNKNOWN
     assert not (report.finding(slug).blocks and report.ready)
 
 
-def test_a_kernel_that_cannot_be_read_is_unknown_and_never_ready(
+def test_an_unreadable_kernel_is_unknown_and_never_ready(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("zwizard.image.tarball.KEEP_FILE", 1000)
@@ -250,7 +250,7 @@ def test_a_kernel_that_cannot_be_read_is_unknown_and_never_ready(
         (".tar.gz", False, False, "tar.gz.flist"),
     ],
 )
-def test_names_are_judged_as_the_hub_rewrites_them(
+def test_names_are_checked_as_the_hub_rewrites_them(
     root: Path, name: str, holds: bool, survives: bool, flist: str
 ) -> None:
     report = check(root, mode="vm", planned_name=name)
@@ -259,7 +259,7 @@ def test_names_are_judged_as_the_hub_rewrites_them(
     assert flist in report.finding("archive-name-survives").evidence
 
 
-def test_a_cut_archive_is_not_ready(root: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_not_ready(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "image.tar.gz")
     path.write_bytes(path.read_bytes()[:-9])
     report = check(path, mode="vm")
@@ -267,7 +267,7 @@ def test_a_cut_archive_is_not_ready(root: Path, tmp_path: Path) -> None:
     assert not report.ready
 
 
-def test_an_archive_not_read_to_its_end_is_unknown(
+def test_an_archive_not_read_to_the_end_is_unknown(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zwizard.image.archive.gzip_stream.BOMB_BYTES", 1)
@@ -277,7 +277,7 @@ def test_an_archive_not_read_to_its_end_is_unknown(
     assert not report.ready
 
 
-def test_one_directory_that_is_no_system_is_no_wrapping(tmp_path: Path) -> None:
+def test_a_single_directory_without_a_system_is_not_a_wrapper(tmp_path: Path) -> None:
     (tmp_path / "image/app").mkdir(parents=True)
     (tmp_path / "image/app/server").write_bytes(b"x")
     (tmp_path / "image2/usr/lib").mkdir(parents=True)
@@ -292,7 +292,7 @@ def test_one_directory_that_is_no_system_is_no_wrapping(tmp_path: Path) -> None:
 # Mode
 
 
-def test_without_a_mode_the_names_in_the_image_say_what_is_meant(root: Path) -> None:
+def test_without_a_mode_the_files_in_the_image_decide(root: Path) -> None:
     assert check(root).mode is Mode.VM
     (root / "boot/vmlinuz").unlink()
     (root / "boot/vmlinuz").symlink_to(f"/boot/{NAME}")
@@ -302,7 +302,7 @@ def test_without_a_mode_the_names_in_the_image_say_what_is_meant(root: Path) -> 
     assert not report.ready
 
 
-def test_a_container_with_a_kernel_lying_about_has_to_be_asked_for(root: Path) -> None:
+def test_a_container_with_a_stray_kernel_has_to_be_stated(root: Path) -> None:
     (root / "boot/vmlinuz").unlink()
     report = check(root)
     assert report.mode is Mode.CONTAINER
@@ -323,7 +323,7 @@ def test_near_misses_of_the_disk_image_are_named(tmp_path: Path, name: str) -> N
     assert outcome(check(tmp_path / "image"), "mode") is Outcome.UNKNOWN
 
 
-def test_a_disk_image_is_never_ready_while_its_inside_is_not_read(tmp_path: Path) -> None:
+def test_a_disk_image_with_unread_contents_is_never_ready(tmp_path: Path) -> None:
     (tmp_path / "image.raw").write_bytes(gzip.compress(b"x"))
     report = check(tmp_path)
     assert report.mode is Mode.IMAGE
@@ -338,9 +338,7 @@ def test_a_disk_image_is_never_ready_while_its_inside_is_not_read(tmp_path: Path
         (write("image.raw", b""), "/image.raw is empty"),
     ],
 )
-def test_the_disk_image_is_a_file_with_contents(
-    tmp_path: Path, breaks: Fault, evidence: str
-) -> None:
+def test_the_disk_image_is_a_non_empty_file(tmp_path: Path, breaks: Fault, evidence: str) -> None:
     breaks(tmp_path)
     report = check(tmp_path, mode="image")
     assert report.finding("image-name").evidence == evidence

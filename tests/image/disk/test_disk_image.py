@@ -54,7 +54,7 @@ def edit(path: Path, offset: int, data: bytes) -> None:
 # GPT
 
 
-def test_a_table_is_read_as_sfdisk_made_it(tmp_path: Path) -> None:
+def test_a_table_of_sfdisk_is_read(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     disks.partition(path, ESP_PART, ROOT_PART)
     gpt = read_gpt(stretch(path))
@@ -76,14 +76,14 @@ def test_a_table_is_read_as_sfdisk_made_it(tmp_path: Path) -> None:
         (512 + 80, b"\xff\xff\xff\x7f", "the checksum of its header is wrong"),
     ],
 )
-def test_a_damaged_table_is_told(tmp_path: Path, offset: int, data: bytes, fault: str) -> None:
+def test_a_damaged_table_is_reported(tmp_path: Path, offset: int, data: bytes, fault: str) -> None:
     path = tmp_path / "disk"
     disks.partition(path, ESP_PART, ROOT_PART)
     edit(path, offset, data)
     assert read_gpt(stretch(path)).fault == fault
 
 
-def test_a_cut_and_a_grown_disk_are_told(tmp_path: Path) -> None:
+def test_a_truncated_and_a_grown_disk_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     disks.partition(path, ESP_PART, ROOT_PART)
     for size, fault in (
@@ -98,7 +98,7 @@ def test_a_cut_and_a_grown_disk_are_told(tmp_path: Path) -> None:
         assert fault in gpt.backup_fault
 
 
-def test_a_backup_that_differs_is_told(tmp_path: Path) -> None:
+def test_a_different_backup_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     disks.partition(path, ESP_PART, ROOT_PART)
     edit(path, disks.SIZE * MIB - 512 - 128 * 128 + 60, b"X")
@@ -136,7 +136,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fat_of_any_kind_has_the_files_that_were_put_in(tmp_path: Path, kind: str) -> None:
+def test_fat_of_any_type_has_the_files_that_were_written(tmp_path: Path, kind: str) -> None:
     size, bits, options = KINDS[kind]
     view = FatTree(tmp_path, stretch(disks.fat(tmp_path / "fat", size, FILES, *options)))
     assert view.geometry.bits == bits
@@ -151,14 +151,14 @@ def test_fat_of_any_kind_has_the_files_that_were_put_in(tmp_path: Path, kind: st
     assert view.node("/efi/none") is None
 
 
-def test_the_room_left_is_what_the_tools_say(tmp_path: Path) -> None:
+def test_free_space_matches_that_of_the_tools(tmp_path: Path) -> None:
     path = disks.fat(tmp_path / "fat", 40, {"kernel": bytes(10 * MIB)})
     shown = subprocess.run(["mdir", "-i", path], capture_output=True, text=True, check=True)
     free = int("".join(c for c in shown.stdout.splitlines()[-2] if c.isdigit()))
     assert FatTree(path, stretch(path)).free == free
 
 
-def test_a_circle_of_clusters_ends(tmp_path: Path) -> None:
+def test_a_loop_of_clusters_ends(tmp_path: Path) -> None:
     path = disks.fat(tmp_path / "fat", 40, {"kernel": bytes(MIB)})
     view = FatTree(path, stretch(path))
     root = view.geometry.root_cluster
@@ -171,7 +171,7 @@ def test_a_circle_of_clusters_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("offset", "data"), [(11, b"\x00\x00"), (13, b"\x03"), (14, b"\x00\x00"), (32, bytes(4))]
 )
-def test_a_boot_sector_that_cannot_be_is_refused(tmp_path: Path, offset: int, data: bytes) -> None:
+def test_an_impossible_boot_sector_is_refused(tmp_path: Path, offset: int, data: bytes) -> None:
     path = disks.fat(tmp_path / "fat", 40, {})
     edit(path, offset, data)
     with pytest.raises(UnreadableError, match="FAT boot sector"):
@@ -210,7 +210,7 @@ def test_a_disk_is_its_root_with_the_esp_where_fstab_puts_it(whole: Path) -> Non
         ("/dev/sda2", None), ("/dev/loop0p2", None), ("UUID=", None), ("LABEL=", None),
     ],
 )  # fmt: skip
-def test_devices_are_known_by_their_names(whole: Path, device: str, number: int | None) -> None:
+def test_devices_are_matched_by_name(whole: Path, device: str, number: int | None) -> None:
     found = [v.partition.number for v in opened(whole).volumes if v.named(device)]
     assert found == ([] if number is None else [number])
 
@@ -222,7 +222,7 @@ def test_devices_are_known_by_their_names(whole: Path, device: str, number: int 
         (0, b"LUKS\xba\xbe", "crypto_LUKS"),
     ],
 )  # fmt: skip
-def test_file_systems_that_cannot_be_read_are_named(
+def test_unsupported_file_systems_are_named(
     tmp_path: Path, offset: int, magic: bytes, form: str
 ) -> None:
     path = tmp_path / "image.raw"
@@ -234,7 +234,7 @@ def test_file_systems_that_cannot_be_read_are_named(
         assert disk.root
 
 
-def test_a_data_partition_before_the_root_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_data_partition_is_not_mistaken_for_the_root(tmp_path: Path) -> None:
     (tmp_path / "data/etc").mkdir(parents=True)
     tree = disks.image_tree(tmp_path / "tree")
     path = tmp_path / "image.raw"

@@ -140,13 +140,11 @@ def told(view: FileTree) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def test_a_file_system_of_any_features_has_the_tree_that_was_put_in(
-    image: Path, tree: Path
-) -> None:
+def test_ext4_with_any_features_has_the_tree_that_was_written(image: Path, tree: Path) -> None:
     assert told(opened(image)) == told(DirectoryTree(tree))
 
 
-def test_a_hashed_directory_is_read_too(image_of: MakeImage) -> None:
+def test_a_hashed_directory_is_read(image_of: MakeImage) -> None:
     path = image_of("-t", "ext4", "-b", "1024")
     subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
     shown = subprocess.run(["debugfs", "-R", "stat /many", path], capture_output=True, text=True,
@@ -155,7 +153,7 @@ def test_a_hashed_directory_is_read_too(image_of: MakeImage) -> None:
     assert len(opened(path).children("/many")) == NAMES
 
 
-def test_only_what_is_asked_for_is_read(tree: Path, image_of: MakeImage) -> None:
+def test_only_requested_paths_are_read(tree: Path, image_of: MakeImage) -> None:
     view = opened(image_of())
     assert view.resolve("/etc/longer").file is not None
     assert view.read("/etc/short", 100) == b"x" * 30
@@ -166,7 +164,7 @@ def test_only_what_is_asked_for_is_read(tree: Path, image_of: MakeImage) -> None
     assert view.node("/nothing") is None
 
 
-def test_what_the_superblock_says_is_told(image_of: MakeImage) -> None:
+def test_the_superblock_is_read(image_of: MakeImage) -> None:
     path = image_of()
     found = read_superblock(FileRange(disks.handle(path), 0, path.stat().st_size))
     assert (found.filesystem, found.uuid, found.label) == (
@@ -195,7 +193,7 @@ def test_what_the_superblock_says_is_told(image_of: MakeImage) -> None:
         (1024 + 56, b"\x00\x00", "no ext4 superblock"),
     ],
 )
-def test_a_superblock_that_cannot_be_is_refused(
+def test_an_impossible_superblock_is_refused(
     image_of: MakeImage, offset: int, value: bytes, message: str
 ) -> None:
     plain = () if "checksum" in message else ("-t", "ext4", "-O", "^metadata_csum")
@@ -207,7 +205,7 @@ def test_a_superblock_that_cannot_be_is_refused(
         opened(path)
 
 
-def test_a_map_that_goes_round_in_a_circle_ends(image_of: MakeImage) -> None:
+def test_a_loop_in_a_block_map_ends(image_of: MakeImage) -> None:
     """Every inode's double indirect block is made its own child."""
     path = image_of("-t", "ext2", "-b", "1024")
     entry = opened(path).node("/etc/large")
@@ -230,7 +228,7 @@ def test_a_map_that_goes_round_in_a_circle_ends(image_of: MakeImage) -> None:
         ("directory", 60, "the checksum of a directory is wrong"),
     ],
 )
-def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
+def test_metadata_with_a_wrong_checksum_is_refused_as_by_the_kernel(
     image_of: MakeImage, part: str, at: int, message: str
 ) -> None:
     path = image_of("-t", "ext4", "-b", "4096")
@@ -253,7 +251,7 @@ def test_metadata_with_a_wrong_checksum_is_damage_as_it_is_for_the_kernel(
         opened(path).read("/etc/tiny", 1)
 
 
-def test_a_file_system_without_end_is_given_up(
+def test_an_endless_file_system_is_refused(
     image_of: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = image_of("-t", "ext4")

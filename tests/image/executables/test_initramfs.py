@@ -37,7 +37,7 @@ def test_compressed_parts_may_follow_one_another(first: str) -> None:
     assert found.init
 
 
-def test_module_names_have_underscores_whatever_the_file_has() -> None:
+def test_module_names_always_have_underscores() -> None:
     name = f"./lib/modules/{VERSION}/kernel/fs/nls/nls_iso8859-1.ko.zst"
     found = read(cpio({"init": b"", name: b"x"}))
     assert found.has("nls_iso8859_1")
@@ -45,12 +45,12 @@ def test_module_names_have_underscores_whatever_the_file_has() -> None:
 
 @pytest.mark.parametrize("form", PACKERS)
 @pytest.mark.parametrize("kept", [0.3, 0.7, 0.95])
-def test_a_cut_image_is_told(form: str, kept: float) -> None:
+def test_a_truncated_image_is_reported(form: str, kept: float) -> None:
     data = PACKERS[form](initramfs() + bytes(range(256)) * 400)
     assert read(data[: int(len(data) * kept)]).fault
 
 
-def test_a_cut_archive_is_told() -> None:
+def test_a_truncated_archive_is_reported() -> None:
     data = initramfs()
     place = data.index(b"virtiofs.ko\x00")
     assert read(data[: place + 20]).fault.startswith("truncated inside usr/lib/modules")
@@ -68,11 +68,11 @@ def test_a_cut_archive_is_told() -> None:
     ],
     ids=["text", "lzo", "packed", "no-digits", "no-sense"],  # what is packed has a time stamp
 )
-def test_what_is_no_initramfs_is_named(data: bytes, fault: str) -> None:
+def test_another_file_type_is_not_an_initramfs(data: bytes, fault: str) -> None:
     assert fault in read(data).fault
 
 
-def test_what_cannot_be_read_here_is_not_called_wrong() -> None:
+def test_an_unsupported_compression_is_unknown() -> None:
     assert read(b"\x89LZO" + bytes(20)).bounded
     assert not read(b"hello\n").bounded
 

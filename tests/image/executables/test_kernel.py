@@ -12,16 +12,16 @@ from zwizard.image.executables.kernel import KernelError, extract, read_kernel, 
 
 
 @pytest.mark.parametrize("form", PACKERS)
-def test_the_elf_comes_out_of_every_compression_byte_for_byte(form: str) -> None:
+def test_the_elf_is_extracted_unchanged_from_every_compression(form: str) -> None:
     kernel = elf()
     assert extract(bzimage(PACKERS[form](kernel))) == kernel
 
 
-def test_an_elf_is_returned_as_it_is() -> None:
+def test_an_elf_is_returned_unchanged() -> None:
     assert extract(elf()) == elf()
 
 
-def test_lz4_goes_on_over_many_blocks() -> None:
+def test_lz4_of_many_blocks_is_read() -> None:
     kernel = elf() + bytes(range(256)) * (20 << 12)
     assert extract(bzimage(PACKERS["lz4"](kernel))) == kernel
 
@@ -41,7 +41,7 @@ def test_lz4_goes_on_over_many_blocks() -> None:
         (bzimage(PACKERS["lz4"](elf()))[:-90], "lz4 data ends too early"),
     ],
 )
-def test_what_is_no_kernel_is_said_with_what_it_is(data: bytes, said: str) -> None:
+def test_another_file_type_is_refused_as_kernel_by_name(data: bytes, said: str) -> None:
     with pytest.raises(KernelError) as caught:
         extract(data)
     assert said in caught.value.message
@@ -56,7 +56,7 @@ def test_a_bomb_in_a_kernel_is_bounded(form: str, monkeypatch: pytest.MonkeyPatc
         extract(bzimage(PACKERS[form](bytes(64 << 20))))
 
 
-def test_a_good_kernel_is_verified_with_its_facts() -> None:
+def test_a_good_kernel_is_verified() -> None:
     kernel = verify(elf(configuration="CONFIG_MODULES=y\n"))
     assert kernel.version == VERSION
     assert kernel.configuration == "CONFIG_MODULES=y\n"
@@ -89,14 +89,16 @@ def changed(data: bytes, place: int, value: bytes) -> bytes:
         (elf(notes=PVH + b"\x00" * 8)[:-4], "ends before one of its segments does"),
     ],
 )
-def test_what_zero_os_cannot_start_is_said_with_why(data: bytes, said: str) -> None:
+def test_a_kernel_that_zero_os_cannot_start_is_refused_with_the_reason(
+    data: bytes, said: str
+) -> None:
     with pytest.raises(KernelError) as caught:
         verify(data)
     assert caught.value.message.startswith("Zero-OS cannot start this kernel: it")
     assert said in caught.value.message
 
 
-def test_a_bzimage_tells_its_version_and_compression_without_being_unpacked() -> None:
+def test_version_and_compression_of_a_bzimage_are_read_without_unpacking() -> None:
     kernel = read_kernel(io.BytesIO(bzimage(PACKERS["zstd"](elf()))))
     assert kernel.version == VERSION
     assert kernel.bzimage is not None
@@ -112,7 +114,7 @@ def test_a_banner_across_two_pieces_is_found(monkeypatch: pytest.MonkeyPatch) ->
         assert read_kernel(io.BytesIO(data)).version == VERSION
 
 
-def test_a_program_is_no_kernel() -> None:
+def test_a_program_is_not_accepted_as_a_kernel() -> None:
     with open("/bin/true", "rb") as file:  # noqa: PTH123
         data = file.read()
     with pytest.raises(KernelError, match="Zero-OS cannot start this kernel"):
