@@ -1,4 +1,4 @@
-"""What is no image, or one made to do harm: named as what it is, in time, without a traceback."""
+"""Files that are not images, and hostile ones: reported in time, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A directory as an artefact: nothing followed, nothing entered that is not its own."""
+"""A directory as an artefact: no link is followed, no mount is entered."""
 
 from __future__ import annotations
 

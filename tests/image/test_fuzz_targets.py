@@ -1,4 +1,4 @@
-"""Artefacts with bytes changed at random: our own errors at most, in bounded time and memory."""
+"""Artefacts with bytes changed at random: only our own errors, in bounded time and memory."""
 
 from __future__ import annotations
 

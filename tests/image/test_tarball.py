@@ -1,4 +1,4 @@
-"""Archives: read once, proved whole, indexed as tar would unpack them, whatever they hold."""
+"""Archives: read once, verified, and indexed as tar would unpack them."""
 
 from __future__ import annotations
 

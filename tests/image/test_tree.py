@@ -1,4 +1,4 @@
-"""Links are followed inside the image, alike in a directory and in an archive."""
+"""Links are followed inside the image, in a directory as in an archive."""
 
 from __future__ import annotations
 

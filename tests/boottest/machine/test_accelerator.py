@@ -1,4 +1,4 @@
-"""Whether KVM runs guests: told by one that ran."""
+"""Whether KVM runs guests: tested with a tiny one."""
 
 from __future__ import annotations
 

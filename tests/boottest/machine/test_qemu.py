@@ -1,4 +1,4 @@
-"""The machine's command lines: what Zero-OS gives a guest, and what QEMU needs for it."""
+"""The command lines of QEMU and virtiofsd."""
 
 from __future__ import annotations
 

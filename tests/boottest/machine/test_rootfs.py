@@ -1,4 +1,4 @@
-"""What is booted: an archive unpacked, a disk of the size that is rented; never the artefact."""
+"""The tree or disk that is booted: never the artefact itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seed disk: the files a node writes, on a disk that the project's own reader understands."""
+"""The seed disk: the files that a node writes, on a FAT disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a console shows, told from consoles of real machines."""
+"""Milestones and causes in the console output of real machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers booted: what their watcher tells, and a program that is started as Zero-OS would."""
+"""Containers booted: what their observer reports, and a program started as by Zero-OS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a guest says of itself, and what it means."""
+"""Facts of a guest, and the findings from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn from the records and the reports: explanations, the table, Markdown and HTML."""
+"""Output from rules and reports: explanations, the table, Markdown and HTML."""
 
 from __future__ import annotations
 

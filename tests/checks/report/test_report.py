@@ -1,4 +1,4 @@
-"""The report: what is ready, the JSON others rely on, and text that is safe to show."""
+"""The report of a check: readiness, JSON, and text that is safe to show."""
 
 from __future__ import annotations
 

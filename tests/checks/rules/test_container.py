@@ -1,4 +1,4 @@
-"""The rules about containers: one program, and a small system, each broken in a rule's way."""
+"""The rules about containers: a single program and a small system, each with one fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules about disk images: a good one, made by the real tools, broken in each rule's way."""
+"""The rules about disk images: a good one, made by the real tools, with one fault for each rule."""
 
 from __future__ import annotations
 

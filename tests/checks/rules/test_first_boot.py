@@ -1,4 +1,4 @@
-"""The rules about the guest and the file tree: what breaks each, and what does not."""
+"""The rules about the guest and the file tree: one fault for each, and correct variants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each rule: a good VM passes it, and an image broken in just that way fails it."""
+"""Each rule for VMs: a good VM passes it, and an image with just that fault fails it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partition tables, FAT, and whole disks: as real tools make them, cut, circular and mutated."""
+"""Partition tables, FAT and whole disks: made by real tools, truncated, circular, mutated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ext reader gives what the tree has that mke2fs put in, whatever its features."""
+"""The ext4 reader gives the tree that mke2fs wrote, with any features."""
 
 from __future__ import annotations
 
