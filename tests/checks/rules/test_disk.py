@@ -1,4 +1,4 @@
-"""The rules about disk images: a good one, made by the real tools, with one fault for each rule."""
+"""The rules about disk images: a good one, made by the real tools, each with one fault."""
 
 from __future__ import annotations
 
