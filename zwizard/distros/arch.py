@@ -1,10 +1,10 @@
-"""Arch Linux, which the document makes its image of: it rolls, so that there are no suites."""
+"""Arch Linux, of which the Zmachine guide makes its image: a rolling release without suites."""
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, KernelPackage, Keyring, Suite
+from zwizard.distros.base import COMMON_UNITS, Distro, KernelPackage, Keyring, Suite, own_services
 
-# The document says cloud-init, which is called cloud-init-network since 24.3; without its main
+# The guide enables cloud-init, which is called cloud-init-network since 24.3; without its main
 # service the others wait for ever.
 _CLOUD_INIT = (
     "cloud-init-main",
@@ -17,10 +17,10 @@ _CLOUD_INIT = (
 ARCH = Distro(
     name="arch",
     title="Arch Linux",
-    means="The document's own choice for a disk image. No releases: the newest of everything.",
+    means="The Zmachine guide's choice for a disk image. No releases: the newest of everything.",
     rank=3,
     family="pacman",
-    # No release, so no date of one: this caps the time stamps of what is packaged later.
+    # Without a release there is no date of one; this caps the time stamps.
     suites=(Suite("", "rolling", epoch=1_767_225_600),),  # 2026-01-01
     kernels=(
         KernelPackage("linux", "Arch's own: the newest, with every driver"),
@@ -29,7 +29,7 @@ ARCH = Distro(
     bootstraps=("pacman", "pacstrap"),
     vm_packages=("cloud-init", "openssh", "mkinitcpio", "xz", "zstd"),
     minimal_packages=(),
-    standard_packages=("linux-firmware", "vim"),  # as in the document
+    standard_packages=("linux-firmware", "vim"),  # as in the guide
     image_packages=(
         "openssh",
         "cloud-init",
@@ -44,8 +44,7 @@ ARCH = Distro(
     image_services=("sshd", "systemd-networkd", "systemd-resolved", *_CLOUD_INIT),
     esp_mount="/boot",
     components=("core", "extra"),
-    # The master keys (archlinux.org/master-keys), which vouch for the packagers': three of them
-    # are enough.
+    # The master keys (archlinux.org/master-keys): a packager's key signed by three is trusted.
     keyring=Keyring(
         "archlinux",
         "archlinux-keyring",
@@ -62,31 +61,12 @@ ARCH = Distro(
         "openssh": ("sshd.service",),
         "apache": ("httpd.service",),
         "bind": ("named.service",),
-        "caddy": ("caddy.service",),
         "chrony": ("chronyd.service",),
-        "cronie": ("cronie.service",),
-        "dnsmasq": ("dnsmasq.service",),
         "docker": ("docker.service", "docker.socket"),
-        "fail2ban": ("fail2ban.service",),
-        "haproxy": ("haproxy.service",),
-        "lighttpd": ("lighttpd.service",),
-        "mariadb": ("mariadb.service",),
-        "memcached": ("memcached.service",),
-        "mosquitto": ("mosquitto.service",),
         "nfs-utils": ("nfs-server.service",),
-        "nftables": ("nftables.service",),
-        "nginx": ("nginx.service",),
         "podman": ("podman.socket",),
-        "postfix": ("postfix.service",),
-        "postgresql": ("postgresql.service",),
-        "prometheus": ("prometheus.service",),
-        "prometheus-node-exporter": ("prometheus-node-exporter.service",),
-        "qemu-guest-agent": ("qemu-guest-agent.service",),
-        "rabbitmq": ("rabbitmq.service",),
         "samba": ("smb.service", "nmb.service"),
-        "squid": ("squid.service",),
-        "tor": ("tor.service",),
-        "unbound": ("unbound.service",),
-        "valkey": ("valkey.service",),
+        **own_services("cronie", "mariadb", "rabbitmq", "valkey"),
+        **COMMON_UNITS,
     },
 )

@@ -1,4 +1,4 @@
-"""The record that each distribution fills."""
+"""The record of a distribution."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 class Suite:
     """One release of a distribution; ``name`` is "" where a distribution has no releases.
 
-    ``epoch`` (seconds since 1970) is the release's own date: it caps the time stamps of what is
-    built, so that the same recipe gives the same bytes. ``image_packages`` is what an image.raw of
-    this suite needs beside the distribution's.
+    ``epoch`` (seconds since 1970) is the release's date: it caps the time stamps of an archive, so
+    that the same recipe gives the same bytes. ``image_packages``: what an image.raw of this suite
+    needs beside the distribution's.
     """
 
     name: str
@@ -31,14 +31,40 @@ class KernelPackage:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys that a distribution's archive is trusted by: a package has them in a file.
+    """The keys that sign a distribution's archive: a ``file`` in a ``package``.
 
-    Anybody can offer a package: ``fingerprints`` are what the keys are known by.
+    Anybody can offer a package; only the ``fingerprints`` make its keys trusted.
     """
 
     file: str
     package: str
     fingerprints: tuple[str, ...]
+
+
+def own_services(*packages: str) -> dict[str, tuple[str, ...]]:
+    """Packages that bring one service, of their own name."""
+    return {name: (f"{name}.service",) for name in packages}
+
+
+COMMON_UNITS = own_services(
+    "caddy",
+    "dnsmasq",
+    "fail2ban",
+    "haproxy",
+    "lighttpd",
+    "memcached",
+    "mosquitto",
+    "nginx",
+    "nftables",
+    "postfix",
+    "postgresql",
+    "prometheus",
+    "prometheus-node-exporter",
+    "qemu-guest-agent",
+    "squid",
+    "tor",
+    "unbound",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,7 @@ class Distro:
     - ``esp_mount``: where an image mounts its EFI system partition, unless the recipe says.
     - ``mirror``: its archive; "" if the bootstrap tools know it, or the recipe must name it.
     - ``shown_by``: paths (shell patterns) that show that a tree has a package or its equivalent.
-    - ``units``: services that well-known packages bring; "" stands for the base system.
+    - ``units``: services that common packages bring; "" stands for the base system.
     - ``components`` of the archive, if there are more than the first; ``keyring``, if this
       machine may not have it.
     """

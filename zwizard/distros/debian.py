@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zwizard.distros.base import Distro, KernelPackage, Suite
+from zwizard.distros.base import COMMON_UNITS, Distro, KernelPackage, Suite, own_services
 
 DEBIAN = Distro(
     name="debian",
@@ -70,37 +70,23 @@ DEBIAN = Distro(
     units={
         "": ("fstrim.timer",),
         "openssh-server": ("ssh.service",),
-        "apache2": ("apache2.service",),
         "bind9": ("named.service",),
-        "caddy": ("caddy.service",),
-        "chrony": ("chrony.service",),
-        "cron": ("cron.service",),
-        "dnsmasq": ("dnsmasq.service",),
         "docker.io": ("docker.service", "docker.socket"),
-        "fail2ban": ("fail2ban.service",),
-        "haproxy": ("haproxy.service",),
-        "lighttpd": ("lighttpd.service",),
         "mariadb-server": ("mariadb.service",),
-        "memcached": ("memcached.service",),
-        "mosquitto": ("mosquitto.service",),
         "nfs-kernel-server": ("nfs-server.service",),
-        "nginx": ("nginx.service",),
-        "nftables": ("nftables.service",),
-        "openvpn": ("openvpn.service",),
         "podman": ("podman.socket",),
-        "postfix": ("postfix.service",),
-        "postgresql": ("postgresql.service",),
-        "prometheus": ("prometheus.service",),
-        "prometheus-node-exporter": ("prometheus-node-exporter.service",),
-        "qemu-guest-agent": ("qemu-guest-agent.service",),
-        "rabbitmq-server": ("rabbitmq-server.service",),
-        "redis-server": ("redis-server.service",),
-        "rsyslog": ("rsyslog.service",),
         "samba": ("smbd.service", "nmbd.service"),
-        "squid": ("squid.service",),
-        "systemd-timesyncd": ("systemd-timesyncd.service",),
-        "tor": ("tor.service",),
-        "unattended-upgrades": ("unattended-upgrades.service",),
-        "unbound": ("unbound.service",),
+        **own_services(
+            "apache2",
+            "chrony",
+            "cron",
+            "openvpn",
+            "rabbitmq-server",
+            "redis-server",
+            "rsyslog",
+            "systemd-timesyncd",
+            "unattended-upgrades",
+        ),
+        **COMMON_UNITS,
     },
 )

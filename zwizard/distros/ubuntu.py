@@ -1,4 +1,4 @@
-"""Ubuntu: jammy, which the document's guide is for, and noble."""
+"""Ubuntu: jammy, which the Zmachine guide uses, and noble."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zwizard.distros.debian import DEBIAN
 UBUNTU = Distro(
     name="ubuntu",
     title="Ubuntu",
-    means="The document's own choice for a VM with its own kernel.",
+    means="The Zmachine guide's choice for a VM with its own kernel.",
     rank=2,
     suites=(
         Suite("jammy", "jammy (22.04)", epoch=1_650_499_200),  # 2022-04-21
@@ -22,16 +22,16 @@ UBUNTU = Distro(
     kernels=(
         KernelPackage("linux-image-virtual", "virtual: small, made for virtual machines"),
         KernelPackage("linux-image-generic", "generic: more drivers"),
-        KernelPackage("linux-modules-extra-5.15.0-25-generic", "the document's choice, for jammy"),
+        KernelPackage("linux-modules-extra-5.15.0-25-generic", "the guide's choice, for jammy"),
     ),
     bootstraps=DEBIAN.bootstraps,
     vm_packages=DEBIAN.vm_packages,
-    # The kernel only recommends what makes its initramfs, of which a hook wants dumpe2fs.
+    # The kernel only recommends the tools for its initramfs; a hook of these needs dumpe2fs.
     minimal_packages=(*DEBIAN.minimal_packages, "initramfs-tools", "e2fsprogs"),
     image_packages=tuple(name for name in DEBIAN.image_packages if name != "systemd-resolved"),
     image_services=DEBIAN.image_services,
     esp_mount=DEBIAN.esp_mount,
-    mirror="http://archive.ubuntu.com/ubuntu",  # as in the document
+    mirror="http://archive.ubuntu.com/ubuntu",  # as in the guide
     components=("main", "universe"),
     # The archive's keys of 2012 and 2018.
     keyring=Keyring(

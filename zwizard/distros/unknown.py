@@ -1,4 +1,4 @@
-"""Any other distribution: nothing is installed in it, as its package tool is not known here."""
+"""Any other distribution: nothing is installed in it, as its package manager is not supported."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
         network=True,
         size=(320 if source.variant == "standard" else 230) * _MIB,
-        document="sudo debootstrap jammy ubuntu:jammy http://archive.ubuntu.com/ubuntu",
+        guide="sudo debootstrap jammy ubuntu:jammy http://archive.ubuntu.com/ubuntu",
     )
 
 
@@ -105,7 +105,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         answers=("kernel.package", "kernel.file"),
         network=True,
         size=300 * _MIB,
-        document=(
+        guide=(
             "apt-get update\napt-get install cloud-init openssh-server curl\n"
             "apt-get install linux-modules-extra-5.15.0-25-generic"
         ),

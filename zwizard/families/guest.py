@@ -33,8 +33,8 @@ HOSTS = """\
 RESOLVED = Link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
 _OF_VM = "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\""
 _OF_IMAGE = '"let\'s drop the root password all together"; "make sure we using resolved"'
-_DOCUMENT_VM = "rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf"
-_DOCUMENT_IMAGE = """\
+_GUIDE_VM = "rm /etc/resolv.conf\necho 'nameserver 1.1.1.1' > /etc/resolv.conf"
+_GUIDE_IMAGE = """\
 passwd -d root
 systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final
 rm /etc/resolv.conf
@@ -68,7 +68,7 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         tuple(actions),
         answers=("system.timezone", "system.locale", "system.services"),
         size=4 * _MIB,
-        document=_DOCUMENT_IMAGE if image else _DOCUMENT_VM,
+        guide=_GUIDE_IMAGE if image else _GUIDE_VM,
     )
 
 
@@ -193,6 +193,5 @@ def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
             Write("/etc/machine-id", ""),
         ),
         size=1 * _MIB,
-        document="cloud-init clean\n" * cloud_init
-        + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
+        guide="cloud-init clean\n" * cloud_init + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
     )

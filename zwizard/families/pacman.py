@@ -81,9 +81,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: AR
         answers=("source.mirror", "source.keys", "source.bootstrap"),
         network=True,
         size=600 * _MIB,
-        document=(
-            "pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils"
-        ),
+        guide=("pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils"),
     )
 
 
@@ -115,7 +113,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
         answers=("kernel.package", "kernel.file", "source.variant"),
         network=True,
         size=(800 if standard else 350) * _MIB,
-        document=(
+        guide=(
             "pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils\n"
             "pacman -S grub"
         ),

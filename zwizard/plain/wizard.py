@@ -171,8 +171,8 @@ def _actions(found: BuildReview) -> list[Row]:
 def _show_commands(plan: Plan) -> None:
     """Print every command unwrapped, then the guide's own where it has some."""
     write(f"\n{render.text(plan)}")
-    for step in (step for step in plan.steps if step.document):
-        commands = textwrap.indent(step.document, "      ")
+    for step in (step for step in plan.steps if step.guide):
+        commands = textwrap.indent(step.guide, "      ")
         write(f"{step.name}, with the commands of the Zmachine guide:\n{commands}\n")
 
 

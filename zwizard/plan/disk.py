@@ -79,7 +79,7 @@ def disk(where: Layout, epoch: int) -> Step:
         (MakeDisk(where, epoch),),
         answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
         size=700 * _MIB,
-        document=(
+        guide=(
             "parted $DISK mklabel gpt\nparted $DISK mkpart primary 1 100M\n"
             "parted $DISK set 1 esp on\nparted $DISK mkpart primary 100M 100%\n"
             "mkfs.vfat -F 32 /dev/vda1\nmkfs.ext4 -L cloud-root /dev/vda2\n"

@@ -46,7 +46,7 @@ def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
         ),
         answers=("grub.cmdline", "grub.timeout", "disk.esp_mount"),
         size=20 * _MIB,
-        document=(
+        guide=(
             "genfstab -U /mnt >> /mnt/etc/fstab\n"
             "grub-install --target=x86_64-efi --efi-directory=esp --removable\n"
             "grub-mkconfig -o /boot/grub/grub.cfg"

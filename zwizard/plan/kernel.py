@@ -48,7 +48,5 @@ def _made(recipe: Recipe, distro: Distro) -> Step:
         family.of(distro).initramfs(modules, image=image),
         answers=("kernel.modules",),
         size=20 * _MIB,
-        document=(
-            "echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"
-        ),
+        guide=("echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"),
     )

@@ -25,5 +25,5 @@ def pack(recipe: Recipe, epoch: int) -> Step:
         (Pack(_LEVELS[recipe.output.compression], epoch),),
         answers=("output.compression", "name"),
         size=260 * 2**20,
-        document="sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy .",
+        guide="sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy .",
     )

@@ -35,7 +35,7 @@ def _convert(recipe: Recipe) -> tuple[Step, ...]:
             answers=("source.location", "source.sha256", "checklist.disk_size"),
             network="://" in source.location,
             size=2500 * _MIB,
-            document=(
+            guide=(
                 "qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw"
             ),
         ),
@@ -62,7 +62,7 @@ def _machine(recipe: Recipe) -> tuple[Step, ...]:
         answers=("source.location", "source.sha256", "source.distro"),
         network="://" in source.location,
         size=2000 * _MIB,
-        document="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
+        guide="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
     )
     return (step, completion.complete(recipe))
 

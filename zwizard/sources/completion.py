@@ -63,7 +63,7 @@ def complete(recipe: Recipe) -> Step:
         answers=("kernel.package", "kernel.file"),
         network=True,
         size=500 * _MIB,
-        document="apt-get update\napt-get install cloud-init openssh-server curl",
+        guide="apt-get update\napt-get install cloud-init openssh-server curl",
     )
 
 
@@ -84,7 +84,7 @@ def kernel(recipe: Recipe) -> Step:
         ),
         (*unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
         size=60 * _MIB,
-        document="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
+        guide="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
     )
 
 

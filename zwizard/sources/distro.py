@@ -47,7 +47,7 @@ def _kernel(recipe: Recipe) -> Step:
         family.of(_records(recipe)[0]).kernel(),
         answers=(),
         size=60 * _MIB,
-        document=(
+        guide=(
             "sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz |"
             " sudo tee ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf > /dev/null\n"
             "sudo mv ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf"

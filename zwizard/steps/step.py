@@ -18,9 +18,9 @@ IMAGE = "image.raw"  # after a step that leaves an image, the only file in the t
 class Step:
     """A stage of a build.
 
-    ``why``: sentences of the document (quoted) and of ours that it carries out. ``answers``: the
+    ``why``: sentences of the Zmachine guide (quoted), and ours. ``answers``: the
     recipe keys that decide it. ``network``: its commands reach the internet. ``size``: about how
-    many bytes its layer takes. ``document``: the document's own commands, where they differ.
+    many bytes its layer takes. ``guide``: the guide's own commands, where they differ.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Step:
     answers: tuple[str, ...] = ()
     network: bool = False
     size: int = 0
-    document: str = ""
+    guide: str = ""
 
     @property
     def enters(self) -> bool:

@@ -305,7 +305,7 @@ def commands(step: Step, reason: str) -> Reader:
         Content("\n").join(block(why, "italic") for why in step.why),
         Content("\n").join([Content.styled("Runs", "bold"), block(lines)]),
     ]
-    if step.document:
+    if step.guide:
         title = Content.styled("The document's own commands", "bold")
-        parts.append(Content("\n").join([title, block(step.document, MUTED)]))
+        parts.append(Content("\n").join([title, block(step.guide, MUTED)]))
     return Reader(f"{step.name}: {step.title}", Content("\n\n").join(parts), copy=lines)
