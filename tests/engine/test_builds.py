@@ -11,7 +11,9 @@ import pytest
 from tests.support.builds import begin, end, new_build, running
 from tests.support.executables import elf, initramfs
 from zwizard.engine import builds
-from zwizard.recipe.model import Output, Recipe
+from zwizard.engine.layers import Store
+from zwizard.host.privileges import Privilege
+from zwizard.recipe.model import Container, Output, Recipe
 from zwizard.sources.resolve import output_directory, relocate
 from zwizard.util.errors import UsageError
 
@@ -182,3 +184,24 @@ def test_only_a_running_build_can_be_asked_to_stop(tmp_path: Path) -> None:
     with running(build):
         assert build.request_cancel()
     assert build.cancel_request.exists()
+
+
+def test_the_layers_of_a_build_are_synced_when_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = new_build("web", tmp_path)
+    synced: list[Path] = []
+    monkeypatch.setattr(Store, "sync", lambda store: synced.append(store.directory))
+    right = Privilege("root", "root")
+    build.after_end(build.workspace(tmp_path, right))
+    assert synced == [right.layers_below(tmp_path)]
+
+
+def test_what_a_container_build_makes_for_the_user_is_the_archive_and_the_note(
+    tmp_path: Path,
+) -> None:
+    build = new_build(
+        "web", tmp_path, Recipe(target="container", container=Container(entrypoint="/bin/true"))
+    )
+    assert build.outputs() == (tmp_path / "web.tar.gz", tmp_path / "web.deploy.md")
+    assert new_build("vm", tmp_path).outputs() == (tmp_path / "vm.tar.gz",)

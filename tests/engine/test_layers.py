@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from dataclasses import replace
@@ -81,6 +82,26 @@ def test_of_two_that_finish_the_same_layer_the_first_stays(store: Store) -> None
     make(store, text="second")
     assert (store.tree(PRINT) / "file").read_text() == "first"
     assert {path.name for path in store.directory.iterdir()} == {PRINT, ".work"}
+
+
+def test_layers_are_on_the_disk_before_they_are_marked_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(store)
+    synced: list[tuple[Path, bool]] = []
+
+    class Libc:
+        def syncfs(self, descriptor: int) -> int:
+            marked = (store.path(PRINT) / "synced").exists()
+            synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), marked))
+            return 0
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Libc())
+    store.sync()
+    assert synced == [(store.directory, False)]
+    assert (store.path(PRINT) / "synced").exists()
+    store.sync()
+    assert len(synced) == 1
 
 
 def test_syncing_what_is_not_there_marks_nothing(store: Store) -> None:

@@ -1,14 +1,20 @@
-"""What the commands of a plan run with."""
+"""The worker: the environment of commands, and how an archive is made durable and checked."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from zwizard.engine.worker import environment
+from tests.support.builds import new_build
+from zwizard import checks
+from zwizard.engine import worker
+from zwizard.engine.layers import Store
+from zwizard.engine.worker import Worker, environment
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
@@ -60,3 +66,46 @@ def test_a_proxy_of_the_user_reaches_the_commands_of_an_exported_script(
     )
     assert f"{name}=http://proxy.example:3128" in done.stdout.splitlines()
     assert "SECRET" not in done.stdout
+
+
+def test_a_packed_archive_is_on_the_disk_before_its_sum_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "archive.tar.gz"
+    archive.write_bytes(b"packed")
+    order: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(_name_of(descriptor)))
+    worker._seal(archive)
+    assert order[0] == "archive.tar.gz"
+    assert (tmp_path / "sha256").exists()
+    worker._seal(archive)  # it is known, so that nothing is read again
+    assert order.count("archive.tar.gz") == 1
+
+
+def _name_of(descriptor: int) -> str:
+    return Path(f"/proc/self/fd/{descriptor}").readlink().name
+
+
+def test_a_report_is_used_again_only_for_the_same_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = new_build("web", tmp_path)
+    made = make(build.recipe())
+    work = Worker(build, made, Store(tmp_path / "layers"), tmp_path / "step", rebuild_all=False)
+    checked: list[Path] = []
+
+    def check(path: Path, **_: object) -> object:
+        checked.append(path)
+        return SimpleNamespace(to_json=lambda: {"number": len(checked)})
+
+    monkeypatch.setattr(checks, "check", check)
+    archive = build.archive()
+    assert work._report(archive, "a" * 32) == {"number": 1}
+    assert work._report(archive, "a" * 32) == {"number": 1}
+    assert work._report(archive, "b" * 32) == {"number": 2}
+    assert work._report(archive.with_name("other.tar.gz"), "b" * 32) == {"number": 3}
+    monkeypatch.setattr(worker, "__version__", "another")
+    assert work._report(archive, "b" * 32) == {"number": 4}
+    waived = replace(build.recipe(), checklist=replace(build.recipe().checklist, waive=("etc",)))
+    build.recipe_file.write_text(waived.to_toml())
+    assert work._report(archive, "b" * 32) == {"number": 5}
