@@ -77,7 +77,7 @@ def test_the_architecture_lists_every_folder() -> None:
 
 def test_every_file_that_contributing_names_exists() -> None:
     names = re.findall(
-        r"`((?:zwizard|scripts)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+        r"`((?:zwizard|scripts|tests)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     )
     assert len(names) > 10
     assert all((ROOT / name).exists() for name in names)
