@@ -105,8 +105,6 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 LONGEST = 400
 LONG = {
-    "zwizard/wizard/questions.py": "a table of questions",
-    "zwizard/wizard/suggestions.py": "to be split",
     "zwizard/tui/app.py": "to be split",
     "zwizard/tui/screens/check.py": "to be split",
     "zwizard/tui/screens/build.py": "to be split",

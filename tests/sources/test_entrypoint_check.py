@@ -160,15 +160,15 @@ def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
 
 def test_typing_does_not_wait_for_the_file(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
-    assert library.known(given).start == InputReport()
+    assert library.known(given).entrypoint == InputReport()
     for said in ("Searching the file for the entrypoint …", "/nope does not exist"):
         work = library.begin(given)  # first what it is, then what is in it
         assert work is not None
         work()
-        told = library.known(given).start
+        told = library.known(given).entrypoint
         assert (told.wrong or told.summary).startswith(said)
     assert not entrypoint_check.takes_long(given)
-    assert library.known({**given, "container.entrypoint": "/bin/bash"}).start.summary
+    assert library.known({**given, "container.entrypoint": "/bin/bash"}).entrypoint.summary
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
     assert review.review_of(given, MACHINE, wait=False).recipe is not None
     assert entrypoint_check.takes_long(given)
@@ -288,7 +288,7 @@ def test_an_entrypoint_that_a_distribution_may_lack_is_doubtful(
 
 
 def test_only_a_complete_entrypoint_is_reported_as_wrong(tmp_path: Path) -> None:
-    known = Suggestions(start=InputReport(wrong="/nope does not exist"))
+    known = Suggestions(entrypoint=InputReport(wrong="/nope does not exist"))
     given = answers(tmp_path, "/nope")
     assert suggestions.hint(ENTRYPOINT, given, known) == Hint("/nope does not exist.", doubt=True)
     assert suggestions.hint(ENTRYPOINT, given, known, typing=True) == Hint()

@@ -79,7 +79,7 @@ def test_several_slips_are_all_named() -> None:
 
 def test_while_typing_the_last_word_may_go_on() -> None:
     said = hint("source.packages", "vim ht", typing=True)
-    assert (said.text, said.doubt, said.begun) == ("htop, htp", False, True)
+    assert (said.text, said.doubt, said.partial) == ("htop, htp", False, True)
     assert hint("source.packages", "htx", typing=True).doubt
     assert hint("source.packages", "ht ", typing=True).doubt  # it is whole now
     assert hint("source.packages", "htop", typing=True).text.startswith("htop: 3.2.2-2")
@@ -115,12 +115,12 @@ def test_without_a_list_nothing_is_doubted_and_the_reason_is_said_while_typing()
 
 
 def test_a_service_says_which_package_brings_it() -> None:
-    assert "comes with the package nginx" in hint("system.services", "nginx").text
+    assert "is in the package nginx, which you have not chosen" in hint("system.services", "nginx").text
     assert not hint("system.services", "nginx", source__packages="nginx").doubt
     assert not hint("system.services", "ssh fstrim.timer").doubt  # they are there anyway
     assert not hint("system.services", "my-own.service").doubt
     brought = hint("system.services", "", typing=True, source__packages="nginx vim")
-    assert brought.text == "Your packages bring: nginx.service"
+    assert brought.text == "In your packages: nginx.service"
 
 
 def test_kernels_are_offered_with_their_versions() -> None:
@@ -177,17 +177,17 @@ ARCH = {"source.distro": "arch", "source.packages": "nginx"}
 
 
 def test_services_of_arch_are_called_as_arch_calls_them() -> None:
-    offers = suggestions.search(BY_KEY[suggestions.SERVICES], ARCH, Suggestions(), "", 99)
+    offers = suggestions.search(BY_KEY["system.services"], ARCH, Suggestions(), "", 99)
     found = {offer.value: offer.means for offer in offers}
-    assert found["sshd.service"] == "always there"
-    assert found["nginx.service"] == "comes with your package nginx"
+    assert found["sshd.service"] == "always installed"
+    assert found["nginx.service"] == "in your package nginx"
     assert "ssh.service" not in found
 
 
 def test_kernels_of_arch_are_told_with_the_archives_versions() -> None:
     lines = ("linux\t6.17.1\tkernel", "linux-headers\t6.17.1\theaders", "linux-lts\t6.12\tkernel")
     known = Suggestions(catalogue=PackageCatalogue("the archive", 0.0, lines))
-    usual, lts = suggestions.choices(BY_KEY[suggestions.KERNEL], ARCH, known)
+    usual, lts = suggestions.choices(BY_KEY["kernel.package"], ARCH, known)
     assert (usual.value, lts.value) == ("", "linux-lts")
     assert usual.means.startswith("6.17.1. ")
     assert lts.means.startswith("6.12.")

@@ -22,7 +22,7 @@ from typing import IO
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
-from zwizard.wizard.suggestions import PackageCatalogue
+from zwizard.wizard.suggestions.catalogue import PackageCatalogue
 
 DAY = 86400.0  # seconds for which a list is taken as it is
 _PART = "{}/binary-amd64/Packages.xz"

@@ -24,7 +24,8 @@ from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
 from zwizard.wizard import package_index
 from zwizard.wizard.questions import RawAnswers, to_recipe
-from zwizard.wizard.suggestions import PackageCatalogue, Suggestions, distro_of
+from zwizard.wizard.questions.record import distro_of
+from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
 _SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
 _AGAIN = 60.0  # seconds until a list that could not be had is tried again
@@ -64,8 +65,8 @@ class SuggestionService:
             self._here,
             catalogue=catalogue,
             state=self._state(place, given),
-            looks={key: inspection.report(given, key, wait=self._wait) for key in FILES},
-            start=entrypoint_report(given, wait=self._wait and key == ENTRYPOINT),
+            files={key: inspection.report(given, key, wait=self._wait) for key in FILES},
+            entrypoint=entrypoint_report(given, wait=self._wait and key == ENTRYPOINT),
         )
 
     def _state(self, place: Place | None, given: RawAnswers) -> str:

@@ -456,7 +456,7 @@ async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
         assert draft()["system.timezone"] == "America/New_York"
         await press(pilot, "f4", *"zzz")
         await settle(pilot)
-        assert "Nothing is called so." in frame(app), frame(app)
+        assert "Nothing found." in frame(app), frame(app)
         await press(pilot, "enter", "escape")
         assert draft()["system.timezone"] == "America/New_York"
 

@@ -131,7 +131,7 @@ class Field(Remappable, Horizontal):
         """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
         wrong = questions.problem(self.question, self._given)
         hint = suggestions.hint(self.question, self._given, self._known, typing=typing)
-        if wrong and not hint.begun:
+        if wrong and not hint.partial:
             said = block(f"✗ {wrong.rstrip('.')}.{suggestions.meant(hint.near)}", "$text-error")
         elif hint.doubt:
             said = block(f"! {hint.text}", "$text-warning")
