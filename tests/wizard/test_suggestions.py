@@ -115,7 +115,10 @@ def test_without_a_list_nothing_is_doubted_and_the_reason_is_said_while_typing()
 
 
 def test_a_service_says_which_package_brings_it() -> None:
-    assert "is in the package nginx, which you have not chosen" in hint("system.services", "nginx").text
+    assert (
+        "is in the package nginx, which you have not chosen"
+        in hint("system.services", "nginx").text
+    )
     assert not hint("system.services", "nginx", source__packages="nginx").doubt
     assert not hint("system.services", "ssh fstrim.timer").doubt  # they are there anyway
     assert not hint("system.services", "my-own.service").doubt
