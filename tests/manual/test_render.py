@@ -27,6 +27,11 @@ def test_a_narrow_table_is_aligned() -> None:
     assert render("| a | b |\n|---|---|\n| `cc` | d \\| e |\n", 80) == "a   b\ncc  d | e\n"
 
 
+def test_the_last_column_of_a_table_is_wrapped() -> None:
+    table = "| a | b |\n|---|---|\n| c | one two three four five six seven eight |\n| d | |\n"
+    assert render(table, 34) == ("a  b\nc  one two three four five six\n   seven eight\nd\n")
+
+
 def test_a_wide_table_becomes_a_paragraph_for_each_row() -> None:
     table = "| a | b | c |\n|---|---|---|\n| one | two three | |\n"
     assert render(table, 12) == "one\n  b: two\n    three\n"

@@ -10,6 +10,7 @@ _LINK = re.compile(r"!?\[([^]]*)\]\(([^)]*)\)")
 _ITEM = re.compile(r"(\s*)([-*]|\d+\.) ")
 _ESCAPE = re.compile(r"\\([\\`*_\[\]<>|])")
 _EMPHASIS = re.compile(r"(?<![\w*\\])(\*\*?)(?=[^\s*])([^*]+)\1(?!\w)")
+_NARROWEST = 30  # columns of text worth wrapping in a table
 _RULE = re.compile(r"[|\s:-]+")
 
 
@@ -67,17 +68,18 @@ def _items(lines: list[str]) -> Iterator[str]:
 
 
 def _table(lines: list[str], width: int) -> list[str]:
-    """Aligned columns where they fit; else a paragraph for each row, its first cell in front."""
+    """Columns, the last one wrapped; a paragraph for each row where too little is left for it."""
     rows = [_cells(line) for line in lines if not _RULE.fullmatch(line)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if sum(widths) + 2 * len(widths) <= width:
-        padded = (
-            "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-            for row in rows
-        )
-        return [line.rstrip() for line in padded if line.strip()]
-    head, *body = rows
-    return [line for row in body for line in _row(head, row, width)]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    left = width - sum(sizes) - 2 * len(sizes)
+    if left < min(_NARROWEST, max(len(row[-1]) for row in rows)):
+        head, *body = rows
+        return [line for row in body for line in _row(head, row, width)]
+    text = []
+    for *cells, last in rows:
+        start = "".join(f"{cell:<{size}}  " for cell, size in zip(cells, sizes, strict=True))
+        text += _fold(last, width, " " * len(start), start) or [start]
+    return [line.rstrip() for line in text]
 
 
 def _row(head: list[str], row: list[str], width: int) -> list[str]:
