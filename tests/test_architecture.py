@@ -160,7 +160,7 @@ RETIRED = {  # and how often each is still part of a name
     "outlook": 0,
     "standin": 0,
     "takeover": 0,
-    "shop": 9,
+    "shop": 0,
 }
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 

@@ -41,12 +41,12 @@ from zwizard.util.errors import ZwizardError
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot is root's")
 
-Shop = Callable[..., Executor]
+MakeExecutor = Callable[..., Executor]
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """Makes a Workshop on the tree ``root``, whose log is ``log``."""
+def executor(tmp_path: Path) -> Iterator[MakeExecutor]:
+    """Makes an executor for the tree ``root``, whose log is ``log``."""
     with (tmp_path / "log").open("wb") as log:
 
         def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Executor:
@@ -127,14 +127,14 @@ ACTIONS: list[Action] = [
 
 @pytest.mark.parametrize("action", ACTIONS, ids=str)
 def test_the_line_that_is_shown_leads_to_the_tree_that_is_made(
-    action: Action, shop: Shop, tmp_path: Path
+    action: Action, executor: MakeExecutor, tmp_path: Path
 ) -> None:
     shown, made = tmp_path / "shown", tmp_path / "made"
     furnish(shown)
     furnish(made)
     before = listing(made)
     by_bash(action, shown)
-    shop(made).perform(action)
+    executor(made).perform(action)
     assert listing(made) == listing(shown)
     harmless = isinstance(action, Append) and not action.text
     missing = isinstance(action, Remove) and action.patterns[0].startswith("/no")
@@ -158,14 +158,14 @@ def test_any_text_is_written_whole(tmp_path: Path, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_host_command_gets_the_arguments_that_are_shown(
-    name: str, shop: Shop, tmp_path: Path
+    name: str, executor: MakeExecutor, tmp_path: Path
 ) -> None:
     action = Host(("touch", "--", f"{ROOT}/{name}", ROOT, OUT))
     shown, made = tmp_path / "shown", tmp_path / "made"
     shown.mkdir()
     made.mkdir()
     by_bash(action, shown, tmp_path / "out")
-    shop(made).perform(action)
+    executor(made).perform(action)
     assert [path.name for path in made.iterdir()] == [name]
     assert listing(made) == listing(shown)
 
@@ -180,19 +180,21 @@ def test_a_command_in_the_tree_is_shown_to_the_letter(command: str) -> None:
 
 
 @needs_root
-def test_a_command_in_the_tree_does_not_see_where_the_tree_is(shop: Shop, tmp_path: Path) -> None:
-    shop(Path("/")).perform(Chroot(("sh", "-c", 'echo "<${ROOT-}${CHROOT-}${OUT-}>"')))
+def test_a_command_in_the_tree_does_not_see_where_the_tree_is(
+    executor: MakeExecutor, tmp_path: Path
+) -> None:
+    executor(Path("/")).perform(Chroot(("sh", "-c", 'echo "<${ROOT-}${CHROOT-}${OUT-}>"')))
     assert (tmp_path / "log").read_text().endswith("\n<>\n")
 
 
 def test_the_archive_holds_what_the_shown_pipeline_puts_into_it(
-    shop: Shop, tmp_path: Path
+    executor: MakeExecutor, tmp_path: Path
 ) -> None:
     root = tmp_path / "tree"
     furnish(root)
     action = Pack(2, 1_686_355_200)
     by_bash(action, root, tmp_path / "shown.tar.gz")
-    shop(root).perform(action)
+    executor(root).perform(action)
     made, shown = (tmp_path / name for name in ("out.tar.gz", "shown.tar.gz"))
     assert made.read_bytes() == shown.read_bytes()
     unpacked = tmp_path / "unpacked"
@@ -202,10 +204,10 @@ def test_the_archive_holds_what_the_shown_pipeline_puts_into_it(
 
 
 def test_a_pack_that_fails_half_way_is_not_taken_for_an_archive(
-    shop: Shop, tmp_path: Path
+    executor: MakeExecutor, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError):
-        shop(tmp_path / "no-tree").perform(Pack(2, 0))
+        executor(tmp_path / "no-tree").perform(Pack(2, 0))
 
 
 # --- nothing leaves the tree --------------------------------------------------------------------
@@ -243,37 +245,39 @@ THROUGH_A_LINK: list[Action] = [
 
 @pytest.mark.parametrize("action", THROUGH_A_LINK, ids=str)
 def test_a_link_out_of_the_tree_is_refused_in_words(
-    action: Action, shop: Shop, outside: Path
+    action: Action, executor: MakeExecutor, outside: Path
 ) -> None:
     before = listing(outside)
     with pytest.raises(ZwizardError, match=r"not a (directory of this tree|file)") as caught:
-        shop(outside.parent / "tree").perform(action)
+        executor(outside.parent / "tree").perform(action)
     assert "such a link" in caught.value.hint
     assert listing(outside) == before
 
 
 def test_a_link_in_a_files_place_is_replaced_and_what_it_led_to_stays(
-    shop: Shop, outside: Path
+    executor: MakeExecutor, outside: Path
 ) -> None:
     root = outside.parent / "tree"
-    shop(root).perform(Write("/real/file", "inside"))
-    shop(root).perform(Remove(("/up",)))
-    shop(root).perform(Write("/etc", "a file now"))
+    executor(root).perform(Write("/real/file", "inside"))
+    executor(root).perform(Remove(("/up",)))
+    executor(root).perform(Write("/etc", "a file now"))
     assert (root / "real/file").read_text() == "inside"
     assert not (root / "up").is_symlink()
     assert (outside / "file").read_text() == "outside"
 
 
-def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(shop: Shop, tmp_path: Path) -> None:
+def test_a_pipe_in_a_files_place_is_refused_and_not_waited_for(
+    executor: MakeExecutor, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ZwizardError, match="/pipe is not a file"):
-        shop(tmp_path).perform(Append("/pipe", "text\n"))
+        executor(tmp_path).perform(Append("/pipe", "text\n"))
 
 
-def test_no_descriptor_is_left_open(shop: Shop, tmp_path: Path) -> None:
+def test_no_descriptor_is_left_open(executor: MakeExecutor, tmp_path: Path) -> None:
     root = tmp_path / "tree"
     furnish(root)
-    here = shop(root)
+    here = executor(root)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir holds one itself
     for action in ACTIONS[:12]:
         here.perform(action)
@@ -309,35 +313,37 @@ def test_an_exit_status_is_told_in_words(status: int, words: str) -> None:
     ("command", "status"), [("exit 3", 3), ("kill -9 $$", -9), ("no-such-program", 127)]
 )
 def test_a_failing_command_is_named_with_its_status_ready_to_paste(
-    command: str, status: int, shop: Shop, tmp_path: Path
+    command: str, status: int, executor: MakeExecutor, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError) as caught:
-        shop(tmp_path).perform(sh(command))
+        executor(tmp_path).perform(sh(command))
     assert caught.value.status == status
     assert caught.value.shell == sh(command).shell()
     assert caught.value.message == f"{describe(status)}: {sh(command).shell()}"
 
 
 def test_a_program_that_is_missing_is_told_before_anything_runs(
-    shop: Shop, tmp_path: Path
+    executor: MakeExecutor, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match=r"command not found .*: no-such-tool --really"):
-        shop(tmp_path).perform(Host(("no-such-tool", "--really")))
+        executor(tmp_path).perform(Host(("no-such-tool", "--really")))
 
 
-def test_all_output_is_in_the_log_after_the_line_that_ran(shop: Shop, tmp_path: Path) -> None:
+def test_all_output_is_in_the_log_after_the_line_that_ran(
+    executor: MakeExecutor, tmp_path: Path
+) -> None:
     command = "seq 200000; echo oops >&2; printf 'no newline \\377'"
-    shop(tmp_path).perform(sh(command))
+    executor(tmp_path).perform(sh(command))
     numbers = "".join(f"{number}\n" for number in range(1, 200_001))
     expected = f"+ {sh(command).shell()}\n{numbers}oops\nno newline ".encode() + b"\377"
     assert (tmp_path / "log").read_bytes() == expected
 
 
 def test_a_command_has_nothing_to_read_and_only_the_plans_environment(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: MakeExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "canary")
-    shop(tmp_path).perform(sh("wc -c; env; test ! -t 1"))
+    executor(tmp_path).perform(sh("wc -c; env; test ! -t 1"))
     said = (tmp_path / "log").read_text()
     assert "\n0\n" in said
     assert "canary" not in said
@@ -345,10 +351,10 @@ def test_a_command_has_nothing_to_read_and_only_the_plans_environment(
 
 
 def test_what_a_command_leaves_running_does_not_hold_the_step_up(
-    shop: Shop, tmp_path: Path
+    executor: MakeExecutor, tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    shop(tmp_path).perform(sh(f"sleep 60 & echo $! > {tmp_path}/pid"))
+    executor(tmp_path).perform(sh(f"sleep 60 & echo $! > {tmp_path}/pid"))
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert time.monotonic() - began < 50
 
@@ -362,11 +368,11 @@ while :; do sleep 0.05; done
 
 
 def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: MakeExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zwizard.engine.executor._GRACE", 0.3)
     begun = [tmp_path / "child", tmp_path / "grandchild"]
-    here = shop(tmp_path, cancelled=lambda: all(file.exists() for file in begun))
+    here = executor(tmp_path, cancelled=lambda: all(file.exists() for file in begun))
     with pytest.raises(Cancelled):
         here.perform(sh(STUBBORN.format(tmp_path)))
     deadline = time.monotonic() + 30
@@ -376,10 +382,12 @@ def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
     assert not any(map(alive, pids))
 
 
-def test_cancelling_lets_a_child_that_listens_clean_up(shop: Shop, tmp_path: Path) -> None:
+def test_cancelling_lets_a_child_that_listens_clean_up(
+    executor: MakeExecutor, tmp_path: Path
+) -> None:
     script = f"trap 'echo bye; exit 0' TERM; touch {tmp_path}/on; while :; do sleep 0.05; done"
     with pytest.raises(Cancelled):
-        shop(tmp_path, cancelled=(tmp_path / "on").exists).perform(sh(script))
+        executor(tmp_path, cancelled=(tmp_path / "on").exists).perform(sh(script))
     assert (tmp_path / "log").read_text().endswith("bye\n")
 
 
@@ -400,7 +408,7 @@ def test_the_tools_of_these_tests_are_here() -> None:
 
 
 def test_the_archive_lists_names_in_order_and_owners_as_numbers(
-    shop: Shop, tmp_path: Path
+    executor: MakeExecutor, tmp_path: Path
 ) -> None:
     root = tmp_path / "tree"
     root.mkdir()
@@ -409,7 +417,7 @@ def test_the_archive_lists_names_in_order_and_owners_as_numbers(
         (root / name).touch()
     if os.geteuid() == 0:
         os.chown(root / names[0], pwd.getpwnam("daemon").pw_uid, grp.getgrnam("daemon").gr_gid)
-    shop(root).perform(Pack(2, 0))
+    executor(root).perform(Pack(2, 0))
     with tarfile.open(tmp_path / "out.tar.gz") as archive:
         members = archive.getmembers()
     assert [member.name for member in members] == [".", *(f"./{name}" for name in sorted(names))]
@@ -421,7 +429,7 @@ KERNEL_ACTIONS: list[Action] = [LinkKernels("/.script"), InstallKernel("KERNEL",
 
 @pytest.mark.parametrize("action", KERNEL_ACTIONS, ids=lambda action: type(action).__name__)
 def test_a_boot_that_is_a_link_out_of_the_tree_is_left_alone(
-    action: Action, shop: Shop, tmp_path: Path
+    action: Action, executor: MakeExecutor, tmp_path: Path
 ) -> None:
     root, outside = tmp_path / "tree", tmp_path / "outside"
     root.mkdir()
@@ -433,7 +441,7 @@ def test_a_boot_that_is_a_link_out_of_the_tree_is_left_alone(
     if isinstance(action, InstallKernel):
         action = replace(action, location=str(tmp_path / "vmlinuz"))
     with pytest.raises(ZwizardError, match="boot is not a directory of this tree"):
-        shop(root).perform(action)
+        executor(root).perform(action)
     with pytest.raises(subprocess.CalledProcessError):
         by_bash(action, root)
     assert list(outside.iterdir()) == []

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from zwizard.engine import executor, status, worker
+from zwizard.engine import status, worker
 from zwizard.engine.builds import Build
+from zwizard.engine.executor import Executor, functions
 from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.sandbox import Tree, tree
 from zwizard.host.privileges import Privilege, privilege
@@ -138,11 +139,11 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     try:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)
-            shop = executor.Executor(place, work / "archive", environment, log, lambda: False)
+            executor = Executor(place, work / "archive", environment, log, lambda: False)
             if step.enters or _shell_in(place.root):
-                shop.enter(network=step.network)
+                executor.enter(network=step.network)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
-                shop.perform(action)
+                executor.perform(action)
             return _run(build, step, place, environment, command, store.directory / DOWNLOADS)
     finally:
         discard(work)
@@ -171,7 +172,7 @@ def _run(
     chrooted = outside | {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
     argv: tuple[str, ...]
     if command:
-        line = f"shopt -s dotglob nullglob\n{executor.functions(*step.actions)}\n{command}"
+        line = f"shopt -s dotglob nullglob\n{functions(*step.actions)}\n{command}"
         argv, variables = ("bash", "-o", "pipefail", "-c", line), outside
     elif shell:
         _greet(f"This is the tree of {build.id} as {step.name} finds it, entered by chroot.")

@@ -1,4 +1,4 @@
-"""How each action is done, on a tree, its output going straight to the step's log."""
+"""Performs actions on a tree, their output going straight to the step's log."""
 
 from __future__ import annotations
 
@@ -30,16 +30,12 @@ def functions(*actions: Action) -> str:
     return f"{programs.functions(*actions)}\n{_TREETOOL}"
 
 
-def _still() -> None:
-    pass
-
-
-class Cancelled(Exception):  # noqa: N818 - a wish, not an error
+class Cancelled(Exception):  # noqa: N818 - a request, not an error
     """The user asked to stop."""
 
 
 class CommandError(ZwizardError):
-    """A command that did not end well: ``status`` is its exit status, or minus the signal."""
+    """A command that failed: ``status`` is its exit status, or minus the signal that ended it."""
 
     def __init__(self, shell: str, status: int) -> None:
         super().__init__(f"{describe(status)}: {shell}")
@@ -69,10 +65,10 @@ def _ended_by(number: int, status: int) -> str:
 
 @dataclass(frozen=True)
 class Executor:
-    """What performing needs: the tree, the archive's place, environment, log, and when to stop.
+    """Performs actions: a ``Workplace`` for them.
 
-    ``downloads`` is where what is fetched is kept for other builds. ``pulse`` is called often
-    while a command runs.
+    ``out`` is the path of the archive, ``downloads`` the directory for downloaded files. While a
+    command runs, ``pulse`` is called often, and ``cancelled`` says whether to end it.
     """
 
     tree: Tree
@@ -80,17 +76,17 @@ class Executor:
     environment: dict[str, str]
     log: IO[bytes]
     cancelled: Callable[[], bool]
-    pulse: Callable[[], None] = _still
+    pulse: Callable[[], None] = lambda: None
     downloads: Path = Path("/nonexistent")
 
     def perform(self, action: Action) -> None:
-        """Do one action; CommandError, Cancelled or ZwizardError if it does not succeed."""
+        """Perform one action; raises CommandError, Cancelled or ZwizardError."""
         self.log.write(f"+ {action.shell()}\n".encode())
         self.log.flush()
         action.perform(self)
 
     def enter(self, *, network: bool) -> None:
-        """Mount what commands in the tree need; it is unmounted together with the tree."""
+        """Mount what commands in the tree need; it is unmounted with the tree."""
         enter = "enter_root network" if network else "enter_root"
         self._run_bash(f"{programs.script(programs.MOUNTS)}\n{enter}", enter)
 
@@ -111,7 +107,7 @@ class Executor:
         self._run_bash(f"{functions(action)}\n{action.shell()}", action.shell())
 
     def _run_bash(self, script: str, shell: str) -> None:
-        # Our own bash reads where the places are; commands in the tree must not see it.
+        # Only for our own bash: commands in the tree must not see the paths.
         variables = {name[1:]: str(path) for name, path in self._places().items()}
         self.run(("bash", "-euo", "pipefail", "-c", script), shell, variables)
 
@@ -126,10 +122,10 @@ class Executor:
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
             raise CommandError(shell, 127)
-        with Path(os.devnull).open("rb") as nothing:
+        with Path(os.devnull).open("rb") as empty:
             command = sh.Command(program)(
                 *argv[1:],
-                _in=nothing,
+                _in=empty,
                 _out=self.log,
                 _err_to_out=True,
                 _env={**self.environment, **(variables or {})},
@@ -139,7 +135,7 @@ class Executor:
                 _ok_code=list(range(-64, 256)),
                 _return_cmd=True,
             )
-            for _ in _beats(command):
+            for _ in _intervals(command):
                 if self.cancelled():
                     _end(command)
                     raise Cancelled
@@ -149,10 +145,10 @@ class Executor:
             raise CommandError(shell, command.exit_code)
 
 
-def _beats(command: sh.RunningCommand) -> Iterator[None]:
-    """Now and then while ``command`` runs; it ends the moment that the command does.
+def _intervals(command: sh.RunningCommand) -> Iterator[None]:
+    """Yields every ``_POLL`` seconds, until the moment that ``command`` ends.
 
-    sh's own waiting looks ten times a second, too seldom for a step of short commands.
+    (sh's own wait polls ten times a second: too slow for a step of short commands.)
     """
     try:
         descriptor = os.pidfd_open(command.pid)
@@ -166,7 +162,7 @@ def _beats(command: sh.RunningCommand) -> Iterator[None]:
 
 
 def _end(command: sh.RunningCommand) -> None:
-    """End a command and its session: asked first, then made to."""
+    """End a command and its session: with SIGTERM, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(command.pid, number)

@@ -19,7 +19,7 @@ _AS_ROOT = ",volatile,redirect_dir=off,metacopy=off,index=off"
 
 @dataclass(frozen=True)
 class Tree:
-    """The tree a step works on: ``root``, and ``chroot``, the same one to run commands in."""
+    """The tree of a step: ``root``, and ``chroot``, the same to run commands in."""
 
     root: Path
     chroot: Path
@@ -31,9 +31,8 @@ class Tree:
 def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
     """A writable tree on top of the layers ``parents`` (first at the bottom), made in ``work``.
 
-    By overlayfs where it can be mounted, else as a copy of the parents. ``work`` must be on the
-    store's file system; whatever is below it is discarded first. To be called in a mount namespace
-    of one's own.
+    With overlayfs if it can be mounted, else a copy of the parents. ``work`` must be on the file
+    system of the store; its contents are discarded. The caller needs its own mount namespace.
     """
     discard(work)
     new, root, chroot = work / "layer" / "tree", work / "root", work / "chroot"
@@ -53,12 +52,12 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
 
 
 def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
-    """The parents that are needed: from the last one that is complete by itself."""
+    """The parents that are needed: from the last one that is a whole tree."""
     needed: list[str] = []
     for fingerprint in reversed(parents):
         layer = store.get(fingerprint)
         if layer is None:
-            raise ZwizardError(f"layer {fingerprint} is gone", "Build again: it is made anew.")
+            raise ZwizardError(f"layer {fingerprint} is missing", "Build again: it is made again.")
         needed.insert(0, fingerprint)
         if layer.whole:
             break
@@ -66,16 +65,16 @@ def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _mount_overlay(store: Store, lower: tuple[str, ...], work: Path) -> bool:
-    # Relative names keep the option short, and free of what overlayfs would split at.
+    # Relative names keep the option short, and without characters that overlayfs splits at.
     layers = [f"{fingerprint}/tree" for fingerprint in reversed(lower)]
     return mount_overlay(store.directory, layers, work, upper="layer/tree")
 
 
 def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -> bool:
-    """Mount an overlayfs at ``work/root``; whether that can be done here.
+    """Mount an overlayfs at ``work/root``; False if that is not possible.
 
     ``lower`` are directories relative to ``base``, the topmost first; ``work``, below ``base``,
-    has the directories ``root``, ``overlay`` and ``upper``, where what is written goes.
+    has the directories ``root``, ``overlay`` and ``upper``, which gets what is written.
     """
     place = os.path.relpath(work, base)
     options = f"lowerdir={':'.join(lower)},upperdir={place}/{upper},workdir={place}/overlay"
@@ -90,11 +89,11 @@ def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -
 
 
 def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
-    """Copy the one layer there is into ``new``: made without overlayfs, every layer is whole."""
+    """Copy the only layer into ``new``: without overlayfs, every layer is a whole tree."""
     if len(lower) > 1:
         raise ZwizardError(
-            f"overlayfs made the layers in {store.directory}, and cannot be mounted now",
-            "Start from nothing (zwizard clean --all), or make overlayfs available again.",
+            f"the layers in {store.directory} need overlayfs, which cannot be mounted",
+            "Remove them (zwizard clean --all), or make overlayfs available again.",
         )
     _run("cp", "-a", "--reflink=auto", f"{store.tree(lower[0])}/.", str(new))
 
@@ -102,8 +101,8 @@ def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
 def _unmount(place: Path) -> None:
     """Unmount ``place`` with everything mounted below it.
 
-    Detached as one: a user namespace may not unmount, one by one, what it inherited. Nothing uses
-    it any more, so that it is gone at once.
+    Lazily, as a user namespace may not unmount one by one what it inherited. Nothing uses the
+    mounts any more, so that they end at once.
     """
     if _mounted(place):
         _run("umount", "--lazy", str(place))
@@ -116,7 +115,7 @@ def _mounted(place: Path) -> bool:
 
 
 def _octal(path: str) -> str:
-    """A path as mountinfo spells it."""
+    """A path as mountinfo writes it."""
     return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", path)
 
 

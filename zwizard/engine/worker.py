@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from zwizard import __version__, checks
-from zwizard.engine import executor, failure_causes, layers
+from zwizard.engine import failure_causes, layers
 from zwizard.engine.builds import Build
+from zwizard.engine.executor import Cancelled, CommandError, Executor
 from zwizard.engine.io_meter import IoMeter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
@@ -97,7 +98,7 @@ class Worker:
         since = time.monotonic()
         try:
             layer = self._make(step, parents, print_, log, since)
-        except executor.CommandError as error:
+        except CommandError as error:
             self._fail(step, log, since, error, command=error.shell)
             return False
         except (ZwizardError, OSError) as error:
@@ -116,7 +117,7 @@ class Worker:
         ):
             out = place.new.parent / ARCHIVE
             meter = IoMeter(lambda count: self._note(StepProgress(step=step.name, written=count)))
-            shop = executor.Executor(
+            executor = Executor(
                 place,
                 out,
                 environment(self.plan),
@@ -126,11 +127,11 @@ class Worker:
                 self.store.directory / DOWNLOADS,
             )
             if step.enters:
-                shop.enter(network=step.network)
+                executor.enter(network=step.network)
             for action in step.actions:
                 if self.build.cancel_request.exists():
-                    raise executor.Cancelled
-                shop.perform(action)
+                    raise Cancelled
+                executor.perform(action)
         content, whole = place.new, place.whole
         if step.leaves != "tree":
             layers.discard(place.new)
@@ -291,5 +292,5 @@ def work(build: Build, workspace: Path, *options: str) -> int:
     worker = Worker(build, made, Store.of(workspace), workspace / "step", "rebuild-all" in options)
     try:
         return 0 if worker.run() else 1
-    except executor.Cancelled:
+    except Cancelled:
         return 130

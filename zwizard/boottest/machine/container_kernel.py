@@ -9,7 +9,8 @@ import time
 from importlib import resources
 from pathlib import Path
 
-from zwizard.engine import executor, layers, sandbox, worker
+from zwizard.engine import layers, sandbox, worker
+from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
 from zwizard.jobs.lock import claim
@@ -77,7 +78,7 @@ class ContainerKernel:
         work = self._store.work(owner)
         claim(work)  # held as long as this process lives
         with log.open("wb") as output, sandbox.tree(self._store, (), work / "step") as place:
-            runner = executor.Executor(
+            runner = Executor(
                 place,
                 place.new.parent / "none",
                 worker.environment(self._plan),
@@ -90,7 +91,7 @@ class ContainerKernel:
                     if isinstance(action, Chroot):
                         runner.enter(network=False)
                     runner.perform(action)
-            except executor.CommandError as error:
+            except CommandError as error:
                 message = f"the kernel for boot tests of containers was not built: {error.message}"
                 raise ZwizardError(message, f"Last output: {_last(log)}") from None
         layer = layers.new_layer(

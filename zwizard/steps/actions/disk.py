@@ -1,4 +1,4 @@
-"""Put the disk image together."""
+"""Write the disk image."""
 
 from __future__ import annotations
 
