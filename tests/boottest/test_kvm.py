@@ -65,7 +65,7 @@ def halted(work: Path, state: str) -> None:
 
 
 def watch(task: MonitorSettings, process: subprocess.Popen[bytes]) -> None:
-    BootMonitor(task, Results(task.work / "journal.jsonl"), process).to_the_end()
+    BootMonitor(task, Results(task.work / "journal.jsonl"), process).run()
 
 
 def test_a_guest_that_kvm_cannot_go_on_with_is_not_the_images_fault(

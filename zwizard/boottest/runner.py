@@ -31,7 +31,11 @@ from zwizard.boottest.machine.qemu import (
 from zwizard.boottest.machine.seed import Seed, make_disk
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
-from zwizard.boottest.watch.container_monitor import ContainerMonitor, ContainerStart, printed
+from zwizard.boottest.watch.container_monitor import (
+    ContainerMonitor,
+    ContainerStart,
+    entrypoint_output,
+)
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.boottest.watch.ssh import make_key
@@ -232,7 +236,7 @@ class Runner:
             else BootMonitor(task, self._results, qemu)
         )
         try:
-            monitor.to_the_end()
+            monitor.run()
         except NotUpError as error:
             self._results.fail(error)
             return error
@@ -276,7 +280,7 @@ class Runner:
             machine=self._machine,
             seconds=self._results.elapsed,
             console=self._job.console,
-            printed=printed(self._job.console.read_text("utf-8", "replace")),
+            printed=entrypoint_output(self._job.console.read_text("utf-8", "replace")),
         )
         report.write(made, self._job)
         records.remove_superseded(self._job.directory, str(self._request.artefact))

@@ -21,7 +21,12 @@ from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.boottest.machine.seed import Seed
 from zwizard.boottest.stages import Finding, stages
 from zwizard.boottest.status import Status
-from zwizard.boottest.watch.container_monitor import ContainerStart, diagnose_exit, judge, printed
+from zwizard.boottest.watch.container_monitor import (
+    ContainerStart,
+    diagnose_exit,
+    entrypoint_output,
+    judge,
+)
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
 from zwizard.host.privileges import privilege
@@ -91,8 +96,8 @@ def test_the_entrypoints_output_is_shown_without_kernel_messages() -> None:
         "[    5.123456] eth0: link becomes ready\r\n"
         "hello[    5.200000] eth0: again\r\n\r\n[1] of 2\r\n"
     )
-    assert printed(console) == "hello\n[1] of 2"
-    assert printed("[    0.0] Linux version 6.1") == ""
+    assert entrypoint_output(console) == "hello\n[1] of 2"
+    assert entrypoint_output("[    0.0] Linux version 6.1") == ""
 
 
 def test_the_seed_quotes_for_a_shell() -> None:

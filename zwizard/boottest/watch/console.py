@@ -86,9 +86,9 @@ class Console:
         self.silent = self.silent and not any(lines) and not waiting
         if _PROMPT.search(waiting):
             lines.append(waiting)
-        return [milestone for line in lines for milestone in self._look(line)]
+        return [milestone for line in lines for milestone in self._milestones_in(line)]
 
-    def _look(self, line: str) -> Iterator[Milestone]:
+    def _milestones_in(self, line: str) -> Iterator[Milestone]:
         for kind, pattern in _MILESTONES:
             if kind not in self._seen and pattern.search(line):
                 self._seen.add(kind)

@@ -93,10 +93,10 @@ class ContainerMonitor(BootMonitor):
         super().__init__(settings, results, qemu)
         self._start = start
 
-    def _begin(self) -> None:
+    def _start_login(self) -> None:
         """There is no login."""
 
-    def _ask(self) -> None:
+    def _collect_facts(self) -> None:
         output = (self._settings.work / REPORT).read_text("utf-8", "replace").replace("\r", "")
         for finding in judge(GuestFacts.read(output), self._start, self._settings.hostname):
             self._results.record(finding.stage, finding.outcome, finding.evidence)
@@ -183,7 +183,7 @@ def diagnose_exit(output: str) -> tuple[BootFailureCause, str] | None:
     return BootFailureCause("stays", message), line
 
 
-def printed(console: str) -> str:
+def entrypoint_output(console: str) -> str:
     """The last lines that the entrypoint printed, from the output of the console."""
     _, _, output = console.partition(_OUTPUT_FOLLOWS)
     lines = (_KERNEL.sub("", line).rstrip() for line in output.replace("\r", "").splitlines())

@@ -17,7 +17,7 @@ from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
 from zwizard.boottest.watch import failure_causes, guest_probe
 from zwizard.boottest.watch.console import Console, Kind, Milestone
 from zwizard.boottest.watch.failure_causes import BootFailureCause
-from zwizard.boottest.watch.ssh import PasswordGuess, Session, answers
+from zwizard.boottest.watch.ssh import PasswordGuess, Session, has_ssh_server
 from zwizard.checks import Mode
 
 _KVM_BROKE = "internal-error"  # QEMU's name of the state
@@ -70,26 +70,26 @@ class BootMonitor:
         self._refusal = ""
         self._refusals = 0
 
-    def to_the_end(self) -> None:
+    def run(self) -> None:
         """Watch until every stage has its result and the machine is off.
 
         Raises NotUpError if it gets stuck, KvmGaveUpError if KVM is the reason.
         """
         control, self._port = self._connect()
         self._results.record("start", "pass", self._qemu_error() or "QEMU started")
-        self._begin()
+        self._start_login()
         with closing(control), self._settings.console.open("rb") as console:
             while not self._complete():
-                self._look(console.read())
+                self._read_console(console.read())
                 if self._qemu.poll() is not None:
-                    self._look(console.read())
+                    self._read_console(console.read())
                     self._exited(control.poll())
                 if control.poll() == _KVM_BROKE:
                     raise KvmGaveUpError(self._kvm_error())
-                self._ask()
-                self._give_up_on_time()
+                self._collect_facts()
+                self._check_limits()
                 time.sleep(_POLL)
-            self._look(console.read())
+            self._read_console(console.read())
             self._finish(control)
 
     def _connect(self) -> tuple[QmpClient, int]:
@@ -104,7 +104,7 @@ class BootMonitor:
 
     # --- the console ---
 
-    def _look(self, data: bytes) -> None:
+    def _read_console(self, data: bytes) -> None:
         for milestone in self._console.feed(data) if data else ():
             self._seen[milestone.kind] = time.monotonic()
             self._lines[milestone.kind] = milestone.line
@@ -121,18 +121,18 @@ class BootMonitor:
 
     # --- SSH ---
 
-    def _begin(self) -> None:
+    def _start_login(self) -> None:
         threading.Thread(target=self._wait_for_greeting, daemon=True).start()
 
     def _wait_for_greeting(self) -> None:
         while self._qemu.poll() is None:
             booting = "kernel" in self._seen or self._settings.mode is Mode.IMAGE
-            if booting and answers(self._port):
+            if booting and has_ssh_server(self._port):
                 self._greeted.set()
                 return
             time.sleep(0.5)
 
-    def _ask(self) -> None:
+    def _collect_facts(self) -> None:
         """Log in as soon as possible, and record what the guest reports."""
         if not self._greeted.is_set():
             return
@@ -198,7 +198,7 @@ class BootMonitor:
         last = self._console.tail(1) or error or f"QEMU ended: {reason}"
         raise NotUpError(failure_causes.RESET, last, tail)
 
-    def _give_up_on_time(self) -> None:
+    def _check_limits(self) -> None:
         now = time.monotonic()
         for over, cause in self._reasons(now):
             if over and cause is failure_causes.NO_CONSOLE and self._settings.by_kvm:

@@ -44,7 +44,7 @@ def make_key(work: Path) -> str:
     return (work / "key.pub").read_text("ascii").strip()
 
 
-def answers(port: int) -> bool:
+def has_ssh_server(port: int) -> bool:
     """Whether an SSH server greets at this port of this machine."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as made:
