@@ -225,7 +225,7 @@ def test_endless_settings_are_not_all_read(root: Path) -> None:
         write(f"etc/tmpfiles.d/{number}.conf", bytes(MIB))(root)
     finding = check(root, mode="vm").finding("setuid-files")
     assert finding.outcome is Outcome.UNKNOWN
-    assert "come to more than 32 MiB" in finding.evidence
+    assert "have more than 32 MiB" in finding.evidence
 
 
 def test_an_archive_is_read_again_only_a_few_times(root: Path, tmp_path: Path) -> None:

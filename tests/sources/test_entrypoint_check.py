@@ -142,7 +142,7 @@ def test_an_entrypoint_that_packages_may_add_is_only_doubtful(
     given = answers(path, "/usr/sbin/nginx", **more)
     told = entrypoint_report(given)
     assert not told.wrong
-    assert told.doubt.endswith("one of your packages or commands has to add it")
+    assert told.doubt.endswith("one of your packages or commands must add it")
     entrypoint_check.require(questions.to_recipe(given), tmp_path)
 
 

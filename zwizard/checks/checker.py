@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -60,36 +59,35 @@ def check(
 def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
     """Every rule's verdict on an image that is open already."""
     rules = {rule.slug: rule for rule in all_rules()}
-    verdicts: dict[str, Verdict] = {}
+    findings: dict[str, Finding] = {}
 
-    def verdict(rule: Rule) -> Verdict:
-        if rule.slug not in verdicts:
-            found = judged(rule)
-            severity = found.severity or rule.severity_in(context.mode)
-            verdicts[rule.slug] = replace(found, severity=severity)
-        return verdicts[rule.slug]
+    def finding(rule: Rule) -> Finding:
+        if rule.slug not in findings:
+            verdict = judged(rule)
+            severity = verdict.severity or rule.severity_in(context.mode)
+            wrong = verdict.outcome in {Outcome.FAIL, Outcome.UNKNOWN}
+            fix = (verdict.fix or rule.fix) if wrong else ""
+            findings[rule.slug] = Finding(
+                rule, verdict.outcome, severity, verdict.evidence, fix, rule.slug in waive
+            )
+        return findings[rule.slug]
 
     def judged(rule: Rule) -> Verdict:
         if context.mode not in rule.modes:
             return not_applicable(f"does not apply to {context.mode.words}")
-        if rule.after and _stops(verdict(rules[rule.after])):
-            return not_applicable(f"not checked: {rule.after} has to pass first")
-        return _verdict(rule, context)
+        if rule.after and _stops(finding(rules[rule.after])):
+            return not_applicable(f"not checked: {rule.after} must pass first")
+        try:
+            return rule.judge(context)
+        except UnreadableError as error:
+            return unknown(error.message, error.hint)
 
-    findings = tuple(Finding(rule, verdict(rule), rule.slug in waive) for rule in rules.values())
-    return Report(str(context.tree.path), context.mode, findings)
-
-
-def _verdict(rule: Rule, context: CheckContext) -> Verdict:
-    try:
-        return rule.judge(context)
-    except UnreadableError as error:
-        return unknown(error.message, error.hint)
+    return Report(str(context.tree.path), context.mode, tuple(map(finding, rules.values())))
 
 
-def _stops(verdict: Verdict) -> bool:
+def _stops(finding: Finding) -> bool:
     """Whether rules after this one have nothing to judge: a failed ``should`` leaves something."""
-    return verdict.outcome is not Outcome.PASS and verdict.severity is Severity.MUST
+    return finding.outcome is not Outcome.PASS and finding.severity is Severity.MUST
 
 
 def find_rule(slug: str) -> Rule:

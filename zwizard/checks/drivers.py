@@ -56,8 +56,8 @@ class Drivers:
             return DriverLocation.BUILT_IN
         if module in self.needs:
             return DriverLocation.MODULE
-        known = self.options is not None or self.built_in is not None
-        return DriverLocation.MISSING if known else DriverLocation.UNKNOWN
+        is_listed = self.options is not None or self.built_in is not None
+        return DriverLocation.MISSING if is_listed else DriverLocation.UNKNOWN
 
     @property
     def monolithic(self) -> bool:

@@ -24,7 +24,7 @@ class Rule:
 
     ``slug`` is its permanent name: in JSON, recipes and reports. ``source`` is the sentence of
     the Zmachine guide, or the fact about Zero-OS or its hub, that it follows from; ``fix`` what
-    to do if it fails. ``after`` is the slug of a ``must`` rule that has to pass first. ``reads``
+    to do if it fails. ``after`` is the slug of a ``must`` rule that must pass first. ``reads``
     are the paths (shell patterns) of the contents it needs, for archives that are read once from
     front to back. In the modes ``must_in`` it is a ``must`` whatever its ``severity``. ``keys``
     are the recipe's keys that decide it in an image built here, the most likely first.

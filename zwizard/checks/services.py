@@ -175,5 +175,5 @@ def _want(services: Services, name: str, by: str) -> None:
 
 
 def _unit(name: str) -> str:
-    known = (".service", ".socket", ".target", ".timer", ".path", ".mount")
-    return name if name.endswith(known) else f"{name}.service"
+    suffixes = (".service", ".socket", ".target", ".timer", ".path", ".mount")
+    return name if name.endswith(suffixes) else f"{name}.service"

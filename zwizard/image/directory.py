@@ -74,19 +74,12 @@ class DirectoryTree(IndexedTree):
 
 
 class LazyDirectoryTree(FileTree):
-    """The tree beneath a directory, of which only what is asked for is looked at.
-
-    What another file system is mounted on does not exist, as an import leaves it out.
-    """
+    """The tree beneath a directory, read only where it is asked for; mount points are left out."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._root = path.resolve()
         self._device = self._root.stat().st_dev
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry beneath the root, sorted by path."""
-        return iter(sorted(self.walk("/"), key=lambda entry: entry.path))
 
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -27,10 +27,6 @@ class MountedTree(FileTree):
         """What is directly in the directory stored at ``path``."""
         prefix, tree = self._at(path)
         return tuple(_moved(entry, prefix) for entry in tree.children(path[len(prefix) :] or "/"))
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry that is not hidden by a mount, sorted by path."""
-        yield from sorted(self.walk("/"), key=lambda entry: entry.path)
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file of one of the trees; raises UnreadableError."""

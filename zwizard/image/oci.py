@@ -1,7 +1,6 @@
 """OCI images and archives of ``docker save``, a directory or a tar: their configuration.
 
-Only what is to be known before it is laid out; that its layers are what their sums say is seen
-by the tool that does that.
+Only what is needed before it is unpacked; the tool that unpacks it verifies the layers' checksums.
 """
 
 from __future__ import annotations
@@ -128,9 +127,7 @@ def _opened(path: Path) -> Iterator[_Store]:
         return
     with path.open("rb") as file, tempfile.TemporaryFile() as room:
         plain: IO[bytes] = file
-        if is_compressed(
-            file
-        ):  # what describes it may stand last: it is gone through several times
+        if is_compressed(file):  # its description may be last, so it is read several times
             _unpack(file, room)
             plain = room
         with tarfile.open(fileobj=plain, mode="r:") as tar:
@@ -152,7 +149,7 @@ def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
 
 def _described(store: _Store) -> tuple[str, list[str]]:
     """The configuration and the layers of the image, by name."""
-    saved = store.json("manifest.json")  # docker save's, also where an index stands beside it
+    saved = store.json("manifest.json")  # of docker save, even if there is an index too
     return _of_index(store) if saved is None else _saved(saved)
 
 

@@ -161,7 +161,7 @@ class TarballTree(IndexedTree):
         return replace(other, path=path)
 
     def _above(self, path: str) -> Entry | None:
-        """What ``path`` would have to go through that is no directory, if there is such."""
+        """The first parent of ``path`` that is not a directory, None if there is no such."""
         parent = path.rpartition("/")[0]
         while parent:
             entry = self._index.get(parent)
@@ -202,8 +202,8 @@ class TarballTree(IndexedTree):
         self._passes += 1
         if self._passes > _PASSES:
             raise UnreadableError(
-                f"{entry.path} was not read: too many files of the archive would have to be looked"
-                " for one by one",
+                f"{entry.path} was not read: too many files of the archive would be read one by"
+                " one",
                 "Unpack the archive and check the directory.",
             )
         try:

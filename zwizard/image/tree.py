@@ -76,7 +76,7 @@ class Resolution:
     ``entry`` is what it leads to, or None with ``problem`` and ``missing``, the path it
     meant in the end. ``chain`` holds every link met on the way, parents included, in order.
     ``outside`` is the first of them that leaves the image when it is followed from outside a
-    chroot: absolute, or climbing above the root. Zero-OS follows links that way (platform 1.1).
+    chroot: absolute, or climbing above the root. Zero-OS follows links that way (getFlistInfo).
     """
 
     path: str
@@ -114,10 +114,6 @@ class FileTree(ABC):
     """The artefact on this machine."""
 
     _spent = 0  # bytes handed out by read()
-
-    @abstractmethod
-    def entries(self) -> Iterator[Entry]:
-        """Every entry beneath the root, sorted by path."""
 
     @abstractmethod
     def node(self, path: str) -> Entry | None:
@@ -161,6 +157,10 @@ class FileTree(ABC):
             if entry.kind is EntryType.DIRECTORY:
                 pending.extend(reversed(self.children(entry.path)))
 
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path."""
+        yield from sorted(self.walk("/"), key=lambda entry: entry.path)
+
     def open(self, path: str) -> BinaryIO:
         """The contents of the regular file ``path`` leads to; raises UnreadableError."""
         found = self.resolve(path)
@@ -171,14 +171,14 @@ class FileTree(ABC):
     def read(self, path: str, limit: int) -> bytes:
         """The first ``limit`` bytes of the file ``path`` leads to; raises UnreadableError.
 
-        Also once all that was read so comes to more than READ_ALL.
+        Also raised once more than READ_ALL bytes were read this way.
         """
         with self.open(path) as file:
             data = file.read(limit)
         self._spent += len(data)
         if self._spent > READ_ALL:
             raise UnreadableError(
-                f"{path} was not read: the settings come to more than {READ_ALL >> 20} MiB",
+                f"{path} was not read: all settings together have more than {READ_ALL >> 20} MiB",
                 "Check which settings files are so large.",
             )
         return data

@@ -14,11 +14,11 @@ INDEX_BYTES = 128 << 20
 
 
 class IndexFullError(Exception):
-    """More entries than an index holds; the tree is incomplete and says so."""
+    """More entries than an index holds; the tree is incomplete."""
 
 
 class Index:
-    """Entries by path, with the directories that are only implied by what is in them."""
+    """Entries by path, with the directories that are only implied by their contents."""
 
     def __init__(self, limit: int = INDEX_BYTES) -> None:
         self._entries: dict[str, Entry] = {"/": Entry("/", EntryType.DIRECTORY, 0o755)}
@@ -41,7 +41,7 @@ class Index:
         return before
 
     def _imply(self, path: str) -> None:
-        """Unpacking makes the directories an archive does not list; so does the index."""
+        """Add the parent directories that an archive does not list, as unpacking does."""
         parent = path.rpartition("/")[0]
         while parent and parent not in self._entries:
             self._room -= _ENTRY_COST + len(parent)

@@ -26,7 +26,7 @@ _KINDS = {"oci", "rootfs"}
 
 
 def takes_long(values: Values) -> bool:
-    """Whether the file of these answers has to be read for that, which takes a while."""
+    """Whether the file of these answers must be read for that, which takes a while."""
     kind, file = values.get("source.kind", ""), inspection.file_of(values)
     if values.get("target") != "container" or kind not in _KINDS or file is None:
         return False
@@ -42,7 +42,7 @@ def report(recipe: Recipe, base: Path, *, wait: bool = True) -> InputReport:
     """Whether what a complete recipe starts is in its file; an empty report if unknown.
 
     Relative paths are relative to ``base``. Without ``wait`` the report says so where the file
-    has to be read first.
+    must be read first.
     """
     source = recipe.source
     if recipe.target != "container" or source.kind not in _KINDS or source.repair:
@@ -71,7 +71,7 @@ def _weighed(recipe: Recipe, found: InputReport) -> InputReport:
     if not found.wrong or recipe.source.kind == "oci":  # nothing is added to an image
         return found
     if recipe.source.packages or recipe.system.run:
-        return InputReport(doubt=f"{found.wrong}: one of your packages or commands has to add it")
+        return InputReport(doubt=f"{found.wrong}: one of your packages or commands must add it")
     return replace(found, wrong=f"{found.wrong}, and no package or command of yours adds it")
 
 

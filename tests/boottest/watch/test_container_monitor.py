@@ -224,23 +224,23 @@ class TestARealContainer:
         assert printed in boots["good"].report
 
     @pytest.mark.parametrize(
-        ("name", "stage", "rule", "said"),
+        ("name", "stage", "rule", "message"),
         [
             ("missing", "entrypoint", "entrypoint", "not in the image"),
             ("not executable", "entrypoint", "entrypoint", "not executable"),
-            ("no loader", "entrypoint", "entrypoint-loader", "its ELF loader"),
-            ("ends", "stays", "", "ended by itself, with status 7"),
+            ("no loader", "entrypoint", "entrypoint-loader", "ELF loader"),
+            ("ends", "stays", "", "exited with status 7"),
         ],
     )
-    def test_the_missing_interpreter_is_named(
-        self, boots: dict[str, Booted], name: str, stage: str, rule: str, said: str
+    def test_a_failure_is_reported_with_its_rule(
+        self, boots: dict[str, Booted], name: str, stage: str, rule: str, message: str
     ) -> None:
         failed = boots[name]
         assert failed.code == 1
         assert failed.outcome("root") == "pass"
         assert failed.outcome(stage) == "fail"
         assert failed.last["rule"] == rule
-        assert said in failed.last["said"]
+        assert message in failed.last["message"]
 
     def test_the_last_output_before_the_end_is_shown(self, boots: dict[str, Booted]) -> None:
         assert boots["ends"].last["printed"] == "out of luck"

@@ -67,7 +67,7 @@ def test_every_rule_is_explained_from_its_record() -> None:
         for text in (rule.slug, rule.title, rule.source, rule.fix, rule.severity.value):
             assert text in shown
     assert "should; must for C" in explain_rule("resolv-conf")
-    assert "after     kernel-elf has to pass first" in explain_rule("kernel-pvh")
+    assert "after     kernel-elf must pass first" in explain_rule("kernel-pvh")
     with pytest.raises(UsageError, match="no rule named 'kernel-elv'") as caught:
         explain_rule("kernel-elv")
     assert caught.value.hint == "Did you mean kernel-elf?"

@@ -103,7 +103,7 @@ def test_rules_after_a_failed_rule_are_not_checked(root: Path) -> None:
     report = check(root, mode="vm")
     finding = report.finding("kernel-pvh")
     assert finding.outcome is Outcome.NOT_APPLICABLE
-    assert finding.evidence == "not checked: kernel-elf has to pass first"
+    assert finding.evidence == "not checked: kernel-elf must pass first"
     assert finding.fix == ""
 
 

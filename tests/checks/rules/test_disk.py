@@ -1,4 +1,4 @@
-"""The rules about disk images: a good one, made by the real tools, each with one fault."""
+"""The rules about disk images: a good one of real tools, and one fault for each."""
 
 from __future__ import annotations
 

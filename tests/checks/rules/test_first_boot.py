@@ -177,7 +177,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("special-files", "/etc/pipe (fifo)", special("etc/pipe")),
     ("setuid-files", "2 files lose setuid or setgid: /usr/sbin/sudo (4755), /usr/sbin/at (2755)",
      both(programs("sudo", "at"), mode("usr/sbin/sudo", 0o4755), mode("usr/sbin/at", 0o2755))),
-    ("build-leftovers", "/proc/1 exists, but /proc has to be empty", directory("proc/1")),
+    ("build-leftovers", "/proc/1 exists, but /proc must be empty", directory("proc/1")),
     ("build-leftovers", "/sys/class exists", directory("sys/class")),
     ("build-leftovers", "/usr/sbin/policy-rc.d prevents services",
      executable("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")),

@@ -48,7 +48,7 @@ def explain_rule(slug: str) -> str:
     if rule.keys:
         lines.append(f"  recipe    decided by {' and '.join(rule.keys)}")
     if rule.after:
-        lines.append(f"  after     {rule.after} has to pass first")
+        lines.append(f"  after     {rule.after} must pass first")
     return "\n".join(lines) + "\n"
 
 

@@ -109,7 +109,7 @@ def check_name(path: Path | str) -> None:
     if Path(path).suffix.lower() not in _FORMS:
         raise UsageError(
             f"a report cannot be written as {Path(path).name}",
-            "Its name has to end in .md or .html.",
+            "Its name must end in .md or .html.",
         )
 
 

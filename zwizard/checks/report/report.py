@@ -9,7 +9,7 @@ from typing import Any
 
 from zwizard.checks.rule import Rule
 from zwizard.checks.rules import all_rules
-from zwizard.checks.verdict import Mode, Outcome, Severity, Verdict
+from zwizard.checks.verdict import Mode, Outcome, Severity
 from zwizard.util.text import one_line
 
 
@@ -42,36 +42,23 @@ class Group(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule and its verdict on one image; ``waived`` if the user accepts it as it is."""
+    """The result of a rule on one image; ``waived`` if the user accepts it as it is.
+
+    ``severity`` is how bad a failure is for this image. ``evidence`` is raw: sanitise it before
+    showing. ``fix`` is what to do about it, "" if nothing is wrong.
+    """
 
     rule: Rule
-    verdict: Verdict
+    outcome: Outcome
+    severity: Severity
+    evidence: str
+    fix: str = ""
     waived: bool = False
 
     @property
     def slug(self) -> str:
         """The rule's name."""
         return self.rule.slug
-
-    @property
-    def severity(self) -> Severity:
-        """How bad it is if the rule fails on this image."""
-        return self.verdict.severity or self.rule.severity
-
-    @property
-    def outcome(self) -> Outcome:
-        """The verdict's outcome."""
-        return self.verdict.outcome
-
-    @property
-    def evidence(self) -> str:
-        """What decided, raw: sanitise it before showing."""
-        return self.verdict.evidence
-
-    @property
-    def fix(self) -> str:
-        """What to do about it, "" if nothing is wrong."""
-        return (self.verdict.fix or self.rule.fix) if self.wrong else ""
 
     @property
     def wrong(self) -> bool:
@@ -156,13 +143,17 @@ def report_of(data: Mapping[str, Any]) -> Report:
 
 
 def _finding_of(found: Mapping[str, Any]) -> Finding:
-    slug, severity, source = str(found["rule"]), Severity(found["severity"]), str(found["source"])
-    verdict = Verdict(
-        Outcome(found["outcome"]), str(found["evidence"]), str(found["fix"]), severity
+    slug, severity = str(found["rule"]), Severity(found["severity"])
+    current = next((rule for rule in all_rules() if rule.slug == slug), None)
+    rule = current or Rule(slug, slug, severity, frozenset(Mode), "", "")  # of another version
+    return Finding(
+        replace(rule, source=str(found["source"])),
+        Outcome(found["outcome"]),
+        severity,
+        str(found["evidence"]),
+        str(found["fix"]),
+        bool(found.get("waived")),
     )
-    known = next((rule for rule in all_rules() if rule.slug == slug), None)
-    rule = known or Rule(slug, slug, severity, frozenset(Mode), "", "")  # of another version
-    return Finding(replace(rule, source=source), verdict, bool(found.get("waived")))
 
 
 MARKS = {Outcome.FAIL: "✗", Outcome.UNKNOWN: "?", Outcome.PASS: "✓", Outcome.NOT_APPLICABLE: "·"}

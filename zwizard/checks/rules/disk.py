@@ -167,7 +167,7 @@ def filesystem_clean(context: CheckContext) -> Verdict:
     """The file system is marked clean, and its journal is empty."""
     superblock = context.disk.root_superblock
     if superblock.needs_recovery:
-        return failed("the journal has to be replayed")
+        return failed("the journal must be replayed")
     return passed("clean") if superblock.clean else failed("it is not marked clean")
 
 

@@ -64,7 +64,7 @@ _SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, Entr
     severity=Severity.SHOULD,
     modes=CONTAINER_VM,
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
-    fix="Remove them; a service that needs one has to create it when it starts (mkfifo,"
+    fix="Remove them; a service that needs one must create it when it starts (mkfifo,"
     " systemd.socket).",
     keys=("system.run",),
 )
@@ -149,7 +149,7 @@ def build_leftovers(context: CheckContext) -> Verdict:
     for top in ("/proc", "/sys"):
         inside = next(iter(tree.listing(top)), None)
         if inside is not None:
-            return failed(f"{inside.path} exists, but {top} has to be empty", f"rm -rf {top}/*")
+            return failed(f"{inside.path} exists, but {top} must be empty", f"rm -rf {top}/*")
     policy = text(tree, _POLICY)
     if policy is not None and "101" in policy and not _is_dockers(context, policy):
         return failed(f"{_POLICY} prevents services from starting", f"rm {_POLICY}")

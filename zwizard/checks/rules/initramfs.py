@@ -1,4 +1,4 @@
-"""Rules about a VM's initramfs, which has to mount the root over virtiofs."""
+"""Rules about a VM's initramfs, which must mount the root over virtiofs."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def kernel_elf(context: CheckContext) -> Verdict:
     severity=Severity.MUST,
     modes=VM,
     source="“To test if your kernel is a valid elf kernel run command readelf -n” (Zmachine guide,"
-    " “VM”): it has to show a note with owner Xen and type 0x12, or the hypervisor fails with"
+    " “VM”): it must show a note with owner Xen and type 0x12, or the hypervisor fails with"
     " “Kernel lacks PVH header”.",
     fix="Use a kernel built with CONFIG_PVH=y, as those of Debian, Ubuntu and Arch are.",
     after="kernel-elf",

@@ -64,7 +64,7 @@ class Stream:
 
     Iterating gives its contents in pieces of bounded size and raises CompressionError;
     afterwards ``end`` is the offset in the file just behind the stream. ``limit`` is the offset
-    in the file at which it has to end, None if unknown.
+    in the file at which it must end, None if unknown.
     """
 
     def __init__(self, form: Format, file: BinaryIO, start: int, limit: int | None = None) -> None:

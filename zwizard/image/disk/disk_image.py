@@ -64,7 +64,7 @@ class Volume:
         return _same_device(device, self)
 
     def open(self, path: Path) -> FileTree:
-        """Its tree; raises UnreadableError where it cannot be read."""
+        """Its tree; raises UnreadableError for other file systems."""
         if self.filesystem in _EXT:
             return Ext4Tree(path, self.raw)
         if self.filesystem == "vfat":
@@ -86,7 +86,7 @@ class DiskImage:
 
     @cached_property
     def content(self) -> str:
-        """What its first bytes say it is, with its article."""
+        """Its file type by its first bytes, with an article."""
         head = self.raw.read(0, HEAD)
         if self.size >= 512 and self.raw.read(self.size - 512, 8) == b"conectix":
             return "a vhd disk image"  # of fixed size: only its end has a signature
@@ -104,7 +104,7 @@ class DiskImage:
 
     @cached_property
     def esp(self) -> Volume | None:
-        """The first partition of the ESP's type, which is the one the firmware takes."""
+        """The first partition of the ESP's type, which the firmware uses."""
         return next((v for v in self.volumes if v.partition.type == ESP), None)
 
     @cached_property
@@ -130,7 +130,7 @@ class DiskImage:
         reason = f": {'; '.join(closed[:3])}" if closed else ""
         raise UnreadableError(
             f"no root file system was found in the disk image{reason}",
-            "It has to be on a partition of its own, ext4 if it is to be checked.",
+            "It must be on a partition of its own, ext4 if it is to be checked.",
         )
 
     @property
@@ -163,8 +163,8 @@ def _identify(raw: FileRange) -> tuple[str, str, str]:
         if raw.read(offset, len(magic)) == magic:
             found = raw.read(own, 16)
             name = raw.read(label, length).partition(b"\x00")[0].decode("utf-8", "replace")
-            known = own and len(found) == 16
-            return form, str(uuid.UUID(bytes=found)) if known else "", name
+            has_uuid = own and len(found) == 16
+            return form, str(uuid.UUID(bytes=found)) if has_uuid else "", name
     try:
         if raw.read(1080, 2) == b"\x53\xef":
             superblock = read_superblock(raw)
@@ -182,7 +182,7 @@ def _label(label: str) -> str:
 
 
 def _is_root(tree: FileTree) -> bool:
-    """It has /etc and a place for programs; /etc alone is what some /home have."""
+    """Whether it has /etc and a directory of programs; some /home have /etc alone."""
     entry = tree.node("/etc")
     return (
         entry is not None
@@ -206,7 +206,7 @@ def _fstab(root: FileTree) -> list[tuple[str, str]]:
 
 
 def _same_device(device: str, volume: Volume) -> bool:
-    """A device's name: by what Zero-OS attaches it as (vda) or by-uuid and the like."""
+    """Whether ``device`` means ``volume``: as Zero-OS attaches it (vda), by-uuid and the like."""
     by = re.fullmatch(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", device)
     if by is not None:
         return volume.named(f"{by[1]}={by[2]}")

@@ -32,14 +32,14 @@ _GROUPS = 1 << 14  # two terabytes of the usual ones
 _DIRECTORY = 8 << 20
 _NAMES = 400_000
 _LINK = 4096
-# Bytes of metadata that are read in all, each of which has to be summed: seconds of it. A check of
-# a whole server takes a twentieth.
+# Bytes of metadata that are read in all; verifying their checksums takes seconds. A check of a
+# whole server needs a twentieth.
 _METADATA = 40 << 20
 _CACHE = 512
 
 
 class Ext4Tree(FileTree):
-    """The tree of an ext2, ext3 or ext4 file system, read when asked."""
+    """The tree of an ext2, ext3 or ext4 file system, read on request."""
 
     def __init__(self, path: Path, volume: FileRange) -> None:
         self.path = path
@@ -132,7 +132,7 @@ class Ext4Tree(FileTree):
         return self._directories[inode.number]
 
     def _directory_data(self, inode: Inode) -> Iterator[bytes]:
-        """Blocks of entries. A hashed directory's index looks like deleted ones: it is passed."""
+        """Blocks of entries. A hashed directory's index looks like deleted entries."""
         if inode.size > _DIRECTORY:
             raise UnreadableError(
                 f"a directory of {inode.size} bytes is too large", "Check that file."
@@ -221,7 +221,7 @@ class Ext4Tree(FileTree):
                 yield at, place, 1
 
     def _once(self, number: int, seen: set[int]) -> bytes:
-        """A block of a file's map, in which no block is twice."""
+        """A block of a file's map; raises UnreadableError if it was used before."""
         if number in seen or len(seen) > _NODES:
             raise damaged("the map of a file has no end")
         seen.add(number)
@@ -281,7 +281,7 @@ class Ext4Tree(FileTree):
 
 
 class _Memory(FileRange):
-    """Bytes that lie in an inode instead of in blocks."""
+    """Bytes stored in an inode instead of in blocks."""
 
     def __init__(self, data: bytes) -> None:
         self.start = 0

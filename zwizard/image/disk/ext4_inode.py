@@ -27,7 +27,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Inode:
-    """An inode: what it is, and the 60 bytes that say where its data is, or hold it."""
+    """An inode; ``place`` are the 60 bytes with the map of its data, or the data itself."""
 
     number: int
     kind: EntryType | None
@@ -63,7 +63,7 @@ def read_inode(number: int, data: bytes, found: Superblock) -> Inode:
 
 
 def _seed(number: int, data: bytes, seed: int) -> int:
-    """What the sums of an inode's blocks begin with; raises UnreadableError if its own fails."""
+    """The seed of the checksums of its blocks; raises UnreadableError if its own is wrong."""
     seed = crc32c(struct.pack("<I", number) + data[100:104], seed)
     plain = bytearray(data)
     plain[124:126] = bytes(2)
@@ -79,7 +79,7 @@ def _seed(number: int, data: bytes, seed: int) -> int:
 
 
 def _inline(data: bytes) -> bytes:
-    """What of inline data does not fit in the block map: the attribute system.data."""
+    """The part of inline data behind the block map: the attribute system.data."""
     first = 128 + struct.unpack_from("<H", data, 128)[0]
     if first > len(data) - 4 or data[first : first + 4] != b"\x00\x00\x02\xea":
         return b""

@@ -24,7 +24,7 @@ _CHUNK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where things lie, by the boot sector; offsets and sizes in bytes."""
+    """The layout that the boot sector describes; offsets and sizes in bytes."""
 
     bits: int
     clusters: int
@@ -89,7 +89,7 @@ class FatTree(FileTree):
 
     @property
     def free(self) -> int:
-        """The bytes of clusters that nothing uses; raises UnreadableError."""
+        """The bytes in unused clusters; raises UnreadableError."""
         size = (self.geometry.clusters + 2) * self.geometry.bits // 8 + 1
         if size > 8 << 20:
             raise UnreadableError(
@@ -212,7 +212,7 @@ def _entry(path: str, item: _Item) -> Entry:
 
 
 def _used(table: bytes, geometry: Geometry) -> Iterator[int]:
-    """1 for each cluster that is taken."""
+    """1 for each cluster that is used."""
     count = geometry.clusters
     match geometry.bits:
         case 32:
@@ -230,7 +230,7 @@ def _twelve(table: bytes, cluster: int) -> int:
 
 
 def _items(data: bytes) -> Iterator[_Item]:
-    """The names in a directory's data; a long name stands before its short one, backwards."""
+    """The names in a directory's data; a long name precedes its short one, in reverse."""
     long: dict[int, bytes] = {}
     checksum = 0
     for at in range(0, len(data) - 31, 32):

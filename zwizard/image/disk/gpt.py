@@ -31,12 +31,12 @@ class Partition:
 
     @property
     def offset(self) -> int:
-        """Its first byte."""
+        """The offset of its first byte."""
         return self.first * SECTOR
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """Its size in bytes."""
         return max(self.last - self.first + 1, 0) * SECTOR
 
 
@@ -132,7 +132,7 @@ def _guid(data: bytes) -> str:
 
 
 def _backup_fault(disk: FileRange, header: _Header, table: bytes) -> str:
-    """Whether the last sector holds the same table: else the image was cut or grew."""
+    """Whether the last sector holds the same table: if not, the image was truncated or grew."""
     last = disk.size // SECTOR - 1
     if disk.size % SECTOR:
         return f"the image does not end with a whole sector ({disk.size} bytes)"

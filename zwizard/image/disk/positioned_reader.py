@@ -10,7 +10,7 @@ _BUFFER = 1 << 16
 
 
 class PositionedReader(io.RawIOBase):
-    """A file of ``size`` bytes, at an offset of its own; reads do not disturb others."""
+    """A file of ``size`` bytes, with its own offset."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -18,28 +18,28 @@ class PositionedReader(io.RawIOBase):
 
     @abstractmethod
     def read_at(self, offset: int, size: int) -> bytes:
-        """One to ``size`` bytes from ``offset`` on; so many are within the file."""
+        """One to ``size`` bytes from ``offset`` on, all within the file."""
 
     def readable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to an offset."""
+        """Move to an offset."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def tell(self) -> int:
-        """Where it is."""
+        """The current offset."""
         return self._at
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """What can be had at once."""
+        """Fill ``buffer`` as far as one read goes."""
         size = min(len(buffer), self._size - self._at)
         data = self.read_at(self._at, size) if size > 0 else b""
         buffer[: len(data)] = data

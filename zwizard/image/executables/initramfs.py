@@ -12,7 +12,7 @@ from zwizard.image.archive.byte_stream import ByteStream, plain
 from zwizard.image.archive.compression import CompressionError, Stream, detect
 from zwizard.image.magic import HEAD, file_type
 
-# Bounds on what is believed. A machine has to hold all of it in memory to boot.
+# Limits against hostile files. A machine must hold all of it in memory to boot.
 _UNPACKED = 768 << 20
 _ENTRIES = 500_000
 _NAME = 4096

@@ -83,7 +83,7 @@ def extract(data: bytes) -> bytes:
     """The ELF kernel in ``data``, the bytes of a kernel as a distribution ships it.
 
     An ELF is returned as it is. A bzImage's payload is found by its header, not by searching
-    for magics, which has false hits (platform 5.1). Raises KernelError, saying what was found.
+    for magics, which has false hits. Raises KernelError, saying what was found.
     """
     if data.startswith(ELF_MAGIC):
         return data
@@ -121,8 +121,8 @@ def _decompress(image: BzImage, form: Format, data: bytes) -> bytes:
 def verify(data: bytes) -> KernelImage:
     """The facts of the ELF kernel in ``data``; raises KernelError if Zero-OS cannot start it.
 
-    It has to be an ELF64 for x86-64 with a loadable segment, a PVH note, and whole
-    (zmachine.md, "VM"; platform 5.3).
+    It must be a complete ELF64 for x86-64 with a loadable segment and a PVH note
+    (Zmachine guide, "VM").
     """
     kernel = read_kernel(io.BytesIO(data))
     fault = _fault(kernel)

@@ -22,7 +22,7 @@ _LINE = 256  # the kernel reads no more of a script's first line (BINPRM_BUF_SIZ
 class Program:
     """A program: ``elf`` if it is one; ``description`` is ``ELF64, x86-64`` or a file type.
 
-    ``interpreter`` is what has to be there to run it: that of a script, or an ELF's loader; "" for
+    ``interpreter`` is what must be there to run it: that of a script, or an ELF's loader; "" for
     a static program. ``argument`` is what a script's first line passes to it.
     """
 
