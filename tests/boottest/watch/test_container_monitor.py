@@ -240,7 +240,7 @@ class TestARealContainer:
         assert failed.outcome("root") == "pass"
         assert failed.outcome(stage) == "fail"
         assert failed.last["rule"] == rule
-        assert message in failed.last["message"]
+        assert message in failed.last["reason"]
 
     def test_the_last_output_before_the_end_is_shown(self, boots: dict[str, Booted]) -> None:
         assert boots["ends"].last["printed"] == "out of luck"
