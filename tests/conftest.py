@@ -6,6 +6,7 @@ together in one process.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 from pathlib import Path
@@ -99,3 +100,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, seconds in _LIMITS.items():
             if item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.timeout(seconds))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often, and not among what stays: it takes a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 50)
