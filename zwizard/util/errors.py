@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ZwizardError(Exception):
-    """A failure with a sentence for the user and a remedy.
+    """A failure, explained to the user.
 
     ``message`` says what happened, naming the value; ``hint`` says what to do. ``exit_code`` is
     what the command line ends with: 1 a step or boot test failed; 2 usage, recipe or
@@ -20,13 +20,13 @@ class ZwizardError(Exception):
 
 
 class UsageError(ZwizardError):
-    """Input that cannot be used: an option, a recipe, a file that is not what it should be."""
+    """Unusable input: an option, a recipe, a file of the wrong kind."""
 
     exit_code = 2
 
 
 def describe_os_error(error: OSError) -> ZwizardError:
-    """What the system refused, in words: a full disk, a place that cannot be written to."""
+    """An error of the system, such as a full disk, with what to do."""
     where = f"{error.filename}: " if error.filename else ""
     return ZwizardError(
         f"{where}{error.strerror or error}",

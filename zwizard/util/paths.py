@@ -1,4 +1,4 @@
-"""Where zwizard keeps things: builds, layers, preferences, the answers being given."""
+"""Where zwizard keeps builds, layers, preferences and the draft; atomic writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platformdirs
 
 
 def state() -> Path:
-    """Builds and the answers being given (XDG_STATE_HOME moves it)."""
+    """Builds and the draft (XDG_STATE_HOME moves it)."""
     return platformdirs.user_state_path("zwizard")
 
 
@@ -19,12 +19,12 @@ def cache() -> Path:
 
 
 def preferences() -> Path:
-    """How the user likes the wizard (XDG_CONFIG_HOME moves it)."""
+    """The user's preferences (XDG_CONFIG_HOME moves it)."""
     return platformdirs.user_config_path("zwizard") / "preferences.toml"
 
 
 def draft() -> Path:
-    """The answers being given to the wizard."""
+    """The draft: answers that are not built yet."""
     return state() / "draft.json"
 
 
