@@ -140,7 +140,7 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
 
 
 def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:
-    with pytest.raises(UsageError, match="bootstrap, before it, is not finished"):
+    with pytest.raises(UsageError, match="bootstrap before it is not finished"):
         debug_shell.enter(build, "kernel", "true")
     with pytest.raises(UsageError, match="there is no step 'no'") as raised:
         debug_shell.enter(build, "no", "true")

@@ -49,7 +49,7 @@ def test_a_first_build_runs_every_step(store: Store, tmp_path: Path) -> None:
     assert ahead.first == 0
     assert reasons(ahead) == ["not built yet"] + ['depends on "bootstrap"'] * 6
     assert ahead.needs == sum(step.size for step in PLAN.steps)
-    assert ahead.troubles == ()
+    assert ahead.problems == ()
 
 
 def test_what_is_there_does_not_run_and_needs_no_space(store: Store, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_layer_without_the_ones_below_it_is_not_counted(store: Store, tmp_path
 def test_when_all_is_there_nothing_runs(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
     ahead = forecast(PLAN, store, tmp_path)
-    assert (ahead.first, ahead.needs, ahead.troubles) == (7, 0, ())
+    assert (ahead.first, ahead.needs, ahead.problems) == (7, 0, ())
 
 
 def test_an_archive_whose_layers_are_gone_is_made_again(store: Store, tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
 ) -> None:
     (tools / "mmdebstrap").unlink()
     (tools / "chroot").unlink()
-    (trouble,) = forecast(PLAN, store, tmp_path).troubles
-    said, remedy = trouble.said, trouble.remedy
+    (trouble,) = forecast(PLAN, store, tmp_path).problems
+    said, remedy = trouble.message, trouble.remedy
     assert said == "missing on this machine: chroot, mmdebstrap"
     assert "apt-get install --yes coreutils mmdebstrap" in remedy
     assert "zwizard doctor --install" in remedy
@@ -127,10 +127,10 @@ def test_a_tool_that_only_finished_steps_need_is_not_missed(
     (tools / "mmdebstrap").unlink()
     (tools / "debootstrap").unlink()
     commit(store, PLAN, 1)
-    assert forecast(PLAN, store, tmp_path).troubles == ()
+    assert forecast(PLAN, store, tmp_path).problems == ()
     commit(store, PLAN, *range(2, 8))
     (tools / "tar").unlink()
-    assert forecast(PLAN, store, tmp_path).troubles == ()
+    assert forecast(PLAN, store, tmp_path).problems == ()
 
 
 def test_the_documents_tool_is_missed_only_where_it_was_chosen(
@@ -138,9 +138,9 @@ def test_the_documents_tool_is_missed_only_where_it_was_chosen(
 ) -> None:
     (tools / "debootstrap").unlink()
     by_document = make(replace(RECIPE, source=Source(bootstrap="debootstrap")))
-    assert forecast(PLAN, store, tmp_path).troubles == ()
-    (trouble,) = forecast(by_document, store, tmp_path).troubles
-    assert trouble.said == "missing on this machine: debootstrap"
+    assert forecast(PLAN, store, tmp_path).problems == ()
+    (trouble,) = forecast(by_document, store, tmp_path).problems
+    assert trouble.message == "missing on this machine: debootstrap"
 
 
 class Usage(NamedTuple):
@@ -155,25 +155,25 @@ def test_too_little_space_is_told_with_how_much_is_wanted(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40, 300 * 2**20))
-    (trouble,) = forecast(PLAN, store, tmp_path).troubles
-    said, remedy = trouble.said, trouble.remedy
+    (trouble,) = forecast(PLAN, store, tmp_path).problems
+    said, remedy = trouble.message, trouble.remedy
     assert said.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
     assert "zwizard clean" in remedy
     commit(store, PLAN, *range(1, 7))
-    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).troubles[0].said
+    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).problems[0].message
     commit(store, PLAN, 7)
-    assert forecast(PLAN, store, tmp_path).troubles == ()
+    assert forecast(PLAN, store, tmp_path).problems == ()
 
 
 def test_an_output_that_is_a_file_is_no_directory(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file/below"):
-        (trouble,) = forecast(PLAN, store, output).troubles
-        assert trouble.said == f"{tmp_path / 'file'} is not a directory"
+        (trouble,) = forecast(PLAN, store, output).problems
+        assert trouble.message == f"{tmp_path / 'file'} is not a directory"
 
 
 def test_an_output_that_is_not_there_yet_is_no_problem(store: Store, tmp_path: Path) -> None:
-    assert forecast(PLAN, store, tmp_path / "to/be/made").troubles == ()
+    assert forecast(PLAN, store, tmp_path / "to/be/made").problems == ()
 
 
 def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Path) -> None:
@@ -181,14 +181,14 @@ def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Pat
     place = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
     if os.geteuid() != 0:
         place.mkdir(mode=0o500)
-    (trouble,) = forecast(PLAN, store, place / "images").troubles
-    assert trouble.said == f"{place / 'images'} cannot be written to by you"
+    (trouble,) = forecast(PLAN, store, place / "images").problems
+    assert trouble.message == f"you cannot write to {place / 'images'}"
 
 
 def test_every_problem_is_told_at_once(tools: Path, store: Store, tmp_path: Path) -> None:
     (tools / "tar").unlink()
     (tmp_path / "file").write_text("")
-    assert len(forecast(PLAN, store, tmp_path / "file").troubles) == 2
+    assert len(forecast(PLAN, store, tmp_path / "file").problems) == 2
 
 
 def test_the_nearest_parent_that_exists_is_found(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.real.conftest import Built
 from tests.real.workplace import Workplace, is_root
 from zwizard.image.executables import kernel
+from zwizard.jobs import events
 
 pytestmark = pytest.mark.real
 
@@ -260,23 +261,23 @@ class TestBeingStopped:
     def test_a_killed_worker_is_reported_and_cleaned_up(self, vm: Built) -> None:
         process = self.hanging(vm, "killed")
         # A child of it has its command line until it runs its own.
-        worker = min(_processes("zwizard.engine.worker", "builds/killed", "python"))
+        worker = min(_processes("zwizard.jobs.worker", "builds/killed", "python"))
         os.kill(worker, signal.SIGKILL)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert "it was killed" in output
-        assert "everything finished is kept" in output
+        assert events.BuildInterrupted().error in output
+        assert events.BuildInterrupted().hint in output
         assert vm.place.traces() == []
         self.resumed(vm, "killed")
 
     def test_a_killed_supervisor_leaves_nothing_running(self, vm: Built) -> None:
         process = self.hanging(vm, "felled")
-        for runner in _processes("zwizard.engine.", "builds/felled"):
+        for runner in _processes("zwizard.jobs.", "builds/felled"):
             os.kill(runner, signal.SIGKILL)
         process.communicate(timeout=60)
         assert process.returncode == 1
         vm.place.wait_for(lambda: _running(vm.place) == [], "something runs on", 20)
-        assert '"state": "interrupted"' in vm.place.run("show", "felled", "--json").output
+        assert '"state": "stopped"' in vm.place.run("show", "felled", "--json").output
         self.resumed(vm, "felled")
         assert vm.place.traces() == []
 

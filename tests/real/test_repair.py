@@ -198,7 +198,7 @@ def test_a_damaged_archive_and_a_disk_image_are_refused(place: Workplace) -> Non
     (place.directory / "given/disk/image.raw").write_bytes(bytes(1 << 20))
     result = place.run("repair", place.directory / "given/disk")
     assert result.code == 2
-    assert "is a disk image, which is not repaired" in result.errors
+    assert "is a disk image, which cannot be repaired" in result.errors
 
 
 # --- hostile trees ------------------------------------------------------------------------------

@@ -150,10 +150,10 @@ def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
     given = answers(a_tar(tmp_path), "/nope")
     told = [
         one
-        for one in review.review_of(given, MACHINE).troubles
+        for one in review.review_of(given, MACHINE).problems
         if one.key == entrypoint_check.ENTRYPOINT
     ]
-    assert [one.said for one in told] == [
+    assert [one.message for one in told] == [
         "Entrypoint: /nope does not exist, and no package or command of yours adds it"
     ]
 

@@ -240,11 +240,11 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     # It fails, and says why.
     mirror.answers.set()
     terminal.wait("✗ bootstrap: exit status", seconds=60)
-    terminal.wait("Probably  The mirror does not carry this suite")
+    terminal.wait("Probably  The mirror does not have this suite")
     terminal.wait_title("✗ web: failed")
     # The step's tree can be entered, and left again.
     terminal.press("!")
-    terminal.wait("thrown away when you leave")
+    terminal.wait("Changes are discarded")
     terminal.type('echo "in $PWD" && touch litter')
     terminal.wait("/tree/root")
     terminal.type("exit")

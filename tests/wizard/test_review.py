@@ -14,8 +14,10 @@ MACHINE = HostState(Privilege("root", "root"), "Debian 12")
 @pytest.mark.parametrize("key", ["kernel.file", "kernel.initrd"])
 def test_a_file_that_is_not_there_is_told_at_its_question(key: str) -> None:
     given = {"kernel.file": "https://host.example/vmlinuz"} | {key: "/nowhere"}
-    told = [trouble for trouble in review.review_of(given, MACHINE).troubles if trouble.key == key]
-    assert [trouble.said for trouble in told] == ["/nowhere: /nowhere: No such file or directory"]
+    told = [trouble for trouble in review.review_of(given, MACHINE).problems if trouble.key == key]
+    assert [trouble.message for trouble in told] == [
+        "/nowhere: /nowhere: No such file or directory"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -31,4 +33,4 @@ def test_a_file_of_an_answer_that_is_not_asked_any_more_is_in_nobodys_way(
     given = {"kernel.file": "/nowhere", "kernel.initrd": "/nowhere"} | others
     seen = review.review_of(given, MACHINE)
     assert seen.recipe is not None
-    assert not [trouble for trouble in seen.troubles if trouble.key.startswith("kernel.")]
+    assert not [trouble for trouble in seen.problems if trouble.key.startswith("kernel.")]

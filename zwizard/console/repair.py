@@ -40,11 +40,11 @@ def run(remedy: Remedy, *, as_json: bool) -> int:
 
 def describe(remedy: Remedy) -> str:
     """The remedy as text of some lines, safe to show."""
-    if not remedy.mended:
+    if not remedy.fixed:
         text = "Nothing here can be fixed." if remedy.left else "No problems found."
         return "\n".join([text, *_by_hand(remedy)]) + "\n"
-    lines = [f"{remedy.path.name}: {len(remedy.mended)} to fix"]
-    for finding, _ in remedy.mended:
+    lines = [f"{remedy.path.name}: {len(remedy.fixed)} to fix"]
+    for finding, _ in remedy.fixed:
         lines.append(f"  {checks.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
     lines += ["", "Changes, in a new archive:"]
     lines += [f"  - {change}" for change in remedy.changes]
@@ -62,6 +62,6 @@ def _event(remedy: Remedy) -> dict[str, object]:
         "event": "repair-planned",
         "artefact": str(remedy.path),
         "archive": str(remedy.archive) if remedy.recipe else None,
-        "fixed": [{"rule": f.slug, "changes": fix.changes} for f, fix in remedy.mended],
+        "fixed": [{"rule": f.slug, "changes": fix.changes} for f, fix in remedy.fixed],
         "left": [finding.to_json() for finding in remedy.left],
     }

@@ -1,4 +1,4 @@
-"""What a bug report about a build needs, in one file, with nothing private in it."""
+"""A bug report about a build in one file, without anything private."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _ABOUT = """\
 A bug report about the zwizard build {build}, made by `zwizard bundle`.
 
 {files}
-Taken out, as far as they could be told: the names of user and machine, the home directory, names
-and passwords in URLs, and what stands beside words such as password, token or key. Read it
-before you send it: only you know what else is private.
+Removed as far as they were recognised: the names of user and host, the home directory, names and
+passwords in URLs, and values beside words such as password, token or key. Read it before you send
+it: only you know what else is private.
 """
 
 
@@ -48,7 +48,7 @@ class Bundle:
 
 
 def make(build: Build, directory: Path) -> Bundle:
-    """Write the report of ``build`` into ``directory``, or, if that cannot be, among the builds.
+    """Write the report of ``build`` to ``directory``, or beside the builds if that is read-only.
 
     Only this user can read the file.
     """
@@ -65,12 +65,10 @@ def make(build: Build, directory: Path) -> Bundle:
 
 
 def describe(bundle: Bundle) -> str:
-    """What was made and what is in it, for people."""
-    lines = [f"saved to {bundle.path} ({size(bundle.path.stat().st_size)}); in it:"]
+    """The file and its contents as text."""
+    lines = [f"saved to {bundle.path} ({size(bundle.path.stat().st_size)}); contents:"]
     lines += [f"  {name:<28} {what}" for name, what in bundle.files]
-    return "\n".join(
-        [*lines, "Names, paths and secrets were taken out; read it before you send it."]
-    )
+    return "\n".join([*lines, "Names, paths and secrets are removed; read it before you send it."])
 
 
 def _place(directory: Path) -> Path:
@@ -78,13 +76,13 @@ def _place(directory: Path) -> Path:
 
 
 def _free(directory: Path, name: str) -> Path:
-    """A path that is not taken yet."""
+    """A path that does not exist yet."""
     names = (f"{name}{more}.tar.gz" for more in ("", *(f"-{n}" for n in range(2, 100))))
     return next(path for path in (directory / name for name in names) if not path.exists())
 
 
 def _redactor(build: Build) -> Redactor:
-    """One that knows what the recipe and the proxies give as secret."""
+    """A redactor that knows the secrets in the recipe and in the proxies."""
     redactor = Redactor(redact.here())
     redactor.learn(_read(build.recipe_file))
     if recipe := builds.recipe_of(build):
@@ -98,7 +96,7 @@ def _redactor(build: Build) -> Redactor:
 
 
 def _texts(build: Build) -> dict[str, tuple[str, str]]:
-    """What goes in: by file name, what it is and its text."""
+    """The files by name: what each is, and its text."""
     found = {
         "versions.txt": ("versions and the machine", _versions()),
         "doctor.json": ("tools and privilege of this host", _json(host_report.report())),
@@ -107,11 +105,11 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     for path, what in (
         (build.recipe_file, "the recipe"),
         (build.report_file, "the checklist's report"),
-        (build.log, "what the runner itself printed"),
+        (build.log, "output of the build process itself"),
     ):
         if path.exists():
             found[path.name] = (what, _read(path))
-    found["journal.jsonl"] = ("what happened, event by event", _journal(build))
+    found["journal.jsonl"] = ("the events", _journal(build))
     for log in sorted((build.directory / "logs").glob("*.log")):
         found[f"logs/{log.name}"] = ("the log of a step", _read(log))
     return found
@@ -133,7 +131,7 @@ def _journal(build: Build) -> str:
 
 
 def _read(path: Path) -> str:
-    """A text file, its middle left out if it is very long."""
+    """A text file without its middle if it is very long."""
     with path.open("rb") as file:
         length = os.fstat(file.fileno()).st_size
         if length <= _MOST:
@@ -175,7 +173,7 @@ def _distribution() -> str:
 
 
 def _write(path: Path, texts: dict[str, str]) -> None:
-    """A tar.gz of these files, in a directory of their own, owned by nobody in particular."""
+    """Write a tar.gz of these files in one directory, owned by root."""
     folder = path.name.removesuffix(".tar.gz")
     with (
         os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,

@@ -61,7 +61,7 @@ class Build(Job):
         return Path(recipe.output.directory) / f"{recipe.name}.tar.gz"
 
     def note(self) -> Path | None:
-        """What to know for a deployment, beside the archive; None if there is nothing."""
+        """The deployment note beside the archive; None if the target needs none."""
         recipe = self.recipe()
         if recipe.target != "container":
             return None
@@ -82,14 +82,14 @@ def directory() -> Path:
 
 
 def everything() -> list[Build]:
-    """All builds, the one that was touched last first."""
+    """All builds, the one that changed last first."""
     home = directory()
     found = home.iterdir() if home.is_dir() else ()
     builds = [Build(entry) for entry in found if (entry / "recipe.toml").is_file()]
-    return sorted(builds, key=_touched, reverse=True)
+    return sorted(builds, key=_changed, reverse=True)
 
 
-def _touched(build: Build) -> float:
+def _changed(build: Build) -> float:
     for file in (build.journal, build.recipe_file):
         with contextlib.suppress(FileNotFoundError):
             return file.stat().st_mtime
@@ -97,7 +97,7 @@ def _touched(build: Build) -> float:
 
 
 def find(name: str) -> Build:
-    """The build called ``name``; UsageError naming what there is."""
+    """The build called ``name``; UsageError that lists the builds."""
     build = Build(directory() / name)
     if "/" not in name and build.recipe_file.is_file():
         return build
@@ -111,29 +111,29 @@ def making(archive: Path) -> Build | None:
 
 
 def open_for(recipe: Recipe, base: Path) -> Build:
-    """The build that makes this recipe's archive: the one that did before, or a new one.
+    """The build that makes this recipe's archive, or a new one.
 
-    ``base``: what a relative output directory is relative to. One archive, one build: building an
-    edited recipe again continues in the same place, and uses every layer that is still right.
+    Paths in the recipe are relative to ``base``. One archive, one build: an edited recipe is built
+    in the same directory again, with every layer that it still shares.
     """
-    settled = resolve(recipe, base)
-    entrypoint_check.require(settled, base)
+    resolved = resolve(recipe, base)
+    entrypoint_check.require(resolved, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
     if build is None:
-        build = _fresh(recipe.name)
+        build = _new(recipe.name)
     elif build.running():
-        if build.recipe() == settled:
+        if build.recipe() == resolved:
             return build
         raise UsageError(
             f"{build.id} is being built from another version of this recipe",
             f"Wait for it, or stop it: zwizard cancel {build.id}",
         )
-    paths.write_atomically(build.recipe_file, settled.to_toml())
+    paths.write_atomically(build.recipe_file, resolved.to_toml())
     return build
 
 
 def container_at(archive: Path) -> tuple[Recipe, Path] | None:
-    """Of a container's archive that a build makes: its recipe, and the note beside it."""
+    """The recipe and the deployment note of a container's archive, if a build makes it."""
     build = making(archive)
     recipe = recipe_of(build) if build else None
     note = build.note() if build and recipe else None
@@ -147,7 +147,7 @@ def _makes(build: Build, archive: Path) -> bool:
         return False  # a recipe that an older version wrote and this one refuses
 
 
-def _fresh(name: str) -> Build:
+def _new(name: str) -> Build:
     for candidate in _names(name):
         place = directory() / candidate
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def _fresh(name: str) -> Build:
             continue
         (place / "logs").mkdir()
         return Build(place)
-    raise AssertionError("there are endless names")
+    raise AssertionError("names never end")
 
 
 def _names(name: str) -> Iterator[str]:
@@ -169,12 +169,12 @@ def _names(name: str) -> Iterator[str]:
 
 
 def free_name(name: str) -> str:
-    """``name``, with a number behind it if there is such a build already."""
+    """``name``, with a number after it if there is such a build."""
     return next(free for free in _names(name) if not (directory() / free).exists())
 
 
 def remove(build: Build) -> None:
-    """Delete a build's directory; its archive and its layers stay."""
+    """Delete the directory of a build; its archive and its layers are kept."""
     if build.running():
         raise UsageError(f"{build.id} is running", f"Stop it first: zwizard cancel {build.id}")
     discard(build.directory)

@@ -1,7 +1,7 @@
-"""A shell in the tree that a step works on, as the step finds it; what is changed is thrown away.
+"""A shell in the tree that a step starts from; changes are discarded.
 
-It runs as the runner does: by the same right, in namespaces of its own, on an overlay of the
-finished layers, with the mounts that the step's commands have.
+It runs as the step's commands do: with the same privilege, in namespaces of its own, on an overlay
+of the finished layers, with the same mounts.
 """
 
 from __future__ import annotations
@@ -35,25 +35,22 @@ _FILES = (Write, Append, Link, Remove)  # actions that run no command
 
 
 def by_hand(build: Build, step: str, command: str) -> str:
-    """A line to paste into any shell: it runs a step's ``command`` in the step's tree."""
+    """A line for any shell that runs a step's ``command`` in the step's tree."""
     return f"zwizard shell {shlex.join((build.id, step))} -c {shlex.quote(command)}"
 
 
 def step_of(build: Build) -> str:
-    """The step whose tree is wanted if none is named: the one it is in, or stopped in.
-
-    Of a build that has ended well, the last.
-    """
-    told = status.of(build)
-    open_ = (step.name for step in told.steps if step.state not in {"done", "cached"})
-    return next(open_, targets.make(build.recipe()).steps[-1].name)
+    """The step that is running, failed or stopped; of a finished build, the last."""
+    steps = status.of(build).steps
+    unfinished = (step.name for step in steps if step.state not in {"done", "cached"})
+    return next(unfinished, targets.make(build.recipe()).steps[-1].name)
 
 
 def enter(build: Build, step: str, command: str = "") -> int:
     """Open a shell in the tree of ``step``, or run one line of bash there; its exit status.
 
     In the line $ROOT and $CHROOT are the tree, as in the plan's commands. UsageError if there is
-    no such step, or if the layers below it are not there; ZwizardError if the tree cannot be made.
+    no such step or a layer below it is missing; ZwizardError if the tree cannot be made.
     """
     right = privilege()
     verify(build, step, right)
@@ -75,14 +72,13 @@ def enter(build: Build, step: str, command: str = "") -> int:
 
 
 def verify(build: Build, step: str, right: Privilege) -> None:
-    """Whether the tree of ``step`` can be entered by this right: if not, the error says why."""
-    if right.mode == "none":
-        raise ZwizardError(right.description, right.remedy)
+    """Raise ZwizardError if the tree of ``step`` cannot be entered with this privilege."""
+    right.require()
     _below(targets.make(build.recipe()), Store(right.layers_below(paths.cache())), step)
 
 
 def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
-    """The step called ``name``, and the finished layers that its tree lies on."""
+    """The step called ``name``, and the finished layers below its tree."""
     number = next((i for i, step in enumerate(made.steps) if step.name == name), None)
     if number is None:
         names = ", ".join(step.name for step in made.steps)
@@ -91,23 +87,23 @@ def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
     for step, parent in zip(made.steps, parents, strict=False):
         if store.get(parent) is None:
             raise UsageError(
-                f"the tree of {name} cannot be made: {step.name}, before it, is not finished",
+                f"{name} cannot be entered: the step {step.name} before it is not finished",
                 f"Build first, or enter {step.name}.",
             )
     return made.steps[number], parents
 
 
 def _sweep(work: Path, right: Privilege) -> None:
-    """Remove what a shell that was killed left. Its files may belong to mapped users."""
+    """Remove what a killed shell left. Its files may belong to mapped users."""
     if work.exists():
         subprocess.run([*right.launch(), *right.isolate(), "rm", "-rf", str(work)], check=False)
 
 
 @contextlib.contextmanager
 def _keeping_terminal() -> Iterator[None]:
-    """Leave Ctrl-C to what runs there; afterwards the terminal is this process's again.
+    """Leave Ctrl-C to the shell; afterwards take the terminal back.
 
-    A shell in another PID namespace cannot name whom it had the terminal from to give it back.
+    A shell in another PID namespace cannot name the process group that it got the terminal from.
     """
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
@@ -129,9 +125,9 @@ def _terminal() -> str:
 
 
 def inside(build: Build, work: Path, name: str, command: str) -> int:
-    """Make the tree in ``work``, run the shell or ``command`` there, and throw the tree away."""
+    """Make the tree in ``work``, run the shell or ``command`` there, and discard the tree."""
     os.umask(0o022)
-    signal.signal(signal.SIGINT, lambda *_: None)  # it is meant for what runs in the tree
+    signal.signal(signal.SIGINT, lambda *_: None)  # for the command in the tree
     made = targets.make(build.recipe())
     store = Store.of(work)
     step, parents = _below(made, store, name)
@@ -175,12 +171,12 @@ def _run(
         line = f"shopt -s dotglob nullglob\n{functions(*step.actions)}\n{command}"
         argv, variables = ("bash", "-o", "pipefail", "-c", line), outside
     elif shell:
-        _greet(f"This is the tree of {build.id} as {step.name} finds it, entered by chroot.")
+        _greet(f"The root file system of {build.id} before {step.name}, entered by chroot.")
         argv, variables = ("chroot", str(place.chroot), shell, *_bare(shell)), chrooted
     else:
         _greet(
-            f"Before {step.name}, {build.id} has no shell that could be entered: this is one of"
-            " this machine, in the sandbox. $ROOT is the tree."
+            f"Before {step.name}, {build.id} has no shell: this is a shell of the host, in the"
+            " sandbox. $ROOT is the tree."
         )
         argv, variables = ("bash", *_bare("/bin/bash")), outside
     return subprocess.run(argv, env=variables, cwd=place.root, check=False).returncode
@@ -192,18 +188,18 @@ def _shell_in(root: Path) -> str:
 
 
 def _is_program(root: Path, path: str) -> bool:
-    # chroot follows the links inside the tree as they are meant there.
+    # chroot follows links inside the tree.
     test = ("chroot", str(root), path, "-c", "exit 0")
     return subprocess.run(test, capture_output=True, check=False).returncode == 0
 
 
 def _bare(shell: str) -> tuple[str, ...]:
-    """The options that keep start-up files of the image from setting another prompt."""
+    """Options that skip start-up files of the image, which would set another prompt."""
     return ("--norc", "--noprofile", "-i") if shell == "/bin/bash" else ("-i",)
 
 
 def _greet(where: str) -> None:
-    sys.stdout.write(f"{where}\nWhat you change is thrown away when you leave (exit, Ctrl-D).\n")
+    sys.stdout.write(f"{where}\nChanges are discarded when you leave (exit, Ctrl-D).\n")
     sys.stdout.flush()
 
 
@@ -215,8 +211,8 @@ def main(arguments: list[str]) -> int:
     except ZwizardError as error:
         sys.stderr.write(f"zwizard: {sanitise(error.message)}\n  {sanitise(error.hint)}\n")
         if sys.stdin.isatty():
-            # Behind the wizard this would be gone at once.
-            sys.stderr.write("Enter goes back. ")
+            # Otherwise the wizard would cover it at once.
+            sys.stderr.write("Press Enter to go back. ")
             sys.stdin.readline()
         return error.exit_code
 

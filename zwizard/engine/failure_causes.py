@@ -1,4 +1,4 @@
-"""What the end of a log probably means, in a sentence, and the answer that would mend it."""
+"""The likely cause of a failed step by the end of its log, and the answer to change."""
 
 from __future__ import annotations
 
@@ -12,44 +12,27 @@ _TAIL = 64 * 1024  # bytes of the log that are looked at
 
 @dataclass(frozen=True)
 class StepFailureCause:
-    """A likely cause: what it is and what to do, and the recipe's key that decides it ("": none).
+    """A likely cause with what to do, and the recipe's key to change; "" if unknown."""
 
-    Nothing is known where ``said`` is "".
-    """
-
-    said: str = ""
+    message: str = ""
     key: str = ""
 
 
 _MIRROR, _SUITE = "source.mirror", "source.suite"
 _PACKAGES = ("source.packages", "kernel.package")
-_PROXY = "check http_proxy and https_proxy where the wizard is started, then retry."
+_PROXY = "check http_proxy and https_proxy in your environment, then resume."
 
-# Of several packages each is to be mended, so all are named: what stands between them, and the
-# sentence then.
-_NO_PACKAGE = "There is no package {what} in this suite: mend its name in 'More packages'."
-_NO_CANDIDATE = "The package {what} is known but not to be had in this suite: leave it out."
-_NO_VERSION = "The package {what} is not to be had in that version: leave the version out."
-_SEVERAL = {
-    _NO_PACKAGE: (
-        ", no package ",
-        "There is no package {what} in this suite: mend their names in 'More packages'.",
-    ),
-    _NO_CANDIDATE: (
-        ", ",
-        "The packages {what} are known but not to be had in this suite: leave them out.",
-    ),
-    _NO_VERSION: (
-        ", ",
-        "The packages {what} are not to be had in those versions: leave the versions out.",
-    ),
-}
+# Of these, the names in all matching lines are listed, not only the last.
+_NO_PACKAGE = "Not in this suite: {what}. Correct the package names in 'More packages'."
+_NO_CANDIDATE = "No installable version in this suite: {what}. Remove it from the packages."
+_NO_VERSION = "This version is not available: {what}. Leave the version out."
+_LISTED = {_NO_PACKAGE, _NO_CANDIDATE, _NO_VERSION}
 
-# The first that matches wins, so what is particular stands before what is general. Of the keys,
-# the first that the failed step hangs on is meant, or else the first.
+# The first match wins, so special causes come before general ones. The key is the first that the
+# failed step depends on, or else the first of all.
 _CAUSES = tuple(
-    (re.compile(pattern, re.MULTILINE), said, keys)
-    for pattern, said, *keys in (
+    (re.compile(pattern, re.MULTILINE), message, keys)
+    for pattern, message, *keys in (
         # --- this machine ---
         (
             r"No space left on device|Disk quota exceeded|You don't have enough free space in",
@@ -63,63 +46,62 @@ _CAUSES = tuple(
         ),
         (
             r"Cannot allocate memory|std::bad_alloc|cannot fork\(\)|Out of memory|^Killed$",
-            "This machine has run out of memory: end other programs or add swap, then retry.",
+            "This host ran out of memory: end other programs or add swap, then resume.",
         ),
         (
             r"(?:Release file for )?(?P<what>\S*) is not valid yet|certificate is not yet valid",
-            "This machine's clock is behind: what the mirror has signed is dated in the future."
-            " Set the clock, then retry.",
+            "This host's clock is behind: the mirror's signatures are dated in the future."
+            " Set the clock, then resume.",
         ),
         (
             r"Release file for (?P<what>\S+) is expired",
-            "The mirror's index {what} has expired: this machine's clock is ahead, or the mirror"
-            " is no longer kept up to date.",
+            "The mirror's index {what} has expired: this host's clock is ahead, or the mirror is"
+            " no longer updated.",
             _MIRROR,
         ),
         (
             r"Exec format error",
-            "Something that should run here was made for another processor.",
+            "A program is for another processor architecture.",
             _MIRROR,
         ),
-        # --- what others have made ---
+        # --- imported images ---
         (
             r"(?P<what>\S+ leads out of the archive|\S+ is below a link, \S+)$",
-            "The archive leads out of itself ({what}): it is broken, or not meant well. Have it"
-            " packed anew from a clean tree.",
+            "The archive contains a path outside its root ({what}): it is damaged or malicious."
+            " Use another archive.",
             "source.location",
         ),
         (
             r"no root file system could be read: .*partition \d+ is (?P<what>\w+), which",
-            "Its root is on {what}, and only ext4 is read without root, for now: take an image"
-            " with ext4, or unpack this one elsewhere and give the tree (rootfs).",
+            "The root file system is {what}; only ext4 can be read. Use an image with ext4, or"
+            " unpack this one and import the directory (rootfs).",
             "source.location",
         ),
         (
             r"Digest did not match",
-            "The container image is damaged: a layer is not what the image says it is. Save it"
-            " anew.",
+            "The container image is damaged: a layer does not match its digest. Save it again.",
             "source.location",
         ),
         (
             r"it unpacks to more than",
-            "The archive unpacks to more than there is room for: is it the one that is meant?",
+            "The archive unpacks to more than the free space: is it the right file?",
             "source.location",
         ),
         (
             r'^its os-release says .* write distro = "(?P<what>\w+)"',
-            "It is another distribution than the recipe says: take {what}.",
+            "The image is of another distribution; set the distribution to {what}.",
             "source.distro",
         ),
         (
             r"^there is no /sbin/init in it",
-            "It has no init system, and none can be installed in it here: make a container of it,"
-            " or take a tree that has one.",
+            "The image has no init system, and none can be installed: make a container of it, or"
+            " use an image with an init system.",
             "target",
         ),
-        # --- the way to the mirror ---
+        # --- between this host and the mirror ---
         (
             r"407 +Proxy Authentication Required",
-            f"The proxy wants a name and a password: {_PROXY}",
+            f"The proxy requires a name and a password: {_PROXY}",
         ),
         (
             r"(?:Could not resolve proxy:?|[Uu]nable to connect to (?:the )?proxy"
@@ -128,14 +110,14 @@ _CAUSES = tuple(
         ),
         (
             r"Clearsigned file isn't valid, got '(?P<what>[^']*)'",
-            "Something between here and the mirror answers in its place: a log-in page of the"
-            " network, or a proxy. Open a web page to see it, then retry.",
+            "The network answers in place of the mirror: a login page, or a proxy. Open a web page"
+            " to see it, then resume.",
             _MIRROR,
         ),
         (
             r"[Cc]ertificate verif\w+ failed|SSL certificate problem|certificate has expired",
             "The mirror's certificate cannot be verified: ca-certificates is missing, the clock"
-            " is wrong, or a proxy reads along.",
+            " is wrong, or a proxy intercepts the connection.",
             _MIRROR,
         ),
         # --- packages ---
@@ -167,7 +149,7 @@ _CAUSES = tuple(
             r"(?:Could not connect to|Cannot initiate the connection to|Failed to connect to"
             r"|Connection failed \[IP:)"
             r" (?P<what>[\w.:-]+)",
-            "The mirror {what} does not answer: check the mirror and the network, then retry.",
+            "The mirror {what} does not answer: check the mirror and the network, then resume.",
             _MIRROR,
         ),
         (
@@ -184,106 +166,105 @@ _CAUSES = tuple(
         ),
         (
             r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
-            "The mirror is being updated, or a proxy keeps old files: retry in some minutes, or"
-            " take another mirror.",
+            "The mirror is being updated, or a proxy has old files: resume in some minutes, or use"
+            " another mirror.",
             _MIRROR,
         ),
         (
             r"E: No such script: \S*/(?P<what>[^/\s]+)",
-            "This machine's debootstrap does not know the suite {what}: take mmdebstrap, or a"
-            " newer debootstrap.",
+            "debootstrap on this host does not know the suite {what}: use mmdebstrap, or a newer"
+            " debootstrap.",
             "source.bootstrap",
             _SUITE,
         ),
         (
             r"E: Failed getting release file (?P<what>\S+)",
-            "The mirror does not answer, or does not carry this suite: {what}",
+            "The mirror does not answer, or does not have this suite: {what}",
             _MIRROR,
             _SUITE,
         ),
         (
             r"(?:E: Invalid Release|does not have a Release file)",
-            "The mirror does not carry this suite: check both.",
+            "The mirror does not have this suite: check both.",
             _MIRROR,
             _SUITE,
         ),
         (
             r"keyring has none of the known master keys",
-            "Nobody who is known vouches for this mirror's packages: take another mirror, or name"
-            " the fingerprints of its own keys (source.keys in the recipe).",
+            "This mirror's packages are not signed by a known key: use another mirror, or set the"
+            " fingerprints of its own keys (source.keys in the recipe).",
             _MIRROR,
         ),
         (
             r"error: (?P<what>\S+): (?:missing required signature|signature from .* is )",
-            "The package {what} is not signed by anybody who is vouched for, or was damaged on its"
-            " way: retry, or take another mirror.",
+            "The package {what} is not signed by a trusted key, or its download is damaged:"
+            " resume, or use another mirror.",
             _MIRROR,
             *_PACKAGES,
         ),
         (
             r"==> ERROR: failed to setup chroot",
-            "pacstrap can be used by root only: take pacman, which does the same.",
+            "pacstrap works only as root: use pacman, which does the same.",
             "source.bootstrap",
         ),
         (
             r"NO_PUBKEY|EXPKEYSIG|no valid OpenPGP|is not signed|GPG error"
             r"|Release signed by unknown key|signature from .* is (?:unknown trust|invalid)",
-            "The mirror's signature cannot be checked: the suite's key is missing or expired here"
-            " (package debian-archive-keyring).",
+            "The mirror's signature cannot be verified: the suite's key is missing or has expired"
+            " on this host (package debian-archive-keyring).",
             _MIRROR,
             _SUITE,
         ),
         (
             r"(?:Unable to fetch some archives|Failed to fetch|failed retrieving file"
             r"|Couldn't download packages:) ?(?P<what>\S*)",
-            "A download failed: {what} check the network and the mirror, then retry.",
+            "A download failed: {what} Check the network and the mirror, then resume.",
             _MIRROR,
         ),
         # --- what is installed and set ---
         (
             r"^ (?P<what>\S+) : (?:Pre-?)?(?:Depends|Conflicts|Breaks): ",
-            "The package {what} cannot be installed together with the others: leave it out, or"
-            " take another suite.",
+            "Package {what} conflicts with the others: remove it, or use another suite.",
             *_PACKAGES,
         ),
         (
             r"could not satisfy dependencies|conflicting dependencies|held broken packages",
-            "These packages cannot be installed together: leave one out, or take another suite.",
+            "These packages cannot be installed together: remove one, or use another suite.",
             *_PACKAGES,
         ),
         (
             r"modprobe: FATAL: Module (?P<what>\S+) not found|"
             r"ERROR: module not found: '(?P<module>[^']+)'|"
             r"cryptsetup: ERROR: Couldn't resolve",
-            "The kernel has no module {what}: mend it in 'Modules in the initramfs'.",
+            "The kernel has no module {what}: correct 'Modules in the initramfs'.",
             "kernel.modules",
         ),
         (
             r"dpkg: error processing (?:package|archive) (?P<what>\S+) \(--"
             r"|installed (?P<script>\S+) package (?:pre|post)-\w+ script subprocess",
-            "The package {what} could not be set up: a script of its own failed, and said why just"
-            " above that line in the log.",
+            "Package {what} could not be set up: its own script failed; the reason is just above"
+            " that line in the log.",
             *_PACKAGES,
         ),
         (
             r"[Uu]nit (?:file )?(?P<what>\S+) (?:does not exist|could not be found)",
-            "There is no service {what} in the image: mend it in 'Services to enable', or install"
-            " its package.",
+            "The image has no service {what}: correct 'Services to enable', or install its"
+            " package.",
             "system.services",
         ),
         (
             r"there is no (?P<what>time zone .*)",
-            "There is no {what}: mend it on the page System.",
+            "There is no {what}: correct it on the page System.",
             "system.timezone",
         ),
         (
             r"there is no (?P<what>locale .*)",
-            "There is no {what}: mend it on the page System.",
+            "There is no {what}: correct it on the page System.",
             "system.locale",
         ),
         (
             r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: (?P<what>\S+): (?:command )?not found",
-            "There is no command {what} in the image: install its package, or mend your commands.",
+            "The image has no command {what}: install its package, or correct your commands.",
             "system.run",
             "source.packages",
         ),
@@ -292,38 +273,21 @@ _CAUSES = tuple(
 
 
 def likely_cause(log: Path, answers: Collection[str] = ()) -> StepFailureCause:
-    """What probably went wrong, by the end of ``log``.
-
-    ``answers``: the recipe's keys that decide the step whose log it is.
-    """
+    """The likely cause by the end of ``log``; the step depends on the keys ``answers``."""
     # The commands are in the log too, and name faults that have not happened.
     text = re.sub(r"^\+ .*$", "", tail(log), flags=re.MULTILINE)
-    for pattern, said, keys in _CAUSES:
+    for pattern, message, keys in _CAUSES:
         if found := list(pattern.finditer(text)):
             key = next((k for k in keys if k in answers), next(iter(keys), ""))
-            said, what = _named(said, found)
-            return StepFailureCause(said.replace("{what}", what).replace("  ", " "), key)
+            whats = [next(filter(None, match.groupdict().values()), "") for match in found]
+            names = " ".join(whats).split() if message in _LISTED else whats[-1:]
+            what = ", ".join(dict.fromkeys(map(_bare, names)))
+            return StepFailureCause(message.replace("{what}", what).replace("  ", " "), key)
     return StepFailureCause()
 
 
-def _named(said: str, found: list[re.Match[str]]) -> tuple[str, str]:
-    """What is to be said of these matches, and what it is said of: all, or else the last."""
-    whats = [next(filter(None, match.groupdict().values()), "") for match in found]
-    if said not in _SEVERAL:
-        return said, _bare(whats[-1])
-    names = list(dict.fromkeys(_bare(name) for what in whats for name in what.split()))
-    between, of_several = _SEVERAL[said]
-    return (of_several if len(names) > 1 else said), _listed(names, between)
-
-
-def _listed(names: list[str], between: str) -> str:
-    """``a, b and c``, with what stands ``between`` two."""
-    *most, last = names
-    return f"{between.join(most)} and{between.removeprefix(',')}{last}" if most else last
-
-
 def _bare(what: str) -> str:
-    # A sentence's end is none of it; "../" at its beginning is.
+    # Without the end of a sentence, but with "../" at the start.
     return what.lstrip("'\"").rstrip("'\".,")
 
 

@@ -1,4 +1,4 @@
-"""Freeing layers that no build uses, and what runners that were killed left behind."""
+"""Remove layers that no build uses, and workspaces of builds that were killed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Freed:
 
 
 def clean(*, everything: bool = False) -> Freed:
-    """Remove the layers that no build's recipe leads to; all of them with ``everything``.
+    """Remove the layers that no build uses; all of them with ``everything``.
 
-    Layers belong to whom the builder's namespace maps, so this runs in one like it.
+    It runs in a namespace like the builder's, since file owners are mapped there.
     """
     running = {build.id for build in builds.everything() if build.running()}
     if everything and running:
         raise UsageError(
-            f"running now: {', '.join(sorted(running))}", "Wait for it, or zwizard cancel it."
+            f"running now: {', '.join(sorted(running))}", "Wait, or stop it: zwizard cancel BUILD"
         )
     right = privilege()
     store = right.layers_below(paths.cache())
@@ -56,14 +56,14 @@ def clean(*, everything: bool = False) -> Freed:
 
 @dataclass(frozen=True)
 class Frees:
-    """What deleting a build would free, in bytes: itself, and the layers that no other uses."""
+    """Bytes that deleting a build would free: its directory, and layers of no other build."""
 
     build: int
     layers: int
 
 
 def frees(build: Build, right: Privilege) -> Frees:
-    """What deleting ``build``, made by ``right``, would free; nothing is removed."""
+    """What deleting ``build`` would free; nothing is removed."""
     store = Store(right.layers_below(paths.cache()))
     keep = used(without=build)
     idle = sum(layer.bytes for layer in store.all() if layer.fingerprint not in keep)
@@ -71,7 +71,7 @@ def frees(build: Build, right: Privilege) -> Frees:
 
 
 def used(without: Build | None = None) -> frozenset[str]:
-    """The fingerprints that the recipes of the builds lead to, those of ``without`` left out."""
+    """The fingerprints of the layers of all builds but ``without``."""
     found: set[str] = set()
     for build in builds.everything():
         if build == without:
@@ -79,7 +79,7 @@ def used(without: Build | None = None) -> frozenset[str]:
         try:
             found.update(targets.make(build.recipe()).fingerprints())
         except UsageError:
-            continue  # a recipe this version cannot build uses none of its layers
+            continue  # an unreadable recipe uses no layers
     return frozenset(found)
 
 

@@ -1,4 +1,4 @@
-"""The store of finished layers: a layer is there whole or not at all."""
+"""The store of finished layers: a layer exists completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking out of texts what a bug report must not carry: who, where, and every secret in sight."""
+"""Remove from texts what a bug report must not contain: names, paths and secrets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HIDDEN = "[redacted]"
-_SHORTEST = 5  # characters; what is shorter is replaced where it stands, not wherever it occurs
+_SHORTEST = 5  # characters; a shorter one is replaced in its place only, not everywhere
 
-# Names that many machines share, and words of ours: taking them out would tell nobody less, and
-# spoil the text.
+# Names that many machines share, and words of zwizard: replacing them hides nothing and makes the
+# text unreadable.
 _COMMON = frozenset({"root", "user", "debian", "ubuntu", "arch", "build", "builder", "localhost"})
 _COMMON |= {"image", "container", "server"}
 
@@ -48,7 +48,7 @@ _HOMES = re.compile(r"/home/[^/\s:\"']+")
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose machine it is: the names and paths that would tell."""
+    """The names and paths that identify the user and the host."""
 
     users: tuple[str, ...]
     host: str
@@ -58,21 +58,21 @@ class Identity:
 def here() -> Identity:
     """This user, this machine."""
     users = [os.environ.get("SUDO_USER", "")]
-    with contextlib.suppress(KeyError, OSError):  # a uid without a name has none to tell
+    with contextlib.suppress(KeyError, OSError):  # a uid without a name
         users.append(getpass.getuser())
     return Identity(tuple(filter(None, users)), socket.gethostname(), str(Path.home()))
 
 
 class Redactor:
-    """Replaces secrets, wherever they occur, and whose machine it is.
+    """Replaces secrets and identifying names in texts.
 
-    What is a secret where it is given (the recipe, the proxies), by the word beside it, must be
-    shown to :meth:`learn` before: it is one in every text then, whatever stands beside it there.
+    A secret is found by the words around it; one that :meth:`learn` has found in a text is then
+    replaced in every text.
     """
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._known: set[str] = set()
+        self._secrets: set[str] = set()
 
     def learn(self, text: str) -> None:
         """Remember the secrets in ``text``."""
@@ -84,11 +84,11 @@ class Redactor:
                 for part in parts:
                     if len(part) >= _SHORTEST:
                         # As it is, and as it stands in JSON.
-                        self._known |= {part, json.dumps(part, ensure_ascii=False)[1:-1]}
+                        self._secrets |= {part, json.dumps(part, ensure_ascii=False)[1:-1]}
 
     def clean(self, text: str) -> str:
-        """``text`` without them."""
-        for secret in sorted(self._known, key=len, reverse=True):
+        """``text`` without secrets and names."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         for pattern in _SECRETS:
             text = pattern.sub(_hide, text)
@@ -108,7 +108,7 @@ class Redactor:
 
 
 def _hide(found: re.Match[str]) -> str:
-    """What was found, its secret group replaced."""
+    """The match with its secret group replaced."""
     number = found.lastindex or 0
     start, end = (place - found.start() for place in found.span(number))
     return found[0][:start] + HIDDEN + found[0][end:]

@@ -1,4 +1,4 @@
-"""Repair: from what the checklist says of an image to the recipe of a mended one beside it."""
+"""Repair: turn the findings of a checklist into the recipe of a fixed archive."""
 
 from __future__ import annotations
 
@@ -26,44 +26,43 @@ _INITRD, _NEW_INITRD = "initrd-resolves", "initrd-readable"
 
 @dataclass(frozen=True)
 class Remedy:
-    """What fails in the image at ``path`` and is mended by building ``recipe``; what is ``left``.
+    """How to repair the image at ``path``: build ``recipe`` (None if nothing can be fixed).
 
-    ``mended`` are the findings with what mends each; ``left`` has to be mended by hand, if at all.
-    ``recipe`` is None where nothing can be mended.
+    ``fixed`` are the findings with their fixes; those ``left`` cannot be fixed here.
     """
 
     path: Path
     recipe: Recipe | None
-    mended: tuple[tuple[Finding, Fix], ...]
+    fixed: tuple[tuple[Finding, Fix], ...]
     left: tuple[Finding, ...]
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What is changed, a sentence's part each, in the order in which it is done."""
-        wanted = [mend for _, mend in self.mended]
-        return tuple(mend.changes for mend in FIXES if mend in wanted)
+        """Descriptions of the changes, in the order in which they are made."""
+        fixes = [fix for _, fix in self.fixed]
+        return tuple(fix.changes for fix in FIXES if fix in fixes)
 
     @property
     def archive(self) -> Path:
-        """The archive that would be made."""
+        """The new archive."""
         assert self.recipe is not None
         return Path(self.recipe.output.directory) / f"{self.recipe.name}.tar.gz"
 
 
-def started(path: Path, said: str | None) -> Container:
-    """What a deployment starts of the image at ``path``, and with what.
+def started(path: Path, entrypoint: str | None) -> Container:
+    """The container settings of a deployment of the image at ``path``.
 
-    ``said``: its entrypoint with its arguments, one line; None: as the build that made it says.
+    ``entrypoint`` includes the arguments, in one line; None: as in the recipe of the build that
+    made it.
     """
-    if said is None:
+    if entrypoint is None:
         made = builds.container_at(path.resolve())
         if made is None:
             return Container()
         settings, words = made[0].container, list(deployment.command(made[0]))
     else:
-        settings, words = Container(), _words(said)
-    entrypoint, args = "".join(words[:1]), tuple(words[1:])
-    return replace(settings, entrypoint=entrypoint, args=args, start="")
+        settings, words = Container(), _words(entrypoint)
+    return replace(settings, entrypoint="".join(words[:1]), args=tuple(words[1:]), start="")
 
 
 def _words(line: str) -> list[str]:
@@ -71,22 +70,22 @@ def _words(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError:
         raise UsageError(
-            f"--entrypoint {line!r} ends within a quotation", "Quote it as for a shell."
+            f"--entrypoint {line!r} has an unclosed quote", "Quote it as for a shell."
         ) from None
 
 
 def remedy(
     report: Report, path: Path, output: Path | None = None, starts: Container | None = None
 ) -> Remedy:
-    """What mends the image at ``path``; UsageError for what cannot be repaired at all.
+    """How to repair the image at ``path``; UsageError if it cannot be repaired at all.
 
-    ``output``: the directory for the new archive; None: the one that ``path`` is in. ``starts``:
-    what a deployment starts, if anybody said so. An image that holds a kernel and would start as a
-    container is taken for a VM if nobody says what it is.
+    ``output`` is the directory for the new archive (default: that of ``path``). ``starts`` are
+    container settings, if given. An image with a kernel that would start as a container is taken
+    for a VM, unless its mode was given.
     """
     if output is not None and output.name.endswith(".tar.gz"):
         raise UsageError(
-            f"{output} is no directory for the new archive, which gets a name of its own",
+            f"{output} is not a directory; the new archive gets its own name",
             "Give the directory: --output DIRECTORY.",
         )
     path = path.resolve()
@@ -94,24 +93,24 @@ def remedy(
         report = checks.check(path, mode=Mode.VM)
     if report.mode is Mode.IMAGE:
         raise UsageError(
-            f"{path} is a disk image, which is not repaired",
+            f"{path} is a disk image, which cannot be repaired",
             "Build a VM of it: source.kind = cloud-image, target = vm.",
         )
     wrong = tuple(finding for finding in report.findings if finding.wrong)
     if (broken := report.finding(_READABLE)).wrong:
         raise UsageError(
             f"{path} is damaged: {one_line(broken.evidence)}",
-            "What is not there cannot be mended: get the archive anew.",
+            "Missing data cannot be repaired: get the archive again.",
         )
     if not any(path.iterdir() if path.is_dir() else [path]):
         raise UsageError(f"{path} is empty", "Name the directory that the image's files are in.")
-    if report.finding(_ROOT).wrong:  # what is inside is looked at when it is taken out
+    if report.finding(_ROOT).wrong:  # the contents are checked after repacking
         wrong = tuple(finding for finding in wrong if fix_for(finding.slug, "other") is REPACK)
     distro = detect_distro(path).distro
     pairs = [(finding, fix_for(finding.slug, distro)) for finding in wrong]
-    mended = tuple((finding, mend) for finding, mend in pairs if mend)
-    left = tuple(finding for finding, mend in pairs if not mend)
-    if not mended:
+    fixed = tuple((finding, fix) for finding, fix in pairs if fix)
+    left = tuple(finding for finding, fix in pairs if not fix)
+    if not fixed:
         return Remedy(path, None, (), left)
     place = (output or path.parent).resolve()
     recipe = Recipe(
@@ -121,21 +120,21 @@ def remedy(
             kind="rootfs",
             distro=distro,
             location=str(path),
-            repair=tuple(finding.slug for finding, _ in mended),
+            repair=tuple(finding.slug for finding, _ in fixed),
         ),
         container=starts or started(path, None),
         output=Output(directory=str(place)),
     )
-    return Remedy(path, Recipe.from_dict(recipe.to_dict()), mended, left)
+    return Remedy(path, Recipe.from_dict(recipe.to_dict()), fixed, left)
 
 
 def further(recipe: Recipe, report: Report) -> Recipe | None:
-    """``recipe`` with what its archive's report brings to light besides; None if nothing does."""
+    """``recipe`` with fixes for further findings in ``report``; None if there are none."""
     done = recipe.source.repair
     wrong = [finding.slug for finding in report.findings if finding.wrong]
     more = [slug for slug in wrong if fix_for(slug, recipe.source.distro) and slug not in done]
     if {_INITRD} <= set(wrong) & set(done) and _NEW_INITRD not in (*done, *more):
-        # There is none to link to.
+        # There is no initramfs to link to.
         more += [_NEW_INITRD] if fix_for(_NEW_INITRD, recipe.source.distro) else []
     if not more:
         return None
@@ -149,7 +148,7 @@ def report_of(build: Build) -> Report:
 
 
 def _free_name(path: Path, place: Path) -> str:
-    """A good name for the mended archive that nothing in ``place`` has yet."""
+    """A name for the repaired archive that is not used in ``place``."""
     stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", path.name) if path.is_file() else path.name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
     names = (f"{stem}-repaired{f'-{number}' if number > 1 else ''}" for number in count(1))

@@ -1,4 +1,4 @@
-"""What is looked at before anything runs: tools, space, places to write, what is there already."""
+"""What a build needs before it starts: tools, space, writable directories; what is cached."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SPARE = 200 * 2**20  # bytes that should stay free
 
 @dataclass(frozen=True)
 class UnmetRequirement:
-    """Something that keeps a build from starting: what, what to do, the recipe's key if any."""
+    """A reason why a build cannot start, what to do, and the key of the recipe if there is one."""
 
-    said: str
+    message: str
     remedy: str
     key: str = ""
 
 
 @dataclass(frozen=True)
 class StepState:
-    """A step as a build would find it: its layer if it is there, and if not, why it will run."""
+    """A step before a build: its cached layer, or the ``reason`` why it will run."""
 
     number: int
     step: Step
@@ -40,25 +40,25 @@ class StepState:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a build would do and need. Bytes are estimates; ``troubles`` stop it, if any.
+    """What a build would do; ``needs`` (an estimate) and ``free`` are bytes.
 
-    ``lacking`` are the programs that the steps to run need and this machine has not.
+    ``problems`` prevent it; ``missing`` are the programs that it needs and this host has not.
     """
 
     steps: tuple[StepState, ...]
     needs: int
     free: int
-    troubles: tuple[UnmetRequirement, ...]
-    lacking: frozenset[str] = frozenset()
+    problems: tuple[UnmetRequirement, ...]
+    missing: frozenset[str] = frozenset()
 
     @property
     def first(self) -> int:
-        """The number of steps that are there already, from the first."""
+        """The number of cached steps, counted from the first."""
         return next((i for i, state in enumerate(self.steps) if not state.layer), len(self.steps))
 
 
 def store_of(privilege: Privilege) -> Store:
-    """Where the layers are."""
+    """The store of the layers that this privilege makes."""
     return Store(privilege.layers_below(paths.cache()))
 
 
@@ -72,20 +72,20 @@ def forecast(
     """
     unmade = "not built yet" if changes is None else "not finished yet"
     steps = _states(plan, store, changes or {}, unmade)
-    missing = tuple(state.step for state in steps if not state.layer)
-    needs = sum(step.size for step in missing)
+    to_run = tuple(state.step for state in steps if not state.layer)
+    needs = sum(step.size for step in to_run)
     free = free_space(store.directory)
-    lacking = tools.missing(replace(plan, steps=missing).tools() if missing else ())
-    troubles = [
-        *_tool_trouble(lacking),
-        *_place_trouble(output, "Choose another directory for the archive."),
-        *_place_trouble(store.directory, "Move the cache with XDG_CACHE_HOME."),
+    missing = tools.missing(replace(plan, steps=to_run).tools() if to_run else ())
+    problems = [
+        *_tool_problem(missing),
+        *_place_problem(output, "Choose another directory for the archive."),
+        *_place_problem(store.directory, "Move the cache with XDG_CACHE_HOME."),
     ]
-    if missing and free < needs + _SPARE:
-        said = f"{store.directory} has {size(free)} free, and this needs about"
+    if to_run and free < needs + _SPARE:
+        message = f"{store.directory} has {size(free)} free, and this needs about"
         remedy = "Free some space (zwizard clean), or move the cache with XDG_CACHE_HOME."
-        troubles.append(UnmetRequirement(f"{said} {size(needs + _SPARE)}", remedy))
-    return Forecast(steps, needs, free, tuple(troubles), lacking)
+        problems.append(UnmetRequirement(f"{message} {size(needs + _SPARE)}", remedy))
+    return Forecast(steps, needs, free, tuple(problems), missing)
 
 
 def _states(
@@ -93,7 +93,7 @@ def _states(
 ) -> tuple[StepState, ...]:
     fingerprints = plan.fingerprints()
     layers = [store.get(fingerprint) for fingerprint in fingerprints]
-    # A later layer lies on its parents, so it counts only where all of them are there too.
+    # A layer depends on its parents, so it counts only if all of them are cached.
     present = next((i for i, x in enumerate(layers) if x is None), len(layers))
     states = []
     for number, (step, fingerprint, layer) in enumerate(
@@ -109,28 +109,28 @@ def _states(
     return tuple(states)
 
 
-def _tool_trouble(lacking: frozenset[str]) -> list[UnmetRequirement]:
-    if not lacking:
+def _tool_problem(missing: frozenset[str]) -> list[UnmetRequirement]:
+    if not missing:
         return []
-    remedy = f"{tools.install_command(lacking)}   (or: zwizard doctor --install)"
-    return [UnmetRequirement(f"missing on this machine: {', '.join(sorted(lacking))}", remedy)]
+    remedy = f"{tools.install_command(missing)}   (or: zwizard doctor --install)"
+    return [UnmetRequirement(f"missing on this machine: {', '.join(sorted(missing))}", remedy)]
 
 
-def _place_trouble(directory: Path, remedy: str) -> list[UnmetRequirement]:
-    """Why ``directory`` cannot take what goes there, if it cannot."""
+def _place_problem(directory: Path, remedy: str) -> list[UnmetRequirement]:
+    """Why nothing can be written to ``directory``, if so."""
     place = existing(directory)
     if not place.is_dir():
         return [UnmetRequirement(f"{place} is not a directory", remedy)]
     if not os.access(place, os.W_OK | os.X_OK):
-        return [UnmetRequirement(f"{directory} cannot be written to by you", remedy)]
+        return [UnmetRequirement(f"you cannot write to {directory}", remedy)]
     return []
 
 
 def existing(path: Path) -> Path:
-    """``path``, or the nearest of its parents that exists."""
+    """``path``, or its nearest parent that exists."""
     return next(place for place in (path, *path.parents) if place.exists())
 
 
 def free_space(path: Path) -> int:
-    """Bytes free for this user where ``path`` is or will be."""
+    """Bytes free for this user on the file system of ``path``."""
     return shutil.disk_usage(existing(path)).free

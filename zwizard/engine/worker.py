@@ -65,9 +65,9 @@ class Worker:
         steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
         self._note(BuildStarted(steps=steps))
         ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
-        if ahead.troubles:
-            first = ahead.troubles[0]
-            self._note(BuildFailed(error=first.said, hint=first.remedy))
+        if ahead.problems:
+            first = ahead.problems[0]
+            self._note(BuildFailed(error=first.message, hint=first.remedy))
             return False
         fingerprints = self.plan.fingerprints()
         there = 0 if self.rebuild_all else ahead.first
@@ -155,7 +155,7 @@ class Worker:
             BuildFailed(
                 error=f"{step.name}: {message}",
                 hint=getattr(error, "hint", "") or f"The whole log: {log}",
-                cause=cause.said,
+                cause=cause.message,
                 key=cause.key,
                 command=command,
                 log=str(log),

@@ -96,7 +96,7 @@ def _review(interview: Interview, host: HostState) -> int:
                     draft.clear()
                     return code
             case "install" if found.forecast:
-                _install(found.forecast.lacking)
+                _install(found.forecast.missing)
             case "save" if found.recipe:
                 files.save_recipe(found.recipe)
             case "export" if found.plan:
@@ -120,7 +120,7 @@ def _show(found: BuildReview, host: HostState) -> None:
         say(f"Archive: {found.output / found.plan.archive}")
         say(f"Runs as: {host.privilege.description}")
         _say_space(found)
-    _say_problems(found.troubles)
+    _say_problems(found.problems)
 
 
 def _say_space(found: BuildReview) -> None:
@@ -130,7 +130,7 @@ def _say_space(found: BuildReview) -> None:
 
 def _say_problems(problems: tuple[UnmetRequirement, ...]) -> None:
     for problem in problems:
-        say(f"Problem: {problem.said}")
+        say(f"Problem: {problem.message}")
         say(f"To fix it: {problem.remedy}", indent="  ")
 
 
@@ -155,15 +155,15 @@ def _next_action(found: BuildReview) -> str | None:
 def _actions(found: BuildReview) -> list[Row]:
     rows: list[Row] = []
     if found.forecast:
-        rows.append(("Build", "build", "see the problems above" if found.troubles else ""))
-        if missing := found.forecast.lacking:
+        rows.append(("Build", "build", "see the problems above" if found.problems else ""))
+        if missing := found.forecast.missing:
             rows.append((f"Install {', '.join(sorted(missing))}", "install", ""))
         rows += [("Show every command", "commands", ""), ("Save the recipe", "save", "")]
     rows.append(("Change an answer", "change", ""))
     if found.plan:
         rows.append(("Export a bash script that does the same", "export", ""))
     rows.append(("Open a recipe", "open", ""))
-    if found.forecast and found.forecast.first and not found.troubles:
+    if found.forecast and found.forecast.first and not found.problems:
         rows.append(("Rebuild all: run every step again, with today's packages", "rebuild", ""))
     return rows
 

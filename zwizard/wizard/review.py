@@ -63,11 +63,11 @@ def _system() -> str:
 class BuildReview:
     """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
 
-    ``output`` is the directory the archive goes to; ``troubles`` is all that keeps a build from
+    ``output`` is the directory the archive goes to; ``problems`` is all that keeps a build from
     starting. ``expected`` is the forecast, or what it would be with the wrong answers replaced.
     """
 
-    troubles: tuple[UnmetRequirement, ...]
+    problems: tuple[UnmetRequirement, ...]
     recipe: Recipe | None = None
     plan: Plan | None = None
     forecast: Forecast | None = None
@@ -102,17 +102,17 @@ def review_of(answers: Mapping[str, str], host: HostState, *, wait: bool = True)
     before = builds.recipe_of(build) if build else None
     changes = _changes(recipe, before) if before else None
     ahead = requirements.forecast(made, store, output, changes)
-    troubles = ahead.troubles
+    problems = ahead.problems
     for key in (question.key for question in questions.asked(answers) if question.key in FILES):
         if reason := inspection.report(answers, key).wrong:
-            troubles += (UnmetRequirement(f"{answers[key]}: {reason}", _REMEDY, key),)
+            problems += (UnmetRequirement(f"{answers[key]}: {reason}", _REMEDY, key),)
     if reason := entrypoint_check.report(recipe, Path.cwd(), wait=wait).wrong:
-        troubles += (
+        problems += (
             UnmetRequirement(f"Entrypoint: {reason}", entrypoint_check.REMEDY, ENTRYPOINT),
         )
     if host.privilege.mode == "none":
-        troubles += (UnmetRequirement(host.privilege.description, host.privilege.remedy),)
-    return BuildReview(troubles, recipe, made, ahead, output, ahead)
+        problems += (UnmetRequirement(host.privilege.description, host.privilege.remedy),)
+    return BuildReview(problems, recipe, made, ahead, output, ahead)
 
 
 def _changes(recipe: Recipe, before: Recipe) -> dict[str, str]:

@@ -256,7 +256,7 @@ async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
         await press(pilot, "!")
         await until(pilot, lambda: entered == [("debian-vm", "bootstrap")])
         await press(pilot, "down", "!")
-        await until(pilot, lambda: "before it, is not finished" in " ".join(frame(app).split()))
+        await until(pilot, lambda: "before it is not finished" in " ".join(frame(app).split()))
         assert len(entered) == 1
 
 

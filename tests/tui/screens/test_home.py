@@ -194,7 +194,7 @@ async def test_a_build_that_vanishes_while_one_looks_breaks_nothing(
     there = a_build("web", 2)
     gone = Build(builds.directory() / "gone")
     monkeypatch.setattr(builds, "everything", lambda: [gone, there])
-    assert builds._touched(gone) < builds._touched(there)
+    assert builds._changed(gone) < builds._changed(there)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "web" in frame(app)

@@ -372,7 +372,7 @@ def _why(question: Question, means: str) -> Content:
 
 def _needs(seen: BuildReview, here: set[str]) -> Content:
     """What an answer on the page keeps away, if any does, and what is needed of this machine."""
-    wrong = [plain(f"! {t.said}", "$text-warning") for t in seen.troubles if t.key in here]
+    wrong = [plain(f"! {t.message}", "$text-warning") for t in seen.problems if t.key in here]
     return Content("\n").join([*wrong[:1], *_space(seen.expected)])
 
 

@@ -111,8 +111,8 @@ class ReviewScreen(BaseScreen[None]):
 
     def _show(self, seen: BuildReview, machine: HostState) -> None:
         self.query_one("#summary", Static).update(_summary(seen))
-        rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.troubles)]
-        rows += self._doubted({trouble.key for trouble in seen.troubles})
+        rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.problems)]
+        rows += self._doubted({trouble.key for trouble in seen.problems})
         now, width = self.zwizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
         rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
@@ -129,7 +129,7 @@ class ReviewScreen(BaseScreen[None]):
             case "afresh":
                 return bool(seen and seen.forecast and seen.forecast.first)
             case "install":
-                return bool(seen and seen.forecast and seen.forecast.lacking)
+                return bool(seen and seen.forecast and seen.forecast.missing)
             case _:
                 return True
 
@@ -139,7 +139,7 @@ class ReviewScreen(BaseScreen[None]):
         if not self._seen:
             return
         if kind == "trouble":
-            self._mend(self._seen.troubles[int(name)])
+            self._mend(self._seen.problems[int(name)])
         elif kind == "doubt":
             self._ask_again(name)
         elif self._seen.forecast:
@@ -163,7 +163,7 @@ class ReviewScreen(BaseScreen[None]):
 
     def _mend(self, trouble: UnmetRequirement) -> None:
         if not self._ask_again(trouble.key):
-            text = Content("\n\n").join([block(trouble.said), block(trouble.remedy)])
+            text = Content("\n\n").join([block(trouble.message), block(trouble.remedy)])
             self.app.push_screen(Reader("In the way", text, copy=trouble.remedy))
 
     # --- building ---
@@ -181,9 +181,9 @@ class ReviewScreen(BaseScreen[None]):
         seen = self._seen
         if self._starting or not (seen and seen.recipe):
             return
-        if seen.troubles:
+        if seen.problems:
             self.query_one(StepRows).go("trouble:0")
-            said = plain(f"Not yet: {seen.troubles[0].said}").plain
+            said = plain(f"Not yet: {seen.problems[0].message}").plain
             self.app.notify(said, severity="warning", markup=False)
             return
         recipe = seen.recipe
@@ -201,9 +201,9 @@ class ReviewScreen(BaseScreen[None]):
     @work
     async def action_install(self) -> None:
         """Install what is missing, in the terminal, where it can ask and be read."""
-        if not (self._seen and self._seen.forecast and self._seen.forecast.lacking):
+        if not (self._seen and self._seen.forecast and self._seen.forecast.missing):
             return
-        lacking = self._seen.forecast.lacking
+        lacking = self._seen.forecast.missing
         self.zwizard.outside(lambda: tools.install(lacking))
         self.zwizard.forget_machine()
         self.look()
@@ -260,7 +260,7 @@ def _summary(seen: BuildReview) -> Content:
 
 def _trouble(trouble: UnmetRequirement) -> Content:
     remedy = f"  {trouble.remedy}" if trouble.remedy else ""
-    return Content.assemble(plain(f"✗ {trouble.said}", "$text-error"), plain(remedy, MUTED))
+    return Content.assemble(plain(f"✗ {trouble.message}", "$text-error"), plain(remedy, MUTED))
 
 
 def _doubt(question: Question, said: str) -> Content:
