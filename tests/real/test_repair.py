@@ -90,7 +90,7 @@ def test_every_repairable_rule_passes_after_the_repair(place: Workplace) -> None
     assert list(wrong_in(Path(finished["archive"]))) == ["no-secrets"]
     assert records.digest(given) == before
     planned = result.events[0]
-    assert {mend["rule"] for mend in planned["mend"]} >= {*SMALL, "path-colon"}
+    assert {fix["rule"] for fix in planned["fixed"]} >= {*SMALL, "path-colon"}
     assert [finding["rule"] for finding in planned["left"]] == ["no-secrets"]
 
 
@@ -100,7 +100,7 @@ def test_nothing_is_overwritten_and_unfixed_findings_are_listed(place: Workplace
     for name in ("again-repaired", "again-repaired-2"):
         result = place.run("repair", given)
         assert result.code == 0, result.output
-        assert "What stays as it is:\n  ✗ no-secrets: " in result.output
+        assert "Not fixed:\n  ✗ no-secrets: " in result.output
         assert given.with_name(f"{name}.tar.gz").exists()
 
 
@@ -129,7 +129,7 @@ def test_a_broken_archive_is_packed_again(place: Workplace) -> None:
 def test_a_good_archive_is_left_alone(place: Workplace) -> None:
     given = vm_tree(place.directory / "given/good")
     result = place.run("repair", given)
-    assert (result.code, result.output) == (0, "Nothing is wrong with it.\n\n")
+    assert (result.code, result.output) == (0, "No problems found.\n\n")
     assert not given.with_name("good-repaired.tar.gz").exists()
 
 
@@ -138,7 +138,7 @@ def test_without_any_possible_fix_nothing_is_built(place: Workplace) -> None:
     remove(f"usr/lib/modules/{VERSION}/modules.dep")(given)
     result = place.run("repair", given)
     assert result.code == 3
-    assert result.output.startswith("Nothing of it can be mended here.\n\nWhat stays as it is:\n")
+    assert result.output.startswith("Nothing here can be fixed.\n\nNot fixed:\n")
     assert "kernel-version: " in result.output
 
 
@@ -167,7 +167,7 @@ def test_the_entrypoint_comes_from_the_build_or_the_command_line(place: Workplac
     )
     assert place.run("build", place.recipe("own", source, "container")).code == 0
     made = place.run("repair", place.directory / "own.tar.gz")
-    assert (made.code, made.output) == (0, "Nothing is wrong with it.\n\n")
+    assert (made.code, made.output) == (0, "No problems found.\n\n")
     result = place.run("repair", tree, "--mode", "container", "--entrypoint", "/bin/app -v 'x y'")
     assert result.code == 0, result.output + result.errors
     note = tree.with_name("tree-repaired.deploy.md").read_text()
@@ -301,7 +301,7 @@ def test_a_real_vm_with_every_mistake_of_the_guide_is_repaired(
 ) -> None:
     result = place.run("repair", unpacked, "--json")
     assert result.code == 0, result.output + result.errors
-    assert {mend["rule"] for mend in result.events[0]["mend"]} >= {
+    assert {fix["rule"] for fix in result.events[0]["fixed"]} >= {
         *("path-colon", "kernel-elf", "kernel-link-relative", "initrd-virtiofs"),
         *("ssh-host-keys", "machine-id", "package-cache"),
     }

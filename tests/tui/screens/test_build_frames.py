@@ -63,7 +63,7 @@ async def test_a_build_that_failed(make_app: MakeApp, size: tuple[int, int]) -> 
         "packages",
         error=f"packages: exit status 100: {COMMAND}",
         command=COMMAND,
-        cause="There is no package htpo in this suite: mend its name in 'More packages'.",
+        cause="Not in this suite: htpo. Correct the package names in 'More packages'.",
         key="source.packages",
     )
     app = make_app()
