@@ -205,7 +205,7 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def at_once(interview: Interview) -> None:
-    if reading := interview.service.begin(dict(interview.draft)):
+    if reading := interview.service.pending(dict(interview.draft)):
         reading()
 
 

@@ -160,15 +160,15 @@ def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
 
 def test_typing_does_not_wait_for_the_file(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
-    assert library.known(given).entrypoint == InputReport()
+    assert library.current(given).entrypoint == InputReport()
     for said in ("Searching the file for the entrypoint …", "/nope does not exist"):
-        work = library.begin(given)  # first what it is, then what is in it
+        work = library.pending(given)  # first what it is, then what is in it
         assert work is not None
         work()
-        told = library.known(given).entrypoint
+        told = library.current(given).entrypoint
         assert (told.wrong or told.summary).startswith(said)
     assert not entrypoint_check.takes_long(given)
-    assert library.known({**given, "container.entrypoint": "/bin/bash"}).entrypoint.summary
+    assert library.current({**given, "container.entrypoint": "/bin/bash"}).entrypoint.summary
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
     assert review.review_of(given, MACHINE, wait=False).recipe is not None
     assert entrypoint_check.takes_long(given)

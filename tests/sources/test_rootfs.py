@@ -483,18 +483,18 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
     path = tmp_path / "given.tar"
     path.write_bytes(system(MINT))
     library, given = SuggestionService(), answers(path)
-    assert library.known(given).files[LOCATION].summary == "Inspecting the file …"
-    work = library.begin(given)
+    assert library.current(given).files[LOCATION].summary == "Inspecting the file …"
+    work = library.pending(given)
     assert work is not None
     work()
     assert (
-        library.known(given).files[LOCATION].summary
+        library.current(given).files[LOCATION].summary
         == "Linux Mint 22: missing packages are added with Ubuntu's tools"
     )
     assert not takes_long(given)
     path.write_bytes(system(DEBIAN, file("more")))  # another file by now
     assert takes_long(given)
-    assert "Debian's tools" in SuggestionService(wait=True).known(given).files[LOCATION].summary
+    assert "Debian's tools" in SuggestionService(wait=True).current(given).files[LOCATION].summary
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_key_makes_one_recipe_and_looks_at_no_build(
     page: str, answers: dict[str, str], made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builds, "everything", None)
-    known = SuggestionService().known(answers)
+    known = SuggestionService().current(answers)
     for question in questions.on_page(page, answers):
         questions.problem(question, answers)
         suggestions.hint(question, answers, known, typing=True)

@@ -60,7 +60,7 @@ def test_what_a_container_image_starts_is_shown_when_it_was_looked_at(tmp_path: 
     assert preview("container", answers, 40) == ()
     report(answers)
     lines = preview("container", answers, 40)
-    assert lines[0] == "/zos-start, which starts what the image says:"
+    assert lines[0] == "/zos-start starts what the image does:"
     assert lines[-1] == '  exec /app "$@"'
     assert "  cd /srv || exit" in lines
     assert any("LEVEL='a b'" in line for line in lines)

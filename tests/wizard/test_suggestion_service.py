@@ -34,7 +34,7 @@ def shelf() -> Shelf:
 
 def read(library: SuggestionService, given: dict[str, str]) -> bool:
     """Read what there is to be read; whether there was something."""
-    work = library.begin(given)
+    work = library.pending(given)
     if work:
         work()
     return work is not None
@@ -42,25 +42,25 @@ def read(library: SuggestionService, given: dict[str, str]) -> bool:
 
 def test_a_list_is_read_once_for_each_mirror_and_suite(shelf: Shelf) -> None:
     known = SuggestionService(shelf, clock=lambda: NOW)
-    assert known.known({}).catalogue is None
+    assert known.current({}).catalogue is None
     assert read(known, {})
     assert not read(known, {"source.packages": "vim"})
     assert read(known, {"source.suite": "trixie"})
     assert read(known, {"source.mirror": "http://mirror.example/debian"})
     assert [suite for _, suite in shelf.asked] == ["bookworm", "trixie", "bookworm"]
-    found = known.known({}).catalogue
+    found = known.current({}).catalogue
     assert found is not None
     assert found.get("htop") is not None
 
 
 def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> None:
     known = SuggestionService(shelf, clock=lambda: NOW)
-    work = known.begin({})
+    work = known.pending({})
     assert work is not None
-    assert known.known({}).state == "Reading the package list of bookworm …"
-    assert known.begin({}) is None
+    assert known.current({}).state == "Reading the package list of bookworm …"
+    assert known.pending({}) is None
     work()
-    assert known.known({}).state == ""
+    assert known.current({}).state == ""
 
 
 def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shelf) -> None:
@@ -68,14 +68,14 @@ def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shel
     known = SuggestionService(shelf, clock=lambda: now[0])
     shelf.fails = "no route to host"
     assert read(known, {})
-    assert known.known({}).state == (
-        "No package list (no route to host): names are not checked here."
+    assert known.current({}).state == (
+        "No package list (no route to host): names are not checked."
     )
     assert not read(known, {})
     now[0] += 61
     shelf.fails = ""
     assert read(known, {})
-    assert known.known({}).catalogue is not None
+    assert known.current({}).catalogue is not None
 
 
 def test_an_old_list_serves_until_a_new_one_comes(
@@ -86,11 +86,11 @@ def test_an_old_list_serves_until_a_new_one_comes(
     known = SuggestionService(shelf, clock=lambda: NOW)
     shelf.fails = "offline"
     read(known, {})
-    assert known.known({}).catalogue is old
+    assert known.current({}).catalogue is old
     later = SuggestionService(shelf, clock=lambda: NOW)
     shelf.fails = ""
     read(later, {})
-    found = later.known({}).catalogue
+    found = later.current({}).catalogue
     assert found is not None
     assert found.read == NOW
 
@@ -102,7 +102,7 @@ def test_a_fresh_list_from_the_cache_needs_no_archive(
     monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: fresh)
     known = SuggestionService(shelf, clock=lambda: NOW)
     read(known, {})
-    assert known.known({}).catalogue is fresh
+    assert known.current({}).catalogue is fresh
     assert shelf.asked == []
 
 
@@ -111,11 +111,11 @@ def test_a_mirror_that_is_none_is_not_asked(shelf: Shelf, mirror: str) -> None:
     known = SuggestionService(shelf, clock=lambda: NOW)
     read(known, {"source.mirror": mirror})
     assert shelf.asked == []
-    assert known.known({"source.mirror": mirror}).zones  # the rest is known
+    assert known.current({"source.mirror": mirror}).zones  # the rest is known
 
 
 def test_zones_and_locales_are_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = library.this_machine()
+    here = library.host_lists()
     assert {"UTC", "Europe/Paris"} <= set(here.zones)
     assert here.locales[:2] == ("C.UTF-8", "POSIX")
     lines = ["en_GB.UTF-8 UTF-8", "en_GB ISO-8859-1", "de_DE@euro ISO-8859-15", "# x", "aa UTF-8"]

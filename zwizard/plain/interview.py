@@ -50,7 +50,7 @@ class Interview:
 
     def read_lists(self) -> None:
         """Read the lists that the answers call for, while the questions continue."""
-        if reading := self.service.begin(dict(self.draft)):
+        if reading := self.service.pending(dict(self.draft)):
             threading.Thread(target=reading, daemon=True).start()
 
     def ask_key(self, key: str) -> bool:
@@ -96,7 +96,7 @@ class Interview:
         """Name the answers that can be built and are probably wrong."""
         wrong = questions.problems(self.draft)
         asked = {q.key: q for q in questions.asked(self.draft) if q.key not in wrong}
-        known = self.service.known(self.draft)
+        known = self.service.current(self.draft)
         for key, reason in suggestions.doubts(asked.values(), self.draft, known).items():
             say(f"Warning: {asked[key].text}: {reason}")
 
@@ -112,7 +112,7 @@ class Interview:
         draft.give(question.key, text)
         if question.key == entrypoint_check.ENTRYPOINT and entrypoint_check.takes_long(draft):
             say("Searching the source for it ...", indent="  ")
-        hint = suggestions.hint(question, draft, self.service.known(draft, question.key))
+        hint = suggestions.hint(question, draft, self.service.current(draft, question.key))
         if problem := questions.problem(question, draft):
             say(f"Invalid: {text!r}. {problem}{suggestions.meant(hint.near)}", indent="  ")
             return False
@@ -155,7 +155,7 @@ class Interview:
 
     def _search(self, question: Question, words: str) -> None:
         """List the possible answers that contain ``words``."""
-        known = self.service.known(self.draft)
+        known = self.service.current(self.draft)
         found = suggestions.search(question, self.draft, known, words, _MOST + 1)
         for offer in found[:_MOST]:
             say(f"{offer.value}: {offer.means}".rstrip(": "), indent="  ", hang="    ")
@@ -179,7 +179,7 @@ class Interview:
                 return type_line(question.text, now, ", ".join(filter(None, (like, find))))
 
     def _choices(self, question: Question) -> tuple[Choice, ...]:
-        return suggestions.choices(question, self.draft, self.service.known(self.draft))
+        return suggestions.choices(question, self.draft, self.service.current(self.draft))
 
     def _lines(self, question: Question, now: str, back: str) -> str | None:
         """An answer of several lines, a prompt for each; None to go back."""

@@ -36,7 +36,7 @@ def new(recipe: Path | None, key: str = "") -> int:
     interview = Interview(Draft.open(paths.draft()), SuggestionService(wait=True))
     host = inspect_host()
     try:
-        interview.service.look_here()
+        interview.service.read_host()
         _start_draft(interview.draft, recipe)
         interview.read_lists()
         interview.ask_key(key)

@@ -49,11 +49,11 @@ MOUNTED = (
 
 
 def complete(recipe: Recipe) -> Step:
-    """What is needed and the tree lacks; where it lacks nothing, no network is used."""
+    """Install what is missing in the tree; where nothing is, no network is used."""
     distro, own = distros.named(recipe.source.distro), recipe.kernel.file
     return Step(
         "packages",
-        f"Install what it lacks: {'' if own else 'kernel, '}cloud-init, SSH, network, init",
+        f"Install what is missing: {'' if own else 'kernel, '}cloud-init, SSH, network, init",
         (
             '"apt-get install cloud-init openssh-server curl"',
             *(() if own else ('"Also really important that we install a kernel"',)),
@@ -89,11 +89,11 @@ def kernel(recipe: Recipe) -> Step:
 
 
 def settings(recipe: Recipe) -> Step:
-    """Configuration from Zero-OS; time zone and locale only where others are wanted."""
-    wanted, distro = recipe.system, distros.named(recipe.source.distro)
-    zone, locale, of = wanted.timezone, wanted.locale, family.of(distro)
+    """Configuration from Zero-OS; time zone and locale only where the recipe changes them."""
+    system, distro = recipe.system, distros.named(recipe.source.distro)
+    zone, locale, of = system.timezone, system.locale, family.of(distro)
     image = recipe.target == "image"
-    services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
+    services = (*(distro.image_services if image else distro.vm_services), *system.services)
     actions: list[Action] = [
         CLOUD_CONFIG,
         *((guest.RESOLVED,) if image else ()),

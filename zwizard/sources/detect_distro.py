@@ -1,4 +1,4 @@
-"""What a root file system by others is, told by its os-release and one of its programs."""
+"""The distribution of a root file system, by its os-release and one of its programs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _MOST = 64 << 10  # bytes of an os-release, and of a program's head
 
 @dataclass(frozen=True)
 class DetectedDistro:
-    """What a tree says of itself: ``distro`` as recipes name it, ``title`` for people.
+    """What a tree is: ``distro`` as recipes name it, ``title`` for people.
 
-    ``machine`` is what its programs are for where that is not x86-64, else "". ``init``: it was
-    met; where the distribution is known, the search may have ended before.
+    ``machine`` is what its programs are for where that is not x86-64, else "". ``init``: an init
+    was found; where the distribution is known, the search may have ended before.
     """
 
     distro: str
@@ -82,12 +82,12 @@ def _in_directory(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Also where all of it is inside one directory. It ends when what decides is known."""
+    """Also where all of it is inside one directory; ends when both are known."""
     release = program = False
     with path.open("rb") as file:
         source = decompressed(file)
         for member in members(source):
-            name = _known(inside(member.name)[0])
+            name = _sought(inside(member.name)[0])
             if not name:
                 continue
             if name in _INITS or member.kind is not EntryType.FILE or member.hard:
@@ -101,13 +101,13 @@ def _in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
                 return
 
 
-def _known(path: str) -> str:
-    """The path that is looked for, also one directory too deep; "" for any other."""
-    wanted = (*_RELEASES, *_PROGRAMS, *_INITS)
-    if path in wanted:
+def _sought(path: str) -> str:
+    """The path that is searched for, also one directory deeper; "" for any other."""
+    paths = (*_RELEASES, *_PROGRAMS, *_INITS)
+    if path in paths:
         return path
     deeper = path[path.find("/", 1) :]
-    return deeper if deeper in wanted else ""
+    return deeper if deeper in paths else ""
 
 
 def _is_known(data: bytes) -> bool:
@@ -117,7 +117,7 @@ def _is_known(data: bytes) -> bool:
 def tree_sum(directory: Path) -> str:
     """What changes when anything in ``directory`` does: 64 hexadecimal digits.
 
-    By the function that the import proves it with; raises OSError for what may not be read.
+    By the function that the import verifies it with; raises OSError for what may not be read.
     """
     script = f'{programs.script("import.sh")}\ntree_sum "$1"'
     done = subprocess.run(

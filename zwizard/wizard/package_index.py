@@ -1,8 +1,7 @@
-"""Which packages an archive has: its own index, read once a day and kept in the cache.
+"""The package index of an archive, downloaded once a day and cached.
 
-Only hints are made of it. Of apt's, what is checked is that the index is the one its InRelease
-names; that this is genuine is verified by the build, with the distribution's keys. Of pacman's
-nothing is: there, the build verifies each package.
+For suggestions only. An index of apt's is checked against its InRelease, whose signature the build
+verifies; one of pacman's is not checked, as the build verifies each package.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
 from zwizard.wizard.suggestions.catalogue import PackageCatalogue
 
-DAY = 86400.0  # seconds for which a list is taken as it is
+DAY = 86400.0  # seconds for which a list is used without asking again
 _PART = "{}/binary-amd64/Packages.xz"
 _MOST = 64 * 2**20  # bytes of a compressed index
 _MOST_UNPACKED = 512 * 2**20
@@ -51,7 +50,7 @@ def load(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalog
 
 
 def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue:
-    """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be had.
+    """The list as ``mirror`` has it now, kept in the cache; ZwizardError if it cannot be read.
 
     Without a ``suite`` it is pacman's, and ``components`` are its repositories.
     """
@@ -74,7 +73,7 @@ def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalo
 
 
 def fetch_apart(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalogue:
-    """The same by a process of its own: what computes in this one would hold its screens up."""
+    """The same in another process, so that it does not slow down the screens of this one."""
     done = subprocess.run(
         [sys.executable, "-m", "zwizard.wizard.package_index", mirror, suite, *components],
         stdin=subprocess.DEVNULL,
@@ -86,8 +85,8 @@ def fetch_apart(mirror: str, suite: str, components: tuple[str, ...]) -> Package
     )
     found = load(mirror, suite, components)
     if done.returncode != 0 or found is None:
-        said = one_line(done.stderr.strip()) or f"{paths.cache()}: the list cannot be kept here"
-        raise ZwizardError(said)
+        message = one_line(done.stderr.strip()) or f"{paths.cache()}: cannot write the list"
+        raise ZwizardError(message)
     return found
 
 
@@ -101,11 +100,11 @@ def _keep(file: Path, found: PackageCatalogue) -> None:
     try:
         paths.write_atomically(file, "".join(f"{line}\n" for line in (head, *found.lines)))
     except OSError:
-        return  # a full disk costs the next reader a download, and this one nothing
+        return  # with a full disk the next reader downloads it again
 
 
 def _open(url: str) -> IO[bytes]:
-    from urllib.request import urlopen  # not before it is needed: the wizard starts without
+    from urllib.request import urlopen  # only when needed: the wizard starts without it
 
     answer: IO[bytes] = urlopen(url, timeout=_PATIENCE)  # noqa: S310 - http, https or file
     return answer
@@ -154,7 +153,7 @@ def _release(base: str) -> str:
     return text.partition("\nSHA256:\n")[2]
 
 
-def _promised(part: str, release: str) -> tuple[str, int]:
+def _sum_and_size(part: str, release: str) -> tuple[str, int]:
     """SHA-256 and bytes of a file of the suite."""
     found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(part)}$", release, re.MULTILINE)
     if not found:
@@ -167,7 +166,7 @@ def _promised(part: str, release: str) -> tuple[str, int]:
 def _read(base: str, part: str, release: str) -> set[str]:
     """The lines of a catalogue from one index, which must be the one that ``release`` names."""
     lines: set[str] = set()
-    for stanza in _stanzas(_unpacked(base, part, *_promised(part, release)), part):
+    for stanza in _stanzas(_unpacked(base, part, *_sum_and_size(part, release)), part):
         fields = {name: value.decode("utf-8", "replace") for name, value in _FIELD.findall(stanza)}
         name, version = fields.get(b"Package", ""), one_line(fields.get(b"Version", ""))
         if _NAME.fullmatch(name) and version:
@@ -178,8 +177,8 @@ def _read(base: str, part: str, release: str) -> set[str]:
     return lines
 
 
-def _unpacked(base: str, part: str, wanted: str, size: int) -> Iterator[bytes]:
-    """The index in pieces; ValueError at its end if it was not the one that was promised."""
+def _unpacked(base: str, part: str, sha256: str, size: int) -> Iterator[bytes]:
+    """The index in pieces; ValueError at its end if its SHA-256 or size is another."""
     digest, decompressor, arrived, unpacked = hashlib.sha256(), lzma.LZMADecompressor(), 0, 0
     with _open(f"{base}/{part}") as answer:
         while piece := answer.read(_PIECE):
@@ -197,8 +196,8 @@ def _unpacked(base: str, part: str, wanted: str, size: int) -> Iterator[bytes]:
                     raise ValueError(f"{part} grows beyond any known archive's")
                 yield out
                 piece = b""
-    if not decompressor.eof or arrived != size or digest.hexdigest() != wanted:
-        raise ValueError(f"{part} is not the one that InRelease names; the mirror may be at work")
+    if not decompressor.eof or arrived != size or digest.hexdigest() != sha256:
+        raise ValueError(f"{part} is not the one that InRelease names; the mirror may be updating")
 
 
 def _stanzas(pieces: Iterator[bytes], part: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What the answers of a page come to, drawn: a disk to scale, settings, what an image starts."""
+"""Previews below a page: the disk to scale, GRUB's settings, what a container image starts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard.questions import RawAnswers, to_recipe
 
 
-def preview(page: str, given: RawAnswers, width: int) -> tuple[str, ...]:
+def preview(page: str, answers: RawAnswers, width: int) -> tuple[str, ...]:
     """Lines to show below the questions of ``page``; none where there is nothing to show.
 
-    ``width``: of the bar, in characters; 0 tells the same in words alone. Nothing either while an
-    answer cannot be used: what is wrong with it is said beside it.
+    ``width``: of the bar, in characters; 0: words without a bar. Nothing while an answer is wrong.
     """
-    drawn = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
-    if drawn is None or (
-        drawn is _started and not inspection.is_known(given)
+    draw = {"disk": _disk, "grub": _grub, "container": _started}.get(page)
+    if draw is None or (
+        draw is _started and not inspection.is_known(answers)
     ):  # that takes reading it
         return ()
     try:
-        return drawn(to_recipe(given), width)
+        return draw(to_recipe(answers), width)
     except RecipeError:
         return ()
 
@@ -46,7 +45,7 @@ def _disk(recipe: Recipe, width: int) -> tuple[str, ...]:
     if not width:
         return words
     bar = "█" * esp + "▓" * root + "░" * free
-    return (bar, *(f"{glyph} {said}" for glyph, said in zip("█▓░", words, strict=True)))
+    return (bar, *(f"{glyph} {text}" for glyph, text in zip("█▓░", words, strict=True)))
 
 
 def _shares(parts: tuple[int, ...], width: int) -> tuple[int, ...]:
@@ -71,10 +70,10 @@ def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
     settled = import_settings(recipe, Path.cwd())
     if script := settled.container.start:
         lines = script.splitlines()[2:]  # its head says nothing of the image
-        return (f"{START_SCRIPT}, which starts what the image says:", *_indented(lines))
-    said = [deployment.entrypoint(settled) or ""]
-    said += [f"{name}={value}" for name, value in deployment.environment(settled).items()]
-    return ("As the image says, the deployment starts:", *_indented(said))
+        return (f"{START_SCRIPT} starts what the image does:", *_indented(lines))
+    lines = [deployment.entrypoint(settled) or ""]
+    lines += [f"{name}={value}" for name, value in deployment.environment(settled).items()]
+    return ("The deployment starts, as set in the image:", *_indented(lines))
 
 
 def _indented(lines: list[str]) -> tuple[str, ...]:

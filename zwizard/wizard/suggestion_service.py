@@ -1,4 +1,4 @@
-"""What is known of possible answers, by now: lists of this machine, and of archives once read."""
+"""The lists that suggestions come from: the host's, and the package archive's, read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from zwizard.families.guest import charset
-from zwizard.host import tools as doctor
+from zwizard.host import tools
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check, inspection
@@ -24,21 +24,21 @@ from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
 from zwizard.wizard import package_index
 from zwizard.wizard.questions import RawAnswers, to_recipe
-from zwizard.wizard.questions.record import distro_of
+from zwizard.wizard.questions.record import distro_of, is_installed
 from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
 _SUPPORTED = Path("/usr/share/i18n/SUPPORTED")
-_AGAIN = 60.0  # seconds until a list that could not be had is tried again
+_RETRY = 60.0  # seconds until a list that could not be read is tried again
 
 Place = tuple[str, str, tuple[str, ...]]  # mirror, suite, components
 Fetch = Callable[[str, str, tuple[str, ...]], PackageCatalogue]
 
 
 class SuggestionService:
-    """The lists that hints are made of. Asking never blocks; reading is for a thread of its own.
+    """The current suggestions. Asking never blocks; reading is for a thread of its own.
 
-    ``fetch`` reads a suite's list (:func:`archive.fetch_apart` if no other is given), ``clock``
-    tells the time since 1970. One that is ``patient`` looks at a file at once, however long that
+    ``fetch`` reads a suite's list (:func:`package_index.fetch_apart` by default), ``clock`` is
+    the time in seconds since 1970. With ``wait``, files are inspected at once, however long that
     takes.
     """
 
@@ -51,136 +51,130 @@ class SuggestionService:
     ) -> None:
         self._fetch, self._clock = fetch or package_index.fetch_apart, clock
         self._wait = wait
-        self._read: dict[Place, PackageCatalogue] = {}
+        self._lists: dict[Place, PackageCatalogue] = {}
         self._reading: set[Place] = set()
-        self._into: set[str] = set()
+        self._searching: set[str] = set()
         self._failed: dict[Place, tuple[float, str]] = {}
-        self._here = Suggestions()
+        self._host = Suggestions()
 
-    def known(self, given: RawAnswers, key: str = "") -> Suggestions:
-        """What is known for these answers at this moment; more is waited for of one ``key``."""
-        place = _place(given)
-        catalogue = self._read.get(place) if place else None
+    def current(self, answers: RawAnswers, key: str = "") -> Suggestions:
+        """What can be suggested for these answers now; the entrypoint's file is read for its
+        ``key`` only."""
+        place = _place(answers)
         return replace(
-            self._here,
-            catalogue=catalogue,
-            state=self._state(place, given),
-            files={key: inspection.report(given, key, wait=self._wait) for key in FILES},
-            entrypoint=entrypoint_report(given, wait=self._wait and key == ENTRYPOINT),
+            self._host,
+            catalogue=self._lists.get(place) if place else None,
+            state=self._state(place, answers),
+            files={key: inspection.report(answers, key, wait=self._wait) for key in FILES},
+            entrypoint=entrypoint_report(answers, wait=self._wait and key == ENTRYPOINT),
         )
 
-    def _state(self, place: Place | None, given: RawAnswers) -> str:
+    def _state(self, place: Place | None, answers: RawAnswers) -> str:
         if place is None:
-            title = distro_of(given).title
-            return f"There is no package list of {title} to look at: names are not checked here."
+            title = distro_of(answers).title
+            return f"There is no package list of {title}: names are not checked."
         if place in self._reading:
             return f"Reading the package list of {place[1] or 'the archive'} …"
         if place in self._failed:
-            reason = self._failed[place][1]
-            return f"No package list ({reason}): names are not checked here."
+            return f"No package list ({self._failed[place][1]}): names are not checked."
         return ""
 
-    def begin(self, given: RawAnswers) -> Callable[[], None] | None:
-        """What there is to be read for these answers, as work for a thread; None if nothing.
+    def pending(self, answers: RawAnswers) -> Callable[[], None] | None:
+        """What has to be read for these answers, as work for a thread; None if nothing.
 
-        From now on it counts as being read. A list from the cache serves at once, and until the
-        new one has come if it is old.
+        From now on it counts as being read. A cached list is used at once, and an old one until
+        the new one is read.
         """
-        place = _place(given)
-        if any(inspection.takes_long(given, key) for key in FILES):
-            return partial(self._look_at, dict(given))
+        place = _place(answers)
+        if any(inspection.takes_long(answers, key) for key in FILES):
+            return partial(self._inspect, dict(answers))
         if (
-            entrypoint_check.takes_long(given)
-            and (file := given["source.location"]) not in self._into
+            entrypoint_check.takes_long(answers)
+            and (file := answers["source.location"]) not in self._searching
         ):
-            self._into.add(file)
-            return partial(self._look_into, dict(given))
-        if place in self._reading or (place is None and self._here.zones):
-            return None
-        failed = self._failed.get(place) if place else None
-        if failed and self._clock() - failed[0] < _AGAIN:
-            return None
-        if place and not self._old(place):
-            return None
-        if place:
-            self._reading.add(place)
-        return partial(self._look_up, place)
-
-    def look_here(self) -> None:
-        """Take in what this machine knows: some hundred files, milliseconds."""
-        self._here = this_machine()
-
-    def _look_at(self, given: RawAnswers) -> None:
-        self.look_here()
-        for key in FILES:
-            inspection.report(given, key)
-
-    def _look_into(self, given: RawAnswers) -> None:
-        self.look_here()
-        try:
-            entrypoint_report(given)
-        finally:
-            self._into.discard(given["source.location"])
-
-    def _look_up(self, place: Place | None) -> None:
-        self.look_here()
+            self._searching.add(file)
+            return partial(self._search, dict(answers))
         if place is None:
-            return
+            return None if self._host.zones else self.read_host
+        failed = self._failed.get(place)
+        waits = failed is not None and self._clock() - failed[0] < _RETRY
+        if waits or place in self._reading or not self._is_old(place):
+            return None
+        self._reading.add(place)
+        return partial(self._read_list, place)
+
+    def read_host(self) -> None:
+        """Read the host's lists: some hundred files, milliseconds."""
+        self._host = host_lists()
+
+    def _inspect(self, answers: RawAnswers) -> None:
+        self.read_host()
+        for key in FILES:
+            inspection.report(answers, key)
+
+    def _search(self, answers: RawAnswers) -> None:
+        self.read_host()
         try:
-            if place not in self._read and (kept := package_index.load(*place)):
-                self._read[place] = kept
-            if self._old(place):
-                self._read[place] = self._fetch(*place)
+            entrypoint_report(answers)
+        finally:
+            self._searching.discard(answers["source.location"])
+
+    def _read_list(self, place: Place) -> None:
+        self.read_host()
+        try:
+            if place not in self._lists and (cached := package_index.load(*place)):
+                self._lists[place] = cached
+            if self._is_old(place):
+                self._lists[place] = self._fetch(*place)
             self._failed.pop(place, None)
         except ZwizardError as error:
             self._failed[place] = (self._clock(), error.message)
         finally:
             self._reading.discard(place)
 
-    def _old(self, place: Place) -> bool:
-        read = self._read.get(place)
-        return read is None or self._clock() - read.read > package_index.DAY
+    def _is_old(self, place: Place) -> bool:
+        catalogue = self._lists.get(place)
+        return catalogue is None or self._clock() - catalogue.read > package_index.DAY
 
 
-def entrypoint_report(given: RawAnswers, *, wait: bool = True) -> InputReport:
-    """Whether what these answers start is in their file; nothing if that cannot be known yet."""
-    if given.get("target") != "container" or not (wait or inspection.is_known(given)):
+def entrypoint_report(answers: RawAnswers, *, wait: bool = True) -> InputReport:
+    """Whether the entrypoint of these answers is in their file; empty if that is not known yet."""
+    if answers.get("target") != "container" or not (wait or inspection.is_known(answers)):
         return InputReport()
     try:
-        recipe = import_settings(to_recipe(given), Path.cwd())
+        recipe = import_settings(to_recipe(answers), Path.cwd())
     except RecipeError as error:
         allowed = next((p.allowed for p in error.problems if p.key == ENTRYPOINT), "")
         return InputReport(wrong=one_line(allowed))
     return entrypoint_check.report(recipe, Path.cwd(), wait=wait)
 
 
-def _place(given: RawAnswers) -> Place | None:
-    """What the answers would be installed from; None where no list of it can be asked for."""
-    if given.get("source.kind", "distro") != "distro":
+def _place(answers: RawAnswers) -> Place | None:
+    """Where the answers install packages from; None where no list of it can be read."""
+    if not is_installed(answers):
         return None
-    distro = distro_of(given)
-    mirror = given.get("source.mirror", "").strip()
-    suite = given.get("source.suite", "")
+    distro = distro_of(answers)
+    mirror, suite = answers.get("source.mirror", "").strip(), answers.get("source.suite", "")
     suite = suite if distro.suite(suite) else distro.suites[0].name
     if mirror and FIELDS["source.mirror"].problem(mirror):
         return None
-    mirror = mirror or distro.mirror or _of_the_tools(distro.name, distro.bootstraps)
+    mirror = mirror or distro.mirror or _default_mirror(distro.name, distro.bootstraps)
     return (mirror, suite, distro.components or ("main",)) if mirror else None
 
 
 @cache
-def _of_the_tools(name: str, tools: tuple[str, ...]) -> str:
-    """The mirror that this machine's bootstrap tools take of themselves; "" if none is here."""
-    for tool in tools:
+def _default_mirror(name: str, programs: tuple[str, ...]) -> str:
+    """The mirror that this host's bootstrap tools use by default; "" if there is none."""
+    for program in programs:
         with contextlib.suppress(OSError):
-            text = Path(doctor.find(tool) or "").read_text("utf-8", "replace")
+            text = Path(tools.find(program) or "").read_text("utf-8", "replace")
             if found := re.search(rf"https?://[a-z0-9.-]+/{name}(?=[\"'])", text):
                 return found[0]
     return ""
 
 
-# What most people want; all there is to offer where the machine has no list.
-_COMMON = (  # noqa: SIM905 - a line each would say no more
+# The most common ones; all there is to offer where the host has no list.
+_COMMON = (  # noqa: SIM905 - a line each would tell no more
     "C.UTF-8 POSIX en_US.UTF-8 en_GB.UTF-8 ar_EG.UTF-8 cs_CZ.UTF-8 da_DK.UTF-8 de_AT.UTF-8"
     " de_CH.UTF-8 de_DE.UTF-8 el_GR.UTF-8 es_ES.UTF-8 es_MX.UTF-8 fi_FI.UTF-8 fr_BE.UTF-8"
     " fr_CA.UTF-8 fr_FR.UTF-8 he_IL.UTF-8 hi_IN.UTF-8 hu_HU.UTF-8 id_ID.UTF-8 it_IT.UTF-8"
@@ -191,8 +185,8 @@ _COMMON = (  # noqa: SIM905 - a line each would say no more
 
 
 @cache
-def this_machine() -> Suggestions:
-    """The time zones and locales that this machine knows; some common ones if it has no list."""
+def host_lists() -> Suggestions:
+    """The time zones and locales of this host; some common locales if it has no list."""
     zones = tuple(sorted(zoneinfo.available_timezones() - {"localtime", "Factory"}))
     try:
         lines = _SUPPORTED.read_text("utf-8", "replace").splitlines()
@@ -202,7 +196,7 @@ def this_machine() -> Suggestions:
 
 
 def _locales(lines: list[str]) -> tuple[str, ...]:
-    """The locales whose names say their charset, as the build tells it; the common ones first."""
+    """The locales whose names have the charset that the build gives them; common ones first."""
     pairs = (line.split()[:2] for line in lines if line.count(" ") == 1)
     names = {name for name, named in pairs if named == charset(name)}
     ordered = sorted(names, key=lambda name: (".UTF-8" not in name, name))

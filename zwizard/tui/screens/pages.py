@@ -195,11 +195,13 @@ class PageScreen(BaseScreen[None]):
     # --- what is known of possible answers ---
 
     def _known(self) -> Suggestions:
-        return self.zwizard.library.known(self.walk.answers)
+        return self.zwizard.library.current(self.walk.answers)
 
     def _learn(self) -> None:
         """Have the lists read that these answers call for, if they are not yet."""
-        reading = self.zwizard.library.begin(self.walk.answers) if self.page != "target" else None
+        reading = (
+            self.zwizard.library.pending(self.walk.answers) if self.page != "target" else None
+        )
         if reading:
             self._look()
             self._read(reading)

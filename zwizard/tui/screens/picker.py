@@ -79,12 +79,12 @@ class PickerScreen(Dialog[str | None]):
     def on_mount(self) -> None:
         """Search at once, and again when the list has come."""
         self.query_one(StableList).can_focus = False
-        self._state = self._library.known(self._given).state
+        self._state = self._library.current(self._given).state
         self.set_interval(_EVERY, self._renew)
         self.search()
 
     def _renew(self) -> None:
-        state = self._library.known(self._given).state
+        state = self._library.current(self._given).state
         if state != self._state:
             self._state = state
             self.search()
@@ -96,7 +96,7 @@ class PickerScreen(Dialog[str | None]):
     @work(exclusive=True, group="search")
     async def search(self) -> None:
         """Show what is found."""
-        words, known = self.query_one(Input).value, self._library.known(self._given)
+        words, known = self.query_one(Input).value, self._library.current(self._given)
         question, given = self._question, self._given
         found = await in_background(
             lambda: suggestions.search(question, given, known, words, _MOST + 1)

@@ -93,7 +93,7 @@ class ReviewScreen(BaseScreen[None]):
     @work(group="learn")
     async def _learn(self) -> None:
         """What is known of the answers, if the pages have not been there to find it out."""
-        if reading := self.zwizard.library.begin(self.walk.answers):
+        if reading := self.zwizard.library.pending(self.walk.answers):
             await in_background(reading)
             self.look()
 
@@ -151,7 +151,7 @@ class ReviewScreen(BaseScreen[None]):
         given = self.walk.answers
         wrong = questions.problems(given).keys() | told
         asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
-        found = suggestions.doubts(asked.values(), given, self.zwizard.library.known(given))
+        found = suggestions.doubts(asked.values(), given, self.zwizard.library.current(given))
         return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
 
     def _ask_again(self, key: str) -> bool:
