@@ -18,7 +18,7 @@ from zwizard import distros
 from zwizard.plan.targets import Plan, make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
-from zwizard.steps import render
+from zwizard.steps import programs, render
 from zwizard.steps.actions import Append, Chroot, Host, Link, Pack, Remove, Write
 
 FULL = Recipe(
@@ -344,3 +344,35 @@ def test_the_environment_fixes_time_language_and_path() -> None:
     assert f"export SOURCE_DATE_EPOCH={environment['SOURCE_DATE_EPOCH']}" in render.script(
         make(FULL)
     )
+
+
+@pytest.mark.parametrize("target", ["vm", "image"])
+@pytest.mark.parametrize("distro", ["debian", "ubuntu", "arch"])
+def test_a_script_of_the_guides_own_ways_needs_no_zwizard(distro: str, target: str) -> None:
+    source = {"distro": distro, "mirror": "http://mirror.example/"}
+    script = render.script(make(Recipe.from_dict({"target": target, "source": source})))
+    called = set(re.findall(r"\btreetool (\w+)", script))
+    assert called == ({"gzip", "ext4_writer"} if target == "image" else {"gzip"})
+    for name in called:
+        assert programs.source(name) in script
+    assert "import zwizard" not in script
+    assert "from zwizard" not in script
+
+
+def test_a_script_that_imports_a_system_says_that_zwizard_must_be_installed(
+    tmp_path: Path,
+) -> None:
+    source = {"kind": "rootfs", "location": "/x.tar"}
+    script = tmp_path / "script"
+    script.write_text(render.script(make(Recipe.from_dict({"source": source}))))
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    done = subprocess.run(
+        ["bash", script, tmp_path / "tree"],
+        env={"ZWIZARD_INSIDE": "1", "PATH": "/usr/bin:/bin", "PYTHON": str(tmp_path / "python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "zwizard is not installed" in done.stderr

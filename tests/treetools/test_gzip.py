@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from zwizard.steps import programs
 from zwizard.treetools.gzip import BLOCK, compress
 
 LONG = array("I", range(3 * BLOCK // 4)).tobytes() + b"the end"
@@ -59,3 +60,9 @@ def test_a_stream_that_breaks_off_is_told_and_leaves_nothing_waiting() -> None:
 
     with pytest.raises(OSError, match="No space left"):
         compress(io.BytesIO(LONG), Breaking(), 2)
+
+
+def test_carried_by_a_script_it_runs_by_a_python_that_has_only_its_own_library() -> None:
+    argv = [sys.executable, "-I", "-S", "-c", programs.source("gzip"), "2"]
+    made = subprocess.run(argv, input=LONG, capture_output=True, check=True).stdout
+    assert gzip.decompress(made) == LONG
