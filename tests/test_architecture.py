@@ -82,8 +82,7 @@ def imports(module: str) -> set[str]:
     return found & modules().keys() - {module}
 
 
-KNOTS = {  # still to be untied
-    "zwizard.cli.app", "zwizard.cli.wizard",
+KNOTS = {  # the app and the screens that it shows, still to be untied
     "zwizard.tui.app", "zwizard.tui.screens.base", "zwizard.tui.screens.boot_test",
     "zwizard.tui.screens.build", "zwizard.tui.screens.check", "zwizard.tui.screens.home",
     "zwizard.tui.screens.pages", "zwizard.tui.screens.review",
@@ -106,10 +105,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 LONGEST = 400
 LONG = {
     "zwizard/tui/app.py": "to be split",
-    "zwizard/tui/screens/check.py": "to be split",
     "zwizard/tui/screens/build.py": "to be split",
+    "zwizard/tui/screens/check.py": "to be split",
     "zwizard/tui/widgets/logview.py": "to be split",
-    "zwizard/image/disk/ext4.py": "to be split",
 }
 MOST_MODULES = 15
 
@@ -141,20 +139,20 @@ def _begins_well(path: Path) -> bool:
 
 
 RETIRED = {  # and how often each is still part of a name
-    "said": 274,
-    "told": 250,
-    "given": 157,
-    "lacking": 29,
-    "begun": 37,
-    "wish": 44,
-    "mend": 21,
-    "mended": 14,
-    "proof": 6,
-    "proven": 21,
+    "said": 146,
+    "told": 113,
+    "given": 104,
+    "lacking": 15,
+    "begun": 3,
+    "wish": 0,
+    "mend": 15,
+    "mended": 10,
+    "proof": 0,
+    "proven": 0,
     "afresh": 1,
-    "fresh": 32,
-    "ledger": 33,
-    "attendant": 2,
+    "fresh": 4,
+    "ledger": 0,
+    "attendant": 0,
     "herald": 3,
     "shelf": 2,
     "outlook": 0,

@@ -92,9 +92,9 @@ def zwizard(context: click.Context) -> int:
     """
     if context.invoked_subcommand is not None:
         return 0
-    from zwizard.cli.wizard import full_screen
-
-    return full_screen()
+    new = zwizard.get_command(context, "new")
+    assert new
+    return int(context.invoke(new))
 
 
 def require_terminal(alternative: str) -> None:

@@ -12,14 +12,6 @@ from zwizard import manual
 from zwizard.cli.app import require_terminal, zwizard
 
 
-def full_screen(recipe: Path | None = None) -> int:
-    """Open the full-screen wizard, starting from ``recipe`` if there is one; the exit code."""
-    require_terminal("build RECIPE, plan RECIPE and check PATH work without one")
-    from zwizard.tui.app import run
-
-    return run(recipe)
-
-
 @zwizard.command()
 @click.option("--plain", is_flag=True, help="Ask line by line, without a full screen.")
 @click.option(
@@ -30,12 +22,15 @@ def full_screen(recipe: Path | None = None) -> int:
 )
 def new(*, plain: bool, recipe: Path | None) -> int:
     """Answer the questions and build an image."""
-    if not plain:
-        return full_screen(recipe)
-    require_terminal("build RECIPE works without one")
-    from zwizard.plain.wizard import new as ask
+    if plain:
+        require_terminal("build RECIPE works without one")
+        from zwizard.plain.wizard import new as ask
 
-    return ask(recipe)
+        return ask(recipe)
+    require_terminal("build RECIPE, plan RECIPE and check PATH work without one")
+    from zwizard.tui.app import run
+
+    return run(recipe)
 
 
 @zwizard.command("help")
