@@ -112,7 +112,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
      link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")),
     ("resolv-conf", "is a loop of links", link("etc/resolv.conf", "resolv.conf")),
     ("build-leftovers", "/proc/1 exists", directory("proc/1")),
-    ("build-leftovers", "forbids services",
+    ("build-leftovers", "prevents services from starting",
      executable("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")),
     ("container-kernel-modules", "fuse.ko exists",
      lambda root: write("lib/modules/6/fuse.ko",
@@ -126,7 +126,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("tree-mountpoints", "/tmp does not exist", remove("tmp")),
     ("dev-empty", "1: /dev/null", write("dev/null", b"")),
     ("special-files", "/etc/pipe (fifo)", special("etc/pipe")),
-    ("setuid-files", "1 lose it: /bin/busybox (4755)", mode("bin/busybox", 0o4755)),
+    ("setuid-files", "/bin/busybox (4755)", mode("bin/busybox", 0o4755)),
 ]  # fmt: skip
 
 

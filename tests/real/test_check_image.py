@@ -205,7 +205,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
      replaced("/boot/grub/grub.cfg", f"root=UUID={disks.ROOT_UUID}", "root=/dev/loop0p2")),
     ("grub-timeout", "GRUB_TIMEOUT=5", replaced("/etc/default/grub", "TIMEOUT=0", "TIMEOUT=5")),
     ("grub-timeout", "has timeout=5", replaced("/boot/grub/grub.cfg", "timeout=0", "timeout=5")),
-    ("root-partition-last", "behind it is 3",
+    ("root-partition-last", "partition 3 is behind it",
      table(ESP_PART, ROOT, Part(DATA_TYPE, SIZE, SIZE + 1), size=SIZE + 2)),
     ("image-fits-disk", "image size is bigger than disk",
      table(ESP_PART, ROOT, size=(RENTED >> 20) + 1)),
