@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,10 @@ from zwizard.jobs.events import BuildStarted, Event, StepFailed
 from zwizard.jobs.journal import Reader, append, replay
 
 
-@dataclass(frozen=True, kw_only=True)
 class Note(Event, name="note"):
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Quick(Note, name="quick"):
     """Not synced: there are many."""
 

@@ -27,30 +27,24 @@ pytestmark = pytest.mark.skipif(
 
 NAP = """
 import os, time
-from dataclasses import dataclass
 from zwizard.jobs import journal
 from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 from zwizard.jobs.job import Job
 from zwizard.util.errors import UsageError
 
-@dataclass(frozen=True, kw_only=True)
 class NapStarted(Event, name="nap-started"):
     options: list[str]
     pid: int
 
-@dataclass(frozen=True, kw_only=True)
 class NapFinished(Last, name="nap-finished"):
     exit_code = 0
 
-@dataclass(frozen=True, kw_only=True)
 class NapFailed(Failed, name="nap-failed"):
     pass
 
-@dataclass(frozen=True, kw_only=True)
 class NapCancelled(Cancelled, name="nap-cancelled"):
     pass
 
-@dataclass(frozen=True, kw_only=True)
 class NapInterrupted(Interrupted, name="nap-interrupted"):
     hint: str = "Sleep again."
 

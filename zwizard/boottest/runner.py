@@ -43,12 +43,7 @@ from zwizard.checks import Mode
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, detect, intended
 from zwizard.host import tools
 from zwizard.image import DirectoryTree, SingleFileTree, open_tree
-from zwizard.jobs.events import (
-    BootTestFinished,
-    BootTestMachine,
-    BootTestPreparing,
-    BootTestStarted,
-)
+from zwizard.jobs import events
 from zwizard.util.errors import ZwizardError
 
 _GIB = 1 << 30
@@ -81,13 +76,13 @@ class Runner:
         self._workspace = workspace
         self._cache = workspace.parent.parent  # of the user who started it
         self._results = Results(job.journal)
-        self._machine = BootTestMachine(mode="", accelerator="", why="")
+        self._machine = events.BootTestMachine(mode="", accelerator="", why="")
         self._hostname = f"test-{job.id[-6:].lower().replace('_', '0')}"
 
     def run(self) -> None:
         """Boot it, and write journal and report; ZwizardError if that cannot be done."""
         artefact = self._request.artefact
-        self._results.note(BootTestStarted(artefact=str(artefact)))
+        self._results.note(events.BootTestStarted(artefact=str(artefact)))
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(records.digest, artefact)
             setup, failure = self._boot_with_fallback()
@@ -166,7 +161,7 @@ class Runner:
         """With a kernel and an init that stand in for Zero-OS's own."""
         kernel = ContainerKernel(self._request.layers)
         if not kernel.exists:
-            self._results.note(BootTestPreparing(mode=Mode.CONTAINER.value))
+            self._results.note(events.BootTestPreparing(mode=Mode.CONTAINER.value))
             kernel.build(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
         boots = Direct(str(kernel.boot / "vmlinuz"), str(kernel.boot / "initrd.img"))
         return BootSetup(Mode.CONTAINER, boots, shared="root")
@@ -203,7 +198,7 @@ class Runner:
         )
         make_disk(seed, self._workspace / SEED)
         command = machine.qemu(tools.find("qemu-system-x86_64") or "")
-        self._machine = BootTestMachine(
+        self._machine = events.BootTestMachine(
             mode=setup.mode.value,
             accelerator=acceleration.by,
             why=acceleration.why,
@@ -284,7 +279,7 @@ class Runner:
         )
         report.write(made, self._job)
         records.remove_superseded(self._job.directory, str(self._request.artefact))
-        self._results.note(BootTestFinished(**{key: made[key] for key in report.SUMMARY}))
+        self._results.note(events.BootTestFinished(**{key: made[key] for key in report.SUMMARY}))
 
 
 def _is_gzip(path: Path) -> bool:

@@ -6,16 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from zwizard.boottest.stages import stages
-from zwizard.jobs import status
-from zwizard.jobs.events import (
-    BootTestFinished,
-    BootTestMachine,
-    BootTestPreparing,
-    BootTestRestarted,
-    BootTestStage,
-    BootTestStarted,
-    Event,
-)
+from zwizard.jobs import events, status
 
 State = Literal["running", "stopped", "passed", "failed"]
 StageState = Literal["waiting", "running", "pass", "fail", "unknown", "unreached"]
@@ -50,21 +41,21 @@ class Status(status.Status):
     remedy: str = ""
     report: str = ""
 
-    def with_event(self, event: Event) -> Status:
+    def with_event(self, event: events.Event) -> Status:
         """The status once ``event`` has happened."""
         match event:
-            case BootTestStarted(at=at):
+            case events.BootTestStarted(at=at):
                 return Status(started=at)
-            case BootTestPreparing(mode=mode):
+            case events.BootTestPreparing(mode=mode):
                 return self._for_mode(mode)
-            case BootTestMachine(mode=mode, accelerator=accelerator, why=why):
+            case events.BootTestMachine(mode=mode, accelerator=accelerator, why=why):
                 return replace(self._for_mode(mode), accelerator=accelerator, why=why)
-            case BootTestRestarted():
+            case events.BootTestRestarted():
                 return replace(self, stages=Status().stages)
-            case BootTestStage():
+            case events.BootTestStage():
                 facts = {"evidence": event.evidence, "seconds": event.seconds}
                 return self.with_stages(event.stage, state=event.outcome, **facts)
-            case BootTestFinished():
+            case events.BootTestFinished():
                 return replace(
                     self.with_stages("", state="unreached"),
                     state="passed" if event.passed else "failed",

@@ -9,18 +9,7 @@ from zwizard.boottest import report, session
 from zwizard.boottest.request import BootTestRequest
 from zwizard.console import foreground
 from zwizard.host.privileges import privilege
-from zwizard.jobs.events import (
-    BootTestFinished,
-    BootTestMachine,
-    BootTestPreparing,
-    BootTestRestarted,
-    BootTestStage,
-    BootTestStarted,
-    Cancelled,
-    Event,
-    Failed,
-    Interrupted,
-)
+from zwizard.jobs import events
 from zwizard.util.text import duration
 
 _EVIDENCE = 100  # characters of it in a line; the report has all
@@ -41,32 +30,32 @@ class Narrator:
         """Nothing: a boot test is short."""
         return []
 
-    def lines(self, event: Event) -> list[str]:
+    def lines(self, event: events.Event) -> list[str]:
         """What to print about an event."""
         match event:
-            case BootTestStarted(artefact=artefact):
+            case events.BootTestStarted(artefact=artefact):
                 return [f"● {artefact}"]
-            case BootTestPreparing():
+            case events.BootTestPreparing():
                 return ["  making a kernel in place of Zero-OS's own; it is kept"]
-            case BootTestMachine(accelerator=accelerator, why=why):
+            case events.BootTestMachine(accelerator=accelerator, why=why):
                 return [f"  {accelerator}: {why}"]
-            case BootTestRestarted(why=why):
+            case events.BootTestRestarted(why=why):
                 return [f"! {why}"]
-            case BootTestStage(outcome=outcome, stage=stage):
+            case events.BootTestStage(outcome=outcome, stage=stage):
                 text = _STAMP.sub("", event.evidence)
                 evidence = textwrap.shorten(text, _EVIDENCE, placeholder=" …")
                 mark, at = report.MARKS[outcome], duration(event.seconds)
                 return [f"{mark} {stage:<11}{at:>12}   {evidence}"]
-            case Failed(error=error, hint=hint) | Interrupted(error=error, hint=hint):
-                return [f"✗ {error}", *filter(None, [f"  {hint}"])]
-            case Cancelled():
+            case events.Failed() | events.Interrupted():
+                return [f"✗ {event.error}", *filter(None, [f"  {event.hint}"])]
+            case events.Cancelled():
                 return ["✗ stopped; nothing is kept"]
-            case BootTestFinished():
+            case events.BootTestFinished():
                 return _verdict(event)
         return []
 
 
-def _verdict(event: BootTestFinished) -> list[str]:
+def _verdict(event: events.BootTestFinished) -> list[str]:
     took = duration(event.seconds)
     printed = report.indented(event.printed)
     output = ["  the entrypoint printed:", *printed] if printed else []

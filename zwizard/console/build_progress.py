@@ -12,19 +12,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.requirements import store_of
 from zwizard.engine.status import Status, StepStatus
 from zwizard.host.privileges import privilege
-from zwizard.jobs.events import (
-    BuildCancelled,
-    BuildFailed,
-    BuildFinished,
-    BuildInterrupted,
-    BuildStarted,
-    CheckStarted,
-    Event,
-    StepCached,
-    StepFailed,
-    StepFinished,
-    StepStarted,
-)
+from zwizard.jobs import events
 from zwizard.util.text import duration, one_line, size
 
 
@@ -67,33 +55,33 @@ class Narrator:
         last = f": {one_line(line)[:200]}" if line else ""
         return f"  {step.name}  {', '.join(filter(None, parts))}{last}"
 
-    def lines(self, event: Event) -> list[str]:
+    def lines(self, event: events.Event) -> list[str]:
         """What to print about an event."""
         self._status = self._status.after(event)
-        if isinstance(event, StepStarted | CheckStarted):
+        if isinstance(event, events.StepStarted | events.CheckStarted):
             self._next = event.at + _FIRST
         match event:
-            case BuildStarted(steps=steps):
+            case events.BuildStarted(steps=steps):
                 logs = self._build.directory / "logs"
                 return [f"{self._build.id}: {len(steps)} steps; logs in {logs}"]
-            case StepStarted(step=step):
+            case events.StepStarted(step=step):
                 return [f"● {step}{self._place(step)}"]
-            case StepCached(step=step):
+            case events.StepCached(step=step):
                 return [f"✓ {step}   cached, {duration(event.age)} old"]
-            case StepFinished(step=step):
+            case events.StepFinished(step=step):
                 return [f"✓ {step}   {duration(event.seconds)}   {size(event.bytes)}"]
-            case StepFailed(step=step, tail=tail):
+            case events.StepFailed(step=step, tail=tail):
                 return [f"✗ {step}", *(f"    {one_line(line)}" for line in tail.splitlines())]
-            case CheckStarted():
+            case events.CheckStarted():
                 return ["● checklist"]
-            case BuildFailed(cause=cause, error=error, hint=hint):
+            case events.BuildFailed(cause=cause, error=error, hint=hint):
                 known = [f"Probably: {cause}"] if cause else []
                 return [f"✗ {error}", *known, hint, *self._commands(event.command)]
-            case BuildInterrupted(error=error, hint=hint):
+            case events.BuildInterrupted(error=error, hint=hint):
                 return [f"✗ {error}", hint, *self._commands("")]
-            case BuildCancelled():
+            case events.BuildCancelled():
                 return ["✗ stopped; finished steps are kept"]
-            case BuildFinished():
+            case events.BuildFinished():
                 note = [f"  how to deploy it: {event.note}"] if event.note else []
                 return [*_verdict(event), f"  {event.archive}", f"  sha256 {event.sha256}", *note]
         return []
@@ -129,7 +117,7 @@ _NAMED = 5  # blocking rules that are named; mostly they have one cause
 _EVIDENCE = 300  # characters
 
 
-def _verdict(event: BuildFinished) -> list[str]:
+def _verdict(event: events.BuildFinished) -> list[str]:
     archive = f"{Path(event.archive).name}, {size(event.bytes)}"
     if event.ready:
         return [f"✓ ready: {archive}"]
@@ -137,7 +125,7 @@ def _verdict(event: BuildFinished) -> list[str]:
     return [f"✗ not ready: {errors} ({archive})", *_blocking(event)]
 
 
-def _blocking(event: BuildFinished) -> list[str]:
+def _blocking(event: events.BuildFinished) -> list[str]:
     """The rules that block, the first few with what was found and what to do."""
     lines = []
     for finding in event.blocking[:_NAMED]:

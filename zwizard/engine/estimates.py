@@ -10,13 +10,7 @@ from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
 from zwizard.engine.status import Status
-from zwizard.jobs.events import (
-    BuildFinished,
-    BuildStarted,
-    CheckStarted,
-    Event,
-    StepFinished,
-)
+from zwizard.jobs import events
 from zwizard.jobs.journal import replay
 from zwizard.recipe.model import Recipe
 
@@ -79,19 +73,19 @@ class _Times:
         return {step: statistics.median(all_[-_RECENT:]) for step, all_ in self._of.items()}
 
 
-def _timed(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
+def _timed(journal: Iterable[events.Event]) -> Iterator[tuple[str, float]]:
     """The seconds of each step in a journal, and of the checklist."""
     checking: float | None = None
-    for event in events:
+    for event in journal:
         match event:
-            case StepFinished(step=step, seconds=seconds):
+            case events.StepFinished(step=step, seconds=seconds):
                 yield step, seconds
-            case CheckStarted(at=at):
+            case events.CheckStarted(at=at):
                 checking = at
-            case BuildFinished(at=at) if checking is not None:
+            case events.BuildFinished(at=at) if checking is not None:
                 yield CHECKLIST, at - checking
                 checking = None
-            case BuildStarted():
+            case events.BuildStarted():
                 checking = None
 
 

@@ -8,21 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zwizard.engine.builds import Build
+from zwizard.jobs import events
 from zwizard.jobs import status as job_status
-from zwizard.jobs.events import (
-    BuildCancelled,
-    BuildFailed,
-    BuildFinished,
-    BuildInterrupted,
-    BuildStarted,
-    CheckStarted,
-    Event,
-    StepCached,
-    StepFailed,
-    StepFinished,
-    StepProgress,
-    StepStarted,
-)
 from zwizard.jobs.follower import Watch
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
@@ -86,31 +73,31 @@ class Status(job_status.Status):
         """Bytes that the commands of this run have sent to the disk so far."""
         return sum(step.written for step in self.steps)
 
-    def with_event(self, event: Event) -> Status:
+    def with_event(self, event: events.Event) -> Status:
         """The status once ``event`` has happened."""
         match event:
-            case BuildStarted(at=at, steps=steps):
+            case events.BuildStarted(at=at, steps=steps):
                 names = [(step["name"], step["title"]) for step in steps]
                 waiting = [StepStatus(number, *step) for number, step in enumerate(names, 1)]
                 return Status("running", at, at, steps=tuple(waiting))
-            case StepStarted():
+            case events.StepStarted():
                 return self.with_step(event.step, state="running", started=event.at)
-            case StepCached():
+            case events.StepCached():
                 facts = {"seconds": event.seconds, "bytes": event.bytes}
                 return self.with_step(event.step, state="cached", **facts)
-            case StepProgress():
+            case events.StepProgress():
                 return self.with_step(event.step, written=event.written)
-            case StepFinished():
+            case events.StepFinished():
                 facts = {"seconds": event.seconds, "bytes": event.bytes}
                 return self.with_step(event.step, state="done", **facts)
-            case StepFailed():
+            case events.StepFailed():
                 return self.with_step(event.step, state="failed", seconds=event.seconds)
-            case CheckStarted(at=at):
+            case events.CheckStarted(at=at):
                 return replace(self, checking=at)
-            case BuildFailed(cause=cause, key=key, command=command, log=log):
+            case events.BuildFailed(cause=cause, key=key, command=command, log=log):
                 failed = super().with_event(event)
                 return replace(failed, cause=cause, key=key, command=command, log=log)
-            case BuildFinished():
+            case events.BuildFinished():
                 return replace(
                     self,
                     state="ready" if event.ready else "not-ready",
@@ -120,7 +107,7 @@ class Status(job_status.Status):
                     blocks=event.blocks,
                     note=event.note,
                 )
-            case BuildCancelled() | BuildInterrupted():
+            case events.BuildCancelled() | events.BuildInterrupted():
                 name = self.step.name if self.step else ""
                 return super().with_event(event).with_step(name, state="stopped")
         return self

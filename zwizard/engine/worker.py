@@ -23,19 +23,7 @@ from zwizard.engine.io_meter import IoMeter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
-from zwizard.jobs import journal
-from zwizard.jobs.events import (
-    BuildFailed,
-    BuildFinished,
-    BuildStarted,
-    CheckStarted,
-    Event,
-    StepCached,
-    StepFailed,
-    StepFinished,
-    StepProgress,
-    StepStarted,
-)
+from zwizard.jobs import events, journal
 from zwizard.plan import targets as plan
 from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
@@ -63,11 +51,11 @@ class Worker:
         """Build; True if the archive is made (ready or not), False if a step failed."""
         recipe = self.build.recipe()
         steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
-        self._note(BuildStarted(steps=steps))
+        self._note(events.BuildStarted(steps=steps))
         ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
         if ahead.problems:
             first = ahead.problems[0]
-            self._note(BuildFailed(error=first.message, hint=first.remedy))
+            self._note(events.BuildFailed(error=first.message, hint=first.remedy))
             return False
         fingerprints = self.plan.fingerprints()
         there = 0 if self.rebuild_all else ahead.first
@@ -77,7 +65,7 @@ class Worker:
         for state in ahead.steps[:there]:
             assert state.layer is not None
             self._note(
-                StepCached(
+                events.StepCached(
                     step=state.step.name,
                     seconds=state.layer.seconds,
                     bytes=state.layer.bytes,
@@ -94,7 +82,7 @@ class Worker:
         """Run one step; False if it failed."""
         log = self.build.step_log(number, step.name)
         log.parent.mkdir(exist_ok=True)
-        self._note(StepStarted(step=step.name, log=str(log)))
+        self._note(events.StepStarted(step=step.name, log=str(log)))
         since = time.monotonic()
         try:
             layer = self._make(step, parents, print_, log, since)
@@ -104,7 +92,7 @@ class Worker:
         except (ZwizardError, OSError) as error:
             self._fail(step, log, since, error, command="")
             return False
-        self._note(StepFinished(step=step.name, seconds=layer.seconds, bytes=layer.bytes))
+        self._note(events.StepFinished(step=step.name, seconds=layer.seconds, bytes=layer.bytes))
         return True
 
     def _make(
@@ -116,7 +104,9 @@ class Worker:
             _alone(),
         ):
             out = place.new.parent / ARCHIVE
-            meter = IoMeter(lambda count: self._note(StepProgress(step=step.name, written=count)))
+            meter = IoMeter(
+                lambda count: self._note(events.StepProgress(step=step.name, written=count))
+            )
             executor = Executor(
                 place,
                 out,
@@ -150,9 +140,9 @@ class Worker:
         cause = failure_causes.likely_cause(log, step.answers)
         seconds = round(time.monotonic() - since, 2)
         tail = failure_causes.tail(log, _TAIL_LINES)
-        self._note(StepFailed(step=step.name, seconds=seconds, tail=tail))
+        self._note(events.StepFailed(step=step.name, seconds=seconds, tail=tail))
         self._note(
-            BuildFailed(
+            events.BuildFailed(
                 error=f"{step.name}: {message}",
                 hint=getattr(error, "hint", "") or f"The whole log: {log}",
                 cause=cause.message,
@@ -177,7 +167,7 @@ class Worker:
             sha256 = sealed.result()
         blocking = _blocking(report)
         self._note(
-            BuildFinished(
+            events.BuildFinished(
                 build=self.build.id,
                 artefact=str(archive),
                 archive=str(archive),
@@ -206,7 +196,7 @@ class Worker:
                 return cast("dict[str, Any]", known["report"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none yet, or none that can be used
-        self._note(CheckStarted())
+        self._note(events.CheckStarted())
         report = checks.check(archive, **wanted)
         data = report.to_json()
         paths.write_atomically(
@@ -222,7 +212,7 @@ class Worker:
         except FileNotFoundError:
             return False
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: events.Event) -> None:
         journal.append(self.build.journal, event)
 
 

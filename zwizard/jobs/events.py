@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, dataclass_transform, get_origin, get_type_hints
 
 EVENTS: dict[str, type[Event]] = {}
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Something that happened; ``at`` is 0 until the event is in a journal."""
@@ -22,6 +23,7 @@ class Event:
     at: float = 0.0
 
     def __init_subclass__(cls, *, name: str = "") -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
         if name:
             cls.name = name
             EVENTS[name] = cls
@@ -60,7 +62,6 @@ def _types(name: str) -> dict[str, tuple[type, ...]]:
 # --- ends of any job -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
 class Last(Event):
     """An event that ends a job."""
 
@@ -70,7 +71,6 @@ class Last(Event):
         return 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class Failed(Last):
     """The job could not be done: why, and what to do."""
 
@@ -84,7 +84,6 @@ class Failed(Last):
         return self.code
 
 
-@dataclass(frozen=True, kw_only=True)
 class Cancelled(Last):
     """The user stopped the job."""
 
@@ -94,7 +93,6 @@ class Cancelled(Last):
         return 130
 
 
-@dataclass(frozen=True, kw_only=True)
 class Interrupted(Last):
     """The job's process ended before the job did."""
 
@@ -105,14 +103,12 @@ class Interrupted(Last):
 # --- builds --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildStarted(Event, name="build-started"):
     """A build started or resumed; each step has a ``name`` and a ``title``."""
 
     steps: list[dict[str, str]]
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepCached(Event, name="step-cached"):
     """A step's layer exists; it took ``seconds`` to make, ``age`` seconds ago."""
 
@@ -122,7 +118,6 @@ class StepCached(Event, name="step-cached"):
     age: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepStarted(Event, name="step-started"):
     """A step started; its output goes to ``log``."""
 
@@ -130,7 +125,6 @@ class StepStarted(Event, name="step-started"):
     log: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepProgress(Event, name="step-progress"):
     """The running step has ``written`` so many bytes to the disk."""
 
@@ -140,7 +134,6 @@ class StepProgress(Event, name="step-progress"):
     written: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepFinished(Event, name="step-finished"):
     """A step is done; its layer takes ``bytes``."""
 
@@ -149,7 +142,6 @@ class StepFinished(Event, name="step-finished"):
     bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepFailed(Event, name="step-failed"):
     """A step failed; ``tail`` are the last lines of its log."""
 
@@ -158,12 +150,10 @@ class StepFailed(Event, name="step-failed"):
     tail: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class CheckStarted(Event, name="check-started"):
     """The checklist started."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildFinished(Last, name="build-finished"):
     """The archive is made; ``blocks`` counts the ``must`` rules that failed or are unknown.
 
@@ -186,7 +176,6 @@ class BuildFinished(Last, name="build-finished"):
         return 0 if self.ready else 3
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildFailed(Failed, name="build-failed"):
     """A build failed: by which ``command``, the likely ``cause`` and the recipe's ``key``."""
 
@@ -196,12 +185,10 @@ class BuildFailed(Failed, name="build-failed"):
     log: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildCancelled(Cancelled, name="build-cancelled"):
     """The user stopped the build; finished steps are kept."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class BuildInterrupted(Interrupted, name="build-interrupted"):
     """The build process died; finished steps are kept."""
 
@@ -212,21 +199,18 @@ class BuildInterrupted(Interrupted, name="build-interrupted"):
 # --- boot tests ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestStarted(Event, name="boot-test-started"):
     """A boot test of ``artefact`` started."""
 
     artefact: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestPreparing(Event, name="boot-test-preparing"):
     """A kernel to boot containers with is being made; ``mode`` is the artefact's."""
 
     mode: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestMachine(Event, name="boot-test-machine"):
     """The machine starts: by which accelerator and why, and how it ``differs`` from a node."""
 
@@ -238,14 +222,12 @@ class BootTestMachine(Event, name="boot-test-machine"):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestRestarted(Event, name="boot-test-restarted"):
     """The machine is started again from the beginning."""
 
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestStage(Event, name="boot-test-stage"):
     """A stage is decided: ``pass``, ``fail`` or ``unknown``, ``seconds`` after the start."""
 
@@ -255,7 +237,6 @@ class BootTestStage(Event, name="boot-test-stage"):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestFinished(Last, name="boot-test-finished"):
     """The boot test passed, or not: ``reason``, the ``rule`` it breaks and its ``remedy``.
 
@@ -280,17 +261,14 @@ class BootTestFinished(Last, name="boot-test-finished"):
         return 0 if self.passed else 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestFailed(Failed, name="boot-test-failed"):
     """The boot test could not be carried out."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestCancelled(Cancelled, name="boot-test-cancelled"):
     """The user stopped the boot test."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class BootTestInterrupted(Interrupted, name="boot-test-interrupted"):
     """The boot test's process died."""
 
