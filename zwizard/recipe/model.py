@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from zwizard import distros
 from zwizard.distros.base import Distro
@@ -14,8 +15,6 @@ from zwizard.recipe import toml
 from zwizard.recipe.consistency import contradictions
 from zwizard.recipe.fields import FIELDS, default
 from zwizard.recipe.problems import Problem, RecipeError
-
-_Section = TypeVar("_Section")
 
 
 @dataclass(frozen=True)
@@ -164,17 +163,20 @@ class Recipe:
             problems = tuple(contradictions(whole))
         if problems:
             raise RecipeError(problems, where)
+        tables: dict[str, dict[str, Any]] = defaultdict(dict)
+        for key, value in whole.items():
+            table, _, name = key.rpartition(".")
+            tables[table][name] = value
         return cls(
-            whole["name"],
-            whole["target"],
-            _section(Source, "source", whole),
-            _section(System, "system", whole),
-            _section(Kernel, "kernel", whole),
-            _section(Disk, "disk", whole),
-            _section(Grub, "grub", whole),
-            _section(Container, "container", whole),
-            _section(Output, "output", whole),
-            _section(Checklist, "checklist", whole),
+            **tables[""],
+            source=Source(**tables["source"]),
+            system=System(**tables["system"]),
+            kernel=Kernel(**tables["kernel"]),
+            disk=Disk(**tables["disk"]),
+            grub=Grub(**tables["grub"]),
+            container=Container(**tables["container"]),
+            output=Output(**tables["output"]),
+            checklist=Checklist(**tables["checklist"]),
         )
 
     @classmethod
@@ -206,14 +208,3 @@ class Recipe:
     def to_toml(self) -> str:
         """The TOML file of this recipe; :meth:`from_toml` gives an equal one."""
         return toml.dumps(self.to_dict())
-
-
-def _section(kind: Callable[..., _Section], name: str, values: Mapping[str, Any]) -> _Section:
-    prefix = f"{name}."
-    return kind(
-        **{
-            key.removeprefix(prefix): value
-            for key, value in values.items()
-            if key.startswith(prefix)
-        }
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from zwizard.wizard.questions import (
     container,
     grub,
@@ -30,6 +28,4 @@ PAGES = (
 
 def all_questions() -> tuple[Question, ...]:
     """Every question, whether it is asked or not."""
-    return tuple(
-        replace(question, page=page.name) for page in PAGES for question in page.questions
-    )
+    return tuple(question for page in PAGES for question in page.questions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from zwizard import distros
@@ -134,12 +134,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of questions."""
+    """One page of questions; its name becomes theirs."""
 
     name: str
     title: str
     heading: str
     questions: tuple[Question, ...]
+
+    def __post_init__(self) -> None:
+        """Tell the questions which page is theirs."""
+        own = tuple(replace(question, page=self.name) for question in self.questions)
+        object.__setattr__(self, "questions", own)
 
 
 def distro_of(answers: RawAnswers) -> Distro:
