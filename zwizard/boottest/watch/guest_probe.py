@@ -37,7 +37,6 @@ cloud_init_result() {
 }
 fact release sh -c '. /etc/os-release && echo "$PRETTY_NAME"'
 fact init cat /proc/1/comm
-fact mounts cat /proc/mounts
 fact hostname cat /proc/sys/kernel/hostname
 fact addresses cat /proc/net/fib_trie
 fact routes cat /proc/net/route
@@ -94,13 +93,6 @@ def _same(stage: str, found: str, expected: str) -> Finding:
     if found == expected:
         return Finding(stage, "pass", found)
     return Finding(stage, "fail", f"{found or 'none'}, expected {expected}")
-
-
-def root_mount(facts: GuestFacts) -> str:
-    """Device and type of the root file system: ``vroot, virtiofs``."""
-    found = [line.split() for line in facts["mounts"].splitlines()]
-    roots = [fields for fields in found if len(fields) > 3 and fields[1] == "/"]
-    return ", ".join((roots[-1][0], roots[-1][2])) if roots else ""
 
 
 def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> Finding:

@@ -23,7 +23,7 @@ _NO_INITRD = "Build an initramfs with virtiofs and virtio_pci, and put it at /bo
     "/boot/initrd.img leads to a file in the image, or none is needed",
     severity=Severity.MUST,
     modes=VM,
-    source="“/boot/initrd.img [optional]” (Zmachine guide, “VM”): without it the kernel has to"
+    source="“/boot/initrd.img [optional]” (Zmachine guide, “VM”): without it the kernel must"
     " mount its virtiofs root itself, or it stops with “VFS: Cannot open root device “vroot””.",
     fix="Make /boot/initrd.img the initramfs, or a relative link to it: ln -sf initrd.img-VERSION"
     " boot/initrd.img",
