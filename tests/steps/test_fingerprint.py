@@ -15,7 +15,7 @@ from zwizard.steps.step import Plan
 VM = make(Recipe(system=System(run=("true",))))
 IMAGE = make(Recipe(target="image"))
 ROOTFS = make(Recipe.from_dict({"source": {"kind": "rootfs", "location": "/x"}}))
-CACHES = (programs.digest, programs._source, programs._tree, programs._imports, programs._bare)
+CACHES = (programs.digest, programs._source, programs._code)
 Change = Callable[[str, Callable[[str], str]], None]
 
 

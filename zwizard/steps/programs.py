@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 
@@ -35,7 +34,7 @@ def source(module: str) -> str:
 
 def stands_alone(module: str) -> bool:
     """Whether a module of ``treetools`` imports nothing of zwizard's."""
-    return not _imports(f"{_PACKAGE}.{module}")
+    return not _code(f"{_PACKAGE}.{module}")[0]
 
 
 @cache
@@ -47,7 +46,7 @@ def digest(name: str) -> str:
     if name.endswith(".sh"):
         code = [line for line in _COMMENT.sub("", script(name)).splitlines() if line]
     else:
-        code = [_bare(module) for module in sorted(_closure(f"{_PACKAGE}.{name}"))]
+        code = [_code(module)[1] for module in sorted(_closure(f"{_PACKAGE}.{name}"))]
     return hashlib.sha256("\n".join(code).encode()).hexdigest()
 
 
@@ -58,7 +57,7 @@ def _closure(module: str) -> set[str]:
     while pending:
         if (name := pending.pop()) not in found:
             found.add(name)
-            pending.extend(_imports(name))
+            pending.extend(_code(name)[0])
     return found
 
 
@@ -74,38 +73,19 @@ def _source(module: str) -> str | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(_source(module) or "")
-
-
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """The modules of zwizard's that ``module`` imports itself."""
-    return frozenset(name for name in _imported(_tree(module)) if _source(name) is not None)
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names):
-                names_of = [alias.name for alias in names]
-            case ast.ImportFrom(str(module), names):
-                names_of = [module, *(f"{module}.{alias.name}" for alias in names)]
-            case _:
-                continue
-        yield from (name for name in names_of if name.startswith("zwizard."))
-
-
-@cache
-def _bare(module: str) -> str:
-    """The code of ``module`` without comments, docstrings and layout."""
+def _code(module: str) -> tuple[frozenset[str], str]:
+    """What ``module`` imports of zwizard, and its code without comments, docstrings and layout."""
+    imports: set[str] = set()
     tree = ast.parse(_source(module) or "")
     for node in ast.walk(tree):
         match node:
+            case ast.Import(names):
+                imports.update(alias.name for alias in names)
+            case ast.ImportFrom(str(name), names):
+                imports.update((name, *(f"{name}.{alias.name}" for alias in names)))
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 match node.body:
                     case [ast.Expr(ast.Constant(str())), *rest]:
                         node.body = rest or [ast.Pass()]
-            case _:
-                continue
-    return ast.unparse(tree)
+    own = (name for name in imports if name.startswith("zwizard.") and _source(name) is not None)
+    return frozenset(own), ast.unparse(tree)
