@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# In a tree with a kernel: its initramfs, of busybox, the scripts beside it, and the drivers of a
-# virtual machine; kernel and initramfs then stand in /boot under names of their own.
+# Runs in a tree with a kernel: builds its initramfs from busybox, the scripts in /initramfs and the
+# drivers of a virtual machine, and gives both fixed names in /boot.
 set -eu
 version=$(busybox ls /lib/modules)
 /sbin/depmod "$version"

@@ -17,7 +17,7 @@ from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
 from zwizard.boottest.watch import failure_causes, guest_probe
 from zwizard.boottest.watch.console import Console, Kind, Milestone
 from zwizard.boottest.watch.failure_causes import BootFailureCause
-from zwizard.boottest.watch.ssh import PasswordGuess, Session, has_ssh_server
+from zwizard.boottest.watch.ssh import PasswordGuess, SshSession, has_ssh_server
 from zwizard.checks import Mode
 
 _KVM_BROKE = "internal-error"  # QEMU's name of the state
@@ -65,7 +65,7 @@ class BootMonitor:
         self._lines: dict[Kind, str] = {}
         self._greeted = threading.Event()
         self._port = 0
-        self._session: Session | None = None
+        self._session: SshSession | None = None
         self._guess: PasswordGuess | None = None
         self._refusal = ""
         self._refusals = 0
@@ -137,7 +137,9 @@ class BootMonitor:
         if not self._greeted.is_set():
             return
         if self._session is None:
-            self._session = Session(self._settings.work, self._port, 10 * self._settings.patience)
+            self._session = SshSession(
+                self._settings.work, self._port, 10 * self._settings.patience
+            )
         facts = self._session.facts()
         if facts.received:
             self._reached(Milestone("init", f"{facts['release']}, {facts['init']}".strip(", ")))

@@ -53,7 +53,7 @@ def has_ssh_server(port: int) -> bool:
         return False
 
 
-class Session:
+class SshSession:
     """An SSH session as root that collects facts about the guest, and powers it off at the end."""
 
     def __init__(self, work: Path, port: int, patience: float) -> None:
