@@ -22,7 +22,7 @@ from tests.support.trees import packed, vm_tree
 from zwizard.boottest import records, session
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.host import tools
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs import lock, supervisor
 from zwizard.jobs.events import BootTestStage, Cancelled, Event, Interrupted
 from zwizard.util import paths
@@ -34,7 +34,7 @@ ZWIZARD = Path(sys.executable).with_name("zwizard")
 
 needs_machine = pytest.mark.skipif(
     bool(tools.missing(("qemu-system-x86_64", "virtiofsd", "mkfs.vfat", "mcopy", "ssh")))
-    or privilege().mode not in {"root", "userns"},
+    or find_privilege().mode not in {"root", "userns"},
     reason="QEMU, virtiofsd, mtools or the right to mount are not here",
 )
 

@@ -24,9 +24,9 @@ def test_clean_without_layers_frees_nothing(run: Run) -> None:
 
 def test_clean_removes_only_layers_that_no_build_uses(run: Run, build: Build) -> None:
     from zwizard.engine.requirements import store_of
-    from zwizard.host.privileges import privilege
+    from zwizard.host.privileges import find_privilege
 
-    allowed = privilege()
+    allowed = find_privilege()
     if allowed.mode in {"sudo", "none"}:
         pytest.skip("needs a allowed to clean that asks for nothing")
     layers = store_of(allowed).directory

@@ -192,9 +192,9 @@ def test_the_layers_of_a_build_are_synced_when_it_has_ended(
     build = new_build("web", tmp_path)
     synced: list[Path] = []
     monkeypatch.setattr(Store, "sync", lambda store: synced.append(store.directory))
-    right = Privilege("root", "root")
-    build.after_end(build.workspace(tmp_path, right))
-    assert synced == [right.layers_below(tmp_path)]
+    privilege = Privilege("root", "root")
+    build.after_end(build.workspace(tmp_path, privilege))
+    assert synced == [privilege.layers_below(tmp_path)]
 
 
 def test_what_a_container_build_makes_for_the_user_is_the_archive_and_the_note(

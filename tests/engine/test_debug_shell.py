@@ -17,7 +17,7 @@ from tests.support.builds import begin, fail, finish, new_build
 from zwizard.engine import debug_shell, gc, layers
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
 from zwizard.util import paths
@@ -41,7 +41,7 @@ def program(name: str, tree: Path) -> None:
 
 
 def store() -> Store:
-    return Store(privilege().layers_below(paths.cache()))
+    return Store(find_privilege().layers_below(paths.cache()))
 
 
 def base(build: Build) -> None:

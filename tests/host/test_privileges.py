@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from zwizard.host import privileges
-from zwizard.host.privileges import Privilege, privilege, subordinate_ids
+from zwizard.host.privileges import Privilege, find_privilege, subordinate_ids
 from zwizard.util.errors import ZwizardError
 
 
@@ -33,7 +33,7 @@ def test_the_first_range_of_this_user_is_found_by_name_or_number(
 
 def test_root_needs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert privilege().mode == "root"
+    assert find_privilege().mode == "root"
 
 
 @pytest.mark.usefixtures("as_user")
@@ -42,14 +42,14 @@ def test_without_user_namespaces_sudo_is_used_and_without_sudo_nothing(
 ) -> None:
     found = {"sudo": "/usr/bin/sudo"}
     monkeypatch.setattr(shutil, "which", found.get)
-    by_sudo = privilege()
+    by_sudo = find_privilege()
     assert by_sudo.mode == "sudo"
     assert by_sudo.launch()[0] == "sudo"
     assert "newuidmap" in by_sudo.description
     found.clear()
-    assert privilege().mode == "none"
+    assert find_privilege().mode == "none"
     with pytest.raises(ZwizardError, match="newuidmap"):
-        privilege().require()
+        find_privilege().require()
 
 
 def test_layers_are_kept_apart_by_id_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,10 +41,10 @@ def test_a_file_of_another_is_named_with_its_owner(root: Path) -> None:
 def test_it_is_refused_where_it_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As user 4711 sees it, to whom nothing in it belongs."""
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
-    monkeypatch.setattr(owners, "privilege", lambda: Privilege("userns", "You."))
+    monkeypatch.setattr(owners, "find_privilege", lambda: Privilege("userns", "You."))
     assert "would belong to nobody" in unmappable_owners(root)
     assert "import it as root" in inspection.inspect("rootfs", root).wrong
-    monkeypatch.setattr(owners, "privilege", lambda: Privilege("sudo", "Root."))
+    monkeypatch.setattr(owners, "find_privilege", lambda: Privilege("sudo", "Root."))
     assert unmappable_owners(root) == ""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs import lock, supervisor
 from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 from zwizard.jobs.follower import Follower, Watch
@@ -22,7 +22,7 @@ from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 
 pytestmark = pytest.mark.skipif(
-    privilege().mode not in {"root", "userns"}, reason="no namespaces without a password"
+    find_privilege().mode not in {"root", "userns"}, reason="no namespaces without a password"
 )
 
 NAP = """
@@ -149,7 +149,7 @@ def names(events: list[Event]) -> list[str]:
 
 
 def workspace(job: Job) -> Path:
-    return job.workspace(paths.cache(), privilege())
+    return job.workspace(paths.cache(), find_privilege())
 
 
 def test_a_job_runs_in_its_own_namespace_and_is_followed_to_its_end(

@@ -19,7 +19,7 @@ import zstandard
 
 from tests.support.oci import CONFIG, Layout, Members, layer, packed
 from zwizard.host import tools as doctor
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.image.executables.start_script import render_start_script
 from zwizard.image.oci import OciError, OciImage, read_oci
 from zwizard.plan.targets import make
@@ -332,7 +332,7 @@ LAID_OUT = {
     "srv/link": (0o777, 0, 0),
 }
 
-as_root = pytest.mark.skipif(privilege().mode != "root", reason="owners are root's to give")
+as_root = pytest.mark.skipif(find_privilege().mode != "root", reason="owners are root's to give")
 
 
 @needs_tools

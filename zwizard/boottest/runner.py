@@ -47,8 +47,8 @@ from zwizard.jobs import events
 from zwizard.util.errors import ZwizardError
 
 _GIB = 1 << 30
-_RENTED = 5 * _GIB  # bytes of the disk, where nobody says; as a recipe's
-_INIT = "/sbin/init"  # what a container starts, where nobody says
+_RENTED = 5 * _GIB  # bytes of the disk by default, as in a recipe
+_INIT = "/sbin/init"  # the default entrypoint of a container
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Runner:
     # --- before it starts ---
 
     def _prepare(self) -> BootSetup | NotUpError:
-        """Lay out what is booted; the reason for which a node would not start it as it is."""
+        """Lay out what is booted, or return why a node would not start it."""
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # virtiofsd's notes
         (self._workspace / CONSOLE).symlink_to(self._job.console)
         self._job.console.write_bytes(b"")
@@ -138,8 +138,8 @@ class Runner:
         found = detect(view)
         if found.refused:
             refused = found.refused
-            said = f"Zero-OS refuses it: {refused.path} is not a file."
-            raise NotUpError(BootFailureCause("start", said, "mode"), refused.why)
+            message = f"Zero-OS refuses it: {refused.path} is not a file."
+            raise NotUpError(BootFailureCause("start", message, "mode"), refused.why)
         if found.mode is Mode.IMAGE:
             image = found.at(DISK_IMAGE).entry
             assert image is not None
@@ -158,7 +158,7 @@ class Runner:
         return BootSetup(Mode.VM, boots, shared="root")
 
     def _contained(self) -> BootSetup:
-        """With a kernel and an init that stand in for Zero-OS's own."""
+        """A container with a kernel and an init in place of Zero-OS's own."""
         kernel = ContainerKernel(self._request.layers)
         if not kernel.exists:
             self._results.note(events.BootTestPreparing(mode=Mode.CONTAINER.value))
@@ -173,15 +173,15 @@ class Runner:
                 image, self._workspace / DISK, self._request.disk_size or _RENTED, ours=ours
             )
         except rootfs.TooLargeError as error:
-            said = f"{error.message}. {error.hint}"
-            raise NotUpError(BootFailureCause("start", said, "image-fits-disk")) from None
+            message = f"{error.message}. {error.hint}"
+            raise NotUpError(BootFailureCause("start", message, "image-fits-disk")) from None
         (self._workspace / FIRMWARE_STATE).write_bytes(state.read_bytes())
         return BootSetup(Mode.IMAGE, Firmware(str(code)))
 
     # --- while it runs ---
 
     def _boot(self, setup: BootSetup, acceleration: Acceleration) -> NotUpError | None:
-        """Start the machine, and watch it to its end; why it did not come up, if so."""
+        """Run the machine to its end; return why it did not come up, if so."""
         self._results.mode = setup.mode.value
         contained = setup.mode is Mode.CONTAINER
         entrypoint = self._request.entrypoint or (_INIT if contained else "")
@@ -258,8 +258,8 @@ class Runner:
             )
         while not (self._workspace / KERNEL_SOCKET).exists():
             if server.poll() is not None:
-                said = log.read_text("utf-8", "replace").strip()
-                raise ZwizardError(f"virtiofsd ended with {server.returncode}: {said}")
+                message = log.read_text("utf-8", "replace").strip()
+                raise ZwizardError(f"virtiofsd ended with {server.returncode}: {message}")
             time.sleep(0.02)
 
     def _conclude(self, mode: Mode, sha256: str, failure: NotUpError | None) -> None:
@@ -289,5 +289,5 @@ def _is_gzip(path: Path) -> bool:
 
 def _refuse_as_container(why: str) -> NoReturn:
     rule = "kernel-link-relative" if "leads out of" in why else "kernel-resolves"
-    said = "Zero-OS would start it as a container, with a kernel that is not the image's."
-    raise NotUpError(BootFailureCause("start", said, rule), why)
+    message = "Zero-OS would start it as a container, with a kernel that is not the image's."
+    raise NotUpError(BootFailureCause("start", message, rule), why)

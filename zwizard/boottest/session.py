@@ -14,7 +14,7 @@ from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
 from zwizard.host import tools
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs import supervisor
 from zwizard.recipe.model import Recipe
 from zwizard.sources import deployment
@@ -39,8 +39,8 @@ def start(request: BootTestRequest) -> BootTest:
             f"{request.artefact} does not exist", "Name a directory, .tar.gz or image.raw."
         )
     check_tools(artefact)
-    right = privilege()
-    right.require()
+    privilege = find_privilege()
+    privilege.require()
     job = _new(artefact)
     _remove_unfinished(job, artefact)
     made = builds.container_at(artefact)
@@ -50,7 +50,7 @@ def start(request: BootTestRequest) -> BootTest:
         artefact=artefact,
         entrypoint=request.entrypoint or (deployment.entrypoint(recipe) if recipe else None) or "",
         environment={**(_environment(recipe) if recipe else {}), **request.environment},
-        layers=right.layers_below(paths.cache()),
+        layers=privilege.layers_below(paths.cache()),
     )
     job.request.write_text(whole.to_json(), "utf-8")
     supervisor.start(job)

@@ -11,14 +11,14 @@ from zwizard.engine import debug_shell, estimates, failure_causes
 from zwizard.engine.builds import Build
 from zwizard.engine.requirements import store_of
 from zwizard.engine.status import Status, StepStatus
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs import events
 from zwizard.util.text import duration, one_line, size
 
 
 def run(build: Build, *, rebuild_all: bool = False, as_json: bool) -> int:
     """Run ``build``, or attach to it, and print what happens; the exit code. Ctrl-C stops it."""
-    usual = estimates.usual(build, store_of(privilege()))
+    usual = estimates.usual(build, store_of(find_privilege()))
     options = ["rebuild-all"] if rebuild_all else []
     return foreground.run(build, *options, narrator=Narrator(build, usual), as_json=as_json)
 

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any, Protocol
 
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs import supervisor
 from zwizard.jobs.events import Event, Last
 from zwizard.jobs.follower import Follower
@@ -31,7 +31,7 @@ class Narrator(Protocol):
 def run(job: Job, *options: str, narrator: Narrator, as_json: bool) -> int:
     """Run ``job`` until it ends; its exit code. Ctrl-C cancels it."""
     if not job.running():
-        privilege().authorise()
+        find_privilege().authorise()
     supervisor.start(job, *options)
     return follow(job, narrator, as_json=as_json)
 

@@ -1,1 +1,1 @@
-"""Plan to artefact: layers, the runner, its sandbox and its journal; knows no face."""
+"""Carry a plan out: builds, their worker and sandbox, layers; knows no interface."""

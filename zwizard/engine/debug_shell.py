@@ -21,7 +21,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.executor import Executor, functions
 from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.sandbox import Tree, tree
-from zwizard.host.privileges import Privilege, privilege
+from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import claim
 from zwizard.plan import targets
 from zwizard.steps.actions import Append, Link, Remove, Write
@@ -52,29 +52,29 @@ def enter(build: Build, step: str, command: str = "") -> int:
     In the line $ROOT and $CHROOT are the tree, as in the plan's commands. UsageError if there is
     no such step or a layer below it is missing; ZwizardError if the tree cannot be made.
     """
-    right = privilege()
-    verify(build, step, right)
-    right.authorise()
-    store = Store(right.layers_below(paths.cache()))
+    privilege = find_privilege()
+    verify(build, step, privilege)
+    privilege.authorise()
+    store = Store(privilege.layers_below(paths.cache()))
     work = store.work(f"shell-{build.id}-{os.getpid()}")
     inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
     work.parent.mkdir(parents=True, exist_ok=True)
     with _keeping_terminal():
         try:
             done = subprocess.run(
-                [*right.launch(), *right.isolate(), "env", f"TERM={_terminal()}", *inside],
+                [*privilege.launch_isolated(), "env", f"TERM={_terminal()}", *inside],
                 cwd="/",
                 check=False,
             )
         finally:
-            _sweep(work, right)
+            _sweep(work, privilege)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def verify(build: Build, step: str, right: Privilege) -> None:
+def verify(build: Build, step: str, privilege: Privilege) -> None:
     """Raise ZwizardError if the tree of ``step`` cannot be entered with this privilege."""
-    right.require()
-    _below(targets.make(build.recipe()), Store(right.layers_below(paths.cache())), step)
+    privilege.require()
+    _below(targets.make(build.recipe()), Store(privilege.layers_below(paths.cache())), step)
 
 
 def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
@@ -93,10 +93,10 @@ def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
     return made.steps[number], parents
 
 
-def _sweep(work: Path, right: Privilege) -> None:
+def _sweep(work: Path, privilege: Privilege) -> None:
     """Remove what a killed shell left. Its files may belong to mapped users."""
     if work.exists():
-        subprocess.run([*right.launch(), *right.isolate(), "rm", "-rf", str(work)], check=False)
+        subprocess.run([*privilege.launch_isolated(), "rm", "-rf", str(work)], check=False)
 
 
 @contextlib.contextmanager

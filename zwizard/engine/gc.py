@@ -11,7 +11,7 @@ from pathlib import Path
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import DOWNLOADS, WORKSPACES, Store, discard, disk_usage
-from zwizard.host.privileges import Privilege, privilege
+from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import is_held
 from zwizard.plan import targets
 from zwizard.util import paths
@@ -36,12 +36,18 @@ def clean(*, everything: bool = False) -> Freed:
         raise UsageError(
             f"running now: {', '.join(sorted(running))}", "Wait, or stop it: zwizard cancel BUILD"
         )
-    right = privilege()
-    store = right.layers_below(paths.cache())
+    privilege = find_privilege()
+    store = privilege.layers_below(paths.cache())
     if not store.is_dir():
         return Freed(0, 0)
     keep = frozenset() if everything else used()
-    command = [*right.launch(), *right.isolate(), sys.executable, "-m", __name__, str(store)]
+    command = [
+        *privilege.launch_isolated(),
+        sys.executable,
+        "-m",
+        __name__,
+        str(store),
+    ]
     done = subprocess.run(
         command,
         input=json.dumps({"keep": sorted(keep), "running": bool(running)}),
@@ -62,9 +68,9 @@ class Frees:
     layers: int
 
 
-def frees(build: Build, right: Privilege) -> Frees:
+def frees(build: Build, privilege: Privilege) -> Frees:
     """What deleting ``build`` would free; nothing is removed."""
-    store = Store(right.layers_below(paths.cache()))
+    store = Store(privilege.layers_below(paths.cache()))
     keep = used(without=build)
     idle = sum(layer.bytes for layer in store.all() if layer.fingerprint not in keep)
     return Frees(disk_usage(build.directory), idle)

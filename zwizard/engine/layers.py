@@ -19,7 +19,7 @@ ARCHIVE = "archive.tar.gz"  # the file that a packing step leaves, instead of a 
 
 @dataclass(frozen=True)
 class Layer:
-    """What is known of a finished layer.
+    """The record of a finished layer.
 
     ``whole``: the tree is complete by itself (copied, not laid over its parents). ``bytes`` on
     disk, ``seconds`` it took, ``made`` since 1970. ``boot``: the boot during which it was made.
@@ -37,9 +37,8 @@ class Layer:
 class Store:
     """Layers below one directory, by fingerprint.
 
-    A finished layer is renamed into place. Its data may still be on its way to the disk: until
-    :meth:`sync` has said otherwise, a layer counts only during the boot that made it, so that
-    neither a crash nor a power cut can leave half of one.
+    A finished layer is renamed into place. Until :meth:`sync` has brought its data to the disk, it
+    counts only during the boot that made it, so that no crash can leave half of a layer.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -63,7 +62,7 @@ class Store:
         return self.path(fingerprint) / ARCHIVE
 
     def get(self, fingerprint: str) -> Layer | None:
-        """The layer, or None if it is not there or cannot be trusted."""
+        """The layer, or None if it does not exist or is not complete on the disk."""
         try:
             data = json.loads((self.path(fingerprint) / "layer.json").read_text("utf-8"))
             layer = Layer(**data)
@@ -96,7 +95,7 @@ class Store:
         if unsynced:
             _sync_filesystem(self.directory)
         for marker in unsynced:
-            with contextlib.suppress(FileNotFoundError):  # somebody has removed it meanwhile
+            with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
                 marker.touch()
 
     def all(self) -> list[Layer]:
@@ -116,7 +115,7 @@ class Store:
 
 
 def new_layer(fingerprint: str, step: str, tree: Path, *, whole: bool, since: float) -> Layer:
-    """The record of a layer just made in ``tree``, begun at the monotonic time ``since``."""
+    """The record of a layer just made in ``tree``, started at the monotonic time ``since``."""
     return Layer(
         fingerprint,
         step,

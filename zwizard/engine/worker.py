@@ -153,7 +153,7 @@ class Worker:
         )
 
     def _deliver(self, fingerprint: str) -> None:
-        """Put the archive where the recipe wants it, check it, and say so."""
+        """Put the archive where the recipe wants it, check it, and report the result."""
         archive = self.build.archive()
         made = self.store.archive(fingerprint)
         if not (archive.exists() and archive.samefile(made)):
@@ -181,7 +181,7 @@ class Worker:
         )
 
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
-        """The checklist's report of the archive; the last one, if nothing has changed since."""
+        """The checklist's report of the archive; the cached one if nothing has changed since."""
         recipe = self.build.recipe()
         wanted: dict[str, Any] = {
             "mode": recipe.target,
@@ -191,11 +191,11 @@ class Worker:
         }
         basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
         try:
-            known = json.loads(self.build.report_file.read_text("utf-8"))
-            if known["basis"] == basis:
-                return cast("dict[str, Any]", known["report"])
+            cached = json.loads(self.build.report_file.read_text("utf-8"))
+            if cached["basis"] == basis:
+                return cast("dict[str, Any]", cached["report"])
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # there is none yet, or none that can be used
+            pass  # there is none, or it cannot be used
         self._note(events.CheckStarted())
         report = checks.check(archive, **wanted)
         data = report.to_json()

@@ -45,6 +45,10 @@ class Privilege:
         """The prefix that runs a command in namespaces of its own."""
         return _MAPPED if self.mode == "userns" else _UNSHARE
 
+    def launch_isolated(self) -> tuple[str, ...]:
+        """Both prefixes: for a command with this privilege in namespaces of its own."""
+        return (*self.launch(), *self.isolate())
+
     def authorise(self) -> None:
         """Let sudo ask for its password on the terminal now, where it needs one."""
         if self.mode == "sudo" and subprocess.run(["sudo", "-v"], check=False).returncode != 0:
@@ -65,7 +69,7 @@ class Privilege:
         return cache / f"layers/uid-{ids.start if ids else None}"
 
 
-def privilege() -> Privilege:
+def find_privilege() -> Privilege:
     """What this user has: root already, else user namespaces, else sudo."""
     if os.geteuid() == 0:
         return Privilege("root", "root")

@@ -9,7 +9,7 @@ import pwd
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zwizard.host.privileges import SUBGIDS, SUBUIDS, privilege, subordinate_ids
+from zwizard.host.privileges import SUBGIDS, SUBUIDS, find_privilege, subordinate_ids
 from zwizard.util.text import one_line
 
 _REMEDY = "import it as root, or as a tar archive made by root"
@@ -25,7 +25,7 @@ def unmappable_owners(directory: Path) -> str:
     uids = (range(os.geteuid(), os.geteuid() + 1), subordinate_ids(SUBUIDS) or range(0))
     gids = (range(os.getegid(), os.getegid() + 1), subordinate_ids(SUBGIDS) or range(0))
     found = find_unmappable(directory, uids, gids)
-    if not found or privilege().mode != "userns":
+    if not found or find_privilege().mode != "userns":
         return ""
     return f"{found} and would belong to nobody in the image: {_REMEDY}"
 

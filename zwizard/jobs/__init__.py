@@ -1,1 +1,1 @@
-"""What every long-running job shares: supervisor and journal."""
+"""Long work as a job: what builds and boot tests share."""

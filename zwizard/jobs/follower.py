@@ -47,7 +47,7 @@ def _has_last(events: list[Event]) -> bool:
 class Watch(Generic[_S]):
     """The status of ``job`` as it changes: each look reads only what is new in the journal.
 
-    Looks may happen in several threads: one that was given up goes on to its end.
+    Looks may happen in several threads: one that is abandoned still finishes.
     """
 
     def __init__(self, job: Job, status: _S) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from zwizard.host.privileges import Privilege, privilege
+from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Event
 from zwizard.jobs.job import Job, load
@@ -44,21 +44,21 @@ def start(job: Job, *options: str) -> None:
 
 def _launch(job: Job, options: tuple[str, ...]) -> bool:
     """Start a supervisor; False if another one was quicker."""
-    right = privilege()
-    right.require()
+    privilege = find_privilege()
+    privilege.require()
     before = job.journal_size()
     job.cancel_request.unlink(missing_ok=True)
     # By this user, not by sudo's.
-    job.workspace(paths.cache(), right).parent.mkdir(parents=True, exist_ok=True)
+    job.workspace(paths.cache(), privilege).parent.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, "-m", _MODULE, job.kind(), str(job.directory), str(paths.cache()))
     with job.log.open("wb") as output:
         process = subprocess.Popen(
-            [*right.launch(), *command, *options],
+            [*privilege.launch(), *command, *options],
             stdin=subprocess.PIPE if job.attended else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             # sudo recognises by the session whom it has asked; the supervisor leaves it itself.
-            start_new_session=right.mode != "sudo",
+            start_new_session=privilege.mode != "sudo",
             cwd="/",
         )
     # The thread ends with this process, and closes what an attended job reads from.
@@ -100,8 +100,8 @@ def recover(job: Job) -> None:
             return
         try:
             if not job.ended():  # nobody else was quicker
-                right = privilege()
-                _clear(job.workspace(paths.cache(), right), right)
+                privilege = find_privilege()
+                _clear(job.workspace(paths.cache(), privilege), privilege)
                 journal.append(job.journal, job.interrupted())
         finally:
             os.close(held)
@@ -119,19 +119,19 @@ def supervise(job: Job, cache: Path, options: tuple[str, ...]) -> int:
         return _BUSY
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _on_signal(job, number))
-    right = privilege()
-    workspace = job.workspace(cache, right)
-    claimed = lock.claim(workspace, lambda abandoned: _clear(abandoned, right))
+    privilege = find_privilege()
+    workspace = job.workspace(cache, privilege)
+    claimed = lock.claim(workspace, lambda abandoned: _clear(abandoned, privilege))
     command = (sys.executable, "-m", _WORKER, job.kind(), str(job.directory), str(workspace))
     worker = subprocess.Popen(
-        [*right.isolate(), *command, *options],
+        [*privilege.isolate(), *command, *options],
         stdin=subprocess.DEVNULL,
         pass_fds=(held, claimed),  # locked as long as supervisor or worker lives
         preexec_fn=_die_with_parent,
     )
     status = _wait(job, worker)
     os.close(claimed)
-    _clear(workspace, right)
+    _clear(workspace, privilege)
     if not job.ended():
         cancelled = job.cancel_request.exists()
         journal.append(job.journal, job.cancelled() if cancelled else _interrupted(job))
@@ -174,12 +174,12 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _clear(workspace: Path, right: Privilege) -> None:
+def _clear(workspace: Path, privilege: Privilege) -> None:
     """Remove a workspace. What still writes to it is about to die with its namespace."""
     for _ in range(100):
         if not workspace.exists():
             return
-        right.remove(workspace)
+        privilege.remove(workspace)
         time.sleep(_POLL)
 
 

@@ -18,10 +18,10 @@ def work(job: Job, workspace: Path, options: tuple[str, ...]) -> int:
     try:
         status: int = importlib.import_module(job.worker).work(job, workspace, *options)
     except (ZwizardError, OSError) as error:
-        known = describe_os_error(error) if isinstance(error, OSError) else error
-        event = job.failed(error=known.message, hint=known.hint, code=known.exit_code)
+        reason = describe_os_error(error) if isinstance(error, OSError) else error
+        event = job.failed(error=reason.message, hint=reason.hint, code=reason.exit_code)
         journal.append(job.journal, event)
-        return known.exit_code
+        return reason.exit_code
     return status
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zwizard.engine import builds, requirements
 from zwizard.engine.requirements import Forecast, UnmetRequirement
-from zwizard.host.privileges import Privilege, privilege
+from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.plan import targets as plan
 from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe
@@ -47,7 +47,7 @@ class HostState:
 
 def inspect_host() -> HostState:
     """This host. Slow: it tests whether user namespaces work."""
-    return HostState(privilege(), _system())
+    return HostState(find_privilege(), _system())
 
 
 def _system() -> str:

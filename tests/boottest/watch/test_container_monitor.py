@@ -29,7 +29,7 @@ from zwizard.boottest.watch.container_monitor import (
 )
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
-from zwizard.host.privileges import privilege
+from zwizard.host.privileges import find_privilege
 from zwizard.jobs.events import BootTestPreparing, BootTestStarted
 
 BUSYBOX = shutil.which("busybox") or ""
@@ -203,7 +203,7 @@ def boots(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
 @pytest.mark.skipif(
     not BUSYBOX
     or bool(tools.missing(("qemu-system-x86_64", "virtiofsd", "mmdebstrap", "mkfs.vfat", "mcopy")))
-    or privilege().mode not in {"root", "userns"},
+    or find_privilege().mode not in {"root", "userns"},
     reason="QEMU, virtiofsd, mmdebstrap, busybox-static or the right to mount are not here",
 )
 class TestARealContainer:
