@@ -504,7 +504,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize(("text", "key"), IMPOSSIBLE.items())
-def test_what_is_impossible_together_is_refused(text: str, key: str) -> None:
+def test_contradicting_values_are_refused(text: str, key: str) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.from_toml(text)
     assert [problem.key for problem in caught.value.problems] == [key]
@@ -523,14 +523,14 @@ def test_a_mirror_with_a_password_is_refused_because_recipes_are_shared(mirror: 
         Recipe.from_dict({"source": {"mirror": mirror}})
 
 
-def test_a_file_that_is_not_toml_is_said_with_its_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_reported_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text('name = "a"\ntarget = \n')
     with pytest.raises(UsageError, match=r"recipe\.toml is not TOML: .*line 2"):
         Recipe.load(file)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml cannot be read: No such file"):
         Recipe.load(tmp_path / "none.toml")
 
@@ -573,7 +573,7 @@ def test_sizes_are_powers_of_1024(text: str, count: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "GiB", "-1G", "1 2", "1X", "1e3", "٣G", "1\N{KELVIN SIGN}", "1.G"]
 )
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_an_invalid_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_size(text)
 
@@ -613,7 +613,7 @@ def test_a_secret_is_refused_and_not_repeated(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "KEY", "TOKENIZERS_PARALLELISM", "PASSAGE"])
-def test_a_name_alone_and_what_only_sounds_like_a_secret_are_taken(name: str) -> None:
+def test_names_without_a_value_and_harmless_names_are_allowed(name: str) -> None:
     value = "" if name == "DB_PASSWORD" else "yes"
     container = {"entrypoint": "/app", "env": {name: value}}
     recipe = Recipe.from_dict({"target": "container", "container": container})

@@ -109,7 +109,7 @@ def test_another_format_is_named(raw: Path, tmp_path: Path) -> None:
     assert convert(tmp_path, other) == f"{other} is a vmdk image; only qcow2 and raw are supported"
 
 
-def test_what_is_no_cloud_image_is_told_where_it_is_named(
+def test_a_file_that_is_no_cloud_image_is_reported_at_its_question(
     raw: Path, qcow2: Path, tmp_path: Path
 ) -> None:
     assert inspection.inspect("cloud-image", qcow2).summary == "a qcow2 disk image of 8.0 MiB"
@@ -128,7 +128,7 @@ def test_what_is_no_cloud_image_is_told_where_it_is_named(
         assert inspection.inspect("cloud-image", file).wrong.startswith(said)
 
 
-def test_what_is_fetched_is_proved_by_the_sum_that_was_given(
+def test_a_download_is_verified_with_the_sum_of_the_recipe(
     server: Server, qcow2: Path, raw: Path, tmp_path: Path
 ) -> None:
     server.files["disk.img"] = qcow2.read_bytes()
@@ -139,7 +139,7 @@ def test_what_is_fetched_is_proved_by_the_sum_that_was_given(
     assert len(server.asked) == asked, "what was fetched once is fetched again"
 
 
-def test_a_wrong_sum_is_said_and_nothing_of_it_is_kept(
+def test_a_wrong_sum_is_reported_and_the_download_deleted(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:
     server.files["disk.img"] = qcow2.read_bytes()
@@ -173,7 +173,7 @@ def test_a_connection_that_breaks_off_is_gone_on_with(
     assert all(int(start.rstrip("-")) > 0 for start in began[1:])
 
 
-def test_what_an_interrupted_build_has_fetched_is_gone_on_with_by_the_next(
+def test_the_next_build_continues_an_interrupted_download(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:
     server.files["disk.img"] = qcow2.read_bytes()
@@ -204,7 +204,7 @@ def test_a_server_that_cannot_go_on_in_the_middle_is_asked_from_the_start(
     assert convert(tmp_path, server.url("disk.img"), sum_of(qcow2)) == ""
 
 
-def test_what_is_not_there_is_said_at_once(server: Server, tmp_path: Path) -> None:
+def test_a_missing_url_is_reported_at_once(server: Server, tmp_path: Path) -> None:
     url = server.url("missing.img")
     assert convert(tmp_path, url, "0" * 64) == f"{url} cannot be downloaded"
     assert len(server.asked) == 1

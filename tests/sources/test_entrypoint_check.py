@@ -1,4 +1,4 @@
-"""Whether what a container starts is in its file: told before anything is built, as it will be."""
+"""The entrypoint check: whether the entrypoint is in the source, before anything is built."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_it_may_be_packed_as_a_whole(layout: Layout, tmp_path: Path, packing: st
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_what_is_packed_and_no_image_is_told(tmp_path: Path, packing: str) -> None:
+def test_a_compressed_file_that_is_no_image_is_reported(tmp_path: Path, packing: str) -> None:
     whole = tmp_path / "image.tar"
     whole.write_bytes(pressed(packing, b"hello" * 1000))
     assert "neither an OCI image" in inspection.inspect("oci", whole).wrong
@@ -161,7 +161,7 @@ def test_an_image_for_other_processors_is_refused(layout: Layout, tmp_path: Path
     assert "linux/arm64" in inspection.inspect("oci", single).wrong
 
 
-def test_what_is_no_image_is_told_what_it_may_be(layout: Layout, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_described(layout: Layout, tmp_path: Path) -> None:
     two = layout.image(BASE).image(TOP).write()
     assert "it holds 2 images" in inspection.inspect("oci", two).wrong
     assert "neither an OCI image" in inspection.inspect("oci", tmp_path).wrong
@@ -174,7 +174,7 @@ def test_what_is_no_image_is_told_what_it_may_be(layout: Layout, tmp_path: Path)
     assert "damaged" in inspection.inspect("oci", two).wrong
 
 
-def test_a_layer_that_is_missing_is_told(layout: Layout) -> None:
+def test_a_missing_layer_is_reported(layout: Layout) -> None:
     image = layout.image(BASE).write()
     packed_layer(image).unlink()
     assert "is missing" in inspection.inspect("oci", image).wrong
@@ -247,7 +247,7 @@ def test_without_a_shell_the_program_itself_is_started(layout: Layout) -> None:
     assert import_settings(settled, Path("/")) == settled
 
 
-def test_without_a_shell_the_working_directory_is_told_to_be_lost(layout: Layout) -> None:
+def test_without_a_shell_the_lost_working_directory_is_reported(layout: Layout) -> None:
     image = layout.image(SMALL, Entrypoint=["/app"], WorkingDir="/srv/app").write()
     assert inspection.inspect("oci", image).summary.endswith(
         "no shell to change there: Zero-OS starts it in /"
@@ -260,14 +260,14 @@ def test_without_a_shell_the_working_directory_is_told_to_be_lost(layout: Layout
     ("config", "said"),
     [({"Entrypoint": ["app"]}, "absolute path of 'app'"), ({"Env": ["A=b"]}, "starts nothing")],
 )
-def test_what_cannot_be_started_so_is_asked_for(
+def test_an_entrypoint_that_cannot_be_imported_is_required(
     layout: Layout, config: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
         import_settings(recipe(layout.image(SMALL, **config).write()), Path("/"))
 
 
-def test_an_image_that_cannot_be_taken_says_why_and_not_that_an_entrypoint_lacks(
+def test_an_unusable_image_is_reported_instead_of_its_entrypoint(
     layout: Layout, tmp_path: Path
 ) -> None:
     arm = layout.image(BASE, architecture="arm64").write()

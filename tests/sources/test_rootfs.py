@@ -1,4 +1,4 @@
-"""A root file system by others: what is refused, what is kept, what it is told to be."""
+"""An imported root file system: what is refused, what is kept, how it is detected."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_devices_and_pipes_are_left_out_and_named(
     ]
 
 
-def test_what_unpacks_to_more_than_there_is_room_for_is_refused_before_it_is_written(
+def test_an_archive_larger_than_the_free_space_is_refused_before_it_is_written(
     tree: Path,
 ) -> None:
     holes = member("huge")
@@ -158,7 +158,7 @@ def test_what_a_user_namespace_cannot_own_is_named() -> None:
         sift(plain(io.BytesIO(tar((info, data)))), io.BytesIO(), MemberFilter(MIB, 65537, 65537))
 
 
-def test_what_is_cut_or_no_archive_at_all_is_told(tree: Path) -> None:
+def test_a_truncated_or_invalid_archive_is_reported(tree: Path) -> None:
     whole = gzip.compress(system())
     with pytest.raises(ArchiveError, match="truncated"):
         unpacked(tree, whole[: len(whole) // 2])
@@ -297,7 +297,7 @@ def given(tmp_path: Path) -> Callable[[bytes], str]:
 Given = Callable[[bytes], str]
 
 
-def test_one_directory_too_deep_is_hoisted(brought: Run, given: Given, tree: Path) -> None:
+def test_a_tree_inside_one_directory_is_moved_up(brought: Run, given: Given, tree: Path) -> None:
     archive = system(DEBIAN, file("ubuntu:jammy/ubuntu:jammy/x"), inside="ubuntu:jammy/")
     told = brought(Import(given(archive), "", "debian", init=False))
     assert "moved up: everything was inside ubuntu:jammy/" in told
@@ -400,7 +400,7 @@ def test_it_is_recognised_in_an_archive_and_in_a_directory(
         assert detect_distro(tree).distro == "ubuntu"
 
 
-def test_what_is_not_known_and_what_is_for_another_processor_is_told(tmp_path: Path) -> None:
+def test_unknown_distributions_and_other_processors_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(ALPINE, entry("sbin/init", LINK, "/bin/busybox")))
     found = detect_distro(path)
@@ -429,7 +429,7 @@ def names(made: Recipe) -> list[str]:
     return [step.name for step in make(made).steps]
 
 
-def test_what_needs_no_package_tool_runs_whatever_distribution_it_is() -> None:
+def test_steps_without_a_package_manager_run_on_any_distribution() -> None:
     known, other = make(recipe()), make(recipe(distro="other"))
     assert [step.name for step in other.steps] == [step.name for step in known.steps]
     assert any("chroot" in action.shell() for step in known.steps for action in step.actions)
@@ -479,7 +479,7 @@ def answers(path: Path | str) -> dict[str, str]:
     return {"source.kind": "rootfs", "source.location": str(path)}
 
 
-def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path) -> None:
+def test_typing_does_not_wait_for_the_inspection(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(MINT))
     library, given = SuggestionService(), answers(path)
@@ -505,7 +505,7 @@ def test_who_types_is_not_kept_waiting_and_told_when_it_is_known(tmp_path: Path)
         (tar(file("usr/bin/bash", program()[:18] + b"\xb7\x00" + program()[20:])), "ARM64"),
     ],
 )
-def test_what_cannot_be_used_is_told_where_it_is_named(
+def test_an_unusable_file_is_reported_at_its_question(
     tmp_path: Path, archive: bytes, wrong: str
 ) -> None:
     path = tmp_path / "given.tar"
@@ -515,7 +515,7 @@ def test_what_cannot_be_used_is_told_where_it_is_named(
         builds.open_for(recipe(location=str(path)), tmp_path)
 
 
-def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> None:
+def test_only_the_distribution_of_the_file_is_imported(tmp_path: Path) -> None:
     (tmp_path / "given.tar").write_bytes(system(MINT))
     named = recipe(location="given.tar")
     assert import_settings(named, tmp_path).source.distro == "ubuntu"
@@ -523,14 +523,14 @@ def test_a_recipe_takes_over_what_its_file_is_and_no_more(tmp_path: Path) -> Non
         assert import_settings(kept, tmp_path) == kept
 
 
-def test_what_was_taken_over_is_the_same_when_it_is_read_again(tmp_path: Path) -> None:
+def test_imported_settings_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
     """Else a build of it at work would be taken for one of another version of the recipe."""
     (tmp_path / "given.tar").write_bytes(system(MINT))
     settled = import_settings(recipe(location="given.tar"), tmp_path)
     assert Recipe.from_dict(settled.to_dict()) == settled
 
 
-def test_a_system_without_init_is_told_of(tmp_path: Path) -> None:
+def test_a_system_without_init_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "given.tar"
     path.write_bytes(system(ALPINE))
     assert report(answers(path)).summary.endswith("no init system was found, which a VM needs")

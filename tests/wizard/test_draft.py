@@ -1,4 +1,4 @@
-"""Answers are on the disk from the moment they are given, whatever happens next."""
+"""The draft is on the disk as soon as an answer is typed, whatever happens next."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_wrong_answer_is_kept_as_it_was_typed(file: Path) -> None:
     assert Draft.open(file)["name"] == "not a name\n"
 
 
-def test_answers_outlive_a_kill_right_after_they_were_given(file: Path) -> None:
+def test_answers_survive_a_kill_right_after_they_were_typed(file: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from zwizard.wizard.draft import Draft\n"
         "Draft.open(Path(sys.argv[1])).give('name', 'kept'); os.kill(os.getpid(), 9)"
@@ -65,7 +65,7 @@ def test_keys_that_nothing_asks_any_more_are_dropped(file: Path) -> None:
     assert dict(Draft.open(file)) == {"name": "web"}
 
 
-def test_a_recipes_answers_replace_what_was_there_and_lead_back_to_it(file: Path) -> None:
+def test_the_answers_of_a_recipe_replace_the_draft_and_lead_back_to_it(file: Path) -> None:
     recipe = Recipe(name="web", checklist=Checklist(waive=("setuid-files",)))
     answers = Draft.open(file)
     answers.give("system.locale", "POSIX")
@@ -104,7 +104,7 @@ def test_a_text_that_cannot_be_written_changes_nothing(file: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_write_that_fails_leaves_nothing_beside_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(OSError, match="directory"):
         paths.write_atomically(tmp_path / "taken", "text")
@@ -117,7 +117,7 @@ def test_state_and_cache_are_where_thexdg_variables_say(xdg: Path) -> None:
     assert paths.draft().parent == paths.state()
 
 
-def test_answers_reach_the_disk_when_told_so_and_it_never_fails(tmp_path: Path) -> None:
+def test_sync_flushes_the_draft_and_never_fails(tmp_path: Path) -> None:
     Draft().sync()
     Draft.open(tmp_path / "none.json").sync()
     answers = Draft.open(tmp_path / "draft.json")
@@ -126,7 +126,7 @@ def test_answers_reach_the_disk_when_told_so_and_it_never_fails(tmp_path: Path) 
     assert Draft.open(tmp_path / "draft.json")["name"] == "web"
 
 
-def test_answers_that_cannot_be_written_say_why_and_are_kept_in_memory(tmp_path: Path) -> None:
+def test_a_draft_that_cannot_be_written_reports_why_and_stays_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answers = Draft.open(tmp_path / "file/draft.json")
     answers.give("name", "web")

@@ -95,7 +95,7 @@ def test_pacmans_packages_are_read_from_its_databases(rolling: Make) -> None:
     assert kept.lines == found.lines
 
 
-def test_a_database_of_pacmans_that_cannot_be_read_is_told(rolling: Make, tmp_path: Path) -> None:
+def test_an_unreadable_pacman_database_is_reported(rolling: Make, tmp_path: Path) -> None:
     url = rolling(LINUX)
     file = tmp_path / "mirror/core/os/x86_64/core.db"
     for damage in (b"no database", file.read_bytes()[:100], b""):
@@ -119,7 +119,7 @@ def test_packages_are_read_with_version_and_summary(mirror: Make) -> None:
     assert found.count == 3  # virtual ones are none
 
 
-def test_what_an_archive_says_cannot_act_on_the_terminal(mirror: Make) -> None:
+def test_text_of_an_archive_has_no_terminal_controls(mirror: Make) -> None:
     found = package_index.fetch(mirror(), "bookworm", MAIN)
     assert all(line.replace("\t", "").isprintable() for line in found.lines)
     assert not any("owned" in line for line in found.lines)
@@ -171,9 +171,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_an_index_that_is_not_what_it_should_be_is_refused(
-    mirror: Make, case: dict[str, str | bytes]
-) -> None:
+def test_an_index_with_another_sum_is_refused(mirror: Make, case: dict[str, str | bytes]) -> None:
     url = mirror(**case)
     with pytest.raises(ZwizardError):
         package_index.fetch(url, "bookworm", MAIN)
@@ -194,9 +192,7 @@ def test_an_index_with_another_sum_than_the_release_names_is_refused(
     assert package_index.load(url, "bookworm", MAIN) is None
 
 
-def test_what_unpacks_without_end_is_given_up(
-    mirror: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_index_is_refused(mirror: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index, "_MOST_UNPACKED", 2**20)
     url = mirror(packed=lzma.compress(b"Package: a\n\n" * 2**18))
     with pytest.raises(ZwizardError, match="beyond any known"):

@@ -36,7 +36,7 @@ def test_a_disk_that_is_rented_whole_leaves_nothing() -> None:
     assert len(bar) == 40
 
 
-def test_nothing_is_drawn_of_what_cannot_be() -> None:
+def test_nothing_is_drawn_while_an_answer_is_wrong() -> None:
     assert preview("disk", {**IMAGE, "disk.size": "huge"}, 40) == ()
     assert preview("disk", {**IMAGE, "disk.size": "9GiB"}, 40) == ()
     assert preview("source", IMAGE, 40) == ()
@@ -52,7 +52,7 @@ def test_the_boot_loaders_settings_are_those_that_are_written() -> None:
 SHELL: Members = [("bin", None), ("bin/sh", (0o755, 0, 0, b"#!a shell\n"))]
 
 
-def test_what_a_container_image_starts_is_shown_when_it_was_looked_at(tmp_path: Path) -> None:
+def test_the_start_of_a_container_image_is_shown_once_it_is_inspected(tmp_path: Path) -> None:
     image = Layout(tmp_path / "image").image(
         SHELL, Entrypoint=["/app"], Cmd=["-v"], Env=["LEVEL=a b"], WorkingDir="/srv"
     )
@@ -68,7 +68,7 @@ def test_what_a_container_image_starts_is_shown_when_it_was_looked_at(tmp_path: 
     assert other[-1] == '  exec /other "$@"'
 
 
-def test_without_a_shell_it_is_what_the_deployment_says(tmp_path: Path) -> None:
+def test_without_a_shell_the_deployment_has_the_settings(tmp_path: Path) -> None:
     image = Layout(tmp_path / "image").image(
         [("app", (0o755, 0, 0, b"x"))], Entrypoint=["/app", "two words"], Cmd=[], Env=["A=b"]
     )

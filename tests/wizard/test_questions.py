@@ -82,7 +82,7 @@ def test_answers_lead_back_to_the_recipe_they_came_from(recipe: Recipe) -> None:
     assert questions.to_recipe(questions.from_recipe(recipe)) == recipe
 
 
-def test_what_no_question_asks_is_kept() -> None:
+def test_keys_without_a_question_are_kept() -> None:
     recipe = Recipe(checklist=Checklist(disk_size="9GiB", waive=("setuid-files",)))
     given = questions.from_recipe(recipe)
     assert "checklist.waive" not in BY_KEY
@@ -100,7 +100,7 @@ def test_a_command_of_several_lines_stays_one_until_it_is_changed() -> None:
     assert questions.to_recipe(given).system.run == ("echo one", "echo two")
 
 
-def test_a_kernel_of_ones_own_takes_the_place_of_what_is_asked_of_a_package() -> None:
+def test_your_own_kernel_replaces_the_questions_about_a_package() -> None:
     given = {"kernel.package": "linux-image-amd64", "kernel.modules": "nvme"}
     keys = {question.key for question in questions.asked(given)}
     assert {"kernel.package", "kernel.modules"} <= keys
@@ -113,7 +113,7 @@ def test_a_kernel_of_ones_own_takes_the_place_of_what_is_asked_of_a_package() ->
     assert (made.package, made.file, made.initrd) == ("", "vmlinuz", "initrd.img")
 
 
-def test_an_opened_recipe_can_be_given_another_kernel_and_its_package_back() -> None:
+def test_the_kernel_of_an_opened_recipe_can_be_replaced_and_restored() -> None:
     packaged = questions.from_recipe(Recipe(kernel=Kernel(package="linux-image-amd64")))
     own = questions.to_recipe(packaged | {"kernel.file": "vmlinuz", "kernel.initrd": "initrd.img"})
     assert own.kernel.package == ""
@@ -132,7 +132,7 @@ def test_a_changed_answer_wins_over_the_opened_recipe() -> None:
     assert made.kernel.modules == ("a", "b", "c", "d")
 
 
-def test_the_name_follows_what_is_being_made_until_it_is_given() -> None:
+def test_the_default_name_follows_target_and_source() -> None:
     assert BY_KEY["name"].answer({}) == "debian-vm"
     assert BY_KEY["name"].answer({"target": "container"}) == "debian-container"
     assert BY_KEY["name"].answer({"target": "container", "name": "web"}) == "web"
@@ -158,7 +158,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("key", "text"), WRONG.items())
-def test_a_wrong_answer_is_said_at_its_question_and_leads_to_no_recipe(
+def test_a_wrong_answer_is_reported_at_its_question_and_makes_no_recipe(
     key: str, text: str
 ) -> None:
     given = {key: text}
@@ -172,7 +172,7 @@ MIRROR = "https://mirror.example/archlinux"
 ARCH = {"source.distro": "arch", "source.mirror": MIRROR}
 
 
-def test_arch_is_asked_what_it_has_and_nothing_of_debian() -> None:
+def test_arch_gets_its_own_questions_and_choices() -> None:
     asked = {question.key for question in questions.asked(ARCH)}
     assert "source.suite" not in asked
     offered = {
@@ -186,7 +186,7 @@ def test_arch_is_asked_what_it_has_and_nothing_of_debian() -> None:
     assert questions.to_recipe(ARCH).source.suite == ""
 
 
-def test_arch_needs_a_mirror_and_says_where_there_are_some() -> None:
+def test_arch_requires_a_mirror_and_links_to_the_list() -> None:
     (said,) = questions.problems({"source.distro": "arch"}).items()
     assert said[0] == "source.mirror"
     assert "archlinux.org/mirrors" in said[1]
@@ -216,7 +216,7 @@ def test_an_opened_recipe_can_become_one_of_another_distribution_and_back() -> N
     assert (back.source.suite, back.source.keys) == ("bookworm", ())
 
 
-def test_a_container_is_asked_what_it_starts_and_not_what_it_has_not() -> None:
+def test_a_container_is_asked_for_its_entrypoint_and_not_for_services() -> None:
     given = {"target": "container", "container.entrypoint": "/usr/sbin/nginx"}
     assert [page.name for page in questions.pages(given)] == [
         "target", "source", "container", "system", "output",
@@ -272,7 +272,7 @@ def test_a_disk_image_has_pages_of_its_own_and_a_cloud_image_has_not() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_said_beside_the_answer(
+def test_impossible_values_are_reported_beside_the_answer(
     given: dict[str, str], key: str, said: str
 ) -> None:
     assert said in questions.problems({"target": "image", **given})[key]
@@ -318,7 +318,7 @@ def test_minimal_cannot_be_chosen_with_debootstrap() -> None:
     assert "minimal needs mmdebstrap" in questions.problems(given)["source.variant"]
 
 
-def test_a_kernel_package_of_ones_own_stays_among_the_choices() -> None:
+def test_the_kernel_package_of_a_recipe_stays_among_the_choices() -> None:
     recipe = Recipe(kernel=Kernel(package="linux-image-rt-amd64"))
     given = questions.from_recipe(recipe)
     values = [choice.value for choice in BY_KEY["kernel.package"].choices(given)]
@@ -326,7 +326,7 @@ def test_a_kernel_package_of_ones_own_stays_among_the_choices() -> None:
     assert questions.problems(given) == {}
 
 
-def test_what_a_recipe_of_another_version_holds_is_an_error_not_a_crash() -> None:
+def test_an_unknown_key_of_an_opened_recipe_is_an_error() -> None:
     with pytest.raises(RecipeError, match="there is no such key"):
         questions.to_recipe({BASE: "colour = 3\n"})
 
@@ -336,7 +336,7 @@ def keys(**given: str) -> set[str]:
     return {question.key for question in questions.asked(answers)}
 
 
-def test_a_system_by_others_is_asked_about_as_far_as_it_can_be_changed() -> None:
+def test_an_imported_system_gets_the_questions_about_changes_to_it() -> None:
     here = keys(source_kind="rootfs", source_location="/x.tar")
     assert {"source.location", "source.packages", "kernel.modules", "system.run"} <= here
     assert not {"source.suite", "source.mirror", "source.distro", "kernel.package"} & here
@@ -354,7 +354,7 @@ def test_a_system_by_others_is_asked_about_as_far_as_it_can_be_changed() -> None
         ("cloud-image", "whatever.qcow2", "debian"),
     ],
 )
-def test_where_a_file_cannot_say_what_it_is_its_distribution_is_asked_for(
+def test_the_distribution_is_asked_for_where_the_file_cannot_be_read(
     kind: str, location: str, distro: str
 ) -> None:
     given = {"source.kind": kind, "source.location": location}

@@ -12,7 +12,7 @@ MACHINE = HostState(Privilege("root", "root"), "Debian 12")
 
 
 @pytest.mark.parametrize("key", ["kernel.file", "kernel.initrd"])
-def test_a_file_that_is_not_there_is_told_at_its_question(key: str) -> None:
+def test_a_missing_file_is_reported_at_its_question(key: str) -> None:
     given = {"kernel.file": "https://host.example/vmlinuz"} | {key: "/nowhere"}
     told = [trouble for trouble in review.review_of(given, MACHINE).problems if trouble.key == key]
     assert [trouble.message for trouble in told] == [
@@ -27,7 +27,7 @@ def test_a_file_that_is_not_there_is_told_at_its_question(key: str) -> None:
         {"kernel.file": ""},  # nothing for its initramfs to be beside
     ],
 )
-def test_a_file_of_an_answer_that_is_not_asked_any_more_is_in_nobodys_way(
+def test_files_of_hidden_questions_are_ignored(
     others: dict[str, str],
 ) -> None:
     given = {"kernel.file": "/nowhere", "kernel.initrd": "/nowhere"} | others

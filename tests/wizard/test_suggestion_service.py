@@ -1,4 +1,4 @@
-"""The library: asking never waits, what fails is said, what is old serves for the while."""
+"""The suggestion service: asking never waits, failures are reported, old lists are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zwizard.wizard.suggestions import PackageCatalogue
 NOW = 1_800_000_000.0
 
 
-class Shelf:
+class FakeArchive:
     """An archive that counts how often it is asked, and fails if told so."""
 
     def __init__(self) -> None:
@@ -28,8 +28,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def archive() -> FakeArchive:
+    return FakeArchive()
 
 
 def read(library: SuggestionService, given: dict[str, str]) -> bool:
@@ -40,21 +40,21 @@ def read(library: SuggestionService, given: dict[str, str]) -> bool:
     return work is not None
 
 
-def test_a_list_is_read_once_for_each_mirror_and_suite(shelf: Shelf) -> None:
-    known = SuggestionService(shelf, clock=lambda: NOW)
+def test_a_list_is_read_once_for_each_mirror_and_suite(archive: FakeArchive) -> None:
+    known = SuggestionService(archive, clock=lambda: NOW)
     assert known.current({}).catalogue is None
     assert read(known, {})
     assert not read(known, {"source.packages": "vim"})
     assert read(known, {"source.suite": "trixie"})
     assert read(known, {"source.mirror": "http://mirror.example/debian"})
-    assert [suite for _, suite in shelf.asked] == ["bookworm", "trixie", "bookworm"]
+    assert [suite for _, suite in archive.asked] == ["bookworm", "trixie", "bookworm"]
     found = known.current({}).catalogue
     assert found is not None
     assert found.get("htop") is not None
 
 
-def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> None:
-    known = SuggestionService(shelf, clock=lambda: NOW)
+def test_a_list_that_is_being_read_is_reported_and_not_read_twice(archive: FakeArchive) -> None:
+    known = SuggestionService(archive, clock=lambda: NOW)
     work = known.pending({})
     assert work is not None
     assert known.current({}).state == "Reading the package list of bookworm …"
@@ -63,32 +63,32 @@ def test_while_it_is_read_it_says_so_and_nobody_reads_it_twice(shelf: Shelf) -> 
     assert known.current({}).state == ""
 
 
-def test_a_list_that_cannot_be_had_says_why_and_is_tried_again_later(shelf: Shelf) -> None:
+def test_a_list_that_cannot_be_read_reports_why_and_is_retried_later(archive: FakeArchive) -> None:
     now = [NOW]
-    known = SuggestionService(shelf, clock=lambda: now[0])
-    shelf.fails = "no route to host"
+    known = SuggestionService(archive, clock=lambda: now[0])
+    archive.fails = "no route to host"
     assert read(known, {})
     assert known.current({}).state == (
         "No package list (no route to host): names are not checked."
     )
     assert not read(known, {})
     now[0] += 61
-    shelf.fails = ""
+    archive.fails = ""
     assert read(known, {})
     assert known.current({}).catalogue is not None
 
 
-def test_an_old_list_serves_until_a_new_one_comes(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+def test_an_old_list_is_used_until_a_new_one_is_read(
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = PackageCatalogue("bookworm", NOW - 9 * package_index.DAY, ("nginx\t1\tserver",))
     monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: old)
-    known = SuggestionService(shelf, clock=lambda: NOW)
-    shelf.fails = "offline"
+    known = SuggestionService(archive, clock=lambda: NOW)
+    archive.fails = "offline"
     read(known, {})
     assert known.current({}).catalogue is old
-    later = SuggestionService(shelf, clock=lambda: NOW)
-    shelf.fails = ""
+    later = SuggestionService(archive, clock=lambda: NOW)
+    archive.fails = ""
     read(later, {})
     found = later.current({}).catalogue
     assert found is not None
@@ -96,25 +96,25 @@ def test_an_old_list_serves_until_a_new_one_comes(
 
 
 def test_a_fresh_list_from_the_cache_needs_no_archive(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = PackageCatalogue("bookworm", NOW - 60, ())
     monkeypatch.setattr(package_index, "load", lambda mirror, suite, components: fresh)
-    known = SuggestionService(shelf, clock=lambda: NOW)
+    known = SuggestionService(archive, clock=lambda: NOW)
     read(known, {})
     assert known.current({}).catalogue is fresh
-    assert shelf.asked == []
+    assert archive.asked == []
 
 
 @pytest.mark.parametrize("mirror", ["mirror.example", "ftp://x/", "http://u:p@x/debian"])
-def test_a_mirror_that_is_none_is_not_asked(shelf: Shelf, mirror: str) -> None:
-    known = SuggestionService(shelf, clock=lambda: NOW)
+def test_an_invalid_mirror_is_not_contacted(archive: FakeArchive, mirror: str) -> None:
+    known = SuggestionService(archive, clock=lambda: NOW)
     read(known, {"source.mirror": mirror})
-    assert shelf.asked == []
+    assert archive.asked == []
     assert known.current({"source.mirror": mirror}).zones  # the rest is known
 
 
-def test_zones_and_locales_are_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zones_and_locales_are_those_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     here = library.host_lists()
     assert {"UTC", "Europe/Paris"} <= set(here.zones)
     assert here.locales[:2] == ("C.UTF-8", "POSIX")

@@ -1,4 +1,4 @@
-"""Hints: what exists is offered, slips are noticed, and nothing is refused for them."""
+"""Suggestions: what exists is offered, misspelled answers are noticed, none is refused."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def hint(
         ("zzzzz", ""),
     ],
 )
-def test_a_package_that_is_not_there_is_doubted_and_the_nearest_named(
-    text: str, near: str
-) -> None:
+def test_an_unknown_package_is_doubted_and_the_nearest_named(text: str, near: str) -> None:
     said = hint("source.packages", text)
     assert said.doubt
     assert "is not in bookworm." in said.text
@@ -68,16 +66,16 @@ def test_a_package_that_is_not_there_is_doubted_and_the_nearest_named(
 @pytest.mark.parametrize(
     "text", ["", "vim htop", "vim=2:9.0", "vim:amd64", "vim/bookworm", "mail-transport-agent"]
 )
-def test_what_apt_get_would_install_is_not_doubted(text: str) -> None:
+def test_installable_words_are_not_doubted(text: str) -> None:
     assert not hint("source.packages", text).doubt
 
 
-def test_several_slips_are_all_named() -> None:
+def test_several_misspelled_packages_are_all_named() -> None:
     assert "Nor is 'yyy'." in hint("source.packages", "xxx yyy").text
     assert "Nor are 'yyy', 'zzz'." in hint("source.packages", "xxx yyy zzz").text
 
 
-def test_while_typing_the_last_word_may_go_on() -> None:
+def test_while_typing_the_last_word_may_be_incomplete() -> None:
     said = hint("source.packages", "vim ht", typing=True)
     assert (said.text, said.doubt, said.partial) == ("htop, htp", False, True)
     assert hint("source.packages", "htx", typing=True).doubt
@@ -103,7 +101,7 @@ def test_names_are_understood_as_people_write_them(key: str, text: str, near: st
     assert said.near == near
 
 
-def test_without_a_list_nothing_is_doubted_and_the_reason_is_said_while_typing() -> None:
+def test_without_a_list_nothing_is_doubted_and_the_reason_is_shown_while_typing() -> None:
     offline = Suggestions(state="No package list (offline)")
     said = hint("source.packages", "xyzzy", typing=True, known=offline)
     assert (said.text, said.doubt) == ("No package list (offline)", False)
@@ -114,7 +112,7 @@ def test_without_a_list_nothing_is_doubted_and_the_reason_is_said_while_typing()
     assert not hint("system.locale", "xx_XX.UTF-8", known=some).doubt
 
 
-def test_a_service_says_which_package_brings_it() -> None:
+def test_a_service_names_its_package() -> None:
     assert (
         "is in the package nginx, which you have not chosen"
         in hint("system.services", "nginx").text
@@ -149,7 +147,7 @@ def found(key: str, words: str, **given: str) -> list[str]:
     return [o.value for o in suggestions.search(BY_KEY[key], answers, KNOWN, words, 5)]
 
 
-def test_a_search_finds_names_first_then_what_they_mean() -> None:
+def test_a_search_finds_names_first_then_summaries() -> None:
     assert found("source.packages", "vi") == ["vim", "vim-nox", "htop"]  # a viewer
     assert found("source.packages", "vim")[0] == "vim"
     assert found("source.packages", "web server") == ["nginx"]
@@ -160,7 +158,7 @@ def test_a_search_finds_names_first_then_what_they_mean() -> None:
     assert len(found("source.packages", "")) == 5
 
 
-def test_doubts_are_told_by_key() -> None:
+def test_doubts_are_listed_by_key() -> None:
     told = suggestions.doubts(
         all_questions(), {"source.packages": "htpo", "system.timezone": "UTC"}, KNOWN
     )
@@ -179,7 +177,7 @@ def test_no_answer_is_too_strange(key: str, text: str, typing: bool) -> None:
 ARCH = {"source.distro": "arch", "source.packages": "nginx"}
 
 
-def test_services_of_arch_are_called_as_arch_calls_them() -> None:
+def test_services_of_arch_have_the_names_of_arch() -> None:
     offers = suggestions.search(BY_KEY["system.services"], ARCH, Suggestions(), "", 99)
     found = {offer.value: offer.means for offer in offers}
     assert found["sshd.service"] == "always installed"
@@ -187,7 +185,7 @@ def test_services_of_arch_are_called_as_arch_calls_them() -> None:
     assert "ssh.service" not in found
 
 
-def test_kernels_of_arch_are_told_with_the_archives_versions() -> None:
+def test_kernels_of_arch_have_the_versions_of_the_archive() -> None:
     lines = ("linux\t6.17.1\tkernel", "linux-headers\t6.17.1\theaders", "linux-lts\t6.12\tkernel")
     known = Suggestions(catalogue=PackageCatalogue("the archive", 0.0, lines))
     usual, lts = suggestions.choices(BY_KEY["kernel.package"], ARCH, known)
