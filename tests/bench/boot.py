@@ -1,4 +1,4 @@
-"""The proof against the same machine started by hand, in one run: by hand, as root.
+"""The boot test against the same machine started by hand, in one run: by hand, as root.
 
 ``python tests/bench/boot.py ARCHIVE``: the archive of a VM. Each takes minutes without KVM.
 """
@@ -69,7 +69,7 @@ def by_hand(archive: Path, place: Path) -> float:
 
 
 def to_the_verdict(archive: Path, **variables: str) -> float:
-    """Seconds until `zwizard boot` says that the archive is proven."""
+    """Seconds until `zwizard boot` says that the boot test passed."""
     since = time.monotonic()
     command = [str(ZWIZARD), "boot", str(archive)]
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as program:
@@ -77,7 +77,7 @@ def to_the_verdict(archive: Path, **variables: str) -> float:
         for line in program.stdout:
             if line.startswith("✓ boot test passed"):
                 return time.monotonic() - since
-    sys.exit(f"zwizard boot: {program.returncode}, and nothing proven")
+    sys.exit(f"zwizard boot: {program.returncode}, and no boot test passed")
 
 
 def timed(*argv: str, **variables: str) -> float:
@@ -104,7 +104,7 @@ def main() -> None:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     good = ours <= BAR * hand
-    print(f"{'✓' if good else '✗'} proof against by hand: {ours / hand:.2f} (≤ {BAR})")
+    print(f"{'✓' if good else '✗'} boot test against by hand: {ours / hand:.2f} (≤ {BAR})")
     sys.exit(not good)
 
 

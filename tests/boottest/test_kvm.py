@@ -145,7 +145,7 @@ def test_what_was_found_before_is_not_shown_any_more(booted: Path) -> None:
     assert status.accelerator == "tcg"
 
 
-def test_the_next_proof_does_not_try_again_until_the_machine_starts_anew(
+def test_the_next_test_does_not_try_again_until_the_machine_starts_anew(
     booted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = accelerator.accelerate(tmp_path)

@@ -56,7 +56,7 @@ def artefact(tmp_path: Path) -> Path:
     return path
 
 
-def test_everything_held_is_proven_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
+def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
     told = made(artefact, artefact.with_name("console.log"))
     assert told["passed"] is True
     assert [stage["stage"] for stage in told["stages"]] == [s.name for s in stages(Mode.VM)]
@@ -109,7 +109,7 @@ class TestTested:
         artefact.write_bytes(b"more than that")
         assert records.last_test_of_file(artefact) is None
 
-    def test_is_taken_back_by_a_later_proof_that_does_not_hold(self, artefact: Path) -> None:
+    def test_is_taken_back_by_a_later_test_that_fails(self, artefact: Path) -> None:
         first = keep(artefact)
         _date(first, 1000.0)
         findings = {"kernel": Finding("kernel", "fail", "x")}
@@ -125,7 +125,7 @@ class TestTested:
             run.report.write_text(text)
             assert records.all_records() == []
 
-    def test_an_older_proof_of_the_same_artefact_is_forgotten(
+    def test_an_older_test_of_the_same_artefact_is_forgotten(
         self, artefact: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.tar.gz"

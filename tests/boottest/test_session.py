@@ -156,7 +156,7 @@ def test_a_disk_that_the_firmware_finds_nothing_on(tmp_path: Path) -> None:
 
 
 @needs_machine
-class TestWhatCannotBeProven:
+class TestWhatCannotBeTested:
     def test_a_broken_archive(self, tree: Path) -> None:
         archive = packed(tree, tree.with_name("vm.tar.gz"))
         archive.write_bytes(archive.read_bytes()[:-1000])
@@ -279,7 +279,7 @@ def test_what_was_abandoned_is_removed_by_the_next_and_what_is_held_is_not(tree:
 
 
 @needs_machine
-def test_what_a_stopped_proof_has_kept_is_removed_by_a_later_one_of_the_same(tree: Path) -> None:
+def test_what_a_stopped_test_has_kept_is_removed_by_a_later_one_of_the_same(tree: Path) -> None:
     link("boot/vmlinuz", "/nowhere")(tree)
     home = paths.state() / "boot-tests"
     for name, artefact, age in (("old", tree, 1000), ("new", tree, 1), ("foreign", home, 1000)):

@@ -177,7 +177,7 @@ def boots(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     }  # fmt: skip
 
     def boot(name: str) -> Booted:
-        own = shutil.copytree(tree, place / name, symlinks=True)  # one proof is kept of each
+        own = shutil.copytree(tree, place / name, symlinks=True)  # one boot test is kept of each
         given = ("--entrypoint", STARTED[name], "--env", "A=b c")
         done = subprocess.run(
             [ZWIZARD, "boot", own, "--json", *given],
