@@ -218,7 +218,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("services-enabled", "nothing starts a resolver",
      replaced("/etc/resolv.conf", "nameserver", "# no")),
     ("filesystem-clean", "it is not marked clean", debugfs("dirty")),
-    ("filesystem-clean", "the journal has to be replayed", debugfs("feature needs_recovery")),
+    ("filesystem-clean", "the journal must be replayed", debugfs("feature needs_recovery")),
     ("fstab", "/dev/loop0p2", replaced("/etc/fstab", f"UUID={disks.ROOT_UUID}", "/dev/loop0p2")),
     ("init-present", "which does not exist", debugfs("rm /usr/lib/systemd/systemd")),
     ("image-name", "/image.raw does not exist; found instead: /Image.raw", renamed("Image.raw")),

@@ -240,7 +240,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
      remove("/usr/lib/systemd/system-generators/netplan")),
     ("services-enabled", "nothing starts a resolver", write("/etc/resolv.conf", "# none\n")),
     ("filesystem-clean", "it is not marked clean", on_root("dirty")),
-    ("filesystem-clean", "the journal has to be replayed", on_root("feature needs_recovery")),
+    ("filesystem-clean", "the journal must be replayed", on_root("feature needs_recovery")),
     ("fstab", "/dev/loop0p2 / ext4", write("/etc/fstab", "/dev/loop0p2 / ext4 defaults 0 1\n")),
     ("fstab", "UUID=99 / ext4", write("/etc/fstab", "UUID=99 / ext4 defaults 0 1\n")),
     ("init-present", "which does not exist", remove("/usr/lib/systemd/systemd")),
