@@ -34,9 +34,9 @@ def test_every_type_of_entry_is_recognised(
 
 def test_a_name_that_is_not_utf8_is_kept(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
-    view = open_tree(tmp_path)
-    assert [os.fsencode(entry.path) for entry in view.entries()] == [b"/caf\xe9"]
-    assert view.read(os.fsdecode(b"/caf\xe9"), 9) == b"x"
+    tree = open_tree(tmp_path)
+    assert [os.fsencode(entry.path) for entry in tree.entries()] == [b"/caf\xe9"]
+    assert tree.read(os.fsdecode(b"/caf\xe9"), 9) == b"x"
 
 
 def test_a_parent_replaced_by_a_link_after_listing_is_not_followed(tmp_path: Path) -> None:
@@ -46,28 +46,28 @@ def test_a_parent_replaced_by_a_link_after_listing_is_not_followed(tmp_path: Pat
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc/file").write_bytes(b"the image's")
-    view = open_tree(root)
+    tree = open_tree(root)
     (root / "etc").rename(root / "old")
     (root / "etc").symlink_to(secret)
     with pytest.raises(UnreadableError, match="/etc/file cannot be read"):
-        view.read("/etc/file", 100)
+        tree.read("/etc/file", 100)
 
 
 def test_a_file_replaced_by_a_fifo_does_not_hang(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    view = open_tree(tmp_path)
+    tree = open_tree(tmp_path)
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
     with pytest.raises(UnreadableError, match="no longer a regular file"):
-        view.read("/file", 1)
+        tree.read("/file", 1)
 
 
 def test_a_file_removed_meanwhile_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    view = open_tree(tmp_path)
+    tree = open_tree(tmp_path)
     (tmp_path / "file").unlink()
     with pytest.raises(UnreadableError, match="/file cannot be read: No such file"):
-        view.read("/file", 1)
+        tree.read("/file", 1)
 
 
 @pytest.fixture
@@ -88,17 +88,17 @@ def test_unlistable_directories_are_reported() -> None:
     with tempfile.TemporaryDirectory() as place:
         private = Path(place) / "private"
         private.mkdir(mode=0)
-        view = open_tree(place)
+        tree = open_tree(place)
         private.chmod(0o700)
-    assert isinstance(view, DirectoryTree)
-    assert str(view.unreadable) == "/private (Permission denied)"
+    assert isinstance(tree, DirectoryTree)
+    assert str(tree.unreadable) == "/private (Permission denied)"
 
 
 def test_a_mounted_file_system_is_named_and_not_entered() -> None:
-    view = DirectoryTree(Path("/dev"))  # where shm, pts or mqueue are mounted
-    mounts = [path for path in view.mounted.first if os.path.ismount(f"/dev{path}")]
-    assert mounts == view.mounted.first
-    assert all(view.children(path) == () for path in mounts)
+    tree = DirectoryTree(Path("/dev"))  # where shm, pts or mqueue are mounted
+    mounts = [path for path in tree.mounted.first if os.path.ismount(f"/dev{path}")]
+    assert mounts == tree.mounted.first
+    assert all(tree.children(path) == () for path in mounts)
 
 
 def test_a_missing_path_is_reported(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_complete_archive_has_no_fault(opened: Opener, root: Path, tmp_path: Path) -> None:
-    view = opened(packed(root, tmp_path / "a.tar.gz"))
-    assert view.fault == ""
-    assert view.members == 1 + len(list(view.entries()))
-    assert not view.unsafe
-    assert not view.named
-    assert not view.duplicates
+    tree = opened(packed(root, tmp_path / "a.tar.gz"))
+    assert tree.fault == ""
+    assert tree.members == 1 + len(list(tree.entries()))
+    assert not tree.unsafe
+    assert not tree.named
+    assert not tree.duplicates
 
 
 def test_padding_and_several_gzip_members_are_whole(
@@ -77,9 +77,9 @@ def test_an_archive_truncated_anywhere_is_reported(
     path = packed(root, tmp_path / "a.tar.gz")
     data = path.read_bytes()
     size = int(kept) if kept < 0 else int(len(data) * kept)
-    view = opened(written(path, data[:size]))
-    assert view.fault.startswith("truncated: the compressed data ends at byte")
-    assert not view.bounded
+    tree = opened(written(path, data[:size]))
+    assert tree.fault.startswith("truncated: the compressed data ends at byte")
+    assert not tree.bounded
 
 
 @pytest.mark.parametrize("place", [-8, -1])
@@ -156,8 +156,8 @@ def test_a_file_that_changes_while_it_is_read_is_reported(root: Path, tmp_path: 
     def touch(done: int, total: int) -> None:
         os.utime(path, (1, 1))
 
-    with TarballTree(path, progress=touch) as view:
-        assert view.fault == "it changed while it was read"
+    with TarballTree(path, progress=touch) as tree:
+        assert tree.fault == "it changed while it was read"
 
 
 def test_progress_is_reported_in_bytes_of_the_archive(root: Path, tmp_path: Path) -> None:
@@ -177,11 +177,11 @@ def test_long_names_and_targets_are_read(opened: Opener, tmp_path: Path, form: i
     deep.mkdir(parents=True)
     (deep / "file").write_bytes(b"here")
     (deep / "link").symlink_to("t" * 300)
-    view = opened(written(tmp_path / "a.tar.gz", gzip.compress(tarred(root, form))))
-    assert view.fault == ""
+    tree = opened(written(tmp_path / "a.tar.gz", gzip.compress(tarred(root, form))))
+    assert tree.fault == ""
     inside = "/" + str(deep.relative_to(root))
-    assert view.read(f"{inside}/file", 10) == b"here"
-    link = view.lstat(f"{inside}/link")
+    assert tree.read(f"{inside}/file", 10) == b"here"
+    link = tree.lstat(f"{inside}/link")
     assert link is not None
     assert link.target == "t" * 300
 
@@ -191,8 +191,8 @@ def test_an_ustar_prefix_is_part_of_the_name(opened: Opener, tmp_path: Path) -> 
     (root / ("d" * 90)).mkdir(parents=True)
     (root / ("d" * 90) / ("f" * 90)).write_bytes(b"x")
     data = gzip.compress(tarred(root, tarfile.USTAR_FORMAT))
-    view = opened(written(tmp_path / "a.tar.gz", data))
-    assert view.lstat(f"/{'d' * 90}/{'f' * 90}") is not None
+    tree = opened(written(tmp_path / "a.tar.gz", data))
+    assert tree.lstat(f"/{'d' * 90}/{'f' * 90}") is not None
 
 
 def test_large_owners_in_base_256_are_read(opened: Opener, tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_large_owners_in_base_256_are_read(opened: Opener, tmp_path: Path) -> No
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as made:
         made.addfile(info)
-    view = opened(written(tmp_path / "a.tar.gz", gzip.compress(out.getvalue())))
-    entry = view.lstat("/file")
+    tree = opened(written(tmp_path / "a.tar.gz", gzip.compress(out.getvalue())))
+    entry = tree.lstat("/file")
     assert entry is not None
     assert entry.uid == 4_000_000_000
 
@@ -240,10 +240,10 @@ def test_sparse_files_read_unchanged(
         ".",
     ]
     subprocess.run(argv, check=True)
-    view = opened(path)
-    assert view.fault == ""
-    assert view.read("/sparse", 1 << 30) == (root / "sparse").read_bytes()
-    assert view.read("/zz", 10) == b"behind"
+    tree = opened(path)
+    assert tree.fault == ""
+    assert tree.read("/sparse", 1 << 30) == (root / "sparse").read_bytes()
+    assert tree.read("/zz", 10) == b"behind"
 
 
 def test_a_hard_link_is_the_same_file(opened: Opener, tmp_path: Path) -> None:
@@ -252,23 +252,23 @@ def test_a_hard_link_is_the_same_file(opened: Opener, tmp_path: Path) -> None:
         (member("./one"), b"contents"),
         member("./two", tarfile.LNKTYPE, "./one"),
     )
-    view = opened(path)
-    assert view.read("/two", 100) == b"contents"
-    assert not view.unsafe
+    tree = opened(path)
+    assert tree.read("/two", 100) == b"contents"
+    assert not tree.unsafe
 
 
 def test_a_later_member_replaces_an_earlier_one_and_is_counted(
     opened: Opener, tmp_path: Path
 ) -> None:
     path = archive(tmp_path / "a.tar.gz", (member("x"), b"old"), (member("./x"), b"newer"))
-    view = opened(path)
-    assert view.read("/x", 100) == b"newer"
-    assert str(view.duplicates) == "/x"
+    tree = opened(path)
+    assert tree.read("/x", 100) == b"newer"
+    assert str(tree.duplicates) == "/x"
 
 
 def test_implied_directories_exist(opened: Opener, tmp_path: Path) -> None:
-    view = opened(archive(tmp_path / "a.tar.gz", (member("usr/bin/app"), b"x")))
-    assert [entry.path for entry in view.entries()] == ["/usr", "/usr/bin", "/usr/bin/app"]
+    tree = opened(archive(tmp_path / "a.tar.gz", (member("usr/bin/app"), b"x")))
+    assert [entry.path for entry in tree.entries()] == ["/usr", "/usr/bin", "/usr/bin/app"]
 
 
 @pytest.mark.parametrize(
@@ -305,23 +305,23 @@ def test_implied_directories_exist(opened: Opener, tmp_path: Path) -> None:
 def test_members_that_would_land_elsewhere_are_reported(
     opened: Opener, tmp_path: Path, members: list[tarfile.TarInfo], evidence: str
 ) -> None:
-    view = opened(archive(tmp_path / "a.tar.gz", *members))
-    assert evidence in str(view.unsafe)
-    assert view.fault == ""
+    tree = opened(archive(tmp_path / "a.tar.gz", *members))
+    assert evidence in str(tree.unsafe)
+    assert tree.fault == ""
 
 
 def test_many_examples_are_counted_not_kept(opened: Opener, tmp_path: Path) -> None:
-    view = opened(archive(tmp_path / "a.tar.gz", *(member(f"/{n}") for n in range(100))))
-    assert view.unsafe.count == 100
-    assert str(view.unsafe).endswith("and 95 more")
+    tree = opened(archive(tmp_path / "a.tar.gz", *(member(f"/{n}") for n in range(100))))
+    assert tree.unsafe.count == 100
+    assert str(tree.unsafe).endswith("and 95 more")
 
 
 def test_owners_by_name_are_reported(opened: Opener, tmp_path: Path) -> None:
     info = member("x")
     info.uname, info.gname = "www-data", "staff"
-    view = opened(archive(tmp_path / "a.tar.gz", info, member("y")))
-    assert view.named == 1
-    assert str(view.owners) == "www-data:staff"
+    tree = opened(archive(tmp_path / "a.tar.gz", info, member("y")))
+    assert tree.named == 1
+    assert str(tree.owners) == "www-data:staff"
 
 
 def test_devices_and_fifos_are_distinguished(opened: Opener, tmp_path: Path) -> None:
@@ -331,8 +331,8 @@ def test_devices_and_fifos_are_distinguished(opened: Opener, tmp_path: Path) -> 
         "f": (tarfile.FIFOTYPE, EntryType.FIFO),
     }
     members = [member(name, stored) for name, (stored, _) in kinds.items()]
-    view = opened(archive(tmp_path / "a.tar.gz", *members))
-    assert {e.name: e.kind for e in view.entries()} == {n: k for n, (_, k) in kinds.items()}
+    tree = opened(archive(tmp_path / "a.tar.gz", *members))
+    assert {e.name: e.kind for e in tree.entries()} == {n: k for n, (_, k) in kinds.items()}
 
 
 # Contents
@@ -342,31 +342,31 @@ def test_kept_contents_are_read_without_another_pass(
     opened: Opener, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
-    view = opened(path, Keep(["/etc/*", "/lib/modules/*/modules.dep"]))
+    tree = opened(path, Keep(["/etc/*", "/lib/modules/*/modules.dep"]))
     path.unlink()
-    assert view.read("/etc/hosts", 9) == b"127.0.0.1"
-    assert view.read("/lib/modules/6.1.0-50-cloud-amd64/modules.dep", 6) == b"kernel"
+    assert tree.read("/etc/hosts", 9) == b"127.0.0.1"
+    assert tree.read("/lib/modules/6.1.0-50-cloud-amd64/modules.dep", 6) == b"kernel"
     with pytest.raises(UnreadableError, match=r"a\.tar\.gz cannot be read"):
-        view.read("/boot/vmlinuz", 9)
+        tree.read("/boot/vmlinuz", 9)
 
 
 def test_contents_that_were_not_kept_are_fetched(
     opened: Opener, root: Path, tmp_path: Path
 ) -> None:
-    view = opened(packed(root, tmp_path / "a.tar.gz"))
-    assert view.read("/boot/vmlinuz", 4) == b"\x7fELF"
-    assert view.read("/boot/vmlinuz", 1 << 20) == (root / "boot/vmlinuz").read_bytes()
+    tree = opened(packed(root, tmp_path / "a.tar.gz"))
+    assert tree.read("/boot/vmlinuz", 4) == b"\x7fELF"
+    assert tree.read("/boot/vmlinuz", 1 << 20) == (root / "boot/vmlinuz").read_bytes()
 
 
 def test_an_archive_replaced_meanwhile_is_not_read_further(
     opened: Opener, root: Path, tmp_path: Path
 ) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
-    view = opened(path)
+    tree = opened(path)
     (root / "etc/hosts").write_bytes(b"other")
     packed(root, path)
     with pytest.raises(UnreadableError, match="the archive changed while it was checked"):
-        view.read("/etc/hosts", 9)
+        tree.read("/etc/hosts", 9)
 
 
 def test_contents_in_a_truncated_part_are_unreadable(
@@ -375,10 +375,10 @@ def test_contents_in_a_truncated_part_are_unreadable(
     path = packed(root, tmp_path / "a.tar.gz")
     data = gzip.decompress(path.read_bytes())
     place = data.index(b"127.0.0.1")
-    view = opened(written(path, gzip.compress(data[: place + 5])))
-    assert "truncated inside" in view.fault
+    tree = opened(written(path, gzip.compress(data[: place + 5])))
+    assert "truncated inside" in tree.fault
     with pytest.raises(UnreadableError, match="/etc/hosts cannot be read: truncated"):
-        view.read("/etc/hosts", 9)
+        tree.read("/etc/hosts", 9)
 
 
 @pytest.mark.parametrize(
@@ -404,42 +404,42 @@ def test_a_bomb_is_not_unpacked_to_the_end(
 ) -> None:
     monkeypatch.setattr(gzip_stream, "BOMB_BYTES", 8 << 20)
     info = member("zeros")
-    view = opened(archive(tmp_path / "a.tar.gz", (info, bytes(64 << 20))))
-    assert view.bounded
-    assert "over 200 times what it takes packed" in view.fault
+    tree = opened(archive(tmp_path / "a.tar.gz", (info, bytes(64 << 20))))
+    assert tree.bounded
+    assert "over 200 times what it takes packed" in tree.fault
     with pytest.raises(UnreadableError, match="was not read"):
-        view.read("/zeros", 1)
+        tree.read("/zeros", 1)
 
 
 def test_a_disk_image_of_zeros_is_not_a_bomb(opened: Opener, tmp_path: Path) -> None:
-    view = opened(archive(tmp_path / "a.tar.gz", (member("image.raw"), bytes(64 << 20))))
-    assert view.fault == ""
+    tree = opened(archive(tmp_path / "a.tar.gz", (member("image.raw"), bytes(64 << 20))))
+    assert tree.fault == ""
 
 
 def test_too_many_members_are_not_indexed(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module.Index.__init__, "__defaults__", (10_000,))
-    view = opened(archive(tmp_path / "a.tar.gz", *(member(str(n)) for n in range(100))))
-    assert view.bounded
-    assert view.fault == "it has more than 24 members"
+    tree = opened(archive(tmp_path / "a.tar.gz", *(member(str(n)) for n in range(100))))
+    assert tree.bounded
+    assert tree.fault == "it has more than 24 members"
 
 
 def test_a_path_of_endless_depth_is_refused(opened: Opener, tmp_path: Path) -> None:
     path = "/".join(["d"] * 400_000)
-    view = opened(archive(tmp_path / "a.tar.gz", member(path)))
-    assert "has a longer name or target than any system takes" in str(view.unsafe)
+    tree = opened(archive(tmp_path / "a.tar.gz", member(path)))
+    assert "has a longer name or target than any system takes" in str(tree.unsafe)
 
 
 def test_an_endless_name_is_refused(opened: Opener, tmp_path: Path) -> None:
-    view = opened(archive(tmp_path / "a.tar.gz", member("n" * (2 << 20))))
-    assert "a member's name or attributes take" in view.fault
+    tree = opened(archive(tmp_path / "a.tar.gz", member("n" * (2 << 20))))
+    assert "a member's name or attributes take" in tree.fault
 
 
 def test_a_gzip_file_of_empty_gzip_files_is_refused(opened: Opener, tmp_path: Path) -> None:
-    view = opened(written(tmp_path / "a.tar.gz", gzip.compress(b"") * 200_000))
-    assert view.bounded
-    assert "too many empty gzip files" in view.fault
+    tree = opened(written(tmp_path / "a.tar.gz", gzip.compress(b"") * 200_000))
+    assert tree.bounded
+    assert "too many empty gzip files" in tree.fault
 
 
 def test_a_file_above_the_limit_is_not_kept(
@@ -447,6 +447,6 @@ def test_a_file_above_the_limit_is_not_kept(
 ) -> None:
     monkeypatch.setattr(tarball_module, "KEEP_FILE", 1 << 20)
     path = archive(tmp_path / "a.tar.gz", (member("boot/vmlinuz"), bytes(2 << 20)))
-    view = opened(path, Keep(["/boot/*"]))
+    tree = opened(path, Keep(["/boot/*"]))
     with pytest.raises(UnreadableError, match="too large to be looked at"):
-        view.read("/boot/vmlinuz", 1)
+        tree.read("/boot/vmlinuz", 1)

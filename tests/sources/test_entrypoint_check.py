@@ -117,7 +117,7 @@ def test_a_missing_entrypoint_is_reported(
 
 @pytest.mark.parametrize("make", SOURCES)
 @pytest.mark.parametrize(
-    ("entrypoint", "said"),
+    ("entrypoint", "expected"),
     [
         ("/usr/bin/bash", "Found: /usr/bin/bash is a file"),
         ("/bin/bash", "Found: /bin/bash leads to /usr/bin/bash, a file"),
@@ -126,10 +126,10 @@ def test_a_missing_entrypoint_is_reported(
     ],
 )
 def test_an_existing_entrypoint_is_found_as_in_the_image(
-    tmp_path: Path, make: Make, entrypoint: str, said: str
+    tmp_path: Path, make: Make, entrypoint: str, expected: str
 ) -> None:
     given = make(tmp_path)
-    assert entrypoint_report(answers(given, entrypoint)) == InputReport(said)
+    assert entrypoint_report(answers(given, entrypoint)) == InputReport(expected)
     builds.open_for(recipe(given, entrypoint), tmp_path)
 
 
@@ -140,20 +140,20 @@ def test_an_entrypoint_that_packages_may_add_is_only_doubtful(
     path = tmp_path / "given.tar"
     path.write_bytes(system())
     given = answers(path, "/usr/sbin/nginx", **more)
-    told = entrypoint_report(given)
-    assert not told.wrong
-    assert told.doubt.endswith("one of your packages or commands must add it")
+    report = entrypoint_report(given)
+    assert not report.wrong
+    assert report.doubt.endswith("one of your packages or commands must add it")
     entrypoint_check.require(questions.to_recipe(given), tmp_path)
 
 
 def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
     given = answers(a_tar(tmp_path), "/nope")
-    told = [
+    report = [
         one
         for one in review.review_of(given, MACHINE).problems
         if one.key == entrypoint_check.ENTRYPOINT
     ]
-    assert [one.message for one in told] == [
+    assert [one.message for one in report] == [
         "Entrypoint: /nope does not exist, and no package or command of yours adds it"
     ]
 
@@ -161,12 +161,12 @@ def test_the_review_reports_a_missing_entrypoint(tmp_path: Path) -> None:
 def test_typing_does_not_wait_for_the_file(tmp_path: Path) -> None:
     library, given = SuggestionService(), answers(a_tar(tmp_path), "/nope")
     assert library.current(given).entrypoint == InputReport()
-    for said in ("Searching the file for the entrypoint …", "/nope does not exist"):
+    for expected in ("Searching the file for the entrypoint …", "/nope does not exist"):
         work = library.pending(given)  # first what it is, then what is in it
         assert work is not None
         work()
-        told = library.current(given).entrypoint
-        assert (told.wrong or told.summary).startswith(said)
+        report = library.current(given).entrypoint
+        assert (report.wrong or report.summary).startswith(expected)
     assert not entrypoint_check.takes_long(given)
     assert library.current({**given, "container.entrypoint": "/bin/bash"}).entrypoint.summary
     (tmp_path / "given.tar.gz").write_bytes(gzip.compress(system(b"ID=alpine\n")))
@@ -241,8 +241,8 @@ def test_whiteouts_of_later_layers_remove_files(
 ) -> None:
     image = Layout(tmp_path / "image").image(BASE, TOP).write()
     given = packed(image, tmp_path / "image.tar") if as_tar else image
-    told = entrypoint_report(answers(given, entrypoint, "oci"))
-    assert told.wrong.startswith(wrong) if wrong else told.summary.startswith("Found: ")
+    report = entrypoint_report(answers(given, entrypoint, "oci"))
+    assert report.wrong.startswith(wrong) if wrong else report.summary.startswith("Found: ")
     if wrong:
         with pytest.raises(RecipeError, match=r"container\.entrypoint"):
             builds.open_for(recipe(given, entrypoint, "oci"), tmp_path)

@@ -39,13 +39,13 @@ def test_an_archive_is_unpacked_with_its_modes_and_unchanged(tmp_path: Path) -> 
 
 def test_a_truncated_archive_or_another_file_is_reported(tmp_path: Path) -> None:
     whole = packed(tmp_path / "a.tar.gz", ("./etc", tarfile.DIRTYPE, 0o755)).read_bytes()
-    for data, said in (
+    for data, expected in (
         (whole[:-9], "cannot be unpacked"),
         (gzip.compress(b"not a tar" * 100), "does not look like a tar archive"),
     ):
         archive = tmp_path / "b.tar.gz"
         archive.write_bytes(data)
-        with pytest.raises(ZwizardError, match=said):
+        with pytest.raises(ZwizardError, match=expected):
             rootfs.unpack(archive, _fresh(tmp_path))
 
 

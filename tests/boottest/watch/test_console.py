@@ -31,10 +31,10 @@ def test_a_good_boot_passes_every_milestone_in_chunks_of_any_size(chunk: int) ->
     assert [sight.kind for sight in found] == [
         "kernel", "root", "init", "cloud-init", "network", "prompt", "cloud-init-over",
     ]  # fmt: skip
-    said = {sight.kind: sight.line for sight in found}
-    assert said["init"] == "Welcome to Debian GNU/Linux 12 (bookworm)!"  # without its colours
-    assert said["prompt"].startswith("proof-xn0ss3 login:")
-    assert "DataSourceNoCloud" in said["cloud-init-over"]
+    lines = {milestone.kind: milestone.line for milestone in found}
+    assert lines["init"] == "Welcome to Debian GNU/Linux 12 (bookworm)!"  # without its colours
+    assert lines["prompt"].startswith("proof-xn0ss3 login:")
+    assert "DataSourceNoCloud" in lines["cloud-init-over"]
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_every_cause_names_a_stage_and_a_rule_that_exist() -> None:
     from zwizard.checks import find_rule
 
     stages = {stage.name for stage in STAGES}
-    told = [cause for _, cause in failure_causes._CAUSES]
-    told += [
+    causes = [cause for _, cause in failure_causes._CAUSES]
+    causes += [
         failure_causes.NO_CONSOLE,
         failure_causes.NO_CLOUD_INIT,
         failure_causes.NO_NETWORK,
         failure_causes.NO_LOGIN,
     ]
-    for cause in told:
+    for cause in causes:
         assert cause.stage in stages
         assert cause.message.endswith(".")
         if cause.rule:

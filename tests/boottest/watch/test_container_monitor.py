@@ -40,7 +40,9 @@ def encoded(*strings: str) -> str:
     return base64.encodebytes("".join(f"{s}\0" for s in strings).encode()).decode()
 
 
-def told(cmdline: list[str], environ: list[str], *, later: list[str] | None = None) -> GuestFacts:
+def facts_of(
+    cmdline: list[str], environ: list[str], *, later: list[str] | None = None
+) -> GuestFacts:
     answers = f"== cmdline\n{encoded(*cmdline)}== environ\n{encoded(*environ)}== looked\n"
     return GuestFacts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
 
@@ -53,7 +55,9 @@ class TestReportsOfTheObserver:
     GIVEN = ContainerStart("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
 
     def test_everything_as_expected(self) -> None:
-        facts = told(["/app", "-x", "a b"], ["A=b == c", "TOKEN=canary", "HOME=/"], later=["/app"])
+        facts = facts_of(
+            ["/app", "-x", "a b"], ["A=b == c", "TOKEN=canary", "HOME=/"], later=["/app"]
+        )
         come = found(facts, self.GIVEN)
         assert {stage: finding.outcome for stage, finding in come.items()} == {
             "entrypoint": "pass", "environment": "pass", "stays": "pass",
@@ -62,15 +66,15 @@ class TestReportsOfTheObserver:
         assert "canary" not in str(come)
 
     def test_other_arguments_and_another_environment(self) -> None:
-        come = found(told(["/app", "-y"], ["A=b"]), self.GIVEN)
+        come = found(facts_of(["/app", "-y"], ["A=b"]), self.GIVEN)
         assert come["entrypoint"].outcome == come["environment"].outcome == "fail"
         assert "expected /app -x 'a b'" in come["entrypoint"].evidence
         assert come["environment"].evidence == "missing or different: A, TOKEN"
 
     def test_a_script_and_what_it_becomes(self) -> None:
-        come = found(told(["/bin/sh", "/app", "-x", "a b"], []), self.GIVEN)
+        come = found(facts_of(["/bin/sh", "/app", "-x", "a b"], []), self.GIVEN)
         assert come["entrypoint"].outcome == "pass"
-        come = found(told(["nginx"], []), self.GIVEN)
+        come = found(facts_of(["nginx"], []), self.GIVEN)
         assert come["entrypoint"].evidence == "/app has become nginx"
 
     def test_a_partial_fact_is_ignored(self) -> None:
@@ -81,8 +85,8 @@ class TestReportsOfTheObserver:
 
 
 def test_the_exit_status_is_read_from_the_kernels_last_line() -> None:
-    said = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x"
-    status, signal = diagnose_exit(said % 0x0700), diagnose_exit(said % 11)
+    line = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x"
+    status, signal = diagnose_exit(line % 0x0700), diagnose_exit(line % 11)
     assert status is not None
     assert signal is not None
     assert "with status 7" in status[0].message
@@ -110,9 +114,9 @@ def test_the_seed_quotes_for_a_shell() -> None:
 
 def test_stages_of_a_container_are_shown_while_its_kernel_is_built() -> None:
     started = Status().after(BootTestStarted(at=1.0, artefact="web.tar.gz"))
-    told = started.after(BootTestPreparing(at=2.0, mode="container"))
-    assert [stage.name for stage in told.stages] == [s.name for s in stages("container")]
-    assert told.next == "start"
+    status = started.after(BootTestPreparing(at=2.0, mode="container"))
+    assert [stage.name for stage in status.stages] == [s.name for s in stages("container")]
+    assert status.next == "start"
 
 
 # --- real ones ----------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_a_good_guest_passes_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "changed", "said"),
+    ("stage", "changed", "expected"),
     [
         ("hostname", {"hostname": "debian"}, "debian, expected proof-1"),
         ("network", {"addresses": TRIE.replace("10.1.3.77", "10.1.3.15")}, "10.1.3.15, default"),
@@ -99,11 +99,11 @@ def test_a_good_guest_passes_everything() -> None:
     ],
 )
 def test_a_fact_that_differs_fails_with_the_value_found(
-    stage: str, changed: dict[str, str], said: str
+    stage: str, changed: dict[str, str], expected: str
 ) -> None:
     finding = judged(changed)[stage]
     assert finding.outcome == "fail"
-    assert said in finding.evidence
+    assert expected in finding.evidence
 
 
 @pytest.mark.parametrize("result", ["", "cat: no such file", "[]", '{"v1": 3}'])

@@ -50,11 +50,11 @@ advice VR: hostname
 
 def test_names_severities_and_modes_are_stable() -> None:
     """Recipes, reports and programs name rules: none is renamed, and none turns stricter alone."""
-    told: dict[str, tuple[str, str]] = {}
+    expected: dict[str, tuple[str, str]] = {}
     for group in re.split(r"\n(?=\S)", INTERFACE.strip()):
         kind, slugs = group.split(":")
-        told |= dict.fromkeys(slugs.split(), (kind.split()[0], kind.split()[1]))
-    assert {rule.slug: (rule.severity.value, modes(rule)) for rule in all_rules()} == told
+        expected |= dict.fromkeys(slugs.split(), (kind.split()[0], kind.split()[1]))
+    assert {rule.slug: (rule.severity.value, modes(rule)) for rule in all_rules()} == expected
     assert {rule.slug for rule in all_rules() if rule.must_in} == {"resolv-conf"}
 
 

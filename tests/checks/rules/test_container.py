@@ -85,10 +85,10 @@ def test_a_broken_container_fails_in_its_rule_as_directory_and_as_tarball(
 
 
 def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None:
-    told = [slug for slug, _, _ in BROKEN]
+    broken_rules = [slug for slug, _, _ in BROKEN]
     for rule in all_rules():
         if rule.modes == {Mode.CONTAINER} and rule.slug != "entrypoint-startup-toml":
-            assert told.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1)
+            assert broken_rules.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_without_an_entrypoint_the_init_is_started(root: Path) -> None:
 
 def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:/bin") -> Fault:
     """The script that starts what a container image says."""
-    said = render_start_script(entrypoint, command, (("PATH", path),), "/etc", "")
-    return both(write("zos-start", said.encode()), mode("zos-start", 0o755))
+    expected = render_start_script(entrypoint, command, (("PATH", path),), "/etc", "")
+    return both(write("zos-start", expected.encode()), mode("zos-start", 0o755))
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "expected"),
     [
         (starting("/gone", "-v"), "/zos-start starts /gone: /gone does not exist"),
         (
@@ -148,13 +148,13 @@ def starting(*entrypoint: str, command: tuple[str, ...] = (), path: str = "/opt:
     ],
 )
 def test_the_program_behind_a_start_script_is_checked(
-    root: Path, tmp_path: Path, broken: Fault, said: str
+    root: Path, tmp_path: Path, broken: Fault, expected: str
 ) -> None:
     both(BUSYBOX, link("bin/sh", "busybox"))(root)
     broken(root)
     for path in (root, packed(root, tmp_path / "image.tar.gz")):
         report = check(path, entrypoint="/zos-start --own")
-        assert report.finding("entrypoint").evidence == said
+        assert report.finding("entrypoint").evidence == expected
         assert not report.ready
 
 

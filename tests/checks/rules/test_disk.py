@@ -273,12 +273,14 @@ def test_a_broken_disk_fails_in_its_rule(
 
 
 def test_every_rule_on_disks_alone_is_broken_and_every_must_twice() -> None:
-    told = [slug for slug, _, _ in (*BROKEN, *BROKEN_GUEST)]
+    broken_rules = [slug for slug, _, _ in (*BROKEN, *BROKEN_GUEST)]
     below = {"image-fits-disk"}
     elsewhere = {"image-name"}  # in test_rules
     for rule in all_rules():
         if rule.modes == {Mode.IMAGE} and rule.slug not in below | elsewhere:
-            assert told.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1), rule.slug
+            assert broken_rules.count(rule.slug) >= (2 if rule.severity is Severity.MUST else 1), (
+                rule.slug
+            )
 
 
 def test_a_good_disk_is_ready_alone_in_a_directory_and_in_a_tarball(

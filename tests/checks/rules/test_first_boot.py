@@ -212,11 +212,11 @@ def test_a_broken_guest_fails_in_its_rule_as_directory_and_as_tarball(
 def test_every_rule_on_a_vm_is_broken_and_every_must_twice() -> None:
     single = {"kernel-whole"}  # a must with one way
     elsewhere = {"path-colon"}  # on names, below
-    told = [slug for slug, _, _ in (*BROKEN_KERNEL, *BROKEN)]
+    broken_rules = [slug for slug, _, _ in (*BROKEN_KERNEL, *BROKEN)]
     for rule in all_rules():
         if Mode.VM in rule.modes and not rule.slug.startswith("archive"):
             wanted = 2 if rule.severity is Severity.MUST and rule.slug not in single else 1
-            assert told.count(rule.slug) >= wanted or rule.slug in elsewhere, rule.slug
+            assert broken_rules.count(rule.slug) >= wanted or rule.slug in elsewhere, rule.slug
 
 
 ARCH = both(

@@ -126,7 +126,7 @@ def opened(path: Path) -> Ext4Tree:
     return Ext4Tree(path, FileRange(disks.handle(path), 0, path.stat().st_size))
 
 
-def told(view: FileTree) -> dict[str, tuple[object, ...]]:
+def contents_of(view: FileTree) -> dict[str, tuple[object, ...]]:
     """Every entry and its contents; the sizes of directories are each file system's own."""
     found: dict[str, tuple[object, ...]] = {}
     for entry in view.entries():
@@ -141,7 +141,7 @@ def told(view: FileTree) -> dict[str, tuple[object, ...]]:
 
 
 def test_ext4_with_any_features_has_the_tree_that_was_written(image: Path, tree: Path) -> None:
-    assert told(opened(image)) == told(DirectoryTree(tree))
+    assert contents_of(opened(image)) == contents_of(DirectoryTree(tree))
 
 
 def test_a_hashed_directory_is_read(image_of: MakeImage) -> None:

@@ -27,7 +27,7 @@ def test_lz4_of_many_blocks_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
         (b"", "the kernel is an empty file, neither an ELF nor a bzImage"),
         (b"hello\n", "the kernel is a text file, neither"),
@@ -41,10 +41,10 @@ def test_lz4_of_many_blocks_is_read() -> None:
         (bzimage(PACKERS["lz4"](elf()))[:-90], "lz4 data ends too early"),
     ],
 )
-def test_another_file_type_is_refused_as_kernel_by_name(data: bytes, said: str) -> None:
+def test_another_file_type_is_refused_as_kernel_by_name(data: bytes, expected: str) -> None:
     with pytest.raises(KernelError) as caught:
         extract(data)
-    assert said in caught.value.message
+    assert expected in caught.value.message
     assert caught.value.hint
 
 
@@ -69,7 +69,7 @@ def changed(data: bytes, place: int, value: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
         (bzimage(PACKERS["xz"](elf())), f"a compressed kernel (bzImage: {VERSION}, xz)"),
         (b"\x7fELF", "it ends inside the ELF header"),
@@ -90,12 +90,12 @@ def changed(data: bytes, place: int, value: bytes) -> bytes:
     ],
 )
 def test_a_kernel_that_zero_os_cannot_start_is_refused_with_the_reason(
-    data: bytes, said: str
+    data: bytes, expected: str
 ) -> None:
     with pytest.raises(KernelError) as caught:
         verify(data)
     assert caught.value.message.startswith("Zero-OS cannot start this kernel: it")
-    assert said in caught.value.message
+    assert expected in caught.value.message
 
 
 def test_version_and_compression_of_a_bzimage_are_read_without_unpacking() -> None:
