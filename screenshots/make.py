@@ -189,7 +189,7 @@ async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     from zwizard.wizard.suggestions import PackageCatalogue
 
     requirements.free_space = lambda _: 65 * 2**30
-    requirements._place_trouble = lambda *_: []  # noqa: SLF001 - nobody is ada
+    requirements._place_problem = lambda *_: []  # noqa: SLF001 - nobody is ada
     tools.find = lambda name: f"/usr/bin/{name}"
     machine = HostState(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24"
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which nothing changes: its space, its tools, its time."""
     monkeypatch.setattr(requirements, "free_space", lambda _: 70 * 2**30)
-    monkeypatch.setattr(requirements, "_place_trouble", lambda *_: [])
+    monkeypatch.setattr(requirements, "_place_problem", lambda *_: [])
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 7200))
 

@@ -152,4 +152,4 @@ async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
         assert on(app, PageScreen).page == "container"
         go_to(app, "container.entrypoint")
         await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
-        await until(pilot, lambda: "There: /usr/bin/bash" in said_of(app, "container.entrypoint"))
+        await until(pilot, lambda: "Found: /usr/bin/bash" in said_of(app, "container.entrypoint"))
