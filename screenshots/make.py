@@ -128,7 +128,7 @@ async def review() -> str:
     assert from_recipe(recipe)
     async with shown(last(built) + 2 * 86400) as (app, pilot):
         await settle(pilot)
-        app.walk_on()  # type: ignore[attr-defined]
+        app.continue_draft()  # type: ignore[attr-defined]
         await settle(pilot)
         return app.export_screenshot(title="zwizard")
 

@@ -25,8 +25,8 @@ from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.widgets.logfile import LogFile
-from zwizard.tui.widgets.logview import LogView
+from zwizard.tui.widgets.log_file import LogFile
+from zwizard.tui.widgets.log_view import LogView
 
 LINES = 1_000_000
 TEXT = b"Setting up libpython3.11-minimal:amd64 (3.11.2-6+deb12u6) ... [%07d]\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from rich.console import Console
 from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
-from textual.pilot import Pilot
+from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.widgets import Input, TextArea
 
 from zwizard.engine import builds
@@ -92,7 +93,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zwizard.tui.screens.boot_test._EVERY", 0.05)
     monkeypatch.setattr("zwizard.tui.screens.home._EVERY", 0.1)
     monkeypatch.setattr("zwizard.tui.screens.picker._EVERY", 0.05)
-    monkeypatch.setattr("zwizard.tui.widgets.logview._TICK", 0.02)
+    monkeypatch.setattr("zwizard.tui.widgets.log_view._TICK", 0.02)
 
 
 MakeApp = Callable[..., ZwizardApp]
@@ -111,14 +112,14 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def make_app() -> MakeApp:
+def make_app(monkeypatch: pytest.MonkeyPatch) -> MakeApp:
     def made(
         recipe: Path | None = None, machine: HostState = MACHINE, fetch: Fetch = offline
     ) -> ZwizardApp:
         library = SuggestionService(fetch, clock=lambda: NOW)
         app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine, library=library)
         app.animation_level = "none"
-        app.NOTIFICATION_TIMEOUT = 600  # type: ignore[misc]  # however slow this machine is
+        monkeypatch.setattr(app, "NOTIFICATION_TIMEOUT", 600)  # however slow this machine is
         return app
 
     return made
@@ -166,7 +167,8 @@ async def handled(pilot: Pilot[None]) -> None:
     """Wait until all messages are handled and the screen is painted."""
     quiet = 0
     while quiet < 2:
-        await pilot._wait_for_screen()
+        with contextlib.suppress(WaitForScreenTimeout):  # of a widget that was removed meanwhile
+            await pilot._wait_for_screen(2.0)
         await pilot.app._animator.wait_until_complete()
         pilot.app.screen._on_timer_update()
         quiet = quiet + 1 if _is_quiet(pilot.app) else 0

@@ -240,7 +240,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     # It fails, and says why.
     mirror.answers.set()
     terminal.wait("✗ bootstrap: exit status", seconds=60)
-    terminal.wait("Probably  The mirror does not have this suite")
+    terminal.wait("Cause  The mirror does not have this suite")
     terminal.wait_title("✗ web: failed")
     # The step's tree can be entered, and left again.
     terminal.press("!")
@@ -248,7 +248,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     terminal.type('echo "in $PWD" && touch litter')
     terminal.wait("/tree/root")
     terminal.type("exit")
-    terminal.wait("r Retry")
+    terminal.wait("r Resume")
     # All that a report needs is in one file.
     terminal.press("b")
     terminal.wait("logs/01-bootstrap.log")
@@ -309,7 +309,7 @@ def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Termi
     os.kill(wizard_of(terminal), signal.SIGKILL)
     time.sleep(0.3)
     terminal.type(f"stty sane; clear; {PROGRAM}")
-    shown = terminal.wait("○ answers")
+    shown = terminal.wait("○ draft")
     assert "mine" in shown
 
 
@@ -318,5 +318,5 @@ def test_a_wizard_that_fails_leaves_the_terminal_usable_and_says_what_is_kept(
 ) -> None:
     broken = "import zwizard.tui.app as a; a.HomeScreen.content = lambda self: 1 / 0; a.run(None)"
     terminal.type(f"{sys.executable} -c {shlex.quote(broken)}; echo status $?")
-    terminal.wait("Your answers are kept, and builds go on.")
+    terminal.wait("Your draft is kept, and builds keep running.")
     assert not terminal.alternate

@@ -76,7 +76,7 @@ async def test_stages_and_the_console_are_shown_as_they_come(
     app: ZwizardApp, begun: Begun, size: tuple[int, int]
 ) -> None:
     async with app.run_test(size=size) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun)
         begun[0].machine()
         begun[0].stage("start")
@@ -99,7 +99,7 @@ async def test_what_a_guest_says_is_shown_and_never_acted_on(
     app: ZwizardApp, begun: Begun
 ) -> None:
     async with app.run_test(size=(120, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun)
         begun[0].stage("start", evidence=HOSTILE)
         await until(pilot, lambda: "✓ start" in frame(app))
@@ -110,7 +110,7 @@ async def test_what_a_guest_says_is_shown_and_never_acted_on(
 
 async def test_a_test_that_passes_says_so(app: ZwizardApp, begun: Begun) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun)
         begun[0].finish()
         await until(pilot, lambda: "◆ Boot test passed" in frame(app))
@@ -125,7 +125,7 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
     app: ZwizardApp, begun: Begun
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun)
         begun[0].stage("start")
         begun[0].stage("kernel")
@@ -137,7 +137,7 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
         shown = frame(app)
         assert "✗ No virtiofs." in shown
         assert "Rule  initrd-virtiofs" in shown
-        assert "Do    Add it." in shown
+        assert "Fix   Add it." in shown
         assert "✗ root        failed 12 s" in shown
         assert "– init        unreached" in shown
         assert "No such device" in shown
@@ -151,14 +151,14 @@ async def test_what_this_machine_lacks_is_said(
 
     monkeypatch.setattr(session, "start", start)
     async with app.run_test(size=(80, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: "missing on this machine: virtiofsd" in frame(app))
         assert "apt-get install it" in frame(app)
 
 
 async def test_cancelling_asks_and_leaves_a_word(app: ZwizardApp, begun: Begun) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun and "X Cancel" in frame(app))
         await press(pilot, "X", "enter")  # the harmless answer comes first
         assert not begun[0].job.cancel_request.exists()
@@ -172,13 +172,13 @@ async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
     app: ZwizardApp, begun: Begun
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: begun and "X Cancel" in frame(app))
         await press(pilot, "q")
         assert not isinstance(app.screen, BootTestScreen)
         assert not begun[0].job.cancel_request.exists()
         begun[0].stage("start")
-        app.prove(Path("web.tar.gz"))
+        app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: "✓ start       passed" in frame(app))
         assert len(begun) == 1
 
@@ -188,8 +188,8 @@ async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_report(build)
-        await until(pilot, lambda: "p Boot it" in frame(app))
-        await press(pilot, "p")
+        await until(pilot, lambda: "b Test boot" in frame(app))
+        await press(pilot, "b")
         await until(pilot, lambda: begun)
         assert on(app, BootTestScreen).request.artefact == build.archive()
         assert on(app, BootTestScreen).request.disk_size == 5 << 30
@@ -218,6 +218,6 @@ async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
         note.unlink()
         await press(pilot, "d")
         assert "Build it again" in frame(app)
-        await press(pilot, "escape", "p")
+        await press(pilot, "escape", "b")
         await until(pilot, lambda: begun)
         assert on(app, BootTestScreen).request.artefact == build.archive()

@@ -35,7 +35,7 @@ from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Ask
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
-from zwizard.tui.widgets.logview import LogView
+from zwizard.tui.widgets.log_view import LogView
 
 
 def follows(app: ZwizardApp) -> bool:
@@ -57,12 +57,12 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
             shown = frame(app)
             assert "● running · step 3 of 7" in shown
             assert "✓ bootstrap     done 38 s" in shown
-            assert "● initramfs     runs" in shown
+            assert "● initramfs     running" in shown
             assert "○ pack          waiting" in shown
             assert "03-initramfs · 2 lines · following" in shown
             assert "second" in shown
             assert "X Cancel" in shown
-            assert "r Retry" not in shown
+            assert "r Resume" not in shown
 
 
 async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
@@ -77,7 +77,7 @@ async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
             await until(pilot, lambda: "~38 s" in frame(app))
             shown = frame(app)
             assert "✓ packages      done 38 s" in shown
-            assert "● initramfs     runs 4 s of ~38 s" in shown
+            assert "● initramfs     running 4 s / ~38 s" in shown
             assert "○ kernel        waiting ~38 s" in shown
             assert "○ pack          waiting   " in shown  # it never ran
             assert "about" not in shown.splitlines()[0]
@@ -109,7 +109,7 @@ async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
             journal.append(
                 build.journal, events.StepProgress(step="initramfs", written=66_060_288)
             )
-            await until(pilot, lambda: "63.0 MiB written · printing" in frame(app))
+            await until(pilot, lambda: "63.0 MiB written · last output just now" in frame(app))
 
 
 async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> None:
@@ -138,7 +138,7 @@ async def test_the_log_is_offered_where_there_is_one(app: ZwizardApp) -> None:
             assert "l Open log  Y Copy log" in frame(app)
             await press(pilot, "down")
             await settle(pilot)
-            assert "This step has not begun" in frame(app)
+            assert "This step has not started" in frame(app)
             assert "Open log" not in frame(app)
             await press(pilot, "up")
             await settle(pilot)
@@ -199,7 +199,7 @@ async def test_a_failure_says_what_where_why_and_what_to_do(
         shown = frame(app)
         assert "✗ packages: exit status 100 " in shown
         assert "  chroot / apt-get install htpo " in shown  # on a line of its own, to be pasted
-        assert "Probably  There is no package htpo" in shown
+        assert "Cause  There is no package htpo" in shown
         assert "Unable to locate package" in shown  # the log is that of the step that failed
         assert "y Copy command" in shown
         await press(pilot, "y")
@@ -246,7 +246,9 @@ async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
 ) -> None:
     entered: list[tuple[str, str]] = []
     monkeypatch.setattr(debug_shell, "enter", lambda build, step: entered.append((build.id, step)))
-    monkeypatch.setattr(app, "outside", lambda work: work())  # there is no terminal to leave
+    monkeypatch.setattr(
+        app, "run_in_terminal", lambda work: work()
+    )  # there is no terminal to leave
     build = a_build(done=0)
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -309,13 +311,13 @@ async def test_of_an_endless_log_the_end_is_copied(app: ZwizardApp) -> None:
         await until(pilot, lambda: app.clipboard)
         assert app.clipboard.endswith("line 99998\nline 99999\n")
         assert len(app.clipboard) < 300 * 1024
-        assert "Its last 256.0 KiB are copied" in notes(app)[-1]
+        assert "Last 256.0 KiB copied" in notes(app)[-1]
 
 
 async def test_the_log_opens_in_the_users_pager(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(app, "outside", lambda work: work())
+    monkeypatch.setattr(app, "run_in_terminal", lambda work: work())
     monkeypatch.setenv("PAGER", f"cp -t {tmp_path}")
     build = a_build(done=0)
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
@@ -400,7 +402,7 @@ async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_build(build)
         await settle(pilot)
-        assert "! Made, but 1 rule blocks it" in frame(app)
+        assert "! Not ready: 1 error" in frame(app)
 
 
 async def test_a_build_whose_process_died_says_what_that_means(app: ZwizardApp) -> None:
@@ -411,7 +413,7 @@ async def test_a_build_whose_process_died_says_what_that_means(app: ZwizardApp) 
         assert "■ stopped" in frame(app)
         assert events.BuildInterrupted().error in frame(app)
         assert events.BuildInterrupted().hint in frame(app)
-        assert "r Retry" in frame(app)
+        assert "r Resume" in frame(app)
 
 
 async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -> None:
@@ -454,7 +456,7 @@ async def test_a_log_is_searched_upwards_from_where_one_reads(app: ZwizardApp) -
             assert view.found == 0
             await press(pilot, "N")
             assert view.found == 501
-            assert "Past the beginning of the log, from its other end on." in notes(app)
+            assert "Passed the beginning of the log; searching from the other end." in notes(app)
 
 
 async def test_colours_are_kept_and_what_was_found_stands_out(app: ZwizardApp) -> None:

@@ -28,8 +28,9 @@ from tests.tui.conftest import (
 )
 from zwizard import checks
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.reports import report_of_build
 from zwizard.tui.screens.build import BuildScreen
-from zwizard.tui.screens.check import CheckScreen, of_build
+from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Reader
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
@@ -53,9 +54,9 @@ async def test_findings_are_grouped_by_what_they_mean(app: ZwizardApp) -> None:
         app.show_report(build)
         await settle(pilot)
         shown = frame(app)
-        assert "✗ NOT READY: 2 block" in shown
-        order = ["Blocks", "kernel-elf", "initrd-virtiofs", "Bites later", "kernel-upgrades"]
-        order += ["Worth knowing", "setuid-files", "Accepted as it is", "Holds (1)"]
+        assert "✗ NOT READY: 2 error" in shown
+        order = ["Errors", "kernel-elf", "initrd-virtiofs", "Warnings", "kernel-upgrades"]
+        order += ["Notes", "setuid-files", "Waived", "Passed (1)"]
         places = [shown.index(text) for text in order]
         assert places == sorted(places)
         assert "? initrd-virtiofs" in shown  # unknown is not failed, and says so
@@ -69,10 +70,10 @@ async def test_the_detail_has_evidence_reason_and_remedy(app: ZwizardApp) -> Non
         await settle(pilot)
         shown = frame(app)  # the first that blocks is highlighted
         assert "Found    /boot/vmlinuz is a bzImage (xz)" in shown
-        assert "Do       mend kernel-elf" in shown
-        assert "Because  because kernel-elf" in shown
+        assert "Fix      mend kernel-elf" in shown
+        assert "Why      because kernel-elf" in shown
         await press(pilot, "down")
-        assert "Do       mend initrd-virtiofs" in frame(app)
+        assert "Fix      mend initrd-virtiofs" in frame(app)
 
 
 async def test_what_holds_is_counted_and_opens(app: ZwizardApp) -> None:
@@ -82,7 +83,7 @@ async def test_what_holds_is_counted_and_opens(app: ZwizardApp) -> None:
         app.show_report(build)
         await settle(pilot)
         assert "✓ READY" in frame(app)
-        assert "✓ Holds (2) …" in frame(app)
+        assert "✓ Passed (2) …" in frame(app)
         assert "kernel-elf" not in frame(app)
         await press(pilot, "enter", "down")
         assert "kernel-elf" in frame(app)
@@ -96,7 +97,7 @@ async def test_a_report_leads_to_its_build(app: ZwizardApp) -> None:
         await settle(pilot)
         app.show_report(build)
         await settle(pilot)
-        await press(pilot, "b")
+        await press(pilot, "l")
         on(app, BuildScreen)
 
 
@@ -105,19 +106,19 @@ async def test_a_directory_of_anyones_is_checked(app: ZwizardApp) -> None:
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/vmlinuz").write_bytes(b"not a kernel")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.check(tree)
+        app.show_check(tree)
         await settle(pilot)
         assert "NOT READY" in frame(app)
-        assert "Blocks" in frame(app)
+        assert "Errors" in frame(app)
 
 
 async def test_what_cannot_be_read_is_said(app: ZwizardApp) -> None:
     Path("bad.tar.gz").write_bytes(b"this is no gzip")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.check(Path("bad.tar.gz"))
+        app.show_check(Path("bad.tar.gz"))
         await settle(pilot)
         shown = frame(app)
-        assert "cannot be checked" in shown or "NOT READY" in shown
+        assert "not readable" in shown or "NOT READY" in shown
 
 
 async def test_a_broken_report_is_an_error_and_no_crash(app: ZwizardApp) -> None:
@@ -184,7 +185,7 @@ async def test_the_list_is_filtered_and_says_so(
         await press(pilot, "f", key)
         await settle(pilot)
         assert rules(app) == expected
-        assert f"{len(expected)} of 7 rules; Esc shows all." in frame(app)
+        assert f"{len(expected)} of 7 rules. Esc shows all." in frame(app)
         await press(pilot, "escape")
         assert rules(app) == every
         assert "of 7 rules" not in frame(app)
@@ -202,7 +203,7 @@ async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) ->
     async with shown(app, findings) as pilot:
         await press(pilot, "slash", *"BUILDBOX", "enter")
         assert rules(app) == ["hostname"]  # though what holds was folded
-        assert "Having “BUILDBOX”. 1 of 9 rules" in frame(app)
+        assert "1 of 9 rules match “BUILDBOX”" in frame(app)
         await press(pilot, "escape", "slash", *"because k")
         assert [rule[:6] for rule in rules(app)] == ["kernel"] * 4
         await press(pilot, *"zzz")
@@ -306,7 +307,7 @@ async def test_a_file_is_checked_again_when_it_is_mended(app: ZwizardApp) -> Non
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/vmlinuz").symlink_to("gone")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.check(tree)
+        app.show_check(tree)
         await settle(pilot)
         assert "kernel-resolves" in rules(app)
         assert "Steps and log" not in frame(app)
@@ -320,7 +321,7 @@ async def test_a_file_is_checked_again_when_it_is_mended(app: ZwizardApp) -> Non
 async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS, (60, 18)) as pilot:
         seen = frame(app)
-        for text in ("NOT READY: 2 block", "kernel-elf", "Found    /boot/vmlinuz is a bzImage",
+        for text in ("NOT READY: 2 error", "kernel-elf", "Found    /boot/vmlinuz is a bzImage",
                      "/ Search", "e Export", "q Back"):  # fmt: skip
             assert text in seen
         await press(pilot, "slash", *"upgr", "enter")
@@ -330,9 +331,9 @@ async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
 async def test_help_is_about_what_has_the_focus(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         for keys, said in (
-            ((), "The rules by what they came to"),
+            ((), "The rules by their outcome"),
             (("enter",), "the arrows scroll, Tab goes back"),
-            (("slash",), "only the rules that have it are shown"),
+            (("slash",), "Type a word to show only the rules"),
         ):
             await press(pilot, *keys, "f1")
             on(app, Reader)
@@ -344,7 +345,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
     build = a_build(done=6)
     old = finding("rule-of-old", "should", "fail")
     finish(build, {"ready": True, "findings": [old, finding("kernel-elf")]})
-    shown = of_build(build).to_json()
+    shown = report_of_build(build).to_json()
     assert shown["findings"] == [old, finding("kernel-elf", fix="")]  # nothing to mend in it
     assert checks.report_of(shown).to_json() == shown
     with pytest.raises(ValueError, match="this is not a report"):
@@ -354,7 +355,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
 async def test_what_does_not_apply_says_why(app: ZwizardApp) -> None:
     async with shown(app, [finding("kernel-btrfs", "advice", "n/a", evidence="no VM")]) as pilot:
         await press(pilot, "enter", "down")
-        assert "Why      no VM" in frame(app)
+        assert "Reason   no VM" in frame(app)
 
 
 @pytest.fixture
@@ -372,18 +373,18 @@ async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
 ) -> None:
     made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.check(broken)
+        app.show_check(broken)
         await until(pilot, lambda: "NOT READY" in frame(app))
-        assert "m Mend" in frame(app)
-        await press(pilot, "m")
-        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        assert "x Fix" in frame(app)
+        await press(pilot, "x")
+        await until(pilot, lambda: "Make a fixed archive" in frame(app))
         assert "- SSH host keys are removed" in frame(app)
-        assert "It stays as it is: no-secrets." in frame(app)
+        assert "Not fixed: no-secrets." in frame(app)
         await press(pilot, "n")
         assert on(app, CheckScreen)
         assert not made.exists()
-        await press(pilot, "m")
-        await until(pilot, lambda: "Mend it in a new archive" in frame(app))
+        await press(pilot, "x")
+        await until(pilot, lambda: "Make a fixed archive" in frame(app))
         await press(pilot, "y")
         await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         await until(pilot, lambda: "✓ Ready" in frame(app))
@@ -395,9 +396,9 @@ async def test_what_is_good_or_ones_own_is_not_mended(app: ZwizardApp, tmp_path:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
-        app.check(vm_tree(tmp_path / "good"))
+        app.show_check(vm_tree(tmp_path / "good"))
         await until(pilot, lambda: "READY" in frame(app))
-        assert "m Mend" not in frame(app)
+        assert "x Fix" not in frame(app)
         app.show_report(build)  # its answers are changed instead
         await settle(pilot)
-        assert "m Mend" not in frame(app)
+        assert "x Fix" not in frame(app)

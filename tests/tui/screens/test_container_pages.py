@@ -11,7 +11,7 @@ from textual.widgets import Static
 from tests.support.archives import system
 from tests.tui.conftest import draft, frame, on, press, settle, until
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.dialogs import AskPath
+from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.field import Field, field_id

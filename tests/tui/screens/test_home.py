@@ -150,25 +150,25 @@ async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> Non
     draft().give("source.packages", "vim")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "○ answers" in frame(app)
-        assert "at Kernel" in frame(app)
+        assert "○ draft" in frame(app)
+        assert "page Kernel" in frame(app)
         await press(pilot, "enter")
         assert on(app, PageScreen).page == "kernel"
 
 
-async def test_new_offers_to_continue_the_draft_or_start_afresh(app: ZwizardApp) -> None:
+async def test_new_offers_to_continue_the_draft_or_start_over(app: ZwizardApp) -> None:
     draft().give("name", "mine")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n")
-        assert "Continue them" in frame(app)
+        assert "Continue it" in frame(app)
         await press(pilot, "escape")
         on(app, HomeScreen)
         assert draft()["name"] == "mine"
         await press(pilot, "n", "c")
         on(app, PageScreen)
         assert draft()["name"] == "mine"
-        await press(pilot, "escape", "n", "f")
+        await press(pilot, "escape", "n", "s")
         on(app, PageScreen)
         assert "name" not in draft()
 
@@ -256,7 +256,7 @@ async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: Mak
     app = make_app(file)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "takes their place" in frame(app)
+        assert "replaces it" in frame(app)
         await press(pilot, "k")
         on(app, HomeScreen)
         assert draft()["name"] == "begun"
@@ -268,7 +268,7 @@ async def test_a_recipe_that_cannot_be_used_is_explained(make_app: MakeApp) -> N
     app = make_app(file)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "That did not work" in frame(app)
+        assert "Error" in frame(app)
         assert "siut" in frame(app)
 
 
@@ -331,7 +331,7 @@ async def test_a_duplicate_does_not_take_the_place_of_a_draft_unasked(app: Zwiza
         await settle(pilot)
         app.screen.query_one(BuildRows).go("build:web")
         await press(pilot, "u")
-        await until(pilot, lambda: "takes their place" in frame(app))
+        await until(pilot, lambda: "replaces it" in frame(app))
         await press(pilot, "k")
         assert draft()["name"] == "begun"
 
@@ -357,7 +357,7 @@ async def test_delete_says_what_it_frees_with_and_without_its_layers(app: Zwizar
         app.screen.query_one(BuildRows).go("build:web")
         await press(pilot, "d")
         await until(pilot, lambda: "Delete it: frees" in frame(app))
-        assert "layers that nothing else uses: frees 256." in frame(app)
+        assert "layers that only it uses: frees 256." in frame(app)
         await press(pilot, "d")
         await until(pilot, lambda: not build.directory.exists())
         assert own.exists()

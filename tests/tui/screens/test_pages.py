@@ -25,7 +25,8 @@ from tests.tui.conftest import (
     until,
 )
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.screens.dialogs import Ask, AskPath
+from zwizard.tui.screens.dialogs import Ask
+from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.picker import PickerScreen
@@ -392,7 +393,7 @@ async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: Zwizard
         await press(pilot, "n")
         for number in range(1, 6):
             await press(pilot, f"alt+{number}")
-            assert "are free" in " ".join(frame(app).split())
+            assert "free." in " ".join(frame(app).split())
 
 
 async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardApp) -> None:
@@ -401,8 +402,8 @@ async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardAp
         await press(pilot, "n", "down")
         for page in ("target", "source", "container", "system", "output"):
             assert on(app, PageScreen).page == page
-            assert "are free" in " ".join(frame(app).split())
-            number = on(app, PageScreen).walk.pages.index(page) + 2
+            assert "free." in " ".join(frame(app).split())
+            number = on(app, PageScreen).navigation.pages.index(page) + 2
             await press(pilot, f"alt+{number}")
 
 
@@ -657,7 +658,7 @@ async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
         await press(pilot, "n")
         monkeypatch.setattr(answers, "write_atomically", full)
         await press(pilot, "tab", *"x")
-        assert any("cannot be kept" in note for note in notes(app))
+        assert any("cannot be saved" in note for note in notes(app))
         await press(pilot, "escape")
         on(app, HomeScreen)
         await press(pilot, "q")
@@ -665,7 +666,7 @@ async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
         await press(pilot, "k")
         assert not app._exit
         await press(pilot, "n")  # they are still there to go on with
-        assert "x" in on(app, PageScreen).walk.answers["name"]
+        assert "x" in on(app, PageScreen).navigation.answers["name"]
         monkeypatch.setattr(answers, "write_atomically", write)
         await pilot.press("ctrl+q")  # and by now there is room
     assert app.return_code == 0

@@ -70,7 +70,7 @@ async def test_each_step_says_whether_it_will_run_and_why(app: ZwizardApp) -> No
         await to_review(app, pilot)
         shown = frame(app)
         assert "Nothing has run yet" in shown
-        assert "1 bootstrap      ✓ there already   256.0 MiB  made 4 months ago" in shown
+        assert "1 bootstrap      ✓ cached   256.0 MiB  built 4 months ago" in shown
         assert "2 packages       ● will run       ~300.0 MiB  not built yet" in shown
         assert 'depends on "packages"' in shown
         assert "root" in shown
@@ -152,7 +152,7 @@ async def test_the_recipe_is_saved_and_a_file_is_replaced_only_on_a_second_enter
         await to_review(app, pilot)
         await press(pilot, "s", "enter")
         assert Path("debian-vm.toml").read_text() == "old"
-        assert "it exists" in frame(app)
+        assert "the file exists" in frame(app)
         await press(pilot, "enter")
         await until(pilot, lambda: Path("debian-vm.toml").read_text() != "old")
         assert Recipe.load(Path("debian-vm.toml")) == to_recipe(draft())
@@ -239,10 +239,10 @@ async def test_a_base_that_is_old_can_be_built_afresh(
     monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(fresh))
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
-        assert "F9 Afresh" not in frame(app)  # there is nothing to make anew
+        assert "F9 Rebuild all" not in frame(app)  # there is nothing to make anew
         a_layer(1, dict(draft()))
         await press(pilot, "alt+5", "alt+6")
-        assert "made 4 months ago" in frame(app)
+        assert "built 4 months ago" in frame(app)
         await press(pilot, "f9")
         await until(pilot, lambda: isinstance(app.screen, BuildScreen))
         assert started == [True]

@@ -18,7 +18,8 @@ from zwizard.jobs.follower import Watch
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option
-from zwizard.tui.widgets.logview import LogPane, LogView
+from zwizard.tui.widgets.log_pane import LogPane
+from zwizard.tui.widgets.log_view import LogView
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import duration
@@ -45,8 +46,8 @@ class Stages(StableList):
     """The stages of a boot test."""
 
     HELP = (
-        "What is asserted, one after the other, with the seconds since the beginning. Above: what"
-        " the highlighted one was told by. Tab goes to the console."
+        "The stages in their order, with the seconds since the start. Above: the evidence for the"
+        " highlighted stage. Tab goes to the console."
     )
 
 
@@ -55,15 +56,15 @@ class BootTestScreen(BaseScreen[None]):
 
     TOPIC = "boot-test"
     HELP = (
-        "The image, started as a Zero-OS node would start it, on a copy that is thrown away."
+        "The image, started as a Zero-OS node would start it, on a copy that is discarded."
         " Leaving this screen does not stop it; leaving zwizard does."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "log('follow')", "Follow console"),
         Binding("slash", "log('search')", "Search console"),
-        Binding("r", "again", "Boot again", tooltip="From the beginning"),
-        Binding("X", "cancel", "Cancel", tooltip="Switch the machine off; nothing of it stays"),
+        Binding("r", "again", "Boot again", tooltip="Start the boot test again"),
+        Binding("X", "cancel", "Cancel", tooltip="Stop the boot test and discard the copy"),
         Binding("q,escape", "leave", "Back"),
     ]
 
@@ -97,7 +98,7 @@ class BootTestScreen(BaseScreen[None]):
     async def _begin(self, *, again: bool) -> None:
         self._show()
         try:
-            job = await self.zwizard.boot_test(self.request, again=again)
+            job = await self.wizard.boot_test(self.request, again=again)
         except (ZwizardError, OSError) as error:
             message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
             self.status = Status("failed", error=message, hint=hint)
@@ -108,7 +109,7 @@ class BootTestScreen(BaseScreen[None]):
             self.dismiss()
             return
         self._job, self._watch = job, Watch(job, Status())
-        self.query_one(LogPane).open(job.console, "console", "Nothing printed yet.")
+        self.query_one(LogPane).open(job.console, "console", "No output yet.")
         self._look()
         self.refresh_bindings()
 
@@ -132,7 +133,7 @@ class BootTestScreen(BaseScreen[None]):
             stages.go(told.next)  # the highlight stays on the running stage
         self._followed = told.next or self._followed
         word, style = _VERDICTS[told.state]
-        now = self.zwizard.clock() if told.state == "running" else told.at
+        now = self.wizard.clock() if told.state == "running" else told.at
         took = [duration(max(0.0, now - told.started))] if told.started else []
         by = [Content.styled(told.accelerator.upper(), MUTED)] if told.accelerator else []
         overall = join(Content.styled(word, style), *took, *self._silence(), *by, between=" · ")
@@ -144,7 +145,7 @@ class BootTestScreen(BaseScreen[None]):
         if self._job is None or self.status.state != "running":
             return []
         with contextlib.suppress(OSError):
-            quiet = self.zwizard.clock() - self._job.console.stat().st_mtime
+            quiet = self.wizard.clock() - self._job.console.stat().st_mtime
             if quiet >= 5:
                 return [Content.styled(f"last output {duration(quiet)} ago", MUTED)]
         return []
@@ -194,8 +195,8 @@ class BootTestScreen(BaseScreen[None]):
         """Switch the machine off, after asking."""
         chosen = await self.app.push_screen_wait(
             Ask(
-                "Stop this boot?",
-                "Nothing of it stays but what the console has printed.",
+                "Stop this boot test?",
+                "Only the console output is kept.",
                 (Option("l", "Let it run"), Option("s", "Stop it")),
             )
         )
@@ -207,7 +208,7 @@ class BootTestScreen(BaseScreen[None]):
         if self.query_one(LogPane).leave_search():
             return
         if self.status.state == "running" and self._job is not None:
-            self.app.notify("It goes on while zwizard is open.", markup=False)
+            self.app.notify("The boot test keeps running while zwizard is open.", markup=False)
         self.dismiss()
 
 
@@ -234,7 +235,7 @@ def _card(told: Status, stage: StageStatus) -> Content:
                 lines.append(plain(failed.evidence, MUTED))
             if told.rule:
                 lines.append(Content.assemble(("Rule  ", "bold"), plain(told.rule)))
-                lines.append(Content.assemble(("Do    ", "bold"), block(told.remedy)))
+                lines.append(Content.assemble(("Fix   ", "bold"), block(told.remedy)))
         case "stopped":
             lines = [Content.styled("■ Stopped. Nothing of it is kept; r boots again.", MUTED)]
         case _:

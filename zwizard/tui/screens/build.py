@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
-import subprocess
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,26 +13,27 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard.console.tables import WORDS
 from zwizard.engine import estimates, requirements, status
 from zwizard.engine.builds import Build
-from zwizard.engine.status import Status, StepState, StepStatus
+from zwizard.engine.status import Status, StepStatus
 from zwizard.jobs.follower import Watch
+from zwizard.tui import terminal
 from zwizard.tui.background import in_background
-from zwizard.tui.format import MUTED, block, fit, join, joined, mark, plain, renew
+from zwizard.tui.format import MUTED, block, join, joined, mark, plain, renew
 from zwizard.tui.navigation import question_of
+from zwizard.tui.screens import build_texts as texts
 from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
 from zwizard.tui.widgets.keys import named
-from zwizard.tui.widgets.logfile import LogFile
-from zwizard.tui.widgets.logview import LogPane, LogView
-from zwizard.tui.widgets.stable_list import Row, StableList
+from zwizard.tui.widgets.log_file import end_of_log
+from zwizard.tui.widgets.log_pane import LogPane
+from zwizard.tui.widgets.log_view import LogView
+from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util.errors import ZwizardError, describe_os_error
-from zwizard.util.text import brief, duration, size
+from zwizard.util.text import duration, size
 from zwizard.wizard.questions import all_questions
 
 _EVERY = 0.5  # seconds between looks at the journal
-_MOST_COPIED = 256 * 1024  # bytes of a log's end that terminals take by OSC 52
 
 
 class BuildSteps(StableList):
@@ -49,33 +47,41 @@ class BuildScreen(BaseScreen[None]):
 
     TOPIC = "troubleshooting"
     HELP = (
-        "A build at work. Leaving does not stop it: it has a process of its own. Times after ~ are"
-        " what the step usually takes here."
+        "A build. It keeps running when you leave this screen or quit. Times after ~ are what the"
+        " step usually takes here."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         "build",
         [
-            Binding("r", "retry", "Retry", tooltip="Go on at the step it was in"),
-            Binding("a", "change", "Change the answer", tooltip="The one that caused the failure"),
+            Binding("r", "resume", "Resume", tooltip="Resume at the step it reached"),
+            Binding(
+                "a",
+                "change",
+                "Change the answer",
+                tooltip="Go to the answer that caused the failure",
+            ),
             Binding(
                 "exclamation_mark",
                 "shell",
                 "Shell",
                 key_display="!",
-                tooltip="A shell in the highlighted step's tree; what is changed is thrown away",
+                tooltip="A shell in the highlighted step's tree; changes are discarded",
             ),
             Binding("y", "copy", "Copy command", tooltip="Copy a line that runs it by hand"),
-            Binding("b", "bundle", "Bug report", tooltip="Put all that a report needs in a file"),
+            Binding(
+                "b",
+                "bundle",
+                "Bug report",
+                tooltip="Collect everything for a bug report in one file",
+            ),
             Binding("c", "checklist", "Checklist"),
             Binding("f", "log('follow')", "Follow log"),
             Binding("slash", "log('search')", "Search log"),
             Binding("l", "pager", "Open log", tooltip="Read the log in $PAGER, or less"),
-            Binding(
-                "Y", "copy_log", "Copy log", tooltip="Copy the log shown, and say where it is"
-            ),
-            Binding("X", "cancel", "Cancel", tooltip="Stop the build; what is finished stays"),
-            Binding("q,escape", "leave", "Leave", tooltip="Home; a running build goes on"),
+            Binding("Y", "copy_log", "Copy log", tooltip="Copy the log"),
+            Binding("X", "cancel", "Cancel", tooltip="Stop the build; finished steps stay cached"),
+            Binding("q,escape", "leave", "Leave", tooltip="Home; a running build keeps running"),
         ],
     )
 
@@ -119,14 +125,14 @@ class BuildScreen(BaseScreen[None]):
     @work(exclusive=True, group="read")
     async def _learn_pace(self) -> None:
         """What the steps usually take: by earlier builds, whose journals are read."""
-        machine = await self.zwizard.machine()
+        machine = await self.wizard.host()
         store = requirements.store_of(machine.privilege)
         self._usual = await in_background(lambda: estimates.usual(self.build, store))
         self._show()
 
     def _look(self) -> None:
         before, self.status = self.status, self._watch.look()
-        now = self.zwizard.clock()
+        now = self.wizard.clock()
         if self.status != before:
             self._show()
             self.refresh_bindings()
@@ -139,11 +145,11 @@ class BuildScreen(BaseScreen[None]):
 
     def _show(self) -> None:
         told = self.status
-        self._shown = now = self.zwizard.clock()
+        self._shown = now = self.wizard.clock()
         narrow = self.size.width < 76
         steps = self.query_one(BuildSteps)
         busy = told.step.name if told.step else ""
-        steps.show(_rows(told, self._usual, now, narrow), prefer=busy)
+        steps.show(texts.rows(told, self._usual, now, narrow), prefer=busy)
         if busy and steps.current in {"", self._followed}:
             steps.go(busy)  # whoever watches the running step goes on to the next with it
         elif not self._followed and not busy and told.steps:
@@ -151,7 +157,7 @@ class BuildScreen(BaseScreen[None]):
         self._followed = busy or steps.current
         renew(self.query_one("#overall", Static), self._overall(told, now))
         card = self.query_one("#card")
-        said = _card(told)
+        said = texts.card(told)
         renew(self.query_one("#card-text", Static), said)
         card.display = bool(said.plain)
         card.set_class(told.state == "ready", "-good")
@@ -165,7 +171,7 @@ class BuildScreen(BaseScreen[None]):
             return join(state, f"after {after}", between=" · ") if told.started else state
         left = estimates.to_go(told, self._usual, now)
         parts = (
-            _place(told),
+            texts.position(told),
             duration(max(0.0, now - told.started)),
             "" if left is None else f"about {duration(left)} to go",
             f"{size(told.written)} written" if told.written else "",
@@ -185,7 +191,7 @@ class BuildScreen(BaseScreen[None]):
         with contextlib.suppress(OSError):
             last = self.build.step_log(step.number, step.name).stat().st_mtime
             quiet = max(0.0, now - max(last, step.started))
-            said = f"no output for {duration(quiet)}" if quiet > 5 else "printing"
+            said = f"no output for {duration(quiet)}" if quiet > 5 else "last output just now"
             parts.append(Content.styled(said, "$text-warning" if quiet > 60 else MUTED))
         pane.note(join(*parts, between=" · "))
 
@@ -194,17 +200,17 @@ class BuildScreen(BaseScreen[None]):
         step = next((s for s in self.status.steps if s.name == name), None)
         if step is None:
             shown = ("", 0.0)
-            path, title, quiet = None, "log", "Nothing yet."
+            path, title, quiet = None, "log", "No output yet."
         else:
             shown = (step.name, step.started)
             path = self.build.step_log(step.number, step.name)
-            title, quiet = path.stem, _quiet(step)
+            title, quiet = path.stem, texts.empty_log(step)
         pane = self.query_one(LogPane)
         if shown != self._shown_log:
             self._shown_log = shown
             pane.open(path, title, quiet)
         pane.say_when_empty(quiet)
-        self._show_activity(step, self.zwizard.clock())
+        self._show_activity(step, self.wizard.clock())
         self._offer_log()
 
     @on(LogView.Grown)
@@ -227,7 +233,7 @@ class BuildScreen(BaseScreen[None]):
         match action:
             case "cancel":
                 return running
-            case "retry":
+            case "resume":
                 return not running and state not in {"ready", "not-ready"}
             case "change":
                 return not running
@@ -260,9 +266,9 @@ class BuildScreen(BaseScreen[None]):
             view.action_search(False)
 
     @work
-    async def action_retry(self) -> None:
-        """Go on at the step it was in."""
-        await self.zwizard.start_build(self.build)
+    async def action_resume(self) -> None:
+        """Resume at the step it reached."""
+        await self.wizard.start_build(self.build)
 
     @work
     async def action_change(self) -> None:
@@ -272,19 +278,19 @@ class BuildScreen(BaseScreen[None]):
             asked = {question.key for question in all_questions()}
             question = question_of(status.answer_behind(self.status, recipe, asked))
         except ZwizardError as error:
-            self.zwizard.complain(error)
+            self.wizard.show_error(error)
             return
-        walk = await self.zwizard.take(recipe)
+        navigation = await self.wizard.use_recipe(recipe)
         if not self.is_current:
             return  # the key was pressed twice
-        if walk and question:
-            self.zwizard.turn_to(walk, question.page, question.key)
-        elif walk:
-            self.zwizard.review(walk)
+        if navigation and question:
+            self.wizard.show_page(navigation, question.page, question.key)
+        elif navigation:
+            self.wizard.show_review(navigation)
 
     def action_checklist(self) -> None:
         """What the archive came to."""
-        self.zwizard.show_report(self.build)
+        self.wizard.show_report(self.build)
 
     def action_copy(self) -> None:
         """Hand over a line that runs the command that failed by hand, where it failed."""
@@ -300,13 +306,13 @@ class BuildScreen(BaseScreen[None]):
         from zwizard.engine import debug_shell
 
         step = self.query_one(BuildSteps).current
-        right = (await self.zwizard.machine()).privilege
+        right = (await self.wizard.host()).privilege
         try:
             await in_background(lambda: debug_shell.verify(self.build, step, right))
         except ZwizardError as error:
-            self.zwizard.complain(error)
+            self.wizard.show_error(error)
             return
-        self.zwizard.outside(lambda: debug_shell.enter(self.build, step))
+        self.wizard.run_in_terminal(lambda: debug_shell.enter(self.build, step))
 
     @work
     async def action_bundle(self) -> None:
@@ -317,7 +323,7 @@ class BuildScreen(BaseScreen[None]):
         try:
             made = await in_background(lambda: bug_report.make(self.build, place))
         except OSError as error:
-            self.zwizard.complain(describe_os_error(error))
+            self.wizard.show_error(describe_os_error(error))
             return
         said = block(bug_report.describe(made))
         self.app.push_screen(Reader("Bug report", said))
@@ -327,8 +333,7 @@ class BuildScreen(BaseScreen[None]):
         path = self._log_file()
         if path is None:
             return
-        pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
-        self.zwizard.outside(lambda: _read_in(pager, path))
+        self.wizard.run_in_terminal(lambda: terminal.read_file(path))
 
     @work
     async def action_copy_log(self) -> None:
@@ -336,10 +341,10 @@ class BuildScreen(BaseScreen[None]):
         path = self._log_file()
         if path is None:
             return
-        text, whole = await in_background(lambda: _copied(path))
+        text, whole = await in_background(lambda: end_of_log(path))
         self.app.copy_to_clipboard(text)
-        what = "The log is copied" if whole else f"Its last {size(len(text))} are copied"
-        said = f"{what}, if this terminal allows it (OSC 52). All of it is in {path}"
+        what = "Log copied" if whole else f"Last {size(len(text))} copied"
+        said = f"{what}, if your terminal allows it (OSC 52). The whole log: {path}"
         self.app.notify(plain(said).plain, timeout=8, markup=False)
 
     @work
@@ -348,7 +353,7 @@ class BuildScreen(BaseScreen[None]):
         chosen = await self.app.push_screen_wait(
             Ask(
                 f"Stop {self.build.id}?",
-                "Finished steps stay; resuming starts at the one it is in.",
+                "Finished steps stay cached; you can resume the build later.",
                 (Option("l", "Let it run"), Option("s", "Stop it")),
             )
         )
@@ -360,7 +365,7 @@ class BuildScreen(BaseScreen[None]):
         if self.query_one(LogPane).leave_search():
             return
         if self.status.state == "running":
-            said = plain(f"{self.build.id} goes on without you.").plain
+            said = plain(f"{self.build.id} keeps running.").plain
             self.app.notify(said, markup=False)
         self.dismiss()
 
@@ -368,7 +373,7 @@ class BuildScreen(BaseScreen[None]):
 class Card(VerticalScroll, can_focus=False):
     """What came of the build; it takes the focus only where there is more than fits."""
 
-    HELP = "What failed, with its command whole. The arrow keys scroll."
+    HELP = "What failed, with the whole command. The arrow keys scroll."
 
     def watch_virtual_size(self) -> None:
         """More or less to show."""
@@ -376,127 +381,3 @@ class Card(VerticalScroll, can_focus=False):
 
 
 _AROUND = 6  # columns of the top line that are margins
-
-
-def _place(told: Status) -> str:
-    """Which step it is in: ``step 3 of 7``."""
-    count = len(told.steps)
-    return f"step {told.done + 1} of {count}" if told.done < count else "checklist"
-
-
-def _read_in(pager: list[str], path: Path) -> None:
-    try:
-        subprocess.run([*pager, str(path)], check=False)
-    except FileNotFoundError:
-        raise ZwizardError(f"there is no {pager[0]} here", f"The log is in {path}") from None
-
-
-def _copied(path: Path) -> tuple[str, bool]:
-    """The end of a log as text that is safe to paste, and whether it is all of it."""
-    log = LogFile(path)
-    try:
-        while log.grow():
-            pass
-        lines: list[str] = []
-        room = _MOST_COPIED
-        for number in reversed(range(len(log))):
-            lines.append(log.line(number))
-            room -= len(lines[-1].encode()) + 1
-            if room < 0:
-                break
-        return "\n".join(reversed(lines)) + "\n", len(lines) == len(log)
-    finally:
-        log.close()
-
-
-def _rows(told: Status, usual: estimates.Pace, now: float, narrow: bool) -> list[Row]:
-    return [Row(step.name, _row(step, usual, now, narrow)) for step in told.steps]
-
-
-def _row(step: StepStatus, usual: estimates.Pace, now: float, narrow: bool) -> Content:
-    """A step as its glyph, its name, its state in a word, how long it took, and usually takes."""
-    glyph = mark(step.state)
-    short = narrow or step.state == "running"
-    word = _SHORT.get(step.state, WORDS[step.state]) if short else glyph[2:].plain
-    took = "" if narrow else _took(step, usual.get(step.name), now)
-    style = glyph.spans[0].style if glyph.spans else ""
-    return Content.assemble(
-        glyph[:2], plain(fit(step.name, 13), "bold"), " ", (f"{word} {took}".rstrip(), style)
-    )
-
-
-def _took(step: StepStatus, usual: float | None, now: float) -> str:
-    """How long, and after ~ how long it usually takes."""
-    expected = "" if usual is None else f"~{brief(usual)}"
-    match step.state:
-        case "running":
-            return " of ".join(filter(None, (brief(max(0.0, now - step.started)), expected)))
-        case "waiting":
-            return expected
-        case "done" | "failed":
-            return brief(step.seconds)
-        case _:
-            return ""
-
-
-_SHORT: dict[StepState, str] = {"cached": "there", "running": "runs"}
-
-
-def _quiet(step: StepStatus) -> str:
-    match step.state:
-        case "waiting":
-            return "This step has not begun."
-        case "cached":
-            return "Cached: this step did not run."
-        case "running":
-            return "Nothing printed yet."
-        case _:
-            return "It printed nothing."
-
-
-def _card(told: Status) -> Content:
-    """What came of the build: the archive, or what failed and what to do."""
-    match told.state:
-        case "ready":
-            return _made(told, "✓ Ready: no rule of Zero-OS blocks it.", "$text-success")
-        case "not-ready":
-            rules = "1 rule blocks" if told.blocks == 1 else f"{told.blocks} rules block"
-            said = f"! Made, but {rules} it: c shows which, and the remedies."
-            return _made(told, said, "$text-warning")
-        case "failed" | "stopped" if told.error:
-            return _failure(told)
-        case "stopped" if told.steps:
-            return Content.styled("■ Stopped. What is finished is kept; r goes on.", MUTED)
-        case _:
-            return Content("")
-
-
-def _made(told: Status, said: str, style: str) -> Content:
-    lines = [
-        Content.styled(said, f"bold {style}"),
-        Content.assemble(plain(told.archive), (f"  {size(told.bytes)}", MUTED)),
-        Content.styled(f"sha256 {told.sha256}", MUTED),
-    ]
-    if told.note:
-        lines.append(plain(f"How to deploy it: {told.note}"))
-    return Content("\n").join(lines)
-
-
-def _failure(told: Status) -> Content:
-    lines = [plain(f"✗ {_what_failed(told)}", "bold $text-error")]
-    if told.command:
-        lines.append(block(told.command))
-        lines.append(Content.styled("y copies a line that runs it by hand, in its tree", MUTED))
-    if told.cause:
-        lines.append(Content.assemble(("Probably  ", "bold"), block(told.cause)))
-    elif told.hint:
-        lines.append(block(told.hint, MUTED))
-    return Content("\n").join(lines)
-
-
-def _what_failed(told: Status) -> str:
-    """The error without the command, which stands below it."""
-    error = told.error
-    if told.command and error.endswith(told.command):
-        error = error.removesuffix(told.command).rstrip(": ")
-    return error or WORDS[told.state]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from textwrap import fill
 from typing import ClassVar
@@ -11,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.widgets import OptionList, Static
 
 from zwizard.boottest import records
@@ -23,7 +25,8 @@ from zwizard.tui.build_list import BuildList, Entry
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
 from zwizard.tui.navigation import TITLES, Navigation
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, AskPath, Option
+from zwizard.tui.screens.dialogs import Ask, Option
+from zwizard.tui.screens.files import AskPath
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
@@ -38,7 +41,7 @@ _EVERY = 1.0  # seconds between looks at the builds
 _WELCOME = (
     "zwizard builds the images that ThreeFold Zero-OS starts as Zmachines. You answer a few"
     " questions; it installs a system that boots there, packs it, and checks it against every"
-    " rule. Nothing runs before you have seen what will."
+    " rule. Nothing runs until you have reviewed every command."
 )
 
 
@@ -47,9 +50,9 @@ class BuildRows(StableList):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
     HELP = (
-        "Your builds: those at work first, then the latest. Enter opens one: its steps and log"
-        " while it runs or when it failed, its checklist when it is finished, its questions while"
-        " you are answering."
+        "Your builds: running ones first, then the latest. Enter opens one: its steps and log"
+        " while it runs or after it failed, its checklist when it is finished. Enter on the draft"
+        " goes on answering."
     )
 
 
@@ -58,15 +61,20 @@ class HomeScreen(BaseScreen[None]):
 
     AUTO_FOCUS = ""
 
-    HELP = "Home: what you have built, what is being built, and where something new begins."
+    HELP = "Home: your builds and your draft."
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Answer the questions for a new image"),
         Binding("o", "open", "Open recipe", tooltip="Open a recipe from a file"),
         Binding("u", "duplicate", "Duplicate", tooltip="A new recipe with this build's answers"),
-        Binding("r", "resume", "Resume", tooltip="Go on with a build that stopped"),
+        Binding(
+            "r",
+            "resume",
+            "Resume",
+            tooltip="Resume a stopped or failed build at the step it reached",
+        ),
         Binding("c", "check", "Check a file", tooltip="Check a directory, .tar.gz or disk image"),
-        Binding("d", "delete", "Delete", tooltip="Forget a build; its archive stays"),
+        Binding("d", "delete", "Delete", tooltip="Delete a build; its archive stays"),
         Binding("q", "app.leave", "Quit"),
     ]
 
@@ -102,12 +110,12 @@ class HomeScreen(BaseScreen[None]):
 
     def on_screen_resume(self) -> None:
         """Here, or back from another screen: what it changed is shown at once."""
-        self._machine()
+        self._show_host()
         self.look()
 
     @work(exclusive=True, group="machine")
-    async def _machine(self) -> None:
-        machine = await self.zwizard.machine()
+    async def _show_host(self) -> None:
+        machine = await self.wizard.host()
         free = await in_background(lambda: requirements.free_space(paths.cache()))
         said = f"{machine.word} · {size(free)} free · {machine.system}"
         self.query_one("#machine", Static).update(plain(said, MUTED))
@@ -120,7 +128,7 @@ class HomeScreen(BaseScreen[None]):
         seen = await in_background(
             lambda: (self._shelf.look(), _draft(), records.tested_digests())
         )
-        if self.query(BuildRows):  # not while the wizard is being closed
+        with contextlib.suppress(NoMatches):  # the wizard is being closed
             self._show(*seen)
 
     def _show(
@@ -128,7 +136,7 @@ class HomeScreen(BaseScreen[None]):
     ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
-        now, width = self.zwizard.clock(), self.size.width
+        now, width = self.wizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
         rows += [Row(id_, _row(entry, now, width, tested)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
@@ -174,41 +182,42 @@ class HomeScreen(BaseScreen[None]):
     @on(OptionList.OptionSelected)
     def _open(self) -> None:
         if self._row() == _DRAFT:
-            self.zwizard.walk_on()
+            self.wizard.continue_draft()
         elif entry := self._entry():
             if entry.status.state in {"ready", "not-ready"} and entry.build.report_file.exists():
-                self.zwizard.show_report(entry.build)
+                self.wizard.show_report(entry.build)
             else:
-                self.zwizard.show_build(entry.build)
+                self.wizard.show_build(entry.build)
 
     @work
     async def action_new(self) -> None:
-        """Begin, or go on with what was begun."""
-        if not _draft():
-            self.zwizard.walk_on()
+        """Start a new draft, or continue the unfinished one."""
+        draft = _draft()
+        if draft is None:
+            self.wizard.continue_draft()
             return
         chosen = await self.app.push_screen_wait(
             Ask(
-                "You have answers that were not built yet",
+                f"You have an unfinished draft: {draft.get('name', '')}",
                 "",
-                (Option("c", "Continue them"), Option("f", "Start afresh, and forget them")),
+                (Option("c", "Continue it"), Option("s", "Start over (discards it)")),
             )
         )
-        if chosen == "f":
-            Draft.open(paths.draft()).clear()
+        if chosen == "s":
+            draft.clear()
         if chosen:
-            self.zwizard.walk_on()
+            self.wizard.continue_draft()
 
     @work
     async def action_resume(self) -> None:
-        """Go on with the build at the step it was in."""
+        """Resume the build at the step it reached."""
         entry = self._entry()
-        if entry and await self.zwizard.start_build(entry.build):
-            self.zwizard.show_build(entry.build)
+        if entry and await self.wizard.start_build(entry.build):
+            self.wizard.show_build(entry.build)
 
     def action_open(self) -> None:
         """Open a recipe from a file."""
-        self.zwizard.open_recipe()
+        self.wizard.open_recipe()
 
     @work
     async def action_duplicate(self) -> None:
@@ -218,9 +227,9 @@ class HomeScreen(BaseScreen[None]):
             return
         recipe = entry.recipe
         name = await in_background(lambda: builds.free_name(recipe.name))
-        walk = await self.zwizard.take(replace(recipe, name=name))
-        if walk:
-            self.zwizard.turn_to(walk, "target", "name")
+        navigation = await self.wizard.use_recipe(replace(recipe, name=name))
+        if navigation:
+            self.wizard.show_page(navigation, "target", "name")
 
     @work
     async def action_delete(self) -> None:
@@ -229,9 +238,9 @@ class HomeScreen(BaseScreen[None]):
         if entry:
             await self._delete(entry)
             return
-        name = "the answers you began"
-        options = (Option("k", "Keep them"), Option("d", f"Delete {name}"))
-        asked = Ask(f"Delete {name}?", "No build is touched.", options)
+        name = "the draft"
+        options = (Option("k", "Keep it"), Option("d", f"Delete {name}"))
+        asked = Ask(f"Delete {name}?", "No build is affected.", options)
         if await self.app.push_screen_wait(asked) == "d":
             Draft.open(paths.draft()).clear()
             self.look()
@@ -239,26 +248,23 @@ class HomeScreen(BaseScreen[None]):
     async def _delete(self, entry: Entry) -> None:
         """Forget a build; with what only it uses, if that is wanted."""
         build = entry.build
-        machine = await self.zwizard.machine()
+        machine = await self.wizard.host()
         frees = await in_background(lambda: gc.frees(build, machine.privilege))
         options = [Option("k", "Keep it"), Option("d", f"Delete it: frees {size(frees.build)}")]
         if frees.layers:
             freed = f"frees {size(frees.build + frees.layers)}"
-            options.append(
-                Option("l", f"Delete it and the layers that nothing else uses: {freed}")
-            )
+            options.append(Option("l", f"Delete it and the layers that only it uses: {freed}"))
         chosen = await self.app.push_screen_wait(
             Ask(f"Delete {build.id}?", _what_stays(entry), options)
         )
         if chosen not in {"d", "l"}:
             return
-        by_sudo = chosen == "l" and machine.privilege.mode == "sudo"
-        if by_sudo and not self.zwizard.outside(machine.privilege.authorise):
+        if chosen == "l" and not await self.wizard.authorise():
             return
         try:
             await in_background(lambda: _remove(build, layers=chosen == "l"))
         except (ZwizardError, OSError) as error:
-            self.zwizard.complain(error)
+            self.wizard.show_error(error)
         self.look()
 
     @work
@@ -267,7 +273,7 @@ class HomeScreen(BaseScreen[None]):
         path = await self.app.push_screen_wait(
             AskPath(
                 "Check an image",
-                "A directory, a .tar.gz or a disk image, against every rule of Zero-OS. Nothing is"
+                "Checks a directory, a .tar.gz or a disk image against every rule. Nothing is"
                 " changed.",
                 "",
                 lambda p: "" if p.exists() else f"{p} does not exist",
@@ -275,7 +281,7 @@ class HomeScreen(BaseScreen[None]):
             )
         )
         if path:
-            self.zwizard.check(path)
+            self.wizard.show_check(path)
 
 
 _RESUMABLE = {"new", "failed", "cancelled", "interrupted"}
@@ -324,18 +330,18 @@ def _draft_row(draft: Draft, width: int) -> Content:
         recipe = questions.to_recipe(draft)
         name, what = recipe.name, tables.what(recipe)
     except UsageError:
-        name, what = draft.get("name", ""), "some answers need another look"
-    state = Content.styled(fit("○ answers", 13), MUTED)
+        name, what = draft.get("name", ""), "some answers need review"
+    state = Content.styled(fit("○ draft", 13), MUTED)
     page = TITLES[Navigation(draft).first_open()]
-    return _columns(state, name, what, f"at {page}", "", width)
+    return _columns(state, name, what, f"page {page}", "", width)
 
 
 def _what_stays(entry: Entry) -> str:
     archive = entry.status.archive
     kept = f"The archive stays: {one_line(archive)}\n" if archive else ""
     return (
-        f"Its recipe, journal and logs go.\n{kept}"
-        "While its layers stay, building it again is quick; `zwizard clean` frees them too."
+        f"Its recipe, journal and logs are deleted.\n{kept}"
+        "Its cached layers stay, so building it again is quick; `zwizard clean` frees them."
     )
 
 
@@ -347,8 +353,7 @@ def _remove(build: Build, *, layers: bool) -> None:
 
 def _hint() -> Content:
     return Content.styled(
-        "A build goes on when you leave. One that stopped starts again at the step it was in;"
-        " nothing that is done is done twice.",
+        "Builds keep running after you quit. A stopped build resumes at the step it reached.",
         MUTED,
     )
 
@@ -365,7 +370,7 @@ def _welcome(width: int) -> Content:
         Content.assemble(
             "\nPress ",
             ("n", "bold $text-accent"),
-            " to begin, or ",
+            " to start, or ",
             ("o", "bold $text-accent"),
             " to open a recipe.",
         )

@@ -20,7 +20,7 @@ from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain, renew
 from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import AskPath
+from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.field import Field, field_id
@@ -41,7 +41,7 @@ PAGE_KEYS = tuple(
         "Page",
         show=number == 1,  # one stands for all of them
         key_display=f"Alt+1–{MOST_PAGES}" if number == 1 else f"Alt+{number}",
-        tooltip="The page of that place in the row above",
+        tooltip="The page at that position in the row above",
         priority=True,  # a line being typed into would take the digit for text
     )
     for number in range(1, MOST_PAGES + 1)
@@ -55,15 +55,15 @@ class PageScreen(BaseScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", "Back"),
         Binding("f3", "next", "Next"),
-        Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
+        Binding("escape", "leave", "Leave", tooltip="Leave; the draft is kept"),
         *PAGE_KEYS,
-        Binding("f7", "save", "Save", tooltip="Save the answers as a recipe (TOML)"),
-        Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
+        Binding("f7", "save", "Save", tooltip="Save the draft as a recipe (TOML)"),
+        Binding("f8", "open", "Open", tooltip="Open a recipe; it replaces the draft"),
     ]
 
-    def __init__(self, walk: Navigation, page: str, key: str = "") -> None:
+    def __init__(self, navigation: Navigation, page: str, key: str = "") -> None:
         super().__init__()
-        self.walk = walk
+        self.navigation = navigation
         self.page = page
         self._key = key  # the question to begin with
         self._warned = False  # that the answers cannot be kept
@@ -89,11 +89,11 @@ class PageScreen(BaseScreen[None]):
     async def show(self, page: str, key: str = "") -> None:
         """Turn to ``page``, at the question ``key`` or the first."""
         self.page = page
-        if self.walk.answers:
-            self.walk.answers.give(questions.HERE, page)
+        if self.navigation.answers:
+            self.navigation.answers.give(questions.HERE, page)
         self.app.clear_notifications()  # they were of the page before
         heading = next(p.heading for p in PAGES if p.name == page)
-        asked = questions.on_page(page, self.walk.answers)
+        asked = questions.on_page(page, self.navigation.answers)
         roomy, known = len(asked) <= _ROOMY, self._known()
         body = self.query_one("#questions", VerticalScroll)
         self._turning = True
@@ -104,7 +104,7 @@ class PageScreen(BaseScreen[None]):
                 await body.mount(
                     Static(plain(heading), classes="heading", markup=False),
                     *(
-                        Field(question, self.walk.answers, known, roomy=roomy)
+                        Field(question, self.navigation.answers, known, roomy=roomy)
                         for question in asked
                     ),
                     Static(id="preview", markup=False),
@@ -113,14 +113,14 @@ class PageScreen(BaseScreen[None]):
             self._turning = False
         if self._known() != known:
             self._look()  # read meanwhile
-        self.query_one(Breadcrumb).show(self.walk, page)
+        self.query_one(Breadcrumb).show(self.navigation, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw)
         # Only when the page is there: threads that compute would hold its painting up.
         self.call_after_refresh(self._foresee)
         self.call_after_refresh(self._learn)
-        self.zwizard.tidy_soon()
+        self.wizard.collect_garbage_soon()
 
     def on_resize(self, _: events.Resize) -> None:
         """However the page folds, the question one is at stays in sight."""
@@ -136,7 +136,7 @@ class PageScreen(BaseScreen[None]):
         if self._turning:
             return
         width = self.query_one("#questions").content_size.width - 4
-        lines = preview(self.page, self.walk.answers, max(20, width))
+        lines = preview(self.page, self.navigation.answers, max(20, width))
         drawn = Content("\n").join(plain(line) for line in lines)
         renew(self.query_one("#preview", Static), drawn)
 
@@ -155,15 +155,15 @@ class PageScreen(BaseScreen[None]):
 
     @on(Field.Answered)
     async def _answered(self, event: Field.Answered) -> None:
-        self.walk.answers.give(event.field.question.key, event.text)
+        self.navigation.answers.give(event.field.question.key, event.text)
         if self._turning:
             return
-        asked = questions.on_page(self.page, self.walk.answers)
+        asked = questions.on_page(self.page, self.navigation.answers)
         if list(asked) != [field.question for field in self.query(Field)]:
             await self.show(self.page, event.field.question.key)
             return
         self._look()
-        self.query_one(Breadcrumb).show(self.walk, self.page)
+        self.query_one(Breadcrumb).show(self.navigation, self.page)
         self._explain()
         self._foresee()
         if event.field.question.kind == "choice" or event.field.question.key in FILES:
@@ -175,32 +175,32 @@ class PageScreen(BaseScreen[None]):
     async def _sync(self) -> None:
         """Bring the answers to the disk once nobody types: a slow disk holds no key up."""
         await asyncio.sleep(_PAUSE)
-        await in_background(self.walk.answers.sync)
+        await in_background(self.navigation.answers.sync)
 
     def _look(self) -> None:
         if self._turning:
             return
         known = self._known()
         for field in self.query(Field):
-            field.look(self.walk.answers, known)
+            field.look(self.navigation.answers, known)
         self._draw()
 
     def _warn(self) -> None:
         """Once, where the answers cannot be kept."""
-        if self.walk.answers.unsaved and not self._warned:
-            said = plain(f"Your answers cannot be kept: {self.walk.answers.unsaved}").plain
+        if self.navigation.answers.unsaved and not self._warned:
+            said = plain(f"Your draft cannot be saved: {self.navigation.answers.unsaved}").plain
             self.app.notify(said, severity="error", timeout=10, markup=False)
-        self._warned = bool(self.walk.answers.unsaved)
+        self._warned = bool(self.navigation.answers.unsaved)
 
     # --- what is known of possible answers ---
 
     def _known(self) -> Suggestions:
-        return self.zwizard.library.current(self.walk.answers)
+        return self.wizard.library.current(self.navigation.answers)
 
     def _learn(self) -> None:
         """Have the lists read that these answers call for, if they are not yet."""
         reading = (
-            self.zwizard.library.pending(self.walk.answers) if self.page != "target" else None
+            self.wizard.library.pending(self.navigation.answers) if self.page != "target" else None
         )
         if reading:
             self._look()
@@ -217,16 +217,14 @@ class PageScreen(BaseScreen[None]):
     @work
     async def _choose(self, event: Field.Wanted) -> None:
         """Choose from the list."""
-        field, given = event.field, self.walk.answers
+        field, given = event.field, self.navigation.answers
         if suggestions.is_path(field.question):
             path = await self.app.push_screen_wait(_ask_path(field.question, dict(given)))
             if path:
                 field.write(str(path))
             return
         hint = suggestions.hint(field.question, given, self._known())
-        pick = PickerScreen(
-            field.question, given, self.zwizard.library, hint, self.zwizard.clock()
-        )
+        pick = PickerScreen(field.question, given, self.wizard.library, hint, self.wizard.clock())
         chosen = await self.app.push_screen_wait(pick)
         if chosen is not None:
             field.write(chosen)
@@ -257,25 +255,25 @@ class PageScreen(BaseScreen[None]):
         """What F1 says of the field that has the focus."""
         field = self.focused_field()
         if not field:
-            return "The pages of questions. Tab and Enter go from one to the next."
+            return "The pages of questions. Tab and Enter go to the next question."
         question = field.question
         parts = [question.text, question.why, *filter(None, [question.source])]
         parts += [
-            f"{choice.title}: {choice.means or choice.unavailable or 'no more to say'}"
-            for choice in suggestions.choices(question, self.walk.answers, self._known())
+            f"{choice.title}: {choice.means or choice.unavailable or '-'}"
+            for choice in suggestions.choices(question, self.navigation.answers, self._known())
         ]
         if question.kind == "list":
             parts.append("Words, separated by spaces or commas.")
         if suggestions.offered(question):
-            parts.append("F4 shows all there is, to be searched and chosen from.")
+            parts.append("F4 shows the whole list, to search and choose from.")
         if suggestions.is_path(question):
-            parts.append("F4 lists what there is here.")
+            parts.append("F4 lists the files here.")
         return "\n\n".join(parts)
 
     @work(exclusive=True, group="foresee")
     async def _foresee(self) -> None:
-        machine = await self.zwizard.machine()
-        given = dict(self.walk.answers)
+        machine = await self.wizard.host()
+        given = dict(self.navigation.answers)
         seen = await in_background(lambda: review.review_of(given, machine, wait=False))
         here = {question.key for question in questions.on_page(self.page, given)}
         renew(self.query_one("#needs", Static), _needs(seen, here))
@@ -284,8 +282,8 @@ class PageScreen(BaseScreen[None]):
 
     async def action_back(self) -> None:
         """The page before; what is wrong here stays as it was typed."""
-        self.walk.leave(self.page)
-        pages = self.walk.pages
+        self.navigation.leave(self.page)
+        pages = self.navigation.pages
         before = pages.index(self.page) - 1
         if before < 0:
             self.action_leave()
@@ -294,7 +292,7 @@ class PageScreen(BaseScreen[None]):
 
     async def action_next(self) -> None:
         """The next page, if nothing on this one is wrong; what is doubtful is said once."""
-        wrong = self.walk.problems(self.page)
+        wrong = self.navigation.problems(self.page)
         doubts = self._doubts()
         if wrong:
             self._stay(*next(iter(wrong.items())))
@@ -303,12 +301,12 @@ class PageScreen(BaseScreen[None]):
             key, said = next(iter(doubts.items()))
             self._stay(key, f"{said} F3 again goes on with it.")
         else:
-            pages = self.walk.pages
+            pages = self.navigation.pages
             await self._turn(pages[pages.index(self.page) + 1])
 
     def _doubts(self) -> dict[str, str]:
-        asked = questions.on_page(self.page, self.walk.answers)
-        return suggestions.doubts(asked, self.walk.answers, self._known())
+        asked = questions.on_page(self.page, self.navigation.answers)
+        return suggestions.doubts(asked, self.navigation.answers, self._known())
 
     def _stay(self, key: str, said: str) -> None:
         """Go to the question, and say what keeps one there."""
@@ -321,28 +319,28 @@ class PageScreen(BaseScreen[None]):
 
     async def action_page(self, number: int) -> None:
         """Jump to any page, by its place in the row (from 1)."""
-        if number <= len(self.walk.pages):
-            await self._turn(self.walk.pages[number - 1])
+        if number <= len(self.navigation.pages):
+            await self._turn(self.navigation.pages[number - 1])
 
     async def _turn(self, page: str) -> None:
-        self.walk.leave(self.page)
+        self.navigation.leave(self.page)
         if page == REVIEW:
-            self.zwizard.review(self.walk)
+            self.wizard.show_review(self.navigation)
         elif page != self.page:
             await self.show(page)
 
     def action_leave(self) -> None:
         """Home; the answers are kept."""
-        self.walk.leave(self.page)
-        self.zwizard.leave_answers()
+        self.navigation.leave(self.page)
+        self.wizard.leave_draft()
 
     def action_save(self) -> None:
         """Save the answers as a recipe."""
-        self.zwizard.save_recipe(self.walk)
+        self.wizard.save_recipe(self.navigation)
 
     def action_open(self) -> None:
         """Open a recipe."""
-        self.zwizard.open_recipe()
+        self.wizard.open_recipe()
 
 
 def _ask_path(question: Question, given: RawAnswers) -> AskPath:
@@ -351,7 +349,7 @@ def _ask_path(question: Question, given: RawAnswers) -> AskPath:
     if question.key not in FILES:
         return AskPath(
             question.text,
-            "One that is not there yet is made.",
+            "It is created if it does not exist.",
             "" if now == "." else now,
             lambda p: f"{p} is a file" if p.is_file() else "",
             wanted=lambda _: False,
@@ -359,7 +357,7 @@ def _ask_path(question: Question, given: RawAnswers) -> AskPath:
     kind = inspection.kind_of(given, question.key)
     return AskPath(
         question.text,
-        "Those that may be one are listed; any other can be typed.",
+        "Files that fit are listed; you can also type any path.",
         "" if "://" in now else now,
         lambda p: "" if p.exists() else f"{p} does not exist",
         wanted=lambda p: inspection.may_be(kind, p),
@@ -382,7 +380,7 @@ def _space(ahead: Forecast | None) -> list[Content]:
     if not ahead:
         return []
     if not ahead.needs:
-        return [Content.styled(f"Everything is built already. {size(ahead.free)} free.", MUTED)]
+        return [Content.styled(f"Every step is cached. {size(ahead.free)} free.", MUTED)]
     short = ahead.needs > ahead.free
-    said = f"{'! ' * short}Needs about {size(ahead.needs)} here; {size(ahead.free)} are free."
+    said = f"{'! ' * short}Needs about {size(ahead.needs)} of {size(ahead.free)} free."
     return [Content.styled(said, "$text-warning" if short else MUTED)]

@@ -40,7 +40,7 @@ class PickerScreen(Dialog[str | None]):
     Where the answer is a list of words, Enter takes one in or out and the list stays open.
     """
 
-    HELP = "All there is to answer with. What is typed may stand anywhere in a row."
+    HELP = "All possible answers. Type to search; the text may be anywhere in a row."
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
 
@@ -69,9 +69,9 @@ class PickerScreen(Dialog[str | None]):
             yield StableList(id="offers")
             yield Static(id="offer", markup=False)
             yield Static(id="picked", markup=False)
-            how = "takes in or out" if self._many else "chooses"
+            how = "adds or removes" if self._many else "chooses"
             yield Static(
-                f"Type to search, ↑ ↓ go, Enter {how}, Esc goes back.",
+                f"Type to search, ↑ ↓ move, Enter {how}, Esc goes back.",
                 classes="muted",
                 markup=False,
             )
@@ -104,7 +104,7 @@ class PickerScreen(Dialog[str | None]):
         self._offers = {offer.value: offer for offer in found[:_MOST]}
         self._show()
         self.query_one(StableList).highlighted = 0 if found else None
-        said = f"The first {_MOST}: type more to see others." if len(found) > _MOST else ""
+        said = f"The first {_MOST}; type more to see others." if len(found) > _MOST else ""
         if not found:
             said = suggestions.nothing(question, known)
         elif self._question.key == suggestions.PACKAGES and known.catalogue:

@@ -23,9 +23,11 @@ from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import REVIEW, Navigation, question_of
 from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Reader, copy
+from zwizard.tui.screens.files import save_file
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.stable_list import Row, StableList
+from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, review, suggestions
@@ -40,36 +42,36 @@ class StepRows(StableList):
         Binding("enter", "select", "Commands", tooltip="Every command of this step, and why")
     ]
     HELP = (
-        "What a build would do, step by step. A step that is there already is not made again."
-        " Enter shows its commands, or goes to the question where something is wrong."
+        "What a build would do, step by step. A cached step does not run again."
+        " Enter shows its commands, or goes to the question that has a problem."
     )
 
 
 class ReviewScreen(BaseScreen[None]):
     """What will run, before anything does."""
 
-    HELP = "The whole build before it begins. Nothing has run yet; F5 starts it."
+    HELP = "The whole build before it starts. Nothing has run yet; F5 starts it."
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", "Back"),
         Binding("f5", "build", "Build"),
         Binding(
-            "f9", "afresh", "Afresh", tooltip="Build with today's packages: no step is reused"
+            "f9", "rebuild", "Rebuild all", tooltip="Ignore cached steps; take today's packages"
         ),
-        Binding("f6", "install", "Install tools", tooltip="Install the programs that are missing"),
-        Binding("s,f7", "save", "Save recipe", tooltip="Save the answers as a recipe (TOML)"),
-        Binding("x", "export", "Export script", tooltip="A bash script that does the same"),
+        Binding("f6", "install", "Install tools", tooltip="Install the missing programs"),
+        Binding("s,f7", "save", "Save recipe", tooltip="Save the draft as a recipe (TOML)"),
+        Binding("x", "export", "Export script", tooltip="Export a bash script that does the same"),
         Binding("y", "copy", "Copy", tooltip="Copy every command of every step"),
-        Binding("f8", "open", "Open", tooltip="Open a recipe in the place of these answers"),
-        Binding("escape", "leave", "Leave", tooltip="Leave; the answers are kept"),
+        Binding("f8", "open", "Open", tooltip="Open a recipe; it replaces the draft"),
+        Binding("escape", "leave", "Leave", tooltip="Leave; the draft is kept"),
         *PAGE_KEYS,
     ]
 
-    def __init__(self, walk: Navigation) -> None:
+    def __init__(self, navigation: Navigation) -> None:
         super().__init__()
-        self.walk = walk
+        self.navigation = navigation
         self._seen: BuildReview | None = None
-        self._machine: HostState | None = None
+        self._host: HostState | None = None
         self._starting = False
 
     def content(self) -> ComposeResult:
@@ -77,15 +79,15 @@ class ReviewScreen(BaseScreen[None]):
         with Horizontal(classes="top"):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
-        yield Static("Looking at what is there already …", id="summary", markup=False)
+        yield Static("Looking for cached steps …", id="summary", markup=False)
         yield StepRows(id="steps")
         yield Static(id="facts", markup=False)
 
     def on_mount(self) -> None:
         """Work out what there is to do."""
-        if self.walk.answers:
-            self.walk.answers.give(questions.HERE, REVIEW)
-        self.query_one(Breadcrumb).show(self.walk, REVIEW)
+        if self.navigation.answers:
+            self.navigation.answers.give(questions.HERE, REVIEW)
+        self.query_one(Breadcrumb).show(self.navigation, REVIEW)
         self.query_one(StepRows).focus()
         self.look()
         self._learn()
@@ -93,7 +95,7 @@ class ReviewScreen(BaseScreen[None]):
     @work(group="learn")
     async def _learn(self) -> None:
         """What is known of the answers, if the pages have not been there to find it out."""
-        if reading := self.zwizard.library.pending(self.walk.answers):
+        if reading := self.wizard.library.pending(self.navigation.answers):
             await in_background(reading)
             self.look()
 
@@ -104,8 +106,8 @@ class ReviewScreen(BaseScreen[None]):
     @work(exclusive=True, group="look")
     async def look(self) -> None:
         """Show what a build would do now."""
-        self._machine = await self.zwizard.machine()
-        machine, given = self._machine, dict(self.walk.answers)
+        self._host = await self.wizard.host()
+        machine, given = self._host, dict(self.navigation.answers)
         self._seen = await in_background(lambda: review.review_of(given, machine))
         self._show(self._seen, machine)
 
@@ -113,7 +115,7 @@ class ReviewScreen(BaseScreen[None]):
         self.query_one("#summary", Static).update(_summary(seen))
         rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.problems)]
         rows += self._doubted({trouble.key for trouble in seen.problems})
-        now, width = self.zwizard.clock(), self.size.width
+        now, width = self.wizard.clock(), self.size.width
         states = seen.forecast.steps if seen.forecast else ()
         rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
         self.query_one(StepRows).show(rows, prefer=f"step:{states[0].step.name}" if states else "")
@@ -126,7 +128,7 @@ class ReviewScreen(BaseScreen[None]):
         match action:
             case "save" | "export" | "copy" | "build":
                 return bool(seen and seen.recipe)
-            case "afresh":
+            case "rebuild":
                 return bool(seen and seen.forecast and seen.forecast.first)
             case "install":
                 return bool(seen and seen.forecast and seen.forecast.missing)
@@ -148,23 +150,23 @@ class ReviewScreen(BaseScreen[None]):
 
     def _doubted(self, told: set[str]) -> list[Row]:
         """Answers that can be built with, and are probably not what was meant."""
-        given = self.walk.answers
+        given = self.navigation.answers
         wrong = questions.problems(given).keys() | told
         asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
-        found = suggestions.doubts(asked.values(), given, self.zwizard.library.current(given))
+        found = suggestions.doubts(asked.values(), given, self.wizard.library.current(given))
         return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
 
     def _ask_again(self, key: str) -> bool:
         """Go to the question that fills ``key``; False if none does."""
         question = question_of(key)
         if question:
-            self.zwizard.turn_to(self.walk, question.page, question.key)
+            self.wizard.show_page(self.navigation, question.page, question.key)
         return bool(question)
 
     def _mend(self, trouble: UnmetRequirement) -> None:
         if not self._ask_again(trouble.key):
             text = Content("\n\n").join([block(trouble.message), block(trouble.remedy)])
-            self.app.push_screen(Reader("In the way", text, copy=trouble.remedy))
+            self.app.push_screen(Reader("The build cannot start", text, copy=trouble.remedy))
 
     # --- building ---
 
@@ -172,8 +174,8 @@ class ReviewScreen(BaseScreen[None]):
         """Start the build, and watch it."""
         self._build(rebuild_all=False)
 
-    def action_afresh(self) -> None:
-        """The same with every step made anew."""
+    def action_rebuild(self) -> None:
+        """Start the build with no step cached."""
         self._build(rebuild_all=True)
 
     @work
@@ -183,18 +185,18 @@ class ReviewScreen(BaseScreen[None]):
             return
         if seen.problems:
             self.query_one(StepRows).go("trouble:0")
-            said = plain(f"Not yet: {seen.problems[0].message}").plain
+            said = plain(f"The build cannot start: {seen.problems[0].message}").plain
             self.app.notify(said, severity="warning", markup=False)
             return
         recipe = seen.recipe
         self._starting = True
         try:
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
-            if await self.zwizard.start_build(build, rebuild_all=rebuild_all):
-                self.walk.answers.clear()  # they are in the build's recipe now
-                self.zwizard.show_build(build)
+            if await self.wizard.start_build(build, rebuild_all=rebuild_all):
+                self.navigation.answers.clear()  # they are in the build's recipe now
+                self.wizard.show_build(build)
         except (ZwizardError, OSError) as error:
-            self.zwizard.complain(error)
+            self.wizard.show_error(error)
         finally:
             self._starting = False
 
@@ -204,28 +206,32 @@ class ReviewScreen(BaseScreen[None]):
         if not (self._seen and self._seen.forecast and self._seen.forecast.missing):
             return
         lacking = self._seen.forecast.missing
-        self.zwizard.outside(lambda: tools.install(lacking))
-        self.zwizard.forget_machine()
+        self.wizard.run_in_terminal(lambda: tools.install(lacking))
+        self.wizard.forget_host()
         self.look()
 
     # --- keeping ---
 
     def action_save(self) -> None:
         """Save the recipe to a file."""
-        self.zwizard.save_recipe(self.walk)
+        self.wizard.save_recipe(self.navigation)
 
     def action_open(self) -> None:
         """Open another recipe."""
-        self.zwizard.open_recipe()
+        self.wizard.open_recipe()
 
     @work
     async def action_export(self) -> None:
         """Save the plan as a script."""
         if self._seen and self._seen.plan:
             made = self._seen.plan
-            text = "A bash script that does all of this on its own; run it as root."
-            await self.zwizard.save(
-                f"{made.name}.sh", "Export a script", text, lambda _: render.script(made)
+            text = "A bash script that does the whole build on its own; run it as root."
+            await save_file(
+                self.app,
+                f"{made.name}.sh",
+                "Export a script",
+                text,
+                lambda path: paths.write_atomically(path, render.script(made)),
             )
 
     def action_copy(self) -> None:
@@ -237,17 +243,17 @@ class ReviewScreen(BaseScreen[None]):
 
     def action_back(self) -> None:
         """The last page of questions."""
-        self.zwizard.turn_to(self.walk, self.walk.pages[-2])
+        self.wizard.show_page(self.navigation, self.navigation.pages[-2])
 
     def action_page(self, number: int) -> None:
         """Jump to any page, by its place in the row (from 1)."""
-        pages = self.walk.pages
+        pages = self.navigation.pages
         if number < len(pages):
-            self.zwizard.turn_to(self.walk, pages[number - 1])
+            self.wizard.show_page(self.navigation, pages[number - 1])
 
     def action_leave(self) -> None:
         """Home; the answers are kept."""
-        self.zwizard.leave_answers()
+        self.wizard.leave_draft()
 
 
 def _summary(seen: BuildReview) -> Content:
@@ -270,8 +276,8 @@ def _doubt(question: Question, said: str) -> Content:
 def _step(state: StepState, reason: str, now: float, width: int) -> Content:
     layer = state.layer
     if layer:
-        mark = Content.styled(fit("✓ there already", 15), "$text-success")
-        said = f"made {ago(layer.made, now)}"
+        mark = Content.styled(fit("✓ cached", 15), "$text-success")
+        said = f"built {ago(layer.made, now)}"
     else:
         mark = Content.styled(fit("● will run", 15), "$text-accent")
         said = reason
@@ -285,27 +291,25 @@ def _step(state: StepState, reason: str, now: float, width: int) -> Content:
 def _facts(seen: BuildReview, machine: HostState) -> Content:
     lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.description))]
     if ahead := seen.forecast:
-        needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing more"
-        lines.append(
-            Content.assemble(("Needs    ", MUTED), f"{needs}; {size(ahead.free)} are free")
-        )
+        needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing"
+        lines.append(Content.assemble(("Needs    ", MUTED), f"{needs} of {size(ahead.free)} free"))
     if seen.plan:
         lines.append(
-            Content.assemble(("Makes    ", MUTED), plain(str(seen.output / seen.plan.archive)))
+            Content.assemble(("Output   ", MUTED), plain(str(seen.output / seen.plan.archive)))
         )
     return Content("\n").join(lines)
 
 
 def commands(step: Step, reason: str) -> Reader:
-    """A step to read: why, every exact command, and the document's own where they differ."""
+    """A step to read: why, every exact command, and the guide's own where they differ."""
     lines = "\n".join(action.shell() for action in step.actions)
-    said = f"Will run: {reason}" if reason else "There already: none of this has to run."
+    said = f"Will run: {reason}" if reason else "Cached: nothing of this runs."
     parts = [
         plain(said, MUTED),
         Content("\n").join(block(why, "italic") for why in step.why),
         Content("\n").join([Content.styled("Runs", "bold"), block(lines)]),
     ]
     if step.guide:
-        title = Content.styled("The document's own commands", "bold")
+        title = Content.styled("The commands of the Zmachine guide", "bold")
         parts.append(Content("\n").join([title, block(step.guide, MUTED)]))
     return Reader(f"{step.name}: {step.title}", Content("\n\n").join(parts), copy=lines)

@@ -24,9 +24,9 @@ class Breadcrumb(Static):
     def __init__(self) -> None:
         super().__init__(id="breadcrumb", markup=False)
 
-    def show(self, walk: Navigation, here: str) -> None:
+    def show(self, navigation: Navigation, here: str) -> None:
         """Show how the pages stand while ``here`` is on the screen."""
-        states = {name: walk.state(name, here) for name in walk.pages}
+        states = {name: navigation.state(name, here) for name in navigation.pages}
         parts = [
             Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])
             for name, state in states.items()

@@ -27,7 +27,7 @@ class Field(Remappable, Horizontal):
     """One question. It shows the answer as given, right or wrong, and reports each change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f4", "choose", "List", tooltip="Choose from all there is, by searching"),
+        Binding("f4", "choose", "List", tooltip="Choose from the whole list"),
     ]
 
     class Answered(Message):

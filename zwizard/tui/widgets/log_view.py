@@ -11,24 +11,19 @@ from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual import events, on, work
-from textual.app import ComposeResult
+from textual import events, work
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
-from textual.widgets import Input, Static
 
 from zwizard.tui.background import in_background
-from zwizard.tui.format import joined, plain, renew
+from zwizard.tui.format import plain
 from zwizard.tui.widgets.ansi import Colour, Line, TextStyle
-from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.keys import named
-from zwizard.tui.widgets.logfile import LogFile, matcher
+from zwizard.tui.widgets.log_file import LogFile, matcher
 
 _TICK = 0.15  # seconds between looks at the file
 _SOON = 0.01  # and where there is more to index than one look takes
@@ -39,16 +34,14 @@ class LogView(ScrollView, can_focus=True):
 
     HELP = (
         "The log as the commands write it. At its end it follows; scroll up and it stays."
-        " Left and right show the rest of long lines, which end in ›. A text looked for finds"
-        " capitals and small letters alike, unless it has capitals."
+        " Left and right show the rest of long lines, which end in ›. A search ignores"
+        " case unless it has capitals."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = named(
         "log",
         [
-            Binding(
-                "f", "follow", "Follow log", tooltip="Go to the end of the log and stay there"
-            ),
+            Binding("f", "follow", "Follow log", tooltip="Go to the end of the log and follow it"),
             Binding("end", "follow", "Follow", show=False),
             Binding(
                 "slash",
@@ -91,7 +84,7 @@ class LogView(ScrollView, can_focus=True):
         self.following = True
         self.wanted = ""
         self.found: int | None = None
-        self.quiet = "Nothing yet."
+        self.quiet = "No output yet."
         self._moving = False
         self._widest = 0
 
@@ -214,7 +207,9 @@ class LogView(ScrollView, can_focus=True):
                 if number is not None:
                     if place != start:
                         end = "beginning" if back else "end"
-                        self.app.notify(f"Past the {end} of the log, from its other end on.")
+                        self.app.notify(
+                            f"Passed the {end} of the log; searching from the other end."
+                        )
                     self._show_match(number)
                     return
         self.app.notify(plain(f"{text!r} is not in this log").plain, markup=False)
@@ -346,80 +341,3 @@ def _colour(colour: Colour) -> Color | None:
     if colour is None:
         return None
     return Color.from_ansi(colour) if isinstance(colour, int) else Color.from_rgb(*colour)
-
-
-class LogPane(Vertical):
-    """A log view with a line that says what it shows, and one to type what to look for."""
-
-    def compose(self) -> ComposeResult:
-        """Title, log, search line."""
-        yield Static(id="log-title", markup=False)
-        yield LogView()
-        yield Static(id="log-note", markup=False)
-        field = OrderedInput(id="log-search", compact=True)
-        field.display = False
-        yield field
-
-    def open(self, path: Path | None, title: str, quiet: str) -> None:
-        """Show the log at ``path`` under ``title``."""
-        self._name = title
-        self.query_one(LogView).open(path, quiet)
-        self._retitle()
-
-    def say_when_empty(self, quiet: str) -> None:
-        """What stands there while the log has no lines."""
-        view = self.query_one(LogView)
-        if view.quiet != quiet:
-            view.quiet = quiet
-            view.refresh()
-
-    def note(self, note: Content) -> None:
-        """What stands below the log, such as for how long nothing was printed."""
-        place = self.query_one("#log-note", Static)
-        place.display = bool(note.plain)
-        renew(place, note)
-
-    _name = ""
-    _back = False
-
-    @on(LogView.Grown)
-    def _retitle(self) -> None:
-        view = self.query_one(LogView)
-        count = 0 if view.file is None else len(view.file)
-        if not count:
-            place = ""
-        elif view.following:
-            place = f"{count:,} {'line' if count == 1 else 'lines'}"
-        else:
-            place = f"line {view.place + 1:,} of {count:,}"
-        parts = [plain(self._name, "bold"), Content(place)]
-        if count and view.following:
-            parts.append(Content("following"))
-        title = joined(filter(None, parts), self.size.width, (2,))
-        renew(self.query_one("#log-title", Static), title)
-
-    @on(LogView.Search)
-    def _ask(self, event: LogView.Search) -> None:
-        self._back = event.back
-        field = self.query_one("#log-search", Input)
-        field.placeholder = "look further up for …" if event.back else "look for …"
-        field.display = True
-        field.focus()
-
-    @on(Input.Submitted, "#log-search")
-    def _look(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.leave_search()
-        if event.value:
-            view = self.query_one(LogView)
-            view.found = None
-            view.search(event.value, back=self._back)
-
-    def leave_search(self) -> bool:
-        """Close the search line; whether it was open."""
-        field = self.query_one("#log-search", Input)
-        if not field.display:
-            return False
-        field.display = False
-        self.query_one(LogView).focus()
-        return True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zwizard.tui.widgets.logfile import LogFile
+from zwizard.tui.widgets.log_file import LogFile
 
 
 def opened(path: Path) -> LogFile:

@@ -155,3 +155,24 @@ class LogFile:
                 end = lines[after] if after < len(lines) else self._indexed
                 yield begin, end
                 begin = end
+
+
+def end_of_log(path: Path, most: int = 256 * 1024) -> tuple[str, bool]:
+    """The last ``most`` bytes of a log as safe text, and whether that is all of it.
+
+    Terminals take about 256 KiB into their clipboard (OSC 52).
+    """
+    log = LogFile(path)
+    try:
+        while log.grow():
+            pass
+        lines: list[str] = []
+        room = most
+        for number in reversed(range(len(log))):
+            lines.append(log.line(number))
+            room -= len(lines[-1].encode()) + 1
+            if room < 0:
+                break
+        return "\n".join(reversed(lines)) + "\n", len(lines) == len(log)
+    finally:
+        log.close()

@@ -1,0 +1,23 @@
+"""Every key by its name, and how to change it."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from zwizard.tui.format import block, plain
+from zwizard.tui.screens.base import ScreenEntry, Wizard
+from zwizard.tui.screens.dialogs import Reader
+from zwizard.tui.widgets.keys import NAMES
+from zwizard.util import paths
+
+
+def _keys_screen(wizard: Wizard) -> Reader:
+    how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"page.next" = "f9"'
+    lines = [block(how), Content("")]
+    for name, binding in sorted(NAMES.items()):
+        key = wizard.preferences.keys.get(name, binding.key)
+        lines.append(plain(f"{name:<24} {key:<17} {binding.description}"))
+    return Reader("Keys", Content("\n").join(lines))
+
+
+ENTRY = ScreenEntry("keys", "Keys", "Every key, and where to change it", _keys_screen)
