@@ -66,11 +66,11 @@ fuzz: $(VENV)/.test
 
 # Writes the generated parts of the manual's pages.
 manual: $(VENV)/.test
-	$(BIN)/python scripts/manual.py
+	$(BIN)/python -m tests.manual.generate
 
 # The man pages, in build/man.
 man: $(VENV)/.release
-	$(BIN)/python scripts/man_pages.py build/man
+	$(BIN)/python .ci/man_pages.py build/man
 
 # Pins what the tests and releases run with, from a new environment.
 lock:
@@ -78,7 +78,7 @@ lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,release]'
 	{ echo '# Written by `make lock`: what `make test` installs.'; \
-		build/lock/bin/python -m pip freeze --exclude-editable; } > requirements-dev.lock
+		build/lock/bin/python -m pip freeze --exclude-editable; } > .ci/requirements.lock
 
 dist: $(VENV)/.release
 	rm -rf dist
@@ -96,13 +96,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	--constraint requirements-dev.lock
+	--constraint .ci/requirements.lock
 
-$(VENV)/.run: $(VENV)/bin/python pyproject.toml requirements-dev.lock
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml .ci/requirements.lock
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml requirements-dev.lock
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml .ci/requirements.lock
 	@$(if $(missing),$(call packages,$(missing)))
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.run

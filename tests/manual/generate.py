@@ -1,4 +1,4 @@
-"""Write the generated parts of the manual: ``python scripts/manual.py``.
+"""Write the generated parts of the manual: ``python -m tests.manual.generate``.
 
 A page marks such a part by ``<!-- generated: NAME -->`` and ``<!-- end -->``.
 """
@@ -21,7 +21,7 @@ from zwizard.recipe.docs import key_table
 from zwizard.recipe.relevance import SOURCES, TARGETS
 from zwizard.sources import of as record_of
 
-PAGES = Path(__file__).parent.parent / "zwizard/manual"
+PAGES = Path(__file__).parents[2] / "zwizard/manual"
 _MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 

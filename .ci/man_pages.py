@@ -1,4 +1,4 @@
-"""Write the man pages, from the commands' own help: ``python scripts/man_pages.py DIRECTORY``."""
+"""Write the man pages, from the commands' own help: ``python .ci/man_pages.py DIRECTORY``."""
 
 from __future__ import annotations
 
