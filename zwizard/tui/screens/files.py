@@ -84,10 +84,10 @@ class AskPath(Dialog[Path | None]):
             return
         typed, wanted = self.query_one(Input).value, self._wanted
         names = await in_background(lambda: _entries(typed, wanted))
-        listed = self.query_one(StableList)
-        listed.show(Row(name, plain(name)) for name in names)
-        listed.highlighted = None
-        listed.display = bool(names)
+        for listed in self.query(StableList):  # none where the dialog was closed meanwhile
+            listed.show(Row(name, plain(name)) for name in names)
+            listed.highlighted = None
+            listed.display = bool(names)
 
     def on_key(self, event: events.Key) -> None:
         """The arrows choose from the list while one types."""

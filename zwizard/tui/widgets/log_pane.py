@@ -80,7 +80,8 @@ class LogPane(Vertical):
         if event.value:
             view = self.query_one(LogView)
             view.found = None
-            view.search(event.value, back=self._back)
+            # Once the log has the room of the search field again.
+            self.call_after_refresh(view.search, event.value, back=self._back)
 
     def leave_search(self) -> bool:
         """Close the search line; whether it was open."""
