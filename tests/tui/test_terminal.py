@@ -143,7 +143,7 @@ def wizard_of(terminal: Terminal) -> int:
 @pytest.mark.real
 def test_from_the_first_key_to_a_ready_image(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type(str(PROGRAM))
-    terminal.wait("Press n to begin")
+    terminal.wait("Press n to start")
     terminal.press("n")
     terminal.wait("What kind of Zmachine?")
     terminal.press("F3")
@@ -282,7 +282,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     terminal.wait_title(own_title)
     mirror.answers.set()
     terminal.type(f"clear; no_proxy=127.0.0.1 {PROGRAM} resume web")
-    terminal.wait("Go on:   zwizard resume web", seconds=60)
+    terminal.wait("Resume:  zwizard resume web", seconds=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -290,7 +290,7 @@ def test_a_killed_wizard_leaves_the_terminal_usable(
     terminal: Terminal, number: signal.Signals
 ) -> None:
     terminal.type(str(PROGRAM))
-    terminal.wait("Press n to begin")
+    terminal.wait("Press n to start")
     assert terminal.alternate
     os.kill(wizard_of(terminal), number)
     terminal.wait("$ ")
@@ -301,7 +301,7 @@ def test_a_killed_wizard_leaves_the_terminal_usable(
 
 def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Terminal) -> None:
     terminal.type(str(PROGRAM))
-    terminal.wait("Press n to begin")
+    terminal.wait("Press n to start")
     terminal.press("n")
     terminal.wait("What kind of Zmachine?")
     terminal.press("Tab", "C-u", "m", "i", "n", "e")
