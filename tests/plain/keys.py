@@ -31,10 +31,10 @@ def save_draft(**answers: str) -> Draft:
     """A draft with these answers; ``__`` stands for the dot in a key."""
     draft = Draft.open(paths.draft())
     for key, text in answers.items():
-        draft.give(key.replace("__", "."), text)
+        draft.set(key.replace("__", "."), text)
     return draft
 
 
 def save_full_draft(recipe: Recipe | None = None) -> None:
     """A draft that answers everything, so that the wizard starts with the review."""
-    Draft.open(paths.draft()).take(recipe or Recipe())
+    Draft.open(paths.draft()).load(recipe or Recipe())

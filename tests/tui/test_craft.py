@@ -149,7 +149,7 @@ async def test_the_palette_offers_what_is_valid_now(app: ZwizardApp) -> None:
 async def test_a_signal_ends_the_app_in_order(make_app: MakeApp, number: signal.Signals) -> None:
     app = make_app()
     build = a_build(done=1)
-    draft().give("name", "begun")
+    draft().set("name", "begun")
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
@@ -179,7 +179,7 @@ async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     app = make_app(fetch=a_list)
     to_home(app)
-    draft().give("name", "begun")
+    draft().set("name", "begun")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         for go in (None, to_page, to_review):

@@ -27,19 +27,19 @@ def test_there_are_none_at_first(file: Path) -> None:
 
 
 def test_an_answer_is_there_for_the_next_program(file: Path) -> None:
-    Draft.open(file).give("name", "grün")
+    Draft.open(file).set("name", "grün")
     assert dict(Draft.open(file)) == {"name": "grün"}
 
 
 def test_a_wrong_answer_is_kept_as_it_was_typed(file: Path) -> None:
-    Draft.open(file).give("name", "not a name\n")
+    Draft.open(file).set("name", "not a name\n")
     assert Draft.open(file)["name"] == "not a name\n"
 
 
 def test_answers_survive_a_kill_right_after_they_were_typed(file: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from zwizard.wizard.draft import Draft\n"
-        "Draft.open(Path(sys.argv[1])).give('name', 'kept'); os.kill(os.getpid(), 9)"
+        "Draft.open(Path(sys.argv[1])).set('name', 'kept'); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -68,14 +68,14 @@ def test_keys_that_nothing_asks_any_more_are_dropped(file: Path) -> None:
 def test_the_answers_of_a_recipe_replace_the_draft_and_lead_back_to_it(file: Path) -> None:
     recipe = Recipe(name="web", checklist=Checklist(waive=("setuid-files",)))
     answers = Draft.open(file)
-    answers.give("system.locale", "POSIX")
-    answers.take(recipe)
+    answers.set("system.locale", "POSIX")
+    answers.load(recipe)
     assert questions.to_recipe(Draft.open(file)) == recipe
 
 
 def test_forgotten_answers_are_gone_from_the_disk_too(file: Path) -> None:
     answers = Draft.open(file)
-    answers.give("name", "web")
+    answers.set("name", "web")
     answers.clear()
     assert not file.exists()
     assert len(answers) == 0
@@ -84,7 +84,7 @@ def test_forgotten_answers_are_gone_from_the_disk_too(file: Path) -> None:
 
 def test_without_a_file_they_stay_in_memory() -> None:
     answers = Draft()
-    answers.give("name", "web")
+    answers.set("name", "web")
     answers.clear()
     assert dict(answers) == {}
 
@@ -121,7 +121,7 @@ def test_sync_flushes_the_draft_and_never_fails(tmp_path: Path) -> None:
     Draft().sync()
     Draft.open(tmp_path / "none.json").sync()
     answers = Draft.open(tmp_path / "draft.json")
-    answers.give("name", "web")
+    answers.set("name", "web")
     answers.sync()
     assert Draft.open(tmp_path / "draft.json")["name"] == "web"
 
@@ -129,7 +129,7 @@ def test_sync_flushes_the_draft_and_never_fails(tmp_path: Path) -> None:
 def test_a_draft_that_cannot_be_written_reports_why_and_stays_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answers = Draft.open(tmp_path / "file/draft.json")
-    answers.give("name", "web")
+    answers.set("name", "web")
     assert "file" in answers.unsaved
     assert answers["name"] == "web"
     (tmp_path / "file").unlink()

@@ -109,7 +109,7 @@ class Interview:
     def _take(self, question: Question, text: str) -> bool:
         """Save an answer and say what is wrong with it; whether it stays."""
         draft = self.draft
-        draft.give(question.key, text)
+        draft.set(question.key, text)
         if question.key == entrypoint_check.ENTRYPOINT and entrypoint_check.takes_long(draft):
             say("Searching the source for it ...", indent="  ")
         hint = suggestions.hint(question, draft, self.service.current(draft, question.key))
@@ -131,7 +131,7 @@ class Interview:
         chosen = choose("What now?", rows)
         if chosen == "near":
             text = question.answer(self.draft)
-            self.draft.give(question.key, text.replace(hint.word, hint.near))
+            self.draft.set(question.key, text.replace(hint.word, hint.near))
         return chosen != "again"
 
     def _following(self, question: Question) -> list[Question]:
@@ -150,7 +150,7 @@ class Interview:
         for question in following:
             now = question.default(self.draft)
             if question in still and self.draft.get(question.key) != now:
-                self.draft.give(question.key, now)
+                self.draft.set(question.key, now)
                 say(f"{question.text} is now: {now}", indent="  ")
 
     def _search(self, question: Question, words: str) -> None:
@@ -195,7 +195,7 @@ class Interview:
             prompt = f"{question.text}: line {len(typed) + 1}"
             line = type_line(prompt, before[0] if before else "", hint)
             if line is None:
-                self.draft.give(question.key, "\n".join(typed + before))
+                self.draft.set(question.key, "\n".join(typed + before))
                 return None
             if line.strip():
                 typed.append(line)

@@ -68,7 +68,7 @@ def _start_draft(draft: Draft, file: Path | None) -> None:
             return
         draft.clear()
     if recipe:
-        draft.take(recipe)
+        draft.load(recipe)
 
 
 def _quit(draft: Draft, code: int) -> int:
@@ -103,7 +103,7 @@ def _review(interview: Interview, host: HostState) -> int:
                 files.export_script(found.plan)
             case "open":
                 if opened := files.open_recipe():
-                    draft.take(opened)
+                    draft.load(opened)
             case "change":
                 interview.change()
             case _:

@@ -36,7 +36,7 @@ class DraftApp(App[None]):
     async def use_recipe(self, recipe: Recipe) -> Navigation | None:
         """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
         answers = self.draft()
-        if answers and not answers.are_of(recipe) and not await in_background(answers.is_built):
+        if answers and not answers.matches(recipe) and not await in_background(answers.is_built):
             chosen = await self.push_screen_wait(
                 Ask(
                     f"You have an unfinished draft: {answers.get('name', '')}",
@@ -49,7 +49,7 @@ class DraftApp(App[None]):
             )
             if chosen != "o":
                 return None
-        answers.take(recipe)
+        answers.load(recipe)
         return Navigation(answers)
 
     async def _open(self, path: Path) -> None:

@@ -54,7 +54,7 @@ class Navigation:
         """
         for question in questions.on_page(page, self.answers):
             if question.fallback is None and question.key not in self.answers:
-                self.answers.give(question.key, question.default(self.answers))
+                self.answers.set(question.key, question.default(self.answers))
         self._left[page] = self._offer(page)
 
     def first_open(self) -> str:

@@ -18,8 +18,8 @@ class Draft(Mapping[str, str]):
     """A mapping of question key to the text of its answer, saved at every change.
 
     A wrong answer is kept too: going back, quitting or crashing loses nothing that was typed.
-    ``path`` None keeps the draft in memory only. ``unsaved`` says why the disk does not have it as
-    it is now, and is empty where it does.
+    ``path`` None keeps the draft in memory only. ``unsaved`` says why the latest change could not
+    be saved, and is "" if it was saved.
     """
 
     def __init__(self, path: Path | None = None, answers: Mapping[str, str] | None = None) -> None:
@@ -55,27 +55,26 @@ class Draft(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._answers)
 
-    def give(self, key: str, text: str) -> None:
+    def set(self, key: str, text: str) -> None:
         """Answer the question ``key``, and save."""
         if self._answers.get(key) != text:
             self._answers[key] = text
             self.save()
 
-    def take(self, recipe: Recipe) -> None:
-        """Replace the answers with those that lead to ``recipe``, and save."""
+    def load(self, recipe: Recipe) -> None:
+        """Replace the answers with those of ``recipe``, and save."""
         self._answers = questions.from_recipe(recipe)
         self.save()
 
-    def are_of(self, recipe: Recipe) -> bool:
-        """Whether these are exactly the answers of ``recipe``, whatever page was shown last."""
-        here = self._answers.get(questions.HERE)
-        beside = {} if here is None else {questions.HERE: here}
-        return self._answers == questions.from_recipe(recipe) | beside
+    def matches(self, recipe: Recipe) -> bool:
+        """Whether these are exactly the answers of ``recipe``, on whatever page."""
+        answers = {key: text for key, text in self._answers.items() if key != questions.HERE}
+        return answers == questions.from_recipe(recipe)
 
     def is_built(self) -> bool:
         """Whether a build has exactly these answers, so that clearing them loses nothing."""
         recipes = filter(None, map(builds.recipe_of, builds.everything()))
-        return any(self.are_of(recipe) for recipe in recipes)
+        return any(self.matches(recipe) for recipe in recipes)
 
     def clear(self) -> None:
         """Discard the answers: they were built, or the user starts over."""
@@ -84,7 +83,7 @@ class Draft(Mapping[str, str]):
             self.path.unlink(missing_ok=True)
 
     def save(self) -> None:
-        """Write the draft to the disk; ``unsaved`` says what prevents that."""
+        """Write the draft to the disk; ``unsaved`` says why if that fails."""
         if not self.path:
             return
         try:
@@ -96,7 +95,7 @@ class Draft(Mapping[str, str]):
             self.unsaved = ""
 
     def sync(self) -> None:
-        """Flush the draft to the disk, where it survives a power cut; this may take a while."""
+        """Flush the draft to the disk, so that it survives a power cut; this may take a while."""
         if not self.path:
             return
         with contextlib.suppress(OSError):  # there is no file, or it could not be written

@@ -49,8 +49,8 @@ async def test_a_file_is_found_in_a_list_of_those_that_fit(
     for name in ("notes.txt", "server", "tree.tar.zst", "web.tar"):
         (place / name).write_text("")
     (place / "server").chmod(0o755)
-    draft().give("target", "container")
-    draft().give("source.kind", kind)
+    draft().set("target", "container")
+    draft().set("source.kind", kind)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "alt+2")

@@ -146,8 +146,8 @@ async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
 
 
 async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
-    draft().give("target", "vm")
-    draft().give("source.packages", "vim")
+    draft().set("target", "vm")
+    draft().set("source.packages", "vim")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "○ draft" in frame(app)
@@ -157,7 +157,7 @@ async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> Non
 
 
 async def test_new_offers_to_continue_the_draft_or_start_over(app: ZwizardApp) -> None:
-    draft().give("name", "mine")
+    draft().set("name", "mine")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n")
@@ -250,7 +250,7 @@ async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp)
 
 
 async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: MakeApp) -> None:
-    draft().give("name", "begun")
+    draft().set("name", "begun")
     file = Path.cwd() / "mine.toml"
     file.write_text(recipe("mine").to_toml())
     app = make_app(file)
@@ -288,7 +288,7 @@ async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
 
 
 async def test_quit_never_asks(app: ZwizardApp) -> None:
-    draft().give("name", "mine")
+    draft().set("name", "mine")
     with Held(a_build("web", 1)):
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
@@ -326,7 +326,7 @@ async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: Zwiz
 
 async def test_a_duplicate_does_not_take_the_place_of_a_draft_unasked(app: ZwizardApp) -> None:
     a_build("web", 6)
-    draft().give("name", "begun")
+    draft().set("name", "begun")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         app.screen.query_one(BuildRows).go("build:web")

@@ -17,7 +17,7 @@ def give(**given: str) -> None:
     """Answers begun before."""
     kept = answers.Draft.open(paths.draft())
     for key, text in given.items():
-        kept.give(key.replace("__", "."), text)
+        kept.set(key.replace("__", "."), text)
 
 
 @pytest.mark.slow

@@ -285,7 +285,7 @@ async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: Zwiz
 async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: ZwizardApp) -> None:
     hostile = {"name": HOSTILE, "system.run": HOSTILE, "source.suite": HOSTILE}
     for key, text in hostile.items():
-        draft().give(key, text)
+        draft().set(key, text)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter")
@@ -350,7 +350,7 @@ async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
         "output.compression": "small",
     }
     for key, text in given.items():
-        draft().give(key, text)
+        draft().set(key, text)
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -81,7 +81,7 @@ async def test_a_changed_answer_is_the_reason(app: ZwizardApp) -> None:
     builds.open_for(Recipe(), Path.cwd())
     a_layer(1)
     a_layer(2)
-    draft().give("kernel.modules", "virtiofs virtio_pci virtio_gpu")
+    draft().set("kernel.modules", "virtiofs virtio_pci virtio_gpu")
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+6")
@@ -104,7 +104,7 @@ async def test_enter_shows_every_command_whole_with_the_documents(app: ZwizardAp
 
 
 async def test_problems_come_first_and_lead_to_their_question(app: ZwizardApp) -> None:
-    draft().give("system.timezone", "no where")
+    draft().set("system.timezone", "no where")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+6")
@@ -192,7 +192,7 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
     started: list[Build] = []
     monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
     app = make_app(fetch=a_list)
-    draft().give("source.packages", "htpo")
+    draft().set("source.packages", "htpo")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "alt+2", "alt+6")
@@ -208,10 +208,10 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
 
 async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_path: Path) -> None:
     (tmp_path / "app").write_text("hello\n")
-    draft().give("target", "container")
-    draft().give("source.kind", "binary")
-    draft().give("source.location", str(tmp_path / "app"))
-    draft().give(questions.HERE, "review")
+    draft().set("target", "container")
+    draft().set("source.kind", "binary")
+    draft().set("source.location", str(tmp_path / "app"))
+    draft().set(questions.HERE, "review")
     app = make_app()
     async with app.run_test(size=(160, 24)) as pilot:
         await settle(pilot)
@@ -222,8 +222,8 @@ async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_pat
 
 
 async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: MakeApp) -> None:
-    draft().give("source.packages", "htpo")
-    draft().give(questions.HERE, "review")
+    draft().set("source.packages", "htpo")
+    draft().set(questions.HERE, "review")
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

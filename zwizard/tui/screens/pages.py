@@ -90,7 +90,7 @@ class PageScreen(BaseScreen[None]):
         """Turn to ``page``, at the question ``key`` or the first."""
         self.page = page
         if self.navigation.answers:
-            self.navigation.answers.give(questions.HERE, page)
+            self.navigation.answers.set(questions.HERE, page)
         self.app.clear_notifications()  # they were of the page before
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.navigation.answers)
@@ -155,7 +155,7 @@ class PageScreen(BaseScreen[None]):
 
     @on(Field.Answered)
     async def _answered(self, event: Field.Answered) -> None:
-        self.navigation.answers.give(event.field.question.key, event.text)
+        self.navigation.answers.set(event.field.question.key, event.text)
         if self._turning:
             return
         asked = questions.on_page(self.page, self.navigation.answers)

@@ -86,7 +86,7 @@ class ReviewScreen(BaseScreen[None]):
     def on_mount(self) -> None:
         """Work out what there is to do."""
         if self.navigation.answers:
-            self.navigation.answers.give(questions.HERE, REVIEW)
+            self.navigation.answers.set(questions.HERE, REVIEW)
         self.query_one(Breadcrumb).show(self.navigation, REVIEW)
         self.query_one(StepRows).focus()
         self.look()
