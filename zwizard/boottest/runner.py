@@ -45,9 +45,9 @@ from zwizard.host import tools
 from zwizard.image import DirectoryTree, SingleFileTree, open_tree
 from zwizard.jobs import events
 from zwizard.util.errors import ZwizardError
+from zwizard.util.units import GIB
 
-_GIB = 1 << 30
-_RENTED = 5 * _GIB  # bytes of the disk by default, as in a recipe
+_RENTED = 5 * GIB  # bytes of the disk by default, as in a recipe
 _INIT = "/sbin/init"  # the default entrypoint of a container
 
 

@@ -25,8 +25,9 @@ from zwizard.jobs import journal
 from zwizard.steps.step import Plan
 from zwizard.util import paths
 from zwizard.util.text import size
+from zwizard.util.units import MIB
 
-_MOST = 4 * 2**20  # bytes of one log: half from its beginning, half from its end
+_MOST = 4 * MIB  # bytes of one log: half from its beginning, half from its end
 _LIBRARIES = ("textual", "rich", "questionary", "sh", "humanize", "platformdirs", "click")
 
 _ABOUT = """\

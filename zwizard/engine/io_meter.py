@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zwizard.util.units import MIB
+
 _EVERY = 2.0  # seconds between looks
-_LEAST = 2**20  # more bytes that are worth a report
+_LEAST = MIB  # more bytes that are worth a report
 
 
 class IoMeter:

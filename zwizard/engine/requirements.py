@@ -14,8 +14,9 @@ from zwizard.host.privileges import Privilege
 from zwizard.steps.step import Plan, Step
 from zwizard.util import paths
 from zwizard.util.text import size
+from zwizard.util.units import MIB
 
-_SPARE = 200 * 2**20  # bytes that should stay free
+_SPARE = 200 * MIB  # bytes that should stay free
 
 
 @dataclass(frozen=True)

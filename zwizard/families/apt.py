@@ -20,8 +20,8 @@ from zwizard.steps.actions import (
     Write,
 )
 from zwizard.steps.step import Step
+from zwizard.util.units import MIB
 
-_MIB = 2**20
 _POLICY = "/usr/sbin/policy-rc.d"
 _HOOK = "/etc/kernel/postinst.d/zz-zos-kernel"
 
@@ -65,7 +65,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         (*keys, Host(command)),
         answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
         network=True,
-        size=(320 if source.variant == "standard" else 230) * _MIB,
+        size=(320 if source.variant == "standard" else 230) * MIB,
         guide="sudo debootstrap jammy ubuntu:jammy http://archive.ubuntu.com/ubuntu",
     )
 
@@ -104,7 +104,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         ),
         answers=("kernel.package", "kernel.file"),
         network=True,
-        size=300 * _MIB,
+        size=300 * MIB,
         guide=(
             "apt-get update\napt-get install cloud-init openssh-server curl\n"
             "apt-get install linux-modules-extra-5.15.0-25-generic"

@@ -8,8 +8,7 @@ from zwizard.families.family import Family
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Action, Chroot, Link, Remove, Write
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 # Read after the distributions' own 90_dpkg.cfg, which lists every source: with many, cloud-init
 # disables itself unless it sees the disk at the very beginning.
@@ -67,7 +66,7 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         ),
         tuple(actions),
         answers=("system.timezone", "system.locale", "system.services"),
-        size=4 * _MIB,
+        size=4 * MIB,
         guide=_GUIDE_IMAGE if image else _GUIDE_VM,
     )
 
@@ -132,7 +131,7 @@ def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
             family.of(distro).install(recipe, distro, names),
             answers=("source.packages",),
             network=True,
-            size=(20 + 40 * len(names)) * _MIB,
+            size=(20 + 40 * len(names)) * MIB,
         ),
     )
 
@@ -159,7 +158,7 @@ def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
             family.of(distro).commands(recipe.system.run),
             answers=("system.run",),
             network=True,
-            size=50 * _MIB,
+            size=50 * MIB,
         ),
     )
 
@@ -192,6 +191,6 @@ def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
             ),
             Write("/etc/machine-id", ""),
         ),
-        size=1 * _MIB,
+        size=1 * MIB,
         guide="cloud-init clean\n" * cloud_init + "apt-get clean\nsudo rm -rf ubuntu:jammy/dev/*",
     )

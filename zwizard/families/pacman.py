@@ -22,8 +22,7 @@ from zwizard.steps.actions import (
     Write,
 )
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 # For the host's pacman, while it fills the tree from outside. Arch signs each package, but not the
 # lists of them.
@@ -80,7 +79,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: AR
         ),
         answers=("source.mirror", "source.keys", "source.bootstrap"),
         network=True,
-        size=600 * _MIB,
+        size=600 * MIB,
         guide=("pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils"),
     )
 
@@ -112,7 +111,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG
         ),
         answers=("kernel.package", "kernel.file", "source.variant"),
         network=True,
-        size=(800 if standard else 350) * _MIB,
+        size=(800 if standard else 350) * MIB,
         guide=(
             "pacstrap /mnt base linux linux-firmware vim openssh cloud-init cloud-guest-utils\n"
             "pacman -S grub"

@@ -9,8 +9,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.sources import deployment
 from zwizard.steps.actions import Action, Remove, Write
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
@@ -33,7 +32,7 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         ),
         actions,
         answers=("system.timezone", "system.locale"),
-        size=4 * _MIB,
+        size=4 * MIB,
     )
 
 

@@ -10,8 +10,7 @@ from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.steps.actions import Layout, MakeDisk, Write
 from zwizard.steps.step import Step
 from zwizard.util.text import parse_size
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def layout(recipe: Recipe, distro: Distro) -> Layout:
@@ -27,8 +26,8 @@ def layout(recipe: Recipe, distro: Distro) -> Layout:
     serial = identifier("esp")[:8].upper()
     wanted = recipe.disk
     return Layout(
-        parse_size(wanted.size) // _MIB * _MIB,
-        parse_size(wanted.esp_size) // _MIB * _MIB,
+        parse_size(wanted.size) // MIB * MIB,
+        parse_size(wanted.esp_size) // MIB * MIB,
         wanted.esp_mount or distro.esp_mount,
         wanted.label,
         identifier("disk"),
@@ -43,14 +42,14 @@ def must_hold(where: Layout, steps: tuple[Step, ...]) -> None:
     needed = sum(step.size for step in steps)
     # ext4 uses about 6 per cent itself: inode tables and journal.
     if needed > where.root_size * 0.94:
-        smallest = -(-(needed * 100 // 94 + where.size - where.root_size) // (256 * _MIB))
+        smallest = -(-(needed * 100 // 94 + where.size - where.root_size) // (256 * MIB))
         raise RecipeError(
             (
                 Problem(
                     "disk.size",
-                    f"{where.size // _MIB}MiB",
-                    f"its root partition has {where.root_size // _MIB} MiB and needs about"
-                    f" {needed // _MIB} MiB: set {smallest * 256}MiB or more",
+                    f"{where.size // MIB}MiB",
+                    f"its root partition has {where.root_size // MIB} MiB and needs about"
+                    f" {needed // MIB} MiB: set {smallest * 256}MiB or more",
                 ),
             )
         )
@@ -78,7 +77,7 @@ def disk(where: Layout, epoch: int) -> Step:
         ),
         (MakeDisk(where, epoch),),
         answers=("disk.size", "disk.esp_size", "disk.esp_mount", "disk.label"),
-        size=700 * _MIB,
+        size=700 * MIB,
         guide=(
             "parted $DISK mklabel gpt\nparted $DISK mkpart primary 1 100M\n"
             "parted $DISK set 1 esp on\nparted $DISK mkpart primary 100M 100%\n"

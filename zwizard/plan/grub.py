@@ -7,8 +7,7 @@ from zwizard.recipe.model import Grub, Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import Chroot, Layout, Write
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 _DEFAULTS = """\
 # Written by zwizard. After a change: grub-mkconfig -o /boot/grub/grub.cfg
@@ -45,7 +44,7 @@ def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
             Chroot(("sh", "-c", script, "grub", where.esp_mount, where.esp_id, where.root_id)),
         ),
         answers=("grub.cmdline", "grub.timeout", "disk.esp_mount"),
-        size=20 * _MIB,
+        size=20 * MIB,
         guide=(
             "genfstab -U /mnt >> /mnt/etc/fstab\n"
             "grub-install --target=x86_64-efi --efi-directory=esp --removable\n"

@@ -7,8 +7,7 @@ from zwizard.families import family
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import InstallKernel
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def initramfs(recipe: Recipe, distro: Distro) -> Step:
@@ -30,7 +29,7 @@ def _own(recipe: Recipe) -> Step:
         (InstallKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
         answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
         network="://" in own.file + own.initrd,
-        size=60 * _MIB,
+        size=60 * MIB,
     )
 
 
@@ -47,6 +46,6 @@ def _made(recipe: Recipe, distro: Distro) -> Step:
         ),
         family.of(distro).initramfs(modules, image=image),
         answers=("kernel.modules",),
-        size=20 * _MIB,
+        size=20 * MIB,
         guide=("echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Pack
 from zwizard.steps.step import Step
+from zwizard.util.units import MIB
 
 # libdeflate's: level 2 makes an archive a few per cent larger than gzip's default in a tenth of
 # the time, level 9 one a few per cent smaller in the same time.
@@ -24,6 +25,6 @@ def pack(recipe: Recipe, epoch: int) -> Step:
         ),
         (Pack(_LEVELS[recipe.output.compression], epoch),),
         answers=("output.compression", "name"),
-        size=260 * 2**20,
+        size=260 * MIB,
         guide="sudo tar -czf ubuntu-jammy.tar.gz -C ubuntu:jammy .",
     )

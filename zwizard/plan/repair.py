@@ -13,8 +13,8 @@ from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import completion
 from zwizard.steps.actions import Action, Chroot, Remove, Write
 from zwizard.steps.step import Step
+from zwizard.util.units import MIB
 
-_MIB = 2**20
 _ENABLE = (
     "for unit in {units}; do [ ! -e /lib/systemd/system/$unit.service ]"
     " || systemctl enable $unit; done"
@@ -175,7 +175,7 @@ _TITLES = {
     "settings": "Set what is missing",
     "clean": "Remove state of one machine or build",
 }
-_SIZES = {"packages": 500 * _MIB, "initramfs": 20 * _MIB, "kernel": 60 * _MIB}
+_SIZES = {"packages": 500 * MIB, "initramfs": 20 * MIB, "kernel": 60 * MIB}
 
 
 def fix_for(rule: str, distro: str) -> Fix | None:
@@ -208,5 +208,5 @@ def _step(name: str, fixes: list[Fix], recipe: Recipe) -> Step:
         tuple(dict.fromkeys(actions)),
         answers=("source.repair",),
         network=name == "packages",
-        size=_SIZES.get(name, _MIB),
+        size=_SIZES.get(name, MIB),
     )

@@ -11,10 +11,11 @@ from zwizard.recipe.problems import Problem
 from zwizard.recipe.relevance import SOURCES, Values, target_of, treatment
 from zwizard.recipe.values import one_of
 from zwizard.util.text import parse_size
+from zwizard.util.units import MIB
 
-_SMALLEST_FAT32 = 34 * 2**20  # 65,525 clusters of 512 bytes, and their two tables
-_SMALLEST_BOOT = 100 * 2**20
-_SMALLEST_ROOT = 256 * 2**20
+_SMALLEST_FAT32 = 34 * MIB  # 65,525 clusters of 512 bytes, and their two tables
+_SMALLEST_BOOT = 100 * MIB
+_SMALLEST_ROOT = 256 * MIB
 _MOUNTED = ("/dev/", "/proc/", "/run/", "/sys/", "/tmp/")  # noqa: S108 - the image's
 
 # The plan is made from its settings, and a plan is made before anything runs.

@@ -12,8 +12,9 @@ from zwizard.sources.base import InputReport, SourceKind
 from zwizard.steps.actions import ROOT, Host, InstallBinary
 from zwizard.steps.step import Step
 from zwizard.util.text import one_line, size
+from zwizard.util.units import MIB
 
-SMALL = 20 * 2**20  # bytes that a program takes, and its archive
+SMALL = 20 * MIB  # bytes that a program takes, and its archive
 _FEW = 4  # libraries that are named
 _STATIC = (
     "Link it statically (gcc -static, CGO_ENABLED=0 go build, a musl target of Rust), or use a"

@@ -14,8 +14,7 @@ from zwizard.sources.base import EPOCH, InputReport, SourceKind
 from zwizard.steps.actions import Convert, ImportDisk, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.text import parse_size, size
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def _convert(recipe: Recipe) -> tuple[Step, ...]:
@@ -34,7 +33,7 @@ def _convert(recipe: Recipe) -> tuple[Step, ...]:
             (Convert(source.location, source.sha256, parse_size(recipe.checklist.disk_size)),),
             answers=("source.location", "source.sha256", "checklist.disk_size"),
             network="://" in source.location,
-            size=2500 * _MIB,
+            size=2500 * MIB,
             guide=(
                 "qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw"
             ),
@@ -61,7 +60,7 @@ def _machine(recipe: Recipe) -> tuple[Step, ...]:
         ),
         answers=("source.location", "source.sha256", "source.distro"),
         network="://" in source.location,
-        size=2000 * _MIB,
+        size=2000 * MIB,
         guide="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
     )
     return (step, completion.complete(recipe))

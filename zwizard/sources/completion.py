@@ -11,8 +11,8 @@ from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import Action, Chroot, Directory, LinkKernels, Remove, Write
 from zwizard.steps.step import Step
+from zwizard.util.units import MIB
 
-_MIB = 2**20
 _SCRIPT = "/.zos-kernel"
 RESOLV = Write("/etc/resolv.conf", "nameserver 1.1.1.1\n")
 CLOUD_CONFIG = guest.cloud_config("netplan, network-manager, networkd, sysconfig, eni")
@@ -62,7 +62,7 @@ def complete(recipe: Recipe) -> Step:
         family.of(distro).complete(recipe, distro),
         answers=("kernel.package", "kernel.file"),
         network=True,
-        size=500 * _MIB,
+        size=500 * MIB,
         guide="apt-get update\napt-get install cloud-init openssh-server curl",
     )
 
@@ -83,7 +83,7 @@ def kernel(recipe: Recipe) -> Step:
             '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
         ),
         (*unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
-        size=60 * _MIB,
+        size=60 * MIB,
         guide="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
     )
 
@@ -115,7 +115,7 @@ def settings(recipe: Recipe) -> Step:
         ),
         tuple(actions),
         answers=("system.timezone", "system.locale", "system.services"),
-        size=4 * _MIB,
+        size=4 * MIB,
     )
 
 
@@ -136,5 +136,5 @@ def tidy() -> Step:
             Remove(("/dev/*", "/run/*", "/tmp/*", "/var/tmp/*")),  # noqa: S108 - the image's
             *MOUNTED,
         ),
-        size=_MIB,
+        size=MIB,
     )

@@ -9,8 +9,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources.base import SourceKind
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def _records(recipe: Recipe) -> tuple[Distro, Suite]:
@@ -46,7 +45,7 @@ def _kernel(recipe: Recipe) -> Step:
         ),
         family.of(_records(recipe)[0]).kernel(),
         answers=(),
-        size=60 * _MIB,
+        size=60 * MIB,
         guide=(
             "sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz |"
             " sudo tee ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf > /dev/null\n"

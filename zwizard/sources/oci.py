@@ -17,8 +17,7 @@ from zwizard.sources.binary import DIRECTORIES
 from zwizard.steps.actions import ROOT, Host, Remove, UnpackOci, Write
 from zwizard.steps.step import Step
 from zwizard.util.text import one_line
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def _image(recipe: Recipe) -> tuple[Step, ...]:
@@ -42,7 +41,7 @@ def _image(recipe: Recipe) -> tuple[Step, ...]:
             Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         ),
         answers=("source.location", "source.sha256"),
-        size=500 * _MIB,
+        size=500 * MIB,
     )
     start = Step(
         "start",

@@ -14,8 +14,7 @@ from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
 from zwizard.sources.detect_distro import DetectedDistro, detect_distro
 from zwizard.steps.actions import Action, Import
 from zwizard.steps.step import Step
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 def import_step(recipe: Recipe, *more: Action) -> Step:
@@ -35,7 +34,7 @@ def import_step(recipe: Recipe, *more: Action) -> Step:
         ),
         answers=("source.location", "source.sha256", "source.distro"),
         network="://" in source.location,
-        size=1200 * _MIB,
+        size=1200 * MIB,
     )
 
 

@@ -21,13 +21,14 @@ from typing import IO
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
+from zwizard.util.units import MIB
 from zwizard.wizard.suggestions.catalogue import PackageCatalogue
 
 DAY = 86400.0  # seconds for which a list is used without asking again
 _PART = "{}/binary-amd64/Packages.xz"
-_MOST = 64 * 2**20  # bytes of a compressed index
-_MOST_UNPACKED = 512 * 2**20
-_MOST_STANZA = 2**20
+_MOST = 64 * MIB  # bytes of a compressed index
+_MOST_UNPACKED = 512 * MIB
+_MOST_STANZA = MIB
 _PIECE = 2**16
 _PATIENCE = 10.0  # seconds without a byte
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")

@@ -11,9 +11,9 @@ from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.disk.gpt import Gpt
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import UnreadableError
+from zwizard.util.units import MIB
 
 _CHUNK = 512 << 10
-_MIB = 1 << 20
 
 # What a raw disk may look like at its beginning; the next rule judges its partitions.
 _RAW = frozenset({
@@ -132,7 +132,7 @@ def image_fits_disk(context: CheckContext) -> Verdict:
 
 
 def _shown(size: int) -> str:
-    return f"{size / _MIB:.0f} MiB" if size % _MIB == 0 else f"{size} bytes"
+    return f"{size / MIB:.0f} MiB" if size % MIB == 0 else f"{size} bytes"
 
 
 @Rule(

@@ -12,11 +12,11 @@ from zwizard.checks.rule import IMAGE, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
 from zwizard.image.disk.gpt import ESP
 from zwizard.image.tree import EntryType, FileTree
+from zwizard.util.units import MIB
 
 LOADER = "/EFI/BOOT/BOOTX64.EFI"
 _PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near their beginning
 _ENTRY = 4096  # the firmware asserts that a loader entry is no larger
-_MIB = 1 << 20
 
 
 @Rule(
@@ -37,7 +37,7 @@ def esp_present(context: CheckContext) -> Verdict:
     if esp is None:
         misses = "; ".join(_near_misses(context))
         return failed(f"no partition has the type of an ESP{f'; {misses}' if misses else ''}")
-    return passed(f"partition {esp.partition.number}, {esp.partition.size / _MIB:.0f} MiB")
+    return passed(f"partition {esp.partition.number}, {esp.partition.size / MIB:.0f} MiB")
 
 
 def _near_misses(context: CheckContext) -> Iterator[str]:
@@ -211,5 +211,5 @@ def esp_room(context: CheckContext) -> Verdict:
     if not needed:
         return passed("no kernels on the ESP")
     free = esp.free
-    shown = f"{free / _MIB:.0f} MiB free, another kernel and initramfs need {needed / _MIB:.0f}"
+    shown = f"{free / MIB:.0f} MiB free, another kernel and initramfs need {needed / MIB:.0f}"
     return passed(shown) if free >= needed else failed(shown)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall
-
-_MIB = 2**20
+from zwizard.util.units import MIB
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Layout:
     @property
     def root_size(self) -> int:
         """Bytes of the root partition: a MiB each is left for the two partition tables."""
-        return self.size - self.esp_size - 2 * _MIB
+        return self.size - self.esp_size - 2 * MIB
 
 
 @dataclass(frozen=True)
@@ -48,5 +47,5 @@ class MakeDisk(FunctionCall):
     def arguments(self) -> Iterator[str]:
         """Sizes in MiB, where the ESP is mounted, the label, the epoch and the ids."""
         of = self.layout
-        yield from (str(of.size // _MIB), str(of.esp_size // _MIB), of.esp_mount, of.label)
+        yield from (str(of.size // MIB), str(of.esp_size // MIB), of.esp_mount, of.label)
         yield from (str(self.epoch), of.disk_id, of.esp_partition_id, of.esp_id, of.root_id)
