@@ -56,7 +56,7 @@ def test_a_failed_build_offers_resume_report_and_change(
     output = capsys.readouterr().out
     assert "Ctrl-C stops the build; finished steps are kept." in output
     assert output.count("● bootstrap") == 2  # it was tried again
-    assert output.count("Probably: The mirror has no ") == 2
+    assert output.count("Likely cause: The mirror has no ") == 2
     (report,) = here.glob("web-report-*.tar.gz")
     assert f"saved to {report}" in output
     assert answers()["source.mirror"] == f"file://{tmp_path}/mirrorx"

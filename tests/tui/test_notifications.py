@@ -1,4 +1,4 @@
-"""The terminal's title and the bell: what is told of builds, wherever the user is."""
+"""Notifications of builds: the terminal's title, and a bell when one ends."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import pytest
 from tests.tui.conftest import HOSTILE, Held, a_build, fail, finding, finish, notes, settle, until
 from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.notifications import KEEP, RESTORE, Notifications, Title, titles
+from zwizard.tui.notifications import RESTORE, SAVE, Notifications, Title, has_title
 
 
-def test_a_build_at_work_is_told_step_by_step_and_its_end_once() -> None:
+def test_the_title_follows_each_step_and_the_end_is_reported_once() -> None:
     build = a_build(done=2)
-    herald = Notifications()
+    notifications = Notifications()
     with Held(build):
-        assert herald.look() == ()
-        assert herald.title == "● 3/7 initramfs · debian-vm"
+        assert notifications.look() == ()
+        assert notifications.title == "● 3/7 initramfs · debian-vm"
         journal.append(build.journal, events.StepFinished(step="initramfs", seconds=1.0, bytes=1))
-        assert herald.look() == ()
-        assert herald.title == "● · debian-vm"
+        assert notifications.look() == ()
+        assert notifications.title == "● · debian-vm"
         fail(build, "kernel", error="kernel: exit status 1")
-    assert [ended.said for ended in herald.look()] == ["✗ debian-vm: failed"]
-    assert herald.title == "✗ debian-vm: failed"
-    assert herald.look() == ()
+    assert [ended.message for ended in notifications.look()] == ["✗ debian-vm: failed"]
+    assert notifications.title == "✗ debian-vm: failed"
+    assert notifications.look() == ()
 
 
-def test_builds_that_ended_long_ago_are_nothing_new() -> None:
+def test_builds_that_ended_before_are_not_reported() -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
-    herald = Notifications()
-    assert herald.look() == ()
-    assert herald.title == "zwizard"
+    notifications = Notifications()
+    assert notifications.look() == ()
+    assert notifications.title == "zwizard"
 
 
-def test_several_builds_are_counted() -> None:
+def test_the_title_counts_several_running_builds() -> None:
     first, second = a_build("first"), a_build("second")
-    herald = Notifications()
+    notifications = Notifications()
     with Held(first), Held(second):
-        herald.look()
-    assert herald.title.endswith(" and 1 more")
+        notifications.look()
+    assert notifications.title.endswith(" and 1 more")
 
 
-def test_the_title_is_sent_when_it_changes_and_given_back(
+def test_the_title_is_sent_only_on_changes_and_restored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -50,7 +50,7 @@ def test_the_title_is_sent_when_it_changes_and_given_back(
     assert title.ending == ""
     for text in ("one", "one", HOSTILE):
         title.show(text)
-    assert sent[0] == f"{KEEP}\x1b]2;one\x07"
+    assert sent[0] == f"{SAVE}\x1b]2;one\x07"
     assert len(sent) == 2
     assert sent[1].count("\x1b") == 1
     assert "owned" not in sent[1]
@@ -58,26 +58,26 @@ def test_the_title_is_sent_when_it_changes_and_given_back(
 
 
 @pytest.mark.parametrize("terminal", ["", "dumb", "linux", "vt220"])
-def test_a_terminal_without_a_title_is_sent_none(
+def test_no_title_is_sent_to_a_terminal_without_one(
     terminal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", terminal)
     sent: list[str] = []
     Title(sent.append).show("one")
     assert sent == []
-    assert not titles(terminal)
+    assert not has_title(terminal)
 
 
-async def test_a_build_that_ends_elsewhere_rings_and_is_said(
+async def test_a_build_that_ends_off_screen_rings_the_bell_and_is_reported(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr(app, "bell", lambda: rung.append("bell"))
+    bells: list[str] = []
+    monkeypatch.setattr(app, "bell", lambda: bells.append("bell"))
     build = a_build(done=2)
     with Held(build) as held:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             fail(build, "initramfs", error="initramfs: exit status 1")
             held.release()
-            await until(pilot, lambda: rung)
+            await until(pilot, lambda: bells)
             assert "✗ debian-vm: failed" in notes(app)

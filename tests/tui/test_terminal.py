@@ -240,7 +240,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     # It fails, and says why.
     mirror.answers.set()
     terminal.wait("✗ bootstrap: exit status", seconds=60)
-    terminal.wait("Cause  The mirror does not have this suite")
+    terminal.wait("Likely cause  The mirror does not have this suite")
     terminal.wait_title("✗ web: failed")
     # The step's tree can be entered, and left again.
     terminal.press("!")

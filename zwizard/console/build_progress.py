@@ -75,8 +75,8 @@ class Narrator:
             case events.CheckStarted():
                 return ["● checklist"]
             case events.BuildFailed(cause=cause, error=error, hint=hint):
-                known = [f"Probably: {cause}"] if cause else []
-                return [f"✗ {error}", *known, hint, *self._commands(event.command)]
+                causes = [f"Likely cause: {cause}"] if cause else []
+                return [f"✗ {error}", *causes, hint, *self._commands(event.command)]
             case events.BuildInterrupted(error=error, hint=hint):
                 return [f"✗ {error}", hint, *self._commands("")]
             case events.BuildCancelled():

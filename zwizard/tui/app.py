@@ -148,13 +148,13 @@ class ZwizardApp(DraftApp):
         self.force_exit(128 + number)
         self.exit(return_code=128 + number)
 
-    @work(exclusive=True, group="herald")
+    @work(exclusive=True, group="notifications")
     async def _announce_builds(self) -> None:
         """Tell what the builds do where it is seen from afar: in the title, by a bell."""
         for ended in await in_background(self._ended_builds.look):
             self.bell()
             if not (isinstance(self.screen, BuildScreen) and self.screen.build.id == ended.name):
-                self.notify(plain(ended.said).plain, timeout=8, markup=False)
+                self.notify(plain(ended.message).plain, timeout=8, markup=False)
         self.terminal_title.show(self._ended_builds.title)
 
     def _send(self, sequence: str) -> None:

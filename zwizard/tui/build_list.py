@@ -1,4 +1,4 @@
-"""Builds as they change: cheap looks at their journals and locks."""
+"""The list of all builds, kept current cheaply from their journals and locks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zwizard.recipe.model import Recipe
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedBuild:
     """One build as the home screen lists it."""
 
     build: Build
@@ -22,28 +22,28 @@ class Entry:
 
 
 class BuildList:
-    """All builds, the one that was touched last first."""
+    """All builds, the most recently changed first."""
 
     def __init__(self) -> None:
         self._watches: dict[str, Watch[Status]] = {}
         self._recipes: dict[str, tuple[float, Recipe | None]] = {}
 
-    def look(self) -> tuple[Entry, ...]:
-        """Every build as it is now; only what has changed is read again."""
-        found = []
+    def look(self) -> tuple[ListedBuild, ...]:
+        """Every build as it is now; rereads only what has changed."""
+        listed = []
         for build in builds.everything():
             watch = self._watches.setdefault(build.id, Watch(build, Status()))
-            with contextlib.suppress(FileNotFoundError):  # it is just being deleted
-                found.append(Entry(build, self._recipe(build), watch.look()))
-        gone = self._watches.keys() - {entry.build.id for entry in found}
-        for name in gone:
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                listed.append(ListedBuild(build, self._recipe(build), watch.look()))
+        deleted = self._watches.keys() - {one.build.id for one in listed}
+        for name in deleted:
             self._watches.pop(name, None)
-        return tuple(found)
+        return tuple(listed)
 
     def _recipe(self, build: Build) -> Recipe | None:
         changed = build.recipe_file.stat().st_mtime
-        known = self._recipes.get(build.id)
-        if known is None or known[0] != changed:
-            known = (changed, builds.recipe_of(build))
-            self._recipes[build.id] = known
-        return known[1]
+        cached = self._recipes.get(build.id)
+        if cached is None or cached[0] != changed:
+            cached = (changed, builds.recipe_of(build))
+            self._recipes[build.id] = cached
+        return cached[1]

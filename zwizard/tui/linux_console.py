@@ -1,4 +1,4 @@
-"""The Linux console: its fonts have few glyphs, so what they lack is drawn with what they have."""
+"""Replace characters that the fonts of the Linux console lack with similar ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import unicodedata
 from rich.cells import cell_len
 from textual.driver import Driver
 
-_ALWAYS = frozenset(bytes(range(128, 256)).decode("cp437"))  # with the lines and blocks
-_INSTEAD = {
+_ALWAYS = frozenset(bytes(range(128, 256)).decode("cp437"))  # lines and blocks included
+_SUBSTITUTES = {
     "✓": "+",
     "✗": "x",
     "●": "*",
@@ -42,20 +42,20 @@ _INSTEAD = {
 
 
 class _Glyphs(dict[int, str]):
-    """What stands for a character, as wide as it; worked out when it is first met."""
+    """The substitute of each character, of the same width; computed at its first use."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         if code < 0x80 or character in _ALWAYS:
             drawn = character
         else:
-            drawn = _INSTEAD.get(character) or _letters(character)
+            drawn = _SUBSTITUTES.get(character) or _letters(character)
         self[code] = drawn
         return drawn
 
 
 def _letters(character: str) -> str:
-    """The letter without its accents, else a question mark for each cell."""
+    """The letter without its accents, or a question mark for each cell."""
     width = cell_len(character)
     bare = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return bare if len(bare) == width else "?" * width
@@ -65,7 +65,7 @@ _GLYPHS = _Glyphs()
 
 
 def drawable(text: str) -> str:
-    """``text`` in glyphs that the console has, each in its place."""
+    """``text`` in characters that the console can draw, each as wide as the original."""
     return text.translate(_GLYPHS)
 
 

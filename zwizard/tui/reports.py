@@ -1,4 +1,4 @@
-"""Reports of checks: where they come from, and what can be done about a finding."""
+"""Reports of checks: read a build's report, and find what a user can do about a finding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report_of_build(build: Build) -> Report:
-    """The report that a build left; ZwizardError if it left none that can be read."""
+    """The report of a build; ZwizardError if it cannot be read."""
     from zwizard import checks
 
     try:
@@ -32,7 +32,7 @@ def report_of_build(build: Build) -> Report:
 
 
 def not_exportable(path: Path) -> str:
-    """Why no report can be written to ``path``, "" if one can."""
+    """Why no report can be written to ``path``; "" if one can."""
     from zwizard import checks
 
     try:
@@ -42,19 +42,23 @@ def not_exportable(path: Path) -> str:
     return not_writable(path)
 
 
-def question_behind(found: Finding) -> Question | None:
-    """The question whose answer decides the rule, if one is asked."""
-    asked = (question_of(key) for key in found.rule.keys)
-    return next((question for question in asked if question), None)
+def question_behind(finding: Finding) -> Question | None:
+    """The question whose answer decides the rule, if there is one."""
+    questions = (question_of(key) for key in finding.rule.keys)
+    return next((question for question in questions if question), None)
 
 
-def can_be_waived(found: Finding) -> bool:
+def can_be_waived(finding: Finding) -> bool:
     """Whether a recipe may accept the finding: no ``must`` rule can be waived."""
-    return found.wrong and found.severity.value != "must" and found.rule.severity.value != "must"
+    return (
+        finding.wrong
+        and finding.severity.value != "must"
+        and finding.rule.severity.value != "must"
+    )
 
 
 def last_boot_test(subject: Build | Path) -> BootTestRecord | None:
-    """The last boot test of exactly these bytes, if there was one."""
+    """The last boot test of exactly these bytes, if any."""
     if isinstance(subject, Build):
         return records.last_test_of(status.of(subject).sha256)
     return records.last_test_of_file(subject)

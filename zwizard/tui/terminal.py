@@ -1,4 +1,4 @@
-"""The terminal around the wizard: keys that it sends, and leaving it as it was."""
+"""The terminal that the wizard runs in: its keys, programs run in it, and leaving it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zwizard.util.errors import ZwizardError
 
 
 def wait_for_enter() -> None:
-    """Wait for Enter: what went wrong stands on the terminal, which the wizard covers again."""
+    """Wait for Enter, so that an error can be read before the wizard covers the terminal."""
     sys.stdout.write("\nThat failed. Press Enter to return to the wizard. ")
     sys.stdout.flush()
     with contextlib.suppress(OSError, KeyboardInterrupt):
@@ -33,10 +33,10 @@ def read_file(path: Path) -> None:
 
 
 def keep_alt_digits() -> None:
-    """Let Alt+1 … Alt+6 arrive as such.
+    """Make Textual report Alt+1 … Alt+6 as those keys.
 
-    Textual takes what terminals send for them (Escape and the digit) for characters of an Apple
-    keyboard, as one terminal on macOS means it: Alt+1 would type "¡" into the field.
+    Terminals send Escape and the digit. Textual reads that as a character of an Apple keyboard,
+    for a terminal of macOS: Alt+1 would type "¡" into the field.
     """
     from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
@@ -48,8 +48,8 @@ def keep_alt_digits() -> None:
 def exit_soon(status: int) -> None:
     """End this process in two seconds, whatever it is still doing.
 
-    Where the terminal is gone, Textual's writer dies of it, and restoring the terminal waits for
-    ever for room in the writer's queue. Nothing is lost: answers and builds are on the disk.
+    After the terminal was closed, Textual's writer thread fails, and restoring the terminal waits
+    forever for room in the writer's queue. Nothing is lost: draft and builds are on the disk.
     """
     timer = threading.Timer(2.0, os._exit, (status,))
     timer.daemon = True

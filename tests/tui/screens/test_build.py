@@ -199,7 +199,7 @@ async def test_a_failure_says_what_where_why_and_what_to_do(
         shown = frame(app)
         assert "✗ packages: exit status 100 " in shown
         assert "  chroot / apt-get install htpo " in shown  # on a line of its own, to be pasted
-        assert "Cause  There is no package htpo" in shown
+        assert "Likely cause  There is no package htpo" in shown
         assert "Unable to locate package" in shown  # the log is that of the step that failed
         assert "y Copy command" in shown
         await press(pilot, "y")

@@ -1,4 +1,4 @@
-"""What the build screen says: its rows of steps, the card above the log, the empty log."""
+"""The texts of the build screen: step rows, the card above the log, the empty log."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from zwizard.tui.widgets.stable_list import Row
 from zwizard.util.text import brief, size
 
 
-def position(told: Status) -> str:
-    """Which step it is in: ``step 3 of 7``."""
-    count = len(told.steps)
-    return f"step {told.done + 1} of {count}" if told.done < count else "checklist"
+def position(status: Status) -> str:
+    """The current step: ``step 3 of 7``."""
+    count = len(status.steps)
+    return f"step {status.done + 1} of {count}" if status.done < count else "checklist"
 
 
-def rows(told: Status, usual: estimates.Pace, now: float, narrow: bool) -> list[Row]:
-    """The steps; ``usual`` has the seconds that each took in earlier builds."""
-    return [Row(step.name, _row(step, usual, now, narrow)) for step in told.steps]
+def rows(status: Status, usual: estimates.Pace, now: float, narrow: bool) -> list[Row]:
+    """A row for each step; ``usual`` has the seconds that each took in earlier builds."""
+    return [Row(step.name, _row(step, usual, now, narrow)) for step in status.steps]
 
 
 def _row(step: StepStatus, usual: estimates.Pace, now: float, narrow: bool) -> Content:
-    """A step as its glyph, its name, its state in a word, how long it took, and usually takes."""
+    """A step: glyph, name, state, how long it took, and how long it usually takes."""
     glyph = mark(step.state)
     short = narrow or step.state == "running"
     word = WORDS[step.state] if short else glyph[2:].plain
@@ -36,7 +36,7 @@ def _row(step: StepStatus, usual: estimates.Pace, now: float, narrow: bool) -> C
 
 
 def _took(step: StepStatus, usual: float | None, now: float) -> str:
-    """How long, and after ~ how long it usually takes."""
+    """How long the step took and, after ``~``, how long it usually takes."""
     expected = "" if usual is None else f"~{brief(usual)}"
     match step.state:
         case "running":
@@ -50,7 +50,7 @@ def _took(step: StepStatus, usual: float | None, now: float) -> str:
 
 
 def empty_log(step: StepStatus) -> str:
-    """What stands in place of an empty log."""
+    """The text shown in place of an empty log."""
     match step.state:
         case "waiting":
             return "This step has not started."
@@ -62,18 +62,18 @@ def empty_log(step: StepStatus) -> str:
             return "No output."
 
 
-def card(told: Status) -> Content:
-    """What came of the build: the archive, or what failed and what to do."""
-    match told.state:
+def card(status: Status) -> Content:
+    """The result of the build: the archive, or what failed and what to do."""
+    match status.state:
         case "ready":
-            return _made(told, "✓ Ready: every must rule passed.", "$text-success")
+            return _archive(status, "✓ Ready: every must rule passed.", "$text-success")
         case "not-ready":
-            errors = "1 error" if told.blocks == 1 else f"{told.blocks} errors"
-            said = f"! Not ready: {errors}. Press c for the checklist."
-            return _made(told, said, "$text-warning")
-        case "failed" | "stopped" if told.error:
-            return _failure(told)
-        case "stopped" if told.steps:
+            errors = "1 error" if status.blocks == 1 else f"{status.blocks} errors"
+            headline = f"! Not ready: {errors}. Press c for the checklist."
+            return _archive(status, headline, "$text-warning")
+        case "failed" | "stopped" if status.error:
+            return _failure(status)
+        case "stopped" if status.steps:
             return Content.styled(
                 "■ Stopped. Finished steps stay cached; press r to resume.", MUTED
             )
@@ -81,34 +81,34 @@ def card(told: Status) -> Content:
             return Content("")
 
 
-def _made(told: Status, said: str, style: str) -> Content:
+def _archive(status: Status, headline: str, style: str) -> Content:
     lines = [
-        Content.styled(said, f"bold {style}"),
-        Content.assemble(plain(told.archive), (f"  {size(told.bytes)}", MUTED)),
-        Content.styled(f"sha256 {told.sha256}", MUTED),
+        Content.styled(headline, f"bold {style}"),
+        Content.assemble(plain(status.archive), (f"  {size(status.bytes)}", MUTED)),
+        Content.styled(f"sha256 {status.sha256}", MUTED),
     ]
-    if told.note:
-        lines.append(plain(f"How to deploy it: {told.note}"))
+    if status.note:
+        lines.append(plain(f"How to deploy it: {status.note}"))
     return Content("\n").join(lines)
 
 
-def _failure(told: Status) -> Content:
-    lines = [plain(f"✗ {_what_failed(told)}", "bold $text-error")]
-    if told.command:
-        lines.append(block(told.command))
+def _failure(status: Status) -> Content:
+    lines = [plain(f"✗ {_what_failed(status)}", "bold $text-error")]
+    if status.command:
+        lines.append(block(status.command))
         lines.append(
-            Content.styled("press y to copy a line that runs it by hand, in its tree", MUTED)
+            Content.styled("Press y to copy a line that runs it in the step's tree.", MUTED)
         )
-    if told.cause:
-        lines.append(Content.assemble(("Cause  ", "bold"), block(told.cause)))
-    elif told.hint:
-        lines.append(block(told.hint, MUTED))
+    if status.cause:
+        lines.append(Content.assemble(("Likely cause  ", "bold"), block(status.cause)))
+    elif status.hint:
+        lines.append(block(status.hint, MUTED))
     return Content("\n").join(lines)
 
 
-def _what_failed(told: Status) -> str:
-    """The error without the command, which stands below it."""
-    error = told.error
-    if told.command and error.endswith(told.command):
-        error = error.removesuffix(told.command).rstrip(": ")
-    return error or WORDS[told.state]
+def _what_failed(status: Status) -> str:
+    """The error without the command, which is shown below it."""
+    error = status.error
+    if status.command and error.endswith(status.command):
+        error = error.removesuffix(status.command).rstrip(": ")
+    return error or WORDS[status.state]

@@ -21,7 +21,7 @@ from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
 from zwizard.tui.background import in_background
-from zwizard.tui.build_list import BuildList, Entry
+from zwizard.tui.build_list import BuildList, ListedBuild
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
 from zwizard.tui.navigation import TITLES, Navigation
 from zwizard.tui.screens.base import BaseScreen
@@ -81,7 +81,7 @@ class HomeScreen(BaseScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._shelf = BuildList()
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ListedBuild] = {}
         self._left = ""  # the row of what one comes back from
 
     def content(self) -> ComposeResult:
@@ -132,7 +132,7 @@ class HomeScreen(BaseScreen[None]):
             self._show(*seen)
 
     def _show(
-        self, entries: tuple[Entry, ...], draft: Draft | None, tested: frozenset[str]
+        self, entries: tuple[ListedBuild, ...], draft: Draft | None, tested: frozenset[str]
     ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
@@ -172,7 +172,7 @@ class HomeScreen(BaseScreen[None]):
         found = self.query(BuildRows)
         return found.first().current if found else ""
 
-    def _entry(self) -> Entry | None:
+    def _entry(self) -> ListedBuild | None:
         return self._entries.get(self._row())
 
     @on(OptionList.OptionHighlighted)
@@ -245,7 +245,7 @@ class HomeScreen(BaseScreen[None]):
             Draft.open(paths.draft()).clear()
             self.look()
 
-    async def _delete(self, entry: Entry) -> None:
+    async def _delete(self, entry: ListedBuild) -> None:
         """Forget a build; with what only it uses, if that is wanted."""
         build = entry.build
         machine = await self.wizard.host()
@@ -293,7 +293,7 @@ def _draft() -> Draft | None:
     return answers if len(answers) else None
 
 
-def _row(entry: Entry, now: float, width: int, tested: frozenset[str]) -> Content:
+def _row(entry: ListedBuild, now: float, width: int, tested: frozenset[str]) -> Content:
     told = entry.status
     return _columns(
         mark(told.state, 13, tables.word(told, tested)),
@@ -336,7 +336,7 @@ def _draft_row(draft: Draft, width: int) -> Content:
     return _columns(state, name, what, f"page {page}", "", width)
 
 
-def _what_stays(entry: Entry) -> str:
+def _what_stays(entry: ListedBuild) -> str:
     archive = entry.status.archive
     kept = f"The archive stays: {one_line(archive)}\n" if archive else ""
     return (
