@@ -141,7 +141,7 @@ def test_what_was_found_before_is_not_shown_any_more(booted: Path) -> None:
     for event in journal.replay(booted):
         status = status.after(event)
         if isinstance(event, BootTestRestarted):
-            assert {stage.state for stage in status.stages} == {"waiting"}
+            assert {stage.outcome for stage in status.stages} == {"waiting"}
     assert status.accelerator == "tcg"
 
 

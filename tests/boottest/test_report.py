@@ -12,13 +12,16 @@ import pytest
 from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
 from zwizard.boottest.request import BootTest
-from zwizard.boottest.stages import Finding, stages
+from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode
 from zwizard.console import tables
 from zwizard.jobs.events import BootTestMachine
 
-ALL = {stage.name: Finding(stage.name, "pass", f"seen {stage.name}") for stage in stages(Mode.VM)}
+ALL = {
+    stage.name: StageResult(stage.name, "pass", f"seen {stage.name}", 12.5)
+    for stage in stages(Mode.VM)
+}
 
 
 def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
@@ -27,8 +30,7 @@ def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
         "mode": Mode.VM,
         "sha256": records.digest(artefact),
         "size": records.total(artefact),
-        "findings": ALL,
-        "times": dict.fromkeys(ALL, 12.5),
+        "results": ALL,
         "cause": None,
         "tail": "",
         "machine": BootTestMachine(
@@ -69,8 +71,8 @@ def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path
 
 @pytest.mark.parametrize("outcome", ["fail", "unknown"])
 def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> None:
-    findings = ALL | {"hostname": Finding("hostname", outcome, "debian")}  # type: ignore[arg-type]
-    told = made(artefact, artefact, findings=findings)
+    results = ALL | {"hostname": StageResult("hostname", outcome, "debian")}  # type: ignore[arg-type]
+    told = made(artefact, artefact, results=results)
     assert told["passed"] is False
     assert told["rule"] == "cloud-init-enabled"
     assert "boot test failed" in report.text(told)
@@ -79,9 +81,9 @@ def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> 
 def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
     artefact: Path,
 ) -> None:
-    findings = {"kernel": ALL["kernel"], "root": Finding("root", "fail", "No such device")}
+    results = {"kernel": ALL["kernel"], "root": StageResult("root", "fail", "No such device")}
     cause = BootFailureCause("root", "No virtiofs.", "initrd-virtiofs")
-    told = made(artefact, artefact, findings=findings, cause=cause, tail="one\ntwo")
+    told = made(artefact, artefact, results=results, cause=cause, tail="one\ntwo")
     outcomes = {stage["stage"]: stage["outcome"] for stage in told["stages"]}
     assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
     assert told["reason"] == "No virtiofs."
@@ -92,8 +94,8 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
 
 
 def test_nothing_in_a_report_acts_on_a_terminal(artefact: Path) -> None:
-    hostile = {"kernel": Finding("kernel", "pass", "\x1b]0;owned\x07\x1b[2Jx")}
-    assert "\x1b" not in report.text(made(artefact, artefact, findings=hostile, tail="\x1b[31mt"))
+    hostile = {"kernel": StageResult("kernel", "pass", "\x1b]0;owned\x07\x1b[2Jx")}
+    assert "\x1b" not in report.text(made(artefact, artefact, results=hostile, tail="\x1b[31mt"))
 
 
 class TestTested:
@@ -112,8 +114,8 @@ class TestTested:
     def test_is_taken_back_by_a_later_test_that_fails(self, artefact: Path) -> None:
         first = keep(artefact)
         _date(first, 1000.0)
-        findings = {"kernel": Finding("kernel", "fail", "x")}
-        keep(artefact, findings=findings)
+        results = {"kernel": StageResult("kernel", "fail", "x")}
+        keep(artefact, results=results)
         assert records.tested_digests() == frozenset()
         found = records.last_test_of_file(artefact)
         assert found is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zwizard.boottest.request import BootTest
-from zwizard.boottest.stages import Finding, stages
+from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.checks import Mode, find_rule
 from zwizard.jobs.events import BootTestMachine
@@ -40,8 +40,7 @@ def make(
     mode: Mode,
     sha256: str,
     size: int,
-    findings: Mapping[str, Finding],
-    times: Mapping[str, float],
+    results: Mapping[str, StageResult],
     cause: BootFailureCause | None,
     tail: str,
     machine: BootTestMachine,
@@ -49,11 +48,12 @@ def make(
     console: Path,
     printed: str = "",
 ) -> dict[str, Any]:
-    """The report as data. ``times`` and ``seconds`` since the start of the test; texts are raw.
+    """The report as data. ``seconds`` since the start of the test; texts are raw.
 
     ``printed``: by a container's entrypoint.
     """
-    shown = [_stage(stage.name, stage.title, findings, times) for stage in stages(mode)]
+    names = (stage.name for stage in stages(mode))
+    shown = [results.get(name, StageResult(name, "unreached")).to_json() for name in names]
     wrong = [stage for stage in shown if stage["outcome"] != "pass"]
     reason, rule = _why(cause, wrong)
     return {
@@ -76,20 +76,6 @@ def make(
         "command": machine.command,
         "console": str(console),
         "report": str(console.with_name("report.txt")),
-    }
-
-
-def _stage(
-    name: str, title: str, findings: Mapping[str, Finding], times: Mapping[str, float]
-) -> dict[str, Any]:
-    found = findings.get(name, Finding(name, "unknown", ""))
-    outcome = found.outcome if name in findings else "unreached"
-    return {
-        "stage": name,
-        "title": title,
-        "outcome": outcome,
-        "evidence": found.evidence,
-        "seconds": times.get(name, 0.0),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from zwizard.boottest.stages import Finding, Outcome, stages
+from zwizard.boottest.stages import Outcome, StageResult, stages
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.jobs import journal
 from zwizard.jobs.events import BootTestRestarted, BootTestStage, Event
@@ -26,14 +26,13 @@ class KvmGaveUpError(Exception):
 
 
 class Results:
-    """The findings by stage, and the times at which they were made (seconds since the start).
+    """The results by stage.
 
     ``mode`` (the artefact's) decides which stages there are.
     """
 
     def __init__(self, path: Path) -> None:
-        self.findings: dict[str, Finding] = {}
-        self.times: dict[str, float] = {}
+        self.by_stage: dict[str, StageResult] = {}
         self.mode = "vm"
         self._journal = path
         self._started = time.monotonic()
@@ -44,9 +43,8 @@ class Results:
         return round(time.monotonic() - self._started, 2)
 
     def restart(self, why: str) -> None:
-        """Forget all findings: the machine starts again."""
-        self.findings.clear()
-        self.times.clear()
+        """Forget all results: the machine starts again."""
+        self.by_stage.clear()
         self.note(BootTestRestarted(why=why))
 
     def note(self, event: Event) -> None:
@@ -55,21 +53,21 @@ class Results:
 
     def record(self, stage: str, outcome: Outcome, evidence: str) -> None:
         """Decide a stage, unless it is decided."""
-        if stage in self.findings:
+        if stage in self.by_stage:
             return
-        self.findings[stage] = Finding(stage, outcome, evidence)
-        self.times[stage] = seconds = self.elapsed
+        seconds = self.elapsed
+        self.by_stage[stage] = StageResult(stage, outcome, evidence, seconds)
         self.note(BootTestStage(stage=stage, outcome=outcome, evidence=evidence, seconds=seconds))
 
     def decided(self, *stages: str) -> bool:
         """Whether all of these stages are decided."""
-        return all(stage in self.findings for stage in stages)
+        return all(stage in self.by_stage for stage in stages)
 
     def first_open(self, after: str = "kernel") -> str:
         """The first stage from ``after`` on that is not decided."""
         names = [stage.name for stage in stages(self.mode)]
         later = names[names.index(after) :]
-        return next((name for name in later if name not in self.findings), names[-2])
+        return next((name for name in later if name not in self.by_stage), names[-2])
 
     def fail(self, error: NotUpError) -> None:
         """Fail the stage that the machine did not get through."""

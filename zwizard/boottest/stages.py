@@ -1,11 +1,11 @@
-"""The stages of a boot test, in the order in which they are shown."""
+"""The stages of a boot test, in the order in which they are shown, and their results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-Outcome = Literal["pass", "fail", "unknown"]
+Outcome = Literal["waiting", "running", "pass", "fail", "unknown", "unreached"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,28 @@ def stages(mode: str) -> tuple[Stage, ...]:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The outcome of a stage; ``evidence`` is raw, as the guest printed it."""
+class StageResult:
+    """The outcome of a stage so far.
 
-    stage: str
-    outcome: Outcome
-    evidence: str
+    ``evidence`` is raw, as the guest printed it; ``seconds`` since the start of the test.
+    """
+
+    name: str
+    outcome: Outcome = "waiting"
+    evidence: str = ""
+    seconds: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """What the stage tests."""
+        return next(stage.title for stage in STAGES if stage.name == self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data, for the report."""
+        return {
+            "stage": self.name,
+            "title": self.title,
+            "outcome": self.outcome,
+            "evidence": self.evidence,
+            "seconds": self.seconds,
+        }

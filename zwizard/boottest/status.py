@@ -5,22 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from zwizard.boottest.stages import stages
+from zwizard.boottest.stages import StageResult, stages
 from zwizard.jobs import events, status
 
 State = Literal["running", "stopped", "passed", "failed"]
-StageState = Literal["waiting", "running", "pass", "fail", "unknown", "unreached"]
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """One stage: its state, the evidence (raw), and when it was decided (seconds)."""
-
-    name: str
-    title: str
-    state: StageState = "waiting"
-    evidence: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +19,7 @@ class Status(status.Status):
     """
 
     state: State = "running"
-    stages: tuple[StageStatus, ...] = tuple(
-        StageStatus(stage.name, stage.title) for stage in stages("vm")
-    )
+    stages: tuple[StageResult, ...] = tuple(StageResult(stage.name) for stage in stages("vm"))
     accelerator: str = ""
     why: str = ""
     reason: str = ""
@@ -54,10 +40,10 @@ class Status(status.Status):
                 return replace(self, stages=Status().stages)
             case events.BootTestStage():
                 facts = {"evidence": event.evidence, "seconds": event.seconds}
-                return self.with_stages(event.stage, state=event.outcome, **facts)
+                return self.with_stages(event.stage, outcome=event.outcome, **facts)
             case events.BootTestFinished():
                 return replace(
-                    self.with_stages("", state="unreached"),
+                    self.with_stages("", outcome="unreached"),
                     state="passed" if event.passed else "failed",
                     reason=event.reason,
                     rule=event.rule,
@@ -65,11 +51,11 @@ class Status(status.Status):
                     report=event.report,
                 )
         ended = super().with_event(event)
-        return ended if ended is self else ended.with_stages("", state="unreached")
+        return ended if ended is self else ended.with_stages("", outcome="unreached")
 
     def _for_mode(self, mode: str) -> Status:
-        known = {stage.name: stage for stage in self.stages}
-        shown = (known.get(s.name, StageStatus(s.name, s.title)) for s in stages(mode))
+        before = {stage.name: stage for stage in self.stages}
+        shown = (before.get(stage.name, StageResult(stage.name)) for stage in stages(mode))
         return replace(self, stages=tuple(shown))
 
     def with_stages(self, name: str, **facts: Any) -> Status:
@@ -78,7 +64,7 @@ class Status(status.Status):
             self,
             stages=tuple(
                 replace(stage, **facts)
-                if stage.name == name or (not name and stage.state == "waiting")
+                if stage.name == name or (not name and stage.outcome == "waiting")
                 else stage
                 for stage in self.stages
             ),
@@ -87,5 +73,5 @@ class Status(status.Status):
     @property
     def next(self) -> str:
         """The first stage that is not decided yet, "" at the end."""
-        waiting = (stage.name for stage in self.stages if stage.state == "waiting")
+        waiting = (stage.name for stage in self.stages if stage.outcome == "waiting")
         return next(waiting, "") if self.state == "running" else ""

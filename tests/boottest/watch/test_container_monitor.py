@@ -19,7 +19,7 @@ import pytest
 from zwizard.boottest import records
 from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.boottest.machine.seed import Seed
-from zwizard.boottest.stages import Finding, stages
+from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.status import Status
 from zwizard.boottest.watch.container_monitor import (
     ContainerStart,
@@ -47,8 +47,8 @@ def facts_of(
     return GuestFacts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
 
 
-def found(facts: GuestFacts, given: ContainerStart) -> dict[str, Finding]:
-    return {finding.stage: finding for finding in judge(facts, given, "host")}
+def found(facts: GuestFacts, given: ContainerStart) -> dict[str, StageResult]:
+    return {finding.name: finding for finding in judge(facts, given, "host")}
 
 
 class TestReportsOfTheObserver:
@@ -81,7 +81,7 @@ class TestReportsOfTheObserver:
         half = GuestFacts.read(
             "== root\nvroot /new_root virtiofs rw 0 0\n== seed\n/dev/vda\n== cmd"
         )
-        assert found(half, self.GIVEN) == {"root": Finding("root", "pass", "vroot, virtiofs")}
+        assert found(half, self.GIVEN) == {"root": StageResult("root", "pass", "vroot, virtiofs")}
 
 
 def test_the_exit_status_is_read_from_the_kernels_last_line() -> None:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from zwizard.boottest.stages import Finding
+from zwizard.boottest.stages import StageResult
 from zwizard.boottest.watch.guest_probe import (
     PROBE_SCRIPT,
     GuestFacts,
@@ -56,7 +56,7 @@ GOOD = {
 }
 
 
-def judged(changed: dict[str, str] = GOOD) -> dict[str, Finding]:
+def judged(changed: dict[str, str] = GOOD) -> dict[str, StageResult]:
     found = judge(
         GuestFacts({**GOOD, **changed}),
         hostname="proof-1",
@@ -64,7 +64,7 @@ def judged(changed: dict[str, str] = GOOD) -> dict[str, Finding]:
         gateway="10.1.3.1",
         image=True,
     )
-    return {finding.stage: finding for finding in found}
+    return {finding.name: finding for finding in found}
 
 
 def test_a_good_guest_passes_everything() -> None:
@@ -137,7 +137,7 @@ def test_root_must_not_log_in_with_a_password(
     changed: dict[str, str], attempt: str, accepted: bool, outcome: str
 ) -> None:
     found = judge_password(GuestFacts({**GOOD, **changed}), attempt, accepted)
-    assert (found.stage, found.outcome) == ("password", outcome)
+    assert (found.name, found.outcome) == ("password", outcome)
 
 
 def test_facts_count_once_they_are_complete() -> None:

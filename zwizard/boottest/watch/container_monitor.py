@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, REPORT
 from zwizard.boottest.machine.qmp import QmpClient
 from zwizard.boottest.results import Results
-from zwizard.boottest.stages import Finding
+from zwizard.boottest.stages import StageResult
 from zwizard.boottest.watch import failure_causes, guest_probe
 from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.guest_probe import GuestFacts
@@ -99,7 +99,7 @@ class ContainerMonitor(BootMonitor):
     def _collect_facts(self) -> None:
         output = (self._settings.work / REPORT).read_text("utf-8", "replace").replace("\r", "")
         for finding in judge(GuestFacts.read(output), self._start, self._settings.hostname):
-            self._results.record(finding.stage, finding.outcome, finding.evidence)
+            self._results.record(finding.name, finding.outcome, finding.evidence)
 
     def _complete(self) -> bool:
         return self._results.decided("environment", "hostname", "network", "stays")
@@ -122,10 +122,10 @@ class ContainerMonitor(BootMonitor):
         return self._usual_reasons(now)
 
 
-def judge(facts: GuestFacts, start: ContainerStart, hostname: str) -> Iterator[Finding]:
+def judge(facts: GuestFacts, start: ContainerStart, hostname: str) -> Iterator[StageResult]:
     """The findings from the facts received so far."""
     if facts["root"]:
-        yield Finding("root", "pass", ", ".join(facts["root"].split()[0:3:2]))
+        yield StageResult("root", "pass", ", ".join(facts["root"].split()[0:3:2]))
     if "environ" in facts:
         yield _started(_strings(facts["cmdline"]), shlex.split(start.entrypoint))
         yield _environment(_strings(facts["environ"]), start.environment)
@@ -135,7 +135,7 @@ def judge(facts: GuestFacts, start: ContainerStart, hostname: str) -> Iterator[F
         )
     if "running" in facts:
         running = shlex.join(_strings(facts["running"]))
-        yield Finding("stays", "pass", f"running after 5 s: {running}")
+        yield StageResult("stays", "pass", f"running after 5 s: {running}")
 
 
 def _strings(encoded: str) -> list[str]:
@@ -147,23 +147,23 @@ def _strings(encoded: str) -> list[str]:
     return decoded.decode("utf-8", "replace").removesuffix("\0").split("\0")
 
 
-def _started(found: list[str], wanted: list[str]) -> Finding:
+def _started(found: list[str], wanted: list[str]) -> StageResult:
     evidence = shlex.join(found)
     if any(found[at : at + len(wanted)] == wanted for at in range(len(found))):
-        return Finding("entrypoint", "pass", evidence)
+        return StageResult("entrypoint", "pass", evidence)
     if found[:1] == wanted[:1]:
-        return Finding("entrypoint", "fail", f"{evidence}; expected {shlex.join(wanted)}")
+        return StageResult("entrypoint", "fail", f"{evidence}; expected {shlex.join(wanted)}")
     # A script that has already replaced itself by the program it starts.
-    return Finding("entrypoint", "pass", f"{wanted[0]} has become {evidence}")
+    return StageResult("entrypoint", "pass", f"{wanted[0]} has become {evidence}")
 
 
-def _environment(found: list[str], wanted: Mapping[str, str]) -> Finding:
+def _environment(found: list[str], wanted: Mapping[str, str]) -> StageResult:
     """The evidence has only names: values may be secret."""
     has = dict(line.partition("=")[::2] for line in found)
     wrong = [name for name, value in wanted.items() if has.get(name) != value]
     if wrong:
-        return Finding("environment", "fail", f"missing or different: {', '.join(wrong)}")
-    return Finding("environment", "pass", ", ".join(wanted) or "none set")
+        return StageResult("environment", "fail", f"missing or different: {', '.join(wrong)}")
+    return StageResult("environment", "pass", ", ".join(wanted) or "none set")
 
 
 def diagnose_exit(output: str) -> tuple[BootFailureCause, str] | None:

@@ -1,4 +1,4 @@
-"""Facts that a guest reports about itself over SSH, and the findings that follow from them."""
+"""Facts that a guest reports about itself over SSH, and the results that follow from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
-from zwizard.boottest.stages import Finding, Outcome
+from zwizard.boottest.stages import Outcome, StageResult
 from zwizard.util.text import size
 
 # Reads files of the kernel where possible: an image may lack `ip`, `hostname` or `findmnt`.
@@ -77,7 +77,7 @@ class GuestFacts:
 
 def judge(
     facts: GuestFacts, *, hostname: str, address: IPv4Interface, gateway: str, image: bool
-) -> Iterator[Finding]:
+) -> Iterator[StageResult]:
     """The findings from the facts received so far."""
     if "hostname" in facts:
         yield _same("hostname", facts["hostname"], hostname)
@@ -89,19 +89,19 @@ def judge(
         yield _cloud_init(facts["cloud-init"])
 
 
-def _same(stage: str, found: str, expected: str) -> Finding:
+def _same(stage: str, found: str, expected: str) -> StageResult:
     if found == expected:
-        return Finding(stage, "pass", found)
-    return Finding(stage, "fail", f"{found or 'none'}, expected {expected}")
+        return StageResult(stage, "pass", found)
+    return StageResult(stage, "fail", f"{found or 'none'}, expected {expected}")
 
 
-def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> Finding:
+def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> StageResult:
     addresses, routes = _local_addresses(facts["addresses"]), _default_routes(facts["routes"])
     by = ", ".join(routes) or "nothing"
     evidence = f"{', '.join(addresses) or 'no address'}, default route by {by}"
     if str(address.ip) in addresses and routes == [gateway]:
-        return Finding("network", "pass", evidence)
-    return Finding("network", "fail", f"{evidence}; expected {address} and {gateway}")
+        return StageResult("network", "pass", evidence)
+    return StageResult("network", "fail", f"{evidence}; expected {address} and {gateway}")
 
 
 def _local_addresses(trie: str) -> list[str]:
@@ -131,38 +131,38 @@ _SECTOR = 512
 _ROUNDING = 4 << 20  # bytes: GPT's copy at the end, and the alignment of partitions
 
 
-def _grown(facts: GuestFacts) -> Finding:
+def _grown(facts: GuestFacts) -> StageResult:
     try:
         start, length, disk = (int(word) * _SECTOR for word in facts["block"].split())
         space = int(facts["space"].splitlines()[-1].split()[1]) * 1024
     except (ValueError, IndexError):
-        return Finding("grown", "unknown", f"unexpected: {facts['block']!r}")
+        return StageResult("grown", "unknown", f"unexpected: {facts['block']!r}")
     evidence = f"{size(space)} of a partition of {size(length)}, on a disk of {size(disk)}"
     whole = disk - (start + length) <= _ROUNDING and space >= 0.85 * length
-    return Finding("grown", "pass" if whole else "fail", evidence)
+    return StageResult("grown", "pass" if whole else "fail", evidence)
 
 
-def _cloud_init(result: str) -> Finding:
+def _cloud_init(result: str) -> StageResult:
     try:
         status = json.loads(result)
         if missing := status.get("not"):
-            return Finding("cloud-init", "fail", f"cloud-init is not {missing}")
+            return StageResult("cloud-init", "fail", f"cloud-init is not {missing}")
         source, errors = str(status["v1"]["datasource"]), list(status["v1"]["errors"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Finding("cloud-init", "unknown", f"its result cannot be read: {result!r}")
+        return StageResult("cloud-init", "unknown", f"its result cannot be read: {result!r}")
     if errors:
-        return Finding("cloud-init", "fail", "; ".join(map(str, errors)))
+        return StageResult("cloud-init", "fail", "; ".join(map(str, errors)))
     good = "NoCloud" in source
-    return Finding("cloud-init", "pass" if good else "fail", f"{source}, no errors")
+    return StageResult("cloud-init", "pass" if good else "fail", f"{source}, no errors")
 
 
-def judge_password(facts: GuestFacts, attempt: str, accepted: bool) -> Finding:
+def judge_password(facts: GuestFacts, attempt: str, accepted: bool) -> StageResult:
     """Whether root can log in with a password.
 
     ``attempt`` is the output of ssh when passwords were tried; ``accepted`` whether one worked.
     """
     if accepted:
-        return Finding("password", "fail", "root logged in with a guessed password")
+        return StageResult("password", "fail", "root logged in with a guessed password")
     kind = facts["root-password"] or "unreadable"
     options = {
         words[0]: words[1]
@@ -175,7 +175,7 @@ def judge_password(facts: GuestFacts, attempt: str, accepted: bool) -> Finding:
     permits = options.get("permitrootlogin")
     evidence = f"root's password is {kind}, PermitRootLogin {permits or 'unknown'}"
     if kind == "set" and permits == "yes" and accepts:
-        return Finding("password", "fail", f"{evidence}, and the server accepts passwords")
+        return StageResult("password", "fail", f"{evidence}, and the server accepts passwords")
     outcome: Outcome = "pass" if "Permission denied" in attempt else "unknown"
     last = attempt.strip().splitlines()[-1:] or ["no output of ssh"]
-    return Finding("password", outcome, f"{last[0]}; {evidence}")
+    return StageResult("password", outcome, f"{last[0]}; {evidence}")

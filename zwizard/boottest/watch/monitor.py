@@ -152,7 +152,7 @@ class BootMonitor:
                 image=self._settings.mode is Mode.IMAGE,
             )
             for finding in findings:
-                self._results.record(finding.stage, finding.outcome, finding.evidence)
+                self._results.record(finding.name, finding.outcome, finding.evidence)
             self._try_passwords(facts)
         if self._session.ended and not facts.complete:
             self._refusal, self._session = self._session.error, None
@@ -164,7 +164,7 @@ class BootMonitor:
             self._guess = PasswordGuess(self._settings.work, self._port)
         elif self._guess.ended and "sshd" in facts:
             found = guest_probe.judge_password(facts, self._guess.output, self._guess.accepted)
-            self._results.record(found.stage, found.outcome, found.evidence)
+            self._results.record(found.name, found.outcome, found.evidence)
 
     def _complete(self) -> bool:
         return self._results.decided("login", "network", "password", "cloud-init")

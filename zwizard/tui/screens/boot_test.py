@@ -13,7 +13,8 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from zwizard.boottest.request import BootTest, BootTestRequest
-from zwizard.boottest.status import StageState, StageStatus, Status
+from zwizard.boottest.stages import Outcome, StageResult
+from zwizard.boottest.status import Status
 from zwizard.jobs.follower import Watch
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.base import BaseScreen
@@ -26,7 +27,7 @@ from zwizard.util.text import duration
 
 _EVERY = 0.5  # seconds between looks at the journal
 
-_MARKS: dict[StageState, tuple[str, str, str]] = {
+_MARKS: dict[Outcome, tuple[str, str, str]] = {
     "waiting": ("○", "waiting", MUTED),
     "running": ("●", "running", "$text-accent"),
     "pass": ("✓", "passed", "$text-success"),
@@ -212,16 +213,16 @@ class BootTestScreen(BaseScreen[None]):
         self.dismiss()
 
 
-def _row(stage: StageStatus, following: str, narrow: bool) -> Row:
+def _row(stage: StageResult, following: str, narrow: bool) -> Row:
     """A stage as its glyph, its name, its state in a word, and when it was decided."""
-    state: StageState = "running" if stage.name == following else stage.state
-    glyph, word, style = _MARKS[state]
-    at = f" {round(stage.seconds)} s" if stage.state in {"pass", "fail"} and not narrow else ""
+    outcome: Outcome = "running" if stage.name == following else stage.outcome
+    glyph, word, style = _MARKS[outcome]
+    at = f" {round(stage.seconds)} s" if stage.outcome in {"pass", "fail"} and not narrow else ""
     name = plain(fit(stage.name, 11), "bold")
     return Row(stage.name, Content.assemble(f"{glyph} ", name, " ", (word + at, style)))
 
 
-def _card(told: Status, stage: StageStatus) -> Content:
+def _card(told: Status, stage: StageResult) -> Content:
     match told.state:
         case "passed":
             text = "◆ Boot test passed: it starts as Zero-OS would start it."
@@ -230,7 +231,7 @@ def _card(told: Status, stage: StageStatus) -> Content:
             lines = [block(f"✗ {told.error}", "bold $text-error"), block(told.hint)]
         case "failed":
             lines = [block(f"✗ {told.reason}", "bold $text-error")]
-            failed = next((s for s in told.stages if s.state in {"fail", "unknown"}), None)
+            failed = next((s for s in told.stages if s.outcome in {"fail", "unknown"}), None)
             if failed and failed.evidence != told.reason:
                 lines.append(plain(failed.evidence, MUTED))
             if told.rule:
@@ -243,6 +244,6 @@ def _card(told: Status, stage: StageStatus) -> Content:
     return Content("\n").join(lines)
 
 
-def _about(stage: StageStatus) -> Content:
+def _about(stage: StageResult) -> Content:
     title = plain(stage.title[0].upper() + stage.title[1:])
     return join(title, plain(stage.evidence, MUTED), between="\n") if stage.evidence else title
