@@ -53,7 +53,7 @@ PAGE = Page(
             guide="If you need control over the kernel you can actually still provide it inside"
             " the flist",
             label="Or your own kernel",
-            example="Optional; such as vmlinuz",
+            example="vmlinuz",
         ),
         Question(
             "kernel.initrd",
@@ -63,7 +63,7 @@ PAGE = Page(
             guide="/boot/initrd.img [optional]",
             label="Its initramfs",
             when=_has_own,
-            example="Optional; such as initrd.img",
+            example="initrd.img",
         ),
         Question(
             "kernel.modules",
