@@ -1,4 +1,4 @@
-"""Read-only file trees of what is checked, booted and uploaded; no root, no mounts."""
+"""Read-only file trees of what is checked and booted; no root, no mounts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is asked, without a face: questions, the draft, suggestions, the review."""
+"""What the wizards share: questions, the draft, suggestions, the review."""

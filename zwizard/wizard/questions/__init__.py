@@ -1,4 +1,4 @@
-"""What the wizard asks, without a face: a file for each page, and what the answers come to."""
+"""The questions of the wizard: a file for each page, and the recipe that the answers make."""
 
 from zwizard.wizard.questions.asking import (
     BASE,

@@ -1,4 +1,4 @@
-"""The pages in their order, and all questions: every face draws its pages from here."""
+"""The pages in their order, and all questions; both wizards show these."""
 
 from __future__ import annotations
 
