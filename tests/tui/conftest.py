@@ -1,4 +1,4 @@
-"""The app on builds and answers of its own, at a fixed time, on a machine that never changes."""
+"""The app with its own builds and draft, at a fixed time, on a host that never changes."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ SHOWN = "[red]not[/] [@click=app.quit]markup[/]"  # of HOSTILE, on the screen, l
 
 
 def offline(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
-    """No test asks an archive of the internet."""
+    """Fail as an offline machine does: no test uses the internet."""
     raise ZwizardError("this machine is offline")
 
 
 def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
-    """A small archive's packages, read three hours ago."""
+    """The packages of a small archive, read three hours ago."""
     packages = {
         "htop": "3.2.2-2\tinteractive processes viewer",
         "httpie": "3.2.1-1\tCLI, cURL-like tool for humans",
@@ -60,7 +60,7 @@ def a_list(mirror: str, suite: str, components: object = ()) -> PackageCatalogue
         "vim-nox": "2:9.0.1378-2\tVi IMproved - with scripting languages",
     }
     return PackageCatalogue(
-        suite, NOW - 3 * 3600, tuple(f"{n}\t{said}" for n, said in packages.items())
+        suite, NOW - 3 * 3600, tuple(f"{n}\t{rest}" for n, rest in packages.items())
     )
 
 
@@ -77,14 +77,14 @@ def _parse_once(stylesheet: Stylesheet, *source: object, **more: object) -> list
 
 
 async def _give_way(*_: float) -> None:
-    """Let what was posted arrive; :func:`settle` waits for what comes of it."""
+    """Let posted messages arrive; :func:`settle` waits for their results."""
     for _turn in range(5):
         await asyncio.sleep(0)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for messages instead of time: nothing here needs the pace of a person."""
+    """Wait for messages instead of time."""
     monkeypatch.setattr(Stylesheet, "_parse_rules", _parse_once)
     monkeypatch.setattr("textual.app.wait_for_idle", _give_way)
     monkeypatch.setattr("textual.pilot.wait_for_idle", _give_way)
@@ -101,7 +101,7 @@ MakeApp = Callable[..., ZwizardApp]
 
 @pytest.fixture(autouse=True)
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """State, cache and working directory of this test's own."""
+    """A state, cache and working directory of its own for each test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -116,8 +116,10 @@ def make_app(monkeypatch: pytest.MonkeyPatch) -> MakeApp:
     def made(
         recipe: Path | None = None, machine: HostState = MACHINE, fetch: Fetch = offline
     ) -> ZwizardApp:
-        library = SuggestionService(fetch, clock=lambda: NOW)
-        app = ZwizardApp(recipe, clock=lambda: NOW, look=lambda: machine, library=library)
+        service = SuggestionService(fetch, clock=lambda: NOW)
+        app = ZwizardApp(
+            recipe, clock=lambda: NOW, inspect=lambda: machine, suggestion_service=service
+        )
         app.animation_level = "none"
         monkeypatch.setattr(app, "NOTIFICATION_TIMEOUT", 600)  # however slow this machine is
         return app
@@ -149,7 +151,7 @@ def frame(app: ZwizardApp) -> str:
 
 
 def notes(app: ZwizardApp) -> list[str]:
-    """What was said in passing."""
+    """The notifications so far."""
     return [note.message for note in app._notifications]
 
 

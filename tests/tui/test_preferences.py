@@ -1,4 +1,4 @@
-"""Preferences: whatever the file holds, the wizard starts, and says what it passed over."""
+"""Preferences: whatever the file holds, the wizard starts, and says what it ignores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(text: str | bytes) -> None:
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def test_without_a_file_there_are_none() -> None:
+def test_without_a_file_the_preferences_are_the_defaults() -> None:
     assert preferences.load() == Preferences()
 
 
@@ -29,7 +29,7 @@ def test_theme_and_keys_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         ("theme = ", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
@@ -38,16 +38,18 @@ def test_theme_and_keys_are_read() -> None:
         ('keys = "f9"', "keys = 'f9'; allowed: a table"),
         ("[keys]\na = 1", "keys.a = 1; allowed: keys"),
         ('[keys]\na = ""', "keys.a = ''"),
-        ("colour = 1", "there is no 'colour'"),
+        ("colour = 1", "unknown setting 'colour'"),
     ],
 )
-def test_what_cannot_be_used_is_passed_over_and_said(text: str | bytes, said: str) -> None:
+def test_an_invalid_preference_is_ignored_with_a_complaint(
+    text: str | bytes, complaint: str
+) -> None:
     write(text)
-    liked = preferences.load()
-    assert (liked.theme, liked.keys) == ("", {})
-    assert len(liked.complaints) == 1
-    assert said in liked.complaints[0]
-    assert str(paths.preferences()) in liked.complaints[0]
+    loaded = preferences.load()
+    assert (loaded.theme, loaded.keys) == ("", {})
+    assert len(loaded.complaints) == 1
+    assert complaint in loaded.complaints[0]
+    assert str(paths.preferences()) in loaded.complaints[0]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +63,9 @@ def test_what_cannot_be_used_is_passed_over_and_said(text: str | bytes, said: st
         'keys = { a = "b" }',
     ],
 )
-def test_a_theme_is_kept_and_the_rest_of_the_file_left_alone(before: str) -> None:
+def test_saving_a_theme_keeps_the_rest_of_the_file(before: str) -> None:
     write(before)
-    preferences.keep_theme("light")
+    preferences.save_theme("light")
     after = paths.preferences().read_text()
     assert preferences.load().theme == "light"
     assert preferences.load().complaints == ()
@@ -71,14 +73,14 @@ def test_a_theme_is_kept_and_the_rest_of_the_file_left_alone(before: str) -> Non
     assert ("# mine" in after) == ("# mine" in before)
 
 
-def test_a_file_that_is_no_toml_is_not_overwritten() -> None:
+def test_a_file_that_is_not_toml_is_not_overwritten() -> None:
     write("theme = [")
-    preferences.keep_theme("light")
+    preferences.save_theme("light")
     assert paths.preferences().read_text() == "theme = ["
 
 
-def test_the_first_theme_makes_the_file() -> None:
-    preferences.keep_theme(THEMES[2])
+def test_saving_a_theme_creates_the_file() -> None:
+    preferences.save_theme(THEMES[2])
     assert paths.preferences().read_text() == 'theme = "high-contrast"\n'
 
 
@@ -86,6 +88,6 @@ def test_the_first_theme_makes_the_file() -> None:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.binary(max_size=200))
-def test_no_file_is_too_strange(data: bytes) -> None:
+def test_any_file_can_be_loaded(data: bytes) -> None:
     write(data)
     assert preferences.load().theme in ("", *THEMES)

@@ -1,4 +1,4 @@
-"""The wizard as an app: which screen is shown when, and what they all need."""
+"""The wizard as an app: which screen is shown when, and what all screens need."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ from zwizard.wizard.review import HostState, inspect_host
 from zwizard.wizard.suggestion_service import SuggestionService
 
 _EVERY = 1.0  # seconds between looks at which builds run
-_SETTLED = 0.4  # seconds until what was begun is there
+_SETTLED = 0.4  # seconds until a change is drawn
 
-# The screens that open from anywhere: a new one is a file with its entry, and a line here.
+# The screens that open from anywhere: a new one is a file with its entry, and its entry here.
 SCREENS: list[ScreenEntry] = [keys.ENTRY]
 
 
@@ -85,24 +85,24 @@ class ZwizardApp(DraftApp):
         recipe: Path | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        look: Callable[[], HostState] = inspect_host,
-        library: SuggestionService | None = None,
+        inspect: Callable[[], HostState] = inspect_host,
+        suggestion_service: SuggestionService | None = None,
         driver: type[Driver] | None = None,
     ) -> None:
         super().__init__(driver_class=driver)
         self.clock = clock
-        self.library = library or SuggestionService()
+        self.suggestion_service = suggestion_service or SuggestionService()
         self.force_exit: Callable[[int], None] = lambda _: None
-        self._look = look
+        self._inspect = inspect
         self._recipe = recipe
         self._host: asyncio.Task[HostState] | None = None
-        self._boot_tests: dict[Path, BootTest] = {}  # by artefact; they end with this process
-        self._ended_builds = Notifications()
+        self._boot_tests: dict[Path, BootTest] = {}  # by artefact; they end when this process does
+        self._build_notifications = Notifications()
         self.terminal_title = Title(self._send)
         for theme in THEMES:
             self.register_theme(theme)
         self.preferences = preferences.load()
-        # Shades of grey are lost where there are sixteen colours.
+        # Sixteen colours have no shades of grey.
         few = self.console.color_system == "standard"
         self.theme = self.preferences.theme or (CONTRAST if few else preferences.THEMES[0])
 
@@ -115,34 +115,34 @@ class ZwizardApp(DraftApp):
         return HomeScreen()
 
     def on_mount(self) -> None:
-        """Home; and the recipe's pages, if one was named."""
+        """Show home, and the pages of the recipe if the command line names one."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            # Textual leaves these to end the process at once, the terminal unrestored.
+            # By default these end the process at once and leave the terminal unusable.
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread (tests)
                 loop.add_signal_handler(number, partial(self._exit_on_signal, number))
         self._set_keys()
         self._announce_builds()
         self.set_interval(_EVERY, self._announce_builds)
         if not self.is_headless:
-            # A thread that computes gives way ten times sooner than usual.
+            # Threads that compute hold up a key ten times shorter than by default.
             sys.setswitchinterval(0.0005)
-            # What is there by now stays: a key need not wait while all of it is looked through.
+            # The objects made so far stay: the garbage collector need not visit them again.
             self.set_timer(_SETTLED, gc.freeze)
         if self._recipe:
             self.run_worker(self._open(self._recipe))
 
     def _set_keys(self) -> None:
-        """Use the keys that the user prefers; say what in the preferences is ignored."""
-        liked = self.preferences
-        self.set_keymap({name: key for name, key in liked.keys.items() if name in NAMES})
+        """Use the keys of the preferences; show what in the preferences is ignored."""
+        keys = self.preferences.keys
+        self.set_keymap({name: key for name, key in keys.items() if name in NAMES})
         unknown = [
             f"{paths.preferences()}: no key is called {name!r}{_near(name)}"
-            for name in liked.keys
+            for name in keys
             if name not in NAMES
         ]
-        for said in (*liked.complaints, *unknown):
-            self.notify(plain(said).plain, severity="warning", timeout=8, markup=False)
+        for complaint in (*self.preferences.complaints, *unknown):
+            self.notify(plain(complaint).plain, severity="warning", timeout=8, markup=False)
 
     def _exit_on_signal(self, number: signal.Signals) -> None:
         self.force_exit(128 + number)
@@ -150,12 +150,12 @@ class ZwizardApp(DraftApp):
 
     @work(exclusive=True, group="notifications")
     async def _announce_builds(self) -> None:
-        """Tell what the builds do where it is seen from afar: in the title, by a bell."""
-        for ended in await in_background(self._ended_builds.look):
+        """Show the running builds in the terminal's title; announce the ones that ended."""
+        for ended in await in_background(self._build_notifications.look):
             self.bell()
             if not (isinstance(self.screen, BuildScreen) and self.screen.build.id == ended.name):
                 self.notify(plain(ended.message).plain, timeout=8, markup=False)
-        self.terminal_title.show(self._ended_builds.title)
+        self.terminal_title.show(self._build_notifications.title)
 
     def _send(self, sequence: str) -> None:
         if self._driver is not None and not self.is_headless:
@@ -164,18 +164,18 @@ class ZwizardApp(DraftApp):
     # --- what screens ask for ---
 
     def collect_garbage_soon(self) -> None:
-        """Collect what a change has left, in a moment: else it is done while a key waits."""
+        """Collect garbage soon after a change, so that it does not hold up a key later."""
         if not self.is_headless:
             self.set_timer(_SETTLED, gc.collect)
 
     async def host(self) -> HostState:
-        """What this computer is to a build; found out once, off this thread."""
+        """The state of this host; inspected once, in the background."""
         if self._host is None:
-            self._host = asyncio.create_task(in_background(self._look))
+            self._host = asyncio.create_task(in_background(self._inspect))
         return await asyncio.shield(self._host)
 
     def forget_host(self) -> None:
-        """Something was installed: look again."""
+        """Inspect the host again: something was installed."""
         self._host = None
 
     def show_error(self, error: Exception) -> None:
@@ -183,7 +183,7 @@ class ZwizardApp(DraftApp):
         dialogs.show_error(self, error)
 
     def run_in_terminal(self, work: Callable[[], object]) -> bool:
-        """Do ``work`` in the bare terminal, where it can ask and be read; whether it went well."""
+        """Run ``work`` in the terminal outside the app, where it can ask; whether it succeeded."""
         failed: Exception | None = None
         with self.suspend():
             try:
@@ -196,20 +196,20 @@ class ZwizardApp(DraftApp):
         return failed is None
 
     async def authorise(self) -> bool:
-        """Have sudo ask for the password where builds need it; whether it was given."""
+        """Ask for the sudo password if builds need it; False if sudo refused."""
         privilege = (await self.host()).privilege
         return privilege.mode != "sudo" or self.run_in_terminal(privilege.authorise)
 
     def on_notify(self, event: Notify) -> None:
-        """What is being said in passing is not said twice, however often a key was pressed."""
-        said = event.notification.message
-        if any(note.message == said for note in self._notifications):
+        """Show a notification once, however often a key was pressed."""
+        message = event.notification.message
+        if any(note.message == message for note in self._notifications):
             event.prevent_default()
 
     # --- from screen to screen ---
 
     def home(self) -> None:
-        """Leave everything on top of home."""
+        """Close every screen above home."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
 
@@ -217,13 +217,13 @@ class ZwizardApp(DraftApp):
         self.home()
         self.push_screen(screen)
 
-    def _coming_from(self, build: Build | None) -> None:
+    def _select_on_home(self, build: Build | None) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, HomeScreen):
-                screen.coming_from(build)
+                screen.select(build)
 
     def continue_draft(self) -> None:
-        """The pages, where the answers in the draft have got to."""
+        """Show the page that the draft has reached, or the review."""
         navigation = Navigation(self.draft())
         page = navigation.first_open()
         if page == REVIEW:
@@ -232,23 +232,23 @@ class ZwizardApp(DraftApp):
             self.show_page(navigation, page)
 
     def show_page(self, navigation: Navigation, page: str, key: str = "") -> None:
-        """A page of questions."""
+        """Show a page of questions, at the question ``key``."""
         self._navigation = navigation
         self._on_home(PageScreen(navigation, page, key))
 
     def show_review(self, navigation: Navigation) -> None:
-        """The review."""
+        """Show the review."""
         self._navigation = navigation
         self._on_home(ReviewScreen(navigation))
 
     def show_build(self, build: Build) -> None:
-        """A build at work, or what became of it."""
-        self._coming_from(build)
+        """Show a build's steps and log."""
+        self._select_on_home(build)
         self._on_home(BuildScreen(build))
 
     def show_report(self, build: Build) -> None:
-        """The checklist of a build."""
-        self._coming_from(build)
+        """Show the checklist of a build."""
+        self._select_on_home(build)
         self.push_screen(CheckScreen(build))
 
     def show_boot_test(self, path: Path, disk_size: int | None = None) -> None:
@@ -257,23 +257,23 @@ class ZwizardApp(DraftApp):
 
     async def boot_test(self, request: BootTestRequest, *, again: bool) -> BootTest | None:
         """The boot test of the artefact, or a new one (``again``); None if sudo refused."""
-        known = self._boot_tests.get(request.artefact)
-        if known and (known.running() or not again):
-            return known
+        test = self._boot_tests.get(request.artefact)
+        if test and (test.running() or not again):
+            return test
         if not await self.authorise():
             return None
-        started = await in_background(lambda: session.start(request))
-        self._boot_tests[request.artefact] = started
-        return started
+        test = await in_background(lambda: session.start(request))
+        self._boot_tests[request.artefact] = test
+        return test
 
     def show_check(self, path: Path) -> None:
-        """The checklist of any file or directory."""
+        """Check any file or directory, and show the checklist."""
         self.push_screen(CheckScreen(path))
 
     async def start_build(self, build: Build, *, rebuild_all: bool = False) -> bool:
-        """Start (or resume) a build; whether it runs. What is wrong is shown.
+        """Start or resume a build; whether it runs. Errors are shown.
 
-        ``rebuild_all`` ignores cached layers, and takes today's packages.
+        ``rebuild_all`` ignores cached layers and uses today's packages.
         """
         if not await self.authorise():
             return False
@@ -287,8 +287,8 @@ class ZwizardApp(DraftApp):
     # --- recipes as files ---
 
     def leave_draft(self) -> None:
-        """Home; the answers are kept."""
-        self._coming_from(None)
+        """Go home; the draft is kept."""
+        self._select_on_home(None)
         self.home()
         if not (self._navigation and self._navigation.answers.unsaved):
             self.notify("Your draft is kept.", markup=False)
@@ -314,13 +314,13 @@ class ZwizardApp(DraftApp):
             self.read_manual(screen.topic)
         if isinstance(screen, Reader):
             return
-        said = getattr(screen, "HELP", "") or ""
+        text = getattr(screen, "HELP", "") or ""
         if isinstance(screen, PageScreen):
-            said = screen.explanation()
+            text = screen.explanation()
         elif focused := getattr(screen.focused, "HELP", None):
-            said = f"{said}\n\n{focused}"
+            text = f"{text}\n\n{focused}"
         topic = getattr(screen, "TOPIC", BaseScreen.TOPIC)
-        self.push_screen(explain(said.strip(), shown(screen), self.get_key_display, topic))
+        self.push_screen(explain(text.strip(), shown(screen), self.get_key_display, topic))
 
     def read_manual(self, topic: str) -> None:
         """Show a page of the manual."""
@@ -335,13 +335,13 @@ class ZwizardApp(DraftApp):
             binding = active.binding
             press = partial(self.call_later, self.run_action, binding.action, active.node)
             key = self.get_key_display(binding)
-            said = f"{binding.tooltip or binding.description}  ({key})"
-            yield SystemCommand(binding.description, said, press)
+            text = f"{binding.tooltip or binding.description}  ({key})"
+            yield SystemCommand(binding.description, text, press)
         yield SystemCommand("Open recipe", "Open a recipe from a file", self.open_recipe)
         for theme in preferences.THEMES:
-            now = " (as now)" if theme == self.theme else ""
-            wear = partial(self.use_theme, theme)
-            yield SystemCommand(f"Theme: {theme}", f"Look {theme}{now}", wear)
+            current = " (current)" if theme == self.theme else ""
+            use = partial(self.use_theme, theme)
+            yield SystemCommand(f"Theme: {theme}", f"Use this theme{current}", use)
         for topic in manual.topics():
             read = partial(self.read_manual, topic)
             yield SystemCommand(f"Manual: {topic}", "Read this page of the manual", read)
@@ -357,13 +357,13 @@ class ZwizardApp(DraftApp):
 
     @work
     async def use_theme(self, theme: str) -> None:
-        """Change the theme, now and for later."""
+        """Change the theme, and save it in the preferences."""
         self.theme = theme
         try:
-            await in_background(lambda: preferences.keep_theme(theme))
+            await in_background(lambda: preferences.save_theme(theme))
         except OSError as error:
-            said = f"The theme could not be saved: {error.strerror or error}"
-            self.notify(plain(said).plain, severity="warning", markup=False)
+            message = f"The theme could not be saved: {error.strerror or error}"
+            self.notify(plain(message).plain, severity="warning", markup=False)
 
 
 def _near(name: str) -> str:
@@ -378,7 +378,7 @@ def _start(build: Build, rebuild_all: bool) -> None:
 
 
 def run(recipe: Path | None) -> int:
-    """The wizard, until the user leaves; with the answers of ``recipe``, if one is named."""
+    """Run the wizard until the user quits; it opens ``recipe`` if one is named."""
     terminal.keep_alt_digits()
     app = ZwizardApp(recipe, driver=linux_console.driver())
     app.force_exit = terminal.exit_soon
@@ -388,6 +388,6 @@ def run(recipe: Path | None) -> int:
         with contextlib.suppress(OSError):  # the terminal may be gone
             sys.stderr.write(app.terminal_title.ending)
             sys.stderr.flush()
-    if app.return_code == 1:  # an exception of its own, shown above this
+    if app.return_code == 1:  # an unexpected exception, printed above this
         sys.stderr.write("\nzwizard failed. Your draft is kept, and builds keep running.\n")
     return app.return_code or 0

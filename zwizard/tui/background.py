@@ -1,4 +1,4 @@
-"""Work off the interface's thread, in a way that leaving never has to wait for."""
+"""Work on threads of its own, which closing the app never waits for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME = "background"  # of the threads
 
 
 async def in_background(work: Callable[[], T]) -> T:
-    """What ``work()`` returns or raises, done on a thread of its own.
+    """What ``work()`` returns or raises, run on a daemon thread.
 
-    A daemon thread: closing the app, or cancelling the waiting task, lets go of it at once, where
-    Textual's thread workers and asyncio's executor would hold the exit until it is done.
+    Closing the app, or cancelling the waiting task, abandons the thread at once; Textual's thread
+    workers and asyncio's executor would delay the exit until the work is done.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -33,9 +33,9 @@ async def in_background(work: Callable[[], T]) -> T:
         result, problem = None, None
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 - handed on, not swallowed
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             problem = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(deliver, result, problem)
 
     threading.Thread(target=run, daemon=True, name=NAME).start()

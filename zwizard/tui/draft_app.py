@@ -1,4 +1,4 @@
-"""The draft in the wizard: opening recipes into it, saving it, and not losing it."""
+"""The draft in the wizard: opening a recipe as the draft, and saving it as a recipe."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class DraftApp(App[None]):
         raise NotImplementedError
 
     def draft(self) -> Draft:
-        """The draft, as on the disk unless the disk could not take the latest."""
-        latest = self._navigation.answers if self._navigation else None
-        return latest if latest and latest.unsaved else Draft.open(paths.draft())
+        """The draft on the disk, or the one in memory if that could not be saved."""
+        draft = self._navigation.answers if self._navigation else None
+        return draft if draft and draft.unsaved else Draft.open(paths.draft())
 
     async def use_recipe(self, recipe: Recipe) -> Navigation | None:
-        """The answers of ``recipe`` as the draft; None if the user keeps the ones begun before."""
+        """Make ``recipe`` the draft; None if the user keeps the unfinished one."""
         answers = self.draft()
         if answers and not answers.matches(recipe) and not await in_background(answers.is_built):
             chosen = await self.push_screen_wait(
@@ -97,15 +97,15 @@ class DraftApp(App[None]):
 
     @work
     async def action_leave(self) -> None:
-        """Quit; it asks only if the answers cannot be kept."""
+        """Quit; ask first only if the draft cannot be saved."""
         answers = self._navigation.answers if self._navigation else None
         if answers and answers.unsaved:
             answers.save()
         if answers and answers.unsaved:
             stay = Option("k", "Keep the wizard open, and free some space")
             leave = Option("q", "Quit, and lose the draft")
-            said = f"It could not be saved: {answers.unsaved}"
-            asked = Ask("Your draft would be lost", said, (stay, leave))
-            if await self.push_screen_wait(asked) != "q":
+            reason = f"It could not be saved: {answers.unsaved}"
+            question = Ask("Your draft would be lost", reason, (stay, leave))
+            if await self.push_screen_wait(question) != "q":
                 return
         self.exit(return_code=0)

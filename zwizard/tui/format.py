@@ -1,4 +1,4 @@
-"""How things look in text: states as glyph and word, aligned columns, everything made safe."""
+"""Text on the screen: states as glyph and word, aligned columns, text from outside made safe."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def block(text: str, style: str = "") -> Content:
     return Content.styled(sanitise(text), style) if style else Content(sanitise(text))
 
 
-def mark(state: State | StepState, width: int = 0, said: str = "") -> Content:
-    """A state as its glyph and its word (or what is ``said`` of it), never colour alone."""
-    return Content.styled(fit(said or f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
+def mark(state: State | StepState, width: int = 0, text: str = "") -> Content:
+    """A state as its glyph and word, or as ``text``; never as colour alone."""
+    return Content.styled(fit(text or f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
 
 
 def fit(text: str, width: int) -> str:
@@ -58,9 +58,9 @@ def join(*parts: Content | str, between: str = "  ") -> Content:
 
 
 def joined(parts: Iterable[Content], width: int, spare: Sequence[int]) -> Content:
-    """The parts in one line of ``width`` cells; where that is too narrow, without those spared.
+    """The parts in one line of ``width`` cells; parts are left out until they fit.
 
-    ``spare``: which parts may go, by their place, the first to go first.
+    ``spare`` lists the positions of the parts that may be left out, the first to go first.
     """
     left = dict(enumerate(parts))
     for place in spare:
@@ -72,7 +72,7 @@ def joined(parts: Iterable[Content], width: int, spare: Sequence[int]) -> Conten
 
 
 def renew(place: Static, text: Content) -> None:
-    """Let ``place`` say ``text``; where it fits as the old text did, only that is drawn anew."""
+    """Show ``text`` in ``place``; the layout is redone only if the text needs other room."""
     old = place.content
     if isinstance(old, Content) and old == text:
         return

@@ -1,4 +1,4 @@
-"""The way through the pages: the answers being given, and how each page stands."""
+"""Navigation through the pages: which pages the answers lead through, and the state of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zwizard.wizard import questions
 from zwizard.wizard.draft import Draft
 from zwizard.wizard.questions import PAGES, Choice, Question
 
-PageState = Literal["done", "here", "to-come", "look-again"]
+PageState = Literal["done", "here", "open", "changed"]
 REVIEW = "review"
 MOST_PAGES = len(PAGES) + 1
 TITLES = {**{page.name: page.title for page in PAGES}, REVIEW: "Review"}
@@ -19,13 +19,13 @@ _Offer = tuple[tuple[str, tuple[Choice, ...], str], ...]
 class Navigation:
     """The answers, and what each page offered when it was last left.
 
-    A page that offers something else by now needs another look: an earlier answer changed.
+    A page that now offers something else needs another look: an earlier answer changed.
     """
 
     def __init__(self, answers: Draft) -> None:
         self.answers = answers
-        given = [page for page in self.pages if self._given(page)]
-        self._left: dict[str, _Offer] = {name: self._offer(name) for name in given}
+        answered = [page for page in self.pages if self._is_answered(page)]
+        self._left: dict[str, _Offer] = {name: self._offer(name) for name in answered}
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -33,24 +33,24 @@ class Navigation:
         return (*(page.name for page in questions.pages(self.answers)), REVIEW)
 
     def state(self, page: str, here: str) -> PageState:
-        """How ``page`` stands while ``here`` is shown."""
+        """The state of ``page`` while ``here`` is shown."""
         if page == here:
             return "here"
         if page not in self._left:
-            return "to-come"  # the review too: nothing of it was looked at before
+            return "open"
         if self.problems(page) or self._left[page] != self._offer(page):
-            return "look-again"
+            return "changed"
         return "done"
 
     def problems(self, page: str) -> dict[str, str]:
         """What is wrong with the answers of one page, by key."""
         asked = questions.on_page(page, self.answers)
-        return {q.key: said for q in asked if (said := questions.problem(q, self.answers))}
+        return {q.key: text for q in asked if (text := questions.problem(q, self.answers))}
 
     def leave(self, page: str) -> None:
-        """The page was seen as it is now; what it showed as chosen is answered.
+        """Mark ``page`` as seen; the defaults that it showed become answers.
 
-        A default that hangs on other answers goes on following them.
+        A default that depends on other answers keeps following them.
         """
         for question in questions.on_page(page, self.answers):
             if question.fallback is None and question.key not in self.answers:
@@ -58,20 +58,20 @@ class Navigation:
         self._left[page] = self._offer(page)
 
     def first_open(self) -> str:
-        """The page to go on with: where one was, else the first not done, else the review."""
+        """The page to continue with: the one shown last, or the first that is not done."""
         here = self.answers.get(questions.HERE, "")
         if here in self.pages:
             return here
         return next(page for page in self.pages if self.state(page, "") != "done")
 
-    def _given(self, page: str) -> bool:
+    def _is_answered(self, page: str) -> bool:
         return any(q.key in self.answers for q in questions.on_page(page, self.answers))
 
     def _offer(self, page: str) -> _Offer:
-        given = self.answers
+        answers = self.answers
         return tuple(
-            (q.key, q.choices(given), "" if q.key in given else q.default(given))
-            for q in questions.on_page(page, given)
+            (q.key, q.choices(answers), "" if q.key in answers else q.default(answers))
+            for q in questions.on_page(page, answers)
         )
 
 

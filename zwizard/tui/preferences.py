@@ -1,4 +1,4 @@
-"""How the user likes the wizard: theme and keys, from a TOML file that may be anything."""
+"""The user's preferences: theme and keys, from a TOML file that may hold anything."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _THEME_LINE = re.compile(r"^theme\s*=.*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Preferences:
-    """``theme`` is one of THEMES, or "" for what suits the terminal; ``keys`` by action's name.
+    """``theme`` is one of THEMES, or "" for the terminal's default; ``keys`` by name of action.
 
-    ``complaints`` say what in the file was passed over, and why.
+    ``complaints`` say what in the file is ignored, and why.
     """
 
     theme: str = ""
@@ -26,7 +26,7 @@ class Preferences:
 
 
 def load() -> Preferences:
-    """The user's preferences; what cannot be used is passed over and complained about."""
+    """The user's preferences; what cannot be used is ignored, with a complaint."""
     path = paths.preferences()
     try:
         data = tomllib.loads(path.read_text("utf-8"))
@@ -35,7 +35,7 @@ def load() -> Preferences:
     except (OSError, ValueError) as error:
         return Preferences(complaints=(f"{path} cannot be read: {error}",))
     complaints = [
-        f"{path}: there is no {name!r}; allowed: theme, keys"
+        f"{path}: unknown setting {name!r}; allowed: theme, keys"
         for name in sorted(data.keys() - {"theme", "keys"})
     ]
     theme = data.get("theme", "")
@@ -54,8 +54,8 @@ def load() -> Preferences:
     return Preferences(theme, usable, tuple(complaints))
 
 
-def keep_theme(theme: str) -> None:
-    """Write ``theme`` into the file, everything else in it left as it stands.
+def save_theme(theme: str) -> None:
+    """Write ``theme`` into the file; the rest of it does not change.
 
     OSError if it cannot be written; a file that is not TOML is left alone.
     """
@@ -73,6 +73,6 @@ def keep_theme(theme: str) -> None:
 
 
 def _before_tables(text: str) -> tuple[str, str, str]:
-    """The text before the first table, that table's beginning, and the rest."""
+    """The text before the first table, the start of that table, and the rest."""
     found = re.search(r"^\s*\[", text, re.MULTILINE)
     return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")

@@ -33,6 +33,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
 from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
+from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.check import CheckScreen
@@ -105,6 +106,22 @@ async def test_a_build_whose_process_died_is_stopped(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "■ stopped" in frame(app)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+async def test_a_stopped_or_failed_build_can_be_resumed(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    build, started = a_build("web", 2), list[str]()
+    if state == "failed":
+        fail(build, "initramfs", error="initramfs: exit status 1", hint="", command="")
+    monkeypatch.setattr(app_module, "_start", lambda build, _: started.append(build.id))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "r Resume" in frame(app)
+        await press(pilot, "r")
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
+    assert started == ["web"]
 
 
 async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:

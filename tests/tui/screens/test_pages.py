@@ -81,7 +81,7 @@ async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_ty
         line = field(app, "name").control
         assert isinstance(line, Input)
         for target in ("container", "image"):  # in one go, before any message is looked at
-            field(app, "name").look({"target": target}, Suggestions())
+            field(app, "name").set({"target": target}, Suggestions())
         await settle(pilot)
         assert line.value == "debian-image"
         assert "name" not in draft()
@@ -470,7 +470,7 @@ async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> No
         field(app, "source.packages").control.focus()
         await press(pilot, *"my-own", "f3")
         assert on(app, PageScreen).page == "source"
-        assert any("F3 again goes on" in note for note in notes(app))
+        assert any("Press F3 again" in note for note in notes(app))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "kernel"
         assert questions.to_recipe(draft()).source.packages == ("my-own",)
@@ -501,7 +501,7 @@ async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
         for page in ("system", "source"):
             turning = asyncio.create_task(pages.show(page))
             while not turning.done():
-                pages._look()
+                pages._refresh_fields()
                 pages._explain()
                 await asyncio.sleep(0)
             await settle(pilot)

@@ -1,4 +1,4 @@
-"""What all screens share: a frame, the keys at the bottom, and a word where there is no room."""
+"""What all screens share: the keys at the bottom, and a notice in a terminal that is too small."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ LEAST = (60, 18)
 
 
 class Wizard(Protocol):
-    """What a screen may ask of the app; the app alone knows all screens."""
+    """What a screen may ask of the app; only the app imports all screens."""
 
     clock: Callable[[], float]
-    library: SuggestionService
+    suggestion_service: SuggestionService
     preferences: Preferences
 
     async def host(self) -> HostState:
-        """What this computer is to a build; found out once."""
+        """The state of this host; inspected once."""
 
     def forget_host(self) -> None:
         """Inspect the host again: something was installed."""
 
     def collect_garbage_soon(self) -> None:
-        """Collect what a change has left, in a moment, when no key waits."""
+        """Collect garbage soon after a change, so that it does not hold up a key later."""
 
     def show_error(self, error: Exception) -> None:
         """Show what went wrong and what to do about it."""
 
     def run_in_terminal(self, work: Callable[[], object]) -> bool:
-        """Do ``work`` in the bare terminal; whether it succeeded."""
+        """Run ``work`` in the terminal outside the app; whether it succeeded."""
 
     async def authorise(self) -> bool:
-        """Have sudo ask for the password where builds need it; whether it was given."""
+        """Ask for the sudo password if builds need it; False if sudo refused."""
 
     def continue_draft(self) -> None:
         """Show the page that the draft has reached."""
@@ -115,7 +115,7 @@ class BaseScreen(Remappable, Screen[T]):
     TOPIC = "wizard"
 
     def compose(self) -> ComposeResult:
-        """The content, the keys, and what is said instead where they do not fit."""
+        """The content, the keys, and the notice shown instead where they do not fit."""
         yield Static(
             f"zwizard needs {LEAST[0]}×{LEAST[1]} characters to show anything useful."
             " Make the terminal larger; nothing is lost.",
@@ -131,29 +131,29 @@ class BaseScreen(Remappable, Screen[T]):
         raise NotImplementedError
 
     def every(self, seconds: float, look: Callable[[], object]) -> None:
-        """Call ``look`` regularly while this screen is the one on top.
+        """Call ``look`` regularly while this screen is on top.
 
-        One below that changes makes Textual paint the whole of the one on top.
+        When a screen below changes, Textual paints the whole of the one on top.
         """
-        self._looks = (*self._looks, self.set_interval(seconds, look))
+        self._timers_on_top = (*self._timers_on_top, self.set_interval(seconds, look))
 
-    _looks: tuple[Timer, ...] = ()
+    _timers_on_top: tuple[Timer, ...] = ()
 
     def on_screen_suspend(self) -> None:
-        """Another screen is on top, and its keys are those that work."""
-        self._offer_keys(False)
-        for timer in self._looks:
+        """Stop updating, and hide the keys: another screen is on top."""
+        self._show_keys(False)
+        for timer in self._timers_on_top:
             timer.pause()
 
     def on_screen_resume(self) -> None:
-        """On top again."""
-        self._offer_keys(True)
-        for timer in self._looks:
+        """Update again, and show the keys."""
+        self._show_keys(True)
+        for timer in self._timers_on_top:
             timer.resume()
 
-    def _offer_keys(self, offered: bool) -> None:
+    def _show_keys(self, visible: bool) -> None:
         for keys in self.query(Keys):
-            keys.visible = offered
+            keys.visible = visible
 
     @property
     def wizard(self) -> Wizard:

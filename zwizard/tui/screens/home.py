@@ -1,4 +1,4 @@
-"""Home: the builds with their states, and where everything begins."""
+"""Home: the builds with their states, and the draft."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class BuildRows(StableList):
     HELP = (
         "Your builds: running ones first, then the latest. Enter opens one: its steps and log"
         " while it runs or after it failed, its checklist when it is finished. Enter on the draft"
-        " goes on answering."
+        " continues it."
     )
 
 
 class HomeScreen(BaseScreen[None]):
-    """The builds, and what can be begun."""
+    """The list of builds, and what can be started."""
 
     AUTO_FOCUS = ""
 
@@ -80,12 +80,12 @@ class HomeScreen(BaseScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shelf = BuildList()
+        self._builds = BuildList()
         self._entries: dict[str, ListedBuild] = {}
-        self._left = ""  # the row of what one comes back from
+        self._wanted_row = ""  # to highlight as soon as it is listed
 
     def content(self) -> ComposeResult:
-        """Header, builds, what to do where there are none."""
+        """Header, builds, and the welcome if there are none."""
         with Horizontal(classes="top"):
             yield Static("zwizard", classes="title", markup=False)
             yield Static(id="machine", markup=False)
@@ -100,36 +100,36 @@ class HomeScreen(BaseScreen[None]):
         self.look()
         self.every(_EVERY, self.look)
 
-    def coming_from(self, build: Build | None) -> None:
-        """One comes back from ``build``, or from the answers: that is the row to be at then."""
-        self._left = _BUILD + build.id if build else _DRAFT
+    def select(self, build: Build | None) -> None:
+        """Highlight ``build``, or the draft, when home is next shown."""
+        self._wanted_row = _BUILD + build.id if build else _DRAFT
 
     def on_resize(self) -> None:
-        """Rows and words are made for the width."""
+        """Fit the rows to the width."""
         self.look()
 
     def on_screen_resume(self) -> None:
-        """Here, or back from another screen: what it changed is shown at once."""
+        """Show at once what another screen changed."""
         self._show_host()
         self.look()
 
-    @work(exclusive=True, group="machine")
+    @work(exclusive=True, group="host")
     async def _show_host(self) -> None:
-        machine = await self.wizard.host()
+        host = await self.wizard.host()
         free = await in_background(lambda: requirements.free_space(paths.cache()))
-        said = f"{machine.word} · {size(free)} free · {machine.system}"
-        self.query_one("#machine", Static).update(plain(said, MUTED))
+        text = f"{host.word} · {size(free)} free · {host.system}"
+        self.query_one("#machine", Static).update(plain(text, MUTED))
 
     @work(exclusive=True, group="look")
     async def look(self) -> None:
         """Show the builds as they are now."""
         if self.app.screen is not self:
             return
-        seen = await in_background(
-            lambda: (self._shelf.look(), _draft(), records.tested_digests())
+        current = await in_background(
+            lambda: (self._builds.look(), _draft(), records.tested_digests())
         )
         with contextlib.suppress(NoMatches):  # the wizard is being closed
-            self._show(*seen)
+            self._show(*current)
 
     def _show(
         self, entries: tuple[ListedBuild, ...], draft: Draft | None, tested: frozenset[str]
@@ -141,8 +141,8 @@ class HomeScreen(BaseScreen[None]):
         rows += [Row(id_, _row(entry, now, width, tested)) for id_, entry in self._entries.items()]
         listed = self.query_one(BuildRows)
         listed.show(rows)
-        if listed.go(self._left):
-            self._left = ""
+        if listed.go(self._wanted_row):
+            self._wanted_row = ""
         self.query_one("#builds-title").display = listed.display = bool(rows)
         if rows and self.focused is None:
             listed.focus()
@@ -155,11 +155,11 @@ class HomeScreen(BaseScreen[None]):
     # --- what can be done ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Only what makes sense for the row that is highlighted."""
+        """Offer only what applies to the highlighted row."""
         entry = self._entry()
         match action:
             case "resume":
-                return bool(entry and entry.status.state in _RESUMABLE)
+                return bool(entry and entry.status.state in {"stopped", "failed"})
             case "duplicate":
                 return bool(entry and entry.recipe)
             case "delete":
@@ -169,8 +169,8 @@ class HomeScreen(BaseScreen[None]):
                 return True
 
     def _row(self) -> str:
-        found = self.query(BuildRows)
-        return found.first().current if found else ""
+        rows = self.query(BuildRows)
+        return rows.first().current if rows else ""
 
     def _entry(self) -> ListedBuild | None:
         return self._entries.get(self._row())
@@ -221,7 +221,7 @@ class HomeScreen(BaseScreen[None]):
 
     @work
     async def action_duplicate(self) -> None:
-        """Begin a new recipe with this build's answers, under a name that is free."""
+        """Make a draft with this build's answers, under a name that is free."""
         entry = self._entry()
         if not (entry and entry.recipe):
             return
@@ -233,23 +233,22 @@ class HomeScreen(BaseScreen[None]):
 
     @work
     async def action_delete(self) -> None:
-        """Forget a build or the answers, after asking."""
+        """Delete a build or the draft, after asking."""
         entry = self._entry()
         if entry:
             await self._delete(entry)
             return
-        name = "the draft"
-        options = (Option("k", "Keep it"), Option("d", f"Delete {name}"))
-        asked = Ask(f"Delete {name}?", "No build is affected.", options)
-        if await self.app.push_screen_wait(asked) == "d":
+        options = (Option("k", "Keep it"), Option("d", "Delete the draft"))
+        question = Ask("Delete the draft?", "No build is affected.", options)
+        if await self.app.push_screen_wait(question) == "d":
             Draft.open(paths.draft()).clear()
             self.look()
 
     async def _delete(self, entry: ListedBuild) -> None:
-        """Forget a build; with what only it uses, if that is wanted."""
+        """Ask, and delete a build, with the layers that only it uses if the user wants that."""
         build = entry.build
-        machine = await self.wizard.host()
-        frees = await in_background(lambda: gc.frees(build, machine.privilege))
+        host = await self.wizard.host()
+        frees = await in_background(lambda: gc.frees(build, host.privilege))
         options = [Option("k", "Keep it"), Option("d", f"Delete it: frees {size(frees.build)}")]
         if frees.layers:
             freed = f"frees {size(frees.build + frees.layers)}"
@@ -269,7 +268,7 @@ class HomeScreen(BaseScreen[None]):
 
     @work
     async def action_check(self) -> None:
-        """Check a file or directory by anyone."""
+        """Ask for any file or directory, and check it."""
         path = await self.app.push_screen_wait(
             AskPath(
                 "Check an image",
@@ -284,32 +283,29 @@ class HomeScreen(BaseScreen[None]):
             self.wizard.show_check(path)
 
 
-_RESUMABLE = {"new", "failed", "cancelled", "interrupted"}
-
-
 def _draft() -> Draft | None:
-    """The answers that were begun, if any."""
-    answers = Draft.open(paths.draft())
-    return answers if len(answers) else None
+    """The unfinished draft, if there is one."""
+    draft = Draft.open(paths.draft())
+    return draft if len(draft) else None
 
 
 def _row(entry: ListedBuild, now: float, width: int, tested: frozenset[str]) -> Content:
-    told = entry.status
+    status = entry.status
     return _columns(
-        mark(told.state, 13, tables.word(told, tested)),
+        mark(status.state, 13, tables.word(status, tested)),
         entry.build.id,
         tables.what(entry.recipe),
-        tables.where(told),
-        _when(told, now),
+        tables.where(status),
+        _when(status, now),
         width,
     )
 
 
-def _when(told: Status, now: float) -> str:
+def _when(status: Status, now: float) -> str:
     """How long it has been running, or how long ago it ended."""
-    if told.state == "running":
-        return age(now - told.started).removesuffix(" ago") if told.started else ""
-    return age(now - told.at) if told.at else ""
+    if status.state == "running":
+        return age(now - status.started).removesuffix(" ago") if status.started else ""
+    return age(now - status.at) if status.at else ""
 
 
 def _columns(state: Content, name: str, what: str, where: str, when: str, width: int) -> Content:
@@ -338,9 +334,9 @@ def _draft_row(draft: Draft, width: int) -> Content:
 
 def _what_stays(entry: ListedBuild) -> str:
     archive = entry.status.archive
-    kept = f"The archive stays: {one_line(archive)}\n" if archive else ""
+    archive_stays = f"The archive stays: {one_line(archive)}\n" if archive else ""
     return (
-        f"Its recipe, journal and logs are deleted.\n{kept}"
+        f"Its recipe, journal and logs are deleted.\n{archive_stays}"
         "Its cached layers stay, so building it again is quick; `zwizard clean` frees them."
     )
 
@@ -362,8 +358,8 @@ def _welcome(width: int) -> Content:
     target = next(q for q in questions.all_questions() if q.key == "target")
     parts = [Content(fill(_WELCOME, width)), Content("\nKinds of Zmachine")]
     for choice in target.choices({}):
-        later = f" – {choice.unavailable}" if choice.unavailable else ""
-        parts.append(Content.assemble((f"  {choice.title}", "bold"), (later, MUTED)))
+        reason = f" – {choice.unavailable}" if choice.unavailable else ""
+        parts.append(Content.assemble((f"  {choice.title}", "bold"), (reason, MUTED)))
         means = fill(choice.means, width, initial_indent="    ", subsequent_indent="    ")
         parts.append(Content.styled(means, MUTED))
     parts.append(

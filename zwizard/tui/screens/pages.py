@@ -1,4 +1,4 @@
-"""The pages of questions: drawn from the declarations, answered into the draft."""
+"""The pages of questions: drawn from their declarations, answered into the draft."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from zwizard.wizard.review import BuildReview
 from zwizard.wizard.suggestions import Suggestions
 
 _PAUSE = 1.0  # seconds without a key
-_ROOMY = 3  # a page of at most so many questions has room to say what each choice means
+_ROOMY = 3  # a page with at most this many questions has room to explain each choice
 
 PAGE_KEYS = tuple(
     Binding(
         f"alt+{number}",
         f"page({number})",
         "Page",
-        show=number == 1,  # one stands for all of them
+        show=number == 1,  # for all of them
         key_display=f"Alt+1–{MOST_PAGES}" if number == 1 else f"Alt+{number}",
         tooltip="The page at that position in the row above",
-        priority=True,  # a line being typed into would take the digit for text
+        priority=True,  # before an input takes the digit as text
     )
     for number in range(1, MOST_PAGES + 1)
 )
 
 
 class PageScreen(BaseScreen[None]):
-    """One page of questions at a time, and why each is asked."""
+    """One page of questions, and why each is asked."""
 
     TOPIC = "recipe"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,9 +66,9 @@ class PageScreen(BaseScreen[None]):
         self.navigation = navigation
         self.page = page
         self._key = key  # the question to begin with
-        self._warned = False  # that the answers cannot be kept
-        self._doubted: dict[str, str] = {}  # what was said to be doubtful, and left so
-        self._turning = False  # the fields are being exchanged: none is looked at
+        self._warned = False  # that the draft cannot be saved
+        self._accepted: dict[str, str] = {}  # doubts that the user was warned of
+        self._turning = False  # the fields are being replaced
 
     def content(self) -> ComposeResult:
         """Breadcrumb, questions, why."""
@@ -87,14 +87,14 @@ class PageScreen(BaseScreen[None]):
         await self.show(self.page, self._key)
 
     async def show(self, page: str, key: str = "") -> None:
-        """Turn to ``page``, at the question ``key`` or the first."""
+        """Show ``page``, at the question ``key`` or the first."""
         self.page = page
         if self.navigation.answers:
             self.navigation.answers.set(questions.HERE, page)
-        self.app.clear_notifications()  # they were of the page before
+        self.app.clear_notifications()  # of the previous page
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.navigation.answers)
-        roomy, known = len(asked) <= _ROOMY, self._known()
+        roomy, available = len(asked) <= _ROOMY, self._available()
         body = self.query_one("#questions", VerticalScroll)
         self._turning = True
         try:
@@ -104,41 +104,41 @@ class PageScreen(BaseScreen[None]):
                 await body.mount(
                     Static(plain(heading), classes="heading", markup=False),
                     *(
-                        Field(question, self.navigation.answers, known, roomy=roomy)
+                        Field(question, self.navigation.answers, available, roomy=roomy)
                         for question in asked
                     ),
                     Static(id="preview", markup=False),
                 )
         finally:
             self._turning = False
-        if self._known() != known:
-            self._look()  # read meanwhile
+        if self._available() != available:
+            self._refresh_fields()  # suggestions came meanwhile
         self.query_one(Breadcrumb).show(self.navigation, page)
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
-        self.call_after_refresh(self._draw)
-        # Only when the page is there: threads that compute would hold its painting up.
-        self.call_after_refresh(self._foresee)
-        self.call_after_refresh(self._learn)
+        self.call_after_refresh(self._draw_preview)
+        # Only when the page is painted: threads that compute would delay that.
+        self.call_after_refresh(self._show_needs)
+        self.call_after_refresh(self._load_suggestions)
         self.wizard.collect_garbage_soon()
 
     def on_resize(self, _: events.Resize) -> None:
-        """However the page folds, the question one is at stays in sight."""
+        """Keep the focused question in sight."""
         self.call_after_refresh(self._keep_in_sight)
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self._draw_preview)
 
     @on(Field.Resized)
     def _resized(self) -> None:
         self.call_after_refresh(self._keep_in_sight)
 
-    def _draw(self) -> None:
-        """What the answers come to, below them, where there is something to draw."""
+    def _draw_preview(self) -> None:
+        """Draw what the answers lead to below them, on the pages that have a preview."""
         if self._turning:
             return
         width = self.query_one("#questions").content_size.width - 4
         lines = preview(self.page, self.navigation.answers, max(20, width))
-        drawn = Content("\n").join(plain(line) for line in lines)
-        renew(self.query_one("#preview", Static), drawn)
+        text = Content("\n").join(plain(line) for line in lines)
+        renew(self.query_one("#preview", Static), text)
 
     def _keep_in_sight(self) -> None:
         field = self.focused_field()
@@ -149,7 +149,7 @@ class PageScreen(BaseScreen[None]):
 
     def _focus(self, key: str) -> None:
         for field in self.query(f"#{field_id(key)}").results(Field):
-            field.control.focus(scroll_visible=False)  # _keep_in_sight does, to the whole field
+            field.control.focus(scroll_visible=False)  # _keep_in_sight scrolls to the whole field
 
     # --- answering ---
 
@@ -162,79 +162,79 @@ class PageScreen(BaseScreen[None]):
         if list(asked) != [field.question for field in self.query(Field)]:
             await self.show(self.page, event.field.question.key)
             return
-        self._look()
+        self._refresh_fields()
         self.query_one(Breadcrumb).show(self.navigation, self.page)
         self._explain()
-        self._foresee()
+        self._show_needs()
         if event.field.question.kind == "choice" or event.field.question.key in FILES:
-            self._learn()
+            self._load_suggestions()
         self._warn()
         self._sync()
 
     @work(exclusive=True, group="sync")
     async def _sync(self) -> None:
-        """Bring the answers to the disk once nobody types: a slow disk holds no key up."""
+        """Flush the draft to the disk after a pause in typing: a slow disk delays no key."""
         await asyncio.sleep(_PAUSE)
         await in_background(self.navigation.answers.sync)
 
-    def _look(self) -> None:
+    def _refresh_fields(self) -> None:
         if self._turning:
             return
-        known = self._known()
+        available = self._available()
         for field in self.query(Field):
-            field.look(self.navigation.answers, known)
-        self._draw()
+            field.set(self.navigation.answers, available)
+        self._draw_preview()
 
     def _warn(self) -> None:
-        """Once, where the answers cannot be kept."""
+        """Warn once that the draft cannot be saved."""
         if self.navigation.answers.unsaved and not self._warned:
-            said = plain(f"Your draft cannot be saved: {self.navigation.answers.unsaved}").plain
-            self.app.notify(said, severity="error", timeout=10, markup=False)
+            message = plain(f"Your draft cannot be saved: {self.navigation.answers.unsaved}").plain
+            self.app.notify(message, severity="error", timeout=10, markup=False)
         self._warned = bool(self.navigation.answers.unsaved)
 
-    # --- what is known of possible answers ---
+    # --- suggestions ---
 
-    def _known(self) -> Suggestions:
-        return self.wizard.library.current(self.navigation.answers)
+    def _available(self) -> Suggestions:
+        return self.wizard.suggestion_service.current(self.navigation.answers)
 
-    def _learn(self) -> None:
-        """Have the lists read that these answers call for, if they are not yet."""
-        reading = (
-            self.wizard.library.pending(self.navigation.answers) if self.page != "target" else None
-        )
-        if reading:
-            self._look()
-            self._read(reading)
+    def _load_suggestions(self) -> None:
+        """Read the lists of suggestions for these answers, if they are not read yet."""
+        if self.page == "target":
+            return
+        if read := self.wizard.suggestion_service.pending(self.navigation.answers):
+            self._refresh_fields()
+            self._read(read)
 
-    @work(group="learn")
-    async def _read(self, reading: Callable[[], None]) -> None:
-        """Show what is read, when it has been."""
-        await in_background(reading)
-        self._look()
+    @work(group="suggestions")
+    async def _read(self, read: Callable[[], None]) -> None:
+        """Read suggestions, and show them."""
+        await in_background(read)
+        self._refresh_fields()
         self._explain()
 
-    @on(Field.Wanted)
+    @on(Field.ListRequested)
     @work
-    async def _choose(self, event: Field.Wanted) -> None:
-        """Choose from the list."""
-        field, given = event.field, self.navigation.answers
+    async def _choose(self, event: Field.ListRequested) -> None:
+        """Ask to choose from the list, or for a file."""
+        field, answers = event.field, self.navigation.answers
         if suggestions.is_path(field.question):
-            path = await self.app.push_screen_wait(_ask_path(field.question, dict(given)))
+            path = await self.app.push_screen_wait(_ask_path(field.question, dict(answers)))
             if path:
                 field.write(str(path))
             return
-        hint = suggestions.hint(field.question, given, self._known())
-        pick = PickerScreen(field.question, given, self.wizard.library, hint, self.wizard.clock())
-        chosen = await self.app.push_screen_wait(pick)
+        hint = suggestions.hint(field.question, answers, self._available())
+        service, now = self.wizard.suggestion_service, self.wizard.clock()
+        picker = PickerScreen(field.question, answers, service, hint, now)
+        chosen = await self.app.push_screen_wait(picker)
         if chosen is not None:
             field.write(chosen)
 
     # --- explaining ---
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
-        """Say why this is asked; what was typed elsewhere is whole now."""
+        """Explain the focused question; the answer typed before is complete now."""
         self._explain()
-        self._learn()
+        self._load_suggestions()
 
     def focused_field(self) -> Field | None:
         """The field that has the focus."""
@@ -245,14 +245,14 @@ class PageScreen(BaseScreen[None]):
     def _explain(self) -> None:
         field = None if self._turning else self.focused_field()
         if field:
-            said = _why(field.question, "" if field.means and self._roomy() else field.means)
-            renew(self.query_one("#why-text", Static), said)
+            means = "" if self._roomy() else field.means  # a roomy page shows it at the choice
+            renew(self.query_one("#why-text", Static), _why(field.question, means))
 
     def _roomy(self) -> bool:
         return len(self.query(Field)) <= _ROOMY
 
     def explanation(self) -> str:
-        """What F1 says of the field that has the focus."""
+        """The help on the field that has the focus."""
         field = self.focused_field()
         if not field:
             return "The pages of questions. Tab and Enter go to the next question."
@@ -260,28 +260,28 @@ class PageScreen(BaseScreen[None]):
         parts = [question.text, question.why, *filter(None, [question.source])]
         parts += [
             f"{choice.title}: {choice.means or choice.unavailable or '-'}"
-            for choice in suggestions.choices(question, self.navigation.answers, self._known())
+            for choice in suggestions.choices(question, self.navigation.answers, self._available())
         ]
         if question.kind == "list":
-            parts.append("Words, separated by spaces or commas.")
+            parts.append("Words separated by spaces or commas.")
         if suggestions.offered(question):
             parts.append("F4 shows the whole list, to search and choose from.")
         if suggestions.is_path(question):
             parts.append("F4 lists the files here.")
         return "\n\n".join(parts)
 
-    @work(exclusive=True, group="foresee")
-    async def _foresee(self) -> None:
-        machine = await self.wizard.host()
-        given = dict(self.navigation.answers)
-        seen = await in_background(lambda: review.review_of(given, machine, wait=False))
-        here = {question.key for question in questions.on_page(self.page, given)}
-        renew(self.query_one("#needs", Static), _needs(seen, here))
+    @work(exclusive=True, group="needs")
+    async def _show_needs(self) -> None:
+        host = await self.wizard.host()
+        answers = dict(self.navigation.answers)
+        build = await in_background(lambda: review.review_of(answers, host, wait=False))
+        here = {question.key for question in questions.on_page(self.page, answers)}
+        renew(self.query_one("#needs", Static), _needs(build, here))
 
     # --- turning pages ---
 
     async def action_back(self) -> None:
-        """The page before; what is wrong here stays as it was typed."""
+        """Show the previous page; a wrong answer stays as it was typed."""
         self.navigation.leave(self.page)
         pages = self.navigation.pages
         before = pages.index(self.page) - 1
@@ -291,34 +291,34 @@ class PageScreen(BaseScreen[None]):
             await self.show(pages[before])
 
     async def action_next(self) -> None:
-        """The next page, if nothing on this one is wrong; what is doubtful is said once."""
+        """Show the next page if no answer here is wrong; a doubtful one is warned of once."""
         wrong = self.navigation.problems(self.page)
         doubts = self._doubts()
         if wrong:
-            self._stay(*next(iter(wrong.items())))
-        elif doubts and doubts != self._doubted:
-            self._doubted = doubts
-            key, said = next(iter(doubts.items()))
-            self._stay(key, f"{said} F3 again goes on with it.")
+            self._show_problem(*next(iter(wrong.items())))
+        elif doubts and doubts != self._accepted:
+            self._accepted = doubts
+            key, doubt = next(iter(doubts.items()))
+            self._show_problem(key, f"{doubt} Press F3 again to continue anyway.")
         else:
             pages = self.navigation.pages
             await self._turn(pages[pages.index(self.page) + 1])
 
     def _doubts(self) -> dict[str, str]:
         asked = questions.on_page(self.page, self.navigation.answers)
-        return suggestions.doubts(asked, self.navigation.answers, self._known())
+        return suggestions.doubts(asked, self.navigation.answers, self._available())
 
-    def _stay(self, key: str, said: str) -> None:
-        """Go to the question, and say what keeps one there."""
+    def _show_problem(self, key: str, problem: str) -> None:
+        """Focus the question, and show its problem."""
         self._focus(key)
         field = self.query_one(f"#{field_id(key)}", Field)
-        self.call_after_refresh(field.judge)  # what is said in passing is soon gone
-        text = plain(f"{field.question.text}: {said}").plain
+        self.call_after_refresh(field.judge)  # a notification soon disappears
+        text = plain(f"{field.question.text}: {problem}").plain
         self.app.clear_notifications()
         self.app.notify(text, severity="warning", markup=False)
 
     async def action_page(self, number: int) -> None:
-        """Jump to any page, by its place in the row (from 1)."""
+        """Show any page, by its position in the row (from 1)."""
         if number <= len(self.navigation.pages):
             await self._turn(self.navigation.pages[number - 1])
 
@@ -330,12 +330,12 @@ class PageScreen(BaseScreen[None]):
             await self.show(page)
 
     def action_leave(self) -> None:
-        """Home; the answers are kept."""
+        """Go home; the draft is kept."""
         self.navigation.leave(self.page)
         self.wizard.leave_draft()
 
     def action_save(self) -> None:
-        """Save the answers as a recipe."""
+        """Save the draft as a recipe."""
         self.wizard.save_recipe(self.navigation)
 
     def action_open(self) -> None:
@@ -343,22 +343,22 @@ class PageScreen(BaseScreen[None]):
         self.wizard.open_recipe()
 
 
-def _ask_path(question: Question, given: RawAnswers) -> AskPath:
-    """The dialog that finds what a question names on the disk, from where its answer leads."""
-    now = question.answer(given)
+def _ask_path(question: Question, answers: RawAnswers) -> AskPath:
+    """The dialog that asks for the path of a question, starting at its answer."""
+    current = question.answer(answers)
     if question.key not in FILES:
         return AskPath(
             question.text,
             "It is created if it does not exist.",
-            "" if now == "." else now,
+            "" if current == "." else current,
             lambda p: f"{p} is a file" if p.is_file() else "",
             wanted=lambda _: False,
         )
-    kind = inspection.kind_of(given, question.key)
+    kind = inspection.kind_of(answers, question.key)
     return AskPath(
         question.text,
-        "Files that fit are listed; you can also type any path.",
-        "" if "://" in now else now,
+        "Files of this kind are listed; you can also type any path.",
+        "" if "://" in current else current,
         lambda p: "" if p.exists() else f"{p} does not exist",
         wanted=lambda p: inspection.may_be(kind, p),
     )
@@ -370,17 +370,17 @@ def _why(question: Question, means: str) -> Content:
     return Content("\n\n").join(parts)
 
 
-def _needs(seen: BuildReview, here: set[str]) -> Content:
-    """What an answer on the page keeps away, if any does, and what is needed of this machine."""
-    wrong = [plain(f"! {t.message}", "$text-warning") for t in seen.problems if t.key in here]
-    return Content("\n").join([*wrong[:1], *_space(seen.expected)])
+def _needs(build: BuildReview, here: set[str]) -> Content:
+    """The first problem of the answers ``here``, if any, and the disk space that is needed."""
+    problems = [plain(f"! {p.message}", "$text-warning") for p in build.problems if p.key in here]
+    return Content("\n").join([*problems[:1], *_space(build.expected)])
 
 
-def _space(ahead: Forecast | None) -> list[Content]:
-    if not ahead:
+def _space(forecast: Forecast | None) -> list[Content]:
+    if not forecast:
         return []
-    if not ahead.needs:
-        return [Content.styled(f"Every step is cached. {size(ahead.free)} free.", MUTED)]
-    short = ahead.needs > ahead.free
-    said = f"{'! ' * short}Needs about {size(ahead.needs)} of {size(ahead.free)} free."
-    return [Content.styled(said, "$text-warning" if short else MUTED)]
+    if not forecast.needs:
+        return [Content.styled(f"Every step is cached. {size(forecast.free)} free.", MUTED)]
+    short = forecast.needs > forecast.free
+    text = f"{'! ' * short}Needs about {size(forecast.needs)} of {size(forecast.free)} free."
+    return [Content.styled(text, "$text-warning" if short else MUTED)]

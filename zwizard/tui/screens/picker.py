@@ -1,4 +1,4 @@
-"""Choosing an answer from a long list, by searching it."""
+"""A dialog to choose an answer from a long list, by searching it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import Hint, Suggestion
 
 _MOST = 200  # rows; more are found by typing more
-_EVERY = 0.3  # seconds between looks whether the list has come
+_EVERY = 0.3  # seconds between looks whether the list was read
 _MOVES = {
     "up": "cursor_up",
     "down": "cursor_down",
@@ -35,9 +35,9 @@ _MOVES = {
 
 
 class PickerScreen(Dialog[str | None]):
-    """The offers for a question; gives the answer as text, None if it stays as it was.
+    """The suggestions for a question; returns the answer as text, None if it does not change.
 
-    Where the answer is a list of words, Enter takes one in or out and the list stays open.
+    Where the answer is a list of words, Enter adds or removes one and the list stays open.
     """
 
     HELP = "All possible answers. Type to search; the text may be anywhere in a row."
@@ -47,22 +47,22 @@ class PickerScreen(Dialog[str | None]):
     def __init__(
         self,
         question: Question,
-        given: RawAnswers,
-        library: SuggestionService,
+        answers: RawAnswers,
+        service: SuggestionService,
         hint: Hint,
         now: float,
     ) -> None:
         super().__init__()
-        self._question, self._given, self._library = question, given, library
+        self._question, self._answers, self._service = question, answers, service
         self._hint, self._now = hint, now
         self._many = question.kind == "list"
-        self._words = [w for w in re.split(r"[,\s]+", question.answer(given)) if w]
+        self._words = [w for w in re.split(r"[,\s]+", question.answer(answers)) if w]
         self._offers: dict[str, Suggestion] = {}
         self._state = ""
-        self._found: Worker[None] | None = None  # the search for what was typed last
+        self._latest: Worker[None] | None = None  # the search for what was typed last
 
     def content(self) -> ComposeResult:
-        """Title, search, offers, what is known of the list."""
+        """Title, search, suggestions, the state of the list."""
         with Vertical(classes="dialog tall"):
             yield Static(plain(self._question.text), classes="title", markup=False)
             yield OrderedInput(self._hint.near, "type to search", compact=True)
@@ -77,45 +77,45 @@ class PickerScreen(Dialog[str | None]):
             )
 
     def on_mount(self) -> None:
-        """Search at once, and again when the list has come."""
+        """Search at once, and again when the list was read."""
         self.query_one(StableList).can_focus = False
-        self._state = self._library.current(self._given).state
+        self._state = self._service.current(self._answers).state
         self.set_interval(_EVERY, self._renew)
         self.search()
 
     def _renew(self) -> None:
-        state = self._library.current(self._given).state
+        state = self._service.current(self._answers).state
         if state != self._state:
             self._state = state
             self.search()
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self._found = self.search()
+        self._latest = self.search()
 
     @work(exclusive=True, group="search")
     async def search(self) -> None:
-        """Show what is found."""
-        words, known = self.query_one(Input).value, self._library.current(self._given)
-        question, given = self._question, self._given
+        """Show what matches the input."""
+        words, available = self.query_one(Input).value, self._service.current(self._answers)
+        question, answers = self._question, self._answers
         found = await in_background(
-            lambda: suggestions.search(question, given, known, words, _MOST + 1)
+            lambda: suggestions.search(question, answers, available, words, _MOST + 1)
         )
         self._offers = {offer.value: offer for offer in found[:_MOST]}
         self._show()
         self.query_one(StableList).highlighted = 0 if found else None
-        said = f"The first {_MOST}; type more to see others." if len(found) > _MOST else ""
+        text = f"The first {_MOST}; type more to see others." if len(found) > _MOST else ""
         if not found:
-            said = suggestions.nothing(question, known)
-        elif self._question.key == suggestions.PACKAGES and known.catalogue:
-            count, age = known.catalogue.count, ago(known.catalogue.read, self._now)
-            said = f"{count:,} packages of {known.catalogue.suite}, as of {age}. {said}"
-        self.query_one("#picked", Static).update(plain(said, MUTED))
+            text = suggestions.nothing(question, available)
+        elif self._question.key == suggestions.PACKAGES and (catalogue := available.catalogue):
+            count, age = catalogue.count, ago(catalogue.read, self._now)
+            text = f"{count:,} packages of {catalogue.suite}, as of {age}. {text}"
+        self.query_one("#picked", Static).update(plain(text, MUTED))
 
     def _show(self) -> None:
         listed = self.query_one(StableList)
         listed.show(Row(value, self._row(offer)) for value, offer in self._offers.items())
-        self._tell()
+        self._show_highlighted()
 
     def _row(self, offer: Suggestion) -> Content:
         mark = "✓ " if offer.value in self._words else "  "
@@ -123,14 +123,16 @@ class PickerScreen(Dialog[str | None]):
         return Content.assemble(name, " ", plain(offer.means, MUTED))
 
     @on(OptionList.OptionHighlighted)
-    def _tell(self) -> None:
-        """The highlighted offer whole: its row may be cut off."""
+    def _show_highlighted(self) -> None:
+        """Show the highlighted suggestion in full: its row may be cut off."""
         offer = self._offers.get(self.query_one(StableList).current)
-        said = f"{offer.value}: {offer.means}" if offer and offer.means else ""
-        self.query_one("#offer", Static).update(plain(said or (offer.value if offer else "")))
+        text = "" if offer is None else offer.value
+        if offer and offer.means:
+            text = f"{offer.value}: {offer.means}"
+        self.query_one("#offer", Static).update(plain(text))
 
     def on_key(self, event: events.Key) -> None:
-        """The arrows go through the list while one types."""
+        """Let the arrows move through the list while the user types."""
         if move := _MOVES.get(event.key):
             event.stop()
             getattr(self.query_one(StableList), f"action_{move}")()
@@ -139,8 +141,8 @@ class PickerScreen(Dialog[str | None]):
     @on(OptionList.OptionSelected)
     async def _chosen(self, event: events.Event) -> None:
         event.stop()
-        if self._found and not self._found.is_finished:
-            await self._found.wait()  # what was typed counts, not what stood there before
+        if self._latest and not self._latest.is_finished:
+            await self._latest.wait()  # the list must be of what was typed last
         value = self.query_one(StableList).current
         if not value:
             return
@@ -150,12 +152,12 @@ class PickerScreen(Dialog[str | None]):
         if value in self._words:
             self._words.remove(value)
         elif self._hint.doubt and self._hint.word in self._words:
-            self._words[self._words.index(self._hint.word)] = value  # it was a slip
+            self._words[self._words.index(self._hint.word)] = value  # a misspelled word
         else:
             self._words.append(value)
         self._show()
 
     def action_leave(self) -> None:
-        """Back, with the words as they are now."""
-        before = self._question.value(self._question.answer(self._given))
+        """Close, with the words as they are now."""
+        before = self._question.value(self._question.answer(self._answers))
         self.dismiss(" ".join(self._words) if self._many and self._words != before else None)

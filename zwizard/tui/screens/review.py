@@ -95,7 +95,7 @@ class ReviewScreen(BaseScreen[None]):
     @work(group="learn")
     async def _learn(self) -> None:
         """What is known of the answers, if the pages have not been there to find it out."""
-        if reading := self.wizard.library.pending(self.navigation.answers):
+        if reading := self.wizard.suggestion_service.pending(self.navigation.answers):
             await in_background(reading)
             self.look()
 
@@ -153,7 +153,9 @@ class ReviewScreen(BaseScreen[None]):
         given = self.navigation.answers
         wrong = questions.problems(given).keys() | told
         asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
-        found = suggestions.doubts(asked.values(), given, self.wizard.library.current(given))
+        found = suggestions.doubts(
+            asked.values(), given, self.wizard.suggestion_service.current(given)
+        )
         return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
 
     def _ask_again(self, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where one is on the way through the pages, and how the others stand."""
+"""The row of pages above a page: which one is shown, and the state of the others."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from textual.widgets import Static
 from zwizard.tui.format import renew
 from zwizard.tui.navigation import TITLES, Navigation, PageState
 
-_MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "to-come": "○", "look-again": "!"}
-_ROOMY = 6  # so many pages fit into 80 columns with air between them
+_MARKS: dict[PageState, str] = {"done": "✓", "here": "●", "open": "○", "changed": "!"}
+_ROOMY = 6  # this many pages fit into 80 columns with two spaces between them
 _STYLES: dict[PageState, str] = {
     "done": "$text-success",
     "here": "bold $text-accent",
-    "to-come": "$foreground-muted",
-    "look-again": "bold $text-warning",
+    "open": "$foreground-muted",
+    "changed": "bold $text-warning",
 }
 
 
 class Breadcrumb(Static):
-    """The pages in a row: ✓ done, ● here, ○ to come, ! needs another look."""
+    """The pages in a row: ✓ done, ● here, ○ open, ! needs another look."""
 
     def __init__(self) -> None:
         super().__init__(id="breadcrumb", markup=False)
 
     def show(self, navigation: Navigation, here: str) -> None:
-        """Show how the pages stand while ``here`` is on the screen."""
+        """Show the states of the pages while ``here`` is on the screen."""
         states = {name: navigation.state(name, here) for name in navigation.pages}
         parts = [
             Content.styled(f"{_MARKS[state]}\u00a0{TITLES[name]}", _STYLES[state])

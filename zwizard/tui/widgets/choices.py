@@ -1,4 +1,4 @@
-"""One of several answers, chosen by moving to it: in a row where it fits, else one a line."""
+"""A control for one of several choices: in a row where they fit, else one a line."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _GAP = 2  # cells between two choices in a row
 
 @dataclass(frozen=True)
 class _Line:
-    """A line as drawn, and which choices lie where on it: (from, to, value)."""
+    """A line as drawn, and the choices on it: (from, to, value)."""
 
     content: Content
     spots: tuple[tuple[int, int, str], ...] = ()
 
 
 class Choices(Widget, can_focus=True):
-    """The choices of a question. Arrows choose; what cannot be chosen is there with its reason.
+    """The choices of a question. Arrows choose; an unavailable one is shown with its reason.
 
-    ``roomy`` puts each on lines of its own, with what it means.
+    ``roomy`` puts each on lines of its own, with its meaning.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,11 +59,11 @@ class Choices(Widget, can_focus=True):
 
     @property
     def chosen(self) -> Choice | None:
-        """The choice that is made; None if the answer is none of them."""
+        """The chosen choice; None if the answer is none of them."""
         return next((c for c in self.options if c.value == self.value), None)
 
     def set(self, options: tuple[Choice, ...], value: str) -> None:
-        """Offer other choices, or show another one as made."""
+        """Change the choices, or which one is chosen."""
         if (options, value) != (self.options, self.value):
             self.options, self.value = options, value
             self.refresh(layout=True)
@@ -74,18 +74,22 @@ class Choices(Widget, can_focus=True):
         await in_order(self, event, self._bindings)
 
     def action_move(self, by: int) -> None:
-        """Choose the next one, or the one before; the ends are ends."""
-        free = self._free()
-        if not free:
+        """Choose the next one or the previous one; it does not wrap around."""
+        available = self._available()
+        if not available:
             return
-        values = [choice.value for choice in free]
-        now = values.index(self.value) if self.value in values else (-1 if by > 0 else len(free))
+        values = [choice.value for choice in available]
+        now = (
+            values.index(self.value)
+            if self.value in values
+            else (-1 if by > 0 else len(available))
+        )
         self._choose(values[max(0, min(len(values) - 1, now + by))])
 
     def action_end(self, index: int) -> None:
         """Choose the first (0) or the last (-1)."""
-        if free := self._free():
-            self._choose(free[index].value)
+        if available := self._available():
+            self._choose(available[index].value)
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked."""
@@ -96,7 +100,7 @@ class Choices(Widget, can_focus=True):
                 if start <= offset.x < end:
                     self._choose(value)
 
-    def _free(self) -> list[Choice]:
+    def _available(self) -> list[Choice]:
         return [choice for choice in self.options if not choice.unavailable]
 
     def _choose(self, value: str) -> None:
@@ -108,7 +112,7 @@ class Choices(Widget, can_focus=True):
     # --- drawing ---
 
     def render(self) -> Content:
-        """The choices, drawn for the width there is."""
+        """The choices, drawn for the width of the widget."""
         lines = self._lines(self.content_size.width or 40)
         return Content("\n").join(line.content for line in lines)
 
@@ -118,29 +122,29 @@ class Choices(Widget, can_focus=True):
         viewport: Size,  # noqa: ARG002
         width: int,
     ) -> int:
-        """As many lines as that takes."""
+        """The number of lines that this takes."""
         return len(list(self._lines(width)))
 
     def _lines(self, width: int) -> Iterator[_Line]:
-        free = self._free()
-        row = sum(len(_title(choice)) for choice in free) + _GAP * (len(free) - 1)
+        available = self._available()
+        row = sum(len(_title(choice)) for choice in available) + _GAP * (len(available) - 1)
         if not self.roomy and row <= width:
-            yield self._row(free)
+            yield self._row(available)
             yield from self._others(width)
             return
         for choice in self.options:
             yield from self._stacked(choice, width)
 
-    def _row(self, free: list[Choice]) -> _Line:
+    def _row(self, available: list[Choice]) -> _Line:
         parts, spots, x = [], [], 0
-        for choice in free:
+        for choice in available:
             parts.append(self._styled(choice, _title(choice, choice.value == self.value)))
             spots.append((x, x + len(_title(choice)), choice.value))
             x += len(_title(choice)) + _GAP
         return _Line(Content(" " * _GAP).join(parts), tuple(spots))
 
     def _others(self, width: int) -> Iterator[_Line]:
-        """What cannot be chosen, by its reason."""
+        """The unavailable choices, by their reason."""
         rest = [choice for choice in self.options if choice.unavailable]
         for reason, group in groupby(rest, key=lambda choice: choice.unavailable):
             names = ", ".join(choice.title for choice in group)

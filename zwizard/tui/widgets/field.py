@@ -1,4 +1,4 @@
-"""A question as a field: its text, a control for its kind, and what is to be said beside it."""
+"""A question as a field: its text, a control for its kind, and a problem or hint below it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zwizard.wizard.suggestions import Suggestions
 
 
 class Field(Remappable, Horizontal):
-    """One question. It shows the answer as given, right or wrong, and reports each change."""
+    """One question. It shows the answer, right or wrong, and reports each change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f4", "choose", "List", tooltip="Choose from the whole list"),
@@ -39,24 +39,24 @@ class Field(Remappable, Horizontal):
             self.text = text
 
     class Resized(Message):
-        """The field one is at takes more lines now, or fewer."""
+        """The focused field takes more lines now, or fewer."""
 
-    class Wanted(Message):
-        """The answer is to be chosen from a list."""
+    class ListRequested(Message):
+        """The user wants to choose the answer from a list."""
 
         def __init__(self, field: Field) -> None:
             super().__init__()
             self.field = field
 
     def __init__(
-        self, question: Question, given: RawAnswers, known: Suggestions, *, roomy: bool
+        self, question: Question, answers: RawAnswers, available: Suggestions, *, roomy: bool
     ) -> None:
         super().__init__(id=field_id(question.key), classes="-roomy" if roomy else "")
         self.question = question
-        self._given, self._known = given, known
+        self._answers, self._available = answers, available
         self._roomy = roomy
-        self._seen = one_line(question.answer(given))  # the line as it was last heard of
-        self._reported: str | None = None  # an answer on its way to the others given
+        self._line = one_line(question.answer(answers))  # the text of the input as last seen
+        self._reported: str | None = None  # an answer that is not among the answers yet
 
     def compose(self) -> ComposeResult:
         """Label, control, problem or hint."""
@@ -66,21 +66,21 @@ class Field(Remappable, Horizontal):
             yield Static(classes="problem", markup=False)
 
     def on_mount(self) -> None:
-        """Say what is wrong from the beginning."""
-        self.look(self._given, self._known)
+        """Show a problem from the beginning."""
+        self.set(self._answers, self._available)
 
     def on_descendant_focus(self) -> None:
-        """Its label tells where one is."""
+        """Highlight the label."""
         self.add_class("-here")
-        self._remark(typing=True)
+        self._show_remark(typing=True)
 
     def on_descendant_blur(self) -> None:
-        """One went on: the last word is whole now."""
+        """Check the whole answer: its last word is complete now."""
         self.remove_class("-here")
-        self._remark(typing=False)
+        self._show_remark(typing=False)
 
     def on_resize(self) -> None:
-        """What is said below the answer needs room."""
+        """Report that the field needs other room."""
         if self.has_focus_within:
             self.post_message(self.Resized())
 
@@ -91,34 +91,34 @@ class Field(Remappable, Horizontal):
 
     @property
     def means(self) -> str:
-        """What the choice that is made means, or ""."""
+        """The meaning of the chosen choice, or ""."""
         control = self.control
         chosen = control.chosen if isinstance(control, Choices) else None
         return chosen.means if chosen else ""
 
-    def look(self, given: RawAnswers, known: Suggestions) -> None:
-        """Show what the answers, and what is known, say by now."""
-        self._given, self._known = given, known
-        text = self.question.answer(given)
+    def set(self, answers: RawAnswers, available: Suggestions) -> None:
+        """Show the current answers and suggestions."""
+        self._answers, self._available = answers, available
+        text = self.question.answer(answers)
         if text == self._reported:
             self._reported = None
         match self.control:
             case Choices() as choices:
-                choices.set(suggestions.choices(self.question, given, known), text)
+                choices.set(suggestions.choices(self.question, answers, available), text)
             case Input() as line if line.value != one_line(text) and self._is_settled(line):
-                with line.prevent(Input.Changed):  # nobody has typed it
-                    line.value = self._seen = one_line(text)
+                with line.prevent(Input.Changed):  # the user did not type it
+                    line.value = self._line = one_line(text)
             case _:
                 pass
-        self._remark(typing=self.control.has_focus)
+        self._show_remark(typing=self.control.has_focus)
 
     def _is_settled(self, line: Input) -> bool:
-        """Whether nobody types, and all that was typed is among the answers by now."""
-        return not line.has_focus and line.value == self._seen and self._reported is None
+        """Whether the user is not typing, and all that was typed is among the answers."""
+        return not line.has_focus and line.value == self._line and self._reported is None
 
     def judge(self) -> None:
-        """Say of the answer what there is to say of a whole one, until it is typed on."""
-        self._remark(typing=False)
+        """Check the answer as a whole, until the user types on."""
+        self._show_remark(typing=False)
 
     def write(self, text: str) -> None:
         """Answer with ``text``, as if it had been typed."""
@@ -127,35 +127,35 @@ class Field(Remappable, Horizontal):
             control.value = text
             control.cursor_position = len(text)
 
-    def _remark(self, *, typing: bool) -> None:
-        """What is wrong, what is doubtful, or else what helps: one of them, below the answer."""
-        wrong = questions.problem(self.question, self._given)
-        hint = suggestions.hint(self.question, self._given, self._known, typing=typing)
-        if wrong and not hint.partial:
-            said = block(f"✗ {wrong.rstrip('.')}.{suggestions.meant(hint.near)}", "$text-error")
+    def _show_remark(self, *, typing: bool) -> None:
+        """Show a problem, a doubt or a hint below the answer."""
+        problem = questions.problem(self.question, self._answers)
+        hint = suggestions.hint(self.question, self._answers, self._available, typing=typing)
+        if problem and not hint.partial:
+            text = block(f"✗ {problem.rstrip('.')}.{suggestions.meant(hint.near)}", "$text-error")
         elif hint.doubt:
-            said = block(f"! {hint.text}", "$text-warning")
+            text = block(f"! {hint.text}", "$text-warning")
         else:
-            said = block(hint.text, MUTED)
+            text = block(hint.text, MUTED)
         for remark in self.query(".problem").results(Static):  # none while it is being removed
-            renew(remark, said)
-            remark.display = bool(said.plain)
+            renew(remark, text)
+            remark.display = bool(text.plain)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """There is not a list for every question."""
+        """Offer the list only where the question has one."""
         listed = suggestions.offered(self.question) or suggestions.is_path(self.question)
         return action != "choose" or listed
 
     def action_choose(self) -> None:
         """Ask for the list."""
-        self.post_message(self.Wanted(self))
+        self.post_message(self.ListRequested(self))
 
     def _control(self) -> Widget:
-        question, given = self.question, self._given
-        text = question.answer(given)
+        question, answers = self.question, self._answers
+        text = question.answer(answers)
         match question.kind:
             case "choice":
-                offered = suggestions.choices(question, given, self._known)
+                offered = suggestions.choices(question, answers, self._available)
                 return Choices(offered, text, roomy=self._roomy)
             case "lines" | "settings":
                 area = OrderedTextArea(sanitise(text), compact=True, tab_behavior="focus")
@@ -164,7 +164,7 @@ class Field(Remappable, Horizontal):
             case _:
                 example = question.example
                 if example and not question.own_problem({question.key: example}):
-                    example = f"for example: {example}"  # else it says so in words itself
+                    example = f"for example: {example}"  # else the example is a description
                 return AnswerInput(
                     one_line(text), example, compact=True, select_on_focus=question.kind == "text"
                 )
@@ -177,21 +177,21 @@ class Field(Remappable, Horizontal):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._seen = event.value
-        self._report(event.value, one_line(self.question.answer(self._given)))
+        self._line = event.value
+        self._report(event.value, one_line(self.question.answer(self._answers)))
 
     @on(TextArea.Changed)
     def _written(self, event: TextArea.Changed) -> None:
         event.stop()
-        self._report(event.text_area.text, sanitise(self.question.answer(self._given)))
+        self._report(event.text_area.text, sanitise(self.question.answer(self._answers)))
 
     def _report(self, text: str, shown: str) -> None:
-        # What is shown was made safe; only what the user changed replaces what was given.
+        # The text shown was made safe; only a change by the user replaces the answer.
         if text != (shown if self._reported is None else self._reported):
             self._reported = text
             self.post_message(self.Answered(self, text))
 
 
 def field_id(key: str) -> str:
-    """The widget's id for a question's key."""
+    """The id of the field of the question ``key``."""
     return "field-" + key.replace(".", "-")

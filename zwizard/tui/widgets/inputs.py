@@ -1,4 +1,4 @@
-"""Where one answers by keys: they act in the order they come, however quickly."""
+"""Text inputs that handle keys strictly in order (works around Textual's async bindings)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from textual.binding import Binding, BindingsMap, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-_THE_SCREENS = {"f6", "f7"}  # selecting, to Textual; the same keys as on every other field, here
-_ON = {"tab": "app.focus_next", "shift+tab": "app.focus_previous"}
+_SCREEN_KEYS = {"f6", "f7"}  # Textual selects text with these; here they belong to the screen
+_FOCUS_KEYS = {"tab": "app.focus_next", "shift+tab": "app.focus_previous"}
 
 
 class OrderedInput(Input):
-    """One line to type into."""
+    """An input of one line."""
 
     async def _on_key(self, event: events.Key) -> None:
         await in_order(self, event, self._bindings)
 
 
 class AnswerInput(OrderedInput):
-    """One of several: Enter goes on to the next."""
+    """An input among other fields: Enter goes to the next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "app.focus_next", "Next field", show=False)
@@ -29,12 +29,12 @@ class AnswerInput(OrderedInput):
 
 
 class OrderedTextArea(TextArea, inherit_bindings=False):
-    """Several lines to type into."""
+    """An input of several lines."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         binding
         for binding in TextArea.BINDINGS
-        if not (isinstance(binding, Binding) and binding.key in _THE_SCREENS)
+        if not (isinstance(binding, Binding) and binding.key in _SCREEN_KEYS)
     ]
 
     async def _on_key(self, event: events.Key) -> None:
@@ -42,12 +42,12 @@ class OrderedTextArea(TextArea, inherit_bindings=False):
 
 
 async def in_order(widget: Widget, event: events.Key, own: BindingsMap) -> None:
-    """Do at once what the widget's ``own`` keys do, and those that go on to another field.
+    """Run the actions of the widget's ``own`` keys, and of Tab, at once.
 
-    Textual types a character when it arrives, but looks for what Backspace or Tab does only after
-    that key has gone up through everything around: of keys that come together, as over a slow
-    line, Backspace would take away the character that was typed after it, and Tab would leave it
-    behind. What was sent here and comes after Tab is handed on to where one is by then.
+    Textual inserts a character when it arrives, but runs the action of Backspace or Tab only after
+    that key has bubbled through all parents. When keys arrive together, as over a slow line,
+    Backspace would delete the character that was typed after it, and Tab would leave it behind.
+    Keys that arrive here after Tab are forwarded to the widget that has the focus by then.
     """
     app = widget.app
     here = app.focused or app.screen
@@ -56,7 +56,7 @@ async def in_order(widget: Widget, event: events.Key, own: BindingsMap) -> None:
         here._forward_event(events.Key(event.key, event.character))  # noqa: SLF001 - as App does
         return
     actions = [binding.action for binding in own.key_to_bindings.get(event.key, ())]
-    for action in (*actions, *(_ON[key] for key in _ON if key == event.key)):
+    for action in (*actions, *(_FOCUS_KEYS[key] for key in _FOCUS_KEYS if key == event.key)):
         if await app.run_action(action, widget):
             _used(event)
             return

@@ -1,4 +1,4 @@
-"""The keys: each has a name by which it is remapped, and the footer shows those that work now."""
+"""The keys: each has a name by which it is remapped; the footer shows those that work now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES: dict[str, Binding] = {}  # every action that has a key, by its name ("rev
 
 
 class Remappable:
-    """Whatever binds keys: each binding gets a name, by which the preferences can give others."""
+    """Names the bindings of a class, so that the preferences can change their keys."""
 
     BINDINGS: ClassVar[list[BindingType]]
 
@@ -30,9 +30,9 @@ class Remappable:
 
 def named(owner: str, bindings: Sequence[BindingType]) -> list[BindingType]:
     """These bindings with names: ``owner.action``, as in "review.build", if they have none yet."""
-    given = [_named(owner, binding) for binding in bindings if isinstance(binding, Binding)]
-    NAMES.update((b.id or "", b) for b in given if b.show or b.tooltip)
-    return list(given)
+    result = [_named(owner, binding) for binding in bindings if isinstance(binding, Binding)]
+    NAMES.update((b.id or "", b) for b in result if b.show or b.tooltip)
+    return list(result)
 
 
 def _named(owner: str, binding: Binding) -> Binding:
@@ -44,7 +44,7 @@ def _named(owner: str, binding: Binding) -> Binding:
 
 
 def shown(screen: Screen[object]) -> list[ActiveBinding]:
-    """The bindings worth showing, each action once, those that cannot be used left out."""
+    """The bindings to show: each action once, and only those that can be used now."""
     found: dict[tuple[object, str], ActiveBinding] = {}
     typing = isinstance(screen.focused, Input | TextArea)
     for active in screen.active_bindings.values():
@@ -55,17 +55,17 @@ def shown(screen: Screen[object]) -> list[ActiveBinding]:
 
 
 class Keys(Static):
-    """Keys and what they do; a click presses the key."""
+    """The footer: keys and what they do; a click presses the key."""
 
     def __init__(self) -> None:
         super().__init__(markup=False)
 
     def on_mount(self) -> None:
-        """Keep up with what the focus and the screen's state make possible."""
+        """Follow the focus and the state of the screen."""
         self.screen.bindings_updated_signal.subscribe(self, self._renew)
 
     def on_resize(self, _: events.Resize) -> None:
-        """Fill the lines anew; what is said in passing stays above them."""
+        """Arrange the keys for the new width; notifications stay above them."""
         self._renew(self.screen)
         for rack in self.screen.query("ToastRack"):
             rack.styles.margin = (0, 0, self.outer_size.height, 0)

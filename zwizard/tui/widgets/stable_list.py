@@ -1,4 +1,4 @@
-"""A list of one-line rows that can change under the reader without losing their place."""
+"""A list of rows that can change while the highlight stays on its row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zwizard.tui.widgets.keys import Remappable
 
 @dataclass(frozen=True)
 class Row:
-    """One row; ``id`` tells it from the others for as long as it is there."""
+    """One row; ``id`` is unique in the list."""
 
     id: str
     text: Content
@@ -22,7 +22,7 @@ class Row:
 
 
 class StableList(Remappable, OptionList):
-    """Rows by their ids: the highlight stays on its row when others come, go or change."""
+    """Rows by their ids: the highlight stays on its row when others are added or removed."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, markup=False, compact=True)
@@ -35,7 +35,7 @@ class StableList(Remappable, OptionList):
         return (option.id or "") if option else ""
 
     def show(self, rows: Iterable[Row], prefer: str = "") -> None:
-        """Show these rows; ``prefer`` is the row to highlight where the old one is gone."""
+        """Show these rows; ``prefer`` is highlighted if the highlighted row is not among them."""
         new = tuple(rows)
         if [r.id for r in new] == [r.id for r in self._rows]:
             for row, old in zip(new, self._rows, strict=True):
@@ -61,7 +61,7 @@ class StableList(Remappable, OptionList):
         elif prefer in ids:
             self.highlighted = ids.index(prefer)
         elif rows:
-            # Where the old row was: the one that moved up into its place.
+            # The row that is now at the position of the old one.
             old = next((i for i, row in enumerate(self._rows) if row.id == here), 0)
             self.highlighted = min(old, len(rows) - 1)
             if rows[self.highlighted].heading:
