@@ -125,9 +125,9 @@ async def on_screen(build: Build, log: Path) -> None:
                 await pilot.pause()
         async with watched("search to the beginning", 50):
             view.search("[0000002]", back=True)
-            while view.found is None:
+            while view.match is None:
                 await asyncio.sleep(0.01)
-        assert view.found == 2
+        assert view.match == 2
         row("more memory", (resident() - before) / 2**20, 50, "MiB")
 
 

@@ -1,4 +1,4 @@
-"""The installed program in a real terminal (tmux, 80×24), from the first key to the checklist."""
+"""The installed program in a real terminal (tmux, 80×24): whole sessions and signals."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ PROGRAM = Path(sys.executable).with_name("zwizard")
 class Terminal:
     """A shell in a tmux of its own."""
 
-    def __init__(self, place: Path, environment: dict[str, str]) -> None:
-        self._socket = str(place / "tmux")
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self._socket = str(directory / "tmux")
         exports = " ".join(f"{name}={shlex.quote(text)}" for name, text in environment.items())
-        shell = f"cd {shlex.quote(str(place))} && env {exports} PS1='$ ' bash --norc --noprofile"
+        shell = (
+            f"cd {shlex.quote(str(directory))} && env {exports} PS1='$ ' bash --norc --noprofile"
+        )
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", shell)
         self._tmux("set-option", "-g", "remain-on-exit", "on")
 
@@ -41,17 +43,17 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """What stands on it."""
+        """The text on the screen."""
         return self._tmux("capture-pane", "-p")
 
     @property
     def title(self) -> str:
-        """Its title."""
+        """The title of the terminal."""
         return self._tmux("display-message", "-p", "#{pane_title}").strip()
 
     @property
     def alternate(self) -> bool:
-        """Whether a full-screen program has it."""
+        """Whether a full-screen program uses the terminal."""
         return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
 
     @property
@@ -71,7 +73,7 @@ class Terminal:
         self._tmux("send-keys", "Enter")
 
     def wait(self, text: str, seconds: float = 15) -> str:
-        """The screen, once ``text`` stands on it."""
+        """The screen, once it shows ``text``."""
         until = time.monotonic() + seconds
         while text not in (shown := self.screen):
             assert time.monotonic() < until, f"{text!r} did not come:\n{shown}"
@@ -101,7 +103,7 @@ def terminal(tmp_path: Path, xdg: Path) -> Iterator[Terminal]:
 
 
 class Mirror(ThreadingHTTPServer):
-    """A mirror that lets everyone wait until it is told to have nothing."""
+    """A mirror that delays its answers until ``answers`` is set; all of them are 404."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Waiting)
@@ -118,7 +120,7 @@ class _Waiting(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.answers.wait(60)
-        with contextlib.suppress(BrokenPipeError):  # whoever asked has gone
+        with contextlib.suppress(BrokenPipeError):  # the client has disconnected
             self.send_error(404)
 
     def log_message(self, *_: object) -> None:
@@ -163,7 +165,7 @@ def test_from_the_first_key_to_a_ready_image(terminal: Terminal, tmp_path: Path)
     terminal.wait("F5 Build")
     terminal.press("F5")
     terminal.wait("● running")
-    # Leave it, quit, come back: the build goes on meanwhile.
+    # Leave the build, quit and return: the build keeps running.
     terminal.press("q")
     terminal.wait("Enter Open")
     terminal.press("q")
@@ -197,7 +199,7 @@ def test_closing_the_terminal_leaves_the_build_running(terminal: Terminal, tmp_p
     terminal.close()
     until = time.monotonic() + 5
     while Path(f"/proc/{wizard}").exists():
-        assert time.monotonic() < until, "the wizard outlives its terminal"
+        assert time.monotonic() < until, "the wizard still runs without its terminal"
         time.sleep(0.1)
     build = builds.find("debian-vm")
     assert build.running()
@@ -210,9 +212,9 @@ def test_closing_the_terminal_leaves_the_build_running(terminal: Terminal, tmp_p
 
 
 @pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="it builds, as root"
+    os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="it builds as root"
 )
-def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_on(
+def test_a_build_fails_is_inspected_fixed_and_resumed(
     terminal: Terminal, mirror: Mirror, tmp_path: Path
 ) -> None:
     own_title = terminal.title
@@ -225,7 +227,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     terminal.press("F5")
     terminal.wait("● running · step 1 of 7")
     terminal.wait("running apt-get update")
-    # Left, and come back to: the build goes on by itself.
+    # Quit and return: the build keeps running.
     terminal.press("q")
     terminal.wait("Enter Open")
     terminal.wait_title("● 1/7 bootstrap · web")
@@ -237,32 +239,32 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     terminal.wait("● running")
     terminal.press("Enter")
     terminal.wait("running apt-get update")
-    # It fails, and says why.
+    # It fails, and shows the likely cause.
     mirror.answers.set()
     terminal.wait("✗ bootstrap: exit status", seconds=60)
     terminal.wait("Likely cause  The mirror does not have this suite")
     terminal.wait_title("✗ web: failed")
-    # The step's tree can be entered, and left again.
+    # A shell opens in the step's tree.
     terminal.press("!")
     terminal.wait("Changes are discarded")
     terminal.type('echo "in $PWD" && touch litter')
     terminal.wait("/tree/root")
     terminal.type("exit")
     terminal.wait("r Resume")
-    # All that a report needs is in one file.
+    # The bug report is one file.
     terminal.press("b")
     terminal.wait("logs/01-bootstrap.log")
     assert len(list(tmp_path.glob("web-report-*.tar.gz"))) == 1
     terminal.press("Escape")
-    # Tried again without anything mended, it fails again.
+    # Resumed without a fix, it fails again.
     terminal.press("r")
     terminal.wait("● running")
     terminal.wait("✗ bootstrap: exit status", seconds=60)
-    # The answer behind it is one key away; with another mirror it goes on.
+    # Change the mirror; the build runs again.
     terminal.press("a")
     terminal.wait("Where does the root file system come from?")
     terminal.wait("Mirror          http://127")
-    time.sleep(1)  # for the focus to be there
+    time.sleep(1)  # for the focus
     terminal.press("End", "1")
     terminal.wait("/debian1")
     terminal.press("M-6")
@@ -271,7 +273,7 @@ def test_a_build_is_left_come_back_to_fails_is_entered_reported_mended_and_goes_
     terminal.press("F5")
     terminal.wait("● running")
     assert build.recipe().source.mirror == f"{mirror.url}1"
-    # What was done is resumed from the command line just as well.
+    # Resume from the command line.
     terminal.press("X")
     terminal.wait("Stop web?")
     terminal.press("s")
@@ -299,7 +301,7 @@ def test_a_killed_wizard_leaves_the_terminal_usable(
     assert not terminal.alternate
 
 
-def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Terminal) -> None:
+def test_the_draft_survives_a_killed_wizard(terminal: Terminal) -> None:
     terminal.type(str(PROGRAM))
     terminal.wait("Press n to start")
     terminal.press("n")
@@ -313,7 +315,7 @@ def test_answers_survive_a_wizard_that_is_killed_without_warning(terminal: Termi
     assert "mine" in shown
 
 
-def test_a_wizard_that_fails_leaves_the_terminal_usable_and_says_what_is_kept(
+def test_a_crash_leaves_the_terminal_usable_and_the_draft_kept(
     terminal: Terminal,
 ) -> None:
     broken = "import zwizard.tui.app as a; a.HomeScreen.content = lambda self: 1 / 0; a.run(None)"

@@ -1,4 +1,4 @@
-"""The boot test screen: what its journal and its console show, and what can be done."""
+"""The boot test screen: stages, console, result and actions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from zwizard.tui.screens.boot_test import BootTestScreen
 from zwizard.util.errors import ZwizardError
 
 
-class Hand:
-    """A boot test whose journal is written by hand."""
+class FakeBootTest:
+    """A boot test whose events the test writes."""
 
     def __init__(self, job: BootTest) -> None:
         self.job = job
@@ -55,32 +55,32 @@ class Hand:
         os.close(self._lock)
 
 
-Begun = list[Hand]
+BootTests = list[FakeBootTest]
 
 
 @pytest.fixture
-def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
-    """The boot tests that the app has started, each written by hand."""
-    made: Begun = []
+def boot_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BootTests:
+    """The boot tests that the app starts; they boot nothing."""
+    started: BootTests = []
 
     def start(request: BootTestRequest) -> BootTest:
-        made.append(Hand(BootTest(tmp_path / f"boot-test-{len(made)}")))
-        return made[-1].job
+        started.append(FakeBootTest(BootTest(tmp_path / f"boot-test-{len(started)}")))
+        return started[-1].job
 
     monkeypatch.setattr(session, "start", start)
-    return made
+    return started
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 18)])
-async def test_stages_and_the_console_are_shown_as_they_come(
-    app: ZwizardApp, begun: Begun, size: tuple[int, int]
+async def test_stages_and_console_are_shown_live(
+    app: ZwizardApp, boot_tests: BootTests, size: tuple[int, int]
 ) -> None:
     async with app.run_test(size=size) as pilot:
         app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun)
-        begun[0].machine()
-        begun[0].stage("start")
-        begun[0].stage("kernel", evidence=f"Linux {HOSTILE}")
+        await until(pilot, lambda: boot_tests)
+        boot_tests[0].machine()
+        boot_tests[0].stage("start")
+        boot_tests[0].stage("kernel", evidence=f"Linux {HOSTILE}")
         await until(pilot, lambda: "● root" in frame(app))
         shown = frame(app)
         assert "web.tar.gz" in shown
@@ -90,47 +90,47 @@ async def test_stages_and_the_console_are_shown_as_they_come(
         assert "○ login       waiting" in shown
         assert "Linux version 6.1" in shown
         assert "grown" not in shown  # a VM has no disk to grow to
-        with begun[0].job.console.open("ab") as console:
+        with boot_tests[0].job.console.open("ab") as console:
             console.write(b"debian login: ")
         await until(pilot, lambda: "debian login:" in frame(app))
 
 
-async def test_what_a_guest_says_is_shown_and_never_acted_on(
-    app: ZwizardApp, begun: Begun
-) -> None:
+async def test_guest_output_is_shown_as_text(app: ZwizardApp, boot_tests: BootTests) -> None:
     async with app.run_test(size=(120, 24)) as pilot:
         app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun)
-        begun[0].stage("start", evidence=HOSTILE)
+        await until(pilot, lambda: boot_tests)
+        boot_tests[0].stage("start", evidence=HOSTILE)
         await until(pilot, lambda: "✓ start" in frame(app))
         await press(pilot, "home")
         await until(pilot, lambda: frame(app).count(SHOWN[:20]) == 2)  # evidence and console
         assert "\x1b" not in frame(app)
 
 
-async def test_a_test_that_passes_says_so(app: ZwizardApp, begun: Begun) -> None:
+async def test_a_passed_test_is_shown_and_can_be_repeated(
+    app: ZwizardApp, boot_tests: BootTests
+) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun)
-        begun[0].finish()
+        await until(pilot, lambda: boot_tests)
+        boot_tests[0].finish()
         await until(pilot, lambda: "◆ Boot test passed" in frame(app))
         assert "r Boot again" in frame(app)
         assert "X Cancel" not in frame(app)
         await press(pilot, "r")
-        await until(pilot, lambda: len(begun) == 2)
+        await until(pilot, lambda: len(boot_tests) == 2)
         await until(pilot, lambda: "● booting" in frame(app))
 
 
-async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
-    app: ZwizardApp, begun: Begun
+async def test_a_failed_test_shows_reason_rule_and_fix(
+    app: ZwizardApp, boot_tests: BootTests
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun)
-        begun[0].stage("start")
-        begun[0].stage("kernel")
-        begun[0].stage("root", "fail", "No such device")
-        begun[0].finish(
+        await until(pilot, lambda: boot_tests)
+        boot_tests[0].stage("start")
+        boot_tests[0].stage("kernel")
+        boot_tests[0].stage("root", "fail", "No such device")
+        boot_tests[0].finish(
             passed=False, reason="No virtiofs.", rule="initrd-virtiofs", remedy="Add it."
         )
         await until(pilot, lambda: "✗ boot test failed" in frame(app))
@@ -143,7 +143,7 @@ async def test_one_that_does_not_says_why_by_which_rule_and_what_to_do(
         assert "No such device" in shown
 
 
-async def test_what_this_machine_lacks_is_said(
+async def test_missing_tools_are_reported(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(request: BootTestRequest) -> BootTest:
@@ -156,47 +156,49 @@ async def test_what_this_machine_lacks_is_said(
         assert "apt-get install it" in frame(app)
 
 
-async def test_cancelling_asks_and_leaves_a_word(app: ZwizardApp, begun: Begun) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun and "X Cancel" in frame(app))
-        await press(pilot, "X", "enter")  # the harmless answer comes first
-        assert not begun[0].job.cancel_request.exists()
-        await press(pilot, "X", "s")
-        await until(pilot, begun[0].job.cancel_request.exists)
-        begun[0].end(BootTestCancelled())
-        await until(pilot, lambda: "■ Stopped." in frame(app))
-
-
-async def test_leaving_lets_it_run_and_coming_back_shows_the_same(
-    app: ZwizardApp, begun: Begun
+async def test_cancelling_asks_first_and_shows_stopped(
+    app: ZwizardApp, boot_tests: BootTests
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_boot_test(Path("web.tar.gz"))
-        await until(pilot, lambda: begun and "X Cancel" in frame(app))
+        await until(pilot, lambda: boot_tests and "X Cancel" in frame(app))
+        await press(pilot, "X", "enter")  # the first answer changes nothing
+        assert not boot_tests[0].job.cancel_request.exists()
+        await press(pilot, "X", "s")
+        await until(pilot, boot_tests[0].job.cancel_request.exists)
+        boot_tests[0].end(BootTestCancelled())
+        await until(pilot, lambda: "■ Stopped." in frame(app))
+
+
+async def test_leaving_keeps_the_test_running_and_returning_shows_it(
+    app: ZwizardApp, boot_tests: BootTests
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_boot_test(Path("web.tar.gz"))
+        await until(pilot, lambda: boot_tests and "X Cancel" in frame(app))
         await press(pilot, "q")
         assert not isinstance(app.screen, BootTestScreen)
-        assert not begun[0].job.cancel_request.exists()
-        begun[0].stage("start")
+        assert not boot_tests[0].job.cancel_request.exists()
+        boot_tests[0].stage("start")
         app.show_boot_test(Path("web.tar.gz"))
         await until(pilot, lambda: "✓ start       passed" in frame(app))
-        assert len(begun) == 1
+        assert len(boot_tests) == 1
 
 
-async def test_the_checklist_leads_to_it(app: ZwizardApp, begun: Begun) -> None:
+async def test_the_checklist_starts_a_boot_test(app: ZwizardApp, boot_tests: BootTests) -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_report(build)
         await until(pilot, lambda: "b Test boot" in frame(app))
         await press(pilot, "b")
-        await until(pilot, lambda: begun)
+        await until(pilot, lambda: boot_tests)
         assert on(app, BootTestScreen).request.artefact == build.archive()
         assert on(app, BootTestScreen).request.disk_size == 5 << 30
 
 
-async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
-    app: ZwizardApp, begun: Begun
+async def test_a_containers_checklist_starts_a_boot_test_and_shows_the_deployment_note(
+    app: ZwizardApp, boot_tests: BootTests
 ) -> None:
     build = a_build(
         "web",
@@ -219,5 +221,5 @@ async def test_a_containers_checklist_leads_to_it_and_to_how_it_is_deployed(
         await press(pilot, "d")
         assert "Build it again" in frame(app)
         await press(pilot, "escape", "b")
-        await until(pilot, lambda: begun)
+        await until(pilot, lambda: boot_tests)
         assert on(app, BootTestScreen).request.artefact == build.archive()

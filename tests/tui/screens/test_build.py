@@ -1,4 +1,4 @@
-"""The build screen: what the journal and the logs tell, and what can be done about it."""
+"""The build screen: steps, log, result and actions."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.log_view import LogView
 
 
-def follows(app: ZwizardApp) -> bool:
+def is_following(app: ZwizardApp) -> bool:
     return app.screen.query_one(LogView).following
 
 
-def bells_of(app: ZwizardApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    rung: list[str] = []
-    monkeypatch.setattr(app, "bell", lambda: rung.append("bell"))
-    return rung
+def record_bells(app: ZwizardApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    bells: list[str] = []
+    monkeypatch.setattr(app, "bell", lambda: bells.append("bell"))
+    return bells
 
 
 async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> None:
@@ -65,7 +65,7 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
             assert "r Resume" not in shown
 
 
-async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
+async def test_the_usual_time_of_each_step_is_shown(
     app: ZwizardApp,
 ) -> None:
     a_build("older", done=6)  # each step took 38 s
@@ -83,7 +83,9 @@ async def test_what_steps_usually_take_is_said_beside_them_and_how_long_is_left(
             assert "about" not in shown.splitlines()[0]
 
 
-async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp) -> None:
+async def test_the_time_left_is_estimated_when_every_steps_time_is_recorded(
+    app: ZwizardApp,
+) -> None:
     older = a_build("older", done=6)
     journal.append(older.journal, events.StepFinished(step="pack", seconds=10.0, bytes=1))
     build = a_build(done=2)
@@ -94,7 +96,7 @@ async def test_with_every_steps_time_known_the_rest_is_foretold(app: ZwizardApp)
             await until(pilot, lambda: "about 2 min 4 s to go" in frame(app))
 
 
-async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
+async def test_bytes_written_and_the_age_of_the_output_are_shown(app: ZwizardApp) -> None:
     build = a_build(done=2)
     journal.append(build.journal, events.StepProgress(step="initramfs", written=65_011_712))
     log = build.step_log(3, "initramfs")
@@ -112,7 +114,7 @@ async def test_bytes_written_and_silence_are_told(app: ZwizardApp) -> None:
             await until(pilot, lambda: "63.0 MiB written · last output just now" in frame(app))
 
 
-async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> None:
+async def test_the_highlight_follows_the_running_step(app: ZwizardApp) -> None:
     build = a_build(done=2)
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -126,7 +128,7 @@ async def test_the_highlight_goes_on_with_the_running_step(app: ZwizardApp) -> N
             await until(pilot, lambda: "unpacking" in frame(app))
 
 
-async def test_the_log_is_offered_where_there_is_one(app: ZwizardApp) -> None:
+async def test_the_log_keys_are_offered_once_the_log_has_a_line(app: ZwizardApp) -> None:
     build = a_build(done=2, logs={3: b""})
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -145,7 +147,7 @@ async def test_the_log_is_offered_where_there_is_one(app: ZwizardApp) -> None:
             assert "l Open log  Y Copy log" in frame(app)
 
 
-async def test_another_steps_log_stays_while_one_reads_it(app: ZwizardApp) -> None:
+async def test_the_log_of_another_highlighted_step_stays(app: ZwizardApp) -> None:
     build = a_build(done=2)
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -161,7 +163,7 @@ async def test_another_steps_log_stays_while_one_reads_it(app: ZwizardApp) -> No
             assert "log of bootstrap" in frame(app)
 
 
-async def test_leaving_is_not_stopping_and_stopping_asks(app: ZwizardApp) -> None:
+async def test_leaving_does_not_stop_the_build_and_stopping_asks(app: ZwizardApp) -> None:
     build = a_build(done=2)
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -173,17 +175,17 @@ async def test_leaving_is_not_stopping_and_stopping_asks(app: ZwizardApp) -> Non
             assert not build.cancel_request.exists()
             app.show_build(build)
             await settle(pilot)
-            await press(pilot, "X", "enter")  # the harmless answer comes first
+            await press(pilot, "X", "enter")  # the first answer changes nothing
             assert not build.cancel_request.exists()
             await press(pilot, "X", "s")
             await until(pilot, build.cancel_request.exists)
 
 
-async def test_a_failure_says_what_where_why_and_what_to_do(
+async def test_a_failure_shows_step_command_cause_and_actions(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
+    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
     build = a_build(done=1, logs={2: b"E: Unable to locate package htpo\n"})
     fail(
         build,
@@ -210,7 +212,7 @@ async def test_a_failure_says_what_where_why_and_what_to_do(
         assert [b.id for b in started] == [build.id]
 
 
-async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp) -> None:
+async def test_change_opens_the_question_that_caused_the_failure(app: ZwizardApp) -> None:
     build = a_build("mine", 4)
     fail(build, "system", error="system: exit status 1", key="system.locale", command="")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -224,7 +226,7 @@ async def test_the_known_cause_leads_to_the_answer_that_mends_it(app: ZwizardApp
         assert field.question.key == "system.locale"
 
 
-async def test_a_key_that_is_pressed_twice_leads_on_once(app: ZwizardApp) -> None:
+async def test_a_key_pressed_twice_opens_one_screen(app: ZwizardApp) -> None:
     build = a_build("mine", 4)
     fail(build, "system", error="system: exit status 1", key="system.locale", command="")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -246,9 +248,7 @@ async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
 ) -> None:
     entered: list[tuple[str, str]] = []
     monkeypatch.setattr(debug_shell, "enter", lambda build, step: entered.append((build.id, step)))
-    monkeypatch.setattr(
-        app, "run_in_terminal", lambda work: work()
-    )  # there is no terminal to leave
+    monkeypatch.setattr(app, "run_in_terminal", lambda work: work())  # the test has no terminal
     build = a_build(done=0)
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -262,9 +262,7 @@ async def test_a_shell_is_opened_in_the_highlighted_steps_tree(
         assert len(entered) == 1
 
 
-async def test_a_bug_report_says_what_is_in_it_and_where_it_is(
-    app: ZwizardApp, apart: Path
-) -> None:
+async def test_a_bug_report_shows_its_contents_and_path(app: ZwizardApp, apart: Path) -> None:
     build = a_build(done=2)
     fail(build, "initramfs", error="initramfs: exit status 1", command="false")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -276,7 +274,7 @@ async def test_a_bug_report_says_what_is_in_it_and_where_it_is(
         assert made.name in "".join(frame(app).split())
 
 
-async def test_what_is_selected_with_the_mouse_is_copied(app: ZwizardApp) -> None:
+async def test_text_selected_with_the_mouse_is_copied(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"first \x1b[31mline\x1b[0m\nsecond line\nthird line\n"})
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -289,7 +287,9 @@ async def test_what_is_selected_with_the_mouse_is_copied(app: ZwizardApp) -> Non
         assert app.clipboard == "line\nsecond"
 
 
-async def test_the_log_is_copied_safe_to_paste_and_said_where_it_is(app: ZwizardApp) -> None:
+async def test_the_log_is_copied_without_control_sequences_and_its_path_is_shown(
+    app: ZwizardApp,
+) -> None:
     build = a_build(done=0, logs={1: b"one\x1b[31m\n10%\r99%\nthree\x1b]52;c;aGk=\x07\n"})
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
     async with app.run_test(size=(120, 30)) as pilot:
@@ -301,7 +301,7 @@ async def test_the_log_is_copied_safe_to_paste_and_said_where_it_is(app: Zwizard
         assert str(build.step_log(1, "bootstrap")) in notes(app)[-1]
 
 
-async def test_of_an_endless_log_the_end_is_copied(app: ZwizardApp) -> None:
+async def test_only_the_end_of_a_long_log_is_copied(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"".join(b"line %d\n" % n for n in range(100_000))})
     fail(build, "bootstrap", error="bootstrap: exit status 1", command="false")
     async with app.run_test(size=(120, 30)) as pilot:
@@ -328,7 +328,7 @@ async def test_the_log_opens_in_the_users_pager(
         assert (tmp_path / "01-bootstrap.log").read_text() == "log of bootstrap\n"
 
 
-async def test_a_long_command_can_be_read_whole_by_the_keyboard(app: ZwizardApp) -> None:
+async def test_a_long_command_scrolls_with_the_keyboard(app: ZwizardApp) -> None:
     build = a_build(done=0)
     command = "\n".join(f"echo {n}" for n in range(50)) + "\necho END"
     fail(build, "bootstrap", error="bootstrap: exit status 1", command=command)
@@ -340,7 +340,7 @@ async def test_a_long_command_can_be_read_whole_by_the_keyboard(app: ZwizardApp)
         await until(pilot, lambda: "echo END" in frame(app))
 
 
-async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
+async def test_change_opens_the_question_of_the_failed_step(
     app: ZwizardApp,
 ) -> None:
     build = a_build("mine", 4, source={"packages": ["htpo"]})
@@ -357,7 +357,7 @@ async def test_the_answers_of_a_failed_build_open_at_the_question_behind_it(
         assert draft()["name"] == "mine"
 
 
-async def test_answers_that_a_build_still_has_give_way_unasked(app: ZwizardApp) -> None:
+async def test_a_draft_that_a_build_has_is_replaced_without_asking(app: ZwizardApp) -> None:
     build = a_build("mine", 4, source={"packages": ["htpo"]})
     fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")
     Path("web.toml").write_text(recipe("web").to_toml())
@@ -372,18 +372,18 @@ async def test_answers_that_a_build_still_has_give_way_unasked(app: ZwizardApp) 
         await press(pilot, "escape")
         app.show_build(build)
         await settle(pilot)
-        await press(pilot, "a")  # those of web.toml are in no build
+        await press(pilot, "a")  # the draft of web.toml is in no build
         await until(pilot, lambda: isinstance(app.screen, Ask))
         assert draft()["name"] == "web"
 
 
-async def test_a_finished_build_rings_and_leads_to_its_checklist(
+async def test_a_finished_build_rings_the_bell_and_opens_its_checklist(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = a_build(done=6)
     with Held(build) as held:
         async with app.run_test(size=(80, 24)) as pilot:
-            bells = bells_of(app, monkeypatch)
+            bells = record_bells(app, monkeypatch)
             app.show_build(build)
             await settle(pilot)
             finish(build, {"ready": True, "findings": [finding("archive-name")]})
@@ -396,7 +396,7 @@ async def test_a_finished_build_rings_and_leads_to_its_checklist(
             on(app, CheckScreen)
 
 
-async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None:
+async def test_a_build_that_is_not_ready_shows_its_errors(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": [finding("kernel-elf", outcome="fail")]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -405,7 +405,7 @@ async def test_a_build_that_is_made_but_blocked_says_so(app: ZwizardApp) -> None
         assert "! Not ready: 1 error" in frame(app)
 
 
-async def test_a_build_whose_process_died_says_what_that_means(app: ZwizardApp) -> None:
+async def test_a_build_whose_process_died_shows_the_reason_and_resume(app: ZwizardApp) -> None:
     build = a_build(done=2)
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_build(build)
@@ -416,7 +416,7 @@ async def test_a_build_whose_process_died_says_what_that_means(app: ZwizardApp) 
         assert "r Resume" in frame(app)
 
 
-async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -> None:
+async def test_a_search_goes_forwards_backwards_and_wraps(app: ZwizardApp) -> None:
     lines = b"".join(b"line %d\n" % n for n in range(5000))
     build = a_build(done=0, logs={1: lines + b"Needle one\n" + lines + b"needle two\n" + lines})
     with Held(build):
@@ -424,24 +424,24 @@ async def test_a_log_is_searched_forwards_backwards_and_round(app: ZwizardApp) -
             app.show_build(build)
             await settle(pilot)
             view = app.screen.query_one(LogView)
-            assert follows(app)
+            assert is_following(app)
             await press(pilot, "/", *"needle", "enter")
-            assert view.found == 5000  # round the end, to the beginning
-            assert not follows(app)
+            assert view.match == 5000  # from the end to the beginning
+            assert not is_following(app)
             await until(pilot, lambda: "Needle one" in frame(app))
             await press(pilot, "n")
-            assert view.found == 10001
+            assert view.match == 10001
             await press(pilot, "n")
-            assert view.found == 5000
+            assert view.match == 5000
             await press(pilot, "N")
-            assert view.found == 10001
+            assert view.match == 10001
             await press(pilot, "f")
-            assert follows(app)
+            assert is_following(app)
             await press(pilot, "/", *"absent", "enter")
             await until(pilot, lambda: "'absent' is not in this log" in notes(app))
 
 
-async def test_a_log_is_searched_upwards_from_where_one_reads(app: ZwizardApp) -> None:
+async def test_a_search_upwards_starts_at_the_visible_lines(app: ZwizardApp) -> None:
     lines = b"".join(b"line %d\n" % n for n in range(500))
     build = a_build(done=0, logs={1: b"needle one\n" + lines + b"needle two\n" + lines})
     with Held(build):
@@ -450,16 +450,16 @@ async def test_a_log_is_searched_upwards_from_where_one_reads(app: ZwizardApp) -
             await settle(pilot)
             view = app.screen.query_one(LogView)
             await press(pilot, "tab", "?", *"needle", "enter")
-            assert view.found == 501
+            assert view.match == 501
             assert "line 502 of 1,002" in frame(app)
             await press(pilot, "N")
-            assert view.found == 0
+            assert view.match == 0
             await press(pilot, "N")
-            assert view.found == 501
+            assert view.match == 501
             assert "Passed the beginning of the log; searching from the other end." in notes(app)
 
 
-async def test_colours_are_kept_and_what_was_found_stands_out(app: ZwizardApp) -> None:
+async def test_log_colours_are_kept_and_matches_are_highlighted(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"a \x1b[31mred\x1b[0m word\nred again\n"})
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -467,16 +467,18 @@ async def test_colours_are_kept_and_what_was_found_stands_out(app: ZwizardApp) -
             await settle(pilot)
             view = app.screen.query_one(LogView)
 
-            def looks(y: int) -> dict[str, Style]:
+            def styles(y: int) -> dict[str, Style]:
                 return {s.text: s.style for s in view.render_line(y) if s.style}
 
-            assert looks(0)["red"].color != looks(0)["a "].color
-            assert looks(0)["a "].color == looks(0)[" word"].color
+            assert styles(0)["red"].color != styles(0)["a "].color
+            assert styles(0)["a "].color == styles(0)[" word"].color
             await press(pilot, "tab", "home", "/", *"red", "enter")
-            assert looks(0)["red"].bgcolor != looks(1)["red"].bgcolor != looks(1)[" again"].bgcolor
+            assert (
+                styles(0)["red"].bgcolor != styles(1)["red"].bgcolor != styles(1)[" again"].bgcolor
+            )
 
 
-async def test_black_on_black_is_shown_all_the_same(app: ZwizardApp) -> None:
+async def test_invisible_colours_are_ignored(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"\x1b[30mblack \x1b[31;41msame \x1b[8mhidden\n"})
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -488,7 +490,7 @@ async def test_black_on_black_is_shown_all_the_same(app: ZwizardApp) -> None:
             assert "black same hidden" in frame(app)
 
 
-async def test_a_log_stays_where_it_is_read_and_follows_at_its_end(app: ZwizardApp) -> None:
+async def test_a_scrolled_log_stays_and_follows_again_at_its_end(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"".join(b"line %d\n" % n for n in range(100))})
     log = build.step_log(1, "bootstrap")
     with Held(build):
@@ -507,7 +509,7 @@ async def test_a_log_stays_where_it_is_read_and_follows_at_its_end(app: ZwizardA
             assert "more" in frame(app)
 
 
-async def test_hostile_logs_are_only_text(app: ZwizardApp) -> None:
+async def test_a_hostile_log_is_shown_as_text(app: ZwizardApp) -> None:
     hostile = HOSTILE.encode() + b"\nnot utf-8: \xff\xfe\n\x1b[31mred\x1b[0m 10%\r 99%\r\n"
     build = a_build(done=0, logs={1: hostile + b"x" * 100_000})
     with Held(build):
@@ -522,7 +524,7 @@ async def test_hostile_logs_are_only_text(app: ZwizardApp) -> None:
             assert "10%" not in shown
 
 
-async def test_a_hostile_failure_is_only_text(app: ZwizardApp) -> None:
+async def test_a_hostile_failure_is_shown_as_text(app: ZwizardApp) -> None:
     build = a_build(done=0)
     fail(build, "bootstrap", error=HOSTILE, command=HOSTILE, cause=HOSTILE, hint=HOSTILE)
     async with app.run_test(size=(120, 30)) as pilot:
@@ -532,7 +534,7 @@ async def test_a_hostile_failure_is_only_text(app: ZwizardApp) -> None:
         assert "\x1b" not in frame(app)
 
 
-async def test_a_hostile_journal_is_only_text(app: ZwizardApp) -> None:
+async def test_a_hostile_journal_is_shown_as_text(app: ZwizardApp) -> None:
     build = a_build(done=0)
     steps = [{"name": HOSTILE, "title": HOSTILE}]
     journal.append(build.journal, events.BuildStarted(steps=steps))
@@ -545,7 +547,7 @@ async def test_a_hostile_journal_is_only_text(app: ZwizardApp) -> None:
             assert "\x1b" not in frame(app)
 
 
-async def test_hostile_texts_can_be_looked_for(app: ZwizardApp) -> None:
+async def test_markup_and_patterns_are_searched_literally(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"first\n[red]x[/] (.*\nlast\n"})
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -553,12 +555,12 @@ async def test_hostile_texts_can_be_looked_for(app: ZwizardApp) -> None:
             await settle(pilot)
             view = app.screen.query_one(LogView)
             await press(pilot, "/", *"x[/] (.*", "enter")
-            assert view.found == 1
+            assert view.match == 1
             await press(pilot, "/", *"[/]absent", "enter")
             await until(pilot, lambda: "'[/]absent' is not in this log" in notes(app))
 
 
-async def test_long_lines_can_be_seen_whole_by_scrolling(app: ZwizardApp) -> None:
+async def test_long_lines_scroll_sideways(app: ZwizardApp) -> None:
     build = a_build(done=0, logs={1: b"a" * 60 + b"END\n"})
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:

@@ -1,4 +1,4 @@
-"""The build screen as text: at work, failed, and as narrow as can be."""
+"""Frames of the build screen: running, failed and searched, at three sizes."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ COMMAND = 'chroot "$CHROOT" apt-get install --yes -o Acquire::Retries=3 openssh-
 
 
 @pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal whose every event is of the same moment, 42 seconds ago."""
+def fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Date every event of a journal 42 seconds ago."""
     monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 42))
 
 
-async def shows(pilot: Pilot[None], app: ZwizardApp, *texts: str) -> None:
-    """Wait until these stand on the screen, and nothing moves any more."""
-    seen: list[str] = []
+async def wait_for(pilot: Pilot[None], app: ZwizardApp, *texts: str) -> None:
+    """Wait until the screen shows these texts and no longer changes."""
+    frames: list[str] = []
 
-    def still() -> bool:
-        seen.append(frame(app))
+    def settled() -> bool:
+        frames.append(frame(app))
         return (
-            len(seen) > 5 and len(set(seen[-5:])) == 1 and all(text in seen[-1] for text in texts)
+            len(frames) > 5
+            and len(set(frames[-5:])) == 1
+            and all(text in frames[-1] for text in texts)
         )
 
-    await until(pilot, still)
+    await until(pilot, settled)
 
 
 @SIZES
-async def test_a_build_at_work(make_app: MakeApp, size: tuple[int, int]) -> None:
+async def test_a_running_build(make_app: MakeApp, size: tuple[int, int]) -> None:
     older = a_build("older", 6)
     journal.append(older.journal, events.StepFinished(step="pack", seconds=12.0, bytes=1))
     build = a_build("web", 1, logs={2: LOG})
@@ -51,12 +53,12 @@ async def test_a_build_at_work(make_app: MakeApp, size: tuple[int, int]) -> None
     with Held(build):
         async with app.run_test(size=size) as pilot:
             app.show_build(build)
-            await shows(pilot, app, "to go", "package-39")
+            await wait_for(pilot, app, "to go", "package-39")
             looks_as_before(app, "build")
 
 
 @SIZES
-async def test_a_build_that_failed(make_app: MakeApp, size: tuple[int, int]) -> None:
+async def test_a_failed_build(make_app: MakeApp, size: tuple[int, int]) -> None:
     build = a_build("web", 1, logs={2: LOG + b"E: Unable to locate package htpo\n"})
     fail(
         build,
@@ -69,8 +71,8 @@ async def test_a_build_that_failed(make_app: MakeApp, size: tuple[int, int]) -> 
     app = make_app()
     async with app.run_test(size=size) as pilot:
         app.show_build(build)
-        await shows(pilot, app, "E: Unable to locate")
+        await wait_for(pilot, app, "E: Unable to locate")
         looks_as_before(app, "build-failed")
         await press(pilot, "/", *"package-2", "enter")
-        await shows(pilot, app, " of 41")
+        await wait_for(pilot, app, " of 41")
         looks_as_before(app, "build-searched")

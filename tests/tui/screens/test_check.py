@@ -331,8 +331,8 @@ async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
 async def test_help_is_about_what_has_the_focus(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         for keys, said in (
-            ((), "The rules by their outcome"),
-            (("enter",), "the arrows scroll, Tab goes back"),
+            ((), "The rules by outcome"),
+            (("enter",), "The arrow keys scroll; Tab goes back"),
             (("slash",), "Type a word to show only the rules"),
         ):
             await press(pilot, *keys, "f1")

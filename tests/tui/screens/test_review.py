@@ -1,4 +1,4 @@
-"""The review: all that would run, before any of it does."""
+"""The review screen: what a build would run, what prevents it, and its actions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.tui.conftest import (
 from zwizard.engine import builds, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
-from zwizard.host import tools as doctor
+from zwizard.host import tools
 from zwizard.host.privileges import Privilege
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
@@ -42,17 +42,17 @@ from zwizard.wizard.review import HostState
 
 
 @pytest.fixture(autouse=True)
-def tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tool is here, whatever this machine has."""
-    monkeypatch.setattr(doctor, "find", lambda name: f"/usr/bin/{name}")
+def all_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tool is installed, whatever this machine has."""
+    monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
 
 
-def a_layer(number: int, given: dict[str, str] | None = None) -> None:
-    """Step ``number`` of the plan of these answers is finished."""
-    made = make(to_recipe(given or {}))
+def a_layer(number: int, answers: dict[str, str] | None = None) -> None:
+    """Commit a layer for step ``number`` of the plan of these answers."""
+    made = make(to_recipe(answers or {}))
     store = requirements.store_of(MACHINE.privilege)
-    print_ = made.fingerprints()[number - 1]
-    layer = Layer(print_, made.steps[number - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    fingerprint = made.fingerprints()[number - 1]
+    layer = Layer(fingerprint, made.steps[number - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
     work = store.work("test")
     (work / "tree").mkdir(parents=True)
     store.commit(work, layer)
@@ -91,7 +91,7 @@ async def test_a_changed_answer_is_the_reason(app: ZwizardApp) -> None:
         assert "virtiofs virtio_pci → virtiofs virtio_pci virtio_gpu" in frame(app)
 
 
-async def test_enter_shows_every_command_whole_with_the_documents(app: ZwizardApp) -> None:
+async def test_enter_shows_every_command_and_the_guides(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "enter")
@@ -103,7 +103,7 @@ async def test_enter_shows_every_command_whole_with_the_documents(app: ZwizardAp
         on(app, ReviewScreen)
 
 
-async def test_problems_come_first_and_lead_to_their_question(app: ZwizardApp) -> None:
+async def test_problems_are_listed_first_and_open_their_question(app: ZwizardApp) -> None:
     draft().set("system.timezone", "no where")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -118,11 +118,11 @@ async def test_problems_come_first_and_lead_to_their_question(app: ZwizardApp) -
         assert focused.question.key == "system.timezone"
 
 
-async def test_a_missing_tool_is_named_with_what_installs_it(
+async def test_a_missing_tool_is_named_with_its_install_command(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        doctor, "find", lambda name: None if name == "mmdebstrap" else f"/usr/bin/{name}"
+        tools, "find", lambda name: None if name == "mmdebstrap" else f"/usr/bin/{name}"
     )
     async with app.run_test(size=(100, 30)) as pilot:
         await to_review(app, pilot)
@@ -135,16 +135,16 @@ async def test_a_missing_tool_is_named_with_what_installs_it(
         assert builds.everything() == []
 
 
-async def test_without_any_right_to_build_it_says_how_to_get_one(make_app: MakeApp) -> None:
-    nothing = HostState(Privilege("none", "Nothing here gives the right", "apt-get it"), "Debian")
-    app = make_app(machine=nothing)
+async def test_without_privilege_the_remedy_is_shown(make_app: MakeApp) -> None:
+    host = HostState(Privilege("none", "Nothing here gives the right", "apt-get it"), "Debian")
+    app = make_app(machine=host)
     async with app.run_test(size=(100, 30)) as pilot:
         await to_review(app, pilot)
         assert "✗ Nothing here gives the right" in frame(app)
         assert "apt-get it" in frame(app)
 
 
-async def test_the_recipe_is_saved_and_a_file_is_replaced_only_on_a_second_enter(
+async def test_saving_the_recipe_replaces_a_file_only_after_a_second_enter(
     app: ZwizardApp,
 ) -> None:
     Path("debian-vm.toml").write_text("old")
@@ -158,14 +158,14 @@ async def test_the_recipe_is_saved_and_a_file_is_replaced_only_on_a_second_enter
         assert Recipe.load(Path("debian-vm.toml")) == to_recipe(draft())
 
 
-async def test_the_key_that_saves_on_the_pages_saves_here_too(app: ZwizardApp) -> None:
+async def test_f7_saves_the_recipe_as_on_the_pages(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f7", "enter")
         await until(pilot, lambda: Path("debian-vm.toml").exists())
 
 
-async def test_the_script_is_exported(app: ZwizardApp) -> None:
+async def test_the_plan_is_exported_as_a_script(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "x", "enter")
@@ -173,7 +173,7 @@ async def test_the_script_is_exported(app: ZwizardApp) -> None:
         assert Path("debian-vm.sh").read_text().startswith("#!/bin/bash")
 
 
-async def test_every_command_is_copied_and_saved_beside(app: ZwizardApp) -> None:
+async def test_all_commands_are_copied_and_saved_to_a_file(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "y")
@@ -186,11 +186,11 @@ async def test_every_command_is_copied_and_saved_beside(app: ZwizardApp) -> None
         await until(pilot, lambda: app.clipboard.startswith("mmdebstrap"))
 
 
-async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_nothing_up(
+async def test_a_doubtful_answer_is_listed_opens_its_question_and_does_not_prevent_the_build(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
+    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
     app = make_app(fetch=a_list)
     draft().set("source.packages", "htpo")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -206,7 +206,7 @@ async def test_a_doubtful_answer_is_a_row_that_leads_to_its_question_and_holds_n
         assert started
 
 
-async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_an_unsuitable_file_is_reported_once(make_app: MakeApp, tmp_path: Path) -> None:
     (tmp_path / "app").write_text("hello\n")
     draft().set("target", "container")
     draft().set("source.kind", "binary")
@@ -221,7 +221,9 @@ async def test_a_file_that_cannot_be_taken_is_one_row(make_app: MakeApp, tmp_pat
         assert frame(app).count("it is a text file") == 1
 
 
-async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: MakeApp) -> None:
+async def test_a_draft_opened_at_the_review_is_checked_for_doubtful_answers(
+    make_app: MakeApp,
+) -> None:
     draft().set("source.packages", "htpo")
     draft().set(questions.HERE, "review")
     app = make_app(fetch=a_list)
@@ -232,14 +234,14 @@ async def test_answers_gone_on_with_at_the_review_are_doubted_there(make_app: Ma
         await until(pilot, lambda: "! More packages: 'htpo' is not in bookworm." in frame(app))
 
 
-async def test_a_base_that_is_old_can_be_built_afresh(
+async def test_rebuild_all_is_offered_when_steps_are_cached(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[bool] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(fresh))
+    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(rebuild))
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
-        assert "F9 Rebuild all" not in frame(app)  # there is nothing to make anew
+        assert "F9 Rebuild all" not in frame(app)  # no step is cached
         a_layer(1, dict(draft()))
         await press(pilot, "alt+5", "alt+6")
         assert "built 4 months ago" in frame(app)
@@ -248,20 +250,20 @@ async def test_a_base_that_is_old_can_be_built_afresh(
         assert started == [True]
 
 
-async def test_what_is_missing_is_installed_and_then_nothing_is_in_the_way(
+async def test_installing_the_missing_tools_removes_the_problem(
     app: ZwizardApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a package manager that stands for the machine's, which would install for everybody."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
+    """The package manager is a fake: the host's would install for everybody."""
+    programs = tmp_path / "tools"
+    programs.mkdir()
     for name in ("bash", "chroot", "mount", "umount", "tar"):
-        (tools / name).symlink_to("/bin/true")
-    (tools / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {tools}/mmdebstrap\n")
-    (tools / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+        (programs / name).symlink_to("/bin/true")
+    (programs / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {programs}/mmdebstrap\n")
+    (programs / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
     for name in ("apt-get", "sudo"):
-        (tools / name).chmod(0o755)
-    monkeypatch.setattr(doctor, "find", lambda name: shutil.which(name, path=str(tools)))
-    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr(tools, "find", lambda name: shutil.which(name, path=str(programs)))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
@@ -271,14 +273,14 @@ async def test_what_is_missing_is_installed_and_then_nothing_is_in_the_way(
         assert "F6" not in frame(app)
 
 
-async def test_an_install_that_fails_is_told(
+async def test_a_failed_install_is_reported(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(names: frozenset[str]) -> None:
         raise ZwizardError("apt-get install failed", "See what it printed above.")
 
-    monkeypatch.setattr(doctor, "find", lambda name: None if name == "mmdebstrap" else name)
-    monkeypatch.setattr(doctor, "install", broken)
+    monkeypatch.setattr(tools, "find", lambda name: None if name == "mmdebstrap" else name)
+    monkeypatch.setattr(tools, "install", broken)
     monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
@@ -288,11 +290,11 @@ async def test_an_install_that_fails_is_told(
         assert "missing on this machine" in frame(app)
 
 
-async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
+async def test_build_starts_the_supervisor_shows_the_build_and_ends_the_draft(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, fresh: started.append(build))
+    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")
@@ -302,10 +304,10 @@ async def test_build_starts_the_runner_shows_it_and_ends_the_draft(
         assert not paths.draft().exists()
 
 
-async def test_a_build_that_does_not_start_says_so_and_keeps_the_answers(
+async def test_a_build_that_cannot_start_shows_the_error_and_keeps_the_draft(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(build: Build, fresh: bool) -> None:
+    def broken(build: Build, rebuild: bool) -> None:
         raise ZwizardError("the process of web ended at once", "Try sudo.")
 
     monkeypatch.setattr(app_module, "_start", broken)
@@ -317,9 +319,9 @@ async def test_a_build_that_does_not_start_says_so_and_keeps_the_answers(
         assert draft()["source.suite"] if "source.suite" in draft() else draft()["target"]
 
 
-async def test_the_face_needs_neither_runner_nor_checklist_to_begin() -> None:
+async def test_the_app_imports_neither_the_checks_nor_sh() -> None:
     import subprocess
 
     code = "import sys, zwizard.tui.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"sh", "questionary", "zwizard.checklist"} & set(done.stdout.split())
+    assert not {"sh", "questionary", "zwizard.checks"} & set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""Colours of a log line: kept where they are meant, and nothing else gets through."""
+"""Parsing of a log line: colours are kept, other control sequences are dropped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RED = TextStyle(fore=1)
         ("\x1b[31m10%\r\x1b[32m99%", Line("99%", ((0, TextStyle(2)),))),
     ],
 )
-def test_a_line_has_the_text_and_the_colours_that_were_sent(raw: str, line: Line) -> None:
+def test_text_and_colours_are_kept(raw: str, line: Line) -> None:
     assert parse(raw) == line
 
 
@@ -54,7 +54,7 @@ TORN = (
 
 
 @given(st.lists(st.sampled_from(WHOLE + TORN), max_size=30).map("".join))
-def test_nothing_that_acts_gets_through_and_the_runs_fit_the_text(raw: str) -> None:
+def test_control_sequences_are_dropped_and_runs_fit_the_text(raw: str) -> None:
     line = parse(raw)
     assert one_line(line.text) == line.text
     starts = [start for start, _ in line.runs]
@@ -64,11 +64,11 @@ def test_nothing_that_acts_gets_through_and_the_runs_fit_the_text(raw: str) -> N
 
 
 @given(st.lists(st.sampled_from(WHOLE), max_size=30).map("".join))
-def test_the_text_is_what_it_is_without_colours(raw: str) -> None:
+def test_colours_do_not_change_the_text(raw: str) -> None:
     assert parse(raw).text == one_line(raw)
 
 
-def test_a_line_of_nothing_but_colours_is_kept_within_bounds() -> None:
+def test_the_number_of_runs_is_limited() -> None:
     line = parse("\x1b[31ma\x1b[32mb" * 5000)
     assert line.text == "ab" * 5000
     assert len(line.runs) == 500

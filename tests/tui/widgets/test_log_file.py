@@ -1,4 +1,4 @@
-"""The index of a log: lines of any length and content, growing, beginning anew, searched."""
+"""The index of a log file: growth, truncation, long lines, text as shown, search."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from zwizard.tui.widgets.log_file import LogFile
 
 
-def opened(path: Path) -> LogFile:
+def open_log(path: Path) -> LogFile:
     log = LogFile(path)
     while log.grow():
         pass
     return log
 
 
-def test_a_file_that_is_not_there_yet_has_no_lines(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_lines_until_it_exists(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "log")
     assert not log.grow()
     assert len(log) == 0
@@ -28,10 +28,10 @@ def test_a_file_that_is_not_there_yet_has_no_lines(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_line_that_is_still_being_written_counts_and_grows(tmp_path: Path) -> None:
+def test_an_unfinished_line_counts_and_grows(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntw")
-    log = opened(path)
+    log = open_log(path)
     assert [log.line(n) for n in range(len(log))] == ["one", "tw"]
     with path.open("ab") as file:
         file.write(b"o\n")
@@ -41,10 +41,10 @@ def test_a_line_that_is_still_being_written_counts_and_grows(tmp_path: Path) -> 
     log.close()
 
 
-def test_a_log_that_begins_anew_is_read_anew(tmp_path: Path) -> None:
+def test_a_truncated_log_is_indexed_again(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntwo\nthree\n")
-    log = opened(path)
+    log = open_log(path)
     path.write_bytes(b"new\n")
     assert log.grow()
     assert [log.line(n) for n in range(len(log))] == ["new"]
@@ -66,32 +66,30 @@ def test_a_log_that_begins_anew_is_read_anew(tmp_path: Path) -> None:
         (b"50%\r" * 10_000 + b"100%", "100%"),
     ],
 )
-def test_a_line_is_shown_as_a_terminal_would_leave_it(
-    tmp_path: Path, raw: bytes, shown: str
-) -> None:
+def test_a_line_is_shown_as_on_a_terminal(tmp_path: Path, raw: bytes, shown: str) -> None:
     path = tmp_path / "log"
     path.write_bytes(raw + b"\n")
-    log = opened(path)
+    log = open_log(path)
     assert log.line(0) == shown
     log.close()
 
 
-def test_of_an_endless_line_the_beginning_is_shown(tmp_path: Path) -> None:
+def test_only_the_beginning_of_a_very_long_line_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * 5_000_000)
-    log = opened(path)
+    log = open_log(path)
     assert log.line(0).startswith("xxx")
     assert log.line(0).endswith(f"{5_000_000 - 16 * 1024} bytes more")
     log.close()
 
 
 @given(lines=st.lists(st.sampled_from(["", "a", "needle", "a needle", "b" * 3000]), max_size=30))
-def test_searching_finds_what_reading_finds(
+def test_a_search_finds_the_same_lines_as_reading(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     path.write_text("".join(f"{line}\n" for line in lines))
-    log = opened(path)
+    log = open_log(path)
     hits = [n for n, line in enumerate(lines) if "needle" in line]
     for start in range(len(lines)):
         after = [n for n in hits if n >= start]
@@ -101,25 +99,25 @@ def test_searching_finds_what_reading_finds(
     log.close()
 
 
-def test_what_was_overwritten_is_not_found(tmp_path: Path) -> None:
+def test_overwritten_text_is_not_found(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"needle\rgone\nneedle\n")
-    log = opened(path)
+    log = open_log(path)
     assert log.find("needle", 0, back=False) == 1
-    assert log.find("Needle", 0, back=False) is None  # capitals are meant
+    assert log.find("Needle", 0, back=False) is None  # capital letters match only themselves
     assert log.find("NEEDLE".lower(), 1, back=True) == 1
     log.close()
 
 
-def test_a_large_log_is_indexed_bit_by_bit(tmp_path: Path) -> None:
+def test_a_large_log_is_indexed_in_parts(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"Setting up a package ...\n" * 100_000)
     log = LogFile(path)
-    seen = []
+    progress = []
     while log.grow(budget=0):
-        seen.append((len(log), log.behind))
-    assert seen[0][0] < seen[1][0] < 100_000
-    assert seen[0][1]
-    assert seen[-1] == (100_000, False)
+        progress.append((len(log), log.behind))
+    assert progress[0][0] < progress[1][0] < 100_000
+    assert progress[0][1]
+    assert progress[-1] == (100_000, False)
     assert log.find("absent", 0, back=False) is None
     log.close()

@@ -1,4 +1,4 @@
-"""A boot test: its stages, the machine's console as it comes, and its result."""
+"""The boot test screen: its stages, the live console, and the result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option
 from zwizard.tui.widgets.log_pane import LogPane
-from zwizard.tui.widgets.log_view import LogView
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import duration
 
-_EVERY = 0.5  # seconds between looks at the journal
+_EVERY = 0.5  # seconds between reads of the journal
 
 _MARKS: dict[Outcome, tuple[str, str, str]] = {
     "waiting": ("○", "waiting", MUTED),
@@ -47,17 +46,17 @@ class Stages(StableList):
     """The stages of a boot test."""
 
     HELP = (
-        "The stages in their order, with the seconds since the start. Above: the evidence for the"
+        "The stages in order, with the seconds since the start. Above: the evidence for the"
         " highlighted stage. Tab goes to the console."
     )
 
 
 class BootTestScreen(BaseScreen[None]):
-    """One artefact booted as Zero-OS would, as its journal and its console tell it."""
+    """One boot test, shown from its journal and console."""
 
     TOPIC = "boot-test"
     HELP = (
-        "The image, started as a Zero-OS node would start it, on a copy that is discarded."
+        "The image, booted as a Zero-OS node would boot it, on a copy that is discarded."
         " Leaving this screen does not stop it; leaving zwizard does."
     )
 
@@ -75,10 +74,11 @@ class BootTestScreen(BaseScreen[None]):
         self.status = Status()
         self._job: BootTest | None = None
         self._watch: Watch[Status] | None = None
-        self._followed = self.status.stages[0].name  # the stage that ran at the last look
+        # The stage that was running at the last update:
+        self._followed = self.status.stages[0].name
 
     def content(self) -> ComposeResult:
-        """Overall line, what is highlighted or came of it, stages, console."""
+        """Overall line, result or highlighted stage, stages, console."""
         with Horizontal(classes="top"):
             yield Static(plain(self.request.artefact.name), classes="title", markup=False)
             yield Static(id="overall", markup=False)
@@ -89,21 +89,21 @@ class BootTestScreen(BaseScreen[None]):
             yield LogPane(id="log-pane")
 
     def on_mount(self) -> None:
-        """Boot it, or show the boot that is going on."""
+        """Start the boot test, or show the running one."""
         self.query_one(Stages).focus()
         self.query_one("#card").add_class("-plain")
-        self._begin(again=False)
-        self.every(_EVERY, self._look)
+        self._start(again=False)
+        self.every(_EVERY, self._poll)
 
-    @work(exclusive=True, group="machine")
-    async def _begin(self, *, again: bool) -> None:
-        self._show()
+    @work(exclusive=True, group="start")
+    async def _start(self, *, again: bool) -> None:
+        self._update()
         try:
             job = await self.wizard.boot_test(self.request, again=again)
         except (ZwizardError, OSError) as error:
             message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
             self.status = Status("failed", error=message, hint=hint)
-            self._show()
+            self._update()
             self.refresh_bindings()
             return
         if job is None:
@@ -111,61 +111,64 @@ class BootTestScreen(BaseScreen[None]):
             return
         self._job, self._watch = job, Watch(job, Status())
         self.query_one(LogPane).open(job.console, "console", "No output yet.")
-        self._look()
+        self._poll()
         self.refresh_bindings()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._watch is None:
             return
         before, self.status = self.status, self._watch.look()
         if self.status != before or self.status.state == "running":
-            self._show()
+            self._update()
         if before.state == "running" != self.status.state:
             self.refresh_bindings()
             self.app.bell()
 
     # --- showing ---
 
-    def _show(self) -> None:
-        told, narrow = self.status, self.size.width < 76
+    def _update(self) -> None:
+        status, narrow = self.status, self.size.width < 76
         stages = self.query_one(Stages)
-        stages.show([_row(stage, told.next, narrow) for stage in told.stages])
-        if told.next and stages.current in {"", self._followed}:
-            stages.go(told.next)  # the highlight stays on the running stage
-        self._followed = told.next or self._followed
-        word, style = _VERDICTS[told.state]
-        now = self.wizard.clock() if told.state == "running" else told.at
-        took = [duration(max(0.0, now - told.started))] if told.started else []
-        by = [Content.styled(told.accelerator.upper(), MUTED)] if told.accelerator else []
-        overall = join(Content.styled(word, style), *took, *self._silence(), *by, between=" · ")
-        self.query_one("#overall", Static).update(overall)
-        self._explain()
+        stages.show([_row(stage, status.next, narrow) for stage in status.stages])
+        if status.next and stages.current in {"", self._followed}:
+            stages.go(status.next)  # the highlight stays on the running stage
+        self._followed = status.next or self._followed
+        word, style = _VERDICTS[status.state]
+        now = self.wizard.clock() if status.state == "running" else status.at
+        parts: list[Content | str] = [Content.styled(word, style)]
+        if status.started:
+            parts.append(duration(max(0.0, now - status.started)))
+        parts += self._idle()
+        if status.accelerator:
+            parts.append(Content.styled(status.accelerator.upper(), MUTED))
+        self.query_one("#overall", Static).update(join(*parts, between=" · "))
+        self._update_card()
 
-    def _silence(self) -> list[Content]:
-        """How long ago the machine last said anything; many wait half a minute for their root."""
+    def _idle(self) -> list[Content]:
+        """How old the console's output is: many guests wait half a minute for their root."""
         if self._job is None or self.status.state != "running":
             return []
         with contextlib.suppress(OSError):
-            quiet = self.wizard.clock() - self._job.console.stat().st_mtime
-            if quiet >= 5:
-                return [Content.styled(f"last output {duration(quiet)} ago", MUTED)]
+            idle = self.wizard.clock() - self._job.console.stat().st_mtime
+            if idle >= 5:
+                return [Content.styled(f"last output {duration(idle)} ago", MUTED)]
         return []
 
     @on(OptionList.OptionHighlighted)
-    def _explain(self) -> None:
-        """What came of it; before that, and when it is well, the highlighted stage."""
-        told = self.status
+    def _update_card(self) -> None:
+        """Show the result, and the highlighted stage while it runs or after it passed."""
+        status = self.status
         card = self.query_one("#card")
-        card.set_class(told.state == "passed", "-good")
-        card.set_class(told.state == "running", "-plain")
-        here = self.query_one(Stages).current
-        stage = next((s for s in told.stages if s.name == here), told.stages[0])
-        self.query_one("#card-text", Static).update(_card(told, stage))
+        card.set_class(status.state == "passed", "-good")
+        card.set_class(status.state == "running", "-plain")
+        name = self.query_one(Stages).current
+        stage = next((s for s in status.stages if s.name == name), status.stages[0])
+        self.query_one("#card-text", Static).update(_card(status, stage))
 
-    # --- what can be done ---
+    # --- actions ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Only what makes sense in the state it is in."""
+        """Offer only the actions that the state allows."""
         running = self.status.state == "running"
         match action:
             case "cancel":
@@ -176,24 +179,19 @@ class BootTestScreen(BaseScreen[None]):
                 return True
 
     def action_log(self, what: str) -> None:
-        """Work in the console's log from anywhere on the screen."""
-        view = self.query_one(LogView)
-        view.focus()
-        if what == "follow":
-            view.action_follow()
-        else:
-            view.action_search(False)
+        """Follow or search the console from anywhere on the screen."""
+        self.query_one(LogPane).act(what)
 
     def action_again(self) -> None:
-        """Boot it anew."""
+        """Start the boot test again."""
         self.status, self._job, self._watch = Status(), None, None
         self._followed = self.query_one(Stages).current
-        self._begin(again=True)
+        self._start(again=True)
         self.refresh_bindings()
 
     @work
     async def action_cancel(self) -> None:
-        """Switch the machine off, after asking."""
+        """Stop the boot test, after asking."""
         chosen = await self.app.push_screen_wait(
             Ask(
                 "Stop this boot test?",
@@ -205,7 +203,7 @@ class BootTestScreen(BaseScreen[None]):
             self._job.request_cancel()
 
     def action_leave(self) -> None:
-        """Back; a machine that runs goes on."""
+        """Go back; a running boot test keeps running."""
         if self.query_one(LogPane).leave_search():
             return
         if self.status.state == "running" and self._job is not None:
@@ -213,37 +211,37 @@ class BootTestScreen(BaseScreen[None]):
         self.dismiss()
 
 
-def _row(stage: StageResult, following: str, narrow: bool) -> Row:
-    """A stage as its glyph, its name, its state in a word, and when it was decided."""
-    outcome: Outcome = "running" if stage.name == following else stage.outcome
+def _row(stage: StageResult, running: str, narrow: bool) -> Row:
+    """A stage: glyph, name, state, and the seconds until it was decided."""
+    outcome: Outcome = "running" if stage.name == running else stage.outcome
     glyph, word, style = _MARKS[outcome]
     at = f" {round(stage.seconds)} s" if stage.outcome in {"pass", "fail"} and not narrow else ""
     name = plain(fit(stage.name, 11), "bold")
     return Row(stage.name, Content.assemble(f"{glyph} ", name, " ", (word + at, style)))
 
 
-def _card(told: Status, stage: StageResult) -> Content:
-    match told.state:
+def _card(status: Status, stage: StageResult) -> Content:
+    match status.state:
         case "passed":
-            text = "◆ Boot test passed: it starts as Zero-OS would start it."
-            lines = [Content.styled(text, "bold $text-success"), _about(stage)]
-        case "failed" | "stopped" if told.error:
-            lines = [block(f"✗ {told.error}", "bold $text-error"), block(told.hint)]
+            text = "◆ Boot test passed: the image boots as it would on Zero-OS."
+            lines = [Content.styled(text, "bold $text-success"), _describe(stage)]
+        case "failed" | "stopped" if status.error:
+            lines = [block(f"✗ {status.error}", "bold $text-error"), block(status.hint)]
         case "failed":
-            lines = [block(f"✗ {told.reason}", "bold $text-error")]
-            failed = next((s for s in told.stages if s.outcome in {"fail", "unknown"}), None)
-            if failed and failed.evidence != told.reason:
+            lines = [block(f"✗ {status.reason}", "bold $text-error")]
+            failed = next((s for s in status.stages if s.outcome in {"fail", "unknown"}), None)
+            if failed and failed.evidence != status.reason:
                 lines.append(plain(failed.evidence, MUTED))
-            if told.rule:
-                lines.append(Content.assemble(("Rule  ", "bold"), plain(told.rule)))
-                lines.append(Content.assemble(("Fix   ", "bold"), block(told.remedy)))
+            if status.rule:
+                lines.append(Content.assemble(("Rule  ", "bold"), plain(status.rule)))
+                lines.append(Content.assemble(("Fix   ", "bold"), block(status.remedy)))
         case "stopped":
-            lines = [Content.styled("■ Stopped. Nothing of it is kept; r boots again.", MUTED)]
+            lines = [Content.styled("■ Stopped. Press r to boot again.", MUTED)]
         case _:
-            lines = [_about(stage)]
+            lines = [_describe(stage)]
     return Content("\n").join(lines)
 
 
-def _about(stage: StageResult) -> Content:
+def _describe(stage: StageResult) -> Content:
     title = plain(stage.title[0].upper() + stage.title[1:])
     return join(title, plain(stage.evidence, MUTED), between="\n") if stage.evidence else title

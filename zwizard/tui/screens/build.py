@@ -1,4 +1,4 @@
-"""A build: its steps and the live log, and what to do when it ends or fails."""
+"""The build screen: steps, live log, and what to do when the build ends or fails."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from zwizard.util.errors import ZwizardError, describe_os_error
 from zwizard.util.text import duration, size
 from zwizard.wizard.questions import all_questions
 
-_EVERY = 0.5  # seconds between looks at the journal
+_EVERY = 0.5  # seconds between reads of the journal
 
 
 class BuildSteps(StableList):
     """The steps of a build."""
 
-    HELP = "The steps. The log beside them is that of the highlighted one; Tab goes to it."
+    HELP = "The steps. Beside them: the log of the highlighted step; Tab goes to it."
 
 
 class BuildScreen(BaseScreen[None]):
-    """One build, as its journal and logs tell it."""
+    """One build, shown from its journal and logs."""
 
     TOPIC = "troubleshooting"
     HELP = (
-        "A build. It keeps running when you leave this screen or quit. Times after ~ are what the"
-        " step usually takes here."
+        "A build. It keeps running when you leave this screen or quit. Times after ~ are how long"
+        " the step usually takes on this host."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = named(
@@ -90,14 +90,14 @@ class BuildScreen(BaseScreen[None]):
         self.build = build
         self._watch = Watch(build, Status())
         self.status = self._watch.look()
-        self._usual: estimates.Pace = {}
+        self._usual_times: estimates.Pace = {}
         self._shown_log: tuple[str, float] | None = None
-        self._logged = False  # there is a log to open or copy
-        self._shown = 0.0  # when the screen was last renewed
-        self._followed = ""  # the step that was running when last looked at
+        self._log_offered = False  # whether the keys that open and copy the log are offered
+        self._updated = 0.0  # when the screen was last updated
+        self._followed = ""  # the step that was running at the last update
 
     def content(self) -> ComposeResult:
-        """Overall line, steps, what came of it, log."""
+        """Overall line, result, steps, log."""
         with Horizontal(classes="top"):
             yield Static(plain(self.build.id), classes="title", markup=False)
             yield Static(id="overall", markup=False)
@@ -108,79 +108,79 @@ class BuildScreen(BaseScreen[None]):
             yield LogPane(id="log-pane")
 
     def on_mount(self) -> None:
-        """Keep up with the build."""
+        """Show the build, and follow it."""
         self.query_one(BuildSteps).focus()
-        self._show()
-        self.every(_EVERY, self._look)
-        self._learn_pace()
+        self._update()
+        self.every(_EVERY, self._poll)
+        self._load_usual_times()
 
     def on_resize(self) -> None:
-        """Rows and words are made for the width."""
-        self._show()
+        """Rows and texts depend on the width."""
+        self._update()
 
     def on_screen_resume(self) -> None:
-        """Back from another screen: show how it stands by now."""
-        self._look()
+        """Show the current state on return from another screen."""
+        self._poll()
 
     @work(exclusive=True, group="read")
-    async def _learn_pace(self) -> None:
-        """What the steps usually take: by earlier builds, whose journals are read."""
-        machine = await self.wizard.host()
-        store = requirements.store_of(machine.privilege)
-        self._usual = await in_background(lambda: estimates.usual(self.build, store))
-        self._show()
+    async def _load_usual_times(self) -> None:
+        """Read from the journals of earlier builds how long the steps usually take."""
+        host = await self.wizard.host()
+        store = requirements.store_of(host.privilege)
+        self._usual_times = await in_background(lambda: estimates.usual(self.build, store))
+        self._update()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         before, self.status = self.status, self._watch.look()
         now = self.wizard.clock()
         if self.status != before:
-            self._show()
+            self._update()
             self.refresh_bindings()
-        elif self.status.state == "running" and now - self._shown >= 0.9:
-            self._show()  # the seconds go on
+        elif self.status.state == "running" and now - self._updated >= 0.9:
+            self._update()  # the elapsed seconds
         if before.state != "running" and self.status.state == "running":
-            self._learn_pace()  # it goes on: the last run counts too by now
+            self._load_usual_times()  # resumed: the last run counts too
 
     # --- showing ---
 
-    def _show(self) -> None:
-        told = self.status
-        self._shown = now = self.wizard.clock()
+    def _update(self) -> None:
+        status = self.status
+        self._updated = now = self.wizard.clock()
         narrow = self.size.width < 76
         steps = self.query_one(BuildSteps)
-        busy = told.step.name if told.step else ""
-        steps.show(texts.rows(told, self._usual, now, narrow), prefer=busy)
-        if busy and steps.current in {"", self._followed}:
-            steps.go(busy)  # whoever watches the running step goes on to the next with it
-        elif not self._followed and not busy and told.steps:
-            steps.go(told.steps[-1].name)
-        self._followed = busy or steps.current
-        renew(self.query_one("#overall", Static), self._overall(told, now))
+        active = status.step.name if status.step else ""
+        steps.show(texts.rows(status, self._usual_times, now, narrow), prefer=active)
+        if active and steps.current in {"", self._followed}:
+            steps.go(active)  # the highlight follows the running step
+        elif not self._followed and not active and status.steps:
+            steps.go(status.steps[-1].name)
+        self._followed = active or steps.current
+        renew(self.query_one("#overall", Static), self._overall(status, now))
         card = self.query_one("#card")
-        said = texts.card(told)
-        renew(self.query_one("#card-text", Static), said)
-        card.display = bool(said.plain)
-        card.set_class(told.state == "ready", "-good")
+        text = texts.card(status)
+        renew(self.query_one("#card-text", Static), text)
+        card.display = bool(text.plain)
+        card.set_class(status.state == "ready", "-good")
         self._show_log()
 
-    def _overall(self, told: Status, now: float) -> Content:
-        """The state, where it stands, for how long, and how much longer."""
-        state = mark(told.state)
-        if not (told.steps and told.state == "running"):
-            after = duration(max(0.0, told.at - told.started))
-            return join(state, f"after {after}", between=" · ") if told.started else state
-        left = estimates.to_go(told, self._usual, now)
+    def _overall(self, status: Status, now: float) -> Content:
+        """The state, the current step, the time so far, and the time left."""
+        state = mark(status.state)
+        if not (status.steps and status.state == "running"):
+            after = duration(max(0.0, status.at - status.started))
+            return join(state, f"after {after}", between=" · ") if status.started else state
+        left = estimates.to_go(status, self._usual_times, now)
         parts = (
-            texts.position(told),
-            duration(max(0.0, now - told.started)),
+            texts.position(status),
+            duration(max(0.0, now - status.started)),
             "" if left is None else f"about {duration(left)} to go",
-            f"{size(told.written)} written" if told.written else "",
+            f"{size(status.written)} written" if status.written else "",
         )
-        room = self.size.width - len(self.build.id) - _AROUND
+        room = self.size.width - len(self.build.id) - _MARGINS
         return joined([state, *(Content(part) for part in parts if part)], room, (4, 2))
 
     def _show_activity(self, step: StepStatus | None, now: float) -> None:
-        """Below the log: what its step has written, and for how long it has printed nothing."""
+        """Show below the log the bytes that its step has written, and how old its output is."""
         pane = self.query_one(LogPane)
         if step is None or step.state != "running":
             pane.note(Content(""))
@@ -190,9 +190,9 @@ class BuildScreen(BaseScreen[None]):
         parts = [Content.styled(written, MUTED)] if written else []
         with contextlib.suppress(OSError):
             last = self.build.step_log(step.number, step.name).stat().st_mtime
-            quiet = max(0.0, now - max(last, step.started))
-            said = f"no output for {duration(quiet)}" if quiet > 5 else "last output just now"
-            parts.append(Content.styled(said, "$text-warning" if quiet > 60 else MUTED))
+            idle = max(0.0, now - max(last, step.started))
+            text = f"no output for {duration(idle)}" if idle > 5 else "last output just now"
+            parts.append(Content.styled(text, "$text-warning" if idle > 60 else MUTED))
         pane.note(join(*parts, between=" · "))
 
     def _show_log(self) -> None:
@@ -200,35 +200,35 @@ class BuildScreen(BaseScreen[None]):
         step = next((s for s in self.status.steps if s.name == name), None)
         if step is None:
             shown = ("", 0.0)
-            path, title, quiet = None, "log", "No output yet."
+            path, title, empty = None, "log", "No output yet."
         else:
             shown = (step.name, step.started)
             path = self.build.step_log(step.number, step.name)
-            title, quiet = path.stem, texts.empty_log(step)
+            title, empty = path.stem, texts.empty_log(step)
         pane = self.query_one(LogPane)
         if shown != self._shown_log:
             self._shown_log = shown
-            pane.open(path, title, quiet)
-        pane.say_when_empty(quiet)
+            pane.open(path, title, empty)
+        pane.set_empty_text(empty)
         self._show_activity(step, self.wizard.clock())
-        self._offer_log()
+        self._offer_log_keys()
 
-    @on(LogView.Grown)
-    def _offer_log(self) -> None:
-        """The keys that open and copy the log come with its first line, and go with the log."""
-        logged = bool(self._log_file())
-        if logged != self._logged:
-            self._logged = logged
+    @on(LogView.Changed)
+    def _offer_log_keys(self) -> None:
+        """Offer the keys that open and copy the log once it has a line."""
+        offered = bool(self._log_file())
+        if offered != self._log_offered:
+            self._log_offered = offered
             self.refresh_bindings()
 
     @on(OptionList.OptionHighlighted)
-    def _moved(self) -> None:
+    def _highlighted(self) -> None:
         self._show_log()
 
-    # --- what can be done ---
+    # --- actions ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Only what makes sense in the state it is in."""
+        """Offer only the actions that the build's state allows."""
         state, running = self.status.state, self.status.state == "running"
         match action:
             case "cancel":
@@ -251,19 +251,14 @@ class BuildScreen(BaseScreen[None]):
                 return True
 
     def _log_file(self) -> Path | None:
-        """The log that is shown, if there is one."""
-        found = self.query(LogView)
-        file = found.first().file if found else None
+        """The displayed log, if it has a line."""
+        views = self.query(LogView)
+        file = views.first().file if views else None
         return file.path if file and len(file) else None
 
     def action_log(self, what: str) -> None:
-        """Work in the log from anywhere on the screen."""
-        view = self.query_one(LogView)
-        view.focus()
-        if what == "follow":
-            view.action_follow()
-        else:
-            view.action_search(False)
+        """Follow or search the log from anywhere on the screen."""
+        self.query_one(LogPane).act(what)
 
     @work
     async def action_resume(self) -> None:
@@ -272,7 +267,7 @@ class BuildScreen(BaseScreen[None]):
 
     @work
     async def action_change(self) -> None:
-        """Open its answers again, at the question that decides the step that failed."""
+        """Open the build's answers at the question that decides the failed step."""
         try:
             recipe = self.build.recipe()
             asked = {question.key for question in all_questions()}
@@ -289,11 +284,11 @@ class BuildScreen(BaseScreen[None]):
             self.wizard.show_review(navigation)
 
     def action_checklist(self) -> None:
-        """What the archive came to."""
+        """Show the checklist of the archive."""
         self.wizard.show_report(self.build)
 
     def action_copy(self) -> None:
-        """Hand over a line that runs the command that failed by hand, where it failed."""
+        """Copy a command line that runs the failed command in the step's tree."""
         from zwizard.engine.debug_shell import by_hand
 
         step = self.status.step
@@ -302,13 +297,13 @@ class BuildScreen(BaseScreen[None]):
 
     @work
     async def action_shell(self) -> None:
-        """A shell in the tree of the highlighted step, in the bare terminal."""
+        """Open a shell in the tree of the highlighted step, in the bare terminal."""
         from zwizard.engine import debug_shell
 
         step = self.query_one(BuildSteps).current
-        right = (await self.wizard.host()).privilege
+        privilege = (await self.wizard.host()).privilege
         try:
-            await in_background(lambda: debug_shell.verify(self.build, step, right))
+            await in_background(lambda: debug_shell.verify(self.build, step, privilege))
         except ZwizardError as error:
             self.wizard.show_error(error)
             return
@@ -316,20 +311,19 @@ class BuildScreen(BaseScreen[None]):
 
     @work
     async def action_bundle(self) -> None:
-        """Put what a bug report needs in a file, and say what is in it and where it is."""
+        """Write a bug report to a file, and show its contents and its path."""
         from zwizard.engine import bug_report
 
-        place = self.build.archive().parent
+        directory = self.build.archive().parent
         try:
-            made = await in_background(lambda: bug_report.make(self.build, place))
+            report = await in_background(lambda: bug_report.make(self.build, directory))
         except OSError as error:
             self.wizard.show_error(describe_os_error(error))
             return
-        said = block(bug_report.describe(made))
-        self.app.push_screen(Reader("Bug report", said))
+        self.app.push_screen(Reader("Bug report", block(bug_report.describe(report))))
 
     def action_pager(self) -> None:
-        """The whole log in the user's pager, in the bare terminal."""
+        """Open the whole log in the user's pager, in the bare terminal."""
         path = self._log_file()
         if path is None:
             return
@@ -337,19 +331,19 @@ class BuildScreen(BaseScreen[None]):
 
     @work
     async def action_copy_log(self) -> None:
-        """Hand the log to the terminal's clipboard, and say where it lies."""
+        """Copy the log (its end, if long) to the terminal's clipboard; show its path."""
         path = self._log_file()
         if path is None:
             return
         text, whole = await in_background(lambda: end_of_log(path))
         self.app.copy_to_clipboard(text)
         what = "Log copied" if whole else f"Last {size(len(text))} copied"
-        said = f"{what}, if your terminal allows it (OSC 52). The whole log: {path}"
-        self.app.notify(plain(said).plain, timeout=8, markup=False)
+        message = f"{what}, if your terminal allows it (OSC 52). The whole log: {path}"
+        self.app.notify(plain(message).plain, timeout=8, markup=False)
 
     @work
     async def action_cancel(self) -> None:
-        """Stop it, after asking."""
+        """Stop the build, after asking."""
         chosen = await self.app.push_screen_wait(
             Ask(
                 f"Stop {self.build.id}?",
@@ -361,23 +355,23 @@ class BuildScreen(BaseScreen[None]):
             await in_background(self.build.request_cancel)
 
     def action_leave(self) -> None:
-        """Home; a running build goes on."""
+        """Go home; a running build keeps running."""
         if self.query_one(LogPane).leave_search():
             return
         if self.status.state == "running":
-            said = plain(f"{self.build.id} keeps running.").plain
-            self.app.notify(said, markup=False)
+            message = plain(f"{self.build.id} keeps running.").plain
+            self.app.notify(message, markup=False)
         self.dismiss()
 
 
 class Card(VerticalScroll, can_focus=False):
-    """What came of the build; it takes the focus only where there is more than fits."""
+    """The result of the build; focusable only if it does not fit."""
 
     HELP = "What failed, with the whole command. The arrow keys scroll."
 
     def watch_virtual_size(self) -> None:
-        """More or less to show."""
+        """Update whether it can be focused."""
         self.can_focus = self.virtual_size.height > self.size.height
 
 
-_AROUND = 6  # columns of the top line that are margins
+_MARGINS = 6  # columns of the top line

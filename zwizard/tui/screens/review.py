@@ -1,4 +1,4 @@
-"""Review: every step a build would take, why, and with which commands; nothing has run yet."""
+"""The review screen: every step that a build would run, why, and its commands."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import ago, size
-from zwizard.wizard import questions, review, suggestions
+from zwizard.wizard import questions, suggestions
 from zwizard.wizard.questions import Question
-from zwizard.wizard.review import BuildReview, HostState
+from zwizard.wizard.review import BuildReview, HostState, review_of
 
 
 class StepRows(StableList):
-    """The steps, and before them what is in the way."""
+    """What prevents the build, then its steps."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Commands", tooltip="Every command of this step, and why")
@@ -48,7 +48,7 @@ class StepRows(StableList):
 
 
 class ReviewScreen(BaseScreen[None]):
-    """What will run, before anything does."""
+    """The whole build, before anything runs."""
 
     HELP = "The whole build before it starts. Nothing has run yet; F5 starts it."
 
@@ -70,12 +70,12 @@ class ReviewScreen(BaseScreen[None]):
     def __init__(self, navigation: Navigation) -> None:
         super().__init__()
         self.navigation = navigation
-        self._seen: BuildReview | None = None
+        self._review: BuildReview | None = None
         self._host: HostState | None = None
         self._starting = False
 
     def content(self) -> ComposeResult:
-        """Breadcrumb, what it will be, the steps, by which right and with what space."""
+        """Breadcrumb, summary, steps, and the privilege, space and output."""
         with Horizontal(classes="top"):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
@@ -84,118 +84,118 @@ class ReviewScreen(BaseScreen[None]):
         yield Static(id="facts", markup=False)
 
     def on_mount(self) -> None:
-        """Work out what there is to do."""
+        """Show the review, and again once the suggestions are loaded."""
         if self.navigation.answers:
             self.navigation.answers.set(questions.HERE, REVIEW)
         self.query_one(Breadcrumb).show(self.navigation, REVIEW)
         self.query_one(StepRows).focus()
-        self.look()
-        self._learn()
+        self.update()
+        self._load_suggestions()
 
-    @work(group="learn")
-    async def _learn(self) -> None:
-        """What is known of the answers, if the pages have not been there to find it out."""
-        if reading := self.wizard.suggestion_service.pending(self.navigation.answers):
-            await in_background(reading)
-            self.look()
+    @work(group="suggestions")
+    async def _load_suggestions(self) -> None:
+        """Load the suggestions that check the answers, if the pages have not done so."""
+        if load := self.wizard.suggestion_service.pending(self.navigation.answers):
+            await in_background(load)
+            self.update()
 
     def on_screen_resume(self) -> None:
-        """Back from another screen: things may have changed."""
-        self.look()
+        """Update: another screen may have changed something."""
+        self.update()
 
-    @work(exclusive=True, group="look")
-    async def look(self) -> None:
-        """Show what a build would do now."""
+    @work(exclusive=True, group="update")
+    async def update(self) -> None:
+        """Work out what a build would do now, and show it."""
         self._host = await self.wizard.host()
-        machine, given = self._host, dict(self.navigation.answers)
-        self._seen = await in_background(lambda: review.review_of(given, machine))
-        self._show(self._seen, machine)
+        host, answers = self._host, dict(self.navigation.answers)
+        self._review = await in_background(lambda: review_of(answers, host))
+        self._show_review(self._review, host)
 
-    def _show(self, seen: BuildReview, machine: HostState) -> None:
-        self.query_one("#summary", Static).update(_summary(seen))
-        rows = [Row(f"trouble:{i}", _trouble(t)) for i, t in enumerate(seen.problems)]
-        rows += self._doubted({trouble.key for trouble in seen.problems})
+    def _show_review(self, review: BuildReview, host: HostState) -> None:
+        self.query_one("#summary", Static).update(_summary(review))
+        rows = [Row(f"problem:{i}", _problem(p)) for i, p in enumerate(review.problems)]
+        rows += self._doubts({problem.key for problem in review.problems})
         now, width = self.wizard.clock(), self.size.width
-        states = seen.forecast.steps if seen.forecast else ()
+        states = review.forecast.steps if review.forecast else ()
         rows += [Row(f"step:{s.step.name}", _step(s, s.reason, now, width)) for s in states]
         self.query_one(StepRows).show(rows, prefer=f"step:{states[0].step.name}" if states else "")
-        self.query_one("#facts", Static).update(_facts(seen, machine))
+        self.query_one("#facts", Static).update(_facts(review, host))
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """What needs a recipe waits for one."""
-        seen = self._seen
+        """Offer only what the review allows: most actions need a valid recipe."""
+        review = self._review
         match action:
             case "save" | "export" | "copy" | "build":
-                return bool(seen and seen.recipe)
+                return bool(review and review.recipe)
             case "rebuild":
-                return bool(seen and seen.forecast and seen.forecast.first)
+                return bool(review and review.forecast and review.forecast.first)
             case "install":
-                return bool(seen and seen.forecast and seen.forecast.missing)
+                return bool(review and review.forecast and review.forecast.missing)
             case _:
                 return True
 
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
         kind, _, name = (event.option_id or "").partition(":")
-        if not self._seen:
+        if not self._review:
             return
-        if kind == "trouble":
-            self._mend(self._seen.problems[int(name)])
+        if kind == "problem":
+            self._show_problem(self._review.problems[int(name)])
         elif kind == "doubt":
-            self._ask_again(name)
-        elif self._seen.forecast:
-            state = next(s for s in self._seen.forecast.steps if s.step.name == name)
+            self._go_to_question(name)
+        elif self._review.forecast:
+            state = next(s for s in self._review.forecast.steps if s.step.name == name)
             self.app.push_screen(commands(state.step, state.reason))
 
-    def _doubted(self, told: set[str]) -> list[Row]:
-        """Answers that can be built with, and are probably not what was meant."""
-        given = self.navigation.answers
-        wrong = questions.problems(given).keys() | told
-        asked = {q.key: q for q in questions.asked(given) if q.key not in wrong}
-        found = suggestions.doubts(
-            asked.values(), given, self.wizard.suggestion_service.current(given)
+    def _doubts(self, reported: set[str]) -> list[Row]:
+        """Answers that are valid but probably a mistake, except those ``reported`` already."""
+        answers = self.navigation.answers
+        wrong = questions.problems(answers).keys() | reported
+        asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
+        doubts = suggestions.doubts(
+            asked.values(), answers, self.wizard.suggestion_service.current(answers)
         )
-        return [Row(f"doubt:{key}", _doubt(asked[key], said)) for key, said in found.items()]
+        return [Row(f"doubt:{key}", _doubt(asked[key], reason)) for key, reason in doubts.items()]
 
-    def _ask_again(self, key: str) -> bool:
-        """Go to the question that fills ``key``; False if none does."""
+    def _go_to_question(self, key: str) -> bool:
+        """Go to the question that sets ``key``; False if there is none."""
         question = question_of(key)
         if question:
             self.wizard.show_page(self.navigation, question.page, question.key)
         return bool(question)
 
-    def _mend(self, trouble: UnmetRequirement) -> None:
-        if not self._ask_again(trouble.key):
-            text = Content("\n\n").join([block(trouble.message), block(trouble.remedy)])
-            self.app.push_screen(Reader("The build cannot start", text, copy=trouble.remedy))
+    def _show_problem(self, problem: UnmetRequirement) -> None:
+        if not self._go_to_question(problem.key):
+            text = Content("\n\n").join([block(problem.message), block(problem.remedy)])
+            self.app.push_screen(Reader("The build cannot start", text, copy=problem.remedy))
 
     # --- building ---
 
     def action_build(self) -> None:
-        """Start the build, and watch it."""
+        """Start the build, and show it."""
         self._build(rebuild_all=False)
 
     def action_rebuild(self) -> None:
-        """Start the build with no step cached."""
+        """Start the build, ignoring cached steps."""
         self._build(rebuild_all=True)
 
     @work
     async def _build(self, *, rebuild_all: bool) -> None:
-        seen = self._seen
-        if self._starting or not (seen and seen.recipe):
+        review = self._review
+        if self._starting or not (review and review.recipe):
             return
-        if seen.problems:
-            self.query_one(StepRows).go("trouble:0")
-            said = plain(f"The build cannot start: {seen.problems[0].message}").plain
-            self.app.notify(said, severity="warning", markup=False)
+        if review.problems:
+            self.query_one(StepRows).go("problem:0")
+            message = plain(f"The build cannot start: {review.problems[0].message}").plain
+            self.app.notify(message, severity="warning", markup=False)
             return
-        recipe = seen.recipe
+        recipe = review.recipe
         self._starting = True
         try:
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
             if await self.wizard.start_build(build, rebuild_all=rebuild_all):
-                self.navigation.answers.clear()  # they are in the build's recipe now
+                self.navigation.answers.clear()  # the build's recipe has them
                 self.wizard.show_build(build)
         except (ZwizardError, OSError) as error:
             self.wizard.show_error(error)
@@ -204,15 +204,15 @@ class ReviewScreen(BaseScreen[None]):
 
     @work
     async def action_install(self) -> None:
-        """Install what is missing, in the terminal, where it can ask and be read."""
-        if not (self._seen and self._seen.forecast and self._seen.forecast.missing):
+        """Install the missing programs, in the bare terminal: the installer may ask questions."""
+        if not (self._review and self._review.forecast and self._review.forecast.missing):
             return
-        lacking = self._seen.forecast.missing
-        self.wizard.run_in_terminal(lambda: tools.install(lacking))
+        missing = self._review.forecast.missing
+        self.wizard.run_in_terminal(lambda: tools.install(missing))
         self.wizard.forget_host()
-        self.look()
+        self.update()
 
-    # --- keeping ---
+    # --- saving ---
 
     def action_save(self) -> None:
         """Save the recipe to a file."""
@@ -225,89 +225,91 @@ class ReviewScreen(BaseScreen[None]):
     @work
     async def action_export(self) -> None:
         """Save the plan as a script."""
-        if self._seen and self._seen.plan:
-            made = self._seen.plan
+        if self._review and self._review.plan:
+            plan = self._review.plan
             text = "A bash script that does the whole build on its own; run it as root."
             await save_file(
                 self.app,
-                f"{made.name}.sh",
+                f"{plan.name}.sh",
                 "Export a script",
                 text,
-                lambda path: paths.write_atomically(path, render.script(made)),
+                lambda path: paths.write_atomically(path, render.script(plan)),
             )
 
     def action_copy(self) -> None:
         """Copy every command of every step."""
-        if self._seen and self._seen.plan:
-            copy(self.app, render.text(self._seen.plan))
+        if self._review and self._review.plan:
+            copy(self.app, render.text(self._review.plan))
 
-    # --- going elsewhere ---
+    # --- navigation ---
 
     def action_back(self) -> None:
-        """The last page of questions."""
+        """Go back to the last page of questions."""
         self.wizard.show_page(self.navigation, self.navigation.pages[-2])
 
     def action_page(self, number: int) -> None:
-        """Jump to any page, by its place in the row (from 1)."""
+        """Go to a page by its number (from 1)."""
         pages = self.navigation.pages
         if number < len(pages):
             self.wizard.show_page(self.navigation, pages[number - 1])
 
     def action_leave(self) -> None:
-        """Home; the answers are kept."""
+        """Go home; the draft is kept."""
         self.wizard.leave_draft()
 
 
-def _summary(seen: BuildReview) -> Content:
-    if not seen.recipe:
-        return Content.styled("These answers cannot be built yet.", "bold $text-warning")
-    name = plain(f"{seen.recipe.name}.tar.gz", "bold")
-    what = plain(tables.what(seen.recipe), MUTED)
+def _summary(review: BuildReview) -> Content:
+    if not review.recipe:
+        return Content.styled("This draft cannot be built yet.", "bold $text-warning")
+    name = plain(f"{review.recipe.name}.tar.gz", "bold")
+    what = plain(tables.what(review.recipe), MUTED)
     return join(name, what, Content.styled("Nothing has run yet.", MUTED), between=" · ")
 
 
-def _trouble(trouble: UnmetRequirement) -> Content:
-    remedy = f"  {trouble.remedy}" if trouble.remedy else ""
-    return Content.assemble(plain(f"✗ {trouble.message}", "$text-error"), plain(remedy, MUTED))
+def _problem(problem: UnmetRequirement) -> Content:
+    remedy = f"  {problem.remedy}" if problem.remedy else ""
+    return Content.assemble(plain(f"✗ {problem.message}", "$text-error"), plain(remedy, MUTED))
 
 
-def _doubt(question: Question, said: str) -> Content:
-    return plain(f"! {question.text}: {said}", "$text-warning")
+def _doubt(question: Question, reason: str) -> Content:
+    return plain(f"! {question.text}: {reason}", "$text-warning")
 
 
 def _step(state: StepState, reason: str, now: float, width: int) -> Content:
     layer = state.layer
     if layer:
         mark = Content.styled(fit("✓ cached", 15), "$text-success")
-        said = f"built {ago(layer.made, now)}"
+        note = f"built {ago(layer.made, now)}"
     else:
         mark = Content.styled(fit("● will run", 15), "$text-accent")
-        said = reason
+        note = reason
     amount = size(layer.bytes) if layer else f"~{size(state.step.size)}"
     name = plain(fit(f"{state.number:>2} {state.step.name}", 16), "bold")
     if width < 76:
-        return join(name, mark, plain(said, MUTED))
-    return join(name, mark, fit(f"{amount:>10}", 10), plain(said, MUTED))
+        return join(name, mark, plain(note, MUTED))
+    return join(name, mark, fit(f"{amount:>10}", 10), plain(note, MUTED))
 
 
-def _facts(seen: BuildReview, machine: HostState) -> Content:
-    lines = [Content.assemble(("Runs as  ", MUTED), plain(machine.privilege.description))]
-    if ahead := seen.forecast:
-        needs = f"about {size(ahead.needs)}" if ahead.needs else "nothing"
-        lines.append(Content.assemble(("Needs    ", MUTED), f"{needs} of {size(ahead.free)} free"))
-    if seen.plan:
+def _facts(review: BuildReview, host: HostState) -> Content:
+    lines = [Content.assemble(("Runs as  ", MUTED), plain(host.privilege.description))]
+    if forecast := review.forecast:
+        needs = f"about {size(forecast.needs)}" if forecast.needs else "nothing"
         lines.append(
-            Content.assemble(("Output   ", MUTED), plain(str(seen.output / seen.plan.archive)))
+            Content.assemble(("Needs    ", MUTED), f"{needs} of {size(forecast.free)} free")
+        )
+    if review.plan:
+        lines.append(
+            Content.assemble(("Output   ", MUTED), plain(str(review.output / review.plan.archive)))
         )
     return Content("\n").join(lines)
 
 
 def commands(step: Step, reason: str) -> Reader:
-    """A step to read: why, every exact command, and the guide's own where they differ."""
+    """A dialog with a step's reasons, its exact commands, and the guide's where they differ."""
     lines = "\n".join(action.shell() for action in step.actions)
-    said = f"Will run: {reason}" if reason else "Cached: nothing of this runs."
+    state = f"Will run: {reason}" if reason else "Cached: these commands do not run."
     parts = [
-        plain(said, MUTED),
+        plain(state, MUTED),
         Content("\n").join(block(why, "italic") for why in step.why),
         Content("\n").join([Content.styled("Runs", "bold"), block(lines)]),
     ]

@@ -1,4 +1,4 @@
-"""One line of terminal output as text and colours: colours are kept, nothing else acts."""
+"""Parse a line of terminal output into text and colours; drop all other control sequences."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zwizard.util.text import one_line
 
 _COLOUR = re.compile(r"\x1b\[([0-9;:]*)m")
 _TAB = 8
-_MOST_RUNS = 500  # in one line; what follows looks like the last
+_MOST_RUNS = 500  # in one line; the rest looks like the last run
 
-Colour = int | tuple[int, int, int] | None  # of the terminal's 256, or red, green and blue
+Colour = int | tuple[int, int, int] | None  # one of 256, or (red, green, blue)
 
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How a run of characters looks; None is the colour of the place it is shown at."""
+    """The style of a run of characters; the colour None is the default."""
 
     fore: Colour = None
     back: Colour = None
@@ -33,10 +33,9 @@ PLAIN = TextStyle()
 
 @dataclass(frozen=True)
 class Line:
-    """A line as a terminal shows it: its text, safe to show, and how runs of it look.
+    """A line as a terminal shows it: its text without control sequences, and its styles.
 
-    ``runs``: from which character on (the first is 0) which look. Hiding is not kept: what stands
-    in the log can be read.
+    ``runs``: the first character (from 0) of each run and its style. Hidden text is shown.
     """
 
     text: str
@@ -55,29 +54,29 @@ def parse(raw: str) -> Line:
     parts: list[str] = []
     runs: list[tuple[int, TextStyle]] = []
     column = 0
-    for piece, look in _pieces(raw):
-        if "\r" in piece:  # back to the line's beginning: what follows is written over it
+    for piece, style in _pieces(raw):
+        if "\r" in piece:  # the text so far is overwritten
             parts, runs, column = [], [], 0
         if shown := _shown(_overwritten(piece), column):
-            if not runs or (runs[-1][1] != look and len(runs) < _MOST_RUNS):
-                runs.append((column, look))
+            if not runs or (runs[-1][1] != style and len(runs) < _MOST_RUNS):
+                runs.append((column, style))
             parts.append(shown)
             column += len(shown)
     return Line("".join(parts), tuple(runs) or ((0, PLAIN),))
 
 
 def _pieces(raw: str) -> Iterator[tuple[str, TextStyle]]:
-    """What stands between the changes of colour, and how it looks."""
-    start, look = 0, PLAIN
-    for found in _COLOUR.finditer(raw):
-        yield raw[start : found.start()], look
-        look = _changed(look, found[1])
-        start = found.end()
-    yield raw[start:], look
+    """The texts between changes of style, each with its style."""
+    start, style = 0, PLAIN
+    for match in _COLOUR.finditer(raw):
+        yield raw[start : match.start()], style
+        style = _changed(style, match[1])
+        start = match.end()
+    yield raw[start:], style
 
 
 def _shown(text: str, column: int) -> str:
-    """``text``, which begins in ``column``, made safe, its tabs spaces."""
+    """``text``, which starts in ``column``, without control characters; tabs become spaces."""
     if "\t" in text:
         ahead = column % _TAB
         text = (" " * ahead + text).expandtabs(_TAB)[ahead:]
@@ -85,43 +84,43 @@ def _shown(text: str, column: int) -> str:
 
 
 def _overwritten(text: str) -> str:
-    """``text`` after its last carriage return, each backspace taking a character with it."""
+    """``text`` after its last carriage return; each backspace removes a character."""
     text = text.rpartition("\r")[2]
     if "\b" not in text:
         return text
-    left: list[str] = []
+    kept: list[str] = []
     for character in text:
         if character != "\b":
-            left.append(character)
-        elif left:
-            left.pop()
-    return "".join(left)
+            kept.append(character)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
 
 
-def _changed(look: TextStyle, parameters: str) -> TextStyle:
-    """``look`` after one sequence of SGR parameters; unknown ones change nothing."""
+def _changed(style: TextStyle, parameters: str) -> TextStyle:
+    """``style`` after one sequence of SGR parameters; unknown ones are ignored."""
     codes = [int(code) if code else 0 for code in re.split("[;:]", parameters[:100])]
     while codes:
         code = codes.pop(0)
         match code:
             case 0:
-                look = PLAIN
+                style = PLAIN
             case 1 | 2 | 3 | 4 | 7 | 22 | 23 | 24 | 27:
-                look = replace(look, **_SWITCHES[code])
+                style = replace(style, **_SWITCHES[code])
             case 38 | 48:
                 colour = _extended(codes)
-                look = replace(look, fore=colour) if code == 38 else replace(look, back=colour)
+                style = replace(style, fore=colour) if code == 38 else replace(style, back=colour)
             case 39:
-                look = replace(look, fore=None)
+                style = replace(style, fore=None)
             case 49:
-                look = replace(look, back=None)
+                style = replace(style, back=None)
             case _ if 30 <= code <= 37 or 90 <= code <= 97:
-                look = replace(look, fore=code - 30 if code < 90 else code - 82)
+                style = replace(style, fore=code - 30 if code < 90 else code - 82)
             case _ if 40 <= code <= 47 or 100 <= code <= 107:
-                look = replace(look, back=code - 40 if code < 100 else code - 92)
+                style = replace(style, back=code - 40 if code < 100 else code - 92)
             case _:
                 pass
-    return look
+    return style
 
 
 _SWITCHES: dict[int, dict[str, bool]] = {
@@ -138,7 +137,7 @@ _SWITCHES: dict[int, dict[str, bool]] = {
 
 
 def _extended(codes: list[int]) -> Colour:
-    """The colour that ``5;N`` or ``2;R;G;B`` names, taken from the front of ``codes``."""
+    """The colour of ``5;N`` or ``2;R;G;B``, removed from the front of ``codes``."""
     kind = codes.pop(0) if codes else 0
     if kind == 5 and codes:
         return min(codes.pop(0), 255)

@@ -1,4 +1,4 @@
-"""The parts of the checklist: the list of findings, one finding whole, the search field."""
+"""The parts of the check screen: the list of findings, one finding in full, the search field."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from zwizard.tui.widgets.stable_list import StableList
 
 
 class Findings(StableList):
-    """The findings."""
+    """The list of findings, by outcome."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
     HELP = (
-        "The rules by their outcome. Below: what was found, how to fix it, and why the rule"
-        " exists. Enter on a group opens or folds it, on a rule it goes to the text below, where"
-        " the arrows scroll."
+        "The rules by outcome. Below: what was found, how to fix it, and why the rule exists."
+        " Enter opens or closes a group; on a rule it goes to the text below, which the arrow"
+        " keys scroll."
     )
 
 
 class Detail(VerticalScroll):
-    """One finding, whole."""
+    """One finding in full."""
 
-    HELP = "The highlighted finding in full; the arrows scroll, Tab goes back."
+    HELP = "The highlighted finding in full. The arrow keys scroll; Tab goes back."
 
 
 class Search(OrderedInput):
-    """What the findings shown have to hold."""
+    """The text that the listed findings must contain."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", "To the list", key_display="↓")
     ]
     HELP = (
-        "Type a word to show only the rules with it in their name, finding, reason or fix. Enter"
-        " goes to the list, Esc shows all rules."
+        "Type a word to show only the rules that contain it in their name, finding, reason or"
+        " fix. Enter goes to the list; Esc shows all rules."
     )

@@ -1,4 +1,4 @@
-"""A log view with its title, a line of notes below it, and a field to search it."""
+"""A log view with its title, a note below it, and a search field."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from zwizard.tui.widgets.log_view import LogView
 
 
 class LogPane(Vertical):
-    """A log view with a line that says what it shows, and one to type what to look for."""
+    """A log view with a title line, a note, and a search field."""
 
     def compose(self) -> ComposeResult:
-        """Title, log, search line."""
+        """Title, log, note, search field."""
         yield Static(id="log-title", markup=False)
         yield LogView()
         yield Static(id="log-note", markup=False)
@@ -27,46 +27,55 @@ class LogPane(Vertical):
         field.display = False
         yield field
 
-    def open(self, path: Path | None, title: str, quiet: str) -> None:
+    def open(self, path: Path | None, title: str, empty: str) -> None:
         """Show the log at ``path`` under ``title``."""
-        self._name = title
-        self.query_one(LogView).open(path, quiet)
-        self._retitle()
+        self._log_title = title
+        self.query_one(LogView).open(path, empty)
+        self._update_title()
 
-    def say_when_empty(self, quiet: str) -> None:
-        """What stands there while the log has no lines."""
+    def set_empty_text(self, empty: str) -> None:
+        """Set the text that is shown while the log has no lines."""
         view = self.query_one(LogView)
-        if view.quiet != quiet:
-            view.quiet = quiet
+        if view.empty != empty:
+            view.empty = empty
             view.refresh()
 
-    def note(self, note: Content) -> None:
-        """What stands below the log, such as for how long nothing was printed."""
-        place = self.query_one("#log-note", Static)
-        place.display = bool(note.plain)
-        renew(place, note)
+    def act(self, what: str) -> None:
+        """Go to the log, and ``follow`` its end or ask what to ``search``."""
+        view = self.query_one(LogView)
+        view.focus()
+        if what == "follow":
+            view.action_follow()
+        else:
+            view.action_search(False)
 
-    _name = ""
+    def note(self, note: Content) -> None:
+        """Set the note below the log, such as how long there was no output."""
+        line = self.query_one("#log-note", Static)
+        line.display = bool(note.plain)
+        renew(line, note)
+
+    _log_title = ""
     _back = False
 
-    @on(LogView.Grown)
-    def _retitle(self) -> None:
+    @on(LogView.Changed)
+    def _update_title(self) -> None:
         view = self.query_one(LogView)
         count = 0 if view.file is None else len(view.file)
         if not count:
-            place = ""
+            position = ""
         elif view.following:
-            place = f"{count:,} {'line' if count == 1 else 'lines'}"
+            position = f"{count:,} {'line' if count == 1 else 'lines'}"
         else:
-            place = f"line {view.place + 1:,} of {count:,}"
-        parts = [plain(self._name, "bold"), Content(place)]
+            position = f"line {view.current_line + 1:,} of {count:,}"
+        parts = [plain(self._log_title, "bold"), Content(position)]
         if count and view.following:
             parts.append(Content("following"))
         title = joined(filter(None, parts), self.size.width, (2,))
         renew(self.query_one("#log-title", Static), title)
 
     @on(LogView.Search)
-    def _ask(self, event: LogView.Search) -> None:
+    def _open_search(self, event: LogView.Search) -> None:
         self._back = event.back
         field = self.query_one("#log-search", Input)
         field.placeholder = "search upwards …" if event.back else "search …"
@@ -74,17 +83,17 @@ class LogPane(Vertical):
         field.focus()
 
     @on(Input.Submitted, "#log-search")
-    def _look(self, event: Input.Submitted) -> None:
+    def _search(self, event: Input.Submitted) -> None:
         event.stop()
         self.leave_search()
         if event.value:
             view = self.query_one(LogView)
-            view.found = None
-            # Once the log has the room of the search field again.
+            view.match = None
+            # After the layout, when the log has the room of the search field again.
             self.call_after_refresh(view.search, event.value, back=self._back)
 
     def leave_search(self) -> bool:
-        """Close the search line; whether it was open."""
+        """Close the search field; return whether it was open."""
         field = self.query_one("#log-search", Input)
         if not field.display:
             return False

@@ -1,4 +1,4 @@
-"""A view of a log file: it follows at the end, scrolls, searches, and holds no text itself."""
+"""A view of a log file that follows its end, scrolls and searches; it holds no text itself."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from zwizard.tui.widgets.ansi import Colour, Line, TextStyle
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.log_file import LogFile, matcher
 
-_TICK = 0.15  # seconds between looks at the file
-_SOON = 0.01  # and where there is more to index than one look takes
+_TICK = 0.15  # seconds between reads of the file
+_SOON = 0.01  # the same while the index is behind
 
 
 class LogView(ScrollView, can_focus=True):
-    """The lines of a log file. At its end it follows; anywhere else it stays where it is."""
+    """The lines of a log file. At its end the view follows; elsewhere it stays."""
 
     HELP = (
-        "The log as the commands write it. At its end it follows; scroll up and it stays."
-        " Left and right show the rest of long lines, which end in ›. A search ignores"
-        " case unless it has capitals."
+        "The log as the commands write it. At its end the view follows it; scroll up to stop"
+        " following. Lines that end in › are longer: Left and Right scroll. A search ignores"
+        " case unless it has capital letters."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = named(
@@ -58,49 +58,49 @@ class LogView(ScrollView, can_focus=True):
                 tooltip="Find a text further up in the log",
                 id="log.search-back",
             ),
-            Binding("n", "again(False)", "Next", tooltip="The next match", id="log.next"),
-            Binding("N", "again(True)", "Previous", tooltip="The match before", id="log.previous"),
+            Binding("n", "again(False)", "Next", tooltip="Next match", id="log.next"),
+            Binding("N", "again(True)", "Previous", tooltip="Previous match", id="log.previous"),
             Binding("home", "start", "Start", show=False),
             Binding("left", "sideways(-1)", "Left", show=False),
             Binding("right", "sideways(1)", "Right", show=False),
         ],
     )
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--match", "log--more"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--current", "log--match", "log--more"}
 
     class Search(Message):
-        """The user wants to type what to look for, further up if ``back``."""
+        """Ask for the search field; search upwards if ``back``."""
 
         def __init__(self, back: bool) -> None:
             super().__init__()
             self.back = back
 
-    class Grown(Message):
-        """The log has more lines, or the view shows another place of it."""
+    class Changed(Message):
+        """The log has more lines, or the view has scrolled."""
 
     def __init__(self) -> None:
         super().__init__(id="log")
         self.file: LogFile | None = None
         self.following = True
-        self.wanted = ""
-        self.found: int | None = None
-        self.quiet = "No output yet."
-        self._moving = False
+        self.pattern = ""
+        self.match: int | None = None
+        self.empty = "No output yet."
+        self._scrolling = False
         self._widest = 0
 
     def on_mount(self) -> None:
-        """Look at the file regularly."""
+        """Read the file regularly."""
         self.set_interval(_TICK, self._tick)
 
     def on_unmount(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._close()
 
-    def open(self, path: Path | None, quiet: str) -> None:
-        """Show the log at ``path``, from its end; ``quiet`` is said while there is nothing."""
+    def open(self, path: Path | None, empty: str) -> None:
+        """Show the end of the log at ``path``; ``empty`` is shown while it has no lines."""
         self._close()
         self.file = LogFile(path) if path else None
-        self.following, self.found, self.quiet = True, None, quiet
+        self.following, self.match, self.empty = True, None, empty
         self._widest = 0
         self.virtual_size = Size(0, 0)
         self._tick()
@@ -120,35 +120,36 @@ class LogView(ScrollView, can_focus=True):
         if self.following:
             self._to_end()
         self.refresh()
-        self.post_message(self.Grown())
+        self.post_message(self.Changed())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """The next match needs one to begin with."""
-        return action != "again" or bool(self.wanted)
+        """Offer the next match only after a search."""
+        return action != "again" or bool(self.pattern)
 
-    # --- where it is ---
+    # --- position ---
 
     @property
-    def place(self) -> int:
-        """The line that is looked at: what was found, while it is in sight, or else the first."""
+    def current_line(self) -> int:
+        """The number of the match if it is visible, else of the first visible line."""
         top = round(self.scroll_y)
-        there = self.found is not None and top <= self.found < top + self.size.height
-        return self.found if there and self.found is not None else top
+        if self.match is not None and top <= self.match < top + self.size.height:
+            return self.match
+        return top
 
     def _to_end(self) -> None:
-        self._moving = True
+        self._scrolling = True
         self.scroll_end(animate=False, immediate=True, x_axis=False)
-        self._moving = False
+        self._scrolling = False
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scrolling up ends following; reaching the end begins it."""
+        """Stop following when scrolled up; follow again at the end."""
         super().watch_scroll_y(old_value, new_value)
-        if not self._moving and self.is_attached:
+        if not self._scrolling and self.is_attached:
             self.following = new_value >= self.max_scroll_y
-            self.post_message(self.Grown())
+            self.post_message(self.Changed())
 
     def on_resize(self, _: events.Resize) -> None:
-        """A view at the end stays there."""
+        """Stay at the end while following."""
         self._keep_following()
         self.call_after_refresh(self._keep_following)
 
@@ -158,30 +159,30 @@ class LogView(ScrollView, can_focus=True):
             self.refresh()
 
     def action_follow(self) -> None:
-        """Go to the end and stay there."""
+        """Go to the end, and follow it."""
         self.following = True
         self._to_end()
-        self.post_message(self.Grown())
+        self.post_message(self.Changed())
 
     def action_start(self) -> None:
-        """Go to the beginning."""
+        """Go to the start of the log."""
         self.scroll_home(animate=False, x_axis=False)
 
     def action_sideways(self, direction: int) -> None:
-        """Show more of long lines: a third of the width at a time."""
+        """Scroll sideways by a third of the width."""
         step = max(8, self.size.width // 3)
         self.scroll_relative(x=direction * step, animate=False)
 
     # --- searching ---
 
     def action_search(self, back: bool) -> None:
-        """Ask what to look for."""
+        """Ask for the text to search."""
         self.post_message(self.Search(back))
 
     def action_again(self, back: bool) -> None:
-        """Go to the next match, or the one before."""
-        if self.wanted:
-            self.search(self.wanted, back=back)
+        """Go to the next match, or to the previous one if ``back``."""
+        if self.pattern:
+            self.search(self.pattern, back=back)
         else:
             self.action_search(back)
 
@@ -191,21 +192,21 @@ class LogView(ScrollView, can_focus=True):
         file = self.file
         if file is None or not text:
             return
-        fresh = text != self.wanted or self.found is None
-        self.wanted = text
+        repeated = text == self.pattern
+        self.pattern = text
         self.refresh_bindings()
-        if fresh or self.found is None:
+        if not repeated or self.match is None:
             start = min(
                 round(self.scroll_y) + (self.size.height - 1 if back else 0), len(file) - 1
             )
         else:
-            start = self.found + (-1 if back else 1)
-        ends = (start, len(file) - 1 if back else 0)  # once round
-        for place in ends:
-            if 0 <= place < len(file):
-                number = await in_background(lambda at=place: file.find(text, at, back=back))  # type: ignore[misc]
+            start = self.match + (-1 if back else 1)
+        ends = (start, len(file) - 1 if back else 0)  # to one end, then from the other
+        for line in ends:
+            if 0 <= line < len(file):
+                number = await in_background(lambda at=line: file.find(text, at, back=back))  # type: ignore[misc]
                 if number is not None:
-                    if place != start:
+                    if line != start:
                         end = "beginning" if back else "end"
                         self.app.notify(
                             f"Passed the {end} of the log; searching from the other end."
@@ -215,23 +216,23 @@ class LogView(ScrollView, can_focus=True):
         self.app.notify(plain(f"{text!r} is not in this log").plain, markup=False)
 
     def _show_match(self, number: int) -> None:
-        self.found = number
+        self.match = number
         self.following = False
-        self._moving = True
+        self._scrolling = True
         self.scroll_to(y=max(0, number - self.size.height // 2), animate=False, immediate=True)
-        self._moving = False
+        self._scrolling = False
         self.refresh()
-        self.post_message(self.Grown())
+        self.post_message(self.Changed())
 
     # --- drawing ---
 
     def render_line(self, y: int) -> Strip:
-        """One line of the widget."""
+        """Draw one line of the widget."""
         left, top = self.scroll_offset
         width, number = self.scrollable_content_region.width, top + y
         style = self.rich_style
         if self.file is None or number >= len(self.file):
-            text = self.quiet if number == 0 else ""
+            text = self.empty if number == 0 else ""
             return Strip([Segment(text, style)]).crop_extend(0, width, style)
         line = self.file.look(number)
         length = cell_len(line.text)
@@ -244,9 +245,9 @@ class LogView(ScrollView, can_focus=True):
         return Strip([*strip.crop(0, width - 1), more], width)
 
     def _segments(self, line: Line, number: int) -> list[Segment]:
-        """The line in its colours, with what was looked for and what is selected in theirs."""
+        """The line in its colours, with matches and selection highlighted."""
         text, length = line.text, len(line.text)
-        layers = [(start, end, _style(look)) for start, end, look in _runs(line)]
+        layers = [(start, end, _style(text_style)) for start, end, text_style in _runs(line)]
         layers += [(start, end, self._match_style(number)) for start, end in self._matches(text)]
         span = self.text_selection.get_span(number) if self.text_selection else None
         if span:
@@ -267,12 +268,12 @@ class LogView(ScrollView, can_focus=True):
         ]
 
     def _matches(self, text: str) -> list[tuple[int, int]]:
-        if not self.wanted:
+        if not self.pattern:
             return []
-        return [found.span() for found in matcher(self.wanted).finditer(text)]
+        return [match.span() for match in matcher(self.pattern).finditer(text)]
 
     def _match_style(self, number: int) -> Style:
-        name = "log--found" if number == self.found else "log--match"
+        name = "log--current" if number == self.match else "log--match"
         return self.get_component_rich_style(name)
 
     def _widen(self, width: int) -> None:
@@ -288,7 +289,7 @@ class LogView(ScrollView, can_focus=True):
     # --- copying ---
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text; only the lines it touches are read."""
+        """The selected text; reads only the selected lines."""
         if self.file is None:
             return None
         first = selection.start.y if selection.start else 0
@@ -301,36 +302,36 @@ class LogView(ScrollView, can_focus=True):
         return "\n".join(lines), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002
-        """Draw what is selected now."""
+        """Draw the new selection."""
         self.refresh()
 
 
 def _runs(line: Line) -> list[tuple[int, int, TextStyle]]:
-    """The line's runs with where they end."""
+    """The line's runs as start, end and style."""
     starts = [start for start, _ in line.runs]
     return [
-        (start, end, look)
-        for (start, look), end in zip(line.runs, [*starts[1:], len(line.text)], strict=True)
+        (start, end, text_style)
+        for (start, text_style), end in zip(line.runs, [*starts[1:], len(line.text)], strict=True)
     ]
 
 
 @lru_cache(maxsize=1024)
-def _style(look: TextStyle) -> Style:
-    """The style of a look; what would be as good as invisible on some background is not coloured.
+def _style(text_style: TextStyle) -> Style:
+    """The style for Rich. Colours that could be invisible on some background are ignored.
 
-    Hiding what stands in a log is nobody's business.
+    A command must not hide text of its log.
     """
-    fore, back = look.fore, look.back
+    fore, back = text_style.fore, text_style.back
     if fore == back or (back is None and fore in _GREYS):
         fore = back = None
     return Style(
         color=_colour(fore),
         bgcolor=_colour(back),
-        bold=look.bold or None,
-        dim=look.dim or None,
-        italic=look.italic or None,
-        underline=look.underline or None,
-        reverse=look.reverse or None,
+        bold=text_style.bold or None,
+        dim=text_style.dim or None,
+        italic=text_style.italic or None,
+        underline=text_style.underline or None,
+        reverse=text_style.reverse or None,
     )
 
 
