@@ -1,12 +1,9 @@
-"""The keys of a recipe for people and for editors: a table in Markdown, and a JSON Schema."""
+"""The table of a recipe's keys, in Markdown, for the manual."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from zwizard.recipe.fields import FIELDS, Field
 from zwizard.recipe.relevance import SOURCES, TARGETS
-from zwizard.recipe.toml import nested
 from zwizard.recipe.values import OneOf
 
 
@@ -21,33 +18,6 @@ def key_table() -> str:
         ),
     ]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a recipe: keys, types, defaults and named values."""
-    tables = nested({key: _schema(field) for key, field in FIELDS.items()})
-    properties = {
-        name: inner if "type" in inner else _object(inner) for name, inner in tables.items()
-    }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(properties)}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-_TYPES: dict[type, dict[str, Any]] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    tuple: {"type": "array", "items": {"type": "string"}},
-    dict: {"type": "object", "additionalProperties": {"type": "string"}},
-}
-
-
-def _schema(field: Field) -> dict[str, Any]:
-    named = {"enum": list(allowed)} if (allowed := _named(field)) else {}
-    default = list(field.default) if isinstance(field.default, tuple) else field.default
-    return {"title": field.title, **_TYPES[type(field.default)], **named, "default": default}
 
 
 def _named(field: Field) -> tuple[str, ...]:
