@@ -13,7 +13,7 @@ import pytest
 
 from tests.real.conftest import Built
 from tests.real.workplace import Workplace, is_root
-from zwizard.image.executables import kernel
+from tests.support.executables import starts
 from zwizard.jobs import events
 
 pytestmark = pytest.mark.real
@@ -50,7 +50,7 @@ class TestTheFirstBuild:
         with tarfile.open(vm.archive) as tar:
             file = tar.extractfile(f"./boot/{target}")
             assert file is not None
-            assert kernel.verify(file.read()).pvh
+            assert starts(file.read())
 
     def test_holds_nothing_of_the_build_or_of_one_machine(
         self, packed: dict[str, tarfile.TarInfo]

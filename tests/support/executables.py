@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import struct
 
 import lz4.block
 import zstandard
+
+from zwizard.image.executables.kernel import read_kernel
 
 VERSION = "6.1.0-50-cloud-amd64"
 NAME = f"vmlinuz-{VERSION}"
@@ -119,3 +122,10 @@ def initramfs(
     files = {"init": b"#!/bin/sh\n", "conf/modules": "\n".join(modules).encode()}
     files |= {f"{base}/{name}.ko": b"\x7fELF" + bytes(50) for name in (*modules, "fuse", "virtio")}
     return cpio(files)
+
+
+def starts(data: bytes) -> bool:
+    """Whether Zero-OS can start the kernel in ``data``: a whole ELF with a PVH note."""
+    kernel = read_kernel(io.BytesIO(data))
+    whole = kernel.elf is not None and kernel.elf.truncated is None
+    return whole and not kernel.fault and kernel.pvh is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# How much of a file `what` wants to see: an ISO 9660 names itself after 32 KiB.
+# How much of a file `file_type` wants to see: an ISO 9660 names itself after 32 KiB.
 HEAD = 36 << 10
 
 _MAGIC = (
@@ -48,7 +48,7 @@ _MAGIC = (
 def file_type(head: bytes) -> str:
     r"""What the file beginning with ``head`` (up to HEAD bytes) is, with its article.
 
-    >>> what(b"QFI\xfb...")
+    >>> file_type(b"QFI\xfb...")
     'a qcow2 disk image'
     """
     if not head:

@@ -50,7 +50,6 @@ class OciImage:
     directory: str
     user: str
     volumes: tuple[str, ...]
-    ports: tuple[str, ...]
     layers: int
     shell: bool
 
@@ -169,7 +168,6 @@ def _read(store: _Store) -> OciImage:
         posixpath.normpath(str(settings.get("WorkingDir") or "/")),
         str(settings.get("User") or ""),
         tuple(sorted(settings.get("Volumes") or ())),
-        tuple(sorted(settings.get("ExposedPorts") or ())),
         len(layers),
         any(_has_shell(store, layer) for layer in layers),
     )

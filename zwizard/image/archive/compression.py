@@ -63,15 +63,13 @@ class Stream:
     """One compressed stream in a file, from ``start`` on.
 
     Iterating gives its contents in pieces of bounded size and raises CompressionError;
-    afterwards ``end`` is the offset in the file just behind the stream. ``limit`` is the offset
-    in the file at which it must end, None if unknown.
+    afterwards ``end`` is the offset in the file just behind the stream.
     """
 
-    def __init__(self, form: Format, file: BinaryIO, start: int, limit: int | None = None) -> None:
+    def __init__(self, form: Format, file: BinaryIO, start: int) -> None:
         self.form = form
         self.end = start
         self._file = file
-        self._limit = limit
 
     def __iter__(self) -> Iterator[bytes]:
         if self.form.stream is None:
@@ -96,10 +94,8 @@ class Stream:
 
     def take(self, size: int) -> bytes:
         """The next compressed bytes, at most ``size``; ``end`` moves with them."""
-        if self._limit is not None:
-            size = min(size, self._limit - self.end)
         self._file.seek(self.end)
-        data = self._file.read(max(size, 0))
+        data = self._file.read(size)
         self.end += len(data)
         return data
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from zwizard.image.archive.byte_stream import ByteStream, plain
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain
 from zwizard.image.archive.compression import CompressionError, Stream, detect
 from zwizard.image.magic import HEAD, file_type
 
@@ -45,12 +45,6 @@ class Initramfs:
         return any(module in names for names in self.modules.values())
 
 
-class _InitramfsError(Exception):
-    def __init__(self, message: str, *, bounded: bool = False) -> None:
-        super().__init__(message)
-        self.bounded = bounded
-
-
 def read_initramfs(file: BinaryIO) -> Initramfs:
     """What is in the initramfs in ``file`` (docs.kernel.org, "initramfs buffer format").
 
@@ -59,7 +53,7 @@ def read_initramfs(file: BinaryIO) -> Initramfs:
     found = Initramfs()
     try:
         _read_parts(file, found)
-    except _InitramfsError as error:
+    except ArchiveError as error:
         found.fault, found.bounded = str(error), error.bounded
     except CompressionError as error:
         unsupported = found.compressions[-1:] == ["lzo"]
@@ -72,7 +66,7 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
     place, room = 0, _UNPACKED
     while (place := _skip_padding(file, place)) < size:
         if len(found.compressions) == _PARTS:
-            raise _InitramfsError(f"it has more than {_PARTS} parts", bounded=True)
+            raise ArchiveError(f"it has more than {_PARTS} parts", bounded=True)
         file.seek(place)
         head = file.read(8)
         form = detect(head)
@@ -91,7 +85,7 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
         else:
             file.seek(place)
             other = file_type(file.read(HEAD))
-            raise _InitramfsError(f"at byte {place} there is {other}, not a cpio archive")
+            raise ArchiveError(f"at byte {place} there is {other}, not a cpio archive")
 
 
 def _read_unpacked(source: ByteStream, found: Initramfs) -> int:
@@ -106,7 +100,7 @@ def _read_archive(source: ByteStream, found: Initramfs) -> None:
     while True:
         header = source.take(_HEADER)
         if len(header) < _HEADER:
-            raise _InitramfsError("truncated: a cpio archive ends without its trailer")
+            raise ArchiveError("truncated: a cpio archive ends without its trailer")
         size, length = _sizes(header)
         name = source.take(length).partition(b"\x00")[0].decode("utf-8", "surrogateescape")
         source.skip(-source.position % 4)
@@ -114,26 +108,26 @@ def _read_archive(source: ByteStream, found: Initramfs) -> None:
             return
         _note(name, found)
         if source.skip(size) < size:
-            raise _InitramfsError(f"truncated inside {name}")
+            raise ArchiveError(f"truncated inside {name}")
         source.skip(-source.position % 4)
 
 
 def _sizes(header: bytes) -> tuple[int, int]:
     if not header.startswith((b"070701", b"070702")):
-        raise _InitramfsError("a cpio member's header is damaged")
+        raise ArchiveError("a cpio member's header is damaged")
     try:
         size, length = int(header[54:62], 16), int(header[94:102], 16)
     except ValueError as error:
-        raise _InitramfsError("a cpio member's header is damaged") from error
+        raise ArchiveError("a cpio member's header is damaged") from error
     if not 0 < length <= _NAME or size < 0:
-        raise _InitramfsError("a cpio member's header is damaged")
+        raise ArchiveError("a cpio member's header is damaged")
     return size, length
 
 
 def _note(name: str, found: Initramfs) -> None:
     found.entries += 1
     if found.entries > _ENTRIES:
-        raise _InitramfsError(f"it holds more than {_ENTRIES} files", bounded=True)
+        raise ArchiveError(f"it holds more than {_ENTRIES} files", bounded=True)
     name = name.removeprefix("./").lstrip("/")
     if name == "init":
         found.init = True
@@ -150,9 +144,7 @@ def _bounded(pieces: Iterable[bytes], room: int) -> ByteStream:
         for piece in filter(None, pieces):
             left -= len(piece)
             if left < 0:
-                raise _InitramfsError(
-                    f"it unpacks to more than {_UNPACKED >> 20} MiB", bounded=True
-                )
+                raise ArchiveError(f"it unpacks to more than {_UNPACKED >> 20} MiB", bounded=True)
             yield piece
 
     return ByteStream(counted())

@@ -1,8 +1,7 @@
-"""Linux kernels: the ELF inside a bzImage, and whether Zero-OS can start an ELF."""
+"""Linux kernels: what a file is, and whether the hypervisor can load it."""
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from collections.abc import Iterator
@@ -22,10 +21,8 @@ from zwizard.image.executables.elf import (
     read_elf,
 )
 from zwizard.image.magic import HEAD, file_type
-from zwizard.util.errors import ZwizardError
 
-# Bounds on what is believed; a vmlinux with all its debugging information is below them.
-_KERNEL_BYTES = 1 << 30
+# Bounds on what is believed.
 _NOTE_BYTES = 1 << 20
 _CONFIG_BYTES = 4 << 20
 _PIECE = 4 << 20
@@ -37,21 +34,14 @@ _VERSION = re.compile(rb"Linux version (\d[^\x00-\x20\x7f-\xff]{0,63}) \(")
 _CONFIG_START = b"IKCFG_ST"
 
 
-class KernelError(ZwizardError):
-    """A kernel that cannot be extracted or that Zero-OS cannot start; names what was found."""
-
-
 @dataclass(frozen=True, slots=True)
 class BzImage:
-    """A compressed kernel's setup header (docs.kernel.org, arch/x86/boot): what it holds, where.
+    """A compressed kernel's setup header (docs.kernel.org, arch/x86/boot).
 
-    ``offset`` and ``length`` are bytes in the file; ``form`` is None if the payload's
-    compression is unknown.
+    ``form`` is the payload's compression, None if it is unknown.
     """
 
     version: str
-    offset: int
-    length: int
     form: Format | None
 
     def __str__(self) -> str:
@@ -79,73 +69,6 @@ class KernelImage:
     notes: tuple[str, ...] = ()
 
 
-def extract(data: bytes) -> bytes:
-    """The ELF kernel in ``data``, the bytes of a kernel as a distribution ships it.
-
-    An ELF is returned as it is. A bzImage's payload is found by its header, not by searching
-    for magics, which has false hits. Raises KernelError, saying what was found.
-    """
-    if data.startswith(ELF_MAGIC):
-        return data
-    image = read_bzimage(io.BytesIO(data))
-    if image is None:
-        raise KernelError(
-            f"the kernel is {file_type(data[:HEAD])}, neither an ELF nor a bzImage",
-            "Install a kernel package for x86-64, or give an uncompressed vmlinux.",
-        )
-    if image.form is None:
-        raise KernelError(
-            f"{image}: its payload has an unknown compression",
-            "Use another kernel, or extract its vmlinux with the kernel's extract-vmlinux.",
-        )
-    elf = _decompress(image, image.form, data)
-    if not elf.startswith(ELF_MAGIC):
-        raise KernelError(
-            f"{image} holds {file_type(elf[:HEAD])}, not an ELF kernel",
-            "Install a 64-bit kernel package for x86-64.",
-        )
-    return elf
-
-
-def _decompress(image: BzImage, form: Format, data: bytes) -> bytes:
-    end = image.offset + image.length
-    try:
-        return Stream(form, io.BytesIO(data), image.offset, end).read_all(_KERNEL_BYTES)
-    except CompressionError as error:
-        raise KernelError(
-            f"{image} cannot be unpacked: {error}",
-            "The file is damaged, or made for another boot loader: install the kernel again.",
-        ) from error
-
-
-def verify(data: bytes) -> KernelImage:
-    """The facts of the ELF kernel in ``data``; raises KernelError if Zero-OS cannot start it.
-
-    It must be a complete ELF64 for x86-64 with a loadable segment and a PVH note
-    (Zmachine guide, "VM").
-    """
-    kernel = read_kernel(io.BytesIO(data))
-    fault = _fault(kernel)
-    if fault:
-        raise KernelError(
-            f"Zero-OS cannot start this kernel: {fault}",
-            "Use a kernel built with CONFIG_PVH=y, as the distributions' are, and extract it.",
-        )
-    return kernel
-
-
-def _fault(kernel: KernelImage) -> str:
-    if kernel.fault:
-        return kernel.fault
-    if kernel.elf is None:
-        return f"it is {kernel.description}"
-    if kernel.pvh is None:
-        return "it has no PVH note (owner Xen, type 0x12)"
-    if kernel.elf.truncated is not None:
-        return f"it ends before one of its segments does ({kernel.elf.size} bytes)"
-    return ""
-
-
 def read_kernel(file: BinaryIO) -> KernelImage:
     """What the kernel in ``file`` is; never fails on contents, however broken they are."""
     head = read_at(file, 0, HEAD)
@@ -166,12 +89,12 @@ def read_bzimage(file: BinaryIO) -> BzImage | None:
     if protocol < 0x208:  # older ones do not say where the payload is (before Linux 2.6.26)
         return None
     real_mode = ((head[0x1F1] or 4) + 1) * 512
-    offset, length = struct.unpack_from("<II", head, 0x248)
-    offset += real_mode
+    (offset,) = struct.unpack_from("<I", head, 0x248)
     (pointer,) = struct.unpack_from("<H", head, 0x20E)
     text = read_at(file, pointer + 0x200, 64) if pointer else b""
     words = text.partition(b"\x00")[0].decode("ascii", "replace").split()
-    return BzImage(words[0] if words else "", offset, length, detect(read_at(file, offset, 8)))
+    form = detect(read_at(file, real_mode + offset, 8))
+    return BzImage(words[0] if words else "", form)
 
 
 def _read_elf_kernel(file: BinaryIO) -> KernelImage:
