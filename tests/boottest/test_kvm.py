@@ -151,5 +151,5 @@ def test_the_next_test_does_not_try_again_until_the_machine_starts_anew(
     found = accelerator.accelerate(tmp_path)
     assert found.by == "tcg"
     assert "KVM failed with another guest (emulation failure)" in found.why
-    monkeypatch.setattr(accelerator, "_boot_id", lambda: "another")
+    monkeypatch.setattr(accelerator, "boot_id", lambda: "another")
     assert accelerator.accelerate(tmp_path) == accelerator.KVM

@@ -17,9 +17,6 @@ from zwizard.util import paths
 from zwizard.util.text import duration, one_line, sanitise
 
 MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "unreached": "–"}
-# What the last event of a boot test has of the report.
-SUMMARY = ("passed", "artefact", "sha256", "seconds", "reason", "rule", "remedy", "tail",
-           "printed", "console", "report")  # fmt: skip
 
 # The reason why a stage failed, where no cause was found, and the rule about it.
 _REASONS = {

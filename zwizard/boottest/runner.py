@@ -6,7 +6,7 @@ import resource
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -278,7 +278,8 @@ class Runner:
         )
         report.write(made, self._job)
         records.remove_superseded(self._job.directory, str(self._request.artefact))
-        self._results.note(events.BootTestFinished(**{key: made[key] for key in report.SUMMARY}))
+        summary = {item.name for item in fields(events.BootTestFinished)} - {"at"}
+        self._results.note(events.BootTestFinished(**{key: made[key] for key in summary}))
 
 
 def _is_gzip(path: Path) -> bool:

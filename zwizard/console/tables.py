@@ -27,16 +27,7 @@ MARKS: dict[State | StepState, str] = {
     "done": "✓",
     "cached": "✓",
 }
-WORDS: dict[State | StepState, str] = {
-    "running": "running",
-    "ready": "ready",
-    "not-ready": "not ready",
-    "failed": "failed",
-    "stopped": "stopped",
-    "waiting": "waiting",
-    "done": "done",
-    "cached": "cached",
-}
+WORDS = {state: state.replace("-", " ") for state in MARKS}
 
 
 def what(recipe: Recipe | None) -> str:

@@ -20,13 +20,13 @@ from zwizard.engine import status, worker
 from zwizard.engine.builds import Build
 from zwizard.engine.executor import Executor, functions
 from zwizard.engine.layers import DOWNLOADS, Store, discard
+from zwizard.engine.requirements import store_of
 from zwizard.engine.sandbox import Tree, tree
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import claim
 from zwizard.plan import targets
 from zwizard.steps.actions import Append, Link, Remove, Write
 from zwizard.steps.step import Plan, Step
-from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import sanitise
 
@@ -55,7 +55,7 @@ def enter(build: Build, step: str, command: str = "") -> int:
     privilege = find_privilege()
     verify(build, step, privilege)
     privilege.authorise()
-    store = Store(privilege.layers_below(paths.cache()))
+    store = store_of(privilege)
     work = store.work(f"shell-{build.id}-{os.getpid()}")
     inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
     work.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def enter(build: Build, step: str, command: str = "") -> int:
 def verify(build: Build, step: str, privilege: Privilege) -> None:
     """Raise ZwizardError if the tree of ``step`` cannot be entered with this privilege."""
     privilege.require()
-    _below(targets.make(build.recipe()), Store(privilege.layers_below(paths.cache())), step)
+    _below(targets.make(build.recipe()), store_of(privilege), step)
 
 
 def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import DOWNLOADS, WORKSPACES, Store, discard, disk_usage
+from zwizard.engine.requirements import store_of
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import is_held
 from zwizard.plan import targets
-from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 
 
@@ -37,19 +37,12 @@ def clean(*, everything: bool = False) -> Freed:
             f"running now: {', '.join(sorted(running))}", "Wait, or stop it: zwizard cancel BUILD"
         )
     privilege = find_privilege()
-    store = privilege.layers_below(paths.cache())
+    store = store_of(privilege).directory
     if not store.is_dir():
         return Freed(0, 0)
     keep = frozenset() if everything else used()
-    command = [
-        *privilege.launch_isolated(),
-        sys.executable,
-        "-m",
-        __name__,
-        str(store),
-    ]
     done = subprocess.run(
-        command,
+        [*privilege.launch_isolated(), sys.executable, "-m", __name__, str(store)],
         input=json.dumps({"keep": sorted(keep), "running": bool(running)}),
         capture_output=True,
         text=True,
@@ -70,7 +63,7 @@ class Frees:
 
 def frees(build: Build, privilege: Privilege) -> Frees:
     """What deleting ``build`` would free; nothing is removed."""
-    store = Store(privilege.layers_below(paths.cache()))
+    store = store_of(privilege)
     keep = used(without=build)
     idle = sum(layer.bytes for layer in store.all() if layer.fingerprint not in keep)
     return Frees(disk_usage(build.directory), idle)
@@ -110,4 +103,4 @@ if __name__ == "__main__":
     freed = _clean(
         Store(Path(sys.argv[1])), frozenset(request["keep"]), running=request["running"]
     )
-    sys.stdout.write(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))
+    sys.stdout.write(json.dumps(asdict(freed)))

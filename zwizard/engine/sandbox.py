@@ -39,7 +39,9 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
     for directory in (new, root, chroot, work / "overlay"):
         directory.mkdir(parents=True)
     lower = _chain(store, parents)
-    overlaid = not lower or _mount_overlay(store, lower, work)
+    # Relative names keep the option short, and without characters that overlayfs splits at.
+    layers = [f"{fingerprint}/tree" for fingerprint in reversed(lower)]
+    overlaid = not lower or mount_overlay(store.directory, layers, work, upper="layer/tree")
     if not overlaid:
         _copy(store, lower, new)
     if not (lower and overlaid):
@@ -62,12 +64,6 @@ def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
         if layer.whole:
             break
     return tuple(needed)
-
-
-def _mount_overlay(store: Store, lower: tuple[str, ...], work: Path) -> bool:
-    # Relative names keep the option short, and without characters that overlayfs splits at.
-    layers = [f"{fingerprint}/tree" for fingerprint in reversed(lower)]
-    return mount_overlay(store.directory, layers, work, upper="layer/tree")
 
 
 def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -> bool:

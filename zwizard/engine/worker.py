@@ -58,11 +58,11 @@ class Worker:
             self._note(events.BuildFailed(error=first.message, hint=first.remedy))
             return False
         fingerprints = self.plan.fingerprints()
-        there = 0 if self.rebuild_all else ahead.first
-        if there == len(fingerprints) and not self._intact(fingerprints[-1]):
+        cached = 0 if self.rebuild_all else ahead.first
+        if cached == len(fingerprints) and not self._intact(fingerprints[-1]):
             self.store.remove(fingerprints[-1])
-            there = forecast(self.plan, self.store, Path(recipe.output.directory)).first
-        for state in ahead.steps[:there]:
+            cached = forecast(self.plan, self.store, Path(recipe.output.directory)).first
+        for state in ahead.steps[:cached]:
             assert state.layer is not None
             self._note(
                 events.StepCached(
@@ -72,20 +72,20 @@ class Worker:
                     age=round(time.time() - state.layer.made),
                 )
             )
-        for number, step in enumerate(self.plan.steps[there:], there + 1):
+        for number, step in enumerate(self.plan.steps[cached:], cached + 1):
             if not self._step(number, step, fingerprints[: number - 1], fingerprints[number - 1]):
                 return False
         self._deliver(fingerprints[-1])
         return True
 
-    def _step(self, number: int, step: Step, parents: tuple[str, ...], print_: str) -> bool:
+    def _step(self, number: int, step: Step, parents: tuple[str, ...], fingerprint: str) -> bool:
         """Run one step; False if it failed."""
         log = self.build.step_log(number, step.name)
         log.parent.mkdir(exist_ok=True)
         self._note(events.StepStarted(step=step.name, log=str(log)))
         since = time.monotonic()
         try:
-            layer = self._make(step, parents, print_, log, since)
+            layer = self._make(step, parents, fingerprint, log, since)
         except CommandError as error:
             self._fail(step, log, since, error, command=error.shell)
             return False
@@ -96,7 +96,7 @@ class Worker:
         return True
 
     def _make(
-        self, step: Step, parents: tuple[str, ...], print_: str, log: Path, since: float
+        self, step: Step, parents: tuple[str, ...], fingerprint: str, log: Path, since: float
     ) -> layers.Layer:
         with (
             log.open("wb") as output,
@@ -128,9 +128,9 @@ class Worker:
             content = out
         if step.leaves == "image":  # a tree of its own, in which there is nothing else
             content, whole = _alone_in(place.new, out), True
-        layer = layers.new_layer(print_, step.name, content, whole=whole, since=since)
+        layer = layers.new_layer(fingerprint, step.name, content, whole=whole, since=since)
         if self.rebuild_all:
-            self.store.remove(print_)
+            self.store.remove(fingerprint)
         self.store.commit(place.new.parent, layer)
         layers.discard(self.work)
         return layer
@@ -183,13 +183,13 @@ class Worker:
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
         """The checklist's report of the archive; the cached one if nothing has changed since."""
         recipe = self.build.recipe()
-        wanted: dict[str, Any] = {
+        options: dict[str, Any] = {
             "mode": recipe.target,
             "waive": recipe.checklist.waive,
             "disk_size": parse_size(recipe.checklist.disk_size),
             "entrypoint": deployment.entrypoint(recipe),
         }
-        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(wanted))]
+        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(options))]
         try:
             cached = json.loads(self.build.report_file.read_text("utf-8"))
             if cached["basis"] == basis:
@@ -197,7 +197,7 @@ class Worker:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none, or it cannot be used
         self._note(events.CheckStarted())
-        report = checks.check(archive, **wanted)
+        report = checks.check(archive, **options)
         data = report.to_json()
         paths.write_atomically(
             self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)

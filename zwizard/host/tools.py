@@ -156,5 +156,13 @@ def install(names: Iterable[str]) -> None:
             )
 
 
+def run(name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
+    """Run a program without output; ZwizardError with what it printed if it fails."""
+    command = [find(name) or name, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ZwizardError(f"{name} failed: {done.stderr.strip()}")
+
+
 if __name__ == "__main__":
     print(*sorted({TOOLS[name].package("apt") for name in missing(TOOLS)}))  # noqa: T201

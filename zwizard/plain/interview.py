@@ -96,8 +96,8 @@ class Interview:
         """Name the answers that can be built and are probably wrong."""
         wrong = questions.problems(self.draft)
         asked = {q.key: q for q in questions.asked(self.draft) if q.key not in wrong}
-        known = self.service.current(self.draft)
-        for key, reason in suggestions.doubts(asked.values(), self.draft, known).items():
+        current = self.service.current(self.draft)
+        for key, reason in suggestions.doubts(asked.values(), self.draft, current).items():
             say(f"Warning: {asked[key].text}: {reason}")
 
     def _announce(self, name: str) -> None:
@@ -155,12 +155,12 @@ class Interview:
 
     def _search(self, question: Question, words: str) -> None:
         """List the possible answers that contain ``words``."""
-        known = self.service.current(self.draft)
-        found = suggestions.search(question, self.draft, known, words, _MOST + 1)
+        current = self.service.current(self.draft)
+        found = suggestions.search(question, self.draft, current, words, _MOST + 1)
         for offer in found[:_MOST]:
             say(f"{offer.value}: {offer.means}".rstrip(": "), indent="  ", hang="    ")
         if not found:
-            say(suggestions.nothing(question, known), indent="  ")
+            say(suggestions.nothing(question, current), indent="  ")
         elif len(found) > _MOST:
             say(f"Only the first {_MOST}; add words to narrow the search.", indent="  ")
 

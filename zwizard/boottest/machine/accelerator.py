@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard.boottest.machine.qemu import Accelerator, cpu
+from zwizard.engine.layers import boot_id
 from zwizard.host import tools
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
@@ -49,7 +50,7 @@ def emulation(problem: str) -> Acceleration:
 
 def distrust_kvm(notes: Path, why: str) -> None:
     """Use emulation until this host reboots: KVM ran the tiny guest, but not a real one."""
-    (notes / _DISTRUSTED).write_text(f"{_boot_id()}\n{one_line(why)}\n", "utf-8")
+    (notes / _DISTRUSTED).write_text(f"{boot_id()}\n{one_line(why)}\n", "utf-8")
 
 
 def kvm_problem(notes: Path) -> str:
@@ -66,12 +67,7 @@ def _distrusted(notes: Path) -> str:
         boot, why = (notes / _DISTRUSTED).read_text("utf-8", "replace").splitlines()
     except (OSError, ValueError):
         return ""
-    return why if boot == _boot_id() else ""
-
-
-def _boot_id() -> str:
-    """An ID of this host's current boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return why if boot == boot_id() else ""
 
 
 def run_tiny_guest(by: Accelerator) -> str:

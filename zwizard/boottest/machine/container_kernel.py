@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zwizard.engine import layers, sandbox, worker
 from zwizard.engine.executor import CommandError, Executor
+from zwizard.engine.failure_causes import tail
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
 from zwizard.jobs.lock import claim
@@ -93,13 +94,9 @@ class ContainerKernel:
                     runner.perform(action)
             except CommandError as error:
                 message = f"the kernel for boot tests of containers was not built: {error.message}"
-                raise ZwizardError(message, f"Last output: {_last(log)}") from None
+                raise ZwizardError(message, f"Last output: {tail(log, 1)}") from None
         layer = layers.new_layer(
             self._fingerprint, step.name, place.new, whole=place.whole, since=since
         )
         self._store.commit(place.new.parent, layer)
         layers.discard(work)
-
-
-def _last(log: Path) -> str:
-    return "".join(log.read_text("utf-8", "replace").strip().splitlines()[-1:])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from zwizard.engine import sandbox
+from zwizard.host import tools
 from zwizard.host.privileges import in_user_namespace
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.gzip_stream import GzipStream
@@ -85,12 +86,11 @@ def mount_as_flist(root: Path) -> None:
     host keys are deleted before a root volume is first used (zosbase, prepContainer).
     """
     special = ("-type", "b", "-o", "-type", "c", "-o", "-type", "p", "-o", "-type", "s")
-    _run("find", root, "-xdev", "(", *special, ")", "-delete")
-    _run("find", root, "-xdev", "!", "-type", "l", "-perm", "/7000", "-exec", "chmod", "a-st",
-         "{}", "+")  # fmt: skip
-    _run(
-        "find", root / "etc/ssh", "-maxdepth", "1", "-name", "ssh_host_*", "-delete", may_fail=True
-    )
+    tools.run("find", root, "-xdev", "(", *special, ")", "-delete")
+    set_bits = ("!", "-type", "l", "-perm", "/7000")
+    tools.run("find", root, "-xdev", *set_bits, "-exec", "chmod", "a-st", "{}", "+")
+    keys = ["find", str(root / "etc/ssh"), "-maxdepth", "1", "-name", "ssh_host_*", "-delete"]
+    subprocess.run(keys, capture_output=True, check=False)  # there may be no such directory
 
 
 def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
@@ -106,13 +106,7 @@ def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
     if ours:
         image.rename(disk)
     else:
-        _run("cp", "--reflink=auto", "--sparse=always", image, disk)
+        tools.run("cp", "--reflink=auto", "--sparse=always", image, disk)
     disk.chmod(0o600)
     with disk.open("r+b") as file:
         file.truncate(length)
-
-
-def _run(*argv: str | Path, may_fail: bool = False) -> None:
-    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False)
-    if done.returncode != 0 and not may_fail:
-        raise ZwizardError(f"{argv[0]} failed: {done.stderr.strip()}")

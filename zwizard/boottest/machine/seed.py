@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
 
 from zwizard.host import tools
-from zwizard.util.errors import ZwizardError
 
 _KIB = 2048  # of the disk, as in Zero-OS
 _LABEL = "cidata"
@@ -87,13 +85,6 @@ def make_disk(seed: Seed, disk: Path) -> None:
     for name, text in seed.files().items():
         (place / name).write_text(text, "utf-8")
     # FAT of the type that fits this size: mtools cannot read a FAT32 as small as Zero-OS's.
-    _run("mkfs.vfat", "-n", _LABEL, "-C", disk.name, str(_KIB), cwd=disk.parent)
+    tools.run("mkfs.vfat", "-n", _LABEL, "-C", disk.name, str(_KIB), cwd=disk.parent)
     names = [f"{place.name}/{name}" for name in seed.files()]
-    _run("mcopy", "-i", disk.name, *names, "::/", cwd=disk.parent)
-
-
-def _run(tool: str, *arguments: str, cwd: Path) -> None:
-    command = [tools.find(tool) or tool, *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ZwizardError(f"{tool} failed: {done.stderr.strip()}")
+    tools.run("mcopy", "-i", disk.name, *names, "::/", cwd=disk.parent)

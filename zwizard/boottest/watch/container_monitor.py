@@ -147,23 +147,23 @@ def _strings(encoded: str) -> list[str]:
     return decoded.decode("utf-8", "replace").removesuffix("\0").split("\0")
 
 
-def _started(found: list[str], wanted: list[str]) -> StageResult:
+def _started(found: list[str], expected: list[str]) -> StageResult:
     evidence = shlex.join(found)
-    if any(found[at : at + len(wanted)] == wanted for at in range(len(found))):
+    if any(found[at : at + len(expected)] == expected for at in range(len(found))):
         return StageResult("entrypoint", "pass", evidence)
-    if found[:1] == wanted[:1]:
-        return StageResult("entrypoint", "fail", f"{evidence}; expected {shlex.join(wanted)}")
+    if found[:1] == expected[:1]:
+        return StageResult("entrypoint", "fail", f"{evidence}; expected {shlex.join(expected)}")
     # A script that has already replaced itself by the program it starts.
-    return StageResult("entrypoint", "pass", f"{wanted[0]} has become {evidence}")
+    return StageResult("entrypoint", "pass", f"{expected[0]} has become {evidence}")
 
 
-def _environment(found: list[str], wanted: Mapping[str, str]) -> StageResult:
+def _environment(found: list[str], expected: Mapping[str, str]) -> StageResult:
     """The evidence has only names: values may be secret."""
     has = dict(line.partition("=")[::2] for line in found)
-    wrong = [name for name, value in wanted.items() if has.get(name) != value]
+    wrong = [name for name, value in expected.items() if has.get(name) != value]
     if wrong:
         return StageResult("environment", "fail", f"missing or different: {', '.join(wrong)}")
-    return StageResult("environment", "pass", ", ".join(wanted) or "none set")
+    return StageResult("environment", "pass", ", ".join(expected) or "none set")
 
 
 def diagnose_exit(output: str) -> tuple[BootFailureCause, str] | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from zwizard.boottest.watch import guest_probe
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.host import tools
-from zwizard.util.errors import ZwizardError
 
 _USER_OPTIONS = ("-F", "none", "-l", "root", "-T")
 _OPTIONS = (
@@ -36,11 +35,8 @@ _ASKPASS = "".join(
 
 def make_key(work: Path) -> str:
     """Create this boot test's key pair in ``work``; returns the public key."""
-    tool = tools.find("ssh-keygen") or "ssh-keygen"
-    command = [tool, "-q", "-t", "ed25519", "-N", "", "-C", "zwizard-boot-test", "-f", "key"]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ZwizardError(f"ssh-keygen failed: {done.stderr.strip()}")
+    options = ("-q", "-t", "ed25519", "-N", "", "-C", "zwizard-boot-test", "-f", "key")
+    tools.run("ssh-keygen", *options, cwd=work)
     return (work / "key.pub").read_text("ascii").strip()
 
 
