@@ -14,7 +14,7 @@ import pytest
 from zwizard.engine import requirements
 from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.requirements import Forecast, forecast
-from zwizard.host import tools as doctor
+from zwizard.host import tools as host_tools
 from zwizard.plan.targets import Plan, make
 from zwizard.recipe.model import Kernel, Recipe, Source
 
@@ -46,7 +46,7 @@ def reasons(ahead: Forecast) -> list[str]:
 
 def test_a_first_build_runs_every_step(store: Store, tmp_path: Path) -> None:
     ahead = forecast(PLAN, store, tmp_path)
-    assert ahead.first == 0
+    assert ahead.cached == 0
     assert reasons(ahead) == ["not built yet"] + ['depends on "bootstrap"'] * 6
     assert ahead.needs == sum(step.size for step in PLAN.steps)
     assert ahead.problems == ()
@@ -55,7 +55,7 @@ def test_a_first_build_runs_every_step(store: Store, tmp_path: Path) -> None:
 def test_what_is_there_does_not_run_and_needs_no_space(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, 1, 2, 3)
     ahead = forecast(PLAN, store, tmp_path)
-    assert ahead.first == 3
+    assert ahead.cached == 3
     assert reasons(ahead) == ["", "", "", "not built yet", *['depends on "kernel"'] * 3]
     assert ahead.needs == sum(step.size for step in PLAN.steps[3:])
     layer = ahead.steps[0].layer
@@ -66,20 +66,20 @@ def test_what_is_there_does_not_run_and_needs_no_space(store: Store, tmp_path: P
 def test_a_layer_without_the_ones_below_it_is_not_counted(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, 1, 3)
     ahead = forecast(PLAN, store, tmp_path)
-    assert ahead.first == 1
+    assert ahead.cached == 1
     assert ahead.steps[2].layer is None
 
 
 def test_when_all_is_there_nothing_runs(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, *range(1, 8))
     ahead = forecast(PLAN, store, tmp_path)
-    assert (ahead.first, ahead.needs, ahead.problems) == (7, 0, ())
+    assert (ahead.cached, ahead.needs, ahead.problems) == (7, 0, ())
 
 
 def test_an_archive_whose_layers_are_gone_is_made_again(store: Store, tmp_path: Path) -> None:
     commit(store, PLAN, 7)
     ahead = forecast(PLAN, store, tmp_path)
-    assert ahead.first == 0
+    assert ahead.cached == 0
     assert reasons(ahead) == ["not built yet"] + ['depends on "bootstrap"'] * 6
 
 
@@ -102,10 +102,10 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH with every tool of zwizard's, from which a test may take some away."""
     place = tmp_path / "tools"
     place.mkdir()
-    for name in (*doctor.TOOLS, "apt-get"):
+    for name in (*host_tools.TOOLS, "apt-get"):
         (place / name).write_text("#!/bin/sh\n")
         (place / name).chmod(0o755)
-    monkeypatch.setattr(doctor, "PATH", str(place))
+    monkeypatch.setattr(host_tools, "PATH", str(place))
     return place
 
 

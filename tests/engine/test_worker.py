@@ -75,10 +75,10 @@ def test_a_packed_archive_is_on_the_disk_before_its_sum_is_kept(
     archive.write_bytes(b"packed")
     order: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(_name_of(descriptor)))
-    worker._seal(archive)
+    worker._sync_and_hash(archive)
     assert order[0] == "archive.tar.gz"
     assert (tmp_path / "sha256").exists()
-    worker._seal(archive)  # it is known, so that nothing is read again
+    worker._sync_and_hash(archive)  # it is known, so that nothing is read again
     assert order.count("archive.tar.gz") == 1
 
 

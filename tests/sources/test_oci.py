@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from tests.support.oci import CONFIG, Layout, Members, layer, packed
-from zwizard.host import tools as doctor
+from zwizard.host import tools as host_tools
 from zwizard.host.privileges import find_privilege
 from zwizard.image.executables.start_script import render_start_script
 from zwizard.image.oci import OciError, OciImage, read_oci
@@ -31,7 +31,7 @@ from zwizard.steps.actions import UnpackOci
 from zwizard.util.errors import UsageError
 
 needs_tools = pytest.mark.skipif(
-    bool(doctor.missing(("skopeo", "umoci"))), reason="skopeo or umoci are not here"
+    bool(host_tools.missing(("skopeo", "umoci"))), reason="skopeo or umoci are not here"
 )
 
 BASE: Members = [

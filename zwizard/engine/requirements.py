@@ -53,7 +53,7 @@ class Forecast:
     missing: frozenset[str] = frozenset()
 
     @property
-    def first(self) -> int:
+    def cached(self) -> int:
         """The number of cached steps, counted from the first."""
         return next((i for i, state in enumerate(self.steps) if not state.layer), len(self.steps))
 

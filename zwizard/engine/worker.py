@@ -24,7 +24,7 @@ from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.jobs import events, journal
-from zwizard.plan import targets as plan
+from zwizard.plan import targets
 from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
@@ -48,7 +48,10 @@ class Worker:
     rebuild_all: bool
 
     def run(self) -> bool:
-        """Build; True if the archive is made (ready or not), False if a step failed."""
+        """Build; True if the archive is made (ready or not), False if a step failed.
+
+        Resuming is the same: the steps whose layers exist are cached, the others run.
+        """
         recipe = self.build.recipe()
         steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
         self._note(events.BuildStarted(steps=steps))
@@ -58,10 +61,10 @@ class Worker:
             self._note(events.BuildFailed(error=first.message, hint=first.remedy))
             return False
         fingerprints = self.plan.fingerprints()
-        cached = 0 if self.rebuild_all else ahead.first
+        cached = 0 if self.rebuild_all else ahead.cached
         if cached == len(fingerprints) and not self._intact(fingerprints[-1]):
             self.store.remove(fingerprints[-1])
-            cached = forecast(self.plan, self.store, Path(recipe.output.directory)).first
+            cached = forecast(self.plan, self.store, Path(recipe.output.directory)).cached
         for state in ahead.steps[:cached]:
             assert state.layer is not None
             self._note(
@@ -101,7 +104,7 @@ class Worker:
         with (
             log.open("wb") as output,
             tree(self.store, parents, self.work) as place,
-            _alone(),
+            _kill_other_processes(),
         ):
             out = place.new.parent / ARCHIVE
             meter = IoMeter(
@@ -127,7 +130,7 @@ class Worker:
             layers.discard(place.new)
             content = out
         if step.leaves == "image":  # a tree of its own, in which there is nothing else
-            content, whole = _alone_in(place.new, out), True
+            content, whole = _image_tree(place.new, out), True
         layer = layers.new_layer(fingerprint, step.name, content, whole=whole, since=since)
         if self.rebuild_all:
             self.store.remove(fingerprint)
@@ -155,16 +158,18 @@ class Worker:
     def _deliver(self, fingerprint: str) -> None:
         """Put the archive where the recipe wants it, check it, and report the result."""
         archive = self.build.archive()
-        made = self.store.archive(fingerprint)
-        if not (archive.exists() and archive.samefile(made)):
-            _place(made, archive)
+        packed = self.store.archive(fingerprint)
+        if not (archive.exists() and archive.samefile(packed)):
+            _place(packed, archive)
         note = self.build.note()
         if note:
             paths.write_atomically(note, self.plan.note)
         with ThreadPoolExecutor(1) as beside:
-            sealed = beside.submit(_seal, made)  # on one core, while it is checked on the other
+            hashed = beside.submit(
+                _sync_and_hash, packed
+            )  # on one core, while it is checked on the other
             report = self._report(archive, fingerprint)
-            sha256 = sealed.result()
+            sha256 = hashed.result()
         blocking = _blocking(report)
         self._note(
             events.BuildFinished(
@@ -183,13 +188,13 @@ class Worker:
     def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
         """The checklist's report of the archive; the cached one if nothing has changed since."""
         recipe = self.build.recipe()
-        options: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "mode": recipe.target,
             "waive": recipe.checklist.waive,
             "disk_size": parse_size(recipe.checklist.disk_size),
             "entrypoint": deployment.entrypoint(recipe),
         }
-        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(options))]
+        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(settings))]
         try:
             cached = json.loads(self.build.report_file.read_text("utf-8"))
             if cached["basis"] == basis:
@@ -197,7 +202,7 @@ class Worker:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none, or it cannot be used
         self._note(events.CheckStarted())
-        report = checks.check(archive, **options)
+        report = checks.check(archive, **settings)
         data = report.to_json()
         paths.write_atomically(
             self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
@@ -205,10 +210,10 @@ class Worker:
         return data
 
     def _intact(self, fingerprint: str) -> bool:
-        """Whether the archive in the store is what was packed: the user has a link to it."""
-        made = self.store.archive(fingerprint)
+        """Whether the stored archive is unchanged: a user may change it through its hard link."""
+        packed = self.store.archive(fingerprint)
         try:
-            return sha256_of(made) == (made.parent / _SUM).read_text("ascii")
+            return sha256_of(packed) == (packed.parent / _SUM).read_text("ascii")
         except FileNotFoundError:
             return False
 
@@ -216,7 +221,7 @@ class Worker:
         journal.append(self.build.journal, event)
 
 
-def environment(made: Plan) -> dict[str, str]:
+def environment(plan: Plan) -> dict[str, str]:
     """What the commands of a plan run with: its own variables, and this process's proxies."""
     proxies = {
         name: os.environ[name]
@@ -224,46 +229,46 @@ def environment(made: Plan) -> dict[str, str]:
         for name in (proxy, proxy.upper())
         if name in os.environ
     }
-    return proxies | dict(made.environment)
+    return proxies | dict(plan.environment)
 
 
-def _alone_in(tree: Path, image: Path) -> Path:
+def _image_tree(tree: Path, image: Path) -> Path:
     """Make ``tree`` a directory that holds only the disk image, by its name on Zero-OS."""
     tree.mkdir()
     image.rename(tree / IMAGE)
     return tree
 
 
-def _seal(made: Path) -> str:
-    """Bring a packed archive to the disk, and keep its sum beside it; the sum."""
-    kept = made.parent / _SUM
+def _sync_and_hash(packed: Path) -> str:
+    """Sync a packed archive and write its SHA-256 beside it; return the SHA-256."""
+    kept = packed.parent / _SUM
     if not kept.exists():
-        with made.open("rb") as file:
+        with packed.open("rb") as file:
             os.fsync(file.fileno())
-        paths.write_atomically(kept, sha256_of(made))
+        paths.write_atomically(kept, sha256_of(packed))
     return kept.read_text("ascii")
 
 
 def _blocking(report: dict[str, Any]) -> list[dict[str, Any]]:
     wrong = ("fail", "unknown")
-    found = report["findings"]
-    return [f for f in found if f["severity"] == "must" and f["outcome"] in wrong]
+    findings = report["findings"]
+    return [f for f in findings if f["severity"] == "must" and f["outcome"] in wrong]
 
 
-def _place(made: Path, archive: Path) -> None:
-    """Make ``archive`` the file ``made``: a link to it, or a copy on another file system."""
+def _place(packed: Path, archive: Path) -> None:
+    """Make ``archive`` the file ``packed``: a link to it, or a copy on another file system."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_name(f".{archive.name}.part")
     part.unlink(missing_ok=True)
     try:
-        part.hardlink_to(made)
+        part.hardlink_to(packed)
     except OSError:
-        shutil.copyfile(made, part)
+        shutil.copyfile(packed, part)
     part.replace(archive)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _kill_other_processes() -> Iterator[None]:
     """End everything that is still running in this PID namespace, such as a stray daemon."""
     try:
         yield
@@ -278,8 +283,8 @@ def _alone() -> Iterator[None]:
 
 def work(build: Build, workspace: Path, *options: str) -> int:
     """Carry out the steps of ``build``; 0 if the archive is made. Options: ``rebuild-all``."""
-    made = plan.make(build.recipe())
-    worker = Worker(build, made, Store.of(workspace), workspace / "step", "rebuild-all" in options)
+    plan = targets.make(build.recipe())
+    worker = Worker(build, plan, Store.of(workspace), workspace / "step", "rebuild-all" in options)
     try:
         return 0 if worker.run() else 1
     except Cancelled:

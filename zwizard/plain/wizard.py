@@ -163,7 +163,7 @@ def _actions(found: BuildReview) -> list[Row]:
     if found.plan:
         rows.append(("Export a bash script that does the same", "export", ""))
     rows.append(("Open a recipe", "open", ""))
-    if found.forecast and found.forecast.first and not found.problems:
+    if found.forecast and found.forecast.cached and not found.problems:
         rows.append(("Rebuild all: run every step again, with today's packages", "rebuild", ""))
     return rows
 

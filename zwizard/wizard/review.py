@@ -10,7 +10,7 @@ from pathlib import Path
 from zwizard.engine import builds, requirements
 from zwizard.engine.requirements import Forecast, UnmetRequirement
 from zwizard.host.privileges import Privilege, find_privilege
-from zwizard.plan import targets as plan
+from zwizard.plan import targets
 from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
@@ -61,7 +61,7 @@ def _system() -> str:
 
 @dataclass(frozen=True)
 class BuildReview:
-    """What the answers lead to: ``recipe``, ``plan`` and ``forecast``, as far as they do.
+    """What the answers lead to; ``recipe``, ``plan`` and ``forecast`` are None if incomplete.
 
     ``output`` is the directory the archive goes to; ``problems`` is all that keeps a build from
     starting. ``expected`` is the forecast, or what it would be with the wrong answers replaced.
@@ -91,7 +91,7 @@ def review_of(answers: Mapping[str, str], host: HostState, *, wait: bool = True)
         )
     try:
         recipe = import_settings(questions.to_recipe(answers), Path.cwd())
-        made = plan.make(recipe)
+        made = targets.make(recipe)
         output = output_directory(recipe, Path.cwd())
     except RecipeError as error:
         return BuildReview(tuple(UnmetRequirement(str(p), _REMEDY, p.key) for p in error.problems))

@@ -129,7 +129,7 @@ class ReviewScreen(BaseScreen[None]):
             case "save" | "export" | "copy" | "build":
                 return bool(review and review.recipe)
             case "rebuild":
-                return bool(review and review.forecast and review.forecast.first)
+                return bool(review and review.forecast and review.forecast.cached)
             case "install":
                 return bool(review and review.forecast and review.forecast.missing)
             case _:
