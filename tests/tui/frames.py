@@ -1,4 +1,4 @@
-"""Frames as text: what a screen showed when somebody last looked at it, line by line."""
+"""Compare screens with their recorded frames, as text."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 from tests.tui.conftest import frame
 from zwizard.tui.app import ZwizardApp
 
-# The ends of scroll bars, whose eighths depend on when one looks.
+# The ends of scroll bars, whose eighths depend on the moment.
 _BARS = str.maketrans(dict.fromkeys("▁▂▃▄▅▆▇", " "))
 _FRAMES = Path(__file__).with_name("frames")
 
 
-def looks_as_before(app: ZwizardApp, name: str) -> None:
-    """The screen is what frames/NAME-WIDTHxHEIGHT.txt says.
+def matches_frame(app: ZwizardApp, name: str) -> None:
+    """Assert that the screen equals frames/NAME-WIDTHxHEIGHT.txt.
 
-    With ZWIZARD_FRAMES=write it is written there instead, to be read in the diff.
+    ZWIZARD_FRAMES=write writes the screen there first, to be reviewed as a diff.
     """
     width, height = app.size
     path = _FRAMES / f"{name}-{width}x{height}.txt"
-    shown = _still(frame(app))
+    shown = _normalised(frame(app))
     if os.environ.get("ZWIZARD_FRAMES") == "write":
         path.write_text(shown, "utf-8")
-    assert shown == _still(path.read_text("utf-8")), (
+    assert shown == _normalised(path.read_text("utf-8")), (
         f"{path.name}: ZWIZARD_FRAMES=write accepts it"
     )
 
 
-def _still(text: str) -> str:
+def _normalised(text: str) -> str:
     return "".join(f"{line.translate(_BARS).rstrip()}\n" for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What holds on every screen: sizes, keys, help, palette, and ways to end."""
+"""Tests of every screen: sizes, keys, help, palette, themes, terminals and exits."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ Go = Callable[[ZwizardApp], None]
 
 
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
-async def test_every_screen_fits_60_by_18_and_says_so_where_it_does_not(
+async def test_every_screen_fits_60_by_18_and_a_smaller_terminal_gets_a_message(
     app: ZwizardApp, go: Go
 ) -> None:
     async with app.run_test(size=(60, 18)) as pilot:
@@ -78,7 +78,7 @@ async def test_every_screen_fits_60_by_18_and_says_so_where_it_does_not(
         shown_lines = frame(app).splitlines()
         assert max(map(len, shown_lines)) <= 60
         footer = " ".join(shown_lines[-3:])
-        assert "F1 Help" in footer  # the keys are all there, the last one too
+        assert "F1 Help" in footer  # the last key is shown, so all are
         focused = app.screen.focused
         if focused is not None and go is not to_home:
             assert app.screen.find_widget(focused).visible_region.area > 0
@@ -91,7 +91,7 @@ async def test_every_screen_fits_60_by_18_and_says_so_where_it_does_not(
 
 
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
-async def test_every_key_in_the_footer_does_something_and_help_names_it(
+async def test_every_key_in_the_footer_has_an_action_and_help_lists_it(
     app: ZwizardApp, go: Go
 ) -> None:
     async with app.run_test(size=(80, 40)) as pilot:
@@ -104,11 +104,11 @@ async def test_every_key_in_the_footer_does_something_and_help_names_it(
             node = app if action[0] == "app" else active.node
             assert hasattr(node, f"action_{action[2]}"), active.binding
         await press(pilot, "f1")
-        told = frame(app)
-        assert all(app.get_key_display(active.binding) in told for active in offered)
+        text = frame(app)
+        assert all(app.get_key_display(active.binding) in text for active in offered)
 
 
-async def test_of_a_dialog_its_own_keys_are_told_and_explained(app: ZwizardApp) -> None:
+async def test_a_dialog_shows_and_explains_only_its_own_keys(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         to_page(app)
@@ -124,7 +124,7 @@ async def test_of_a_dialog_its_own_keys_are_told_and_explained(app: ZwizardApp) 
         assert "Tab Complete" in frame(app).splitlines()[-1]
 
 
-async def test_f1_in_the_help_opens_the_manual_as_zwizard_help_prints_it(app: ZwizardApp) -> None:
+async def test_f1_in_the_help_opens_the_manual(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "f1", "f1")
@@ -135,7 +135,7 @@ async def test_f1_in_the_help_opens_the_manual_as_zwizard_help_prints_it(app: Zw
         on(app, HomeScreen)
 
 
-async def test_the_palette_offers_what_is_valid_now(app: ZwizardApp) -> None:
+async def test_the_palette_offers_only_valid_actions(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         titles = {command.title for command in app.get_system_commands(app.screen)}
@@ -146,10 +146,12 @@ async def test_the_palette_offers_what_is_valid_now(app: ZwizardApp) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_ends_the_app_in_order(make_app: MakeApp, number: signal.Signals) -> None:
+async def test_a_signal_ends_the_app_and_keeps_draft_and_builds(
+    make_app: MakeApp, number: signal.Signals
+) -> None:
     app = make_app()
     build = a_build(done=1)
-    draft().set("name", "begun")
+    draft().set("name", "started")
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
@@ -157,10 +159,10 @@ async def test_a_signal_ends_the_app_in_order(make_app: MakeApp, number: signal.
             await until(pilot, lambda: app.return_code is not None)
         assert app.return_code == 128 + number
         assert not build.cancel_request.exists()
-    assert draft()["name"] == "begun"
+    assert draft()["name"] == "started"
 
 
-async def test_without_colour_everything_is_still_said(
+async def test_states_are_readable_without_colour(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -172,14 +174,14 @@ async def test_without_colour_everything_is_still_said(
 
 
 @pytest.mark.slow
-async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
+async def test_pressing_any_key_never_crashes(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "_start", lambda build, fresh: None)
+    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: None)
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     app = make_app(fetch=a_list)
     to_home(app)
-    draft().set("name", "begun")
+    draft().set("name", "started")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         for go in (None, to_page, to_review):
@@ -191,7 +193,7 @@ async def test_every_key_of_the_wizards_own_screens_can_be_pressed(
             for active in shown(app.screen):
                 before = app.screen
                 if "leave" in active.binding.action:
-                    continue  # tested where leaving is
+                    continue  # has tests of its own
                 await press(pilot, active.binding.key)
                 await settle(pilot)
                 while isinstance(app.screen, ModalScreen):
@@ -214,7 +216,7 @@ def prefer(text: str) -> None:
     file.write_text(text)
 
 
-async def test_a_theme_is_chosen_from_the_palette_and_kept(make_app: MakeApp) -> None:
+async def test_a_theme_is_chosen_in_the_palette_and_saved(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -233,7 +235,7 @@ async def test_a_theme_is_chosen_from_the_palette_and_kept(make_app: MakeApp) ->
 
 
 @pytest.mark.parametrize("theme", preferences.THEMES)
-async def test_in_every_theme_everything_is_said(make_app: MakeApp, theme: str) -> None:
+async def test_states_are_readable_in_every_theme(make_app: MakeApp, theme: str) -> None:
     prefer(f'theme = "{theme}"')
     app = make_app(fetch=a_list)
     to_home(app)
@@ -245,7 +247,7 @@ async def test_in_every_theme_everything_is_said(make_app: MakeApp, theme: str) 
 
 
 @pytest.mark.parametrize("theme", preferences.THEMES)
-async def test_in_every_theme_lines_stand_out_also_without_colour(
+async def test_borders_are_visible_in_every_theme_without_colour(
     make_app: MakeApp, theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -256,13 +258,13 @@ async def test_in_every_theme_lines_stand_out_also_without_colour(
         to_page(app)
         await settle(pilot)
         for widget, edge in ((".top", "bottom"), ("#why", "left"), ("Keys", "top")):
-            of = app.screen.query_one(widget)
-            under, _ = of.background_colors
-            drawn = under + getattr(of.styles, f"border_{edge}")[1]
-            assert abs(drawn.brightness - under.brightness) > 0.2
+            bordered = app.screen.query_one(widget)
+            background, _ = bordered.background_colors
+            border = background + getattr(bordered.styles, f"border_{edge}")[1]
+            assert abs(border.brightness - background.brightness) > 0.2
 
 
-async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
+async def test_preferences_change_keys(make_app: MakeApp) -> None:
     prefer('[keys]\n"home.new" = "ctrl+n"\n"page.next" = "f10,ctrl+g"\n')
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -279,7 +281,7 @@ async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         ("theme = [", "cannot be read"),
         ('theme = "blue"', "allowed: dark, light"),
@@ -288,30 +290,30 @@ async def test_keys_are_as_the_preferences_say(make_app: MakeApp) -> None:
         ('[keys]\n"home.new" = ","', ""),
     ],
 )
-async def test_preferences_that_cannot_be_heeded_are_told_and_nothing_breaks(
-    make_app: MakeApp, text: str, said: str
+async def test_invalid_preferences_are_reported_and_the_app_starts(
+    make_app: MakeApp, text: str, complaint: str
 ) -> None:
     prefer(text)
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert any(said in note for note in notes(app)) or not said
+        assert any(complaint in note for note in notes(app)) or not complaint
         assert "Zero-OS" in frame(app)
 
 
-async def test_what_is_said_in_passing_hides_no_key(app: ZwizardApp) -> None:
+async def test_a_notification_hides_no_key(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
-        for keys in (("n",), ("alt+6",)):  # of one line of keys, and of two
+        for keys in (("n",), ("alt+6",)):  # one line of keys, and two
             await press(pilot, *keys)
             before = frame(app).splitlines()
             rows = app.screen.query_one(Keys).outer_size.height
-            app.notify("said in passing, and long enough to take more than one line of it")
-            await until(pilot, lambda: "said in passing" in frame(app))
+            app.notify("a notification that is long enough to take more than one line")
+            await until(pilot, lambda: "a notification" in frame(app))
             assert frame(app).splitlines()[-rows:] == before[-rows:]
 
 
-async def test_a_key_given_to_another_action_does_that(make_app: MakeApp) -> None:
+async def test_a_key_can_be_moved_to_another_action(make_app: MakeApp) -> None:
     prefer('[keys]\n"home.new" = "c"\n')
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -320,42 +322,42 @@ async def test_a_key_given_to_another_action_does_that(make_app: MakeApp) -> Non
         on(app, PageScreen)
 
 
-async def test_every_key_can_be_looked_up_with_its_name(app: ZwizardApp) -> None:
+async def test_the_keys_screen_lists_the_name_of_every_key(app: ZwizardApp) -> None:
     async with app.run_test(size=(120, 150)) as pilot:
         await settle(pilot)
         app.action_open_screen("keys")
         await settle(pilot)
-        told = frame(app)
-        assert "preferences.toml" in told
+        text = frame(app)
+        assert "preferences.toml" in text
         for name in ("page.next", "review.build", "home.duplicate", "field.choose"):
-            assert name in told
-        example = told.partition("[keys]")[2].split('"')[1]
+            assert name in text
+        example = text.partition("[keys]")[2].split('"')[1]
         assert example in NAMES
 
 
 # --- terminals ----------------------------------------------------------------------------------
 
 
-def test_the_consoles_glyphs_are_as_wide_as_what_they_stand_for() -> None:
+def test_console_substitutes_have_the_width_of_the_original() -> None:
     for character in "✓✗●○■•→×…–▁▔▎▊🮂日e\u0301é\u200b─│":
         assert cell_len(linux_console.drawable(character)) == cell_len(character), character
     assert linux_console.drawable("plain\x1b[31m ~") == "plain\x1b[31m ~"
 
 
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
-async def test_the_console_is_sent_only_what_it_can_draw(app: ZwizardApp, go: Go) -> None:
+async def test_the_console_gets_only_characters_that_it_can_draw(app: ZwizardApp, go: Go) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         go(app)
         await settle(pilot)
         drawn = linux_console.drawable(frame(app))
         assert all(c < "\x80" or c in linux_console._ALWAYS for c in drawn)
-        assert drawn.count("?") == frame(app).count("?")  # nothing was without a stand-in
+        assert drawn.count("?") == frame(app).count("?")  # every character has a substitute
         for line, before in zip(drawn.splitlines(), frame(app).splitlines(), strict=True):
             assert cell_len(line) == cell_len(before)
 
 
-async def test_where_there_are_sixteen_colours_it_is_high_contrast(
+async def test_the_theme_is_high_contrast_on_sixteen_colours(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for term, theme in (("linux", "high-contrast"), ("screen", "high-contrast"), ("foot", "dark")):
@@ -367,7 +369,7 @@ async def test_where_there_are_sixteen_colours_it_is_high_contrast(
             assert app.theme == theme
 
 
-def test_only_the_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_linux_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     assert linux_console.driver() is None
     monkeypatch.setenv("TERM", "linux")
@@ -376,7 +378,7 @@ def test_only_the_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
-async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
+async def test_resizing_at_any_moment(app: ZwizardApp, go: Go) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         go(app)
@@ -388,7 +390,7 @@ async def test_any_size_at_any_moment(app: ZwizardApp, go: Go) -> None:
 
 
 @pytest.mark.slow
-async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
+async def test_the_mouse_can_do_everything(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 40)) as pilot:
         await settle(pilot)
@@ -409,8 +411,8 @@ async def test_a_mouse_does_all_that_keys_do(make_app: MakeApp) -> None:
 
 
 async def click(pilot: Pilot[None], text: str) -> None:
-    """Click where this text stands."""
-    lines = frame(pilot.app).splitlines()  # type: ignore[arg-type]  # it is ours
+    """Click on this text."""
+    lines = frame(pilot.app).splitlines()  # type: ignore[arg-type]
     y = next(i for i, line in enumerate(lines) if text in line)
     await pilot.click(offset=(cell_len(lines[y][: lines[y].index(text)]) + 1, y))
     await settle(pilot)

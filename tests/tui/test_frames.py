@@ -1,4 +1,4 @@
-"""Every screen of the wizard's own as text, at the two sizes people mostly have."""
+"""Frames of home, pages and review at two common sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.tui.conftest import (
     press,
     settle,
 )
-from tests.tui.frames import looks_as_before
+from tests.tui.frames import matches_frame
 from zwizard.engine import requirements
 from zwizard.host import tools
 from zwizard.jobs import journal
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24"
 
 
 @pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which nothing changes: its space, its tools, its time."""
+def fixed_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose free space, tools and time never change."""
     monkeypatch.setattr(requirements, "free_space", lambda _: 70 * 2**30)
     monkeypatch.setattr(requirements, "_place_problem", lambda *_: [])
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
@@ -43,7 +43,7 @@ async def test_the_first_start(make_app: MakeApp, size: tuple[int, int]) -> None
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        looks_as_before(app, "home-first")
+        matches_frame(app, "home-first")
 
 
 async def test_home_with_builds(make_app: MakeApp, size: tuple[int, int]) -> None:
@@ -55,13 +55,12 @@ async def test_home_with_builds(make_app: MakeApp, size: tuple[int, int]) -> Non
     with Held(a_build("jammy", 1)):
         async with app.run_test(size=size) as pilot:
             await settle(pilot)
-            on_row = app.screen.query_one(BuildRows)
-            on_row.go("build:web")
+            app.screen.query_one(BuildRows).go("build:web")
             await settle(pilot)
-            looks_as_before(app, "home")
+            matches_frame(app, "home")
             await press(pilot, "d")
             await settle(pilot)
-            # How much a directory takes depends on the file system it is on.
+            # Not a frame: the size of a directory depends on its file system.
             assert "frees" in str(app.screen.query_one("#options").render_line(1))
 
 
@@ -71,27 +70,27 @@ async def test_the_pages(make_app: MakeApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "alt+1")
-        looks_as_before(app, "target")
+        matches_frame(app, "target")
         await press(pilot, "f3")
         app.screen.query_one(f"#{field_id('source.packages')}", Field).control.focus()
         await press(pilot, *"hto", "x", "space")
         await settle(pilot)
-        looks_as_before(app, "source")
+        matches_frame(app, "source")
         await press(pilot, "f4")
         on(app, PickerScreen)
-        looks_as_before(app, "pick")
+        matches_frame(app, "pick")
         await press(pilot, "enter", "escape", "f3")
-        looks_as_before(app, "kernel")
+        matches_frame(app, "kernel")
         await press(pilot, "f1")
-        looks_as_before(app, "help")
+        matches_frame(app, "help")
         await press(pilot, "escape", "f3", "ctrl+u", *"paris", "tab")
-        looks_as_before(app, "system")
+        matches_frame(app, "system")
         await press(pilot, "alt+5")
-        looks_as_before(app, "output")
+        matches_frame(app, "output")
         await press(pilot, "f3")
         await settle(pilot)
-        looks_as_before(app, "review")
+        matches_frame(app, "review")
         await press(pilot, "down", "enter")
-        looks_as_before(app, "commands")
+        matches_frame(app, "commands")
         await press(pilot, "escape", "s")
-        looks_as_before(app, "save")
+        matches_frame(app, "save")

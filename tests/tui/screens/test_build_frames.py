@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.conftest import NOW, Held, MakeApp, a_build, fail, frame, press, until
-from tests.tui.frames import looks_as_before
+from tests.tui.frames import matches_frame
 from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
 
@@ -54,7 +54,7 @@ async def test_a_running_build(make_app: MakeApp, size: tuple[int, int]) -> None
         async with app.run_test(size=size) as pilot:
             app.show_build(build)
             await wait_for(pilot, app, "to go", "package-39")
-            looks_as_before(app, "build")
+            matches_frame(app, "build")
 
 
 @SIZES
@@ -72,7 +72,7 @@ async def test_a_failed_build(make_app: MakeApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         app.show_build(build)
         await wait_for(pilot, app, "E: Unable to locate")
-        looks_as_before(app, "build-failed")
+        matches_frame(app, "build-failed")
         await press(pilot, "/", *"package-2", "enter")
         await wait_for(pilot, app, " of 41")
-        looks_as_before(app, "build-searched")
+        matches_frame(app, "build-searched")
