@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zwizard.host.privileges import Privilege
 from zwizard.jobs.events import BootTestCancelled, BootTestFailed, BootTestInterrupted
-from zwizard.jobs.job import Job
+from zwizard.jobs.job import Job, JobFile
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,10 @@ class BootTest(Job):
     interrupted = BootTestInterrupted
     attended = True
 
+    request = JobFile("request.json")
+    console = JobFile("console.log")  # what the machine printed on its serial console
+    report = JobFile("report.json")  # report.txt beside it is for people
+
     def workspace(self, cache: Path, privilege: Privilege) -> Path:  # noqa: ARG002
         """Below the cache."""
         return cache / "boot-tests" / self.id
-
-    @property
-    def request(self) -> Path:
-        """The request."""
-        return self.directory / "request.json"
-
-    @property
-    def console(self) -> Path:
-        """What the machine printed on its serial console."""
-        return self.directory / "console.log"
-
-    @property
-    def report(self) -> Path:
-        """The report as JSON; report.txt beside it is for people."""
-        return self.directory / "report.json"

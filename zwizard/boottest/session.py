@@ -67,10 +67,7 @@ def check_tools(artefact: Path) -> None:
     disk = artefact.is_file() and artefact.suffix == ".raw"
     missing = tools.missing((*_TOOLS, *(_IMAGE_TOOLS if disk else _VM_TOOLS)))
     if missing:
-        raise ZwizardError(
-            f"missing on this machine: {', '.join(sorted(missing))}",
-            f"{tools.install_command(missing)}   (or: zwizard doctor --install)",
-        )
+        raise ZwizardError(*tools.describe_missing(missing))
 
 
 def _new(artefact: Path) -> BootTest:

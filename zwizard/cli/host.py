@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
 from click.shell_completion import get_completion_class
@@ -21,7 +22,7 @@ def clean(*, everything: bool, as_json: bool) -> int:
     """Remove cached layers that no build uses."""
     freed = gc.clean(everything=everything)
     if as_json:
-        click.echo(json.dumps({"layers": freed.layers, "bytes": freed.bytes}))
+        click.echo(json.dumps(asdict(freed)))
     else:
         click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from zwizard.engine.layers import Store, discard
 from zwizard.host.privileges import Privilege
 from zwizard.jobs.events import BuildCancelled, BuildFailed, BuildInterrupted
-from zwizard.jobs.job import Job
+from zwizard.jobs.job import Job, JobFile
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
@@ -25,6 +25,9 @@ class Build(Job):
     cancelled = BuildCancelled
     interrupted = BuildInterrupted
 
+    recipe_file = JobFile("recipe.toml")  # with an absolute output directory
+    report_file = JobFile("report.json")  # the checklist's report of the archive
+
     def workspace(self, cache: Path, privilege: Privilege) -> Path:
         """Among the layers that this privilege makes."""
         return Store(privilege.layers_below(cache)).work(self.id)
@@ -36,16 +39,6 @@ class Build(Job):
     def after_end(self, workspace: Path) -> None:
         """Sync the layers: until that is done, they count during this boot only."""
         Store.of(workspace).sync()
-
-    @property
-    def recipe_file(self) -> Path:
-        """The recipe, its output directory absolute."""
-        return self.directory / "recipe.toml"
-
-    @property
-    def report_file(self) -> Path:
-        """The checklist's report of the archive, as JSON."""
-        return self.directory / "report.json"
 
     def step_log(self, number: int, name: str) -> Path:
         """The log of step ``number`` (from 1)."""

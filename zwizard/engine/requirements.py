@@ -78,7 +78,7 @@ def forecast(
     free = free_space(store.directory)
     missing = tools.missing(replace(plan, steps=to_run).tools() if to_run else ())
     problems = [
-        *_tool_problem(missing),
+        *([UnmetRequirement(*tools.describe_missing(missing))] if missing else []),
         *_place_problem(output, "Choose another directory for the archive."),
         *_place_problem(store.directory, "Move the cache with XDG_CACHE_HOME."),
     ]
@@ -108,13 +108,6 @@ def _states(
         otherwise = unmade if number == present + 1 else f'depends on "{first}"'
         states.append(StepState(number, step, fingerprint, None, ", ".join(changed) or otherwise))
     return tuple(states)
-
-
-def _tool_problem(missing: frozenset[str]) -> list[UnmetRequirement]:
-    if not missing:
-        return []
-    remedy = f"{tools.install_command(missing)}   (or: zwizard doctor --install)"
-    return [UnmetRequirement(f"missing on this machine: {', '.join(sorted(missing))}", remedy)]
 
 
 def _place_problem(directory: Path, remedy: str) -> list[UnmetRequirement]:

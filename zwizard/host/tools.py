@@ -139,6 +139,12 @@ def install_command(names: Iterable[str]) -> str:
     return " ".join(argv if os.geteuid() == 0 else ("sudo", *argv))
 
 
+def describe_missing(names: Iterable[str]) -> tuple[str, str]:
+    """That these programs are missing, and what to do."""
+    message = f"missing on this machine: {', '.join(sorted(names))}"
+    return message, f"{install_command(names)}   (or: zwizard doctor --install)"
+
+
 def install(names: Iterable[str]) -> None:
     """Install these programs; the package manager prints. ZwizardError if it fails."""
     argv = install_argv(names)

@@ -47,10 +47,8 @@ def _walk(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
     yield str(directory), top
     pending = [str(directory)]
     while pending:
-        with (
-            contextlib.suppress(OSError),
-            os.scandir(pending.pop()) as found,
-        ):  # reported elsewhere
+        # Errors are reported elsewhere.
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as found:
             for item in found:
                 info = item.stat(follow_symlinks=False)
                 if info.st_dev != top.st_dev:

@@ -15,6 +15,16 @@ from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 
 
+class JobFile:
+    """The path of a file in a job's directory, as an attribute of the job."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, job: Job, kind: type[Job]) -> Path:
+        return job.directory / self._name
+
+
 @dataclass(frozen=True)
 class Job(ABC):
     """One job in ``directory``. A new kind of job is a subclass in one file.
@@ -36,6 +46,13 @@ class Job(ABC):
     interrupted: ClassVar[type[Interrupted]]
     attended: ClassVar[bool] = False
 
+    journal = JobFile("journal.jsonl")
+    log = JobFile("job.log")  # what the job's own processes printed: empty unless something broke
+    # Held (flock) as long as the supervisor or the worker lives. It contains the size of the
+    # journal (bytes) when the current run started.
+    lock = JobFile("lock")
+    cancel_request = JobFile("cancel")  # asks the job to stop by its existence
+
     @abstractmethod
     def workspace(self, cache: Path, privilege: Privilege) -> Path:
         """The directory to work in; the supervisor makes and removes it, and any beside it."""
@@ -56,29 +73,6 @@ class Job(ABC):
     def id(self) -> str:
         """Its name among the jobs of its kind."""
         return self.directory.name
-
-    @property
-    def journal(self) -> Path:
-        """The journal."""
-        return self.directory / "journal.jsonl"
-
-    @property
-    def log(self) -> Path:
-        """What the job's own processes printed: empty unless something broke."""
-        return self.directory / "job.log"
-
-    @property
-    def lock(self) -> Path:
-        """Held (flock) as long as the supervisor or the worker lives.
-
-        It contains the size of the journal (bytes) when the current run started.
-        """
-        return self.directory / "lock"
-
-    @property
-    def cancel_request(self) -> Path:
-        """A file that asks the job to stop by its existence."""
-        return self.directory / "cancel"
 
     def running(self) -> bool:
         """Whether the supervisor or the worker lives."""

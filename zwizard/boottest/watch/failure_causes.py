@@ -158,13 +158,9 @@ NO_NETWORK = BootFailureCause(
     "cloud-init finished, but no SSH server answers at the machine's address.",
     "network-renderer",
 )
-NO_LOGIN = BootFailureCause(
-    "login",
-    "The SSH server refuses root's key.",
-    "ssh-server",
-)
-NO_SHUTDOWN = BootFailureCause("shutdown", "The machine did not power off when asked to.", "")
-RESET = BootFailureCause("kernel", "The machine reset itself without printing a reason.", "")
+NO_LOGIN = BootFailureCause("login", "The SSH server refuses root's key.", "ssh-server")
+NO_SHUTDOWN = BootFailureCause("shutdown", "The machine did not power off when asked to.")
+RESET = BootFailureCause("kernel", "The machine reset itself without printing a reason.")
 
 
 def diagnose(output: str, causes: Table = _CAUSES) -> tuple[BootFailureCause, str] | None:

@@ -270,6 +270,5 @@ class BootMonitor:
         return "" if start is None else ", ".join(log[start : start + 2])
 
     def _qemu_log(self) -> list[str]:
-        return (
-            (self._settings.work / "qemu.log").read_text("utf-8", "replace").strip().splitlines()
-        )
+        log = self._settings.work / "qemu.log"
+        return log.read_text("utf-8", "replace").strip().splitlines()
