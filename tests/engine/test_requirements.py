@@ -15,8 +15,9 @@ from zwizard.engine import requirements
 from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.requirements import Forecast, forecast
 from zwizard.host import tools as host_tools
-from zwizard.plan.targets import Plan, make
+from zwizard.plan.targets import make
 from zwizard.recipe.model import Kernel, Recipe, Source
+from zwizard.steps.step import Plan
 
 RECIPE = Recipe()
 PLAN = make(RECIPE)

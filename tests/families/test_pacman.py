@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from zwizard.plan.targets import Plan, Step, make
+from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
 from zwizard.steps.actions import Chroot, Host, Link, Remove, TrustPackagers, Write
+from zwizard.steps.step import Plan, Step
 
 MIRROR = "https://mirror.example/archlinux"
 SOURCE = {"distro": "arch", "mirror": MIRROR, "packages": ["htop"]}

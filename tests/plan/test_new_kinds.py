@@ -17,7 +17,7 @@ from zwizard.engine import executor
 from zwizard.plan.targets import make
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import Recipe
-from zwizard.recipe.values import one_of
+from zwizard.recipe.values import OneOf
 from zwizard.steps import actions, render
 from zwizard.steps.actions import Action
 from zwizard.wizard.questions import all_questions
@@ -113,7 +113,7 @@ def test_a_distribution_and_a_package_manager_are_one_file_each(
     add(distros, "fedora", FEDORA)
     assert list(distros.records()) == [*distros.KNOWN, "fedora"]
     monkeypatch.setattr(distros, "KNOWN", distros.records())
-    field = replace(FIELDS["source.distro"], check=one_of(*distros.KNOWN))  # as at the next import
+    field = replace(FIELDS["source.distro"], check=OneOf(*distros.KNOWN))  # as at the next import
     monkeypatch.setitem(FIELDS, "source.distro", field)
     question = next(question for question in all_questions() if question.key == "source.distro")
     assert "fedora" in {choice.value for choice in question.choices({})}

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 
 from tests.support.recipes import recipes
 from zwizard import distros
-from zwizard.plan.targets import Plan, make
+from zwizard.plan.targets import make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
 from zwizard.steps.actions import Append, Chroot, Host, Link, Pack, Remove, Write
+from zwizard.steps.step import Plan
 
 FULL = Recipe(
     name="full",

@@ -65,6 +65,15 @@ def leads_to_file(found: Resolution, otherwise: str = "") -> Verdict:
     return passed(f"{found.shown}, {found.file.size} bytes")
 
 
+def relative_links(*paths: Resolution) -> Verdict:
+    """Whether no link on the ``paths`` is absolute or leaves the image."""
+    for found in paths:
+        if (link := found.outside) is not None:
+            return failed(f"on the path {found.path}: {link.path} -> {link.target}")
+    count = sum(len(found.chain) for found in paths)
+    return passed(f"{count} links, all relative" if count else "no links")
+
+
 def verdict_of(found: StartCheck) -> Verdict:
     """Whether something can start, as a verdict."""
     return (passed if found.starts else failed)(found.evidence)

@@ -15,8 +15,6 @@ from zwizard.sources.base import EPOCH, SourceKind
 from zwizard.sources.binary import SMALL
 from zwizard.steps.step import Plan, Step, environment
 
-__all__ = ["Plan", "Step", "make"]
-
 
 def make(recipe: Recipe) -> Plan:
     """The plan of ``recipe``; RecipeError if it cannot be built."""

@@ -9,7 +9,7 @@ from zwizard.distros.base import Distro
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.problems import Problem
 from zwizard.recipe.relevance import SOURCES, Values, target_of, treatment
-from zwizard.recipe.values import one_of
+from zwizard.recipe.values import OneOf
 from zwizard.util.text import parse_size
 from zwizard.util.units import MIB
 
@@ -80,7 +80,7 @@ def _distro(values: Values) -> Iterator[Problem]:
 
 def _suite(distro: Distro, suite: str) -> Iterator[Problem]:
     if not distro.suite(suite):
-        allowed = one_of(*(known.name for known in distro.suites))(suite)
+        allowed = OneOf(*(each.name for each in distro.suites))(suite)
         allowed = "no suites: leave it empty" if distro.suite("") else allowed
         yield Problem("source.suite", suite, f"{distro.title} has {allowed}")
 

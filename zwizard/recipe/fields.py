@@ -61,13 +61,13 @@ _SHA256 = values.optional(values.sha256)
 
 _RECORDS = (
     Field("name", "Name", "debian-vm", values.name, "the archive becomes NAME.tar.gz"),
-    Field("target", "Kind of Zmachine", "vm", values.one_of(*TARGETS)),
-    Field("source.kind", "Source", "distro", lambda value: values.one_of(*SOURCES)(value)),
+    Field("target", "Kind of Zmachine", "vm", values.OneOf(*TARGETS)),
+    Field("source.kind", "Source", "distro", lambda value: values.OneOf(*SOURCES)(value)),
     Field(
         "source.distro",
         "Distribution",
         "debian",
-        values.one_of(*distros.KNOWN, "other"),
+        values.OneOf(*distros.KNOWN, "other"),
         "other: of an imported system, one whose package manager is unknown or should not be used",
     ),
     Field(
@@ -99,13 +99,13 @@ _RECORDS = (
         "source.bootstrap",
         "Bootstrap tool",
         "auto",
-        values.one_of("auto", "debootstrap", "mmdebstrap", "pacstrap"),
+        values.OneOf("auto", "debootstrap", "mmdebstrap", "pacstrap"),
     ),
     Field(
         "source.variant",
         "Base",
         "standard",
-        values.one_of("standard", "minimal"),
+        values.OneOf("standard", "minimal"),
         "standard: the packages of a plain debootstrap",
     ),
     Field("source.location", "File or URL", "", values.line, "of a container image a path"),
@@ -159,10 +159,10 @@ _RECORDS = (
         "disk.esp_mount",
         "ESP mounted at",
         "",
-        values.optional(values.one_of("/boot", "/boot/efi")),
+        values.optional(values.OneOf("/boot", "/boot/efi")),
         "empty: /boot/efi, or /boot for Arch Linux",
     ),
-    Field("disk.filesystem", "Root file system", "ext4", values.one_of("ext4")),
+    Field("disk.filesystem", "Root file system", "ext4", values.OneOf("ext4")),
     Field("disk.label", "Root label", "cloud-root", values.label),
     Field(
         "grub.cmdline",
@@ -204,7 +204,7 @@ _RECORDS = (
     Field(
         "output.directory", "Directory for the archive", ".", values.directory, "from the recipe"
     ),
-    Field("output.compression", "Compression", "fast", values.one_of("fast", "small")),
+    Field("output.compression", "Compression", "fast", values.OneOf("fast", "small")),
     Field("checklist.disk_size", "Size of the rented disk", "5GiB", values.size),
     Field(
         "checklist.waive",

@@ -154,7 +154,7 @@ class Recipe:
         """The recipe of values by key ("source.kind"); ``problems`` were found before."""
         found = (FIELDS[key].problem(value) for key, value in values.items())
         problems += tuple(filter(None, found))
-        whole = {key: known.default for key, known in FIELDS.items()} | dict(values)
+        whole = {key: field.default for key, field in FIELDS.items()} | dict(values)
         if not problems:
             distro = distros.KNOWN.get(whole["source.distro"])
             suited = FIELDS["source.suite"].use.covers(whole)

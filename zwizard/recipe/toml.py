@@ -57,12 +57,12 @@ def flat(tables: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]
         else:
             problems.append(Problem(name, value, f"a table: [{name}]"))
     problems += [_unknown(key) for key in values if key not in FIELDS]
-    known = {
+    valid = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.items()
         if key in FIELDS
     }
-    return known, tuple(problems)
+    return valid, tuple(problems)
 
 
 def _unknown(key: str) -> Problem:
@@ -70,9 +70,9 @@ def _unknown(key: str) -> Problem:
     prefix = f"{table}{dot}"
     names = list(
         dict.fromkeys(
-            known.removeprefix(prefix).partition(".")[0]
-            for known in FIELDS
-            if known.startswith(prefix)
+            other.removeprefix(prefix).partition(".")[0]
+            for other in FIELDS
+            if other.startswith(prefix)
         )
     )
     near = get_close_matches(name, names, n=1)

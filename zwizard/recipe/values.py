@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,11 +12,11 @@ from zwizard.util.text import parse_size
 Check = Callable[[Any], str]
 
 
-@dataclass(frozen=True)
 class OneOf:
     """The check that a value is one of ``values``."""
 
-    values: tuple[str, ...]
+    def __init__(self, *values: str) -> None:
+        self.values = values
 
     def __call__(self, value: str) -> str:
         """What is allowed, and what was probably meant."""
@@ -26,11 +25,6 @@ class OneOf:
         near = get_close_matches(value, self.values, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"allowed: {', '.join(self.values)}.{hint}"
-
-
-def one_of(*values: str) -> OneOf:
-    """The check that a value is one of ``values``."""
-    return OneOf(values)
 
 
 def matching(pattern: str, allowed: str) -> Check:

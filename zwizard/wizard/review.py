@@ -11,13 +11,13 @@ from zwizard.engine import builds, requirements
 from zwizard.engine.requirements import Forecast, UnmetRequirement
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.plan import targets
-from zwizard.plan.targets import Plan
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.sources import entrypoint_check, inspection
 from zwizard.sources.entrypoint_check import ENTRYPOINT
 from zwizard.sources.inspection import FILES
 from zwizard.sources.resolve import import_settings, output_directory
+from zwizard.steps.step import Plan
 from zwizard.util.errors import UsageError
 from zwizard.wizard import questions
 

@@ -24,9 +24,6 @@ STAGES = (
 )
 _SERVICES = (*(name for names in STAGES for name in names), "cloud-init-main")
 
-# The release from which a network without set-name is found by its MAC (cloud-init 22.4).
-_BY_MAC = (22, 4)
-
 _INSTALL = (
     "Install the distribution's cloud-init: apt-get install cloud-init (Debian, Ubuntu),"
     " pacman -S cloud-init (Arch)."

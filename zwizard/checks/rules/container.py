@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import lines, text, verdict_of
+from zwizard.checks.helpers import lines, relative_links, text, verdict_of
 from zwizard.checks.rule import CONTAINER, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
 from zwizard.image.executables.entrypoint import check_loader, check_program
@@ -53,11 +53,7 @@ def entrypoint(context: CheckContext) -> Verdict:
 )
 def entrypoint_link(context: CheckContext) -> Verdict:
     """No link on the path is absolute or leaves the image."""
-    found = context.tree.resolve(context.starts)
-    if found.outside is not None:
-        return failed(f"on the path {context.starts}: {found.outside.path} ->"
-                      f" {found.outside.target}")  # fmt: skip
-    return passed(f"{len(found.chain)} links, all relative" if found.chain else "no links")
+    return relative_links(context.tree.resolve(context.starts))
 
 
 @Rule(

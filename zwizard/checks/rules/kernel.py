@@ -7,7 +7,7 @@ import re
 from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import READS as DRIVER_READS
 from zwizard.checks.drivers import DriverLocation, Drivers
-from zwizard.checks.helpers import leads_to_file
+from zwizard.checks.helpers import leads_to_file, relative_links
 from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.rule import VM, Rule
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
@@ -63,14 +63,7 @@ def _elsewhere(context: CheckContext) -> str:
 )
 def kernel_link_relative(context: CheckContext) -> Verdict:
     """No link on the two paths is absolute or leaves the image."""
-    links = 0
-    for path in (KERNEL, INITRD):
-        found = context.tree.resolve(path)
-        if found.outside is not None:
-            link = found.outside
-            return failed(f"on the path {path}: {link.path} -> {link.target}")
-        links += len(found.chain)
-    return passed(f"{links} links, all relative" if links else "no links")
+    return relative_links(context.tree.resolve(KERNEL), context.tree.resolve(INITRD))
 
 
 @Rule(
@@ -205,8 +198,8 @@ def kernel_recent(context: CheckContext) -> Verdict:
 def kernel_drivers(context: CheckContext) -> Verdict:
     """virtio_blk, virtio_net and vfat with its code pages exist; the 8250 console is built in."""
     drivers = context.drivers
-    wanted = (*_DRIVERS, *_code_pages(drivers))
-    places = {module: drivers.place(module, option) for module, option in wanted}
+    needed = (*_DRIVERS, *_code_pages(drivers))
+    places = {module: drivers.place(module, option) for module, option in needed}
     places["8250 console"] = _console(drivers)
     missing = [name for name, place in places.items() if place is DriverLocation.MISSING]
     if missing:

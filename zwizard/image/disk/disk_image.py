@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import struct
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +17,7 @@ from zwizard.image.disk.fat import FatTree, read_geometry
 from zwizard.image.disk.gpt import ESP, LINUX_ROOT, Gpt, Partition, read_gpt
 from zwizard.image.disk.ranges import FileRange
 from zwizard.image.magic import HEAD, file_type
-from zwizard.image.mount_tree import MountedTree
-from zwizard.image.tree import EntryType, FileTree, UnreadableError
+from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
 
 _FSTAB = 64 << 10
 _EXT = frozenset({"ext2", "ext3", "ext4"})
@@ -74,6 +74,46 @@ class Volume:
             f"partition {self.partition.number} is {kind} cannot be read here",
             "Use ext4, or boot the image to be sure.",
         )
+
+
+class MountedTree(FileTree):
+    """``root`` with other trees in place of some of its directories, by their paths.
+
+    So a running system mounts them.
+    """
+
+    def __init__(self, root: FileTree, mounts: Mapping[str, FileTree]) -> None:
+        self.path = root.path
+        self.root = root
+        self._mounts = sorted(mounts.items(), key=lambda mount: -len(mount[0]))
+
+    def node(self, path: str) -> Entry | None:
+        """The entry stored at exactly ``path`` of what is mounted there."""
+        prefix, tree = self._at(path)
+        found = tree.node(path[len(prefix) :] or "/")
+        return None if found is None else _moved(found, prefix)
+
+    def children(self, path: str) -> tuple[Entry, ...]:
+        """What is directly in the directory stored at ``path``."""
+        prefix, tree = self._at(path)
+        return tuple(_moved(entry, prefix) for entry in tree.children(path[len(prefix) :] or "/"))
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a file of one of the trees; raises UnreadableError."""
+        prefix, tree = self._at(entry.path)
+        return tree.open_entry(replace(entry, path=entry.path[len(prefix) :]))
+
+    def _at(self, path: str) -> tuple[str, FileTree]:
+        for prefix, tree in self._mounts:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return prefix, tree
+        return "", self.root
+
+
+def _moved(entry: Entry, prefix: str) -> Entry:
+    if not prefix:
+        return entry
+    return replace(entry, path=prefix if entry.path == "/" else f"{prefix}{entry.path}")
 
 
 class DiskImage:

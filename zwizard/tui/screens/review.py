@@ -16,8 +16,8 @@ from zwizard.console import tables
 from zwizard.engine import builds
 from zwizard.engine.requirements import StepState, UnmetRequirement
 from zwizard.host import tools
-from zwizard.plan.targets import Step
 from zwizard.steps import render
+from zwizard.steps.step import Step
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import REVIEW, Navigation, question_of
