@@ -126,7 +126,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return job.journal
 
 
-def test_it_is_booted_once_more_by_emulation_and_that_is_told(booted: Path) -> None:
+def test_the_guest_is_booted_again_by_emulation_with_a_note(booted: Path) -> None:
     events = journal.replay(booted)
     machines = [e.accelerator for e in events if isinstance(e, BootTestMachine)]
     assert machines == ["kvm", "tcg"]
@@ -145,7 +145,7 @@ def test_what_was_found_before_is_not_shown_any_more(booted: Path) -> None:
     assert status.accelerator == "tcg"
 
 
-def test_the_next_test_does_not_try_again_until_the_machine_starts_anew(
+def test_kvm_is_not_tried_again_until_the_host_restarts(
     booted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = accelerator.accelerate(tmp_path)

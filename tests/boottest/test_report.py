@@ -99,7 +99,7 @@ def test_nothing_in_a_report_acts_on_a_terminal(artefact: Path) -> None:
 
 
 class TestTested:
-    def test_is_said_of_exactly_those_bytes(self, artefact: Path) -> None:
+    def test_a_test_result_belongs_to_exactly_those_bytes(self, artefact: Path) -> None:
         keep(artefact)
         sum_ = records.digest(artefact)
         assert records.tested_digests() == {sum_}

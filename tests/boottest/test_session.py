@@ -177,7 +177,7 @@ def test_what_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> No
     assert "none.tar.gz does not exist" in errors
 
 
-def test_missing_programs_are_told_before_anything_runs(
+def test_missing_programs_are_an_error_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tools, "missing", lambda names: frozenset({"virtiofsd"}))

@@ -62,7 +62,7 @@ def meanwhile(
 Capture = pytest.CaptureFixture[str]
 
 
-def test_who_comes_late_is_told_from_the_start_of_this_run(build: Build, capsys: Capture) -> None:
+def test_a_late_follower_sees_the_run_from_its_start(build: Build, capsys: Capture) -> None:
     begin(build)
     fail(build, "bootstrap", tail="an old error")
     since = build.journal.stat().st_size
@@ -97,9 +97,7 @@ def test_the_last_run_is_not_taken_for_the_one_that_is_beginning(
     assert "not ready: 2 errors" in capsys.readouterr().out
 
 
-def test_what_is_not_ready_is_told_with_the_rules_that_block(
-    build: Build, capsys: Capture
-) -> None:
+def test_a_build_that_is_not_ready_lists_its_errors(build: Build, capsys: Capture) -> None:
     """Nobody has to run another command to learn why."""
     fix = {"fix": "Say another."}
     more = [{"rule": f"rule-{n}", "evidence": "x" * 9999, "fix": ""} for n in range(9)]
@@ -140,7 +138,7 @@ def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
     assert not build.running()
 
 
-def test_a_runner_that_vanishes_is_told_with_what_to_do(build: Build, capsys: Capture) -> None:
+def test_a_killed_build_process_is_reported_with_a_hint(build: Build, capsys: Capture) -> None:
     begin(build)
     runner = meanwhile(build, lambda: None)
     assert build_progress.run(build, as_json=False) == 1

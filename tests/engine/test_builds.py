@@ -39,7 +39,7 @@ def test_a_home_directory_is_the_users(tmp_path: Path, monkeypatch: pytest.Monke
     assert output_directory(recipe, Path("/")) == tmp_path / "me/images"
 
 
-def test_a_home_directory_of_nobody_is_said(tmp_path: Path) -> None:
+def test_an_unknown_users_home_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="~no-such-user/x: there is no such home directory"):
         builds.open_for(Recipe(output=Output(directory="~no-such-user/x")), tmp_path)
 
@@ -164,7 +164,7 @@ def test_a_build_with_a_recipe_of_another_version_neither_breaks_nor_takes_part(
 
 
 @pytest.mark.parametrize("name", ["wbe", "", ".", "..", "../builds/web", "/", "web/", "a\x1b[2J"])
-def test_a_name_that_is_no_build_is_told_with_those_there_are(tmp_path: Path, name: str) -> None:
+def test_an_unknown_build_name_lists_the_builds(tmp_path: Path, name: str) -> None:
     new_build("web", tmp_path)
     with pytest.raises(UsageError, match="there is no build") as caught:
         builds.find(name)

@@ -110,7 +110,7 @@ def test_what_is_changed_is_thrown_away(build: Build) -> None:
 
 
 @needs_root
-def test_the_commands_status_is_told(build: Build) -> None:
+def test_the_command_s_exit_status_is_returned(build: Build) -> None:
     base(build)
     assert run(build, "packages", "exit 7").returncode == 7
     assert run(build, "packages", 'chroot "$CHROOT" no-such-command').returncode == 127
@@ -139,7 +139,7 @@ def test_an_open_shell_is_not_cleaned_away_and_a_killed_one_is(build: Build) -> 
     assert not list(store().directory.glob(".work/shell-*"))
 
 
-def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:
+def test_a_step_that_cannot_be_entered_says_why(build: Build) -> None:
     with pytest.raises(UsageError, match="bootstrap before it is not finished"):
         debug_shell.enter(build, "kernel", "true")
     with pytest.raises(UsageError, match="there is no step 'no'") as raised:
@@ -147,14 +147,14 @@ def test_a_step_that_cannot_be_entered_is_told_with_why(build: Build) -> None:
     assert "bootstrap, packages" in raised.value.hint
 
 
-def test_the_step_that_it_stopped_in_is_meant(build: Build) -> None:
+def test_a_stopped_build_opens_the_step_it_stopped_in(build: Build) -> None:
     assert debug_shell.step_of(build) == "bootstrap"
     finish(build, "bootstrap")
     fail(build, "packages")
     assert debug_shell.step_of(build) == "packages"
 
 
-def test_of_a_finished_build_the_last_step_is_meant(tmp_path: Path) -> None:
+def test_a_finished_build_opens_its_last_step(tmp_path: Path) -> None:
     build = new_build("web", tmp_path, Recipe())
     for step in begin(build):
         finish(build, step)

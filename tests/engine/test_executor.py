@@ -305,7 +305,7 @@ def sh(command: str) -> Host:
         (255, "exit status 255"),
     ],
 )
-def test_an_exit_status_is_told_in_words(status: int, words: str) -> None:
+def test_an_exit_status_is_described_in_words(status: int, words: str) -> None:
     assert describe(status) == words
 
 
@@ -322,7 +322,7 @@ def test_a_failing_command_is_named_with_its_status_ready_to_paste(
     assert caught.value.message == f"{describe(status)}: {sh(command).shell()}"
 
 
-def test_a_program_that_is_missing_is_told_before_anything_runs(
+def test_a_missing_program_fails_before_anything_runs(
     executor: MakeExecutor, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match=r"command not found .*: no-such-tool --really"):

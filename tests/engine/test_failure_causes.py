@@ -205,7 +205,7 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("text", "said"), KNOWN.items(), ids=KNOWN.values())
-def test_a_known_failure_is_said_in_a_sentence(text: str, said: str, log: Path) -> None:
+def test_a_known_failure_has_a_cause(text: str, said: str, log: Path) -> None:
     log.write_text(f"+ chroot $CHROOT something\n{text}")
     assert likely_cause(log).message == said
 
@@ -218,7 +218,7 @@ def test_a_known_failure_leads_to_the_answer_that_mends_it(text: str, key: str, 
     assert not key or key in {question.key for question in all_questions()}
 
 
-def test_of_several_answers_the_one_that_the_step_hangs_on_is_meant(log: Path) -> None:
+def test_the_cause_names_the_key_that_decides_the_step(log: Path) -> None:
     log.write_text("E: Unable to locate package linux-image-cluod-amd64\n")
     assert likely_cause(log, ("kernel.package",)).key == "kernel.package"
     assert likely_cause(log, ("source.packages",)).key == "source.packages"
@@ -234,13 +234,13 @@ def test_a_log_that_is_not_there_has_no_cause_and_no_end(log: Path) -> None:
     assert (likely_cause(log), tail(log)) == (StepFailureCause(), "")
 
 
-def test_the_last_of_several_faults_is_meant(log: Path) -> None:
+def test_the_last_of_several_faults_is_the_cause(log: Path) -> None:
     log.write_text("Could not resolve 'a.example'\nCould not resolve 'b.example'\n")
     assert "b.example" in likely_cause(log).message
     assert "a.example" not in likely_cause(log).message
 
 
-def test_every_package_that_is_missing_is_meant(log: Path) -> None:
+def test_every_missing_package_is_named(log: Path) -> None:
     log.write_text("E: Unable to locate package vmi\nE: Unable to locate package htp\n")
     assert "vmi, htp" in likely_cause(log).message
 

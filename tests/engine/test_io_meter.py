@@ -49,7 +49,7 @@ def test_what_cannot_be_read_counts_nothing(tmp_path: Path) -> None:
     assert written(tmp_path) == 4196
 
 
-def test_it_is_told_at_most_every_two_seconds_and_only_if_there_is_more(
+def test_progress_is_reported_at_most_every_two_seconds_and_only_if_it_grew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counts = iter([100 * MIB, 100 * MIB, 103 * MIB, 103 * MIB + 1, 110 * MIB])

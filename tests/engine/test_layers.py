@@ -67,7 +67,7 @@ def test_a_layer_of_an_earlier_boot_counts_only_if_it_had_reached_the_disk(
     assert [layer.fingerprint for layer in store.all()] == [PRINT]
 
 
-def test_a_layer_that_cannot_be_trusted_is_made_anew_in_its_place(
+def test_an_unsynced_layer_is_rebuilt_in_place(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(store, text="half of it")

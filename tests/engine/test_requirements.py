@@ -152,7 +152,7 @@ class Usage(NamedTuple):
     free: int
 
 
-def test_too_little_space_is_told_with_how_much_is_wanted(
+def test_too_little_space_names_needed_and_free(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40, 300 * 2**20))
@@ -177,7 +177,7 @@ def test_an_output_that_is_not_there_yet_is_no_problem(store: Store, tmp_path: P
     assert forecast(PLAN, store, tmp_path / "to/be/made").problems == ()
 
 
-def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Path) -> None:
+def test_an_unwritable_output_directory_is_a_problem(store: Store, tmp_path: Path) -> None:
     # For root only what the kernel itself forbids cannot be written to.
     place = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
     if os.geteuid() != 0:
@@ -186,7 +186,7 @@ def test_an_output_that_cannot_be_written_to_is_told(store: Store, tmp_path: Pat
     assert trouble.message == f"you cannot write to {place / 'images'}"
 
 
-def test_every_problem_is_told_at_once(tools: Path, store: Store, tmp_path: Path) -> None:
+def test_all_problems_are_listed_together(tools: Path, store: Store, tmp_path: Path) -> None:
     (tools / "tar").unlink()
     (tmp_path / "file").write_text("")
     assert len(forecast(PLAN, store, tmp_path / "file").problems) == 2

@@ -159,7 +159,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
     }
 
 
-def test_an_archive_that_was_moved_away_is_told(build: Build) -> None:
+def test_a_moved_archive_is_reported(build: Build) -> None:
     end(build).unlink()
     told = status.of(build)
     summary = status.summary(build, None, told)

@@ -109,7 +109,7 @@ def test_the_kernel_is_kept_right_after_upgrades_by_a_hook_that_comes_last() -> 
     assert written(made, script).startswith("#!/bin/sh")
 
 
-def test_every_use_of_the_mirror_comes_after_its_keys_are_proved() -> None:
+def test_every_use_of_the_mirror_comes_after_its_keys_are_verified() -> None:
     for step in plan("image").steps:
         kinds = [
             "pacman" if isinstance(a, Host) and a.argv[0] == "pacman" else type(a).__name__

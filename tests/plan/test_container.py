@@ -54,7 +54,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_run_alone_is_told_before_anything_runs(name: str, tmp_path: Path) -> None:
+def test_a_program_that_cannot_run_alone_fails_before_anything_runs(
+    name: str, tmp_path: Path
+) -> None:
     data, said = BAD[name]
     file = tmp_path / "app"
     file.write_bytes(data)
@@ -62,7 +64,7 @@ def test_what_cannot_run_alone_is_told_before_anything_runs(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_and_the_step_proves_it_again(name: str, tmp_path: Path) -> None:
+def test_the_step_rejects_a_bad_program_too(name: str, tmp_path: Path) -> None:
     file = tmp_path / "app"
     file.write_bytes(BAD[name][0])
     if name != "an object file":  # which only fails when it is started
@@ -80,7 +82,7 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
     assert "a directory" in inspection.inspect("binary", tmp_path).wrong
 
 
-def test_a_file_that_was_mended_is_looked_at_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_inspected_again(tmp_path: Path) -> None:
     file = tmp_path / "app"
     file.write_bytes(b"not yet")
     assert inspection.inspect("binary", file).wrong
@@ -113,7 +115,7 @@ def test_a_static_program_lands_in_its_place_and_can_be_run(tmp_path: Path) -> N
 
 
 @needs_busybox
-def test_another_file_than_the_one_meant_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_another_checksum_is_refused(tmp_path: Path) -> None:
     assert "does not have the SHA-256" in take(Path(BUSYBOX), tmp_path, "0" * 64)
     assert not (tmp_path / "tree").exists()
 

@@ -67,7 +67,7 @@ def test_a_raw_one_is_taken_too_whatever_it_is_called(raw: Path, tmp_path: Path)
     assert (tmp_path / "image.raw").stat().st_size == 8 * MIB
 
 
-def test_another_file_than_the_one_meant_is_refused(qcow2: Path, tmp_path: Path) -> None:
+def test_a_file_with_another_checksum_is_refused(qcow2: Path, tmp_path: Path) -> None:
     said = convert(tmp_path, qcow2, "0" * 64)
     assert said == f"{qcow2} does not have the SHA-256 {'0' * 64}"
     assert not (tmp_path / "image.raw").exists()

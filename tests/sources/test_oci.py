@@ -377,7 +377,7 @@ class TestLayingOut:
         assert "is for linux/arm64" in lay_out(single, place)[1]
         assert seen(tree) == {}
 
-    def test_another_than_the_one_meant_and_a_layer_that_was_changed(
+    def test_another_checksum_and_a_changed_layer_are_refused(
         self, layout: Layout, tmp_path: Path
     ) -> None:
         image = layout.image(BASE).write()

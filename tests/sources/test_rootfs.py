@@ -177,7 +177,7 @@ def test_where_nothing_comes_the_reason_is_the_other_programs(tree: Path) -> Non
     assert re.match(rb"the root file system cannot be used: .*\b(cut|truncated)", cut.stderr)
 
 
-def test_another_file_than_the_one_meant_is_refused(tree: Path, tmp_path: Path) -> None:
+def test_a_file_with_another_checksum_is_refused(tree: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(system())
     unpack(str(path), tree, sum_of(path).upper())
@@ -369,7 +369,7 @@ def test_a_directory_is_taken_as_it_was_planned(brought: Run, tree: Path, tmp_pa
     assert again == f"✗ {given} has changed since the build was planned: build again"
 
 
-def test_a_url_is_fetched_and_proved(brought: Run, server: Server, tree: Path) -> None:
+def test_a_url_is_downloaded_and_verified(brought: Run, server: Server, tree: Path) -> None:
     server.files["root.tar.zst"] = zstd(system())
     url = server.url("root.tar.zst")
     told = brought(Import(url, "0" * 64, "debian", init=False))

@@ -148,7 +148,7 @@ def test_keys_of_today_are_not_fetched_again(mirror: Mirror, tmp_path: Path) -> 
     assert (again.returncode, again.stdout) == (0, "")
 
 
-def test_a_mirror_without_the_keyring_is_said_to_be(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_mirror_without_the_keyring_is_an_error(mirror: Mirror, tmp_path: Path) -> None:
     mirror.publish()
     subprocess.run(["tar", "-C", mirror.core, "-czf", mirror.core / "core.db", "usr"], check=True)
     done = trust(mirror, tmp_path / "downloads", *masters(mirror))

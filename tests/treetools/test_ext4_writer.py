@@ -158,13 +158,13 @@ def test_owners_devices_and_attributes_are_kept(tree: Path, tmp_path: Path) -> N
     assert "01:03" in by_debugfs(image, "stat /null")
 
 
-def test_too_little_room_is_said(tree: Path, tmp_path: Path) -> None:
+def test_too_little_space_is_an_error(tree: Path, tmp_path: Path) -> None:
     image = formatted(tmp_path / "image", size=2)
     with pytest.raises(FillError, match="Could not allocate block"):
         fill(tree, image, MIB, EPOCH)
 
 
-def test_a_name_that_debugfs_cannot_take_is_said(
+def test_a_name_that_debugfs_cannot_write_is_an_error(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tree / "two\nlines").write_text("")
@@ -175,7 +175,7 @@ def test_a_name_that_debugfs_cannot_take_is_said(
     assert "two\\nlines" in said
 
 
-def test_debugfs_that_ends_too_soon_is_told_with_its_own_words(
+def test_debugfs_ending_early_shows_its_own_message(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = tmp_path / "bin/debugfs"

@@ -45,7 +45,7 @@ def test_a_higher_level_makes_less() -> None:
     assert len(compressed(LONG, 9)) < len(compressed(LONG, 1))
 
 
-def test_a_full_disk_is_said_in_a_line() -> None:
+def test_a_full_disk_is_one_line() -> None:
     argv = [sys.executable, "-m", "zwizard.treetools.gzip", "1"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, input=LONG, stdout=full, stderr=subprocess.PIPE)
@@ -53,7 +53,7 @@ def test_a_full_disk_is_said_in_a_line() -> None:
     assert done.stderr == b"compressing: [Errno 28] No space left on device\n"
 
 
-def test_a_stream_that_breaks_off_is_told_and_leaves_nothing_waiting() -> None:
+def test_a_truncated_stream_is_an_error_and_no_thread_waits() -> None:
     class Breaking(io.BytesIO):
         def writelines(self, lines: object) -> None:
             raise OSError(28, "No space left on device")

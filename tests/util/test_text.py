@@ -66,6 +66,6 @@ def test_sizes_are_in_powers_of_1024() -> None:
     assert size(172 * 2**20) == "172.0 MiB"
 
 
-def test_times_are_told_from_now_and_never_lie_ahead() -> None:
+def test_ages_are_relative_to_now_and_never_in_the_future() -> None:
     assert ago(1000, 1000 + 7300) == "2 hours ago"
     assert ago(2000, 1000) == "now"

@@ -111,7 +111,7 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
 
 
-def test_state_and_cache_are_where_thexdg_variables_say(xdg: Path) -> None:
+def test_state_and_cache_are_where_the_xdg_variables_say(xdg: Path) -> None:
     assert paths.state() == xdg / "state" / "zwizard"
     assert paths.cache() == xdg / "cache" / "zwizard"
     assert paths.draft().parent == paths.state()
