@@ -59,10 +59,10 @@ def artefact(tmp_path: Path) -> Path:
 
 
 def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
-    told = made(artefact, artefact.with_name("console.log"))
-    assert told["passed"] is True
-    assert [stage["stage"] for stage in told["stages"]] == [s.name for s in stages(Mode.VM)]
-    text = report.text(told)
+    data = made(artefact, artefact.with_name("console.log"))
+    assert data["passed"] is True
+    assert [stage["stage"] for stage in data["stages"]] == [s.name for s in stages(Mode.VM)]
+    text = report.text(data)
     assert "web.tar.gz: boot test passed" in text
     assert "✓ kernel        12.5 s  the kernel starts" in text
     assert "seen cloud-init" in text
@@ -72,10 +72,10 @@ def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path
 @pytest.mark.parametrize("outcome", ["fail", "unknown"])
 def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> None:
     results = ALL | {"hostname": StageResult("hostname", outcome, "debian")}  # type: ignore[arg-type]
-    told = made(artefact, artefact, results=results)
-    assert told["passed"] is False
-    assert told["rule"] == "cloud-init-enabled"
-    assert "boot test failed" in report.text(told)
+    data = made(artefact, artefact, results=results)
+    assert data["passed"] is False
+    assert data["rule"] == "cloud-init-enabled"
+    assert "boot test failed" in report.text(data)
 
 
 def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
@@ -83,12 +83,12 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
 ) -> None:
     results = {"kernel": ALL["kernel"], "root": StageResult("root", "fail", "No such device")}
     cause = BootFailureCause("root", "No virtiofs.", "initrd-virtiofs")
-    told = made(artefact, artefact, results=results, cause=cause, tail="one\ntwo")
-    outcomes = {stage["stage"]: stage["outcome"] for stage in told["stages"]}
+    data = made(artefact, artefact, results=results, cause=cause, tail="one\ntwo")
+    outcomes = {stage["stage"]: stage["outcome"] for stage in data["stages"]}
     assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
-    assert told["reason"] == "No virtiofs."
-    assert "update-initramfs" in told["remedy"]
-    text = report.text(told)
+    assert data["reason"] == "No virtiofs."
+    assert "update-initramfs" in data["remedy"]
+    text = report.text(data)
     assert "rule     initrd-virtiofs" in text
     assert "The console's last lines:\none\ntwo" in text
 
@@ -196,5 +196,5 @@ class TestDigest:
 
 
 def _date(run: BootTest, at: float) -> None:
-    told = json.loads(run.report.read_text())
-    run.report.write_text(json.dumps(told | {"at": at}))
+    data = json.loads(run.report.read_text())
+    run.report.write_text(json.dumps(data | {"at": at}))

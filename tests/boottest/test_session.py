@@ -90,42 +90,42 @@ def elf_without_pvh() -> bytes:
 class TestWhatIsNotStarted:
     """Told at once, without waiting for a machine that cannot come up."""
 
-    def told(self, artefact: Path) -> dict[str, Any]:
+    def boot(self, artefact: Path) -> dict[str, Any]:
         before = records.digest(artefact)
         code, events, _ = boot(artefact)
         assert code == 1
         assert records.digest(artefact) == before
-        told = ended(events)
-        assert told["passed"] is False
-        assert told["sha256"] == before
-        return told
+        result = ended(events)
+        assert result["passed"] is False
+        assert result["sha256"] == before
+        return result
 
     def test_a_kernel_behind_an_absolute_link(self, tree: Path) -> None:
         link("boot/vmlinuz", f"/boot/{(tree / 'boot/vmlinuz').readlink()}")(tree)
-        told = self.told(tree)
-        assert told["rule"] == "kernel-link-relative"
-        assert "as a container" in told["reason"]
+        result = self.boot(tree)
+        assert result["rule"] == "kernel-link-relative"
+        assert "as a container" in result["reason"]
 
     def test_a_kernel_that_is_a_directory(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
         (tree / "boot/vmlinuz").mkdir()
-        assert self.told(tree)["rule"] == "mode"
+        assert self.boot(tree)["rule"] == "mode"
 
     def test_a_kernel_without_the_entry_of_the_hypervisor(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
         write("boot/vmlinuz", elf_without_pvh())(tree)
-        told = self.told(packed(tree, tree.with_name("vm.tar.gz")))
-        assert told["rule"] == "kernel-pvh"
+        result = self.boot(packed(tree, tree.with_name("vm.tar.gz")))
+        assert result["rule"] == "kernel-pvh"
 
     def test_the_same_in_a_directory_whose_name_overlayfs_would_split(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
         write("boot/vmlinuz", elf_without_pvh())(tree)
-        assert self.told(tree.rename(tree.with_name("ubuntu:jammy, mine")))["rule"] == "kernel-pvh"
+        assert self.boot(tree.rename(tree.with_name("ubuntu:jammy, mine")))["rule"] == "kernel-pvh"
 
     def test_a_kernel_that_is_none(self, tree: Path) -> None:
         remove("boot/vmlinuz")(tree)
         write("boot/vmlinuz", b"not a kernel" * 1000)(tree)
-        assert self.told(tree)["rule"] == "kernel-elf"
+        assert self.boot(tree)["rule"] == "kernel-elf"
 
     def test_an_image_larger_than_its_disk(self, tmp_path: Path) -> None:
         disks.need_tools()
@@ -150,8 +150,8 @@ def test_a_disk_that_the_firmware_finds_nothing_on(tmp_path: Path) -> None:
     before = records.digest(image)
     code, events, _ = boot(image, "--disk-size", "64MiB")
     assert code == 1
-    told = ended(events)
-    assert told["rule"] == "esp-loader", told
+    result = ended(events)
+    assert result["rule"] == "esp-loader", result
     assert records.digest(image) == before
 
 
@@ -181,9 +181,9 @@ def test_missing_programs_are_an_error_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tools, "missing", lambda names: frozenset({"virtiofsd"}))
-    with pytest.raises(ZwizardError, match="missing on this machine: virtiofsd") as told:
+    with pytest.raises(ZwizardError, match="missing on this machine: virtiofsd") as error:
         session.start(BootTestRequest(tmp_path))
-    assert "doctor --install" in told.value.hint
+    assert "doctor --install" in error.value.hint
     assert not (paths.state() / "boot-tests").exists()
 
 
@@ -241,10 +241,10 @@ class TestEndedBeforeItsTime:
             while "✓ start" not in program.stdout.readline():
                 pass
             program.send_signal(number)
-            said = program.stdout.read()
+            output = program.stdout.read()
         if number is signal.SIGINT:
             assert program.returncode == 130
-            assert "stopped; nothing is kept" in said
+            assert "stopped; nothing is kept" in output
         _until(lambda: not left())
         assert records.digest(endless) == before
 

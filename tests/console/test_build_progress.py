@@ -71,10 +71,10 @@ def test_a_late_follower_sees_the_run_from_its_start(build: Build, capsys: Captu
     runner = meanwhile(build, lambda: fail(build, "packages", tail="E: no\x1b[2J such"), since)
     assert build_progress.run(build, as_json=False) == 1
     runner.join()
-    said = capsys.readouterr().out
-    assert "an old error" not in said
-    assert "✓ bootstrap   1 min 12 s   4.0 KiB\n" in said
-    assert "✗ packages\n    E: no such\n" in said
+    output = capsys.readouterr().out
+    assert "an old error" not in output
+    assert "✓ bootstrap   1 min 12 s   4.0 KiB\n" in output
+    assert "✗ packages\n    E: no such\n" in output
 
 
 def test_who_comes_before_the_runner_has_said_anything_waits_for_it(
@@ -105,12 +105,12 @@ def test_a_build_that_is_not_ready_lists_its_errors(build: Build, capsys: Captur
     runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))
     assert build_progress.run(build, as_json=False) == 3
     runner.join()
-    said = capsys.readouterr().out
-    assert "✗ not ready: 10 errors (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in said
-    assert "is not there\n        do: Say another.\n    rule-0: xxx" in said
-    assert f"rule-3: {'x' * 300}\n  all findings: zwizard check {build.archive()}\n" in said
-    assert "rule-4" not in said
-    assert "\x1b" not in said
+    output = capsys.readouterr().out
+    assert "✗ not ready: 10 errors (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in output
+    assert "is not there\n        do: Say another.\n    rule-0: xxx" in output
+    assert f"rule-3: {'x' * 300}\n  all findings: zwizard check {build.archive()}\n" in output
+    assert "rule-4" not in output
+    assert "\x1b" not in output
 
 
 def test_one_rule_blocks_alone(build: Build, capsys: Capture) -> None:
@@ -132,9 +132,9 @@ def test_who_comes_as_the_runner_leaves_gets_a_run_of_their_own(
     runner = meanwhile(build, lambda: None, since=0)
     assert build_progress.run(build, as_json=False) == 1
     runner.join()
-    said = capsys.readouterr().out
-    assert "the old failure" not in said
-    assert "is not a directory" in said
+    output = capsys.readouterr().out
+    assert "the old failure" not in output
+    assert "is not a directory" in output
     assert not build.running()
 
 

@@ -74,10 +74,10 @@ def test_what_a_report_needs_is_in_it_and_it_says_so(build: Build, tmp_path: Pat
     assert json.loads(held["status.json"])["state"] == "failed"
     events = [json.loads(line)["event"] for line in held["journal.jsonl"].splitlines()]
     assert events[-1] == "build-failed"
-    said = bug_report.describe(made)
-    assert f"saved to {made.path}" in said
+    text = bug_report.describe(made)
+    assert f"saved to {made.path}" in text
     for name in held:
-        assert name in said
+        assert name in text
         assert name in held["README.txt"] or name == "README.txt"
 
 

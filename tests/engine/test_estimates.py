@@ -78,21 +78,21 @@ USUAL = {"bootstrap": 20.0, "packages": 40.0, "pack": 9.0, estimates.CHECKLIST: 
 @pytest.mark.parametrize(
     ("now", "left"),
     [(120, 51), (150, 21), (160, 11), (500, 11), (119, 51)],
-    ids=["just begun", "in it", "as usual", "longer than usual", "clock set back"],
+    ids=["just started", "in it", "as usual", "longer than usual", "clock set back"],
 )
 def test_what_is_left_is_what_the_steps_usually_take(now: float, left: float) -> None:
     assert estimates.to_go(Status("running", steps=STEPS), USUAL, now) == left
 
 
 def test_with_a_step_that_never_ran_before_nothing_is_promised() -> None:
-    known = {name: took for name, took in USUAL.items() if name != "pack"}
-    assert estimates.to_go(Status("running", steps=STEPS), known, 120) is None
+    partial = {name: took for name, took in USUAL.items() if name != "pack"}
+    assert estimates.to_go(Status("running", steps=STEPS), partial, 120) is None
 
 
 def test_in_the_checklist_only_that_is_left() -> None:
-    told = Status("running", steps=STEPS, checking=200)
-    assert estimates.to_go(told, USUAL, 201) == 1
-    assert estimates.to_go(told, {}, 201) is None
+    current = Status("running", steps=STEPS, checking=200)
+    assert estimates.to_go(current, USUAL, 201) == 1
+    assert estimates.to_go(current, {}, 201) is None
 
 
 def test_a_journal_tells_what_was_written_and_when_the_checklist_began(build: Build) -> None:
@@ -100,8 +100,8 @@ def test_a_journal_tells_what_was_written_and_when_the_checklist_began(build: Bu
     journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
     journal.append(build.journal, events.StepProgress(step="bootstrap", written=5 * 2**20))
     journal.append(build.journal, events.StepProgress(step="bootstrap", written=7 * 2**20))
-    told = status.of(build)
-    assert told.written == 7 * 2**20
-    assert told.checking == 0
+    current = status.of(build)
+    assert current.written == 7 * 2**20
+    assert current.checking == 0
     at = journal.append(build.journal, events.CheckStarted()).at
     assert status.of(build).checking == at

@@ -344,10 +344,10 @@ def test_a_command_has_nothing_to_read_and_only_the_plans_environment(
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "canary")
     executor(tmp_path).perform(sh("wc -c; env; test ! -t 1"))
-    said = (tmp_path / "log").read_text()
-    assert "\n0\n" in said
-    assert "canary" not in said
-    assert "LC_ALL=C.UTF-8" in said
+    output = (tmp_path / "log").read_text()
+    assert "\n0\n" in output
+    assert "canary" not in output
+    assert "LC_ALL=C.UTF-8" in output
 
 
 def test_what_a_command_leaves_running_does_not_hold_the_step_up(
@@ -371,12 +371,12 @@ def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
     executor: MakeExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zwizard.engine.executor._GRACE", 0.3)
-    begun = [tmp_path / "child", tmp_path / "grandchild"]
-    here = executor(tmp_path, cancelled=lambda: all(file.exists() for file in begun))
+    started = [tmp_path / "child", tmp_path / "grandchild"]
+    here = executor(tmp_path, cancelled=lambda: all(file.exists() for file in started))
     with pytest.raises(Cancelled):
         here.perform(sh(STUBBORN.format(tmp_path)))
     deadline = time.monotonic() + 30
-    pids = [int(file.read_text()) for file in begun]
+    pids = [int(file.read_text()) for file in started]
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(alive, pids))

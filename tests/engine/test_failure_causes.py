@@ -204,10 +204,10 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "02-packages.log"
 
 
-@pytest.mark.parametrize(("text", "said"), KNOWN.items(), ids=KNOWN.values())
-def test_a_known_failure_has_a_cause(text: str, said: str, log: Path) -> None:
+@pytest.mark.parametrize(("text", "sentence"), KNOWN.items(), ids=KNOWN.values())
+def test_a_known_failure_has_a_cause(text: str, sentence: str, log: Path) -> None:
     log.write_text(f"+ chroot $CHROOT something\n{text}")
-    assert likely_cause(log).message == said
+    assert likely_cause(log).message == sentence
 
 
 @pytest.mark.parametrize(("text", "key"), KEYS.items(), ids=KEYS.values())

@@ -1,4 +1,4 @@
-"""What a step's commands have written: counted by the kernel, told sparingly."""
+"""What a step's commands have written: counted by the kernel, reports sparingly."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_progress_is_reported_at_most_every_two_seconds_and_only_if_it_grew(
     counts = iter([100 * MIB, 100 * MIB, 103 * MIB, 103 * MIB + 1, 110 * MIB])
     monkeypatch.setattr("zwizard.engine.io_meter.written", lambda: next(counts))
     now = [0.0]
-    told: list[int] = []
-    meter = IoMeter(told.append, lambda: now[0])
+    reports: list[int] = []
+    meter = IoMeter(reports.append, lambda: now[0])
     for moment in (0, 1, 1.9, 2, 3, 4, 5, 6, 7, 8):
         now[0] = moment
         meter.look()
-    assert told == [3 * MIB, 10 * MIB]
+    assert reports == [3 * MIB, 10 * MIB]

@@ -116,8 +116,8 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
     (tools / "mmdebstrap").unlink()
     (tools / "chroot").unlink()
     (trouble,) = forecast(PLAN, store, tmp_path).problems
-    said, remedy = trouble.message, trouble.remedy
-    assert said == "missing on this machine: chroot, mmdebstrap"
+    message, remedy = trouble.message, trouble.remedy
+    assert message == "missing on this machine: chroot, mmdebstrap"
     assert "apt-get install --yes coreutils mmdebstrap" in remedy
     assert "zwizard doctor --install" in remedy
 
@@ -157,8 +157,8 @@ def test_too_little_space_names_needed_and_free(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40, 300 * 2**20))
     (trouble,) = forecast(PLAN, store, tmp_path).problems
-    said, remedy = trouble.message, trouble.remedy
-    assert said.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
+    message, remedy = trouble.message, trouble.remedy
+    assert message.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
     assert "zwizard clean" in remedy
     commit(store, PLAN, *range(1, 7))
     assert "460.0 MiB" in forecast(PLAN, store, tmp_path).problems[0].message

@@ -22,8 +22,8 @@ def states(build: Build) -> list[str]:
 
 
 def test_a_build_that_was_never_started_is_stopped(build: Build) -> None:
-    told = status.of(build)
-    assert (told.state, told.steps, told.step) == ("stopped", (), None)
+    now = status.of(build)
+    assert (now.state, now.steps, now.step) == ("stopped", (), None)
 
 
 def test_a_build_at_work_runs_in_a_step(build: Build) -> None:
@@ -31,21 +31,21 @@ def test_a_build_at_work_runs_in_a_step(build: Build) -> None:
     finish(build, "bootstrap")
     journal.append(build.journal, events.StepStarted(step="packages", log=""))
     with running(build):
-        told = status.of(build)
-    assert told.state == "running"
-    assert told.step is not None
-    assert (told.step.number, told.step.name, told.step.state) == (2, "packages", "running")
-    assert told.steps[0].state == "done"
-    assert told.steps[2].state == "waiting"
+        now = status.of(build)
+    assert now.state == "running"
+    assert now.step is not None
+    assert (now.step.number, now.step.name, now.step.state) == (2, "packages", "running")
+    assert now.steps[0].state == "done"
+    assert now.steps[2].state == "waiting"
 
 
 def test_a_process_that_died_is_not_running_whatever_the_journal_says(build: Build) -> None:
     begin(build)
     journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
-    told = status.of(build)
-    assert told.state == "stopped"
-    assert told.step is not None
-    assert told.step.state == "stopped"
+    now = status.of(build)
+    assert now.state == "stopped"
+    assert now.step is not None
+    assert now.step.state == "stopped"
 
 
 def test_a_build_that_has_only_the_lock_yet_is_running(build: Build) -> None:
@@ -57,13 +57,13 @@ def test_a_failure_tells_what_where_and_why(build: Build) -> None:
     begin(build)
     finish(build, "bootstrap")
     fail(build, "packages", cause="There is no package htp", command="chroot $CHROOT apt-get")
-    told = status.of(build)
-    assert told.state == "failed"
-    assert told.step is not None
-    assert told.step.name == "packages"
-    assert told.error.startswith("packages: exit status 100")
-    assert told.cause == "There is no package htp"
-    assert told.command == "chroot $CHROOT apt-get"
+    now = status.of(build)
+    assert now.state == "failed"
+    assert now.step is not None
+    assert now.step.name == "packages"
+    assert now.error.startswith("packages: exit status 100")
+    assert now.cause == "There is no package htp"
+    assert now.command == "chroot $CHROOT apt-get"
     assert states(build)[:3] == ["done", "failed", "waiting"]
 
 
@@ -79,17 +79,17 @@ def test_an_interrupted_build_says_what_ended_it(build: Build) -> None:
     begin(build)
     journal.append(build.journal, events.StepStarted(step="bootstrap", log=""))
     journal.append(build.journal, events.BuildInterrupted(error="killed", hint="Resume it"))
-    told = status.of(build)
-    assert (told.state, told.error, told.hint) == ("stopped", "killed", "Resume it")
+    now = status.of(build)
+    assert (now.state, now.error, now.hint) == ("stopped", "killed", "Resume it")
 
 
 @pytest.mark.parametrize(("ready", "state"), [(True, "ready"), (False, "not-ready")])
 def test_a_finished_build_has_its_archive(build: Build, ready: bool, state: str) -> None:
     archive = end(build, ready=ready)
-    told = status.of(build)
-    assert (told.state, told.archive, told.bytes) == (state, str(archive), 7)
-    assert told.step is None
-    assert told.blocks == (0 if ready else 2)
+    now = status.of(build)
+    assert (now.state, now.archive, now.bytes) == (state, str(archive), 7)
+    assert now.step is None
+    assert now.blocks == (0 if ready else 2)
 
 
 def test_a_new_run_forgets_the_failure_of_the_last(build: Build) -> None:
@@ -99,11 +99,11 @@ def test_a_new_run_forgets_the_failure_of_the_last(build: Build) -> None:
     journal.append(
         build.journal, events.StepCached(step="bootstrap", seconds=21.0, bytes=9, age=60)
     )
-    told = status.of(build)
-    assert told.error == events.BuildInterrupted().error  # nothing runs it here
-    assert told.cause == ""
-    assert told.steps[0].state == "cached"
-    assert told.steps[0].seconds == 21.0
+    now = status.of(build)
+    assert now.error == events.BuildInterrupted().error  # nothing runs it here
+    assert now.cause == ""
+    assert now.steps[0].state == "cached"
+    assert now.steps[0].seconds == 21.0
 
 
 def test_an_event_of_a_later_version_is_passed_over(build: Build) -> None:
@@ -139,8 +139,8 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
     begin(build)
     finish(build, "bootstrap")
     fail(build, "packages")
-    told = status.of(build)
-    assert status.summary(build, build.recipe(), told) == {
+    now = status.of(build)
+    assert status.summary(build, build.recipe(), now) == {
         "build": "web",
         "state": "failed",
         "target": "vm",
@@ -149,7 +149,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
         "step": "packages",
         "steps_done": 1,
         "steps": 7,
-        "changed": told.at,
+        "changed": now.at,
         "archive": "",
         "archive_exists": False,
         "bytes": 0,
@@ -161,7 +161,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
 
 def test_a_moved_archive_is_reported(build: Build) -> None:
     end(build).unlink()
-    told = status.of(build)
-    summary = status.summary(build, None, told)
+    now = status.of(build)
+    summary = status.summary(build, None, now)
     assert summary["archive_exists"] is False
     assert summary["target"] == ""

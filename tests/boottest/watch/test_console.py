@@ -77,9 +77,9 @@ def test_a_failed_boot_ends_with_its_cause(
     assert sights(data, 64)[-1].kind == last
     console = Console()
     console.feed(data)
-    known = failure_causes.diagnose(console.text)
-    assert known is not None
-    cause, showing = known
+    diagnosis = failure_causes.diagnose(console.text)
+    assert diagnosis is not None
+    cause, showing = diagnosis
     assert (cause.stage, cause.rule) == (stage, rule)
     assert line in showing
 

@@ -47,8 +47,8 @@ def facts_of(
     return GuestFacts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
 
 
-def found(facts: GuestFacts, given: ContainerStart) -> dict[str, StageResult]:
-    return {finding.name: finding for finding in judge(facts, given, "host")}
+def found(facts: GuestFacts, start: ContainerStart) -> dict[str, StageResult]:
+    return {finding.name: finding for finding in judge(facts, start, "host")}
 
 
 class TestReportsOfTheObserver:
@@ -182,9 +182,9 @@ def boots(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
 
     def boot(name: str) -> Booted:
         own = shutil.copytree(tree, place / name, symlinks=True)  # one boot test is kept of each
-        given = ("--entrypoint", STARTED[name], "--env", "A=b c")
+        options = ("--entrypoint", STARTED[name], "--env", "A=b c")
         done = subprocess.run(
-            [ZWIZARD, "boot", own, "--json", *given],
+            [ZWIZARD, "boot", own, "--json", *options],
             capture_output=True,
             text=True,
             check=False,
