@@ -161,7 +161,7 @@ def _actions(found: BuildReview) -> list[Row]:
         rows += [("Show every command", "commands", ""), ("Save the recipe", "save", "")]
     rows.append(("Change an answer", "change", ""))
     if found.plan:
-        rows.append(("Export a bash script that does the same", "export", ""))
+        rows.append(("Export the build as a bash script", "export", ""))
     rows.append(("Open a recipe", "open", ""))
     if found.forecast and found.forecast.cached and not found.problems:
         rows.append(("Rebuild all: run every step again, with today's packages", "rebuild", ""))

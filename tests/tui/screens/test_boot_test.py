@@ -139,7 +139,7 @@ async def test_a_failed_test_shows_reason_rule_and_fix(
         assert "Rule  initrd-virtiofs" in shown
         assert "Fix   Add it." in shown
         assert "✗ root        failed 12 s" in shown
-        assert "– init        unreached" in shown
+        assert "– init        not reached" in shown
         assert "No such device" in shown
 
 

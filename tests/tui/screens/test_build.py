@@ -456,7 +456,7 @@ async def test_a_search_upwards_starts_at_the_visible_lines(app: ZwizardApp) -> 
             assert view.match == 0
             await press(pilot, "N")
             assert view.match == 501
-            assert "Passed the beginning of the log; searching from the other end." in notes(app)
+            assert "Reached the beginning of the log; continued from the other end." in notes(app)
 
 
 async def test_log_colours_are_kept_and_matches_are_highlighted(app: ZwizardApp) -> None:

@@ -18,7 +18,7 @@ from zwizard.boottest.status import Status
 from zwizard.jobs.follower import Watch
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, Option
+from zwizard.tui.screens.dialogs import confirm_stop
 from zwizard.tui.widgets.log_pane import LogPane
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
@@ -32,7 +32,7 @@ _MARKS: dict[Outcome, tuple[str, str, str]] = {
     "pass": ("✓", "passed", "$text-success"),
     "fail": ("✗", "failed", "$text-error"),
     "unknown": ("?", "unknown", "$text-warning"),
-    "unreached": ("–", "unreached", MUTED),
+    "unreached": ("–", "not reached", MUTED),
 }
 _VERDICTS = {
     "running": ("● booting", "$text-accent"),
@@ -192,14 +192,8 @@ class BootTestScreen(BaseScreen[None]):
     @work
     async def action_cancel(self) -> None:
         """Stop the boot test, after asking."""
-        chosen = await self.app.push_screen_wait(
-            Ask(
-                "Stop this boot test?",
-                "Only the console output is kept.",
-                (Option("l", "Let it run"), Option("s", "Stop it")),
-            )
-        )
-        if chosen == "s" and self._job is not None:
+        text = "Only the console output is kept."
+        if await confirm_stop(self.app, "Stop this boot test?", text) and self._job is not None:
             self._job.request_cancel()
 
     def action_leave(self) -> None:

@@ -23,7 +23,7 @@ from zwizard.tui.format import MUTED, block, join, joined, mark, plain, renew
 from zwizard.tui.navigation import question_of
 from zwizard.tui.screens import build_texts as texts
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
+from zwizard.tui.screens.dialogs import Reader, confirm_stop, copy
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.log_file import end_of_log
 from zwizard.tui.widgets.log_pane import LogPane
@@ -344,14 +344,8 @@ class BuildScreen(BaseScreen[None]):
     @work
     async def action_cancel(self) -> None:
         """Stop the build, after asking."""
-        chosen = await self.app.push_screen_wait(
-            Ask(
-                f"Stop {self.build.id}?",
-                "Finished steps stay cached; you can resume the build later.",
-                (Option("l", "Let it run"), Option("s", "Stop it")),
-            )
-        )
-        if chosen == "s":
+        text = "Finished steps stay cached; you can resume the build later."
+        if await confirm_stop(self.app, f"Stop {self.build.id}?", text):
             await in_background(self.build.request_cancel)
 
     def action_leave(self) -> None:

@@ -158,6 +158,12 @@ def show_error(app: App[Any], error: Exception) -> None:
     app.push_screen(Reader("Error", Content("\n\n").join([message, block(hint)])))
 
 
+async def confirm_stop(app: App[Any], question: str, text: str) -> bool:
+    """Ask whether to stop a running job; the first option keeps it running."""
+    options = (Option("l", "Let it run"), Option("s", "Stop it"))
+    return await app.push_screen_wait(Ask(question, text, options)) == "s"
+
+
 def copy(app: App[Any], text: str) -> None:
     """Hand ``text`` to the terminal's clipboard; as it may not listen, save it to a file too."""
 

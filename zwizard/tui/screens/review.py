@@ -56,11 +56,11 @@ class ReviewScreen(BaseScreen[None]):
         Binding("f2", "back", "Back"),
         Binding("f5", "build", "Build"),
         Binding(
-            "f9", "rebuild", "Rebuild all", tooltip="Ignore cached steps; take today's packages"
+            "f9", "rebuild", "Rebuild all", tooltip="Ignore cached steps; use current packages"
         ),
         Binding("f6", "install", "Install tools", tooltip="Install the missing programs"),
         Binding("s,f7", "save", "Save recipe", tooltip="Save the draft as a recipe (TOML)"),
-        Binding("x", "export", "Export script", tooltip="Export a bash script that does the same"),
+        Binding("x", "export", "Export script", tooltip="Export the build as a bash script"),
         Binding("y", "copy", "Copy", tooltip="Copy every command of every step"),
         Binding("f8", "open", "Open", tooltip="Open a recipe; it replaces the draft"),
         Binding("escape", "leave", "Leave", tooltip="Leave; the draft is kept"),

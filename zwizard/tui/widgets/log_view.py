@@ -209,7 +209,7 @@ class LogView(ScrollView, can_focus=True):
                     if line != start:
                         end = "beginning" if back else "end"
                         self.app.notify(
-                            f"Passed the {end} of the log; searching from the other end."
+                            f"Reached the {end} of the log; continued from the other end."
                         )
                     self._show_match(number)
                     return
