@@ -130,8 +130,8 @@ def install(
     names: tuple[str, ...],
 ) -> tuple[Action, ...]:
     """Install the packages ``names`` without starting services."""
-    wanted = _install(names, recommends=recipe.source.variant != "minimal")
-    return (QUIET, Chroot(_UPDATE), Chroot(wanted), UNQUIET)
+    command = _install(names, recommends=recipe.source.variant != "minimal")
+    return (QUIET, Chroot(_UPDATE), Chroot(command), UNQUIET)
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
@@ -143,11 +143,11 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     of_suites = {name for suite in distro.suites for name in suite.image_packages}
     needed = (*distro.image_packages, *sorted(of_suites)) if image else distro.vm_packages
     names = (*needed, *distro.minimal_packages, "initramfs-tools")
-    wanted = {name: distro.shown_by.get(name, "") for name in names}
+    files = {name: distro.shown_by.get(name, "") for name in names}
     for package in recipe.kernel.packages(distro):
         own = recipe.kernel.package
-        wanted[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
-    pairs = (word for pair in wanted.items() for word in pair)
+        files[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
+    pairs = (word for pair in files.items() for word in pair)
     answers = _GRUB_ANSWERS if image else ()
     return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
 

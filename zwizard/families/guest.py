@@ -42,16 +42,16 @@ ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
     """Time zone, locale, name resolution and services; cloud-init sets the host name."""
-    wanted = recipe.system
+    system = recipe.system
     image = recipe.target == "image"
-    services = (*(distro.image_services if image else distro.vm_services), *wanted.services)
+    services = (*(distro.image_services if image else distro.vm_services), *system.services)
     actions: list[Action] = [
         cloud_config("netplan, networkd, eni"),
         RESOLVED if image else Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", HOSTS),
-        *timezone(wanted.timezone, family.of(distro)),
-        *localise(wanted.locale, family.of(distro)),
+        *timezone(system.timezone, family.of(distro)),
+        *localise(system.locale, family.of(distro)),
     ]
     if image:
         actions.append(Chroot(("passwd", "-d", "root")))

@@ -14,13 +14,13 @@ from zwizard.util.units import MIB
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
     """Name resolution and, unless they are the defaults, time zone and locale; no host name."""
-    wanted, of = recipe.system, family.of(distro)
+    system, of = recipe.system, family.of(distro)
     actions: tuple[Action, ...] = (
         Write("/etc/resolv.conf", "nameserver 1.1.1.1\n"),
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", guest.HOSTS),
-        *(guest.timezone(wanted.timezone, of) if wanted.timezone != "UTC" else ()),
-        *(guest.localise(wanted.locale, of) if guest.has_generated_locale(recipe) else ()),
+        *(guest.timezone(system.timezone, of) if system.timezone != "UTC" else ()),
+        *(guest.localise(system.locale, of) if guest.has_generated_locale(recipe) else ()),
     )
     return Step(
         "settings",

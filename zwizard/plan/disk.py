@@ -24,12 +24,12 @@ def layout(recipe: Recipe, distro: Distro) -> Layout:
         return str(uuid5(NAMESPACE_URL, f"zwizard:{recipe.name}/{part}"))
 
     serial = identifier("esp")[:8].upper()
-    wanted = recipe.disk
+    settings = recipe.disk
     return Layout(
-        parse_size(wanted.size) // MIB * MIB,
-        parse_size(wanted.esp_size) // MIB * MIB,
-        wanted.esp_mount or distro.esp_mount,
-        wanted.label,
+        parse_size(settings.size) // MIB * MIB,
+        parse_size(settings.esp_size) // MIB * MIB,
+        settings.esp_mount or distro.esp_mount,
+        settings.label,
         identifier("disk"),
         identifier("esp-partition"),
         f"{serial[:4]}-{serial[4:]}",

@@ -21,10 +21,10 @@ GRUB_DISABLE_OS_PROBER=true
 """
 
 
-def defaults(wanted: Grub, distributor: str) -> str:
+def defaults(settings: Grub, distributor: str) -> str:
     """The text of /etc/default/grub."""
-    quoted = "".join(f"\\{sign}" if sign in '"\\$`' else sign for sign in wanted.cmdline)
-    return _DEFAULTS.format(timeout=wanted.timeout, distributor=distributor, cmdline=quoted)
+    quoted = "".join(f"\\{sign}" if sign in '"\\$`' else sign for sign in settings.cmdline)
+    return _DEFAULTS.format(timeout=settings.timeout, distributor=distributor, cmdline=quoted)
 
 
 def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:

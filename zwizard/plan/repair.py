@@ -187,11 +187,11 @@ def fix_for(rule: str, distro: str) -> Fix | None:
 def steps(recipe: Recipe) -> tuple[Step, ...]:
     """The steps that fix the rules named by the recipe; RecipeError if there is no fix for one."""
     source = recipe.source
-    wanted = {rule: fix_for(rule, source.distro) for rule in source.repair}
-    if missing := ", ".join(rule for rule, fix in wanted.items() if fix is None):
+    by_rule = {rule: fix_for(rule, source.distro) for rule in source.repair}
+    if missing := ", ".join(rule for rule, fix in by_rule.items() if fix is None):
         reason = f"no fix for {missing} in a rootfs of distro = {source.distro}"
         raise RecipeError((Problem("source.repair", source.repair, reason),))
-    chosen = [fix for fix in FIXES if fix in wanted.values()]
+    chosen = [fix for fix in FIXES if fix in by_rule.values()]
     by_step = {name: [fix for fix in chosen if fix.step == name] for name in _TITLES}
     return tuple(_step(name, fixes, recipe) for name, fixes in by_step.items() if fixes)
 

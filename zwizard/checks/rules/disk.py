@@ -192,11 +192,11 @@ _RESIZERS = {
 def growpart(context: CheckContext) -> Verdict:
     """growpart and the resize tool of the root file system are installed."""
     form = context.disk.root.filesystem
-    wanted = ("growpart", *filter(None, [_RESIZERS.get(form)]))
-    missing = [name for name in wanted if find_program(context.guest, name) is None]
+    programs = ("growpart", *filter(None, [_RESIZERS.get(form)]))
+    missing = [name for name in programs if find_program(context.guest, name) is None]
     if missing:
         return failed(f"not installed: {', '.join(missing)}")
-    return passed(f"{' and '.join(wanted)} are installed")
+    return passed(f"{' and '.join(programs)} are installed")
 
 
 @Rule(

@@ -59,8 +59,8 @@ class ByteStream:
         while size is None or size > 0:
             if not self._fill():
                 return
-            wanted = len(self._buffer) if size is None else self._at + size
-            piece = self._buffer[self._at : wanted]
+            end = len(self._buffer) if size is None else self._at + size
+            piece = self._buffer[self._at : end]
             self._at += len(piece)
             self.position += len(piece)
             if size is not None:

@@ -80,15 +80,15 @@ class Ext4Tree(FileTree):
     def entries(self) -> Iterator[Entry]:
         """Every entry beneath the root, sorted by path; raises UnreadableError."""
         found: list[Entry] = []
-        seen = {_ROOT}
+        visited = {_ROOT}
         pending = list(self.children("/"))
         while pending:
             entry = pending.pop()
             found.append(entry)
             if entry.kind is EntryType.DIRECTORY:
-                if entry.inode in seen:
+                if entry.inode in visited:
                     raise damaged(f"the directory {entry.path} is in the tree twice")
-                seen.add(entry.inode)
+                visited.add(entry.inode)
                 pending += self.children(entry.path)
         yield from sorted(found, key=lambda entry: entry.path)
 
@@ -177,7 +177,7 @@ class Ext4Tree(FileTree):
         yield from self._extent_node(inode.place, None, set(), inode.seed)
 
     def _extent_node(
-        self, node: bytes, depth: int | None, seen: set[int], seed: int | None
+        self, node: bytes, depth: int | None, visited: set[int], seed: int | None
     ) -> Iterator[tuple[int, int, int]]:
         magic, count, _, here = struct.unpack_from("<HHHH", node)
         if magic != 0xF30A or here > 5 or 12 + 12 * count > len(node):
@@ -187,10 +187,10 @@ class Ext4Tree(FileTree):
         for at in range(12, 12 + 12 * count, 12):
             if here:
                 low, high = struct.unpack_from("<IH", node, at + 4)
-                block = self._once(high << 32 | low, seen)
+                block = self._once(high << 32 | low, visited)
                 self._count(len(block))
                 check_extents(block, seed)
-                yield from self._extent_node(block, here, seen, seed)
+                yield from self._extent_node(block, here, visited, seed)
                 continue
             logical, length, high, low = struct.unpack_from("<IHHI", node, at)
             if length <= 32768:  # more marks room that was never written: zeros
@@ -203,28 +203,28 @@ class Ext4Tree(FileTree):
             if block:
                 yield number, block, 1
         first, per = 12, self.superblock.block_size // 4
-        seen: set[int] = set()
+        visited: set[int] = set()
         for level, block in enumerate(places[12:], 1):
             if block and first * self.superblock.block_size < inode.size:
-                yield from self._map_node(block, level, first, seen)
+                yield from self._map_node(block, level, first, visited)
             first += per**level
 
     def _map_node(
-        self, block: int, level: int, first: int, seen: set[int]
+        self, block: int, level: int, first: int, visited: set[int]
     ) -> Iterator[tuple[int, int, int]]:
         per = self.superblock.block_size // 4
-        for number, place in enumerate(struct.unpack(f"<{per}I", self._once(block, seen))):
+        for number, place in enumerate(struct.unpack(f"<{per}I", self._once(block, visited))):
             at = first + number * per ** (level - 1)
             if place and level > 1:
-                yield from self._map_node(place, level - 1, at, seen)
+                yield from self._map_node(place, level - 1, at, visited)
             elif place:
                 yield at, place, 1
 
-    def _once(self, number: int, seen: set[int]) -> bytes:
+    def _once(self, number: int, visited: set[int]) -> bytes:
         """A block of a file's map; raises UnreadableError if it was used before."""
-        if number in seen or len(seen) > _NODES:
+        if number in visited or len(visited) > _NODES:
             raise damaged("the map of a file has no end")
-        seen.add(number)
+        visited.add(number)
         return self._block(number)
 
     def _inode(self, number: int) -> Inode:

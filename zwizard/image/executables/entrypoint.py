@@ -93,10 +93,10 @@ def _script_target(tree: FileTree, path: str) -> StartedProgram | None:
     return read_start_script(tree.read(path, _SCRIPT_BYTES).decode("utf-8", "surrogateescape"))
 
 
-def _search(tree: FileTree, wanted: StartedProgram) -> Resolution:
+def _search(tree: FileTree, target: StartedProgram) -> Resolution:
     """Where a shell finds a program: by its path, or else in the directories of PATH."""
-    places = [wanted.directory] if "/" in wanted.program else wanted.path.split(":")
-    paths = [posixpath.join(wanted.directory, place, wanted.program) for place in places]
+    places = [target.directory] if "/" in target.program else target.path.split(":")
+    paths = [posixpath.join(target.directory, place, target.program) for place in places]
     found = [tree.resolve(posixpath.normpath(path)) for path in paths]
     executable = (one for one in found if one.file is not None and one.file.mode & 0o111)
     return next(executable, found[0])

@@ -21,11 +21,11 @@ def _packages(answers: RawAnswers) -> tuple[Choice, ...]:
     kernels = distro_of(answers).kernels
     first, others = kernels[0], kernels[1:]
     own = answers.get("kernel.package", "")
-    known = {k.package for distro in distros.KNOWN.values() for k in distro.kernels}
+    packaged = {k.package for distro in distros.KNOWN.values() for k in distro.kernels}
     return (
         Choice("", f"{first.package} ({first.title})", "Recommended for a VM."),
         *(Choice(kernel.package, f"{kernel.package} ({kernel.title})") for kernel in others),
-        *([Choice(own, own, "From your recipe.")] if own and own not in known else []),
+        *([Choice(own, own, "From your recipe.")] if own and own not in packaged else []),
     )
 
 

@@ -49,11 +49,14 @@ def _is_distro_unknown(answers: RawAnswers) -> bool:
 
 
 def _distros(answers: RawAnswers) -> tuple[Choice, ...]:
-    known = distros.KNOWN.values()
+    distributions = distros.KNOWN.values()
     if is_installed(answers):
-        return tuple(Choice(distro.name, distro.title, distro.means) for distro in known)
+        return tuple(Choice(distro.name, distro.title, distro.means) for distro in distributions)
     return (
-        *(Choice(d.name, d.title, "Missing packages are added with its tools.") for d in known),
+        *(
+            Choice(d.name, d.title, "Missing packages are added with its tools.")
+            for d in distributions
+        ),
         Choice("other", "Another", "Nothing is installed: it must contain what a VM needs."),
     )
 

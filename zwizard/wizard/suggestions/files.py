@@ -30,8 +30,8 @@ def _hint_entrypoint(
     if problem := report.wrong or report.doubt:
         return Hint() if typing else doubt(f"{problem}.")
     path, commands = text.strip(), answers.get("system.run", "").strip()
-    known = not is_installed(answers) or not path.startswith("/") or _OF_PACKAGES.match(path)
-    if known or commands or typing:
+    plausible = not is_installed(answers) or not path.startswith("/") or _OF_PACKAGES.match(path)
+    if plausible or commands or typing:
         return Hint(report.summary)
     return doubt(f"No package installs {path}; add a command that creates it (page System).")
 

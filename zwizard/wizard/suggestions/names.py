@@ -60,9 +60,11 @@ def _plain(name: str) -> str:
 
 SUGGESTERS = {
     "system.timezone": Suggester(
-        _hint_zone, lambda _, known, words: matching(map(Suggestion, known.zones), words)
+        _hint_zone,
+        lambda _, suggestions, words: matching(map(Suggestion, suggestions.zones), words),
     ),
     "system.locale": Suggester(
-        _hint_locale, lambda _, known, words: matching(map(Suggestion, known.locales), words)
+        _hint_locale,
+        lambda _, suggestions, words: matching(map(Suggestion, suggestions.locales), words),
     ),
 }
