@@ -43,7 +43,7 @@ def failing(tmp_path: Path) -> Recipe:
     return Recipe(name="web", source=Source(mirror=f"file://{tmp_path}/mirror"))
 
 
-RETRY, CHANGE_IT, SHELL, REPORT = ("1" + ENTER, "2" + ENTER, "3" + ENTER, "4" + ENTER)
+RESUME, CHANGE_IT, SHELL, REPORT = ("1" + ENTER, "2" + ENTER, "3" + ENTER, "4" + ENTER)
 
 
 @needs_mmdebstrap
@@ -51,7 +51,7 @@ def test_a_failed_build_offers_resume_report_and_change(
     keyboard: PipeInput, capsys: Capture, here: Path, tmp_path: Path
 ) -> None:
     save_full_draft(failing(tmp_path))
-    press(keyboard, ENTER, ENTER, RETRY, REPORT, CHANGE_IT + "x" + ENTER, LEAVE)
+    press(keyboard, ENTER, ENTER, RESUME, REPORT, CHANGE_IT + "x" + ENTER, LEAVE)
     assert wizard.new(None) == 1
     output = capsys.readouterr().out
     assert "Ctrl-C stops the build; finished steps are kept." in output

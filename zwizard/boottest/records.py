@@ -9,13 +9,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from zwizard.boottest.request import BootTest
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
 from zwizard.util import paths
 from zwizard.util.hashing import sha256_of
 from zwizard.util.text import ago
-
-REPORT = "report.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def all_records() -> list[BootTestRecord]:
 
 def _read(directory: Path) -> BootTestRecord | None:
     try:
-        report = json.loads((directory / REPORT).read_text("utf-8"))
+        report = json.loads(BootTest(directory).report.read_text("utf-8"))
         return BootTestRecord(
             directory,
             str(report["artefact"]),

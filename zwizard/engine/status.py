@@ -82,14 +82,12 @@ class Status(job_status.Status):
                 return Status("running", at, at, steps=tuple(waiting))
             case events.StepStarted():
                 return self.with_step(event.step, state="running", started=event.at)
-            case events.StepCached():
-                facts = {"seconds": event.seconds, "bytes": event.bytes}
-                return self.with_step(event.step, state="cached", **facts)
             case events.StepProgress():
                 return self.with_step(event.step, written=event.written)
-            case events.StepFinished():
-                facts = {"seconds": event.seconds, "bytes": event.bytes}
-                return self.with_step(event.step, state="done", **facts)
+            case events.StepCached(step=step, seconds=seconds, bytes=size):
+                return self.with_step(step, state="cached", seconds=seconds, bytes=size)
+            case events.StepFinished(step=step, seconds=seconds, bytes=size):
+                return self.with_step(step, state="done", seconds=seconds, bytes=size)
             case events.StepFailed():
                 return self.with_step(event.step, state="failed", seconds=event.seconds)
             case events.CheckStarted(at=at):
