@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from zwizard.checks import rules_table
+from tests.manual.recipe_keys import key_table
+from tests.manual.rules import rules_table
 from zwizard.cli.app import zwizard
 from zwizard.host.tools import TOOLS
 from zwizard.jobs.events import EVENTS, Last
-from zwizard.recipe.docs import key_table
 from zwizard.recipe.relevance import SOURCES, TARGETS
 from zwizard.sources import of as record_of
 

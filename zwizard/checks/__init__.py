@@ -1,7 +1,7 @@
 """The checklist: the rules an image must meet, and the report of a check."""
 
 from zwizard.checks.checker import check, find_rule, judge
-from zwizard.checks.report.docs import explain_rule, list_rules, rules_table
+from zwizard.checks.report.docs import explain_rule, list_rules
 from zwizard.checks.report.export import check_name, render_html, render_markdown, write_report
 from zwizard.checks.report.report import (
     MARKS,
@@ -38,7 +38,6 @@ __all__ = [
     "render_markdown",
     "render_text",
     "report_of",
-    "rules_table",
     "summary",
     "write_report",
 ]

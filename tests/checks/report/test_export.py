@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.manual.rules import rules_table
 from tests.support.trees import archive, member, vm_tree
 from zwizard.checks import (
     all_rules,
@@ -18,7 +19,6 @@ from zwizard.checks import (
     list_rules,
     render_html,
     render_markdown,
-    rules_table,
     write_report,
 )
 from zwizard.recipe.fields import FIELDS

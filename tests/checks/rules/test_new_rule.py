@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.checks import Outcome, check, explain_rule, list_rules, rules, rules_table
+from tests.manual.rules import rules_table
+from zwizard.checks import Outcome, check, explain_rule, list_rules, rules
 
 MODULE = '''
 """Rules about readme files."""

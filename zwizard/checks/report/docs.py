@@ -1,4 +1,4 @@
-"""The rules explained from their own records: one for the terminal, all as a table."""
+"""The rules explained from their own records, for a terminal: one, or a line for each."""
 
 from __future__ import annotations
 
@@ -58,20 +58,3 @@ def list_rules() -> str:
         f"{modes(rule):<3} {rule.severity:<7} {rule.slug:<26} {rule.title}" for rule in all_rules()
     ]
     return "\n".join([*lines, "", _KEY]) + "\n"
-
-
-def rules_table() -> str:
-    """The whole checklist as a Markdown table, with the modes as letters (see ``modes``)."""
-    lines = ["| rule | severity | for | title | source |", "|---|---|---|---|---|"]
-    lines += [_row(rule) for rule in all_rules()]
-    return "\n".join(lines) + "\n"
-
-
-def _row(rule: Rule) -> str:
-    title, source = _cell(rule.title), _cell(rule.source)
-    return f"| `{rule.slug}` | {severity(rule)} | {modes(rule)} | {title} | {source} |"
-
-
-def _cell(text: str) -> str:
-    escaped = "".join(f"\\{char}" if char in r"\`*_[]<>|" else char for char in text)
-    return " ".join(escaped.split())
