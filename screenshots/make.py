@@ -60,7 +60,7 @@ async def home() -> str:
     failed = kept("web")
     running = kept("debian-vm", "trixie", until=("step-finished", "packages"))
     rewrite(running, '"bookworm"', '"trixie"')
-    Draft.open(paths.draft()).give("name", "database")
+    Draft.open(paths.draft()).set("name", "database")
     now = last(ready) + 3 * 3600
     shift(failed, now - 26 * 3600)
     shift(running, now - 40)
@@ -87,8 +87,8 @@ async def disk() -> str:
     from zwizard.wizard.draft import Draft
 
     answers = Draft.open(paths.draft())
-    answers.give("target", "image")
-    answers.give("disk.size", "3GiB")
+    answers.set("target", "image")
+    answers.set("disk.size", "3GiB")
     async with shown(0) as (app, pilot):
         await settle(pilot)
         await pilot.press("n", "c", "alt+4")
@@ -102,10 +102,10 @@ async def container() -> str:
     from zwizard.wizard.draft import Draft
 
     answers = Draft.open(paths.draft())
-    answers.give("target", "container")
-    answers.give("container.entrypoint", "/usr/sbin/nginx")
-    answers.give("container.args", "-g\ndaemon off;")
-    answers.give("container.env", "LOG_LEVEL=info\nTOKEN=")
+    answers.set("target", "container")
+    answers.set("container.entrypoint", "/usr/sbin/nginx")
+    answers.set("container.args", "-g\ndaemon off;")
+    answers.set("container.env", "LOG_LEVEL=info\nTOKEN=")
     async with shown(0) as (app, pilot):
         await settle(pilot)
         await pilot.press("n", "c", "alt+3")
@@ -123,8 +123,8 @@ async def review() -> str:
     recipe = built.recipe()
     layers(recipe, built)
     answers = Draft.open(paths.draft())
-    answers.take(recipe)
-    answers.give("system.timezone", "Europe/Brussels")
+    answers.load(recipe)
+    answers.set("system.timezone", "Europe/Brussels")
     assert from_recipe(recipe)
     async with shown(last(built) + 2 * 86400) as (app, pilot):
         await settle(pilot)
@@ -191,13 +191,13 @@ async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     requirements.free_space = lambda _: 65 * 2**30
     requirements._place_problem = lambda *_: []  # noqa: SLF001 - nobody is ada
     tools.find = lambda name: f"/usr/bin/{name}"
-    machine = HostState(
+    host = HostState(
         Privilege("userns", "You, in a user namespace: no sudo is needed."), "Debian 12"
     )
-    library = SuggestionService(
+    service = SuggestionService(
         lambda _, suite, __: PackageCatalogue(suite, now, ()), clock=lambda: now
     )
-    app = ZwizardApp(clock=lambda: now, look=lambda: machine, library=library)
+    app = ZwizardApp(clock=lambda: now, inspect=lambda: host, suggestion_service=service)
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:
         yield app, pilot

@@ -1,4 +1,4 @@
-"""The pictures in screenshots/ show what the program shows today."""
+"""The pictures in screenshots/ are up to date and load nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 
 
 def shown(picture: Path) -> list[str]:
-    """The lines of a picture, without its colours and without the ids that change."""
+    """The lines of a picture, without colours and changing ids."""
     lines: dict[str, str] = {}
     for y, text in re.findall(r'<text[^>]* y="([^"]*)"[^>]*>(.*?)</text>', picture.read_text()):
         lines[y] = lines.get(y, "") + html.unescape(text).replace("\xa0", " ")
     return [line.rstrip() for line in lines.values()]
 
 
-@pytest.mark.slow  # it draws nine pictures
-def test_every_picture_is_what_the_script_makes_now(tmp_path: Path) -> None:
+@pytest.mark.slow  # draws nine pictures
+def test_every_picture_is_up_to_date(tmp_path: Path) -> None:
     script = SCREENSHOTS / "make.py"
     made = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
@@ -34,6 +34,6 @@ def test_every_picture_is_what_the_script_makes_now(tmp_path: Path) -> None:
         )
 
 
-def test_no_picture_fetches_anything() -> None:
+def test_no_picture_loads_anything() -> None:
     for picture in SCREENSHOTS.glob("*.svg"):
         assert not re.findall(r"@font-face|url\((?!#)|href=\"http", picture.read_text())
