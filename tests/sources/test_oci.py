@@ -80,7 +80,7 @@ def test_a_directory_and_a_tar_say_the_same(layout: Layout, tmp_path: Path) -> N
     assert one.entrypoint == ("start.sh",)
     assert one.command == ("serve", "it's")
     assert dict(one.environment)["LEVEL"] == "a b"
-    assert (one.directory, one.user, one.layers, one.shell) == ("/srv/app", "app", 2, True)
+    assert (one.directory, one.user, one.shell) == ("/srv/app", "app", True)
 
 
 def test_a_layer_may_be_packed_in_pieces(layout: Layout, tmp_path: Path) -> None:

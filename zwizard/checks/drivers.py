@@ -36,15 +36,12 @@ class DriverLocation(enum.Enum):
 class Drivers:
     """The drivers of one kernel.
 
-    ``version`` is the kernel's. ``options`` is its build configuration, None if there is none;
-    ``source`` where that was found. ``built_in`` are module names from ``modules.builtin``, None
-    without that file. ``needs`` maps each module in ``/lib/modules/<version>`` to the ones it
-    depends on. Names have underscores, never dashes.
+    ``options`` is its build configuration, None if there is none. ``built_in`` are module names
+    from ``modules.builtin``, None without that file. ``needs`` maps each module in
+    ``/lib/modules/<version>`` to the ones it depends on. Names have underscores, never dashes.
     """
 
-    version: str
     options: Mapping[str, str] | None
-    source: str
     built_in: frozenset[str] | None
     needs: Mapping[str, tuple[str, ...]]
 
@@ -71,27 +68,24 @@ def read_drivers(tree: FileTree, kernel: KernelImage) -> Drivers:
     The configuration is the embedded one, else the file distributions put beside the kernel.
     """
     if not kernel.version:
-        return Drivers("", None, "", None, {})
+        return Drivers(None, None, {})
     base = f"/lib/modules/{kernel.version}"
-    options, source = _configuration(tree, kernel)
     built_in = text(tree, f"{base}/modules.builtin", _TEXT)
     return Drivers(
-        kernel.version,
-        options,
-        source,
+        _configuration(tree, kernel),
         None if built_in is None else frozenset(map(_name, built_in.split())),
         _needs(tree, base),
     )
 
 
-def _configuration(tree: FileTree, kernel: KernelImage) -> tuple[Mapping[str, str] | None, str]:
+def _configuration(tree: FileTree, kernel: KernelImage) -> Mapping[str, str] | None:
     if kernel.configuration is not None:
-        return _options(kernel.configuration), "the kernel itself"
+        return _options(kernel.configuration)
     for path in (f"/boot/config-{kernel.version}", f"/lib/modules/{kernel.version}/config"):
         found = text(tree, path, _TEXT)
         if found is not None:
-            return _options(found), path
-    return None, ""
+            return _options(found)
+    return None
 
 
 def _options(configuration: str) -> dict[str, str]:

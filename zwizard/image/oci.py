@@ -49,8 +49,6 @@ class OciImage:
     environment: tuple[tuple[str, str], ...]
     directory: str
     user: str
-    volumes: tuple[str, ...]
-    layers: int
     shell: bool
 
 
@@ -167,8 +165,6 @@ def _read(store: _Store) -> OciImage:
         tuple(_variable(line) for line in _words(settings.get("Env"))),
         posixpath.normpath(str(settings.get("WorkingDir") or "/")),
         str(settings.get("User") or ""),
-        tuple(sorted(settings.get("Volumes") or ())),
-        len(layers),
         any(_has_shell(store, layer) for layer in layers),
     )
 
