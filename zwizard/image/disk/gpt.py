@@ -58,7 +58,6 @@ class Gpt:
 @dataclass(frozen=True, slots=True)
 class _Header:
     fault: str
-    here: int
     other: int
     first_usable: int
     last_usable: int
@@ -99,7 +98,7 @@ def _header(disk: FileRange, sector: int) -> _Header | None:
         fault = "the checksum of its header is wrong"
     elif here != sector:
         fault = f"its header in sector {sector} claims to be in sector {here}"
-    return _Header(fault, here, other, first, last, table, count, entry, table_crc)
+    return _Header(fault, other, first, last, table, count, entry, table_crc)
 
 
 def _table(disk: FileRange, header: _Header) -> bytes:
