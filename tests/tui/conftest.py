@@ -271,10 +271,10 @@ def finish(build: Build, report: dict[str, Any]) -> None:
 
 
 def finding(
-    rule: str, severity: str = "must", outcome: str = "pass", **said: str
+    rule: str, severity: str = "must", outcome: str = "pass", **fields: str
 ) -> dict[str, Any]:
-    texts = {"evidence": f"seen {rule}", "source": f"because {rule}", "fix": f"mend {rule}"}
-    return {"rule": rule, "severity": severity, "outcome": outcome, **texts, **said}
+    texts = {"evidence": f"seen {rule}", "source": f"because {rule}", "fix": f"repair {rule}"}
+    return {"rule": rule, "severity": severity, "outcome": outcome, **texts, **fields}
 
 
 class Held:

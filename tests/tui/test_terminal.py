@@ -143,7 +143,7 @@ def wizard_of(terminal: Terminal) -> int:
 
 
 @pytest.mark.real
-def test_from_the_first_key_to_a_ready_image(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_whole_session_makes_a_ready_image(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type(str(PROGRAM))
     terminal.wait("Press n to start")
     terminal.press("n")

@@ -47,7 +47,7 @@ FINDINGS = [
 ]
 
 
-async def test_findings_are_grouped_by_what_they_mean(app: ZwizardApp) -> None:
+async def test_findings_are_grouped_by_outcome(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -62,7 +62,7 @@ async def test_findings_are_grouped_by_what_they_mean(app: ZwizardApp) -> None:
         assert "? initrd-virtiofs" in shown  # unknown is not failed, and says so
 
 
-async def test_the_detail_has_evidence_reason_and_remedy(app: ZwizardApp) -> None:
+async def test_the_detail_shows_evidence_fix_and_reason(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -70,13 +70,13 @@ async def test_the_detail_has_evidence_reason_and_remedy(app: ZwizardApp) -> Non
         await settle(pilot)
         shown = frame(app)  # the first that blocks is highlighted
         assert "Found    /boot/vmlinuz is a bzImage (xz)" in shown
-        assert "Fix      mend kernel-elf" in shown
+        assert "Fix      repair kernel-elf" in shown
         assert "Why      because kernel-elf" in shown
         await press(pilot, "down")
-        assert "Fix      mend initrd-virtiofs" in frame(app)
+        assert "Fix      repair initrd-virtiofs" in frame(app)
 
 
-async def test_what_holds_is_counted_and_opens(app: ZwizardApp) -> None:
+async def test_passed_checks_are_folded_and_counted(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name"), finding("kernel-elf")]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -101,7 +101,7 @@ async def test_a_report_leads_to_its_build(app: ZwizardApp) -> None:
         on(app, BuildScreen)
 
 
-async def test_a_directory_of_anyones_is_checked(app: ZwizardApp) -> None:
+async def test_any_directory_can_be_checked(app: ZwizardApp) -> None:
     tree = Path.cwd() / "tree"
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/vmlinuz").write_bytes(b"not a kernel")
@@ -112,7 +112,7 @@ async def test_a_directory_of_anyones_is_checked(app: ZwizardApp) -> None:
         assert "Errors" in frame(app)
 
 
-async def test_what_cannot_be_read_is_said(app: ZwizardApp) -> None:
+async def test_an_unreadable_file_is_reported(app: ZwizardApp) -> None:
     Path("bad.tar.gz").write_bytes(b"this is no gzip")
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_check(Path("bad.tar.gz"))
@@ -121,7 +121,7 @@ async def test_what_cannot_be_read_is_said(app: ZwizardApp) -> None:
         assert "not readable" in shown or "NOT READY" in shown
 
 
-async def test_a_broken_report_is_an_error_and_no_crash(app: ZwizardApp) -> None:
+async def test_a_damaged_report_is_shown_as_an_error(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": []})
     build.report_file.write_text("{}")
@@ -131,7 +131,7 @@ async def test_a_broken_report_is_an_error_and_no_crash(app: ZwizardApp) -> None
         assert "is not a report" in frame(app)
 
 
-async def test_foreign_text_in_evidence_is_only_text(app: ZwizardApp) -> None:
+async def test_hostile_text_in_a_finding_is_shown_as_text(app: ZwizardApp) -> None:
     build = a_build(done=6)
     said = finding("kernel-elf", outcome="fail", evidence=HOSTILE, source=HOSTILE, fix=HOSTILE)
     finish(build, {"ready": False, "artefact": HOSTILE, "findings": [said]})
@@ -177,7 +177,7 @@ def rules(app: ZwizardApp) -> list[str]:
                "kernel-recent"]),
     ],
 )  # fmt: skip
-async def test_the_list_is_filtered_and_says_so(
+async def test_the_list_is_filtered_and_shows_how_many_rules_match(
     app: ZwizardApp, key: str, expected: list[str]
 ) -> None:
     async with shown(app, FINDINGS) as pilot:
@@ -194,7 +194,7 @@ async def test_the_list_is_filtered_and_says_so(
         assert not isinstance(app.screen, CheckScreen)
 
 
-async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) -> None:
+async def test_search_looks_in_slug_title_evidence_reason_and_fix(app: ZwizardApp) -> None:
     findings = [
         *FINDINGS,
         finding("hostname", "advice", evidence="Buildbox"),
@@ -213,13 +213,13 @@ async def test_a_word_is_searched_in_everything_that_is_said(app: ZwizardApp) ->
         assert on(app, CheckScreen).focused is on(app, CheckScreen).query_one("#findings")
 
 
-async def test_a_finding_and_the_whole_are_copied(app: ZwizardApp) -> None:
+async def test_a_finding_or_the_whole_report_is_copied(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         await press(pilot, "y")
         report = on(app, CheckScreen).report
         assert report is not None
         assert app.clipboard == checks.render_finding(report.finding("kernel-elf"))
-        assert "mend kernel-elf" in app.clipboard
+        assert "repair kernel-elf" in app.clipboard
         await press(pilot, "Y")
         assert "Not ready: 2 errors, 1 warning, 1 note, 1 waived, 1 passed" in app.clipboard
         await settle(pilot)
@@ -229,7 +229,7 @@ async def test_a_finding_and_the_whole_are_copied(app: ZwizardApp) -> None:
     ("name", "render"),
     [("report.md", checks.render_markdown), ("report.html", checks.render_html)],
 )
-async def test_the_report_is_exported_and_where_it_went_is_said(
+async def test_the_report_is_exported_and_its_path_notified(
     app: ZwizardApp, name: str, render: Any
 ) -> None:
     async with shown(app, FINDINGS) as pilot:
@@ -272,14 +272,14 @@ async def test_one_key_leads_to_the_question_that_decides_a_finding(
         assert draft()["name"] == "debian-vm"
 
 
-async def test_where_no_answer_decides_none_is_offered(app: ZwizardApp) -> None:
+async def test_a_finding_that_no_answer_decides_offers_no_change(app: ZwizardApp) -> None:
     async with shown(app, [finding("archive-readable", "must", "fail")]) as pilot:
         assert "Change answer" not in frame(app)
         await press(pilot, "a", "w")
         on(app, CheckScreen)
 
 
-async def test_a_finding_is_waived_in_the_recipe_and_no_longer(app: ZwizardApp) -> None:
+async def test_waiving_a_finding_changes_the_recipe(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         assert "w Waive" not in frame(app)  # a must cannot be
         on(app, CheckScreen).query_one("#findings").go("rule:kernel-upgrades")  # type: ignore[attr-defined]
@@ -290,7 +290,7 @@ async def test_a_finding_is_waived_in_the_recipe_and_no_longer(app: ZwizardApp) 
         assert questions.to_recipe(draft()).checklist.waive == ("kernel-upgrades",)
 
 
-async def test_a_waiver_is_taken_back(app: ZwizardApp) -> None:
+async def test_a_waiver_can_be_removed(app: ZwizardApp) -> None:
     build = a_build(done=6, checklist={"waive": ["kernel-recent"]})
     finish(build, {"ready": True, "findings": FINDINGS[5:6]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -302,7 +302,7 @@ async def test_a_waiver_is_taken_back(app: ZwizardApp) -> None:
         assert questions.to_recipe(draft()).checklist.waive == ()
 
 
-async def test_a_file_is_checked_again_when_it_is_mended(app: ZwizardApp) -> None:
+async def test_check_again_reads_the_changed_file(app: ZwizardApp) -> None:
     tree = Path.cwd() / "tree"
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/vmlinuz").symlink_to("gone")
@@ -318,7 +318,7 @@ async def test_a_file_is_checked_again_when_it_is_mended(app: ZwizardApp) -> Non
         assert "kernel-resolves" not in rules(app)
 
 
-async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
+async def test_the_smallest_terminal_shows_verdict_finding_and_keys(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS, (60, 18)) as pilot:
         seen = frame(app)
         for text in ("NOT READY: 2 error", "kernel-elf", "Found    /boot/vmlinuz is a bzImage",
@@ -328,7 +328,7 @@ async def test_it_is_usable_at_the_least_size(app: ZwizardApp) -> None:
         assert "Found    seen kernel-upgrades" in frame(app)
 
 
-async def test_help_is_about_what_has_the_focus(app: ZwizardApp) -> None:
+async def test_help_explains_the_focused_part(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
         for keys, said in (
             ((), "The rules by outcome"),
@@ -352,7 +352,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
         checks.report_of({"findings": []})
 
 
-async def test_what_does_not_apply_says_why(app: ZwizardApp) -> None:
+async def test_a_check_that_does_not_apply_shows_the_reason(app: ZwizardApp) -> None:
     async with shown(app, [finding("kernel-btrfs", "advice", "n/a", evidence="no VM")]) as pilot:
         await press(pilot, "enter", "down")
         assert "Reason   no VM" in frame(app)
@@ -368,7 +368,7 @@ def broken(tmp_path: Path) -> Path:
     return given
 
 
-async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
+async def test_fix_builds_a_new_archive(
     app: ZwizardApp, broken: Path
 ) -> None:
     made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
@@ -392,7 +392,7 @@ async def test_what_is_wrong_with_a_file_is_mended_in_a_new_archive(
     assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
 
 
-async def test_what_is_good_or_ones_own_is_not_mended(app: ZwizardApp, tmp_path: Path) -> None:
+async def test_fix_is_not_offered_for_a_good_image_or_a_build(app: ZwizardApp, tmp_path: Path) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:

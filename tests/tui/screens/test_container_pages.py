@@ -21,12 +21,12 @@ def shown(app: ZwizardApp) -> str:
     return " ".join(frame(app).split())
 
 
-def said_of(app: ZwizardApp, key: str) -> str:
+def problem_of(app: ZwizardApp, key: str) -> str:
     return str(app.screen.query_one(f"#{field_id(key)} .problem", Static).render())
 
 
-def said_of_the_file(app: ZwizardApp) -> str:
-    return said_of(app, "source.location")
+def problem_of_the_file(app: ZwizardApp) -> str:
+    return problem_of(app, "source.location")
 
 
 def go_to(app: ZwizardApp, key: str) -> None:
@@ -41,7 +41,7 @@ def go_to(app: ZwizardApp, key: str) -> None:
         ("oci", "web.tar", "notes.txt"),
     ],
 )
-async def test_a_file_is_found_in_a_list_of_those_that_fit(
+async def test_the_list_shows_only_files_of_the_chosen_kind(
     app: ZwizardApp, kind: str, fits: str, other: str
 ) -> None:
     place = Path.cwd() / "given"
@@ -68,7 +68,7 @@ async def test_a_file_is_found_in_a_list_of_those_that_fit(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])
-async def test_a_program_becomes_a_container_by_the_keyboard_alone(
+async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
     app: ZwizardApp, size: tuple[int, int]
 ) -> None:
     busybox = shutil.which("busybox")
@@ -82,7 +82,7 @@ async def test_a_program_becomes_a_container_by_the_keyboard_alone(
             await press(pilot, "down")
         go_to(app, "source.location")
         await press(pilot, *"/bin/ls", "tab")
-        await until(pilot, lambda: "/lib64/ld-linux-x86-64.so.2" in said_of_the_file(app))
+        await until(pilot, lambda: "/lib64/ld-linux-x86-64.so.2" in problem_of_the_file(app))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "source"
         await press(pilot, "home", *(["delete"] * 7), *busybox, "f3")
@@ -98,7 +98,7 @@ async def test_a_program_becomes_a_container_by_the_keyboard_alone(
         assert "busybox.tar.gz" in shown(app)
 
 
-async def test_why_one_stays_goes_on_being_said_beside_the_answer(app: ZwizardApp) -> None:
+async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(app: ZwizardApp) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down", "f3")
@@ -106,15 +106,15 @@ async def test_why_one_stays_goes_on_being_said_beside_the_answer(app: ZwizardAp
             await press(pilot, "down")
         go_to(app, "source.location")
         await press(pilot, *"/no.tar")
-        assert "No such file" not in said_of_the_file(app)  # it may yet go on
+        assert "No such file" not in problem_of_the_file(app)  # it may yet go on
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "source"
-        await until(pilot, lambda: "No such file" in said_of_the_file(app))
+        await until(pilot, lambda: "No such file" in problem_of_the_file(app))
         await press(pilot, "x")
-        assert "No such file" not in said_of_the_file(app)
+        assert "No such file" not in problem_of_the_file(app)
 
 
-async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_container_image_is_reported(app: ZwizardApp, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     file.write_text("nothing of the kind")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -124,12 +124,12 @@ async def test_a_file_that_is_no_image_is_said_so(app: ZwizardApp, tmp_path: Pat
             await press(pilot, "down")
         go_to(app, "source.location")
         await press(pilot, *str(file), "tab")
-        await until(pilot, lambda: "neither an OCI image" in said_of_the_file(app))
+        await until(pilot, lambda: "neither an OCI image" in problem_of_the_file(app))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "source"
 
 
-async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
+async def test_a_missing_entrypoint_is_reported_at_its_field(
     app: ZwizardApp, tmp_path: Path
 ) -> None:
     file_ = tmp_path / "given.tar"
@@ -141,15 +141,15 @@ async def test_an_entrypoint_that_is_not_there_is_told_beside_it(
             await press(pilot, "down")
         go_to(app, "source.location")
         await press(pilot, *str(file_), "tab")
-        await until(pilot, lambda: "Debian" in said_of(app, "source.location"))
+        await until(pilot, lambda: "Debian" in problem_of(app, "source.location"))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         await press(pilot, *"/nope")
-        assert "not exist" not in said_of(app, "container.entrypoint")  # it may yet go on
+        assert "not exist" not in problem_of(app, "container.entrypoint")  # it may yet go on
         await press(pilot, "tab")
-        await until(pilot, lambda: "/nope does not exist" in said_of(app, "container.entrypoint"))
+        await until(pilot, lambda: "/nope does not exist" in problem_of(app, "container.entrypoint"))
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         go_to(app, "container.entrypoint")
         await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
-        await until(pilot, lambda: "Found: /usr/bin/bash" in said_of(app, "container.entrypoint"))
+        await until(pilot, lambda: "Found: /usr/bin/bash" in problem_of(app, "container.entrypoint"))

@@ -42,7 +42,7 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
 
 
-async def test_without_builds_it_says_what_zwizard_does_and_how_to_begin(app: ZwizardApp) -> None:
+async def test_without_builds_home_explains_how_to_start(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         shown = frame(app)
@@ -72,7 +72,7 @@ async def test_builds_are_listed_with_state_step_size_and_age(app: ZwizardApp) -
             assert "d ago" in shown
 
 
-async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
+async def test_the_row_of_a_running_build_is_updated(app: ZwizardApp) -> None:
     build = a_build("jammy", 1)
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -87,7 +87,7 @@ async def test_a_running_build_is_followed_live(app: ZwizardApp) -> None:
             await until(pilot, lambda: "3/7 initramfs" in frame(app))
 
 
-async def test_free_space_is_told_as_it_is_when_one_comes_back(
+async def test_free_space_is_updated_when_home_is_shown_again(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = [70 * 2**30]
@@ -124,7 +124,7 @@ async def test_a_stopped_or_failed_build_can_be_resumed(
     assert started == ["web"]
 
 
-async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
+async def test_enter_opens_the_checklist_of_a_ready_build_and_the_log_of_a_failed_one(app: ZwizardApp) -> None:
     failed = a_build("broken", 2)
     fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
     ready = a_build("web", 6)
@@ -143,7 +143,7 @@ async def test_enter_opens_what_the_state_calls_for(app: ZwizardApp) -> None:
         on(app, HomeScreen)
 
 
-async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
+async def test_home_highlights_the_build_or_draft_that_was_open(app: ZwizardApp) -> None:
     a_build("older", 2)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -162,7 +162,7 @@ async def test_home_is_at_what_one_comes_back_from(app: ZwizardApp) -> None:
         await until(pilot, lambda: rows.current == "draft:")
 
 
-async def test_a_draft_is_a_row_and_goes_on_where_it_was(app: ZwizardApp) -> None:
+async def test_the_draft_is_a_row_that_continues_at_its_page(app: ZwizardApp) -> None:
     draft().set("target", "vm")
     draft().set("source.packages", "vim")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -190,7 +190,7 @@ async def test_new_offers_to_continue_the_draft_or_start_over(app: ZwizardApp) -
         assert "name" not in draft()
 
 
-async def test_delete_asks_says_what_stays_and_keeps_the_archive(app: ZwizardApp) -> None:
+async def test_delete_asks_and_keeps_the_archive(app: ZwizardApp) -> None:
     build = a_build("web", 6)
     finish(build, {"ready": True, "findings": []})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -205,7 +205,7 @@ async def test_delete_asks_says_what_stays_and_keeps_the_archive(app: ZwizardApp
         assert "Press n" in frame(app)
 
 
-async def test_a_build_that_vanishes_while_one_looks_breaks_nothing(
+async def test_a_build_that_was_just_deleted_is_left_out(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = a_build("web", 2)
@@ -218,7 +218,7 @@ async def test_a_build_that_vanishes_while_one_looks_breaks_nothing(
         assert "gone" not in frame(app)
 
 
-async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
+async def test_a_running_build_cannot_be_deleted(app: ZwizardApp) -> None:
     build = a_build("web", 1)
     with Held(build):
         async with app.run_test(size=(80, 24)) as pilot:
@@ -229,7 +229,7 @@ async def test_a_running_build_is_not_deleted(app: ZwizardApp) -> None:
             assert build.directory.exists()
 
 
-async def test_tab_completes_as_far_as_all_that_fit_are_the_same(app: ZwizardApp) -> None:
+async def test_tab_completes_the_common_prefix(app: ZwizardApp) -> None:
     for name in ("image-1.tar.gz", "image-2.tar.gz", "other"):
         (Path.cwd() / name).touch()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -266,7 +266,7 @@ async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp)
         assert "mine.tar.gz" in frame(app)
 
 
-async def test_a_recipe_does_not_take_the_place_of_a_draft_unasked(make_app: MakeApp) -> None:
+async def test_a_recipe_replaces_a_draft_only_after_asking(make_app: MakeApp) -> None:
     draft().set("name", "begun")
     file = Path.cwd() / "mine.toml"
     file.write_text(recipe("mine").to_toml())
@@ -289,7 +289,7 @@ async def test_a_recipe_that_cannot_be_used_is_explained(make_app: MakeApp) -> N
         assert "siut" in frame(app)
 
 
-async def test_foreign_text_in_a_list_is_only_text(app: ZwizardApp) -> None:
+async def test_hostile_text_in_the_list_is_shown_as_text(app: ZwizardApp) -> None:
     build = a_build("web", 1)
     # What a journal and a recipe of anyone's may hold.
     build.journal.unlink()
@@ -341,7 +341,7 @@ async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: Zwiz
     assert [b.id for b in builds.everything()] == ["web"]
 
 
-async def test_a_duplicate_does_not_take_the_place_of_a_draft_unasked(app: ZwizardApp) -> None:
+async def test_a_duplicate_replaces_a_draft_only_after_asking(app: ZwizardApp) -> None:
     a_build("web", 6)
     draft().set("name", "begun")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -365,7 +365,7 @@ def a_layer_of(build: Build, step: int) -> Path:
     return store.path(print_)
 
 
-async def test_delete_says_what_it_frees_with_and_without_its_layers(app: ZwizardApp) -> None:
+async def test_delete_shows_the_space_it_frees_with_and_without_layers(app: ZwizardApp) -> None:
     build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
     shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
     assert a_layer_of(other, 1) == shared
@@ -382,7 +382,7 @@ async def test_delete_says_what_it_frees_with_and_without_its_layers(app: Zwizar
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="layers of root's")
-async def test_delete_with_the_layers_leaves_those_that_others_use(app: ZwizardApp) -> None:
+async def test_deleting_layers_keeps_those_that_other_builds_use(app: ZwizardApp) -> None:
     build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
     shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
     async with app.run_test(size=(100, 30)) as pilot:
@@ -397,7 +397,7 @@ async def test_delete_with_the_layers_leaves_those_that_others_use(app: ZwizardA
     assert other.directory.exists()
 
 
-async def test_those_at_work_come_first(app: ZwizardApp) -> None:
+async def test_running_builds_come_first(app: ZwizardApp) -> None:
     running = a_build("jammy", 1)
     a_build("later", 2)
     with Held(running):
@@ -407,7 +407,7 @@ async def test_those_at_work_come_first(app: ZwizardApp) -> None:
             assert shown.index("● running") < shown.index("■ stopped")
 
 
-async def test_an_archive_that_was_booted_is_called_tested(app: ZwizardApp) -> None:
+async def test_a_build_whose_archive_passed_a_boot_test_is_tested(app: ZwizardApp) -> None:
     web = a_build("web", 6)
     finish(web, {"ready": True, "findings": []})
     test = web.directory / "boot-tests/web-1"

@@ -21,7 +21,7 @@ def give(**given: str) -> None:
 
 
 @pytest.mark.slow
-async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: ZwizardApp) -> None:
+async def test_a_disk_image_has_the_pages_disk_and_grub(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down", "down")
@@ -39,7 +39,7 @@ async def test_a_disk_image_has_two_pages_more_and_one_walks_through_all(app: Zw
         assert "disk" in shown
 
 
-async def test_the_bar_moves_with_the_answers_and_goes_where_they_cannot_be(
+async def test_the_partition_bar_follows_the_answers_and_is_hidden_for_wrong_ones(
     app: ZwizardApp,
 ) -> None:
     give(target="image")
@@ -60,7 +60,7 @@ async def test_the_bar_moves_with_the_answers_and_goes_where_they_cannot_be(
         assert on(app, PageScreen).page == "disk"
 
 
-async def test_what_does_not_fit_is_said_with_the_figure_while_typing(app: ZwizardApp) -> None:
+async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(app: ZwizardApp) -> None:
     give(target="image")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
@@ -70,7 +70,7 @@ async def test_what_does_not_fit_is_said_with_the_figure_while_typing(app: Zwiza
         assert "598" in shown  # MiB are left for the root
 
 
-async def test_the_boot_loaders_file_is_shown_as_it_will_be(app: ZwizardApp) -> None:
+async def test_the_grub_page_previews_the_configuration(app: ZwizardApp) -> None:
     give(target="image", grub__cmdline="console=ttyS0 debug")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
@@ -78,7 +78,7 @@ async def test_the_boot_loaders_file_is_shown_as_it_will_be(app: ZwizardApp) -> 
         assert 'GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0 debug"' in frame(app)
 
 
-async def test_a_cloud_image_is_asked_for_by_its_place(app: ZwizardApp) -> None:
+async def test_a_cloud_image_needs_a_location_that_exists(app: ZwizardApp) -> None:
     give(target="image")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -58,7 +58,7 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
         assert draft()["source.bootstrap"] == "auto"  # what was shown as chosen is answered
 
 
-async def test_what_is_typed_or_chosen_is_on_the_disk_at_once(app: ZwizardApp) -> None:
+async def test_each_answer_is_saved_at_once(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -72,7 +72,7 @@ async def test_what_is_typed_or_chosen_is_on_the_disk_at_once(app: ZwizardApp) -
         assert questions.to_recipe(draft()).source.packages == ("vim",)
 
 
-async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_typed(
+async def test_a_default_that_changes_quickly_is_not_saved_as_an_answer(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -87,7 +87,7 @@ async def test_a_default_that_follows_quick_changes_is_not_taken_for_what_was_ty
         assert "name" not in draft()
 
 
-async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: ZwizardApp) -> None:
+async def test_a_problem_is_shown_while_typing_and_next_focuses_it(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -101,7 +101,7 @@ async def test_what_is_wrong_is_said_while_typing_and_next_goes_to_it(app: Zwiza
         assert any("More packages" in note for note in notes(app))
 
 
-async def test_what_keeps_one_there_is_said_once_however_often_one_goes_on(
+async def test_the_same_problem_is_notified_once(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -116,7 +116,7 @@ async def test_what_keeps_one_there_is_said_once_however_often_one_goes_on(
         assert len(notes(app)) == 1
 
 
-async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: ZwizardApp) -> None:
+async def test_back_keeps_a_wrong_answer_and_the_breadcrumb_marks_its_page(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -131,7 +131,7 @@ async def test_back_keeps_even_what_is_wrong_and_the_breadcrumb_marks_it(app: Zw
         assert draft()["source.packages"] == "V!"
 
 
-async def test_any_page_is_one_key_away(app: ZwizardApp) -> None:
+async def test_alt_and_a_digit_shows_any_page(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n")
@@ -144,14 +144,14 @@ async def test_any_page_is_one_key_away(app: ZwizardApp) -> None:
         assert on(app, PageScreen).page == "source"
 
 
-async def test_the_breadcrumb_tells_done_here_and_to_come(app: ZwizardApp) -> None:
+async def test_the_breadcrumb_shows_the_state_of_each_page(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
         assert "✓ Target  ● Source  ○ Kernel" in frame(app)
 
 
-async def test_why_pane_follows_the_focus_and_the_choice(app: ZwizardApp) -> None:
+async def test_the_explanation_follows_the_focus_and_the_choice(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -163,7 +163,7 @@ async def test_why_pane_follows_the_focus_and_the_choice(app: ZwizardApp) -> Non
         assert "Needs about" in frame(app)
 
 
-async def test_an_answer_that_excludes_another_marks_it_as_not_to_be_had(app: ZwizardApp) -> None:
+async def test_a_choice_that_another_answer_excludes_is_a_problem_and_unavailable(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -181,7 +181,7 @@ async def test_an_answer_that_excludes_another_marks_it_as_not_to_be_had(app: Zw
         assert draft()["source.variant"] == "standard"
 
 
-async def test_what_is_not_built_yet_is_shown_with_its_reason_and_cannot_be_chosen(
+async def test_an_unavailable_choice_is_shown_with_its_reason_and_cannot_be_chosen(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -195,7 +195,7 @@ async def test_what_is_not_built_yet_is_shown_with_its_reason_and_cannot_be_chos
         assert draft().get("target", "vm") not in {c.value for c in unavailable}
 
 
-async def test_own_commands_are_lines_of_their_own(app: ZwizardApp) -> None:
+async def test_each_line_is_a_command(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "alt+4")
@@ -204,7 +204,7 @@ async def test_own_commands_are_lines_of_their_own(app: ZwizardApp) -> None:
         assert questions.to_recipe(draft()).system.run == ("true", "id")
 
 
-async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> None:
+async def test_keys_that_arrive_together_act_in_order(app: ZwizardApp) -> None:
     def at_once(*keys: str) -> None:
         for key in keys:
             app.post_message(events.Key(key, key if len(key) == 1 else None))
@@ -229,7 +229,7 @@ async def test_keys_that_come_together_act_in_their_order(app: ZwizardApp) -> No
         ("timezone", (*"a", "tab", *"b", "shift+tab", *"c", "tab", *"d"), "locale", "c", "d"),
     ],
 )
-async def test_what_comes_with_a_key_that_goes_on_goes_where_that_leads(
+async def test_keys_after_tab_go_to_the_next_field(
     app: ZwizardApp, first: str, keys: tuple[str, ...], second: str, zone: str, locale: str
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -246,7 +246,7 @@ async def test_what_comes_with_a_key_that_goes_on_goes_where_that_leads(
         assert app.focused is field(app, f"system.{second}").control
 
 
-async def test_a_choice_among_keys_that_come_together_is_made_where_one_was(
+async def test_arrows_before_tab_choose_in_the_field_before(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -258,7 +258,7 @@ async def test_a_choice_among_keys_that_come_together_is_made_where_one_was(
         assert draft()["target"] == "image"
 
 
-async def test_an_example_does_not_look_like_an_answer(app: ZwizardApp) -> None:
+async def test_an_example_is_shown_as_an_example(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "tab", "ctrl+u")
@@ -269,7 +269,7 @@ async def test_an_example_does_not_look_like_an_answer(app: ZwizardApp) -> None:
         assert "for example: UTC" in frame(app)
 
 
-async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: ZwizardApp) -> None:
+async def test_the_keys_of_the_page_work_in_an_input_of_several_lines(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "alt+4")
@@ -282,7 +282,7 @@ async def test_where_lines_are_typed_the_keys_are_those_of_every_field(app: Zwiz
         assert draft()["system.run"] == "truex"
 
 
-async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: ZwizardApp) -> None:
+async def test_hostile_answers_are_shown_as_text_and_not_changed(app: ZwizardApp) -> None:
     hostile = {"name": HOSTILE, "system.run": HOSTILE, "source.suite": HOSTILE}
     for key, text in hostile.items():
         draft().set(key, text)
@@ -298,7 +298,7 @@ async def test_hostile_answers_are_shown_as_text_and_stay_as_they_were(app: Zwiz
     assert {key: draft()[key] for key in hostile} == hostile
 
 
-async def test_a_torn_draft_is_no_draft(app: ZwizardApp) -> None:
+async def test_a_damaged_draft_is_ignored(app: ZwizardApp) -> None:
     paths.draft().parent.mkdir(parents=True)
     paths.draft().write_text('{"name": "x')
     async with app.run_test(size=(80, 24)) as pilot:
@@ -306,7 +306,7 @@ async def test_a_torn_draft_is_no_draft(app: ZwizardApp) -> None:
         assert "Press n" in frame(app)
 
 
-async def test_a_mouse_can_choose_too(app: ZwizardApp) -> None:
+async def test_a_click_chooses(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -330,7 +330,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
 
 
 @pytest.mark.slow
-async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
+async def test_visiting_every_page_changes_no_answer(
     make_app: MakeApp,
 ) -> None:
     given = {
@@ -362,7 +362,7 @@ async def test_back_and_forth_with_every_question_answered_nothing_is_lost(
         assert {key: draft()[key] for key in given} == given
 
 
-async def test_a_page_that_was_not_seen_yet_needs_no_other_look(app: ZwizardApp) -> None:
+async def test_only_a_page_that_was_seen_is_marked_for_another_look(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down")
@@ -371,7 +371,7 @@ async def test_a_page_that_was_not_seen_yet_needs_no_other_look(app: ZwizardApp)
         assert "! Container" in frame(app)
 
 
-async def test_an_earlier_answer_that_changes_makes_a_later_page_look_again(
+async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
     make_app: MakeApp,
 ) -> None:
     app = make_app()
@@ -387,7 +387,7 @@ async def test_an_earlier_answer_that_changes_makes_a_later_page_look_again(
         assert "! Source" in frame(app)  # minimal cannot be had with debootstrap
 
 
-async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: ZwizardApp) -> None:
+async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n")
@@ -396,7 +396,7 @@ async def test_what_it_needs_and_what_is_free_is_said_on_every_page(app: Zwizard
             assert "free." in " ".join(frame(app).split())
 
 
-async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardApp) -> None:
+async def test_pages_of_a_container_without_entrypoint_show_the_space(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down")
@@ -410,7 +410,7 @@ async def test_space_is_told_before_a_container_has_an_entrypoint(app: ZwizardAp
 # --- what is known of possible answers ----------------------------------------------------------
 
 
-async def test_a_slip_is_said_while_typing_and_the_list_puts_it_right(make_app: MakeApp) -> None:
+async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_list(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -431,7 +431,7 @@ async def test_a_slip_is_said_while_typing_and_the_list_puts_it_right(make_app: 
         assert "is not in" not in frame(app)
 
 
-async def test_several_are_taken_from_the_list_and_one_is_put_back(make_app: MakeApp) -> None:
+async def test_the_list_adds_and_removes_several_packages(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -447,7 +447,7 @@ async def test_several_are_taken_from_the_list_and_one_is_put_back(make_app: Mak
         assert draft()["source.packages"] == "nginx"
 
 
-async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
+async def test_the_list_chooses_one_time_zone(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "alt+4", "f4", *"new york")
@@ -462,7 +462,7 @@ async def test_one_is_chosen_where_one_is_wanted(app: ZwizardApp) -> None:
         assert draft()["system.timezone"] == "America/New_York"
 
 
-async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> None:
+async def test_next_stops_once_at_a_doubtful_answer(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -476,7 +476,7 @@ async def test_a_doubt_holds_next_back_once_and_no_more(make_app: MakeApp) -> No
         assert questions.to_recipe(draft()).source.packages == ("my-own",)
 
 
-async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
+async def test_an_offline_host_is_reported_and_blocks_nothing(app: ZwizardApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -491,7 +491,7 @@ async def test_offline_it_says_so_and_holds_nothing_up(app: ZwizardApp) -> None:
         assert on(app, PageScreen).page == "kernel"
 
 
-async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
+async def test_suggestions_that_arrive_while_the_page_changes_are_harmless(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -508,7 +508,7 @@ async def test_a_list_that_comes_while_the_page_turns_finds_no_half_made_field(
             assert [f.question.page for f in app.screen.query(Field)][-1] == page
 
 
-async def test_while_the_list_is_read_it_says_so_and_then_shows_it(make_app: MakeApp) -> None:
+async def test_reading_the_package_list_is_shown_until_it_is_read(make_app: MakeApp) -> None:
     from threading import Event
 
     come = Event()
@@ -542,7 +542,7 @@ async def until_shown(pilot: Pilot[None], app: ZwizardApp, text: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: MakeApp) -> None:
+async def test_kernels_of_the_archive_are_offered_with_their_versions(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -555,7 +555,7 @@ async def test_kernels_show_their_versions_and_those_of_the_archive(make_app: Ma
         assert "✗" not in frame(app)
 
 
-async def test_what_an_archive_or_a_file_is_called_is_only_text(make_app: MakeApp) -> None:
+async def test_hostile_names_of_packages_and_files_are_shown_as_text(make_app: MakeApp) -> None:
     hostile = PackageCatalogue("bookworm", 0.0, (f"evil\t1\t{HOSTILE}", "vim\t日本\tשלום 編集 "))
     app = make_app(fetch=lambda mirror, suite, components: hostile)
     (Path.cwd() / "[red]\u202eabc.toml").write_text("")
@@ -598,7 +598,7 @@ async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
         assert draft()["output.directory"] == str(place)
 
 
-async def test_the_archives_directory_is_found_in_a_list(app: ZwizardApp) -> None:
+async def test_the_output_directory_is_chosen_from_a_list(app: ZwizardApp) -> None:
     (Path.cwd() / "images").mkdir()
     (Path.cwd() / "image.raw").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -610,7 +610,7 @@ async def test_the_archives_directory_is_found_in_a_list(app: ZwizardApp) -> Non
         await until(pilot, lambda: draft().get("output.directory") == "images")
 
 
-async def test_opening_asks_before_answers_are_replaced_and_says_what_is_wrong(
+async def test_opening_a_recipe_asks_before_it_replaces_the_draft_and_shows_errors(
     app: ZwizardApp,
 ) -> None:
     Path("web.toml").write_text(recipe("web").to_toml())
@@ -627,7 +627,7 @@ async def test_opening_asks_before_answers_are_replaced_and_says_what_is_wrong(
         assert "nowhere is not a file" in frame(app)
 
 
-async def test_a_recipe_is_saved_from_any_page_and_elsewhere_means_the_same(
+async def test_a_recipe_is_saved_from_any_page_and_its_paths_follow(
     app: ZwizardApp,
 ) -> None:
     from zwizard.recipe.model import Recipe
@@ -646,7 +646,7 @@ async def test_a_recipe_is_saved_from_any_page_and_elsewhere_means_the_same(
         await until(pilot, lambda: "cannot be used" in frame(app))
 
 
-async def test_answers_that_cannot_be_kept_are_told_and_quitting_then_asks(
+async def test_a_draft_that_cannot_be_saved_is_reported_and_quitting_asks(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, text: str, *, lasting: bool) -> None:

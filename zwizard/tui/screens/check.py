@@ -1,4 +1,4 @@
-"""The checklist of one image: what blocks, what bites later, what holds, each with its reason."""
+"""The checklist of one image: errors, warnings, notes and passed checks, each with its reason."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from zwizard.wizard import questions
 if TYPE_CHECKING:
     from zwizard.checks import Finding, Report
 
-# The checklist is imported by what needs it, off the interface's thread: it brings much along.
+# The checks are imported where they are used, in the background: they import a lot.
 
 
 class CheckScreen(BaseScreen[None]):
-    """A report: of a build, or of any file, read while the screen is shown."""
+    """The report of a build, or of any file, which is checked while the screen is shown."""
 
     TOPIC = "rules"
     HELP = "The checklist, errors first. An image is ready when it has no errors."
@@ -47,7 +47,7 @@ class CheckScreen(BaseScreen[None]):
         Binding(
             "a", "change", "Change answer", tooltip="Go to the question that decides this rule"
         ),
-        Binding("w", "waive", "Waive", tooltip="Accept this finding, or no longer"),
+        Binding("w", "waive", "Waive", tooltip="Accept this finding, or stop accepting it"),
         Binding("y", "copy", "Copy", tooltip="Copy this finding"),
         Binding("Y", "copy_all", "Copy all", tooltip="Copy the whole report"),
         Binding("e", "export", "Export", tooltip="Save the report as Markdown or as a web page"),
@@ -66,10 +66,10 @@ class CheckScreen(BaseScreen[None]):
         self.tested = False
         self._open_groups: set[str] = set()
         self._filter = texts.ALL
-        self._leaving = threading.Event()
+        self._stop_check = threading.Event()
 
     def content(self) -> ComposeResult:
-        """Verdict, what is shown of it, findings, detail."""
+        """Verdict, search, filter, findings, detail."""
         with Horizontal(classes="top"):
             yield Static(id="artefact", classes="title", markup=False)
             yield Static(id="verdict", markup=False)
@@ -80,7 +80,7 @@ class CheckScreen(BaseScreen[None]):
             yield Static(id="detail-text", markup=False)
 
     def on_mount(self) -> None:
-        """Read the report, or make it."""
+        """Read the report, or check the file."""
         name = self.subject.id if isinstance(self.subject, Build) else str(self.subject)
         self.query_one("#artefact", Static).update(plain(name))
         self.query_one(Search).display = self.query_one("#shown").display = False
@@ -88,8 +88,8 @@ class CheckScreen(BaseScreen[None]):
         self.read()
 
     def on_unmount(self) -> None:
-        """A check that is still reading stops."""
-        self._leaving.set()
+        """Stop a check that is still reading."""
+        self._stop_check.set()
 
     @work(exclusive=True, group="read")
     async def read(self) -> None:
@@ -105,9 +105,8 @@ class CheckScreen(BaseScreen[None]):
         except (ZwizardError, OSError) as error:
             self.query_one("#verdict", Static).update("not readable")
             hint = getattr(error, "hint", "")
-            said = [block(str(error), "$text-error"), block(hint)]
             self.query_one(Findings).show([])
-            self._say(Content("\n").join(said))
+            self._show_detail(Content("\n").join([block(str(error), "$text-error"), block(hint)]))
             return
         self._show()
         self._find_boot_test()
@@ -115,7 +114,7 @@ class CheckScreen(BaseScreen[None]):
     @on(events.ScreenResume)
     @work(exclusive=True, group="boot-test")
     async def _find_boot_test(self) -> None:
-        """Say that the image is tested, if exactly these bytes passed a boot test."""
+        """Show that the image is tested, if exactly these bytes passed a boot test."""
         report, subject = self.report, self.subject
         if report is None or not report.ready:
             return
@@ -127,7 +126,7 @@ class CheckScreen(BaseScreen[None]):
         from zwizard import checks
 
         def progress(done: int, of: int) -> None:
-            if self._leaving.is_set():
+            if self._stop_check.is_set():
                 raise UsageError("the check was cancelled")
             self.app.call_later(self._progress, done, of)
 
@@ -135,8 +134,8 @@ class CheckScreen(BaseScreen[None]):
 
     def _progress(self, done: int, of: int) -> None:
         if self.report is None and self.is_attached and of:
-            said = f"reading … {100 * done // of} % of {size(of)}"
-            self.query_one("#verdict", Static).update(Content.styled(said, MUTED))
+            text = f"reading … {100 * done // of} % of {size(of)}"
+            self.query_one("#verdict", Static).update(Content.styled(text, MUTED))
 
     # --- showing ---
 
@@ -147,35 +146,35 @@ class CheckScreen(BaseScreen[None]):
         self.query_one("#artefact", Static).update(plain(Path(report.artefact).name))
         self.query_one("#verdict", Static).update(texts.verdict(report, tested=self.tested))
         matching = [found for found in report.findings if self._matches(found)]
-        folded = set() if self._narrowed else texts.FOLDED - self._open_groups
+        folded = set() if self._is_filtered else texts.FOLDED - self._open_groups
         rows = texts.rows(matching, folded)
         listed = self.query_one(Findings)
         listed.show(rows, prefer=next((r.id for r in rows if r.id.startswith("rule:")), ""))
-        self._tell_shown(report)
-        self._explain()
+        self._show_filter(report)
+        self._show_current()
         self.refresh_bindings()
 
     @property
-    def _sought(self) -> str:
+    def _searched(self) -> str:
         return self.query_one(Search).value.strip().casefold()
 
     @property
-    def _narrowed(self) -> bool:
-        return bool(self._sought) or self._filter != texts.ALL
+    def _is_filtered(self) -> bool:
+        return bool(self._searched) or self._filter != texts.ALL
 
     def _matches(self, found: Finding) -> bool:
         rule = found.rule
-        searched = (rule.slug, rule.title, found.evidence, rule.source, found.fix)
-        sought = self._sought
-        fits = not sought or any(sought in text.casefold() for text in searched)
-        return fits and texts.FILTERS[self._filter][1](found)
+        fields = (rule.slug, rule.title, found.evidence, rule.source, found.fix)
+        word = self._searched
+        matches = not word or any(word in text.casefold() for text in fields)
+        return matches and texts.FILTERS[self._filter][1](found)
 
-    def _tell_shown(self, report: Report) -> None:
+    def _show_filter(self, report: Report) -> None:
         line = self.query_one("#shown", Static)
-        line.display = self._narrowed
+        line.display = self._is_filtered
         count = sum(map(self._matches, report.findings))
         only = "" if self._filter == texts.ALL else f"Only: {texts.FILTERS[self._filter][0]}. "
-        matching = f" match “{self.query_one(Search).value.strip()}”" if self._sought else ""
+        matching = f" match “{self.query_one(Search).value.strip()}”" if self._searched else ""
         total = len(report.findings)
         line.update(plain(f"{only}{count} of {total} rules{matching}. Esc shows all."))
 
@@ -187,15 +186,15 @@ class CheckScreen(BaseScreen[None]):
         return next((f for f in findings if kind == "rule" and f.slug == name), None)
 
     @on(OptionList.OptionHighlighted)
-    def _explain(self) -> None:
+    def _show_current(self) -> None:
         if self.report is None:
             return
         found = self.current
-        self._say(texts.detail(found) if found else texts.about(self.report))
+        self._show_detail(texts.detail(found) if found else texts.about(self.report))
         self.refresh_bindings()
 
-    def _say(self, said: Content) -> None:
-        self.query_one("#detail-text", Static).update(said)
+    def _show_detail(self, text: Content) -> None:
+        self.query_one("#detail-text", Static).update(text)
         self.query_one(Detail).scroll_home(animate=False)
 
     @on(OptionList.OptionSelected)
@@ -207,10 +206,10 @@ class CheckScreen(BaseScreen[None]):
         elif kind == "rule":
             self.query_one(Detail).focus()
 
-    # --- narrowing ---
+    # --- search and filter ---
 
     def action_search(self) -> None:
-        """Type a word that the rules have to have."""
+        """Open the search field."""
         field = self.query_one(Search)
         field.display = True
         field.focus()
@@ -220,34 +219,34 @@ class CheckScreen(BaseScreen[None]):
         self._show()
 
     @on(Input.Submitted, "#search")
-    def _found(self, event: Input.Submitted) -> None:
+    def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one(Search).display = False
         self.query_one(Findings).focus()
 
     @work
     async def action_filter(self) -> None:
-        """Choose by severity or outcome."""
-        options = tuple(Option(key, said) for key, (said, _) in texts.FILTERS.items())
+        """Ask which rules to show, by severity or outcome."""
+        options = tuple(Option(key, title) for key, (title, _) in texts.FILTERS.items())
         chosen = await self.app.push_screen_wait(Ask("Show which rules?", "", options))
         if chosen:
             self._filter = chosen
             self._show()
 
-    def _widen(self) -> bool:
-        """Show all again; whether anything was hidden."""
+    def _show_all(self) -> bool:
+        """Clear search and filter; whether there was one."""
         field = self.query_one(Search)
-        hidden = self._narrowed or field.display
+        was_filtered = self._is_filtered or field.display
         self._filter, field.value, field.display = texts.ALL, "", False
-        if hidden:
+        if was_filtered:
             self.query_one(Findings).focus()
             self._show()
-        return hidden
+        return was_filtered
 
     # --- what can be done ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Only what makes sense for what is highlighted, and for whose image it is."""
+        """Offer only what applies to the highlighted finding and to this image."""
         own = isinstance(self.subject, Build)
         found = self.current if self.is_mounted else None
         match action:
@@ -268,14 +267,14 @@ class CheckScreen(BaseScreen[None]):
             case "boot":
                 return self.report is not None
             case "deploy":
-                contained = self.report is not None and self.report.mode.value == "container"
-                return own and contained
+                is_container = self.report is not None and self.report.mode.value == "container"
+                return own and is_container
             case _:
                 return True
 
     @work
     async def action_change(self) -> None:
-        """Open the answers again, at the question that decides this rule."""
+        """Open the build's answers at the question that decides this rule."""
         found = self.current
         question = reports.question_behind(found) if found else None
         if not (isinstance(self.subject, Build) and found and question):
@@ -293,7 +292,7 @@ class CheckScreen(BaseScreen[None]):
 
     @work
     async def action_waive(self) -> None:
-        """Accept the finding in the recipe, or no longer; the review then leads to the build."""
+        """Accept the finding in the recipe, or stop accepting it, and show the review."""
         found = self.current
         if not (isinstance(self.subject, Build) and found):
             return
@@ -309,18 +308,18 @@ class CheckScreen(BaseScreen[None]):
             return
         if navigation:
             self.wizard.show_review(navigation)
-            said = "is no longer waived" if found.waived else "is waived"
-            self.app.notify(f"{found.slug} {said} from the next build on.", markup=False)
+            change = "is no longer waived" if found.waived else "is waived"
+            self.app.notify(f"{found.slug} {change} from the next build on.", markup=False)
 
     def action_copy(self) -> None:
-        """Hand this finding to the terminal's clipboard."""
+        """Copy this finding to the terminal's clipboard."""
         from zwizard import checks
 
         if self.current:
             copy(self.app, checks.render_finding(self.current))
 
     def action_copy_all(self) -> None:
-        """Hand the report to the terminal's clipboard."""
+        """Copy the report to the terminal's clipboard."""
         from zwizard import checks
 
         if self.report:
@@ -346,7 +345,7 @@ class CheckScreen(BaseScreen[None]):
 
     @work
     async def action_fix(self) -> None:
-        """Say what would be changed in a new archive; build that, if it is wanted."""
+        """Ask whether to build a fixed archive, and build it."""
         from zwizard.engine import repair
 
         report, path = self.report, self.subject
@@ -366,21 +365,21 @@ class CheckScreen(BaseScreen[None]):
             self.wizard.show_build(build)
 
     def action_deploy(self) -> None:
-        """Read the note that the build has left beside the archive."""
+        """Show the deployment note that the build wrote beside the archive."""
         try:
             note = self.subject.note() if isinstance(self.subject, Build) else None
             text = note.read_text("utf-8") if note else ""
         except (UsageError, OSError) as error:
-            self.wizard.show_error(UsageError(f"{error}", "Build it again: that writes it."))
+            self.wizard.show_error(UsageError(f"{error}", "Build it again to write this file."))
             return
         self.app.push_screen(Reader("How to deploy it", block(text), copy=text))
 
     def action_again(self) -> None:
-        """Check the file anew: something may be mended by now."""
+        """Check the file again: it may have been fixed."""
         self.read()
 
     def action_boot(self) -> None:
-        """Boot it as Zero-OS would."""
+        """Show the boot test of this image."""
         if self.report:
             disk_size = None
             if isinstance(self.subject, Build):
@@ -388,11 +387,11 @@ class CheckScreen(BaseScreen[None]):
             self.wizard.show_boot_test(Path(self.report.artefact), disk_size)
 
     def action_build(self) -> None:
-        """The build it came from."""
+        """Show the build that made this image."""
         if isinstance(self.subject, Build):
             self.wizard.show_build(self.subject)
 
     def action_leave(self) -> None:
-        """Show all again; then back to where one came from."""
-        if not self._widen():
+        """Clear search and filter first; else close the screen."""
+        if not self._show_all():
             self.dismiss()

@@ -1,4 +1,4 @@
-"""What the checklist screen says: groups, filters, rows, the verdict, one finding whole."""
+"""Texts of the checklist screen: groups, filters, rows, the verdict, one finding in full."""
 
 from __future__ import annotations
 
@@ -36,12 +36,9 @@ ALL = "a"
 FILTERS: dict[str, tuple[str, Callable[[Finding], bool]]] = {
     ALL: ("every rule", lambda _: True),
     "w": ("errors, warnings and notes", lambda found: found.wrong),
-    "m": ("must: the image does not work without it", lambda f: f.severity.value == "must"),
-    "s": (
-        "should: it causes trouble later",
-        lambda f: f.severity.value == "should",
-    ),
-    "d": ("advice", lambda found: found.severity.value == "advice"),
+    "m": ("must: a failure is an error", lambda f: f.severity.value == "must"),
+    "s": ("should: a failure is a warning", lambda f: f.severity.value == "should"),
+    "d": ("advice: a failure is a note", lambda found: found.severity.value == "advice"),
     "u": ("not checked", lambda found: found.outcome.value == "unknown"),
     "h": ("passed", lambda found: found.outcome.value == "pass"),
     "n": ("not applicable", lambda found: found.outcome.value == "n/a"),
@@ -54,16 +51,16 @@ def fixable(report: Report) -> bool:
 
 
 def ask_to_fix(remedy: Remedy) -> Ask:
-    """What would be changed, and what would stay; with nothing to change, only a way back."""
-    stays = ", ".join(found.slug for found in remedy.left)
-    said = [f"- {change}" for change in remedy.changes]
-    said += [f"Not fixed: {stays}."] if stays else []
+    """The question whether to fix, with what would change and what would not."""
+    not_fixed = ", ".join(found.slug for found in remedy.left)
+    lines = [f"- {change}" for change in remedy.changes]
+    lines += [f"Not fixed: {not_fixed}."] if not_fixed else []
     if remedy.recipe is None:
         back = (Option("n", "Back"),)
-        return Ask("Nothing can be fixed here", "\n".join(said), back)
+        return Ask("Nothing can be fixed here", "\n".join(lines), back)
     return Ask(
         f"Make a fixed archive, {remedy.archive.name}?",
-        "\n".join(said),
+        "\n".join(lines),
         (Option("n", "No"), Option("y", "Yes; the original is not changed")),
     )
 
@@ -83,7 +80,7 @@ def verdict(report: Report, *, tested: bool) -> Content:
 
 
 def rows(findings: Sequence[Finding], folded: AbstractSet[str]) -> list[Row]:
-    """The findings below the names of their groups; of ``folded`` groups only the name."""
+    """The findings below the headings of their groups; ``folded`` groups are only a heading."""
     rows = []
     for group, (glyph, style) in GROUPS.items():
         members = [finding for finding in findings if finding.group.name == group]
@@ -105,7 +102,7 @@ def _row(found: Finding, glyph: str, style: str) -> Content:
 
 
 def detail(found: Finding) -> Content:
-    """A finding whole: what was found, what to do, and why the rule exists."""
+    """A finding in full: what was found, how to fix it, and why the rule exists."""
     word = "waived" if found.waived and found.wrong else WORDS[found.outcome.value]
     label = "Reason" if found.outcome.value == "n/a" else "Found"
     parts = [
@@ -121,12 +118,14 @@ def detail(found: Finding) -> Content:
 
 
 def about(report: Report) -> Content:
-    """The report as a whole."""
+    """A summary of the report."""
     from zwizard import checks
 
-    said = "Zero-OS can start this image." if report.ready else "Fix the errors, then check again."
+    result = "Zero-OS can start this image."
+    if not report.ready:
+        result = "Fix the errors, then check again."
     lines = [
-        Content.styled(said, "bold"),
+        Content.styled(result, "bold"),
         plain(report.artefact, MUTED),
         plain(checks.summary(report), MUTED),
     ]

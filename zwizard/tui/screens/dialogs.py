@@ -1,4 +1,4 @@
-"""Small screens on top of others: a choice, a path, a text, the help."""
+"""Dialogs on top of a screen: a question, a text to read, the help."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Option:
     text: str
 
 
-HELP_KEY = Binding("f1", "app.help", "Help", id="app.help")  # the app's own ends at a dialog
+HELP_KEY = Binding(
+    "f1", "app.help", "Help", id="app.help"
+)  # the app's own does not reach a dialog
 
 
 class Dialog(ModalScreen[T]):
@@ -50,9 +52,9 @@ class Dialog(ModalScreen[T]):
 
 
 class Ask(Dialog[str]):
-    """A question with a few answers; the first is the harmless one. Gives the key, "" for Esc."""
+    """A question with a few options, the harmless one first. Returns a key, or "" for Esc."""
 
-    HELP = "A question before something is done. Esc cancels."
+    HELP = "Choose with the arrows and Enter, or press the option's key. Esc cancels."
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
 
@@ -71,7 +73,7 @@ class Ask(Dialog[str]):
             yield Static("Enter chooses, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
-        """Offer the options; a text that does not fit can be scrolled."""
+        """Show the options; a text that does not fit can be scrolled."""
         self.call_after_refresh(self._fit)
         self.query_one(StableList).show(
             Row(o.key, Content.assemble((o.key, "bold"), "  ", plain(o.text)))
@@ -83,26 +85,26 @@ class Ask(Dialog[str]):
         for text in self.query("#asked").results(VerticalScroll):
             text.can_focus = text.max_scroll_y > 0
             if text.can_focus:
-                said = "Enter chooses, Esc goes back, Tab goes to the text, to scroll it."
-                self.query_one(".muted", Static).update(said)
+                keys = "Enter chooses, Esc goes back, Tab goes to the text to scroll it."
+                self.query_one(".muted", Static).update(keys)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id or "")
 
     def on_key(self, event: events.Key) -> None:
-        """A letter answers at once."""
+        """Choose the option whose key was pressed."""
         if event.character in {option.key for option in self._options}:
             event.stop()
             self.dismiss(event.character or "")
 
     def action_leave(self) -> None:
-        """Answer nothing."""
+        """Close without a choice."""
         self.dismiss("")
 
 
 class Reader(Dialog[None]):
-    """A text to read, whole: it scrolls and wraps. ``copy`` is what y copies, if anything."""
+    """A text to read; it scrolls and wraps. ``copy`` is what y copies, if anything."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "app.pop_screen", "Back"),
@@ -127,15 +129,15 @@ class Reader(Dialog[None]):
             )
 
     def on_mount(self) -> None:
-        """Let the keys scroll at once."""
+        """Focus the text, so that the keys scroll it."""
         self.query_one("#reader").focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Copying needs something to copy."""
+        """Offer to copy only if there is something to copy."""
         return action != "copy" or bool(self._copy)
 
     def action_copy(self) -> None:
-        """Hand the commands to the terminal's clipboard, and to a file."""
+        """Copy the text to the terminal's clipboard and to a file."""
         copy(self.app, self._copy)
 
 
@@ -165,40 +167,40 @@ async def confirm_stop(app: App[Any], question: str, text: str) -> bool:
 
 
 def copy(app: App[Any], text: str) -> None:
-    """Hand ``text`` to the terminal's clipboard; as it may not listen, save it to a file too."""
+    """Copy ``text`` to the terminal's clipboard, and to a file: not every terminal allows it."""
 
-    async def keep() -> None:
+    async def save() -> None:
         path = paths.state() / "copied.txt"
-        said = "Copied, if your terminal allows it (OSC 52)"
+        message = "Copied, if your terminal allows it (OSC 52)"
         try:
             await in_background(lambda: paths.write_atomically(path, text))
         except OSError:
-            app.notify(f"{said}.", markup=False)
+            app.notify(f"{message}.", markup=False)
         else:
-            app.notify(plain(f"{said}; also saved to {path}").plain, markup=False)
+            app.notify(plain(f"{message}; also saved to {path}").plain, markup=False)
 
     app.copy_to_clipboard(text)
-    app.run_worker(keep(), group="copy")
+    app.run_worker(save(), group="copy")
 
 
 def explain(
-    what: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str], topic: str
+    text: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str], topic: str
 ) -> Help:
     """Help on what has the focus, and on every key that works now; ``topic`` of the manual."""
-    lines = [block(what), Content(""), Content.styled("Keys", "bold")]
+    lines = [block(text), Content(""), Content.styled("Keys", "bold")]
     for active in keys:
-        said = active.binding.tooltip or active.binding.description
+        effect = active.binding.tooltip or active.binding.description
         lines.append(
-            Content.assemble((f"{display(active.binding):<12}", "bold $text-accent"), said)
+            Content.assemble((f"{display(active.binding):<12}", "bold $text-accent"), effect)
         )
-    known = {active.binding.key for active in keys}
+    listed = {active.binding.key for active in keys}
     lines += [
-        Content.assemble((f"{key:<12}", "bold $text-accent"), said)
-        for key, said in (
+        Content.assemble((f"{key:<12}", "bold $text-accent"), effect)
+        for key, effect in (
             ("Tab", "the next field or list"),
-            ("Ctrl+P", "search everything that can be done now; themes; all keys"),
+            ("Ctrl+P", "search all commands, themes and keys"),
             ("Ctrl+Q", "quit; builds keep running"),
         )
-        if key.lower() not in known
+        if key.lower() not in listed
     ]
     return Help(Content("\n").join(lines), topic)

@@ -1,4 +1,4 @@
-"""Asking for files: to open one, and to save to one."""
+"""Dialogs for files: one that asks for a path, and one that saves."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from zwizard.util.errors import ZwizardError
 
 
 class AskPath(Dialog[Path | None]):
-    """A path to type, or to find in the list below it, if there is one.
+    """A path to type, or to choose from the list below it, if there is one.
 
-    ``check`` says what is wrong with a path; ``doubt`` what a second Enter accepts. ``wanted``
-    tells which files to list (directories are always), None for no list.
+    ``check`` returns what is wrong with a path, ``doubt`` what a second Enter accepts; "" for
+    nothing. ``wanted`` chooses the files to list besides the directories; None for no list.
     """
 
     HELP = (
-        "A path, from the directory where the wizard was started; ~ is your home directory. Where"
-        " there is a list, ↑ and ↓ choose from it, and Enter takes what is chosen or goes into a"
-        " directory; else Enter confirms what is typed."
+        "A path, from the directory where the wizard was started; ~ is your home directory. If"
+        " there is a list, ↑ and ↓ choose from it, and Enter uses the chosen file or opens the"
+        " chosen directory; otherwise Enter confirms what you typed."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,10 +53,10 @@ class AskPath(Dialog[Path | None]):
         super().__init__()
         self._title, self._text, self._value = title, text, value
         self._check, self._doubt, self._wanted = check, doubt, wanted
-        self._doubted: Path | None = None
+        self._accepted: Path | None = None  # a doubtful path that Enter was pressed for
 
     def content(self) -> ComposeResult:
-        """Title, text, the path, what is wrong with it, what there is."""
+        """Title, text, the path, its problem, the list of files."""
         with Vertical(classes="dialog"):
             yield Static(plain(self._title), classes="title", markup=False)
             yield Static(block(self._text), markup=False)
@@ -68,14 +68,14 @@ class AskPath(Dialog[Path | None]):
             yield Static(f"{listed}Enter confirms, Esc goes back.", classes="muted", markup=False)
 
     def on_mount(self) -> None:
-        """List what is here."""
+        """List the files of the working directory."""
         if self._wanted:
             self.query_one(StableList).can_focus = False
             self._list()
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self._say("")
+        self._show_problem("")
         self._list()
 
     @work(exclusive=True, group="look")
@@ -84,69 +84,70 @@ class AskPath(Dialog[Path | None]):
             return
         typed, wanted = self.query_one(Input).value, self._wanted
         names = await in_background(lambda: _entries(typed, wanted))
-        for listed in self.query(StableList):  # none where the dialog was closed meanwhile
+        for listed in self.query(StableList):  # none if the dialog was closed meanwhile
             listed.show(Row(name, plain(name)) for name in names)
             listed.highlighted = None
             listed.display = bool(names)
 
     def on_key(self, event: events.Key) -> None:
-        """The arrows choose from the list while one types."""
+        """Let the arrows choose from the list while the user types."""
         if self._wanted and event.key in {"up", "down"}:
             event.stop()
             listed = self.query_one(StableList)
             listed.action_cursor_down() if event.key == "down" else listed.action_cursor_up()
 
     @on(OptionList.OptionSelected)
-    def _clicked(self) -> None:
-        self.action_complete()
+    async def _clicked(self) -> None:
+        await self._complete()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Completing needs a list."""
+        """Offer to complete only if there is a list."""
         return action != "complete" or bool(self._wanted)
 
     def action_complete(self) -> None:
-        """Take the highlighted entry into the path, or what all that are listed begin with."""
-        found = self.query("#entries").results(StableList)
-        listed = next(iter(found), None)
-        if listed is None:
+        """Complete the path to the highlighted entry, or as far as all matching entries agree."""
+        line = self.query_one(Input)
+        line.call_later(self._complete)  # after the keys that were pressed before
+
+    async def _complete(self) -> None:
+        if not self._wanted:
             return
-        name, line = listed.current, self.query_one(Input)
-        place = line.value.rfind("/") + 1
-        if not name and listed.option_count < _MOST_ENTRIES:
-            name = commonprefix([row.id or "" for row in listed.options])  # noqa: RUF071 - of names
-            if not name.startswith(line.value[place:]):
-                return  # the list is of what was typed before
-        if name:
-            line.value = line.value[:place] + name
+        line, wanted = self.query_one(Input), self._wanted
+        typed, name = line.value, self.query_one(StableList).current
+        if not name:
+            names = await in_background(lambda: _entries(typed, wanted))
+            name = commonprefix(names) if len(names) < _MOST_ENTRIES else ""  # noqa: RUF071 - names
+        if name and line.value == typed:
+            line.value = typed[: typed.rfind("/") + 1] + name
             line.cursor_position = len(line.value)
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
+    async def _entered(self, event: Input.Submitted) -> None:
         event.stop()
         if self._wanted and self.query_one(StableList).current:
-            self.action_complete()
+            await self._complete()
             event.value = self.query_one(Input).value
             if event.value.endswith("/"):
                 return None
         if not event.value.strip():
-            return self._say("✗ enter a path")
+            return self._show_problem("✗ enter a path")
         try:
             path = Path(event.value.strip()).expanduser()
         except RuntimeError:
-            return self._say("✗ this home directory does not exist")
-        if wrong := self._check(path):
-            return self._say(f"✗ {wrong}")
-        if (doubt := self._doubt(path)) and self._doubted != path:
-            self._doubted = path
-            return self._say(f"! {doubt}: press Enter again to confirm")
+            return self._show_problem("✗ this home directory does not exist")
+        if problem := self._check(path):
+            return self._show_problem(f"✗ {problem}")
+        if (doubt := self._doubt(path)) and self._accepted != path:
+            self._accepted = path
+            return self._show_problem(f"! {doubt}: press Enter again to confirm")
         self.dismiss(path)
         return None
 
-    def _say(self, text: str) -> None:
+    def _show_problem(self, text: str) -> None:
         self.query_one(".problem", Static).update(block(text))
 
     def action_leave(self) -> None:
-        """Name no path."""
+        """Close without a path."""
         self.dismiss(None)
 
 
@@ -154,22 +155,22 @@ _MOST_ENTRIES = 200
 
 
 def _entries(typed: str, wanted: Callable[[Path], bool]) -> list[str]:
-    """What the directory named so far has that begins as the rest; directories end in "/"."""
-    directory, _, begun = typed.rpartition("/")
+    """The entries that complete the path ``typed``: directories, which end in "/", then files."""
+    directory, _, prefix = typed.rpartition("/")
     try:
-        place = Path(directory + "/" if "/" in typed else ".").expanduser()
-        found = sorted(place.iterdir(), key=lambda path: (not path.is_dir(), path.name))
+        parent = Path(directory + "/" if "/" in typed else ".").expanduser()
+        found = sorted(parent.iterdir(), key=lambda path: (not path.is_dir(), path.name))
     except (OSError, RuntimeError):
         return []
-    fitting = (
+    matching = (
         f"{path.name}/" if path.is_dir() else path.name
         for path in found
-        if path.name.startswith(begun)
-        and (begun or not path.name.startswith("."))
+        if path.name.startswith(prefix)
+        and (prefix or not path.name.startswith("."))
         and (path.is_dir() or wanted(path))
         and path.name.isprintable()
     )
-    return list(islice(fitting, _MOST_ENTRIES))
+    return list(islice(matching, _MOST_ENTRIES))
 
 
 async def save_file(
@@ -180,7 +181,7 @@ async def save_file(
     write: Callable[[Path], object],
     check: Callable[[Path], str] | None = None,
 ) -> None:
-    """Ask for a file, ``name`` proposed, and have ``write`` write to it."""
+    """Ask for a file, with ``name`` as the proposal, and call ``write`` with its path."""
     ask = AskPath(
         title,
         text,
