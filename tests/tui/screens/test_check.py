@@ -1,4 +1,4 @@
-"""The checklist screen: what blocks, what bites later, what holds, and why."""
+"""The checklist screen: its groups, details, search, filters and actions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_the_detail_shows_evidence_fix_and_reason(app: ZwizardApp) -> None
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_report(build)
         await settle(pilot)
-        shown = frame(app)  # the first that blocks is highlighted
+        shown = frame(app)  # the first error is highlighted
         assert "Found    /boot/vmlinuz is a bzImage (xz)" in shown
         assert "Fix      repair kernel-elf" in shown
         assert "Why      because kernel-elf" in shown
@@ -133,8 +133,8 @@ async def test_a_damaged_report_is_shown_as_an_error(app: ZwizardApp) -> None:
 
 async def test_hostile_text_in_a_finding_is_shown_as_text(app: ZwizardApp) -> None:
     build = a_build(done=6)
-    said = finding("kernel-elf", outcome="fail", evidence=HOSTILE, source=HOSTILE, fix=HOSTILE)
-    finish(build, {"ready": False, "artefact": HOSTILE, "findings": [said]})
+    hostile = finding("kernel-elf", outcome="fail", evidence=HOSTILE, source=HOSTILE, fix=HOSTILE)
+    finish(build, {"ready": False, "artefact": HOSTILE, "findings": [hostile]})
     async with app.run_test(size=(120, 40)) as pilot:
         app.show_report(build)
         await settle(pilot)
@@ -202,7 +202,7 @@ async def test_search_looks_in_slug_title_evidence_reason_and_fix(app: ZwizardAp
     ]
     async with shown(app, findings) as pilot:
         await press(pilot, "slash", *"BUILDBOX", "enter")
-        assert rules(app) == ["hostname"]  # though what holds was folded
+        assert rules(app) == ["hostname"]  # though passed checks were folded
         assert "1 of 9 rules match “BUILDBOX”" in frame(app)
         await press(pilot, "escape", "slash", *"because k")
         assert [rule[:6] for rule in rules(app)] == ["kernel"] * 4
@@ -242,7 +242,7 @@ async def test_the_report_is_exported_and_its_path_notified(
         assert "none is not a directory" in frame(app)
         Path(name).write_text("before")
         await press(pilot, "ctrl+u", *name, "enter")
-        assert Path(name).read_text() == "before"  # until Enter again
+        assert Path(name).read_text() == "before"  # until Enter is pressed again
         await press(pilot, "enter")
         await until(pilot, lambda: Path(name).read_text() != "before")
         assert Path(name).read_text() == render(report)
@@ -281,7 +281,7 @@ async def test_a_finding_that_no_answer_decides_offers_no_change(app: ZwizardApp
 
 async def test_waiving_a_finding_changes_the_recipe(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
-        assert "w Waive" not in frame(app)  # a must cannot be
+        assert "w Waive" not in frame(app)  # not offered for a must
         on(app, CheckScreen).query_one("#findings").go("rule:kernel-upgrades")  # type: ignore[attr-defined]
         await settle(pilot)
         assert "w Waive" in frame(app)
@@ -320,24 +320,24 @@ async def test_check_again_reads_the_changed_file(app: ZwizardApp) -> None:
 
 async def test_the_smallest_terminal_shows_verdict_finding_and_keys(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS, (60, 18)) as pilot:
-        seen = frame(app)
+        screen = frame(app)
         for text in ("NOT READY: 2 error", "kernel-elf", "Found    /boot/vmlinuz is a bzImage",
                      "/ Search", "e Export", "q Back"):  # fmt: skip
-            assert text in seen
+            assert text in screen
         await press(pilot, "slash", *"upgr", "enter")
         assert "Found    seen kernel-upgrades" in frame(app)
 
 
 async def test_help_explains_the_focused_part(app: ZwizardApp) -> None:
     async with shown(app, FINDINGS) as pilot:
-        for keys, said in (
+        for keys, text in (
             ((), "The rules by outcome"),
             (("enter",), "The arrow keys scroll; Tab goes back"),
             (("slash",), "Type a word to show only the rules"),
         ):
             await press(pilot, *keys, "f1")
             on(app, Reader)
-            assert said in " ".join(frame(app).split())
+            assert text in " ".join(frame(app).split())
             await press(pilot, "escape")
 
 
@@ -360,17 +360,15 @@ async def test_a_check_that_does_not_apply_shows_the_reason(app: ZwizardApp) -> 
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """An image that can be mended, but for a history in it."""
-    given = vm_tree(tmp_path / "ubuntu:jammy")
-    link("boot/vmlinuz", "/boot/vmlinuz")(given)
+    """An image that can be fixed except for its shell history."""
+    tree = vm_tree(tmp_path / "ubuntu:jammy")
+    link("boot/vmlinuz", "/boot/vmlinuz")(tree)
     for name in ("etc/ssh/ssh_host_rsa_key", "root/.bash_history"):
-        write(name, b"secret\n")(given)
-    return given
+        write(name, b"secret\n")(tree)
+    return tree
 
 
-async def test_fix_builds_a_new_archive(
-    app: ZwizardApp, broken: Path
-) -> None:
+async def test_fix_builds_a_new_archive(app: ZwizardApp, broken: Path) -> None:
     made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_check(broken)
@@ -392,13 +390,15 @@ async def test_fix_builds_a_new_archive(
     assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
 
 
-async def test_fix_is_not_offered_for_a_good_image_or_a_build(app: ZwizardApp, tmp_path: Path) -> None:
+async def test_fix_is_not_offered_for_a_good_image_or_a_build(
+    app: ZwizardApp, tmp_path: Path
+) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_check(vm_tree(tmp_path / "good"))
         await until(pilot, lambda: "READY" in frame(app))
         assert "x Fix" not in frame(app)
-        app.show_report(build)  # its answers are changed instead
+        app.show_report(build)  # of a build, the answers are changed instead
         await settle(pilot)
         assert "x Fix" not in frame(app)

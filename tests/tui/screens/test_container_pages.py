@@ -1,4 +1,4 @@
-"""The pages of containers: what is wrong with a program is said where it is named."""
+"""The pages of containers: problems of a file are shown at its field."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def go_to(app: ZwizardApp, key: str) -> None:
 async def test_the_list_shows_only_files_of_the_chosen_kind(
     app: ZwizardApp, kind: str, fits: str, other: str
 ) -> None:
-    place = Path.cwd() / "given"
-    place.mkdir()
+    directory = Path.cwd() / "files"
+    directory.mkdir()
     for name in ("notes.txt", "server", "tree.tar.zst", "web.tar"):
-        (place / name).write_text("")
-    (place / "server").chmod(0o755)
+        (directory / name).write_text("")
+    (directory / "server").chmod(0o755)
     draft().set("target", "container")
     draft().set("source.kind", kind)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -63,7 +63,7 @@ async def test_the_list_shows_only_files_of_the_chosen_kind(
         assert fits in frame(app)
         assert other not in frame(app)
         await press(pilot, *fits, "enter")
-        await until(pilot, lambda: draft().get("source.location") == f"given/{fits}")
+        await until(pilot, lambda: draft().get("source.location") == f"files/{fits}")
         assert fits in frame(app)
 
 
@@ -73,7 +73,7 @@ async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
 ) -> None:
     busybox = shutil.which("busybox")
     if not busybox:
-        pytest.skip("busybox-static is not here")
+        pytest.skip("needs busybox-static")
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down", "f3")
@@ -98,7 +98,9 @@ async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
         assert "busybox.tar.gz" in shown(app)
 
 
-async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(app: ZwizardApp) -> None:
+async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
+    app: ZwizardApp,
+) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down", "f3")
@@ -106,7 +108,7 @@ async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(app: 
             await press(pilot, "down")
         go_to(app, "source.location")
         await press(pilot, *"/no.tar")
-        assert "No such file" not in problem_of_the_file(app)  # it may yet go on
+        assert "No such file" not in problem_of_the_file(app)  # the user may type on
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "source"
         await until(pilot, lambda: "No such file" in problem_of_the_file(app))
@@ -114,9 +116,11 @@ async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(app: 
         assert "No such file" not in problem_of_the_file(app)
 
 
-async def test_a_file_that_is_not_a_container_image_is_reported(app: ZwizardApp, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_container_image_is_reported(
+    app: ZwizardApp, tmp_path: Path
+) -> None:
     file = tmp_path / "image.tar"
-    file.write_text("nothing of the kind")
+    file.write_text("not an image")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down", "f3")
@@ -132,7 +136,7 @@ async def test_a_file_that_is_not_a_container_image_is_reported(app: ZwizardApp,
 async def test_a_missing_entrypoint_is_reported_at_its_field(
     app: ZwizardApp, tmp_path: Path
 ) -> None:
-    file_ = tmp_path / "given.tar"
+    file_ = tmp_path / "rootfs.tar"
     file_.write_bytes(system())
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
@@ -145,11 +149,15 @@ async def test_a_missing_entrypoint_is_reported_at_its_field(
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         await press(pilot, *"/nope")
-        assert "not exist" not in problem_of(app, "container.entrypoint")  # it may yet go on
+        assert "not exist" not in problem_of(app, "container.entrypoint")  # the user may type on
         await press(pilot, "tab")
-        await until(pilot, lambda: "/nope does not exist" in problem_of(app, "container.entrypoint"))
+        await until(
+            pilot, lambda: "/nope does not exist" in problem_of(app, "container.entrypoint")
+        )
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "container"
         go_to(app, "container.entrypoint")
         await press(pilot, "home", *(["delete"] * 5), *"/usr/bin/bash", "tab")
-        await until(pilot, lambda: "Found: /usr/bin/bash" in problem_of(app, "container.entrypoint"))
+        await until(
+            pilot, lambda: "Found: /usr/bin/bash" in problem_of(app, "container.entrypoint")
+        )

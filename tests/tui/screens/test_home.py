@@ -1,4 +1,4 @@
-"""Home: what there is, and what can be begun."""
+"""Home: the list of builds, the draft, and what can be started."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ async def test_without_builds_home_explains_how_to_start(app: ZwizardApp) -> Non
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         shown = frame(app)
-        for said in ("Zero-OS", "VM with its own kernel", "Container", "Press n", "as root"):
-            assert said in shown
+        for text in ("Zero-OS", "VM with its own kernel", "Container", "Press n", "as root"):
+            assert text in shown
         assert "Enter Open" not in shown  # there is nothing to open
         await press(pilot, "n")
         on(app, PageScreen)
@@ -124,7 +124,9 @@ async def test_a_stopped_or_failed_build_can_be_resumed(
     assert started == ["web"]
 
 
-async def test_enter_opens_the_checklist_of_a_ready_build_and_the_log_of_a_failed_one(app: ZwizardApp) -> None:
+async def test_enter_opens_the_checklist_of_a_ready_build_and_the_log_of_a_failed_one(
+    app: ZwizardApp,
+) -> None:
     failed = a_build("broken", 2)
     fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
     ready = a_build("web", 6)
@@ -157,7 +159,7 @@ async def test_home_highlights_the_build_or_draft_that_was_open(app: ZwizardApp)
         assert rows.current == "build:older"
         on(app, HomeScreen).look()
         await settle(pilot)
-        assert rows.current == "build:older"  # one may go on from there
+        assert rows.current == "build:older"  # the user may have moved
         await press(pilot, "n", "escape")
         await until(pilot, lambda: rows.current == "draft:")
 
@@ -208,10 +210,10 @@ async def test_delete_asks_and_keeps_the_archive(app: ZwizardApp) -> None:
 async def test_a_build_that_was_just_deleted_is_left_out(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = a_build("web", 2)
+    build = a_build("web", 2)
     gone = Build(builds.directory() / "gone")
-    monkeypatch.setattr(builds, "everything", lambda: [gone, there])
-    assert builds._changed(gone) < builds._changed(there)
+    monkeypatch.setattr(builds, "everything", lambda: [gone, build])
+    assert builds._changed(gone) < builds._changed(build)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "web" in frame(app)
@@ -267,7 +269,7 @@ async def test_the_recipe_named_on_the_command_line_is_opened(make_app: MakeApp)
 
 
 async def test_a_recipe_replaces_a_draft_only_after_asking(make_app: MakeApp) -> None:
-    draft().set("name", "begun")
+    draft().set("name", "unfinished")
     file = Path.cwd() / "mine.toml"
     file.write_text(recipe("mine").to_toml())
     app = make_app(file)
@@ -276,7 +278,7 @@ async def test_a_recipe_replaces_a_draft_only_after_asking(make_app: MakeApp) ->
         assert "replaces it" in frame(app)
         await press(pilot, "k")
         on(app, HomeScreen)
-        assert draft()["name"] == "begun"
+        assert draft()["name"] == "unfinished"
 
 
 async def test_a_recipe_that_cannot_be_used_is_explained(make_app: MakeApp) -> None:
@@ -343,26 +345,26 @@ async def test_a_build_is_duplicated_as_a_new_recipe_under_a_free_name(app: Zwiz
 
 async def test_a_duplicate_replaces_a_draft_only_after_asking(app: ZwizardApp) -> None:
     a_build("web", 6)
-    draft().set("name", "begun")
+    draft().set("name", "unfinished")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         app.screen.query_one(BuildRows).go("build:web")
         await press(pilot, "u")
         await until(pilot, lambda: "replaces it" in frame(app))
         await press(pilot, "k")
-        assert draft()["name"] == "begun"
+        assert draft()["name"] == "unfinished"
 
 
 def a_layer_of(build: Build, step: int) -> Path:
     """A finished layer of a build's step, of 256 MiB by its record."""
     made = make(build.recipe())
     store = requirements.store_of(MACHINE.privilege)
-    print_ = made.fingerprints()[step - 1]
-    layer = Layer(print_, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    fingerprint = made.fingerprints()[step - 1]
+    layer = Layer(fingerprint, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
     work = store.work("test")
     (work / "tree").mkdir(parents=True)
     store.commit(work, layer)
-    return store.path(print_)
+    return store.path(fingerprint)
 
 
 async def test_delete_shows_the_space_it_frees_with_and_without_layers(app: ZwizardApp) -> None:
@@ -378,10 +380,10 @@ async def test_delete_shows_the_space_it_frees_with_and_without_layers(app: Zwiz
         await press(pilot, "d")
         await until(pilot, lambda: not build.directory.exists())
         assert own.exists()
-    assert gc.frees(other, MACHINE.privilege).layers == 2**29  # of both by now
+    assert gc.frees(other, MACHINE.privilege).layers == 2**29  # of both builds now
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="layers of root's")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the layers belong to root")
 async def test_deleting_layers_keeps_those_that_other_builds_use(app: ZwizardApp) -> None:
     build, other = a_build("web", 2, system={"timezone": "Europe/Paris"}), a_build("other", 2)
     shared, own = a_layer_of(build, 1), a_layer_of(build, 5)
@@ -412,7 +414,7 @@ async def test_a_build_whose_archive_passed_a_boot_test_is_tested(app: ZwizardAp
     finish(web, {"ready": True, "findings": []})
     test = web.directory / "boot-tests/web-1"
     test.mkdir(parents=True)
-    told = {
+    record = {
         "artefact": str(web.archive()),
         "sha256": "ab" * 32,
         "bytes": 10,
@@ -420,9 +422,9 @@ async def test_a_build_whose_archive_passed_a_boot_test_is_tested(app: ZwizardAp
         "at": NOW,
         "seconds": 150,
     }
-    (test / "report.json").write_text(json.dumps(told))
+    (test / "report.json").write_text(json.dumps(record))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "◆ tested" in frame(app)
-        (test / "report.json").write_text(json.dumps(told | {"sha256": "cd" * 32}))
+        (test / "report.json").write_text(json.dumps(record | {"sha256": "cd" * 32}))
         await until(pilot, lambda: "✓ ready" in frame(app))

@@ -1,4 +1,4 @@
-"""The pages of disk images: they come with the answer that calls for them."""
+"""The pages that only disk images have."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util import paths
-from zwizard.wizard import draft as answers
+from zwizard.wizard.draft import Draft
 
 
-def give(**given: str) -> None:
-    """Answers begun before."""
-    kept = answers.Draft.open(paths.draft())
-    for key, text in given.items():
-        kept.set(key.replace("__", "."), text)
+def set_draft(**values: str) -> None:
+    """Save these answers as the draft; ``__`` in a key stands for a dot."""
+    saved = Draft.open(paths.draft())
+    for key, text in values.items():
+        saved.set(key.replace("__", "."), text)
 
 
 @pytest.mark.slow
@@ -28,11 +28,11 @@ async def test_a_disk_image_has_the_pages_disk_and_grub(app: ZwizardApp) -> None
         assert draft()["target"] == "image"
         row = frame(app).splitlines()[0]
         assert "○ Disk ○ GRUB ○ System ○ Output ○ Review" in row
-        walked = []
+        visited = []
         for _ in range(7):
-            walked.append(on(app, PageScreen).page)
+            visited.append(on(app, PageScreen).page)
             await press(pilot, "f3")
-        assert walked == ["target", "source", "kernel", "disk", "grub", "system", "output"]
+        assert visited == ["target", "source", "kernel", "disk", "grub", "system", "output"]
         on(app, ReviewScreen)
         shown = frame(app)
         assert "debian-image.tar.gz · image · Debian bookworm" in shown
@@ -42,7 +42,7 @@ async def test_a_disk_image_has_the_pages_disk_and_grub(app: ZwizardApp) -> None
 async def test_the_partition_bar_follows_the_answers_and_is_hidden_for_wrong_ones(
     app: ZwizardApp,
 ) -> None:
-    give(target="image")
+    set_draft(target="image")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+4")
@@ -53,15 +53,17 @@ async def test_the_partition_bar_follows_the_answers_and_is_hidden_for_wrong_one
         assert "▓ root 3.9 GiB" in after
         assert after.count("▓") > before.count("▓")
         await press(pilot, "home", "9")
-        refused = frame(app)
-        assert "at most the rented disk" in " ".join(refused.split())
-        assert "▓" not in refused
+        rejected = frame(app)
+        assert "at most the rented disk" in " ".join(rejected.split())
+        assert "▓" not in rejected
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "disk"
 
 
-async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(app: ZwizardApp) -> None:
-    give(target="image")
+async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(
+    app: ZwizardApp,
+) -> None:
+    set_draft(target="image")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+4", *"700MiB")
@@ -71,7 +73,7 @@ async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(a
 
 
 async def test_the_grub_page_previews_the_configuration(app: ZwizardApp) -> None:
-    give(target="image", grub__cmdline="console=ttyS0 debug")
+    set_draft(target="image", grub__cmdline="console=ttyS0 debug")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+5")
@@ -79,18 +81,18 @@ async def test_the_grub_page_previews_the_configuration(app: ZwizardApp) -> None
 
 
 async def test_a_cloud_image_needs_a_location_that_exists(app: ZwizardApp) -> None:
-    give(target="image")
+    set_draft(target="image")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "c", "alt+2", "down")
         assert draft()["source.kind"] == "cloud-image"
         assert "○ Disk" not in frame(app)
         await press(pilot, "f3")
-        assert on(app, PageScreen).page == "source"  # the place is still to be said
+        assert on(app, PageScreen).page == "source"  # the location is missing
         assert "✗ Required." in " ".join(frame(app).split())
         app.screen.query_one(f"#{field_id('source.location')}", Field).control.focus()
         await press(pilot, *"x.qcow2", "f3")
-        assert on(app, PageScreen).page == "source"  # it is not there
+        assert on(app, PageScreen).page == "source"  # the file does not exist
         assert "No such file" in " ".join(frame(app).split())
         await press(pilot, "f3")
         assert on(app, PageScreen).page == "output"

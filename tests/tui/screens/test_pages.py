@@ -1,4 +1,4 @@
-"""The pages: every question drawn from its declaration, every answer kept as it is given."""
+"""The pages: every question is shown from its declaration, every answer is saved as typed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
             assert asked == [q.key for q in questions.on_page(page.name, draft())]
             await press(pilot, "f3")
         on(app, ReviewScreen)
-        assert draft()["source.bootstrap"] == "auto"  # what was shown as chosen is answered
+        assert draft()["source.bootstrap"] == "auto"  # a default that was shown is an answer
 
 
 async def test_each_answer_is_saved_at_once(app: ZwizardApp) -> None:
@@ -68,7 +68,7 @@ async def test_each_answer_is_saved_at_once(app: ZwizardApp) -> None:
         field(app, "source.packages").control.focus()
         await press(pilot, *"vim")
         assert draft()["source.packages"] == "vim"
-        # As after a crash: nothing but the file is left.
+        # The file alone has it, as after a crash.
         assert questions.to_recipe(draft()).source.packages == ("vim",)
 
 
@@ -80,7 +80,7 @@ async def test_a_default_that_changes_quickly_is_not_saved_as_an_answer(
         await press(pilot, "n")
         line = field(app, "name").control
         assert isinstance(line, Input)
-        for target in ("container", "image"):  # in one go, before any message is looked at
+        for target in ("container", "image"):  # before any message is handled
             field(app, "name").set({"target": target}, Suggestions())
         await settle(pilot)
         assert line.value == "debian-image"
@@ -116,7 +116,9 @@ async def test_the_same_problem_is_notified_once(
         assert len(notes(app)) == 1
 
 
-async def test_back_keeps_a_wrong_answer_and_the_breadcrumb_marks_its_page(app: ZwizardApp) -> None:
+async def test_back_keeps_a_wrong_answer_and_the_breadcrumb_marks_its_page(
+    app: ZwizardApp,
+) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -163,7 +165,9 @@ async def test_the_explanation_follows_the_focus_and_the_choice(app: ZwizardApp)
         assert "Needs about" in frame(app)
 
 
-async def test_a_choice_that_another_answer_excludes_is_a_problem_and_unavailable(app: ZwizardApp) -> None:
+async def test_a_choice_that_another_answer_excludes_is_a_problem_and_unavailable(
+    app: ZwizardApp,
+) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3")
@@ -177,7 +181,7 @@ async def test_a_choice_that_another_answer_excludes_is_a_problem_and_unavailabl
         variant.focus()
         await press(pilot, "left")
         assert draft()["source.variant"] == "standard"
-        await press(pilot, "right")  # there is nothing to go to
+        await press(pilot, "right")  # no other choice is available
         assert draft()["source.variant"] == "standard"
 
 
@@ -239,9 +243,10 @@ async def test_keys_after_tab_go_to_the_next_field(
         await settle(pilot)
         for key in keys:
             app.post_message(events.Key(key, key if len(key) == 1 else None))
-        given = (zone, locale)
+        expected = (zone, locale)
         await until(
-            pilot, lambda: (draft().get("system.timezone"), draft().get("system.locale")) == given
+            pilot,
+            lambda: (draft().get("system.timezone"), draft().get("system.locale")) == expected,
         )
         assert app.focused is field(app, f"system.{second}").control
 
@@ -333,7 +338,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
 async def test_visiting_every_page_changes_no_answer(
     make_app: MakeApp,
 ) -> None:
-    given = {
+    values = {
         "name": "mine",
         "source.suite": "trixie",
         "source.variant": "minimal",
@@ -349,24 +354,24 @@ async def test_visiting_every_page_changes_no_answer(
         "output.directory": "images",
         "output.compression": "small",
     }
-    for key, text in given.items():
+    for key, text in values.items():
         draft().set(key, text)
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "alt+1", *["f3"] * 7, *["f2"] * 5)
         assert on(app, PageScreen).page == "target"
-        assert {key: draft()[key] for key in given} == given
-        for number in (2, 4):  # those with lines to type into
+        assert {key: draft()[key] for key in values} == values
+        for number in (2, 4):  # the pages with inputs of several lines
             await press(pilot, f"alt+{number}", *["tab"] * 5)
-        assert {key: draft()[key] for key in given} == given
+        assert {key: draft()[key] for key in values} == values
 
 
 async def test_only_a_page_that_was_seen_is_marked_for_another_look(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "down")
-        assert "○ Container" in frame(app)  # what Zero-OS starts has still to be said
+        assert "○ Container" in frame(app)  # the entrypoint is still missing
         await press(pilot, "alt+3", "f2")
         assert "! Container" in frame(app)
 
@@ -384,7 +389,7 @@ async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
         await press(pilot, "alt+2")
         field(app, "source.bootstrap").control.focus()
         await press(pilot, "down", "alt+1")
-        assert "! Source" in frame(app)  # minimal cannot be had with debootstrap
+        assert "! Source" in frame(app)  # debootstrap cannot build minimal
 
 
 async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardApp) -> None:
@@ -407,10 +412,12 @@ async def test_pages_of_a_container_without_entrypoint_show_the_space(app: Zwiza
             await press(pilot, f"alt+{number}")
 
 
-# --- what is known of possible answers ----------------------------------------------------------
+# --- suggestions --------------------------------------------------------------------------------
 
 
-async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_list(make_app: MakeApp) -> None:
+async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_list(
+    make_app: MakeApp,
+) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -424,8 +431,8 @@ async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_li
         assert "! 'htox' is not in bookworm. Did" in shown
         assert "'htop'?" in shown
         await press(pilot, "f4")
-        pick = on(app, PickerScreen)
-        assert pick.query_one(Input).value == "htop"
+        picker = on(app, PickerScreen)
+        assert picker.query_one(Input).value == "htop"
         await press(pilot, "enter", "escape")
         assert draft()["source.packages"] == "vim htop"
         assert "is not in" not in frame(app)
@@ -440,7 +447,7 @@ async def test_the_list_adds_and_removes_several_packages(make_app: MakeApp) -> 
         await press(pilot, "f4", *"vi")
         await press(pilot, "down", "enter")
         assert "✓ vim-nox" in frame(app)
-        # However fast one types, Enter is for what was typed.
+        # Enter chooses from the matches of what was typed, even when typed quickly.
         await press(pilot, "ctrl+u", *"web", "enter", "ctrl+u", *"nox", "enter", "escape")
         assert draft()["source.packages"] == "nginx"
         await press(pilot, "f4", "escape")
@@ -511,10 +518,10 @@ async def test_suggestions_that_arrive_while_the_page_changes_are_harmless(
 async def test_reading_the_package_list_is_shown_until_it_is_read(make_app: MakeApp) -> None:
     from threading import Event
 
-    come = Event()
+    finish = Event()
 
     def slow(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
-        come.wait(10)
+        finish.wait(10)
         return a_list(mirror, suite)
 
     app = make_app(fetch=slow)
@@ -529,7 +536,7 @@ async def test_reading_the_package_list_is_shown_until_it_is_read(make_app: Make
         await until_shown(pilot, app, "Reading the package list of")
         await pilot.press("f4")
         await until_shown(pilot, app, "Reading the package list of bookworm")
-        come.set()
+        finish.set()
         await until(pilot, lambda: "8 packages of bookworm" in frame(app))
         await press(pilot, "escape")
         await until(pilot, lambda: "'vimx' is not in bookworm" in " ".join(frame(app).split()))
@@ -580,10 +587,10 @@ async def test_hostile_names_of_packages_and_files_are_shown_as_text(make_app: M
 
 
 async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
-    place = Path.cwd() / "recipes"
-    place.mkdir()
-    (place / "web.toml").write_text(recipe("web", source={"suite": "trixie"}).to_toml())
-    (place / "notes.txt").write_text("")
+    directory = Path.cwd() / "recipes"
+    directory.mkdir()
+    (directory / "web.toml").write_text(recipe("web", source={"suite": "trixie"}).to_toml())
+    (directory / "notes.txt").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f8")
@@ -595,7 +602,7 @@ async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
         await settle(pilot)
         assert on(app, PageScreen).page == "target"
         assert draft()["name"] == "web"
-        assert draft()["output.directory"] == str(place)
+        assert draft()["output.directory"] == str(directory)
 
 
 async def test_the_output_directory_is_chosen_from_a_list(app: ZwizardApp) -> None:
@@ -632,15 +639,15 @@ async def test_a_recipe_is_saved_from_any_page_and_its_paths_follow(
 ) -> None:
     from zwizard.recipe.model import Recipe
 
-    (Path.cwd() / "kept").mkdir()
+    (Path.cwd() / "other").mkdir()
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "n", "f3", "f7", "enter")
         await until(pilot, lambda: Path("debian-vm.toml").exists())
         assert Recipe.load(Path("debian-vm.toml")).output.directory == "."
-        await press(pilot, "f7", "home", *"kept/", "enter")
-        await until(pilot, lambda: Path("kept/debian-vm.toml").exists())
-        assert Recipe.load(Path("kept/debian-vm.toml")).output.directory == str(Path.cwd())
+        await press(pilot, "f7", "home", *"other/", "enter")
+        await until(pilot, lambda: Path("other/debian-vm.toml").exists())
+        assert Recipe.load(Path("other/debian-vm.toml")).output.directory == str(Path.cwd())
         field(app, "source.packages").control.focus()
         await press(pilot, *"V!", "f7")
         await until(pilot, lambda: "cannot be used" in frame(app))
@@ -665,9 +672,9 @@ async def test_a_draft_that_cannot_be_saved_is_reported_and_quitting_asks(
         await until(pilot, lambda: "would be lost" in frame(app))
         await press(pilot, "k")
         assert not app._exit
-        await press(pilot, "n")  # they are still there to go on with
+        await press(pilot, "n")  # the draft is still open
         assert "x" in on(app, PageScreen).navigation.answers["name"]
         monkeypatch.setattr(answers, "write_atomically", write)
-        await pilot.press("ctrl+q")  # and by now there is room
+        await pilot.press("ctrl+q")  # now there is space
     assert app.return_code == 0
     assert "x" in draft()["name"]
