@@ -50,7 +50,7 @@ async def test_home_with_builds(make_app: MakeApp, size: tuple[int, int]) -> Non
     failed = a_build("broken", 2)
     fail(failed, "initramfs", error="initramfs: exit status 1", hint="", command="")
     finish(a_build("web", 6), {"ready": True, "findings": []})
-    draft().set("name", "begun")
+    draft().set("name", "unfinished")
     app = make_app()
     with Held(a_build("jammy", 1)):
         async with app.run_test(size=size) as pilot:
