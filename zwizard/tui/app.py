@@ -52,7 +52,7 @@ from zwizard.wizard.suggestion_service import SuggestionService
 _EVERY = 1.0  # seconds between looks at which builds run
 _SETTLED = 0.4  # seconds until a change is drawn
 
-# The screens that open from anywhere: a new one is a file with its entry, and its entry here.
+# The screens that open from anywhere: each is a module with its ENTRY, listed here.
 SCREENS: list[ScreenEntry] = [keys.ENTRY]
 
 
@@ -385,7 +385,7 @@ def run(recipe: Path | None) -> int:
     try:
         app.run()
     finally:
-        with contextlib.suppress(OSError):  # the terminal may be gone
+        with contextlib.suppress(OSError):  # the terminal may be closed
             sys.stderr.write(app.terminal_title.ending)
             sys.stderr.flush()
     if app.return_code == 1:  # an unexpected exception, printed above this
