@@ -13,7 +13,7 @@ from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
 from zwizard.boottest.request import BootTest
 from zwizard.boottest.stages import StageResult, stages
-from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.checks import Mode
 from zwizard.console import tables
 from zwizard.jobs.events import BootTestMachine

@@ -10,7 +10,7 @@ from typing import Any
 
 from zwizard.boottest.request import BootTest
 from zwizard.boottest.stages import StageResult, stages
-from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.checks import Mode, find_rule
 from zwizard.jobs.events import BootTestMachine
 from zwizard.util import paths

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from zwizard.boottest.stages import Outcome, StageResult, stages
-from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.jobs import journal
 from zwizard.jobs.events import BootTestRestarted, BootTestStage, Event
 

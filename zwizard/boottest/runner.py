@@ -31,12 +31,12 @@ from zwizard.boottest.machine.qemu import (
 from zwizard.boottest.machine.seed import Seed, make_disk
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.boottest.watch.container_monitor import (
     ContainerMonitor,
     ContainerStart,
     entrypoint_output,
 )
-from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.boottest.watch.ssh import make_key
 from zwizard.checks import Mode

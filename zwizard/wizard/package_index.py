@@ -22,7 +22,7 @@ from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
 from zwizard.util.units import MIB
-from zwizard.wizard.suggestions.catalogue import PackageCatalogue
+from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue
 
 DAY = 86400.0  # seconds for which a list is used without asking again
 _PART = "{}/binary-amd64/Packages.xz"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.boottest.watch import failure_causes
+from zwizard.boottest.watch import boot_causes
 from zwizard.boottest.watch.console import Console, Milestone
 
 CONSOLES = Path(__file__).with_name("consoles")
@@ -77,7 +77,7 @@ def test_a_failed_boot_ends_with_its_cause(
     assert sights(data, 64)[-1].kind == last
     console = Console()
     console.feed(data)
-    diagnosis = failure_causes.diagnose(console.text)
+    diagnosis = boot_causes.diagnose(console.text)
     assert diagnosis is not None
     cause, showing = diagnosis
     assert (cause.stage, cause.rule) == (stage, rule)
@@ -92,7 +92,7 @@ def test_without_cloud_init_only_the_network_and_the_prompt_are_reached() -> Non
 def test_a_good_machine_shows_no_cause() -> None:
     console = Console()
     console.feed(shown("good"))
-    assert failure_causes.diagnose(console.text) is None
+    assert boot_causes.diagnose(console.text) is None
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_every_cause_names_a_stage_and_a_rule_that_exist() -> None:
     from zwizard.checks import find_rule
 
     stages = {stage.name for stage in STAGES}
-    causes = [cause for _, cause in failure_causes._CAUSES]
+    causes = [cause for _, cause in boot_causes._CAUSES]
     causes += [
-        failure_causes.NO_CONSOLE,
-        failure_causes.NO_CLOUD_INIT,
-        failure_causes.NO_NETWORK,
-        failure_causes.NO_LOGIN,
+        boot_causes.NO_CONSOLE,
+        boot_causes.NO_CLOUD_INIT,
+        boot_causes.NO_NETWORK,
+        boot_causes.NO_LOGIN,
     ]
     for cause in causes:
         assert cause.stage in stages

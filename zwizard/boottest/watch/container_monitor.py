@@ -15,8 +15,8 @@ from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, REPORT
 from zwizard.boottest.machine.qmp import QmpClient
 from zwizard.boottest.results import Results
 from zwizard.boottest.stages import StageResult
-from zwizard.boottest.watch import failure_causes, guest_probe
-from zwizard.boottest.watch.failure_causes import BootFailureCause
+from zwizard.boottest.watch import boot_causes, guest_probe
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.boottest.watch.guest_probe import GuestFacts
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 
@@ -25,7 +25,7 @@ _KERNEL = re.compile(r"\[ *\d+\.\d{6}\] .*")  # may be in the middle of a line
 _PRINTED = 20  # lines of the entrypoint's output that are shown
 _ENDED = re.compile(r"Attempted to kill init! exitcode=0x([0-9a-f]{8})")
 
-_CAUSES = failure_causes.table(
+_CAUSES = boot_causes.table(
     (
         r"^zwizard-init: (?:the (?:root file system|seed disk) cannot|there is no disk)",
         "root",
@@ -101,7 +101,7 @@ class ContainerMonitor(BootMonitor):
         for finding in judge(GuestFacts.read(output), self._start, self._settings.hostname):
             self._results.record(finding.name, finding.outcome, finding.evidence)
 
-    def _complete(self) -> bool:
+    def _all_decided(self) -> bool:
         return self._results.decided("environment", "hostname", "network", "stays")
 
     def _finish(self, control: QmpClient) -> None:
@@ -109,9 +109,9 @@ class ContainerMonitor(BootMonitor):
 
     def _diagnose(self, output: str) -> tuple[BootFailureCause, str] | None:
         return (
-            failure_causes.diagnose(output, _CAUSES)
+            boot_causes.diagnose(output, _CAUSES)
             or diagnose_exit(output)
-            or failure_causes.diagnose(output)
+            or boot_causes.diagnose(output)
         )
 
     def _tail(self) -> str:

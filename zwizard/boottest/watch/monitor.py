@@ -14,9 +14,9 @@ from typing import NoReturn
 from zwizard.boottest.machine.qemu import ADDRESS, CONTROL, GATEWAY
 from zwizard.boottest.machine.qmp import QmpClient
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
-from zwizard.boottest.watch import failure_causes, guest_probe
+from zwizard.boottest.watch import boot_causes, guest_probe
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.boottest.watch.console import Console, Kind, Milestone
-from zwizard.boottest.watch.failure_causes import BootFailureCause
 from zwizard.boottest.watch.ssh import PasswordGuess, SshSession, has_ssh_server
 from zwizard.checks import Mode
 
@@ -79,7 +79,7 @@ class BootMonitor:
         self._results.record("start", "pass", self._qemu_error() or "QEMU started")
         self._start_login()
         with closing(control), self._settings.console.open("rb") as console:
-            while not self._complete():
+            while not self._all_decided():
                 self._read_console(console.read())
                 if self._qemu.poll() is not None:
                     self._read_console(console.read())
@@ -166,7 +166,8 @@ class BootMonitor:
             found = guest_probe.judge_password(facts, self._guess.output, self._guess.accepted)
             self._results.record(found.name, found.outcome, found.evidence)
 
-    def _complete(self) -> bool:
+    def _all_decided(self) -> bool:
+        """Whether the guest is up and every stage until the shutdown has a result."""
         return self._results.decided("login", "network", "password", "cloud-init")
 
     # --- the end ---
@@ -184,7 +185,7 @@ class BootMonitor:
             last = Console()
             last.feed(console.read())
         if reason != "guest-shutdown":
-            raise NotUpError(failure_causes.NO_SHUTDOWN, reason, last.tail(_TAIL_LINES))
+            raise NotUpError(boot_causes.NO_SHUTDOWN, reason, last.tail(_TAIL_LINES))
         self._results.record("shutdown", "pass", last.tail(1))
 
     def _exited(self, reason: str) -> NoReturn:
@@ -198,12 +199,12 @@ class BootMonitor:
         if error and not tail:
             raise NotUpError(BootFailureCause("start", "QEMU did not start."), error)
         last = self._console.tail(1) or error or f"QEMU ended: {reason}"
-        raise NotUpError(failure_causes.RESET, last, tail)
+        raise NotUpError(boot_causes.RESET, last, tail)
 
     def _check_limits(self) -> None:
         now = time.monotonic()
         for over, cause in self._reasons(now):
-            if over and cause is failure_causes.NO_CONSOLE and self._settings.by_kvm:
+            if over and cause is boot_causes.NO_CONSOLE and self._settings.by_kvm:
                 raise KvmGaveUpError("nothing was printed")
             if over:
                 tail, evidence = self._tail(), self._evidence(cause)
@@ -216,7 +217,7 @@ class BootMonitor:
         return self._console.tail(_TAIL_LINES)
 
     def _diagnose(self, shown: str) -> tuple[BootFailureCause, str] | None:
-        return failure_causes.diagnose(shown)
+        return boot_causes.diagnose(shown)
 
     def _reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
         """Reasons to give up, each with whether it applies now."""
@@ -230,12 +231,12 @@ class BootMonitor:
         started = "cloud-init" in self._seen or "cloud-init-over" in self._seen
         return [
             *self._usual_reasons(now),
-            (not started and no_ssh and since("prompt") > grace, failure_causes.NO_CLOUD_INIT),
+            (not started and no_ssh and since("prompt") > grace, boot_causes.NO_CLOUD_INIT),
             # cloud-init prepares the network, so it comes first.
-            (not started and no_ssh and since("network") > grace, failure_causes.NO_CLOUD_INIT),
-            (no_ssh and since("cloud-init-over") > grace, failure_causes.NO_NETWORK),
-            (refused and since("cloud-init-over") > grace, failure_causes.NO_LOGIN),
-            (refused and since("prompt") > 4 * grace, failure_causes.NO_LOGIN),
+            (not started and no_ssh and since("network") > grace, boot_causes.NO_CLOUD_INIT),
+            (no_ssh and since("cloud-init-over") > grace, boot_causes.NO_NETWORK),
+            (refused and since("cloud-init-over") > grace, boot_causes.NO_LOGIN),
+            (refused and since("prompt") > 4 * grace, boot_causes.NO_LOGIN),
         ]
 
     def _usual_reasons(self, now: float) -> list[tuple[bool, BootFailureCause]]:
@@ -244,7 +245,7 @@ class BootMonitor:
         over = "end" in self._seen and now - self._seen["end"] > _LAST_OUTPUT
         return [
             (over, self._stuck("The boot failed.")),
-            (self._console.silent and took > _FIRST_OUTPUT * patience, failure_causes.NO_CONSOLE),
+            (self._console.silent and took > _FIRST_OUTPUT * patience, boot_causes.NO_CONSOLE),
             (took > limit, self._stuck(f"This stage was not reached in {limit:.0f} s.")),
         ]
 
@@ -253,9 +254,9 @@ class BootMonitor:
         return BootFailureCause(self._results.first_open(), message)
 
     def _evidence(self, cause: BootFailureCause) -> str:
-        if cause is failure_causes.NO_LOGIN:
+        if cause is boot_causes.NO_LOGIN:
             return self._refusal
-        if cause is failure_causes.NO_CLOUD_INIT:
+        if cause is boot_causes.NO_CLOUD_INIT:
             return self._lines.get("prompt") or self._lines["network"]
         return self._lines.get("end") or self._console.tail(1) or "nothing was printed"
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from zwizard.wizard.questions import Choice, Question, RawAnswers
 from zwizard.wizard.suggestions import files, kernels, names, packages, services
-from zwizard.wizard.suggestions.catalogue import PackageCatalogue, Suggestion
+from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
 from zwizard.wizard.suggestions.record import Hint, Suggester, Suggestions, meant
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from zwizard.wizard.questions import Choice, RawAnswers
 from zwizard.wizard.questions.record import distro_of
-from zwizard.wizard.suggestions.catalogue import PackageCatalogue, Suggestion
+from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
 from zwizard.wizard.suggestions.record import Suggester, Suggestions
 
 KEY = "kernel.package"

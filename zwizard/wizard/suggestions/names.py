@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 
 from zwizard.wizard.questions import RawAnswers
-from zwizard.wizard.suggestions.catalogue import Suggestion
+from zwizard.wizard.suggestions.package_catalogue import Suggestion
 from zwizard.wizard.suggestions.record import (
     Hint,
     Suggester,

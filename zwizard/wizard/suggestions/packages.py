@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from zwizard.wizard.questions import RawAnswers
-from zwizard.wizard.suggestions.catalogue import PackageCatalogue, Suggestion
+from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
 from zwizard.wizard.suggestions.record import (
     Hint,
     Suggester,

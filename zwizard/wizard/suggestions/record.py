@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from zwizard.sources.base import InputReport
 from zwizard.wizard.questions import Choice, RawAnswers
-from zwizard.wizard.suggestions.catalogue import PackageCatalogue, Suggestion
+from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
 
 _FEW = 4  # names in a line of hints
 

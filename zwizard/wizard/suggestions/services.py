@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from zwizard.wizard.questions import RawAnswers
 from zwizard.wizard.questions.record import distro_of
 from zwizard.wizard.suggestions import packages
-from zwizard.wizard.suggestions.catalogue import Suggestion
+from zwizard.wizard.suggestions.package_catalogue import Suggestion
 from zwizard.wizard.suggestions.record import (
     Hint,
     Suggester,
