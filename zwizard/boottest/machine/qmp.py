@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -78,14 +79,19 @@ class QmpClient:
 def _connect(path: Path, alive: Callable[[], bool]) -> socket.socket:
     """Connect as soon as QEMU listens; raises OSError if it ends first or takes too long."""
     deadline = time.monotonic() + _TIMEOUT
-    while True:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(str(path))
-        except OSError:
-            connection.close()
-            if time.monotonic() > deadline or not alive():
-                raise
-            time.sleep(0.02)
-        else:
-            return connection
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                # By descriptor: the whole path may be longer than the 107 bytes of a socket.
+                connection.connect(f"/proc/self/fd/{directory}/{path.name}")
+            except OSError:
+                connection.close()
+                if time.monotonic() > deadline or not alive():
+                    raise
+                time.sleep(0.02)
+            else:
+                return connection
+    finally:
+        os.close(directory)

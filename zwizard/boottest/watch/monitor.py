@@ -97,10 +97,10 @@ class BootMonitor:
         try:
             control = QmpClient(self._settings.work / CONTROL, lambda: self._qemu.poll() is None)
             return control, control.port()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             self._qemu.kill()
             self._qemu.wait()
-            self._exited("")
+            self._exited(f"no answer on its control socket: {error}")
 
     # --- the console ---
 
