@@ -18,7 +18,7 @@ class Event:
     """Something that happened; ``at`` is 0 until the event is in a journal."""
 
     name: ClassVar[str] = ""
-    synced: ClassVar[bool] = True  # on the disk before the job goes on
+    synced: ClassVar[bool] = True  # on the disk before the job continues
 
     at: float = 0.0
 

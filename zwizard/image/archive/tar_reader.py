@@ -73,7 +73,7 @@ def members(source: ByteStream) -> Iterator[Member]:
     """Every member of the archive, to its end marker and the padding behind it.
 
     Between two members the caller may take the current one's data with `contents`. Raises
-    ArchiveError where the archive is damaged, ends without its marker, or goes on behind it.
+    ArchiveError where the archive is damaged, ends without its marker, or has data behind it.
     """
     everywhere = _Extras()
     while (found := _next_header(source, everywhere)) is not None:

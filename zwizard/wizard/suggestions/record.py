@@ -1,4 +1,4 @@
-"""What suggestions are made of and what is told beside an answer; a record for each kind."""
+"""What suggestions are made of, and the remarks beside an answer; a record for each kind."""
 
 from __future__ import annotations
 
