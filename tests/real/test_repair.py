@@ -184,7 +184,7 @@ def test_the_output_of_a_repair_must_be_a_directory(place: Workplace) -> None:
     tree = vm_tree(place.directory / "given/tree")
     SMALL["machine-id"](tree)
     result = place.run("repair", tree, "--output", place.directory / "new.tar.gz")
-    assert (result.code, "is no directory for the new archive" in result.errors) == (2, True)
+    assert (result.code, "is not a directory" in result.errors) == (2, True)
     assert not (place.directory / "new.tar.gz").exists()
 
 
