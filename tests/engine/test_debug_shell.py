@@ -23,6 +23,8 @@ from zwizard.recipe.model import Recipe
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right layers are elsewhere")
 
 Capture = pytest.CaptureFixture[str]

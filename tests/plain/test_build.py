@@ -47,6 +47,7 @@ RESUME, CHANGE_IT, SHELL, REPORT = ("1" + ENTER, "2" + ENTER, "3" + ENTER, "4" +
 
 
 @needs_mmdebstrap
+@pytest.mark.slow
 def test_a_failed_build_offers_resume_report_and_change(
     keyboard: PipeInput, capsys: Capture, here: Path, tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_failed_build_offers_resume_report_and_change(
 
 @needs_mmdebstrap
 @needs_root
+@pytest.mark.slow
 def test_a_failed_step_offers_a_shell_in_its_root_file_system(
     keyboard: PipeInput, capfd: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -357,6 +357,7 @@ async def test_change_opens_the_question_of_the_failed_step(
         assert draft()["name"] == "mine"
 
 
+@pytest.mark.slow
 async def test_a_draft_that_a_build_has_is_replaced_without_asking(app: ZwizardApp) -> None:
     build = a_build("mine", 4, source={"packages": ["htpo"]})
     fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")

@@ -13,6 +13,8 @@ from tests.tui.frames import matches_frame
 from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
 
+pytestmark = pytest.mark.slow
+
 SIZES = pytest.mark.parametrize(
     "size", [(80, 24), (120, 40), (60, 18)], ids=["80x24", "120x40", "60x18"]
 )

@@ -390,6 +390,7 @@ async def test_fix_builds_a_new_archive(app: ZwizardApp, broken: Path) -> None:
     assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
 
 
+@pytest.mark.slow
 async def test_fix_is_not_offered_for_a_good_image_or_a_build(
     app: ZwizardApp, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ async def test_the_list_shows_only_files_of_the_chosen_kind(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])
+@pytest.mark.slow
 async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
     app: ZwizardApp, size: tuple[int, int]
 ) -> None:
@@ -98,6 +99,7 @@ async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
         assert "busybox.tar.gz" in shown(app)
 
 
+@pytest.mark.slow
 async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
     app: ZwizardApp,
 ) -> None:
@@ -116,6 +118,7 @@ async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
         assert "No such file" not in problem_of_the_file(app)
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_not_a_container_image_is_reported(
     app: ZwizardApp, tmp_path: Path
 ) -> None:
@@ -133,6 +136,7 @@ async def test_a_file_that_is_not_a_container_image_is_reported(
         assert on(app, PageScreen).page == "source"
 
 
+@pytest.mark.slow
 async def test_a_missing_entrypoint_is_reported_at_its_field(
     app: ZwizardApp, tmp_path: Path
 ) -> None:
