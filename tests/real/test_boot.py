@@ -185,7 +185,7 @@ def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
 
 def _left(place: Workplace) -> list[str]:
     """The processes at work in the boot tests' directories here, and what is in these."""
-    works = place.directory / "cache/zwizard/boot"
+    works = place.directory / "cache/zwizard/boot-tests"
     found = subprocess.run(
         ["find", works, "-mindepth", "1", "-maxdepth", "1"], capture_output=True, text=True,
         check=False,

@@ -83,6 +83,7 @@ class BootMonitor:
                 self._read_console(console.read())
                 if self._qemu.poll() is not None:
                     self._read_console(console.read())
+                    self._collect_facts()  # what the guest reported last
                     self._exited(control.poll())
                 if control.poll() == _KVM_BROKE:
                     raise KvmGaveUpError(self._kvm_error())
