@@ -239,7 +239,7 @@ def test_a_killed_worker_is_reported_by_the_supervisor(new: Callable[..., Job], 
 
 
 @pytest.mark.parametrize("kind", ["Nap", "Doze"])
-def test_a_killed_supervisor_takes_its_worker_along_and_the_follower_clears_up(
+def test_a_killed_supervisor_ends_its_worker_and_the_follower_clears_up(
     new: Callable[..., Job], kind: str
 ) -> None:
     job = new(kind)

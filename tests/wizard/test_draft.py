@@ -82,9 +82,11 @@ def test_forgotten_answers_are_gone_from_the_disk_too(file: Path) -> None:
     answers.clear()
 
 
-def test_without_a_file_they_stay_in_memory() -> None:
+def test_a_draft_without_a_file_stays_in_memory() -> None:
     answers = Draft()
     answers.set("name", "web")
+    assert dict(answers) == {"name": "web"}
+    assert not paths.draft().exists()
     answers.clear()
     assert dict(answers) == {}
 
