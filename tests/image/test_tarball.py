@@ -419,7 +419,7 @@ def test_a_disk_image_of_zeros_is_not_a_bomb(opened: Opener, tmp_path: Path) -> 
 def test_too_many_members_are_not_indexed(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module.Index.__init__, "__defaults__", (10_000,))
+    monkeypatch.setattr(index_module, "INDEX_BYTES", 10_000)
     tree = opened(archive(tmp_path / "a.tar.gz", *(member(str(n)) for n in range(100))))
     assert tree.bounded
     assert tree.fault == "it has more than 24 members"

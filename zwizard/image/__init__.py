@@ -10,7 +10,7 @@ from zwizard.image.directory import DirectoryTree
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballTree
-from zwizard.image.tree import FileTree, UnreadableError
+from zwizard.image.tree import FileTree, UnreadableError, unreadable
 
 __all__ = [
     "DirectoryTree",
@@ -41,17 +41,25 @@ def open_tree(
         if path.is_dir():
             return DirectoryTree(path)
         if not path.is_file():
-            raise UnreadableError(*_not_a_file(path))
+            if path.exists():
+                raise UnreadableError(
+                    f"{path} is neither a directory nor a regular file", "Give one of them."
+                )
+            raise UnreadableError(
+                f"{path} does not exist", "Check the path; it is a directory or a .tar.gz."
+            )
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
-        raise UnreadableError(
-            f"{path} cannot be read: {error.strerror}", "Check its permissions."
-        ) from error
-    if _is_disk(path, file_type(head)):
+        raise unreadable(path, error) from error
+    found = file_type(head)
+    if _is_disk(path, found):
         return SingleFileTree(path)
     if detect(head) is not GZIP:
-        raise UnreadableError(*_not_checkable(path, file_type(head)))
+        raise UnreadableError(
+            f"{path} is {found}, not a directory, a gzip-compressed tar or a disk image",
+            "Pack the image's files with tar -czf NAME.tar.gz -C DIRECTORY . and check that.",
+        )
     return TarballTree(path, keep=keep, progress=progress)
 
 
@@ -61,16 +69,3 @@ def _is_disk(path: Path, found: str) -> bool:
     if name.endswith((".tar.gz", ".tgz")):
         return False
     return name.endswith(".raw") or "disk image" in found or "ISO 9660" in found
-
-
-def _not_a_file(path: Path) -> tuple[str, str]:
-    if path.exists():
-        return f"{path} is neither a directory nor a regular file", "Give one of them."
-    return f"{path} does not exist", "Check the path; it is a directory or a .tar.gz."
-
-
-def _not_checkable(path: Path, found: str) -> tuple[str, str]:
-    return (
-        f"{path} is {found}, not a directory, a gzip-compressed tar or a disk image",
-        "Pack the image's files with tar -czf NAME.tar.gz -C DIRECTORY . and check that.",
-    )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zwizard.image.examples import Examples
-from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
+from zwizard.image.tree import Entry, EntryType, FileTree, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
+_HINT = "Run as a user who may read it, or check the packed .tar.gz."
 _KINDS = {
     stat.S_IFREG: EntryType.FILE,
     stat.S_IFDIR: EntryType.DIRECTORY,
@@ -50,7 +51,7 @@ class DirectoryTree(IndexedTree):
             inside, host = pending.pop()
             for name, info in self._list(inside, host):
                 entry = _entry(f"{inside}/{name}", info, f"{host}/{name}")
-                self._index.add(entry)
+                self._put(entry)
                 if entry.kind is EntryType.DIRECTORY and self._enter(entry, info):
                     pending.append((entry.path, f"{host}/{name}"))
 
@@ -89,7 +90,7 @@ class LazyDirectoryTree(FileTree):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error, _HINT) from error
         return _entry(path, info, host) if info.st_dev == self._device else None
 
     def children(self, path: str) -> tuple[Entry, ...]:
@@ -111,14 +112,7 @@ def _opened_inside(root: Path, entry: Entry) -> BinaryIO:
     try:
         return os.fdopen(_open_inside(root, entry.path), "rb")
     except OSError as error:
-        raise _unreadable(entry.path, error) from error
-
-
-def _unreadable(path: str, error: OSError) -> UnreadableError:
-    return UnreadableError(
-        f"{path} cannot be read: {error.strerror}",
-        "Run as a user who may read it, or check the packed .tar.gz.",
-    )
+        raise unreadable(entry.path, error, _HINT) from error
 
 
 def _entry(path: str, info: os.stat_result, host: str) -> Entry:

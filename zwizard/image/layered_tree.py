@@ -12,7 +12,7 @@ from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.tarball import inside
 from zwizard.image.tree import Entry, EntryType, FileTree, LinkProblem, UnreadableError
-from zwizard.image.tree_index import Index, IndexedTree, IndexFullError
+from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 _HEAD = 8 << 10  # bytes of a program: its interpreter is named there
 _HEADS = 32 << 20  # bytes of all programs that are kept
@@ -74,7 +74,7 @@ class LayeredTree(IndexedTree):
         elif layer and name.startswith(_WHITEOUT):
             changes.removed.add(f"{parent}/{name.removeprefix(_WHITEOUT)}")
         elif entry := self._entry(path, member):
-            before = self._index.add(entry)
+            before = self._put(entry)
             changes.own.add(path)
             directory = before is not None and before.kind is EntryType.DIRECTORY
             if directory and entry.kind is not EntryType.DIRECTORY:
@@ -84,7 +84,7 @@ class LayeredTree(IndexedTree):
 
     def _real(self, parent: str) -> str:
         """The real path of a directory: links of earlier archives are followed."""
-        there = self._index.get(parent or "/")
+        there = self.node(parent or "/")
         if there is not None and there.kind is EntryType.DIRECTORY:
             return parent
         found = self.resolve(parent)
@@ -108,9 +108,9 @@ class LayeredTree(IndexedTree):
 
     def _rebuild(self, entries: Iterator[Entry]) -> None:
         kept = list(entries)
-        self._index = Index()
+        self._clear()
         for entry in kept:
-            self._index.add(entry)
+            self._put(entry)
 
 
 class _LayerChanges:

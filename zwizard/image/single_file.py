@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from zwizard.image.tree import Entry, EntryType, UnreadableError
+from zwizard.image.tree import Entry, EntryType, unreadable
 from zwizard.image.tree_index import IndexedTree
 
 
@@ -27,7 +27,7 @@ class SingleFileTree(IndexedTree):
         self.path = path
         self._state = state(path)
         self.entry = Entry(f"/{path.name}", EntryType.FILE, 0o644, path.stat().st_size)
-        self._index.add(self.entry)
+        self._put(self.entry)
 
     def unchanged(self) -> bool:
         """Whether the file was not written to since."""
@@ -38,6 +38,4 @@ class SingleFileTree(IndexedTree):
         try:
             return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
         except OSError as error:
-            raise UnreadableError(
-                f"{self.path} cannot be read: {error.strerror}", "Check its permissions."
-            ) from error
+            raise unreadable(self.path, error) from error

@@ -15,7 +15,7 @@ from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.archive.temp_store import TempStore
 from zwizard.image.examples import Examples
 from zwizard.image.single_file import state
-from zwizard.image.tree import Entry, EntryType, UnreadableError
+from zwizard.image.tree import Entry, EntryType, UnreadableError, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
@@ -106,10 +106,8 @@ class TarballTree(IndexedTree):
             self.fault, self.bounded = f"it has more than {self.members - 1} members", True
         except OSError as error:
             self.close()
-            raise UnreadableError(
-                f"{self.path} cannot be read: {error.strerror or error}",
-                "Check the disk, and that the directory for temporary files has room (TMPDIR).",
-            ) from error
+            hint = "Check the disk, and that the directory for temporary files has room (TMPDIR)."
+            raise unreadable(self.path, error, hint) from error
 
     def _add(self, member: Member) -> str:
         """Index the member; returns its path in the image, "" if it has no place there."""
@@ -130,9 +128,11 @@ class TarballTree(IndexedTree):
         above = self._above(path)
         if above is not None:
             self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
-        before = self._index.add(entry)
+        before = self._put(entry)
         if before is not None:
-            self._replaced(before, entry)
+            self.duplicates.add(path)
+            if before.kind is EntryType.DIRECTORY and entry.kind is not EntryType.DIRECTORY:
+                self.unsafe.add(f"{path} is first a directory, then a {entry.kind.value}")
         return path
 
     def _note_owner(self, owner: str) -> None:
@@ -154,26 +154,18 @@ class TarballTree(IndexedTree):
         if climbs or member.target.startswith("/"):
             self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
             return None
-        other = self._index.get(target)
+        other = self.node(target)
         if other is None or other.kind is EntryType.DIRECTORY:
             self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
             return None
         return replace(other, path=path)
 
     def _above(self, path: str) -> Entry | None:
-        """The first parent of ``path`` that is not a directory, None if there is no such."""
-        parent = path.rpartition("/")[0]
-        while parent:
-            entry = self._index.get(parent)
-            if entry is not None:
+        """The nearest parent of ``path`` that exists, if it is not a directory."""
+        while path := path.rpartition("/")[0]:
+            if entry := self.node(path):
                 return None if entry.kind is EntryType.DIRECTORY else entry
-            parent = parent.rpartition("/")[0]
         return None
-
-    def _replaced(self, before: Entry, entry: Entry) -> None:
-        self.duplicates.add(entry.path)
-        if before.kind is EntryType.DIRECTORY and entry.kind is not EntryType.DIRECTORY:
-            self.unsafe.add(f"{entry.path} is first a directory, then a {entry.kind.value}")
 
     def _hold(self, source: ByteStream, member: Member) -> None:
         disk = inside(member.name)[0] == _IMAGE
@@ -206,22 +198,22 @@ class TarballTree(IndexedTree):
                 " one",
                 "Unpack the archive and check the directory.",
             )
-        try:
-            with _opened(self.path) as file:
-                self._expect_same(file)
-                source = GzipStream(file)
+        with _opened(self.path) as file:
+            if state(file.fileno()) != self._state:
+                raise UnreadableError(
+                    f"{entry.path} cannot be read: the archive changed while it was checked",
+                    "Check it again.",
+                )
+            source = GzipStream(file)
+            try:
                 for member in members(source):
                     if member.offset == entry.inode:
                         self._hold(source, member)
                         return
-        except ArchiveError as error:
-            raise UnreadableError(
-                f"{entry.path} cannot be read: {error}", "Pack the archive again."
-            ) from error
-
-    def _expect_same(self, file: BinaryIO) -> None:
-        if state(file.fileno()) != self._state:
-            raise ArchiveError("the archive changed while it was checked")
+            except ArchiveError as error:
+                raise UnreadableError(
+                    f"{entry.path} cannot be read: {error}", "Pack the archive again."
+                ) from error
 
     def unchanged(self) -> bool:
         """Whether the archive was not written to since."""
@@ -236,9 +228,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise UnreadableError(
-            f"{path} cannot be read: {error.strerror}", "Check that it is there and readable."
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def inside(name: str) -> tuple[str, bool]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -14,12 +16,22 @@ from zwizard.util.errors import UsageError
 # What may be read of an image's settings in all, in bytes: many times what any system has.
 READ_ALL = 32 << 20
 
+# The first component of a pattern that has a wildcard, and what is before and behind it.
+_WILDCARD = re.compile(r"([^*?[]*)/([^/]*[*?[][^/]*)(/.*)?")
+
 # The kernel follows no more links than this in one path; neither does a tree.
 MAX_LINKS = 40
 
 
 class UnreadableError(UsageError):
     """An artefact, or a file in it, that cannot be read: what was found, and what to do."""
+
+
+def unreadable(
+    path: object, error: OSError, hint: str = "Check its permissions."
+) -> UnreadableError:
+    """The error for what the system refuses to read."""
+    return UnreadableError(f"{path} cannot be read: {error.strerror or error}", hint)
 
 
 class EntryType(enum.Enum):
@@ -59,6 +71,9 @@ class Entry:
     def name(self) -> str:
         """The last component of ``path``."""
         return self.path.rpartition("/")[2]
+
+
+_ROOT = Entry("/", EntryType.DIRECTORY, 0o755)
 
 
 class LinkProblem(enum.Enum):
@@ -138,8 +153,37 @@ class FileTree(ABC):
         return self.node(_join(at.path, name))
 
     def resolve(self, path: str) -> Resolution:
-        """Where ``path`` leads, links followed inside the image."""
-        return _Walk(self, path).run()
+        """Where ``path`` leads, component by component, as a kernel in a chroot finds it."""
+        at, here = _ROOT, "/"
+        chain: list[Entry] = []
+        outside: Entry | None = None
+        problem: LinkProblem | None = None
+        rest = _parts(path)[::-1]
+        while rest and problem is None:
+            name = rest.pop()
+            if at.kind is not EntryType.DIRECTORY:
+                problem = LinkProblem.NOT_A_DIRECTORY
+            elif name == "..":
+                if at.path == "/" and chain:
+                    outside = outside or chain[-1]
+                parent = at.path.rpartition("/")[0] or "/"
+                at = self.node(parent) or Entry(parent, EntryType.DIRECTORY, 0o755)
+            elif (entry := self.node(here := _join(at.path, name))) is None:
+                problem = LinkProblem.MISSING
+            elif entry.kind is not EntryType.LINK:
+                at = entry
+            elif len(chain) == MAX_LINKS:
+                problem = LinkProblem.LOOP
+            else:
+                chain.append(entry)
+                rest.extend(_parts(entry.target)[::-1])
+                if entry.target.startswith("/"):
+                    outside = outside or entry
+                    at = _ROOT
+        if problem is None:
+            return Resolution(path, at, tuple(chain), outside=outside)
+        missing = "/".join([here, *reversed(rest)])
+        return Resolution(path, None, tuple(chain), problem, missing, outside)
 
     def listing(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory ``path`` leads to; nothing if it leads to none."""
@@ -147,6 +191,22 @@ class FileTree(ABC):
         if at is None or at.kind is not EntryType.DIRECTORY:
             return ()
         return self.children(at.path)
+
+    def glob(self, *patterns: str) -> Iterator[Entry]:
+        """What is at paths with shell wildcards, pattern by pattern and sorted by name."""
+        for pattern in patterns:
+            yield from self._glob("", pattern)
+
+    def _glob(self, base: str, pattern: str) -> Iterator[Entry]:
+        found = _WILDCARD.fullmatch(pattern)
+        if found is None:
+            entry = self.lstat(base + pattern)
+            yield from () if entry is None else (entry,)
+            return
+        directory, name, rest = found.groups()
+        for entry in self.listing(base + directory):
+            if fnmatchcase(entry.name, name):
+                yield from self._glob(entry.path, rest) if rest else (entry,)
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Everything beneath the directory ``path`` leads to, parents before children."""
@@ -195,61 +255,6 @@ class FileTree(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Walk:
-    """Resolves one path, component by component, as a kernel in a chroot does."""
-
-    def __init__(self, tree: FileTree, path: str) -> None:
-        self.tree = tree
-        self.path = path
-        self.rest = _parts(path)[::-1]
-        self.at = Entry("/", EntryType.DIRECTORY, 0o755)
-        self.here = "/"
-        self.chain: list[Entry] = []
-        self.outside: Entry | None = None
-
-    def run(self) -> Resolution:
-        while self.rest:
-            problem = self._step(self.rest.pop())
-            if problem is not None:
-                return self._end(None, problem)
-        return self._end(self.at, None)
-
-    def _step(self, name: str) -> LinkProblem | None:
-        if self.at.kind is not EntryType.DIRECTORY:
-            return LinkProblem.NOT_A_DIRECTORY
-        if name == "..":
-            self._up()
-            return None
-        self.here = _join(self.at.path, name)
-        entry = self.tree.node(self.here)
-        if entry is None:
-            return LinkProblem.MISSING
-        if entry.kind is EntryType.LINK:
-            return self._follow(entry)
-        self.at = entry
-        return None
-
-    def _up(self) -> None:
-        if self.at.path == "/" and self.chain and self.outside is None:
-            self.outside = self.chain[-1]
-        parent = self.at.path.rpartition("/")[0] or "/"
-        self.at = self.tree.node(parent) or Entry(parent, EntryType.DIRECTORY, 0o755)
-
-    def _follow(self, link: Entry) -> LinkProblem | None:
-        self.chain.append(link)
-        if len(self.chain) > MAX_LINKS:
-            return LinkProblem.LOOP
-        if link.target.startswith("/"):
-            self.outside = self.outside or link
-            self.at = Entry("/", EntryType.DIRECTORY, 0o755)
-        self.rest.extend(_parts(link.target)[::-1])
-        return None
-
-    def _end(self, entry: Entry | None, problem: LinkProblem | None) -> Resolution:
-        missing = "" if problem is None else "/".join([self.here, *reversed(self.rest)])
-        return Resolution(self.path, entry, tuple(self.chain), problem, missing, self.outside)
 
 
 def _parts(path: str) -> list[str]:

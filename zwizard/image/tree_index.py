@@ -17,78 +17,53 @@ class IndexFullError(Exception):
     """More entries than an index holds; the tree is incomplete."""
 
 
-class Index:
-    """Entries by path, with the directories that are only implied by their contents."""
+class IndexedTree(FileTree):
+    """A file tree in an index of entries by path; its subclass fills it and opens contents.
 
-    def __init__(self, limit: int = INDEX_BYTES) -> None:
-        self._entries: dict[str, Entry] = {"/": Entry("/", EntryType.DIRECTORY, 0o755)}
-        self._children: dict[str, list[str]] | None = None
-        self._room = limit
+    Directories that are only implied by what is in them are added, as unpacking does.
+    """
 
-    def __len__(self) -> int:
-        return len(self._entries) - 1
+    def __init__(self) -> None:
+        self._clear()
 
-    def add(self, entry: Entry) -> Entry | None:
+    def _clear(self) -> None:
+        self._entries = {"/": Entry("/", EntryType.DIRECTORY, 0o755)}
+        self._by_parent: dict[str, list[str]] | None = None
+        self._room = INDEX_BYTES
+
+    def _put(self, entry: Entry) -> Entry | None:
         """Put ``entry`` in its place; returns what was there. Raises IndexFullError."""
+        before = self._entries.get(entry.path)
+        self._store(entry)
+        if before is None:
+            parent = entry.path.rpartition("/")[0]
+            while parent and parent not in self._entries:
+                self._store(Entry(parent, EntryType.DIRECTORY, 0o755))
+                parent = parent.rpartition("/")[0]
+        return before
+
+    def _store(self, entry: Entry) -> None:
         self._room -= _ENTRY_COST + len(entry.path) + len(entry.target)
         if self._room < 0:
             raise IndexFullError
-        self._children = None
-        before = self._entries.get(entry.path)
+        self._by_parent = None
         self._entries[entry.path] = entry
-        if before is None:
-            self._imply(entry.path)
-        return before
 
-    def _imply(self, path: str) -> None:
-        """Add the parent directories that an archive does not list, as unpacking does."""
-        parent = path.rpartition("/")[0]
-        while parent and parent not in self._entries:
-            self._room -= _ENTRY_COST + len(parent)
-            if self._room < 0:
-                raise IndexFullError
-            self._entries[parent] = Entry(parent, EntryType.DIRECTORY, 0o755)
-            parent = parent.rpartition("/")[0]
-
-    def get(self, path: str) -> Entry | None:
-        """The entry at exactly ``path``."""
-        return self._entries.get(path)
-
-    def sorted(self) -> Iterator[Entry]:
-        """Every entry but the root, by path."""
+    def entries(self) -> Iterator[Entry]:
+        """Every entry beneath the root, sorted by path."""
         for path in sorted(self._entries):
             if path != "/":
                 yield self._entries[path]
 
-    def children(self, path: str) -> tuple[Entry, ...]:
-        """What is directly in the directory at ``path``, by name."""
-        if self._children is None:
-            self._children = _by_parent(self._entries)
-        return tuple(self._entries[child] for child in sorted(self._children.get(path, ())))
-
-
-def _by_parent(entries: dict[str, Entry]) -> dict[str, list[str]]:
-    table: dict[str, list[str]] = {}
-    for path in entries:
-        if path != "/":
-            table.setdefault(path.rpartition("/")[0] or "/", []).append(path)
-    return table
-
-
-class IndexedTree(FileTree):
-    """A file tree that is held in an index; its subclass fills it and opens contents."""
-
-    def __init__(self) -> None:
-        self._index = Index()
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry beneath the root, sorted by path."""
-        return self._index.sorted()
-
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path``."""
-        return self._index.get(path)
+        return self._entries.get(path)
 
     def children(self, path: str) -> tuple[Entry, ...]:
-        """What is directly in the directory stored at ``path``."""
-        return self._index.children(path)
+        """What is directly in the directory stored at ``path``, by name."""
+        if self._by_parent is None:
+            self._by_parent = {}
+            for child in self._entries:
+                if child != "/":
+                    self._by_parent.setdefault(child.rpartition("/")[0] or "/", []).append(child)
+        return tuple(self._entries[child] for child in sorted(self._by_parent.get(path, ())))

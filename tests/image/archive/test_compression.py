@@ -42,6 +42,7 @@ def test_lz4_of_many_blocks_is_read() -> None:
         (PACKERS["gzip"](elf())[:-90], "gzip data ends too early"),
         (PACKERS["lz4"](elf())[:-90], "lz4 data ends too early"),
     ],
+    ids=("lzo", "xz", "zstd", "gzip", "lz4"),
 )
 def test_damaged_and_unsupported_data_is_refused_by_name(data: bytes, expected: str) -> None:
     with pytest.raises(CompressionError, match=expected):

@@ -34,6 +34,14 @@ class ByteStream:
             return data
         return b"".join(self.pieces(size))
 
+    def give_back(self, data: bytes) -> None:
+        """Have ``data``, the last bytes taken, be the next ones again."""
+        self.position -= len(data)
+        if len(data) <= self._at:
+            self._at -= len(data)
+        else:
+            self._buffer, self._at = data + self._buffer[self._at :], 0
+
     def skip(self, size: int) -> int:
         """Pass over ``size`` bytes; returns how many there were."""
         end = self._at + size

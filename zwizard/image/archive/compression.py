@@ -7,6 +7,7 @@ import lzma
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol
 
 import lz4.block
@@ -108,7 +109,8 @@ class Stream:
         return CompressionError(f"{self.form.name} data ends too early")
 
 
-def _decode(stream: Stream, decoder: _Decoder) -> Iterator[bytes]:
+def _decode(make: Callable[[], _Decoder], stream: Stream) -> Iterator[bytes]:
+    decoder = make()
     while not decoder.eof:
         data = b""
         if decoder.needs_input:
@@ -117,22 +119,6 @@ def _decode(stream: Stream, decoder: _Decoder) -> Iterator[bytes]:
                 raise stream.cut()
         yield decoder.decompress(data, _PIECE)
     stream.give_back(len(decoder.unused_data))
-
-
-def _gzip(stream: Stream) -> Iterator[bytes]:
-    return _decode(stream, igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP))
-
-
-def _bzip2(stream: Stream) -> Iterator[bytes]:
-    return _decode(stream, bz2.BZ2Decompressor())
-
-
-def _xz(stream: Stream) -> Iterator[bytes]:
-    return _decode(stream, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DICTIONARY))
-
-
-def _lzma(stream: Stream) -> Iterator[bytes]:
-    return _decode(stream, lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_DICTIONARY))
 
 
 def _zstd(stream: Stream) -> Iterator[bytes]:
@@ -170,13 +156,17 @@ def _lz4(stream: Stream) -> Iterator[bytes]:
         yield lz4.block.decompress(block, uncompressed_size=_LZ4_BLOCK)
 
 
-GZIP = Format("gzip", b"\x1f\x8b", _gzip)
-XZ = Format("xz", b"\xfd7zXZ\x00", _xz)
-BZIP2 = Format("bzip2", b"BZh", _bzip2)
+_GZIP = partial(igzip_lib.IgzipDecompressor, igzip_lib.DECOMP_GZIP)
+_XZ = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _DICTIONARY)
+_LZMA = partial(lzma.LZMADecompressor, lzma.FORMAT_ALONE, _DICTIONARY)
+
+GZIP = Format("gzip", b"\x1f\x8b", partial(_decode, _GZIP))
+XZ = Format("xz", b"\xfd7zXZ\x00", partial(_decode, _XZ))
+BZIP2 = Format("bzip2", b"BZh", partial(_decode, bz2.BZ2Decompressor))
 ZSTD = Format("zstd", b"\x28\xb5\x2f\xfd", _zstd)
 LZ4 = Format("lz4", b"\x02\x21\x4c\x18", _lz4)
 LZO = Format("lzo", b"\x89LZO", None)
-LZMA = Format("lzma", b"\x5d\x00\x00", _lzma)
+LZMA = Format("lzma", b"\x5d\x00\x00", partial(_decode, _LZMA))
 FORMATS = (GZIP, XZ, BZIP2, ZSTD, LZ4, LZO, LZMA)
 
 

@@ -33,50 +33,47 @@ class GzipStream(ByteStream):
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
         super().__init__(self._unpack())
-        self._file = file
-        self._progress = progress
-        self._raw = b""
-        self._raw_at = 0
-        self._gzip_members = 0
-        self._taken = 0
-        self._left = size_of(file) - file.tell()
+        self._packed = ByteStream(_read(file, size_of(file) - file.tell(), progress))
         self._made = 0
 
     def _unpack(self) -> Iterator[bytes]:
         """Member after member, as gzip itself reads them, in pieces that are not empty."""
-        portion = _FIRST_INPUT
-        while self._peek(2) == GZIP.magic:
-            self._count_member()
-            start = self._place
+        portion, gzip_members = _FIRST_INPUT, 0
+        while self._is_member():
+            start = self._packed.position
+            gzip_members += 1
+            if gzip_members > 1000 + start // _SMALLEST_MEMBER:  # made to waste time
+                raise ArchiveError("it consists of too many empty gzip files", bounded=True)
             decoder = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
             while not decoder.eof:
-                data = self._feed(portion) if decoder.needs_input else b""
+                data = self._packed.take(portion) if decoder.needs_input else b""
                 if decoder.needs_input and not data:
                     raise ArchiveError(
-                        f"truncated: the compressed data ends at byte {self._place}"
+                        f"truncated: the compressed data ends at byte {self._packed.position}"
                     )
                 if piece := self._step(decoder, data):
                     yield piece
                 portion = min(2 * portion, _INPUT)
-            self._raw_at -= len(decoder.unused_data)
-            portion = max(_FIRST_INPUT, min(self._place - start, _INPUT))
-        self._expect_padding()
+            self._packed.give_back(decoder.unused_data)
+            portion = max(_FIRST_INPUT, min(self._packed.position - start, _INPUT))
+        if self._packed.skip_zeros():
+            raise ArchiveError("other data follows the end of the compressed data")
 
-    def _count_member(self) -> None:
-        """A gzip file may be many; one made of nothing but beginnings is there to waste time."""
-        self._gzip_members += 1
-        if self._gzip_members > 1000 + self._taken // _SMALLEST_MEMBER:
-            raise ArchiveError("it consists of too many empty gzip files", bounded=True)
+    def _is_member(self) -> bool:
+        head = self._packed.take(len(GZIP.magic))
+        self._packed.give_back(head)
+        return head == GZIP.magic
 
     def _step(self, decoder: igzip_lib.IgzipDecompressor, data: bytes) -> bytes:
+        packed = self._packed.position
         try:
             piece: bytes = decoder.decompress(data, _OUTPUT)
         except IsalError as error:
             raise ArchiveError(
-                f"the compressed data is damaged before byte {self._place} ({error})"
+                f"the compressed data is damaged before byte {packed} ({error})"
             ) from error
         self._made += len(piece)
-        if self._made > BOMB_BYTES and self._made > self._taken * BOMB_RATIO:
+        if self._made > BOMB_BYTES and self._made > packed * BOMB_RATIO:
             raise ArchiveError(
                 f"it unpacks to more than {self._made >> 30} GiB,"
                 f" over {BOMB_RATIO} times what it takes packed",
@@ -84,33 +81,12 @@ class GzipStream(ByteStream):
             )
         return piece
 
-    def _expect_padding(self) -> None:
-        while data := self._feed(_INPUT):
-            if data.count(0) != len(data):
-                raise ArchiveError("other data follows the end of the compressed data")
 
-    def _feed(self, size: int) -> bytes:
-        """The next packed bytes, at most ``size``; none only at the end of the file."""
-        if self._raw_at == len(self._raw):
-            self._raw, self._raw_at = self._read(), 0
-        data = self._raw[self._raw_at : self._raw_at + size]
-        self._raw_at += len(data)
-        return data
-
-    def _peek(self, size: int) -> bytes:
-        if len(self._raw) - self._raw_at < size:
-            self._raw, self._raw_at = self._raw[self._raw_at :] + self._read(), 0
-        return self._raw[self._raw_at : self._raw_at + size]
-
-    def _read(self) -> bytes:
-        data = self._file.read(min(_INPUT, self._left))
-        self._taken += len(data)
-        self._left -= len(data)
-        if self._progress is not None:
-            self._progress(self._taken)
-        return data
-
-    @property
-    def _place(self) -> int:
-        """The offset of the next packed byte."""
-        return self._taken - len(self._raw) + self._raw_at
+def _read(file: BinaryIO, size: int, progress: Callable[[int], None] | None) -> Iterator[bytes]:
+    """The next ``size`` bytes of ``file``, fewer only at its end."""
+    left = size
+    while data := file.read(min(_INPUT, left)):
+        left -= len(data)
+        if progress is not None:
+            progress(size - left)
+        yield data

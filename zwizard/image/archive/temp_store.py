@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from zwizard.image.disk.positioned_reader import PositionedReader
+from zwizard.image.disk.ranges import FileRange
 
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
@@ -17,7 +17,7 @@ class TempStore:
     """An unnamed file that grows by whole contents, and is gone when the process ends."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by close()
         self._end = 0
 
     def keep(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
@@ -38,7 +38,7 @@ class TempStore:
 
     def open(self, start: int, size: int) -> BinaryIO:
         """What was kept there, seekable; reads do not disturb each other."""
-        return _Window(self._file.fileno(), start, size).buffered()
+        return FileRange(self._file, start, size).open()
 
     def close(self) -> None:
         """Close the file."""
@@ -51,15 +51,3 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
         written = os.pwrite(file, view, offset)
         view = view[written:]
         offset += written
-
-
-class _Window(PositionedReader):
-    """A part of a file as a file of its own."""
-
-    def __init__(self, file: int, start: int, size: int) -> None:
-        super().__init__(size)
-        self._descriptor = file
-        self._start = start
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        return os.pread(self._descriptor, size, self._start + offset)

@@ -50,18 +50,16 @@ class Volume:
 
     def named(self, device: str) -> bool:
         """Whether fstab's or GRUB's ``device`` (``UUID=…``, ``/dev/vda2``) means this one."""
-        key, _, value = device.partition("=")
-        value = value.strip("\"'")
-        match key.upper():
-            case "UUID":
-                return bool(self.uuid) and value.upper() == self.uuid.upper()
-            case "LABEL":
-                return bool(self.label) and value == self.label
-            case "PARTUUID":
-                return value.upper() == self.partition.id
-            case "PARTLABEL":
-                return bool(self.partition.name) and value == self.partition.name
-        return _same_device(device, self)
+        by = re.fullmatch(r"/dev/disk/by-([a-z]+)/(.+)", device)
+        key, _, value = (f"{by[1]}={by[2]}" if by else device).partition("=")
+        key, value = key.upper(), value.strip("\"'")
+        if key in {"UUID", "PARTUUID"}:
+            own = self.uuid if key == "UUID" else self.partition.id
+            return own != "" and value.upper() == own.upper()
+        if key in {"LABEL", "PARTLABEL"}:
+            own = self.label if key == "LABEL" else self.partition.name
+            return own != "" and value == own
+        return device == f"/dev/vda{self.partition.number}"  # as Zero-OS attaches it
 
     def open(self, path: Path) -> FileTree:
         """Its tree; raises UnreadableError for other file systems."""
@@ -211,14 +209,10 @@ def _identify(raw: FileRange) -> tuple[str, str, str]:
             return superblock.filesystem, superblock.uuid, superblock.label
         if raw.read(510, 2) == b"\x55\xaa":
             geometry = read_geometry(raw)
-            return "vfat", geometry.serial, _label(geometry.label)
+            return "vfat", geometry.serial, geometry.label
     except (UnreadableError, struct.error):
         return ("ext4" if raw.read(1080, 2) == b"\x53\xef" else ""), "", ""
     return "", "", ""
-
-
-def _label(label: str) -> str:
-    return "" if label == "NO NAME" else label
 
 
 def _is_root(tree: FileTree) -> bool:
@@ -243,12 +237,3 @@ def _fstab(root: FileTree) -> list[tuple[str, str]]:
         [(device, place) for device, place in places if place.startswith("/")],
         key=lambda pair: pair[1],
     )
-
-
-def _same_device(device: str, volume: Volume) -> bool:
-    """Whether ``device`` means ``volume``: as Zero-OS attaches it (vda), by-uuid and the like."""
-    by = re.fullmatch(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)", device)
-    if by is not None:
-        return volume.named(f"{by[1]}={by[2]}")
-    found = re.fullmatch(r"/dev/vda(\d{1,3})", device)
-    return found is not None and int(found[1]) == volume.partition.number

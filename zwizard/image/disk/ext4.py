@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from zwizard.image.disk.ext4_inode import (
     read_inode,
 )
 from zwizard.image.disk.ext4_superblock import read_superblock
-from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
-from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
+from zwizard.image.disk.ranges import FileRange, Run, add_run, damaged, in_pieces
+from zwizard.image.disk.volume_tree import VolumeTree
+from zwizard.image.tree import Entry, EntryType, UnreadableError
 
 _ROOT = 2
 
@@ -30,7 +32,6 @@ _RUNS = 1 << 18
 _NODES = 1 << 14
 _GROUPS = 1 << 14  # two terabytes of the usual ones
 _DIRECTORY = 8 << 20
-_NAMES = 400_000
 _LINK = 4096
 # Bytes of metadata that are read in all; verifying their checksums takes seconds. A check of a
 # whole server needs a twentieth.
@@ -38,72 +39,35 @@ _METADATA = 40 << 20
 _CACHE = 512
 
 
-class Ext4Tree(FileTree):
+class Ext4Tree(VolumeTree[int]):
     """The tree of an ext2, ext3 or ext4 file system, read on request."""
 
     def __init__(self, path: Path, volume: FileRange) -> None:
-        self.path = path
+        super().__init__(path, volume)
         self.superblock = read_superblock(volume)
-        self._volume = volume
         self._blocks: dict[int, bytes] = {}
         self._inodes: dict[int, Inode] = {}
-        self._directories: dict[int, dict[str, int]] = {}
-        self._names = 0
         self._read = 0
         # The kernel verifies every group when it mounts, and refuses the whole if one is wrong.
         groups = min(self.superblock.groups, _GROUPS) if self.superblock.seed is not None else 0
         for group in range(groups):
             self._inode_table(group)
 
-    def node(self, path: str) -> Entry | None:
-        """The entry stored at exactly ``path``; raises UnreadableError."""
-        number = _ROOT
-        for name in path.split("/"):
-            if not name:
-                continue
-            inode = self._inode(number)
-            found = self._directory(inode).get(name) if inode.kind is EntryType.DIRECTORY else None
-            if found is None:
-                return None
-            number = found
-        return self._entry(path if path != "" else "/", number)
-
-    def children(self, path: str) -> tuple[Entry, ...]:
-        """What is directly in the directory stored at ``path``; raises UnreadableError."""
-        at = self.node(path)
-        if at is None or at.kind is not EntryType.DIRECTORY:
-            return ()
-        base = "" if path == "/" else path
-        names = sorted(self._directory(self._inode(at.inode)).items())
-        return tuple(self._entry(f"{base}/{name}", number) for name, number in names)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry beneath the root, sorted by path; raises UnreadableError."""
-        found: list[Entry] = []
-        visited = {_ROOT}
-        pending = list(self.children("/"))
-        while pending:
-            entry = pending.pop()
-            found.append(entry)
-            if entry.kind is EntryType.DIRECTORY:
-                if entry.inode in visited:
-                    raise damaged(f"the directory {entry.path} is in the tree twice")
-                visited.add(entry.inode)
-                pending += self.children(entry.path)
-        yield from sorted(found, key=lambda entry: entry.path)
-
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file; raises UnreadableError."""
         return self._open(self._inode(entry.inode))
 
-    def _entry(self, path: str, number: int) -> Entry:
-        inode = self._inode(number)
+    def _root(self) -> Entry:
+        return self._entry("", "", _ROOT)
+
+    def _entry(self, parent: str, name: str, item: int) -> Entry:
+        path, inode = f"{parent}/{name}", self._inode(item)
         if inode.kind is None:
-            raise damaged(f"{path} is no kind of file (inode {number})")
+            raise damaged(f"{path} is no kind of file (inode {item})")
         size = inode.size if inode.kind is EntryType.FILE else 0
         target = self._target(inode) if inode.kind is EntryType.LINK else ""
         owner = inode.uid, inode.gid
-        return Entry(path, inode.kind, inode.mode, size, *owner, target, number, inode.mtime)
+        return Entry(path, inode.kind, inode.mode, size, *owner, target, item, inode.mtime)
 
     def _target(self, inode: Inode) -> str:
         if inode.size > _LINK:
@@ -113,23 +77,17 @@ class Ext4Tree(FileTree):
         with self._open(inode) as file:
             return os.fsdecode(file.read(inode.size))
 
-    def _directory(self, inode: Inode) -> dict[str, int]:
+    def _read_directory(self, number: int) -> dict[str, int]:
         """The names in a directory and their inodes."""
-        if inode.number not in self._directories:
-            if inode.flags & ENCRYPTED:
-                raise UnreadableError(
-                    "the file system has encrypted directories", "Make it without fscrypt."
-                )
-            names: dict[str, int] = {}
-            for data in self._directory_data(inode):
-                add_names(names, data)
-            self._names += len(names)
-            if self._names > _NAMES:
-                raise UnreadableError(
-                    "the file system has too many files to look at", "Check the file system."
-                )
-            self._directories[inode.number] = names
-        return self._directories[inode.number]
+        inode = self._inode(number)
+        if inode.flags & ENCRYPTED:
+            raise UnreadableError(
+                "the file system has encrypted directories", "Make it without fscrypt."
+            )
+        names: dict[str, int] = {}
+        for data in self._directory_data(inode):
+            add_names(names, data)
+        return names
 
     def _directory_data(self, inode: Inode) -> Iterator[bytes]:
         """Blocks of entries. A hashed directory's index looks like deleted entries."""
@@ -151,30 +109,22 @@ class Ext4Tree(FileTree):
         if inode.flags & ENCRYPTED:
             raise UnreadableError("the file is encrypted", "Make the image without fscrypt.")
         if inode.flags & INLINE:
-            data = (inode.place + inode.inline)[: inode.size]
-            return in_pieces(_Memory(data), [(0, 0, len(data))], inode.size)
-        runs: list[Run] = []
-        found = self._extents if inode.flags & EXTENTS else self._mapped
-        for logical, block, count in found(inode):
-            self._add_run(runs, logical, block, count)
-        return in_pieces(self._volume, runs, inode.size)
-
-    def _add_run(self, runs: list[Run], logical: int, block: int, count: int) -> None:
-        unit = self.superblock.block_size
-        if block + count > self.superblock.blocks:
-            raise damaged(f"a file's data is in block {block + count - 1}, which there is not")
-        last = runs[-1] if runs else (0, 0, 0)
-        if runs and logical * unit < last[0] + last[2]:
-            raise damaged("the pieces of a file are not in order")
-        if runs and last[0] + last[2] == logical * unit and last[1] + last[2] == block * unit:
-            runs[-1] = (last[0], last[1], last[2] + count * unit)
+            return io.BytesIO((inode.place + inode.inline)[: inode.size])
+        if inode.flags & EXTENTS:
+            pieces = self._extent_node(inode.place, None, set(), inode.seed)
         else:
-            runs.append((logical * unit, block * unit, count * unit))
-        if len(runs) > _RUNS:
-            raise damaged("a file is in too many pieces")
-
-    def _extents(self, inode: Inode) -> Iterator[tuple[int, int, int]]:
-        yield from self._extent_node(inode.place, None, set(), inode.seed)
+            pieces = self._mapped(inode)
+        runs: list[Run] = []
+        unit = self.superblock.block_size
+        for logical, block, count in pieces:
+            if block + count > self.superblock.blocks:
+                raise damaged(f"a file's data is in block {block + count - 1}, which there is not")
+            if runs and logical * unit < runs[-1][0] + runs[-1][2]:
+                raise damaged("the pieces of a file are not in order")
+            add_run(runs, (logical * unit, block * unit, count * unit))
+            if len(runs) > _RUNS:
+                raise damaged("a file is in too many pieces")
+        return in_pieces(self._volume, runs, inode.size)
 
     def _extent_node(
         self, node: bytes, depth: int | None, visited: set[int], seed: int | None
@@ -278,16 +228,3 @@ class Ext4Tree(FileTree):
             unit = self.superblock.block_size
             self._blocks[number] = self._volume.exact(number * unit, unit, "a block")
         return self._blocks[number]
-
-
-class _Memory(FileRange):
-    """Bytes stored in an inode instead of in blocks."""
-
-    def __init__(self, data: bytes) -> None:
-        self.start = 0
-        self.size = len(data)
-        self._data = data
-
-    def read(self, offset: int, size: int) -> bytes:
-        """The bytes there."""
-        return self._data[offset : offset + size]

@@ -11,6 +11,8 @@ from zwizard.image.disk.crc32c import crc32c
 from zwizard.image.disk.ranges import FileRange, damaged
 from zwizard.image.tree import UnreadableError
 
+_LAYOUT = struct.Struct("<II12xII4xI4xI14xH16xI8xH2xIII16s16s118xH4xI72xI248xII28xI")
+
 # Features that this reader knows; with any other the data may lie elsewhere.
 _RECOVER, _META_BG, _64BIT = 0x4, 0x10, 0x80
 _KNOWN = 0x2 | _RECOVER | _META_BG | 0x40 | _64BIT | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000
@@ -82,32 +84,26 @@ def read_superblock(volume: FileRange) -> Superblock:
     data = volume.exact(1024, 1024, "the superblock")
     if data[56:58] != b"\x53\xef":
         raise damaged("there is no ext4 superblock")
-    inodes, blocks = struct.unpack_from("<II", data, 0)
-    first, log_size = struct.unpack_from("<II", data, 20)
-    (per_group,) = struct.unpack_from("<I", data, 32)
-    (inodes_per_group,) = struct.unpack_from("<I", data, 40)
-    (state,) = struct.unpack_from("<H", data, 58)
-    (revision,) = struct.unpack_from("<I", data, 76)
-    (inode_size,) = struct.unpack_from("<H", data, 88)
-    compatible, incompatible, read_only = struct.unpack_from("<III", data, 92)
-    (descriptor,) = struct.unpack_from("<H", data, 254)
-    (first_meta,) = struct.unpack_from("<I", data, 260)
+    (
+        inodes, blocks, first, log_size, per_group, inodes_per_group, state, revision, inode_size,
+        compatible, incompatible, read_only, own, label, descriptor, first_meta, blocks_high,
+        *backups, stored_seed,
+    ) = _LAYOUT.unpack_from(data)  # fmt: skip
     if not revision:
         inode_size, compatible, incompatible, read_only = 128, 0, 0, 0
     if incompatible & _64BIT:
-        blocks |= struct.unpack_from("<I", data, 336)[0] << 32
+        blocks |= blocks_high << 32
     seed = None
     if read_only & _CHECKSUMS:
         if crc32c(data[:1020]) != int.from_bytes(data[1020:], "little"):
             raise damaged("the checksum of its superblock is wrong")
-        stored = struct.unpack_from("<I", data, 624)[0]
-        seed = stored if incompatible & _SEED else crc32c(data[104:120])
+        seed = stored_seed if incompatible & _SEED else crc32c(own)
     found = Superblock(
         _filesystem(compatible, incompatible), 1024 << min(log_size, 10), blocks, first, per_group,
         inodes, inodes_per_group, inode_size, descriptor if incompatible & _64BIT else 32,
-        incompatible, read_only, compatible, first_meta, struct.unpack_from("<II", data, 588),
-        bool(state & 1) and not state & 2, seed, str(uuid.UUID(bytes=data[104:120])),
-        os.fsdecode(data[120:136].partition(b"\x00")[0]),
+        incompatible, read_only, compatible, first_meta, (backups[0], backups[1]),
+        bool(state & 1) and not state & 2, seed, str(uuid.UUID(bytes=own)),
+        os.fsdecode(label.partition(b"\x00")[0]),
     )  # fmt: skip
     _check(found, log_size, volume)
     return found

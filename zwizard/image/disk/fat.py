@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from zwizard.image.disk.ranges import FileRange, Run, damaged, in_pieces
-from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
+from zwizard.image.disk.ranges import FileRange, Run, add_run, damaged, in_pieces
+from zwizard.image.disk.volume_tree import VolumeTree
+from zwizard.image.tree import Entry, EntryType, UnreadableError
 
 # A directory has no more than 65,536 entries (Microsoft's specification, “File Size”).
 _DIRECTORY = 65536 * 32
 _CHAIN = 1 << 20  # clusters of one file: an ESP's are far fewer, and following more takes seconds
-_ENTRIES = 100_000
-_DEPTH = 64
 _ENTRY = struct.Struct("<11sBBBHHHHHHHI")
 _DELETED, _LONG, _VOLUME, _SUBDIRECTORY = 0xE5, 0x0F, 0x08, 0x10
 _CACHE = 64
@@ -62,7 +61,7 @@ def read_geometry(volume: FileRange) -> Geometry:
         bits, clusters, sector * per_cluster, reserved * sector,
         (reserved + fats * fat_size) * sector, entries * 32,
         struct.unpack_from("<I", boot, 44)[0] if not fat16 else 0, data * sector,
-        boot[extended + 7 : extended + 18].decode("latin-1").strip(" \x00"),
+        boot[extended + 7 : extended + 18].decode("latin-1").strip(" \x00").replace("NO NAME", ""),
         "{:04X}-{:04X}".format(*struct.unpack_from("<HH", boot, extended + 3)[::-1]),
     )  # fmt: skip
 
@@ -77,14 +76,12 @@ class _Item:
     cluster: int
 
 
-class FatTree(FileTree):
+class FatTree(VolumeTree[_Item]):
     """The tree of a FAT file system; names are found in any case and shown as stored."""
 
     def __init__(self, path: Path, volume: FileRange) -> None:
-        self.path = path
+        super().__init__(path, volume)
         self.geometry = read_geometry(volume)
-        self._volume = volume
-        self._directories: dict[int, dict[str, _Item]] = {}
         self._fat: dict[int, bytes] = {}
 
     @property
@@ -96,58 +93,30 @@ class FatTree(FileTree):
                 f"its FAT file system has {self.geometry.clusters} clusters", "Check that file."
             )
         table = self._volume.exact(self.geometry.fat, size, "the allocation table")
-        used = sum(_used(table, self.geometry))
+        if self.geometry.bits == 32:
+            values: tuple[int, ...] = struct.unpack_from(f"<{self.geometry.clusters}I", table, 8)
+            used = sum(value & 0x0FFFFFFF != 0 for value in values)
+        else:
+            used = sum(self._next(at) != 0 for at in range(2, self.geometry.clusters + 2))
         return (self.geometry.clusters - used) * self.geometry.cluster_size
-
-    def node(self, path: str) -> Entry | None:
-        """The entry at ``path``, in any case; its own path is as stored."""
-        at = _Item("", directory=True, size=0, cluster=self.geometry.root_cluster)
-        stored = ""
-        for name in path.split("/"):
-            if not name:
-                continue
-            found = self._directory(at.cluster).get(name.upper()) if at.directory else None
-            if found is None:
-                return None
-            at = found
-            stored = f"{stored}/{at.name}"
-        return _entry(stored or "/", at)
-
-    def children(self, path: str) -> tuple[Entry, ...]:
-        """What is directly in the directory at ``path``, by name."""
-        at = self.node(path)
-        if at is None or at.kind is not EntryType.DIRECTORY:
-            return ()
-        base = "" if at.path == "/" else at.path
-        items = sorted(self._directory(at.inode).values(), key=lambda item: item.name)
-        return tuple(_entry(f"{base}/{item.name}", item) for item in items)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry beneath the root, sorted by path; raises UnreadableError."""
-        found: list[Entry] = []
-        pending = [(0, entry) for entry in self.children("/")]
-        while pending:
-            depth, entry = pending.pop()
-            found.append(entry)
-            if len(found) > _ENTRIES or depth > _DEPTH:
-                raise damaged("its FAT directories have no end")
-            if entry.kind is EntryType.DIRECTORY:
-                pending += [(depth + 1, child) for child in self.children(entry.path)]
-        yield from sorted(found, key=lambda entry: entry.path)
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file; raises UnreadableError."""
         runs = self._runs(entry.inode, entry.size) if entry.size else []
         return in_pieces(self._volume, runs, entry.size)
 
-    def _directory(self, cluster: int) -> dict[str, _Item]:
-        if cluster not in self._directories:
-            if len(self._directories) > _ENTRIES:
-                raise damaged("its FAT directories have no end")
-            self._directories[cluster] = {
-                item.name.upper(): item for item in _items(self._directory_data(cluster))
-            }
-        return self._directories[cluster]
+    def _root(self) -> Entry:
+        return Entry("/", EntryType.DIRECTORY, 0o755, inode=self.geometry.root_cluster)
+
+    def _key(self, name: str) -> str:
+        return name.upper()
+
+    def _read_directory(self, number: int) -> dict[str, _Item]:
+        return {item.name.upper(): item for item in _items(self._directory_data(number))}
+
+    def _entry(self, parent: str, name: str, item: _Item) -> Entry:  # noqa: ARG002 - the item's
+        kind = EntryType.DIRECTORY if item.directory else EntryType.FILE
+        return Entry(f"{parent}/{item.name}", kind, 0o755, item.size, inode=item.cluster)
 
     def _directory_data(self, cluster: int) -> bytes:
         if cluster == 0 and not self.geometry.root_cluster:
@@ -172,10 +141,7 @@ class FatTree(FileTree):
                     return runs
                 raise damaged("a chain of its FAT file system ends too early")
             start = self.geometry.data + (cluster - 2) * unit
-            if runs and runs[-1][1] + runs[-1][2] == start:
-                runs[-1] = (runs[-1][0], runs[-1][1], runs[-1][2] + unit)
-            else:
-                runs.append((number * unit, start, unit))
+            add_run(runs, (number * unit, start, unit))
             cluster = self._next(cluster)
         if size is None:
             raise damaged("a directory of its FAT file system has no end")
@@ -204,29 +170,6 @@ class FatTree(FileTree):
         if len(data) < size:
             raise damaged("its allocation table lies beyond its end")
         return int.from_bytes(data, "little")
-
-
-def _entry(path: str, item: _Item) -> Entry:
-    kind = EntryType.DIRECTORY if item.directory else EntryType.FILE
-    return Entry(path, kind, 0o755, item.size, inode=item.cluster)
-
-
-def _used(table: bytes, geometry: Geometry) -> Iterator[int]:
-    """1 for each cluster that is used."""
-    count = geometry.clusters
-    match geometry.bits:
-        case 32:
-            values = struct.unpack_from(f"<{count}I", table, 8)
-            return (value & 0x0FFFFFFF != 0 for value in values)
-        case 16:
-            return (value != 0 for value in struct.unpack_from(f"<{count}H", table, 4))
-    return (_twelve(table, cluster) != 0 for cluster in range(2, count + 2))
-
-
-def _twelve(table: bytes, cluster: int) -> int:
-    at = cluster + cluster // 2
-    pair = int.from_bytes(table[at : at + 2], "little")
-    return pair >> 4 if cluster & 1 else pair & 0xFFF
 
 
 def _items(data: bytes) -> Iterator[_Item]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from zwizard.image.disk.positioned_reader import PositionedReader
 from zwizard.image.tree import UnreadableError
+
+_BUFFER = 1 << 16
 
 
 class FileRange:
@@ -37,6 +39,10 @@ class FileRange:
         """A part of this range."""
         return FileRange(self._file, self.start + offset, min(size, self.size - offset))
 
+    def open(self) -> BinaryIO:
+        """The range as a file of its own."""
+        return in_pieces(self, [(0, 0, self.size)], self.size)
+
 
 def damaged(what: str) -> UnreadableError:
     """The error for a structure that cannot be right."""
@@ -49,34 +55,57 @@ Run = tuple[int, int, int]
 """A piece of a file: offset in the file, offset in the range, length; gaps read as zeros."""
 
 
-class FileRanges(PositionedReader):
-    """A file of ``size`` bytes made of ``runs``, sorted by offset, of ``source``."""
-
-    def __init__(self, source: FileRange, runs: Sequence[Run], size: int) -> None:
-        super().__init__(size)
-        self._source = source
-        self._runs = runs
-        self._starts = [run[0] for run in runs]
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """What is there, up to the end of a piece or of a gap."""
-        number = bisect_right(self._starts, offset) - 1
-        data = self._piece(number, offset, size)
-        if data:
-            return data
-        following = self._starts[number + 1 : number + 2]
-        return bytes(min([size, *(start - offset for start in following)]))
-
-    def _piece(self, number: int, at: int, size: int) -> bytes:
-        if number < 0:
-            return b""
-        start, offset, length = self._runs[number]
-        inside = at - start
-        if inside >= length:
-            return b""
-        return self._source.exact(offset + inside, min(size, length - inside), "a file's data")
+def add_run(runs: list[Run], run: Run) -> None:
+    """Add ``run``, as part of the last one if it continues that."""
+    place, start, length = runs[-1] if runs else (0, 0, 0)
+    if length and (place + length, start + length) == run[:2]:
+        runs[-1] = (place, start, length + run[2])
+    else:
+        runs.append(run)
 
 
 def in_pieces(source: FileRange, runs: Sequence[Run], size: int) -> BinaryIO:
-    """A seekable file of ``size`` bytes made of ``runs`` of ``source``."""
-    return FileRanges(source, runs, size).buffered()
+    """A seekable file of ``size`` bytes made of ``runs``, sorted by offset, of ``source``."""
+    return io.BufferedReader(_PiecedFile(source, runs, size), _BUFFER)
+
+
+class _PiecedFile(io.RawIOBase):
+    def __init__(self, source: FileRange, runs: Sequence[Run], size: int) -> None:
+        self._source = source
+        self._runs = runs
+        self._starts = [run[0] for run in runs]
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        size = min(len(buffer), self._size - self._at)
+        data = self._read(size) if size > 0 else b""
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        """One to ``size`` bytes, up to the end of a piece or of a gap."""
+        number = bisect_right(self._starts, self._at)
+        if number:
+            place, start, length = self._runs[number - 1]
+            inside = self._at - place
+            if inside < length:
+                size = min(size, length - inside)
+                return self._source.exact(start + inside, size, "a file's data")
+        following = self._starts[number : number + 1]
+        return bytes(min([size, *(place - self._at for place in following)]))

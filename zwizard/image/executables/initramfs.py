@@ -18,6 +18,7 @@ _ENTRIES = 500_000
 _NAME = 4096
 _PARTS = 64
 
+_MAGIC = (b"070701", b"070702")
 _HEADER = 110
 _TRAILER = "TRAILER!!!"
 _MODULE = re.compile(r"(?:usr/)?lib/modules/([^/]+)/(?:.*/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
@@ -73,9 +74,12 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
         if form is not None:
             found.compressions.append(form.name)
             stream = Stream(form, file, place)
-            room -= _read_unpacked(_bounded(stream, room), found)
+            source = _bounded(stream, room)
+            while source.skip_zeros():
+                _read_archive(source, found)
+            room -= source.position
             place = stream.end
-        elif head.startswith((b"070701", b"070702")):
+        elif head.startswith(_MAGIC):
             found.compressions.append("")
             file.seek(place)
             archive = _bounded(plain(file).pieces(), room)
@@ -86,13 +90,6 @@ def _read_parts(file: BinaryIO, found: Initramfs) -> None:
             file.seek(place)
             other = file_type(file.read(HEAD))
             raise ArchiveError(f"at byte {place} there is {other}, not a cpio archive")
-
-
-def _read_unpacked(source: ByteStream, found: Initramfs) -> int:
-    """Every archive in one compressed stream, to its end; returns how much it unpacks to."""
-    while source.skip_zeros():
-        _read_archive(source, found)
-    return source.position
 
 
 def _read_archive(source: ByteStream, found: Initramfs) -> None:
@@ -113,13 +110,11 @@ def _read_archive(source: ByteStream, found: Initramfs) -> None:
 
 
 def _sizes(header: bytes) -> tuple[int, int]:
-    if not header.startswith((b"070701", b"070702")):
-        raise ArchiveError("a cpio member's header is damaged")
     try:
         size, length = int(header[54:62], 16), int(header[94:102], 16)
-    except ValueError as error:
-        raise ArchiveError("a cpio member's header is damaged") from error
-    if not 0 < length <= _NAME or size < 0:
+    except ValueError:
+        size = length = -1
+    if not header.startswith(_MAGIC) or not 0 < length <= _NAME or size < 0:
         raise ArchiveError("a cpio member's header is damaged")
     return size, length
 
