@@ -88,7 +88,7 @@ def timezone(zone: str, of: Family) -> tuple[Action, ...]:
 
 def localise(locale: str, of: Family) -> tuple[Action, ...]:
     """Have ``locale``, made if it is not there from the beginning."""
-    if locale.partition(".")[0] in {"C", "POSIX"}:
+    if not is_generated(locale):
         return (of.language(locale),)
     line = f"{locale} {charset(locale)}"
     return (
@@ -113,9 +113,9 @@ def _must(test: str, otherwise: str) -> tuple[str, ...]:
     return ("sh", "-c", f"{test} || {{ echo '{otherwise}' >&2; exit 1; }}")
 
 
-def has_generated_locale(recipe: Recipe) -> bool:
-    """Whether the locale must be generated."""
-    return recipe.system.locale.partition(".")[0] not in {"C", "POSIX"}
+def is_generated(locale: str) -> bool:
+    """Whether ``locale`` must be generated: the C library has only C and POSIX built in."""
+    return locale.partition(".")[0] not in {"C", "POSIX"}
 
 
 def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
@@ -142,7 +142,7 @@ def _for_settings(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
         return ()  # the base has them
     return (
         *(("tzdata",) if recipe.system.timezone != "UTC" else ()),
-        *(("locales",) if has_generated_locale(recipe) else ()),
+        *(("locales",) if is_generated(recipe.system.locale) else ()),
     )
 
 

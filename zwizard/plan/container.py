@@ -20,7 +20,7 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         Remove(("/etc/hostname",)),
         Write("/etc/hosts", guest.HOSTS),
         *(guest.timezone(system.timezone, of) if system.timezone != "UTC" else ()),
-        *(guest.localise(system.locale, of) if guest.has_generated_locale(recipe) else ()),
+        *(guest.localise(system.locale, of) if guest.is_generated(system.locale) else ()),
     )
     return Step(
         "settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from zwizard.families.guest import has_generated_locale
+from zwizard.families.guest import is_generated
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.recipe.model import Recipe
 
@@ -27,5 +27,5 @@ def entrypoint(recipe: Recipe) -> str | None:
 
 def environment(recipe: Recipe) -> dict[str, str]:
     """What the deployment sets; a generated locale has no effect until LANG names it."""
-    language = {"LANG": recipe.system.locale} if has_generated_locale(recipe) else {}
+    language = {"LANG": recipe.system.locale} if is_generated(recipe.system.locale) else {}
     return language | recipe.container.env

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from zwizard.families.guest import is_generated
 from zwizard.wizard.questions import RawAnswers
 from zwizard.wizard.suggestions.package_catalogue import Suggestion
 from zwizard.wizard.suggestions.record import (
@@ -24,7 +25,7 @@ def _hint_zone(text: str, _: RawAnswers, suggestions: Suggestions, typing: bool)
 
 def _hint_locale(text: str, _: RawAnswers, suggestions: Suggestions, typing: bool) -> Hint:
     name = text.strip()
-    if not suggestions.every_locale or name.partition(".")[0] in {"C", "POSIX"}:
+    if not suggestions.every_locale or not is_generated(name):
         return Hint()
     return _hint(name, suggestions.locales, "locale", typing)
 
