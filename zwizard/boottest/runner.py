@@ -40,7 +40,7 @@ from zwizard.boottest.watch.container_monitor import (
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.boottest.watch.ssh import make_key
 from zwizard.checks import Mode
-from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, detect, intended
+from zwizard.checks.mode_detection import detect, intended
 from zwizard.host import tools
 from zwizard.image import DirectoryTree, SingleFileTree, open_tree
 from zwizard.jobs import events
@@ -141,10 +141,10 @@ class Runner:
             message = f"Zero-OS refuses it: {refused.path} is not a file."
             raise NotUpError(BootFailureCause("start", message, "mode"), refused.why)
         if found.mode is Mode.IMAGE:
-            image = found.at(DISK_IMAGE).entry
+            image = found.image.entry
             assert image is not None
             return self._from_disk(root / image.path[1:], ours=ours)
-        kernel, initrd = found.at(KERNEL), found.at(INITRD)
+        kernel, initrd = found.kernel, found.initrd
         if kernel.entry is None and intended(view) is Mode.VM:
             _refuse_as_container(kernel.why)
         rootfs.mount_as_flist(root)

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zwizard.checks.helpers import text
+from zwizard.checks.helpers import text, texts
 from zwizard.image.tree import FileTree
 
+_FILES = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg")
+_PACKAGES = tuple(
+    f"{base}/python3*/*-packages/cloudinit/__init__.py" for base in ("/usr/lib", "/usr/local/lib")
+)
 READS = (
-    "/etc/cloud/cloud.cfg",
-    "/etc/cloud/cloud.cfg.d/*",
+    *_FILES,
+    *(path.replace("__init__", "version") for path in _PACKAGES),
     "/etc/cloud/ds-identify.cfg",
-    "/lib/python3*/*-packages/cloudinit/version.py",
-    "/local/lib/python3*/*-packages/cloudinit/version.py",
 )
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
@@ -61,16 +63,13 @@ class CloudConfig:
 
 def read_cloud_config(tree: FileTree) -> CloudConfig:
     """cloud.cfg, and cloud.cfg.d in its order (cloud-init, read_conf_with_confd)."""
-    paths = ["/etc/cloud/cloud.cfg"]
-    paths += [
-        entry.path
-        for entry in tree.listing("/etc/cloud/cloud.cfg.d")
-        if entry.name.endswith(".cfg")
-    ]
-    contents = ((path, text(tree, path)) for path in paths)
-    files = tuple((path, _plain(content)) for path, content in contents if content is not None)
-    package = _package(tree)
-    return CloudConfig(files, package, _version(tree, package))
+    files = tuple((path, _COMMENT.sub("", content)) for path, content in texts(tree, *_FILES))
+    module = next(tree.glob(*_PACKAGES), None)
+    package = module.path.rpartition("/")[0] if module is not None else ""
+    version = _VERSION.search((text(tree, f"{package}/version.py") if package else None) or "")
+    return CloudConfig(
+        files, package, (int(version[1]), int(version[2])) if version is not None else None
+    )
 
 
 def block(content: str, key: str) -> str | None:
@@ -94,25 +93,3 @@ def block(content: str, key: str) -> str | None:
 def words(value: str) -> tuple[str, ...]:
     """The items of a list of plain words."""
     return tuple(word.strip("-") for word in _WORD.findall(value) if word.strip("-"))
-
-
-def _plain(content: str) -> str:
-    return _COMMENT.sub("", content)
-
-
-def _package(tree: FileTree) -> str:
-    for base in ("/usr/lib", "/usr/local/lib"):
-        for python in tree.listing(base):
-            if not python.name.startswith("python3"):
-                continue
-            for site in ("dist-packages", "site-packages"):
-                path = f"{python.path}/{site}/cloudinit"
-                if tree.resolve(f"{path}/__init__.py").file is not None:
-                    return path
-    return ""
-
-
-def _version(tree: FileTree, package: str) -> tuple[int, int] | None:
-    source = text(tree, f"{package}/version.py") if package else None
-    found = _VERSION.search(source or "")
-    return (int(found[1]), int(found[2])) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zwizard.checks.helpers import text
@@ -97,21 +97,16 @@ def _options(configuration: str) -> dict[str, str]:
 
 def _needs(tree: FileTree, base: str) -> dict[str, tuple[str, ...]]:
     """The modules that are really there, with the dependencies ``modules.dep`` gives them."""
-    there = {
+    needs: dict[str, tuple[str, ...]] = {
         _name(entry.name): ()
         for entry in tree.walk(base)
         if entry.kind is EntryType.FILE and _MODULE.fullmatch(entry.name)
     }
-    needs: dict[str, tuple[str, ...]] = dict(there)
     for line in (text(tree, f"{base}/modules.dep", _TEXT) or "").splitlines():
         module, _, others = line.partition(":")
-        if _name(module) in there:
-            needs[_name(module)] = _names(others.split())
+        if _name(module) in needs:
+            needs[_name(module)] = tuple(map(_name, others.split()))
     return needs
-
-
-def _names(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(map(_name, paths))
 
 
 def _name(path: str) -> str:

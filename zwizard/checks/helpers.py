@@ -35,6 +35,14 @@ def text(tree: FileTree, path: str, limit: int = SETTINGS) -> str | None:
     return tree.read(path, limit).decode("utf-8", "surrogateescape")
 
 
+def texts(tree: FileTree, *patterns: str) -> Iterator[tuple[str, str]]:
+    """The path and text of each file that matches; raises UnreadableError."""
+    for entry in tree.glob(*patterns):
+        content = text(tree, entry.path)
+        if content is not None:
+            yield entry.path, content
+
+
 def lines(tree: FileTree, path: str, limit: int = SETTINGS) -> Iterator[str]:
     """The lines of the settings file at ``path`` without comments (#) and empty ones."""
     for line in (text(tree, path, limit) or "").splitlines():

@@ -25,19 +25,25 @@ class ResolvedPath:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The mode that Zero-OS detects, and what it finds at the three paths."""
+    """What Zero-OS finds at the three paths."""
 
-    mode: Mode
-    paths: tuple[ResolvedPath, ...]
+    image: ResolvedPath
+    kernel: ResolvedPath
+    initrd: ResolvedPath
 
-    def at(self, path: str) -> ResolvedPath:
-        """What is at one of the three paths."""
-        return next(found for found in self.paths if found.path == path)
+    @property
+    def mode(self) -> Mode:
+        """The mode that Zero-OS detects."""
+        if self.image.entry is not None:
+            return Mode.IMAGE
+        return Mode.VM if self.kernel.entry is not None else Mode.CONTAINER
 
     @property
     def refused(self) -> ResolvedPath | None:
         """The first path that makes Zero-OS reject the workload."""
-        return next((found for found in self.paths if found.refused), None)
+        return next(
+            (path for path in (self.image, self.kernel, self.initrd) if path.refused), None
+        )
 
 
 def detect(tree: FileTree) -> Detection:
@@ -47,11 +53,7 @@ def detect(tree: FileTree) -> Detection:
     is absolute or climbs above the image's root leads to the machine's own files, so that the
     path silently counts as missing.
     """
-    paths = tuple(_look(tree, path) for path in (DISK_IMAGE, KERNEL, INITRD))
-    image, kernel, _ = paths
-    if image.entry is not None:
-        return Detection(Mode.IMAGE, paths)
-    return Detection(Mode.VM if kernel.entry is not None else Mode.CONTAINER, paths)
+    return Detection(*(_look(tree, path) for path in (DISK_IMAGE, KERNEL, INITRD)))
 
 
 def intended(tree: FileTree) -> Mode:

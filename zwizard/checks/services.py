@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
 
 from zwizard.checks.helpers import text
 from zwizard.image.executables.programs import find_program
@@ -22,6 +23,9 @@ UNITS = (
 GENERATORS = ("/etc/systemd/system-generators", "/usr/lib/systemd/system-generators",
               "/lib/systemd/system-generators")  # fmt: skip
 
+SSH = ("ssh", "sshd", "ssh.socket", "sshd.socket")
+"""The names of an SSH server's service."""
+
 READS = tuple(
     f"{directory}/{name}"
     for directory in ("/etc/systemd/system", "/lib/systemd/system")
@@ -29,7 +33,6 @@ READS = tuple(
 )
 
 _PULLS = re.compile(r"^(?:Wants|Requires|BindsTo|Upholds)=(.*)$", re.MULTILINE)
-_RC_LINK = re.compile(r"S\d\d(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,13 @@ class Services:
 
     tree: FileTree
     system: str
-    wanted: dict[str, set[str]] = field(default_factory=dict)
+    wanted: Mapping[str, set[str]]
 
     def unit(self, name: str) -> Entry | None:
         """Where the unit or script of ``name`` is, masked or not; None if there is none."""
-        for path in self._places(name):
-            entry = self.tree.lstat(path)
-            if entry is not None:
-                return entry
-        return None
+        units = UNITS if self.system == "systemd" else ()
+        places = (*(f"{directory}/{_unit(name)}" for directory in units), f"/etc/init.d/{name}")
+        return next(filter(None, map(self.tree.lstat, places)), None)
 
     def masked(self, name: str) -> bool:
         """Its unit is a link to /dev/null, or empty: it can never start."""
@@ -68,7 +69,12 @@ class Services:
 
     def enabled(self, name: str) -> bool:
         """It exists, and something starts it at boot."""
-        return self.exists(name) and self._key(name) in self.wanted
+        key = _unit(name) if self.system == "systemd" else name
+        return self.exists(name) and key in self.wanted
+
+    def first_enabled(self, *names: str) -> str:
+        """The first of ``names`` that is enabled, "" if none is."""
+        return next(filter(self.enabled, names), "")
 
     def pulled(self, names: tuple[str, ...]) -> set[str]:
         """Those of ``names`` that are enabled, or wanted by another of them that is."""
@@ -94,19 +100,8 @@ class Services:
 
     def generator(self, name: str) -> Entry | None:
         """systemd's generator ``name``, if it can run."""
-        for directory in GENERATORS:
-            found = self.tree.resolve(f"{directory}/{name}").file
-            if found is not None and found.mode & 0o111:
-                return found
-        return None
-
-    def _key(self, name: str) -> str:
-        return _unit(name) if self.system == "systemd" else name
-
-    def _places(self, name: str) -> Iterator[str]:
-        if self.system == "systemd":
-            yield from (f"{directory}/{_unit(name)}" for directory in UNITS)
-        yield f"/etc/init.d/{name}"
+        places = (self.tree.resolve(f"{directory}/{name}").file for directory in GENERATORS)
+        return next((file for file in places if file is not None and file.mode & 0o111), None)
 
 
 def read_services(tree: FileTree) -> Services:
@@ -114,64 +109,53 @@ def read_services(tree: FileTree) -> Services:
     init = tree.resolve("/sbin/init")
     target = init.entry.path if init.entry is not None else init.missing
     if "systemd" in target:
-        services = Services(tree, "systemd")
-        _add_links(services)
-        _add_units(services)
-    elif tree.resolve("/etc/runlevels").entry is not None and find_program(tree, "openrc"):
-        services = Services(tree, "openrc")
-        _add_levels(services)
-    elif tree.resolve("/etc/init.d").entry is not None and tree.listing("/etc/rc2.d"):
-        services = Services(tree, "sysv")
-        _add_links(services)
-    else:
-        raise UnreadableError(
-            f"/sbin/init ({target}) is not an init system whose services zwizard can read",
-            "systemd, OpenRC and System V scripts are supported; boot the image to be sure.",
-        )
-    return services
+        return _services(tree, "systemd", chain(_unknown_scripts(tree), _units(tree)))
+    if tree.resolve("/etc/runlevels").entry is not None and find_program(tree, "openrc"):
+        levels = tree.glob("/etc/runlevels/*/*")
+        return _services(tree, "openrc", ((entry.name, _directory(entry)) for entry in levels))
+    if tree.resolve("/etc/init.d").entry is not None and tree.listing("/etc/rc2.d"):
+        return _services(tree, "sysv", _scripts(tree))
+    raise UnreadableError(
+        f"/sbin/init ({target}) is not an init system whose services zwizard can read",
+        "systemd, OpenRC and System V scripts are supported; boot the image to be sure.",
+    )
 
 
-def _add_units(services: Services) -> None:
-    """``*.wants`` and ``*.requires`` hold a link for each unit enabled (systemctl(1))."""
-    for directory in UNITS:
-        for entry in services.tree.listing(directory):
-            target, _, kind = entry.name.rpartition(".")
-            if kind in {"wants", "requires"}:
-                for link in services.tree.listing(entry.path):
-                    _want(services, link.name, target)
-    for name, by in _ALIASES.items():
-        if name in services.wanted:
-            _want(services, by, "its alias")
+def _services(tree: FileTree, system: str, found: Iterable[tuple[str, str]]) -> Services:
+    wanted: dict[str, set[str]] = {}
+    for name, by in found:
+        wanted.setdefault(name, set()).add(by)
+    return Services(tree, system, wanted)
 
 
 # A unit is often enabled under another name, which the distribution links to it.
 _ALIASES = {"ssh.service": "sshd.service", "sshd.service": "ssh.service"}
 
 
-def _add_links(services: Services) -> None:
-    """``/etc/rcN.d/S50name``; systemd starts such scripts too if it has no unit for them."""
-    for level in ("rcS.d", "rc2.d", "rc3.d", "rc5.d"):
-        for entry in services.tree.listing(f"/etc/{level}"):
-            found = _RC_LINK.fullmatch(entry.name)
-            if found is not None:
-                _script(services, found[1], level)
+def _units(tree: FileTree) -> Iterator[tuple[str, str]]:
+    """``*.wants`` and ``*.requires`` hold a link for each unit enabled (systemctl(1))."""
+    patterns = (f"{directory}/*.{by}/*" for directory in UNITS for by in ("wants", "requires"))
+    for entry in tree.glob(*patterns):
+        yield entry.name, _directory(entry).rpartition(".")[0]
+        if entry.name in _ALIASES:
+            yield _ALIASES[entry.name], "its alias"
 
 
-def _script(services: Services, name: str, level: str) -> None:
-    if services.system != "systemd":
-        _want(services, name, level)
-    elif not any(services.tree.lstat(f"{directory}/{name}.service") for directory in UNITS):
-        _want(services, f"{name}.service", level)
+def _scripts(tree: FileTree) -> Iterator[tuple[str, str]]:
+    """``/etc/rcN.d/S50name``."""
+    for entry in tree.glob(*(f"/etc/rc{level}.d/S[0-9][0-9]?*" for level in "S235")):
+        yield entry.name[3:], _directory(entry)
 
 
-def _add_levels(services: Services) -> None:
-    for level in services.tree.listing("/etc/runlevels"):
-        for entry in services.tree.listing(level.path):
-            _want(services, entry.name, level.name)
+def _unknown_scripts(tree: FileTree) -> Iterator[tuple[str, str]]:
+    """The scripts that systemd starts because it has no unit for them."""
+    for name, level in _scripts(tree):
+        if not any(tree.lstat(f"{directory}/{name}.service") for directory in UNITS):
+            yield f"{name}.service", level
 
 
-def _want(services: Services, name: str, by: str) -> None:
-    services.wanted.setdefault(name, set()).add(by)
+def _directory(entry: Entry) -> str:
+    return entry.path.split("/")[-2]
 
 
 def _unit(name: str) -> str:

@@ -50,6 +50,12 @@ def detect_distro(path: Path) -> DetectedDistro:
     return _detect(dict(_in_directory(path) if path.is_dir() else _in_archive(path)))
 
 
+def parse_release(text: str) -> dict[str, str]:
+    """The settings in the text of an os-release."""
+    pairs = (line.partition("=")[::2] for line in text.splitlines())
+    return {key: value.strip("\"'") for key, value in pairs}
+
+
 def distro_of(release: dict[str, str]) -> str:
     """The distribution that an os-release means, or is like: the first word that is known."""
     words = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
@@ -58,8 +64,7 @@ def distro_of(release: dict[str, str]) -> str:
 
 def _detect(found: dict[str, bytes]) -> DetectedDistro:
     text = next(filter(None, map(found.get, _RELEASES)), b"").decode("utf-8", "replace")
-    pairs = (line.partition("=")[::2] for line in text.splitlines())
-    release = {key: value.strip("\"'") for key, value in pairs}
+    release = parse_release(text)
     elves = [read_elf(io.BytesIO(found[name])) for name in _PROGRAMS if name in found]
     foreign = next((elf.words for elf in elves if elf and not elf.x86_64), "")
     return DetectedDistro(

@@ -15,15 +15,13 @@ MODULE = '''
 """Rules about readme files."""
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.rule import EVERY, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.checks.rule import EVERY, advice
+from zwizard.checks.verdict import Verdict, failed, passed
 
 
-@Rule(
-    "readme",
+@advice(
     "There is a readme",
-    severity=Severity.ADVICE,
-    modes=EVERY,
+    EVERY,
     source="Readers expect one.",
     fix="Write /README.",
     after="archive-root",

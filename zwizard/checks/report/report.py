@@ -145,7 +145,9 @@ def report_of(data: Mapping[str, Any]) -> Report:
 def _finding_of(found: Mapping[str, Any]) -> Finding:
     slug, severity = str(found["rule"]), Severity(found["severity"])
     current = next((rule for rule in all_rules() if rule.slug == slug), None)
-    rule = current or Rule(slug, slug, severity, frozenset(Mode), "", "")  # of another version
+    rule = current or Rule(
+        severity, slug, frozenset(Mode), "", "", slug=slug
+    )  # of another version
     return Finding(
         replace(rule, source=str(found["source"])),
         Outcome(found["outcome"]),

@@ -6,23 +6,21 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import BY_HAND, lines, matches, text
-from zwizard.checks.rule import EVERY, VM_IMAGE, Rule
-from zwizard.checks.services import Services
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.helpers import BY_HAND, lines, matches, text, texts
+from zwizard.checks.rule import EVERY, VM_IMAGE, should
+from zwizard.checks.services import SSH
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import find_program
-from zwizard.image.tree import Entry, EntryType, FileTree, UnreadableError
+from zwizard.image.tree import EntryType, FileTree, UnreadableError
 
 _SSHD = "/etc/ssh/sshd_config"
 _INCLUDES = 16
 
 
-@Rule(
-    "ssh-server",
+@should(
     "An SSH server starts, and root can log in with a key",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“login to the VM over ssh will require key authentication only” (Zmachine guide,"
     " “Installation”); Zero-OS installs the key only for root.",
     fix="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep PermitRootLogin"
@@ -37,17 +35,12 @@ def ssh_server(context: CheckContext) -> Verdict:
         if find_program(context.guest, "dropbear") is not None:
             return unknown("dropbear is installed instead of sshd; its settings are not checked")
         return failed("sshd is not installed")
-    if not _started(context.services):
+    if not context.services.first_enabled(*SSH):
         return failed(f"{found.path} is installed, but nothing starts it")
     refusal = _refusal(context.guest)
     if refusal:
         return failed(refusal)
     return passed(f"{found.path} is enabled and accepts root's key")
-
-
-def _started(services: Services) -> bool:
-    names = ("ssh", "sshd", "ssh.socket", "sshd.socket")
-    return any(services.enabled(name) for name in names)
 
 
 def _refusal(tree: FileTree) -> str:
@@ -76,8 +69,7 @@ def _matches_root(patterns: str) -> bool:
 
 
 def _locked_out(tree: FileTree, settings: dict[str, str]) -> str:
-    shell = next((line.split(":")[-1] for line in lines(tree, "/etc/passwd")
-                  if line.startswith("root:")), "")  # fmt: skip
+    shell = _account(tree, "/etc/passwd")[-1]
     if shell.endswith(("/nologin", "/false")):
         return f"root's shell is {shell}"
     if settings.get("usepam", "no").lower() == "no" and (_password(tree) or "").startswith("!"):
@@ -123,11 +115,9 @@ def _included(tree: FileTree, pattern: str) -> list[str]:
     return [entry.path for entry in tree.listing(directory) if matches(entry.name, name)]
 
 
-@Rule(
-    "ssh-host-keys",
+@should(
     "No SSH host keys are in the image",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="Host keys in an image are shared by all its machines, and known to everyone who has"
     " the image (zos issue 2109). Zero-OS removes them from a VM with its own kernel, not from a"
     " disk image.",
@@ -136,15 +126,13 @@ def _included(tree: FileTree, pattern: str) -> list[str]:
 )
 def ssh_host_keys(context: CheckContext) -> Verdict:
     """There is no file /etc/ssh/ssh_host_*."""
-    found = [e.path for e in context.guest.listing("/etc/ssh") if e.name.startswith("ssh_host_")]
+    found = [entry.path for entry in context.guest.glob("/etc/ssh/ssh_host_*")]
     return failed(", ".join(found[:6])) if found else passed("none in /etc/ssh")
 
 
-@Rule(
-    "root-password",
+@should(
     "root has no usable password",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“let's drop the root password all together since login to the VM over ssh will require"
     " key authentication only […] passwd -d root” (Zmachine guide, “Installation”)",
     fix="passwd -d root removes it, as the guide does; passwd -l root locks it, but keeps an"
@@ -171,27 +159,35 @@ def root_password(context: CheckContext) -> Verdict:
 def _password(tree: FileTree) -> str | None:
     """root's password field in /etc/shadow, or else in /etc/passwd."""
     for path in ("/etc/shadow", "/etc/passwd"):
-        for line in (text(tree, path) or "").splitlines():
-            fields = line.split(":")
-            if fields[0] == "root" and len(fields) > 1:
-                return fields[1]
+        if len(fields := _account(tree, path)) > 1:
+            return fields[1]
     return None
 
 
+def _account(tree: FileTree, path: str) -> list[str]:
+    """root's fields in a file such as /etc/passwd, one empty field without an entry."""
+    accounts = (line.split(":") for line in (text(tree, path) or "").splitlines())
+    return next((fields for fields in accounts if fields[0] == "root"), [""])
+
+
 # Files that hold a secret by their name, beneath a home directory or anywhere.
+_HOMES = ("/root", "/home/*")
 _IN_HOME = (
     ".ssh/id_rsa", ".ssh/id_dsa", ".ssh/id_ecdsa", ".ssh/id_ed25519", ".ssh/identity",
     ".ssh/authorized_keys", ".ssh/authorized_keys2", ".bash_history", ".zsh_history",
     ".ash_history", ".python_history", ".psql_history", ".mysql_history", ".lesshst", ".viminfo",
     ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".npmrc", ".pypirc", ".aws/credentials",
     ".docker/config.json", ".kube/config", ".config/gh/hosts.yml", ".config/gcloud/credentials.db",
-    ".vault-token",
+    ".vault-token", ".gnupg/private-keys-v1.d/*",
 )  # fmt: skip
 _ANYWHERE = (
-    "/etc/apt/auth.conf", "/etc/krb5.keytab", "/.env", "/app/.env", "/.netrc", "/.npmrc",
-    "/run/secrets", "/etc/ssl/private/ssl-cert-snakeoil.key",
+    "/etc/apt/auth.conf", "/etc/apt/auth.conf.d/*", "/etc/krb5.keytab", "/.env", "/app/.env",
+    "/.netrc", "/.npmrc", "/run/secrets", "/etc/ssl/private/ssl-cert-snakeoil.key",
 )  # fmt: skip
-_KEY_DIRECTORIES = ("/etc/ssl/private", "/etc/pki/tls/private", "/etc/wireguard")
+_KEYS = (
+    "/etc/ssl/private/*", "/etc/pki/tls/private/*", "/etc/wireguard/*",
+    *(f"{home}/.ssh/*" for home in _HOMES),
+)  # fmt: skip
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^PrivateKey\s*=", re.MULTILINE)
 _PROXY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?:https?|ftp|all)_proxy[ \t]*=[ \t]*[\"']?\w"
@@ -200,72 +196,36 @@ _PROXY = re.compile(
 )
 _PROXIED = (
     "/etc/environment", "/etc/apt/apt.conf", "/etc/profile", "/etc/wgetrc", "/root/.bashrc",
-    "/root/.profile",
+    "/root/.profile", "/etc/apt/apt.conf.d/*", "/etc/profile.d/*", "/etc/environment.d/*",
 )  # fmt: skip
-_PROXIED_IN = ("/etc/apt/apt.conf.d", "/etc/profile.d", "/etc/environment.d")
 
 
-@Rule(
-    "no-secrets",
+@should(
     "The image contains no secrets of its builder",
-    severity=Severity.SHOULD,
-    modes=EVERY,
+    EVERY,
     source="A flist on the hub is public: everyone who knows its name can read every file in it"
     " (0-hub, GET /api/flist/…).",
     fix="Remove those files, and change the secrets in them if the image was ever uploaded.",
-    reads=(
-        *_PROXIED,
-        *(f"{directory}/*" for directory in (*_PROXIED_IN, *_KEY_DIRECTORIES)),
-        "/lib/systemd/profile.d/*",  # where links in /etc/profile.d lead
-        "/root/.ssh/*",
-        "/home/*/.ssh/*",
-    ),
+    # Links in /etc/profile.d lead to systemd's.
+    reads=(*_PROXIED, *_KEYS, "/lib/systemd/profile.d/*"),
     keys=("system.run",),
 )
 def no_secrets(context: CheckContext) -> Verdict:
     """No private keys, authorized keys, histories, credentials or proxies."""
-    tree = context.guest
-    found = Examples(dict.fromkeys([*_files(tree), *_keys(tree), *_proxies(tree)]), 6)
+    found = Examples(dict.fromkeys(_secrets(context.guest)), 6)
     if not found:
         return passed("no keys, histories, credentials or proxies in the usual places")
     return failed(str(found))
 
 
-def _files(tree: FileTree) -> Iterator[str]:
-    for home in _homes(tree):
-        for name in _IN_HOME:
-            if _filled(tree.lstat(f"{home}/{name}")):
-                yield f"{home}/{name}"
-        for entry in tree.listing(f"{home}/.gnupg/private-keys-v1.d"):
+def _secrets(tree: FileTree) -> Iterator[str]:
+    in_homes = (f"{home}/{name}" for home in _HOMES for name in _IN_HOME)
+    for entry in tree.glob(*in_homes, *_ANYWHERE):
+        if entry.kind is EntryType.FILE and entry.size > 0:
             yield entry.path
-    for path in _ANYWHERE:
-        if _filled(tree.lstat(path)):
+    for path, content in texts(tree, *_KEYS):
+        if _PRIVATE.search(content):
             yield path
-    for entry in tree.listing("/etc/apt/auth.conf.d"):
-        yield entry.path
-
-
-def _homes(tree: FileTree) -> Iterator[str]:
-    yield "/root"
-    for entry in tree.listing("/home"):
-        if entry.kind is EntryType.DIRECTORY:
-            yield entry.path
-
-
-def _filled(entry: Entry | None) -> bool:
-    return entry is not None and entry.kind is EntryType.FILE and entry.size > 0
-
-
-def _keys(tree: FileTree) -> Iterator[str]:
-    for directory in (*_KEY_DIRECTORIES, *(f"{home}/.ssh" for home in _homes(tree))):
-        for entry in tree.listing(directory):
-            if entry.kind is EntryType.FILE and _PRIVATE.search(text(tree, entry.path) or ""):
-                yield entry.path
-
-
-def _proxies(tree: FileTree) -> Iterator[str]:
-    paths = [*_PROXIED]
-    paths += [entry.path for directory in _PROXIED_IN for entry in tree.listing(directory)]
-    for path in paths:
-        if _PROXY.search(text(tree, path) or ""):
+    for path, content in texts(tree, *_PROXIED):
+        if _PROXY.search(content):
             yield f"{path} (a proxy)"

@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import CONTAINER_VM, EVERY, advice, must, should
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.tarball import TarballTree
 from zwizard.image.tree import Entry, EntryType
@@ -33,11 +33,9 @@ def flist_name(name: str) -> str:
     return kept.replace(SUFFIX, "") + ".flist"
 
 
-@Rule(
-    "archive-name",
+@must(
     "The archive's name ends in .tar.gz",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="The hub accepts only names that end in .tar.gz: .tgz, .tar.xz and .TAR.GZ are refused"
     " with “this file is not allowed” (0-hub, allowed-extensions).",
     fix="Rename it so that the name ends in .tar.gz, in lower case.",
@@ -50,11 +48,9 @@ def archive_name(context: CheckContext) -> Verdict:
     return failed(context.name)
 
 
-@Rule(
-    "archive-name-survives",
+@should(
     "The hub keeps the archive's name as it is",
-    severity=Severity.SHOULD,
-    modes=EVERY,
+    EVERY,
     source="The hub keeps only letters, digits, “_”, “.” and “-” of a name, and overwrites a flist"
     " that already has the resulting name (0-hub, secure_filename).",
     fix="Use only letters, digits, “_”, “.” and “-” in the name, and start it with a letter or"
@@ -70,11 +66,9 @@ def archive_name_survives(context: CheckContext) -> Verdict:
     return failed(evidence)
 
 
-@Rule(
-    "archive-readable",
+@must(
     "The archive is complete and undamaged",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="The hub unpacks with tar and ignores whether that worked: a broken archive silently"
     " becomes a broken or empty flist (0-hub, HubFlist.unpack).",
     fix="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy the whole file.",
@@ -86,29 +80,23 @@ def archive_readable(context: CheckContext) -> Verdict:
             return unknown(f"not read to the end: {fault}") if bounded else failed(fault)
         case TarballTree(members=members):
             return passed(f"{members} members, checksums right")
-        case DirectoryTree() as tree:
-            return _directory_readable(tree)
+        case DirectoryTree(complete=False):
+            return unknown(
+                "the directory holds more files than can be checked", "Remove what is not needed."
+            )
+        case DirectoryTree(unreadable=unreadable) if unreadable:
+            return unknown(
+                f"cannot be listed: {unreadable}",
+                "Check it as a user who can read all of it, or check the packed archive.",
+            )
+        case DirectoryTree():
+            return passed("all directories listed")
     return passed("readable")
 
 
-def _directory_readable(tree: DirectoryTree) -> Verdict:
-    if not tree.complete:
-        return unknown(
-            "the directory holds more files than can be checked", "Remove what is not needed."
-        )
-    if tree.unreadable:
-        return unknown(
-            f"cannot be listed: {tree.unreadable}",
-            "Check it as a user who can read all of it, or check the packed archive.",
-        )
-    return passed("all directories listed")
-
-
-@Rule(
-    "archive-root",
+@must(
     "The root of the archive is the root of the image",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="Zero-OS looks only at /image.raw, /boot/vmlinuz and /boot/initrd.img; a directory"
     " around everything hides them, and the hub accepts such an archive without a warning.",
     fix="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
@@ -133,11 +121,9 @@ def _wraps(context: CheckContext, directory: Entry) -> bool:
     return directory.name not in _TOP
 
 
-@Rule(
-    "archive-paths",
+@must(
     "Every member is unpacked where its name says",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="The hub unpacks with tar into its own directory: a member that is absolute, contains"
     " .. or passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
     fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
@@ -150,11 +136,9 @@ def archive_paths(context: CheckContext) -> Verdict:
     return passed("all paths are relative and inside; all hard links have targets")
 
 
-@Rule(
-    "archive-owners",
+@should(
     "Owners are stored as numbers only",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="The hub unpacks as root, and tar then prefers an owner's name to its number: users"
     " such as www-data get the hub's numbers instead of the image's (0-hub, tar -xpf).",
     fix="Pack with tar --numeric-owner.",
@@ -169,11 +153,9 @@ def archive_owners(context: CheckContext) -> Verdict:
     return passed("no member has an owner's name")
 
 
-@Rule(
-    "archive-duplicates",
+@advice(
     "Every path is in the archive once",
-    severity=Severity.ADVICE,
-    modes=EVERY,
+    EVERY,
     source="Of two members with the same name the hub keeps the last one.",
     fix="Pack once, without appending (tar -r) or naming a file twice.",
 )

@@ -7,18 +7,16 @@ from itertools import chain
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.mode_detection import DISK_IMAGE, KERNEL
-from zwizard.checks.rule import EVERY, IMAGE, Rule
-from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import EVERY, IMAGE, must, should
+from zwizard.checks.verdict import Mode, Verdict, failed, passed, unknown
 from zwizard.image.tree import Entry, EntryType, FileTree
 
 _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".iso")
 
 
-@Rule(
-    "mode",
+@must(
     "Zero-OS starts it as what it is meant to be",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="“If ZOS found the /boot/vmlinuz file, it will use this […] otherwise zos will use the"
     " built-in minimal kernel and run in container mode.” /image.raw takes precedence over both"
     " (Zmachine guide, “VM”; Zero-OS, getFlistInfo). A wrong layout silently starts as something"
@@ -49,13 +47,14 @@ def mode(context: CheckContext) -> Verdict:
 
 def _reason(context: CheckContext) -> str:
     """Why the intended path was not used, or which path took precedence."""
-    if context.detection.at(DISK_IMAGE).entry is not None:
+    detection = context.detection
+    if detection.image.entry is not None:
         return f"{DISK_IMAGE} exists"
     if context.mode is Mode.CONTAINER:
         return f"{KERNEL} exists"
-    path = DISK_IMAGE if context.mode is Mode.IMAGE else KERNEL
+    intended = detection.image if context.mode is Mode.IMAGE else detection.kernel
     misses = ", ".join(list(_near_misses(context.tree))[:3])
-    return f"{context.detection.at(path).why}{f'; found instead: {misses}' if misses else ''}"
+    return f"{intended.why}{f'; found instead: {misses}' if misses else ''}"
 
 
 def _near_misses(tree: FileTree) -> Iterator[str]:
@@ -74,11 +73,8 @@ def _near_misses(tree: FileTree) -> Iterator[str]:
 
 
 def _is_disk(entry: Entry) -> bool:
-    return (
-        entry.kind is not EntryType.DIRECTORY
-        and entry.name.lower().endswith(_DISK_SUFFIXES)
-        and (not entry.name.startswith("initrd."))
-    )
+    looks = entry.name.lower().endswith(_DISK_SUFFIXES) and not entry.name.startswith("initrd.")
+    return looks and entry.kind is not EntryType.DIRECTORY
 
 
 def _kernels(tree: FileTree) -> Iterator[str]:
@@ -89,11 +85,9 @@ def _kernels(tree: FileTree) -> Iterator[str]:
             yield entry.path
 
 
-@Rule(
-    "mode-single",
+@should(
     "The image holds a disk image or a kernel, not both",
-    severity=Severity.SHOULD,
-    modes=EVERY,
+    EVERY,
     source="With both /image.raw and /boot/vmlinuz, the disk image is started and the kernel is"
     " ignored (Zero-OS, getFlistInfo).",
     fix="Remove the file that is not meant.",
@@ -107,11 +101,9 @@ def mode_single(context: CheckContext) -> Verdict:
     return passed(there[0] if there else "neither a disk image nor a kernel")
 
 
-@Rule(
-    "image-name",
+@must(
     "The disk image is a file at exactly /image.raw",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“An Zmachine will be considered a VM if it contains an /image.raw file.” (Zmachine"
     " guide, “Expected Flist structure”)",
     fix="Name the raw disk image image.raw, in lower case, and pack only that file: tar -czSf"
@@ -121,7 +113,8 @@ def image_name(context: CheckContext) -> Verdict:
     """/image.raw is a regular file and not empty."""
     entry = context.tree.node(DISK_IMAGE)
     if entry is None:
-        misses = [path for path in _near_misses(context.tree) if _looks_like_image(path)]
+        near = _near_misses(context.tree)
+        misses = [path for path in near if path.lower().endswith(_DISK_SUFFIXES)]
         found = f"; found instead: {', '.join(misses[:3])}" if misses else ""
         return failed(f"{DISK_IMAGE} does not exist{found}")
     if entry.kind is not EntryType.FILE:
@@ -129,7 +122,3 @@ def image_name(context: CheckContext) -> Verdict:
     if entry.size == 0:
         return failed(f"{DISK_IMAGE} is empty")
     return passed(f"{DISK_IMAGE}, {entry.size} bytes")
-
-
-def _looks_like_image(path: str) -> bool:
-    return path.lower().endswith(_DISK_SUFFIXES)

@@ -9,9 +9,9 @@ from zwizard.checks import services as service_files
 from zwizard.checks.cloud_config import READS, words
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import files, text
-from zwizard.checks.rule import VM_IMAGE, Rule
+from zwizard.checks.rule import VM_IMAGE, must
 from zwizard.checks.services import Services
-from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.checks.verdict import Verdict, failed, passed
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import Entry, EntryType, FileTree
 
@@ -30,11 +30,9 @@ _INSTALL = (
 )
 
 
-@Rule(
-    "cloud-init-installed",
+@must(
     "cloud-init is installed",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“The image provided must be […] Cloud-init enabled.” (Zmachine guide, “VM Image”); the"
     " guide also installs it in a VM with its own kernel.",
     fix=_INSTALL,
@@ -62,11 +60,9 @@ def cloud_init_installed(context: CheckContext) -> Verdict:
     return passed(f"{found.path}, {version}, {cloud.package}")
 
 
-@Rule(
-    "cloud-init-enabled",
+@must(
     "cloud-init runs when the machine starts",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“The image used to the boot the VM must has cloud-init enabled on boot.” (Zmachine"
     " guide, “VM Image”); it “takes care of setting up networking, hostname, root"
     " authorized_keys”.",
@@ -123,11 +119,9 @@ def _switched_off(context: CheckContext) -> Iterator[str]:
         yield f"{last[0]} has network: {{config: disabled}}"
 
 
-@Rule(
-    "cloud-init-nocloud",
+@must(
     "cloud-init uses the NoCloud disk",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“Cloud-init receive its config over the NoCloud source.” (Zmachine guide, “VM Image”):"
     " a disk with the label cidata.",
     fix="Add the line datasource_list: [NoCloud, None] to /etc/cloud/cloud.cfg.d/99-zero-os.cfg.",
@@ -160,11 +154,9 @@ def _label(context: CheckContext) -> str | None:
     return f"{last[0]} makes NoCloud look for the label {found[1]} instead of cidata"
 
 
-@Rule(
-    "cloud-init-clean",
+@must(
     "cloud-init has not run in this image",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“to make sure we have clean setup: cloud-init clean” (Zmachine guide, “Building an"
     " ubuntu VM flist”); “you always need to do cloud-init clean” after a boot.",
     fix="Run cloud-init clean --logs in the image, or remove everything in /var/lib/cloud except"

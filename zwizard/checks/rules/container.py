@@ -8,21 +8,20 @@ from dataclasses import replace
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import lines, relative_links, text, verdict_of
-from zwizard.checks.rule import CONTAINER, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import CONTAINER, advice, must, should
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.executables.entrypoint import check_loader, check_program
 from zwizard.image.executables.programs import READS, find_program
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.image.tree import Entry, FileTree
 
 _STARTUP = "/.startup.toml"
+_MODULE_LISTS = ("/etc/modules", "/etc/modules-load.d/*")
 
 
-@Rule(
-    "entrypoint",
+@must(
     "The entrypoint is a program in the image",
-    severity=Severity.MUST,
-    modes=CONTAINER,
+    CONTAINER,
     source="“After setup this is done, the users entrypoint is started.” (Zmachine guide,"
     " “Container”); without one Zero-OS starts /sbin/init. Its init requires an absolute path,"
     " and stops with “… does not exist”.",
@@ -39,11 +38,9 @@ def entrypoint(context: CheckContext) -> Verdict:
     return replace(found, evidence=f"{found.evidence}, and no entrypoint is given")
 
 
-@Rule(
-    "entrypoint-link",
+@should(
     "The path of the entrypoint has no absolute links",
-    severity=Severity.SHOULD,
-    modes=CONTAINER,
+    CONTAINER,
     source="Zero-OS's init looks for the entrypoint before it enters the image: an absolute link"
     " leads to its own files, where nothing is found (cloud-container, init).",
     fix="Use the path that the link leads to, such as /usr/lib/systemd/systemd, or make the link"
@@ -56,11 +53,9 @@ def entrypoint_link(context: CheckContext) -> Verdict:
     return relative_links(context.tree.resolve(context.starts))
 
 
-@Rule(
-    "entrypoint-loader",
+@must(
     "The interpreter or ELF loader of the entrypoint is in the image",
-    severity=Severity.MUST,
-    modes=CONTAINER,
+    CONTAINER,
     source="A program whose #! interpreter or ELF loader is missing fails with “No such file or"
     " directory”, although it exists (execve(2)).",
     fix="Link the program statically, or add the interpreter and the libraries to the image.",
@@ -72,11 +67,9 @@ def entrypoint_loader(context: CheckContext) -> Verdict:
     return verdict_of(check_loader(context.tree, context.starts))
 
 
-@Rule(
-    "entrypoint-startup-toml",
+@should(
     "The entrypoint does not depend on .startup.toml",
-    severity=Severity.SHOULD,
-    modes=CONTAINER,
+    CONTAINER,
     source="Zero-OS reads the environment from /.startup.toml (written when Docker images are"
     " converted), but currently not the entrypoint: without one in the deployment it starts"
     " /sbin/init (zosbase, fListStartup).",
@@ -109,15 +102,13 @@ def _named(settings: dict[str, object]) -> str:
     return found if isinstance(found, str) else ""
 
 
-@Rule(
-    "container-kernel-modules",
+@advice(
     "Nothing in the image loads kernel modules",
-    severity=Severity.ADVICE,
-    modes=CONTAINER,
+    CONTAINER,
     source="Zero-OS's own kernel is built without modules (cloud-container, CONFIG_MODULES is not"
     " set): “a container has no control over the kernel” (Zmachine guide, “Container”).",
     fix="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
-    reads=("/etc/modules", "/etc/modules-load.d/*"),
+    reads=_MODULE_LISTS,
     keys=("target",),
 )
 def container_kernel_modules(context: CheckContext) -> Verdict:
@@ -127,11 +118,10 @@ def container_kernel_modules(context: CheckContext) -> Verdict:
 
 
 def _modules(tree: FileTree) -> Iterator[str]:
-    paths = ["/etc/modules", *(entry.path for entry in tree.listing("/etc/modules-load.d"))]
-    for path in paths:
-        named = next(lines(tree, path), None)
+    for entry in tree.glob(*_MODULE_LISTS):
+        named = next(lines(tree, entry.path), None)
         if named is not None:
-            yield f"{path} names {named}"
+            yield f"{entry.path} names {named}"
     for entry in tree.walk("/lib/modules"):
         if ".ko" in entry.name:
             yield f"{entry.path} exists"
@@ -141,11 +131,9 @@ def _modules(tree: FileTree) -> Iterator[str]:
 _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
 
 
-@Rule(
-    "container-single-process",
+@advice(
     "The image is a single service, not a whole system",
-    severity=Severity.ADVICE,
-    modes=CONTAINER,
+    CONTAINER,
     source="“a container should ideally only have 1 process running […] if you need the latter, it"
     " might be an indication that you actually want a VM” (Zmachine guide, “Container”)",
     fix="Remove what the service does not need, or make it a VM with its own kernel.",

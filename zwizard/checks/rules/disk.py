@@ -5,9 +5,9 @@ from __future__ import annotations
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.mode_detection import DISK_IMAGE
-from zwizard.checks.rule import IMAGE, Rule
-from zwizard.checks.services import Services
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import IMAGE, advice, must, should
+from zwizard.checks.services import SSH
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.disk.gpt import Gpt
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import UnreadableError
@@ -22,11 +22,9 @@ _RAW = frozenset({
 })  # fmt: skip
 
 
-@Rule(
-    "image-is-raw",
+@must(
     "The disk image is raw",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“This is a Qcow2 image, this is not supported by zos. So we need to convert this to a"
     " raw disk image” (Zmachine guide, “Use one of ubuntu cloud-images”)",
     fix="qemu-img convert -p -O raw FILE image.raw; decompress it first if it is compressed.",
@@ -38,11 +36,9 @@ def image_is_raw(context: CheckContext) -> Verdict:
     return passed(content) if content in _RAW else failed(f"it is {content}")
 
 
-@Rule(
-    "image-gpt",
+@must(
     "The disk has a GPT that the firmware can read",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“First, create a gpt partition table” (Zmachine guide, “Installation”); Zero-OS's"
     " firmware requires sectors of 512 bytes, a first usable sector of 34 or more, entries of 128"
     " bytes and at most 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
@@ -69,11 +65,9 @@ def _refused(gpt: Gpt) -> str:
     return "" if gpt.partitions else "it has no partitions"
 
 
-@Rule(
-    "image-gpt-backup",
+@should(
     "The backup of the partition table is in the last sector",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="A backup anywhere else means that the image was truncated or grew after it was"
     " partitioned (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
     fix="sgdisk --move-second-header image.raw if the image grew; build it again if it was"
@@ -86,11 +80,9 @@ def image_gpt_backup(context: CheckContext) -> Verdict:
     return failed(fault) if fault else passed("the last sector holds the same table")
 
 
-@Rule(
-    "root-partition-last",
+@should(
     "The root partition is the last one",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="“a root partition that spans the remaining of the disk” (Zmachine guide,"
     " “Installation”): only the last partition can grow to the size of the deployment's disk.",
     fix="Move the root partition behind all others.",
@@ -107,11 +99,9 @@ def root_partition_last(context: CheckContext) -> Verdict:
     return passed(f"the root is the last partition, number {root.number}")
 
 
-@Rule(
-    "image-fits-disk",
+@must(
     "The image is no larger than the disk it is written to",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
     " fail” (Zmachine guide, “Expected Flist structure”), with “image size is bigger than disk”.",
     fix="Rent a larger disk, or make the image smaller.",
@@ -135,11 +125,9 @@ def _shown(size: int) -> str:
     return f"{size / MIB:.0f} MiB" if size % MIB == 0 else f"{size} bytes"
 
 
-@Rule(
-    "image-multiple",
+@should(
     "The image's size is a multiple of 512 KiB",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="The hub counts a file's chunks of 512 KiB imprecisely: the end of a large file that"
     " does not end with a whole chunk can be lost (0-flist, zero_chunk.c).",
     fix="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
@@ -153,11 +141,9 @@ def image_multiple(context: CheckContext) -> Verdict:
     return passed(f"{context.disk.size // _CHUNK} chunks")
 
 
-@Rule(
-    "filesystem-clean",
+@advice(
     "The root file system was unmounted cleanly",
-    severity=Severity.ADVICE,
-    modes=IMAGE,
+    IMAGE,
     source="“power off by running poweroff command” (Zmachine guide, “Installation”): an image"
     " copied from a running machine has changes that are only in its journal.",
     fix="e2fsck -f on the partition, or shut the machine down before copying its disk.",
@@ -178,11 +164,9 @@ _RESIZERS = {
 }  # fmt: skip
 
 
-@Rule(
-    "growpart",
+@should(
     "The root file system can grow to the size of the disk",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="“Cloud-init will take care of resizing the filesystem on the image to take the full"
     " disk size allocated in the deployment.” (Zmachine guide, “Expected Flist structure”)",
     fix="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's own"
@@ -199,11 +183,9 @@ def growpart(context: CheckContext) -> Verdict:
     return passed(f"{' and '.join(programs)} are installed")
 
 
-@Rule(
-    "services-enabled",
+@must(
     "SSH, network, name resolution and cloud-init are enabled",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
     " systemd-resolved, cloud-init, cloud-final” (Zmachine guide, “Installation”)",
     fix="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
@@ -213,9 +195,9 @@ def services_enabled(context: CheckContext) -> Verdict:
     """Each of the four is enabled, under one of its usual names."""
     services = context.services
     found = {
-        "an SSH server": _first(services, ("ssh", "sshd", "ssh.socket", "sshd.socket")),
-        "a network service": _network(context, services),
-        "a resolver": _resolver(context, services),
+        "an SSH server": services.first_enabled(*SSH),
+        "a network service": _network(context),
+        "a resolver": _resolver(context),
         "cloud-init": min(services.pulled(("cloud-init", "cloud-init-network")), default=""),
     }
     missing = [name for name, service in found.items() if not service]
@@ -224,21 +206,17 @@ def services_enabled(context: CheckContext) -> Verdict:
     return passed(", ".join(found.values()))
 
 
-def _first(services: Services, names: tuple[str, ...]) -> str:
-    return next((name for name in names if services.enabled(name)), "")
-
-
-def _network(context: CheckContext, services: Services) -> str:
-    if find_program(context.guest, "netplan") and services.generator("netplan"):
+def _network(context: CheckContext) -> str:
+    if find_program(context.guest, "netplan") and context.services.generator("netplan"):
         return "netplan"  # starts networkd or NetworkManager itself
-    return _first(
-        services, ("systemd-networkd", "NetworkManager", "networking", "network", "dhcpcd")
+    return context.services.first_enabled(
+        "systemd-networkd", "NetworkManager", "networking", "network", "dhcpcd"
     )
 
 
-def _resolver(context: CheckContext, services: Services) -> str:
-    found = _first(services, ("systemd-resolved", "NetworkManager", "resolvconf", "unbound"))
-    if found:
+def _resolver(context: CheckContext) -> str:
+    names = ("systemd-resolved", "NetworkManager", "resolvconf", "unbound")
+    if found := context.services.first_enabled(*names):
         return found
     try:
         servers = text(context.guest, "/etc/resolv.conf") or ""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
-from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.rule import IMAGE, must, should
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
-from zwizard.image.disk.gpt import ESP
 from zwizard.image.tree import EntryType, FileTree
+from zwizard.sources.detect_distro import parse_release
 from zwizard.util.units import MIB
 
 LOADER = "/EFI/BOOT/BOOTX64.EFI"
@@ -19,11 +19,9 @@ _PROGRAM = 8 << 20  # a whole GRUB is smaller, and what names others is near the
 _ENTRY = 4096  # the firmware asserts that a loader entry is no larger
 
 
-@Rule(
-    "esp-present",
+@must(
     "There is an EFI system partition",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“ZOS only support images with esp partition” (Zmachine guide, “Boot the VM"
     " (locally)”)",
     fix="parted image.raw set N esp on, where N is the number of the partition with the boot"
@@ -35,23 +33,18 @@ def esp_present(context: CheckContext) -> Verdict:
     """One partition has the type of an ESP."""
     esp = context.disk.esp
     if esp is None:
-        misses = "; ".join(_near_misses(context))
+        misses = "; ".join(
+            f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
+            for volume in context.disk.volumes
+            if volume.filesystem == "vfat"
+        )
         return failed(f"no partition has the type of an ESP{f'; {misses}' if misses else ''}")
     return passed(f"partition {esp.partition.number}, {esp.partition.size / MIB:.0f} MiB")
 
 
-def _near_misses(context: CheckContext) -> Iterator[str]:
-    """Partitions that look as if they were meant to be the ESP."""
-    for volume in context.disk.volumes:
-        if volume.filesystem == "vfat" and volume.partition.type != ESP:
-            yield f"partition {volume.partition.number} is FAT, its type {volume.partition.type}"
-
-
-@Rule(
-    "esp-fat",
+@must(
     "The EFI system partition is FAT32",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“This one has to be vfat of size 32: mkfs.vfat -F 32” (Zmachine guide,"
     " “Installation”); the firmware detects the kind by the number of clusters, and also starts"
     " FAT12 and FAT16.",
@@ -74,11 +67,9 @@ def esp_fat(context: CheckContext) -> Verdict:
     return passed(found)
 
 
-@Rule(
-    "esp-loader",
+@must(
     "The firmware finds a boot loader",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“grub-install --target=x86_64-efi […] --removable” (Zmachine guide, “Installation”):"
     " the firmware starts /EFI/BOOT/BOOTX64.EFI, or a kernel from /loader/entries, or fails with"
     " “Unable to boot from any virtio-blk device”.",
@@ -135,11 +126,9 @@ def _pe_fault(head: bytes) -> str:
     return ""
 
 
-@Rule(
-    "loader-known",
+@should(
     "The boot loader is known to work with Zero-OS's firmware",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="“Only grub2 has been tested and known to work.” (Zmachine guide, “Installation”); the"
     " firmware fails with GRUB of Ubuntu newer than 20.04, and with systemd-boot above 2 GiB of"
     " memory (rust-hypervisor-firmware issues 382 and 175).",
@@ -155,11 +144,14 @@ def loader_known(context: CheckContext) -> Verdict:
     name = loader_name(esp)
     if name not in {"GRUB", "shim and GRUB"}:
         return failed(f"{LOADER} is {name}")
-    release = _release(context.guest)
-    if release.get("ID") == "ubuntu" and _newer(release.get("VERSION_ID", ""), (20, 4)):
-        return failed(
-            f"GRUB of Ubuntu {release['VERSION_ID']}: it will most probably not start on Zero-OS"
-        )
+    guest = context.guest
+    release = parse_release(
+        text(guest, "/etc/os-release") or text(guest, "/usr/lib/os-release") or ""
+    )
+    version = release.get("VERSION_ID", "")
+    number = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    if release.get("ID") == "ubuntu" and number and tuple(map(int, number.groups())) > (20, 4):
+        return failed(f"GRUB of Ubuntu {version}: it will most probably not start on Zero-OS")
     return passed(name)
 
 
@@ -178,22 +170,9 @@ def loader_name(esp: FileTree) -> str:
     return "an unknown boot loader"
 
 
-def _release(tree: FileTree) -> dict[str, str]:
-    content = text(tree, "/etc/os-release") or text(tree, "/usr/lib/os-release") or ""
-    pairs = (line.partition("=") for line in content.splitlines())
-    return {key: value.strip("\"'") for key, _, value in pairs}
-
-
-def _newer(version: str, than: tuple[int, int]) -> bool:
-    found = re.match(r"(\d{1,4})\.(\d{1,4})", version)
-    return found is not None and (int(found[1]), int(found[2])) > than
-
-
-@Rule(
-    "esp-room",
+@should(
     "An ESP that holds kernels has room for one more",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="The guide mounts the ESP of 100 MiB at /boot; an upgrade writes the new kernel and"
     " initramfs beside the old ones, and stops half-way if there is no room.",
     fix="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root file system.",
@@ -203,11 +182,8 @@ def _newer(version: str, than: tuple[int, int]) -> bool:
 def esp_room(context: CheckContext) -> Verdict:
     """The free space is enough for a second copy of the largest kernel and initramfs."""
     esp = context.disk.esp_tree
-    sizes = {
-        kind: max((e.size for e in esp.children("/") if e.name.startswith(names)), default=0)
-        for kind, names in (("kernel", ("vmlinuz",)), ("initramfs", ("initr",)))
-    }
-    needed = sum(sizes.values())
+    names = ("/vmlinuz*", "/initr*")
+    needed = sum(max((entry.size for entry in esp.glob(name)), default=0) for name in names)
     if not needed:
         return passed("no kernels on the ESP")
     free = esp.free

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import BY_HAND, files, lines, text, verdict_of
-from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, Rule
-from zwizard.checks.verdict import Mode, Severity, Verdict, failed, passed
+from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, advice, must, should
+from zwizard.checks.verdict import Mode, Verdict, failed, passed
 from zwizard.image.executables.entrypoint import check_file
-from zwizard.image.tree import EntryType, FileTree
+from zwizard.image.tree import EntryType
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-@Rule(
-    "machine-id",
+@should(
     "Each machine gets its own machine ID",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="An ID in the image survives the first boot, so all machines made from it share it:"
     " DHCP leases, journals and cluster members get mixed up (machine-id(5)).",
     fix="Empty /etc/machine-id (: > /etc/machine-id; systemd fills it), and rm -f"
@@ -46,11 +43,9 @@ _NAMELESS = frozenset({
 })  # fmt: skip
 
 
-@Rule(
-    "hostname",
+@advice(
     "The image has no host name",
-    severity=Severity.ADVICE,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="“You don't have to set the hostname, this will be setup later on zos when the VM is"
     " deployed via cloud-init” (Zmachine guide, “Installation”); debootstrap copies the builder's"
     " name.",
@@ -79,11 +74,9 @@ _RESOLVERS = (
 )
 
 
-@Rule(
-    "resolv-conf",
+@should(
     "Name resolution works",
-    severity=Severity.SHOULD,
-    modes=EVERY,
+    EVERY,
     must_in=CONTAINER,
     source="“make sure we using resolved: ln -s /run/systemd/resolve/stub-resolv.conf"
     " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (Zmachine guide). In a"
@@ -102,21 +95,15 @@ def resolv_conf(context: CheckContext) -> Verdict:
             return failed(found.shown)
         return passed("a file" if found.entry is not None else "none: Zero-OS creates it")
     if is_link and link is not None:
-        by = _maker(found.entry.path if found.entry is not None else found.missing, link.target)
-        if by:
-            return _by_service(context, by)
+        paths = (found.entry.path if found.entry is not None else found.missing, link.target)
+        for prefix, service in _RESOLVERS:
+            if any(path.startswith(prefix) for path in paths):
+                return _by_service(context, service)
     if found.file is None:
         return failed(found.shown)
     servers = [line for line in lines(context.guest, "/etc/resolv.conf")
                if line.startswith("nameserver")]  # fmt: skip
     return passed(servers[0]) if servers else failed("/etc/resolv.conf names no name server")
-
-
-def _maker(*paths: str) -> str:
-    for prefix, service in _RESOLVERS:
-        if any(path.startswith(prefix) for path in paths):
-            return service
-    return ""
 
 
 def _by_service(context: CheckContext, service: str) -> Verdict:
@@ -129,11 +116,9 @@ def _by_service(context: CheckContext, service: str) -> Verdict:
     )
 
 
-@Rule(
-    "fstab",
+@should(
     "/etc/fstab mounts only disks that exist",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="A missing device delays the boot by 90 seconds and then stops it (systemd.mount(5))."
     " The root of a VM with its own kernel is virtiofs; that of a disk image is one of the"
     " image's own partitions.",
@@ -144,45 +129,24 @@ def _by_service(context: CheckContext, service: str) -> Verdict:
 )
 def fstab(context: CheckContext) -> Verdict:
     """Block devices are the disk image's own or have nofail; none is a loop device."""
-    entries = list(mounts(context.guest))
-    wrong = [entry.line for entry in entries if not _fits(context, entry)]
+    listed = (line.split() for line in lines(context.guest, "/etc/fstab", BY_HAND))
+    mounts = [fields for fields in listed if len(fields) > 2 and _DEVICE.match(fields[0])]
+    wrong = [" ".join(fields) for fields in mounts if not _fits(context, fields)]
     if wrong:
         return failed(f"/etc/fstab has: {'; '.join(wrong[:3])}")
-    return passed(
-        f"{len(entries)} block devices, all available" if entries else "no block devices"
-    )
-
-
-def _fits(context: CheckContext, mount: Mount) -> bool:
-    own = context.mode is Mode.IMAGE and "/dev/loop" not in mount.device
-    return mount.harmless or (own and context.has_device(mount.device))
-
-
-class Mount:
-    """A line of /etc/fstab that asks for a block device."""
-
-    def __init__(self, line: str, device: str, options: str) -> None:
-        self.line = line
-        self.device = device
-        self.optional = bool({"nofail", "noauto"} & set(options.split(",")))
-
-    @property
-    def harmless(self) -> bool:
-        """The machine boots without the device."""
-        return self.optional and "/dev/loop" not in self.device
+    return passed(f"{len(mounts)} block devices, all available" if mounts else "no block devices")
 
 
 _DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
 
 
-def mounts(tree: FileTree) -> Iterator[Mount]:
-    """The lines of /etc/fstab that ask for block devices (fstab(5))."""
-    for line in lines(tree, "/etc/fstab", BY_HAND):
-        fields = line.split()
-        if len(fields) < 3 or not _DEVICE.match(fields[0]):
-            continue
-        options = fields[3] if len(fields) > 3 else "defaults"
-        yield Mount(" ".join(fields), fields[0].replace('"', ""), options)
+def _fits(context: CheckContext, fields: list[str]) -> bool:
+    """Whether the machine boots with a line of fstab(5) that names a block device."""
+    device = fields[0].replace('"', "")
+    if "/dev/loop" in device:
+        return False
+    optional = {"nofail", "noauto"}.intersection(",".join(fields[3:4]).split(","))
+    return bool(optional) or (context.mode is Mode.IMAGE and context.has_device(device))
 
 
 _CACHES = (
@@ -196,11 +160,9 @@ _CACHES = (
 )
 
 
-@Rule(
-    "package-cache",
+@advice(
     "No downloaded packages are left",
-    severity=Severity.ADVICE,
-    modes=EVERY,
+    EVERY,
     source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
     " /var/cache/pacman/pkg” (Zmachine guide)",
     fix="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
@@ -220,11 +182,9 @@ def package_cache(context: CheckContext) -> Verdict:
     return failed(f"{len(left)} packages, {size} MiB, such as {left[0].path}")
 
 
-@Rule(
-    "init-present",
+@must(
     "/sbin/init is a program in the image",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="The initramfs starts /sbin/init, or stops with “No init found”.",
     fix="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
     keys=("source.packages",),

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import lines, text
-from zwizard.checks.rule import CONTAINER_VM, EVERY, Rule
-from zwizard.checks.verdict import Mode, Severity, Verdict, failed, not_applicable, passed
+from zwizard.checks.rule import CONTAINER_VM, EVERY, must, should
+from zwizard.checks.verdict import Mode, Verdict, failed, not_applicable, passed
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.examples import Examples
 from zwizard.image.executables.programs import READS as PROGRAM_READS
 from zwizard.image.executables.programs import identify
-from zwizard.image.tree import Entry, EntryType, FileTree
+from zwizard.image.tree import EntryType, FileTree
 
 _MOUNTPOINTS = ("/dev", "/proc", "/sys", "/run", "/tmp")  # noqa: S108 - the image's
+_TMPFILES = "/etc/tmpfiles.d/*.conf"
 _POLICY = "/usr/sbin/policy-rc.d"
 
 
-@Rule(
-    "tree-mountpoints",
+@should(
     "The mount points exist",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="At boot /dev, /proc, /sys, /run and /tmp are mounted; the flist below is read-only,"
     " and not every init creates missing directories.",
     fix="mkdir -p dev proc sys run tmp",
@@ -39,11 +38,9 @@ def tree_mountpoints(context: CheckContext) -> Verdict:
     return failed(", ".join(wrong)) if wrong else passed("all five exist")
 
 
-@Rule(
-    "dev-empty",
+@should(
     "/dev is empty",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="“sudo rm -rf ubuntu:jammy/dev/*” (Zmachine guide, “Building an ubuntu VM flist”); a"
     " flist does not keep device files, and the mounted /dev hides regular ones.",
     fix="rm -rf DIRECTORY/dev/* (only while nothing is mounted there)",
@@ -58,11 +55,9 @@ def dev_empty(context: CheckContext) -> Verdict:
 _SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, EntryType.SOCKET})
 
 
-@Rule(
-    "special-files",
+@should(
     "No devices, sockets or pipes outside /dev",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
     fix="Remove them; a service that needs one must create it when it starts (mkfifo,"
     " systemd.socket).",
@@ -78,17 +73,15 @@ def special_files(context: CheckContext) -> Verdict:
     return failed(f"{found.count}: {found}") if found else passed("none")
 
 
-@Rule(
-    "setuid-files",
+@should(
     "No program depends on a setuid or setgid bit",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="A flist keeps nine mode bits: setuid, setgid, sticky bits and file capabilities are"
     " lost (rfs 1.x, AttributeFiller). root, the user that Zero-OS sets up, needs none of them.",
     fix="Nothing to do if only root logs in: sudo, su, mount and passwd work for root without the"
     " bit. For other users restore it at each boot: a line z /usr/bin/sudo 4755 root root for"
     " each file in /etc/tmpfiles.d/setuid.conf.",
-    reads=("/etc/tmpfiles.d/*",),
+    reads=(_TMPFILES,),
     keys=("system.run",),
 )
 def setuid_files(context: CheckContext) -> Verdict:
@@ -116,19 +109,15 @@ _TMPFILE = re.compile(r"[zZ][!+=~^-]*\s+(\S+)\s+~?([2-7]\d{3})\b")
 
 def _restored(tree: FileTree) -> Iterator[str]:
     """Paths, without /usr, whose bits are restored at boot (tmpfiles.d(5))."""
-    for entry in tree.listing("/etc/tmpfiles.d"):
-        if entry.name.endswith(".conf"):
-            for line in lines(tree, entry.path):
-                found = _TMPFILE.match(line)
-                if found is not None:
-                    yield found[1].removeprefix("/usr")
+    for entry in tree.glob(_TMPFILES):
+        for line in lines(tree, entry.path):
+            if found := _TMPFILE.match(line):
+                yield found[1].removeprefix("/usr")
 
 
-@Rule(
-    "build-leftovers",
+@must(
     "Nothing of the build is left in the image",
-    severity=Severity.MUST,
-    modes=EVERY,
+    EVERY,
     source="A tree that is packed while something is mounted in it contains the build host's"
     " processes and devices; policy-rc.d prevents every package's service from starting;"
     " /debootstrap means an unfinished installation.",
@@ -150,24 +139,19 @@ def build_leftovers(context: CheckContext) -> Verdict:
         inside = next(iter(tree.listing(top)), None)
         if inside is not None:
             return failed(f"{inside.path} exists, but {top} must be empty", f"rm -rf {top}/*")
-    policy = text(tree, _POLICY)
-    if policy is not None and "101" in policy and not _is_dockers(context, policy):
+    policy = text(tree, _POLICY) or ""
+    # Docker's Debian images keep one on purpose; a container starts no services.
+    dockers = context.mode is Mode.CONTAINER and "Docker" in policy
+    if "101" in policy and not dockers:
         return failed(f"{_POLICY} prevents services from starting", f"rm {_POLICY}")
     if tree.resolve("/debootstrap").entry is not None:
         return failed("/debootstrap exists: debootstrap's second stage did not run")
     return passed("nothing mounted, /proc and /sys empty, no policy-rc.d")
 
 
-def _is_dockers(context: CheckContext, policy: str) -> bool:
-    """Docker's Debian images keep one on purpose; a container starts no services."""
-    return context.mode is Mode.CONTAINER and "Docker" in policy
-
-
-@Rule(
-    "path-colon",
+@should(
     "The name contains no colon",
-    severity=Severity.SHOULD,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="overlayfs separates directories by colons, tar takes the part before one for another"
     " host, and the hub drops it: the guide's own ubuntu:jammy meets all three.",
     fix="Rename it: ubuntu-jammy.",
@@ -181,11 +165,9 @@ def path_colon(context: CheckContext) -> Verdict:
     return passed(context.name)
 
 
-@Rule(
-    "userland-arch",
+@must(
     "The program that starts first is for x86-64",
-    severity=Severity.MUST,
-    modes=CONTAINER_VM,
+    CONTAINER_VM,
     source="Nodes have x86-64 processors; any other program fails with “Exec format error”, and"
     " the machine stops.",
     fix="Build the image for amd64: debootstrap --arch amd64, docker pull --platform linux/amd64.",
@@ -198,16 +180,12 @@ def userland_arch(context: CheckContext) -> Verdict:
     found = context.tree.resolve(path)
     if found.file is None:  # which init-present and entrypoint say
         return not_applicable(found.shown)
-    return _judge_program(context.tree, found.file, path)
-
-
-def _judge_program(tree: FileTree, entry: Entry, path: str) -> Verdict:
-    program = identify(tree, entry)
+    program = identify(context.tree, found.file)
     if program.interpreter and not program.elf:
-        other = tree.resolve(program.interpreter)
+        other = context.tree.resolve(program.interpreter)
         if other.file is None:
             return failed(f"{path} is a script for {other.shown}")
-        program = identify(tree, other.file)
+        program = identify(context.tree, other.file)
         path = f"{path}, a script for {other.file.path}"
     if program.x86_64:
         return passed(f"{path}: {program.description}")

@@ -6,26 +6,23 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import SETTINGS, few, text
-from zwizard.checks.rule import IMAGE, Rule
+from zwizard.checks.helpers import SETTINGS, few, text, texts
+from zwizard.checks.rule import IMAGE, must, should
 from zwizard.checks.rules.esp import LOADER, loader_entries, loader_name
-from zwizard.checks.verdict import Severity, Verdict, failed, not_applicable, passed, unknown
+from zwizard.checks.verdict import Verdict, failed, not_applicable, passed, unknown
 from zwizard.image.executables.kernel import read_bzimage
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.tree import UnreadableError
 
-_GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:efi|16)?[ \t]+\S+[ \t]*(.*)$", re.MULTILINE)
 _OPTIONS = re.compile(r"^options[ \t]+(.*)$", re.MULTILINE)
 # Started by hand, by someone who is at the console.
 _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
 
 
-@Rule(
-    "grub-cmdline",
+@should(
     "The kernel command line has the serial console and a root in the image",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source='“GRUB_CMDLINE_LINUX_DEFAULT="loglevel=3 console=tty console=ttyS0" Note: we removed'
     " the quiet and add the console flags.” (Zmachine guide, “Installation”)",
     fix="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the image;"
@@ -62,16 +59,9 @@ def _command_lines(context: CheckContext) -> Iterator[tuple[str, str]]:
 
 def _settings(context: CheckContext) -> Iterator[tuple[str, str]]:
     """Every grub.cfg, of the system and of the ESP."""
-    for path in _GRUB_CFG:
-        content = text(context.guest, path)
-        if content is not None:
-            yield path, content
-    esp = context.disk.esp_tree
-    places = [*(f"{e.path}/grub.cfg" for e in esp.listing("/EFI")), "/grub/grub.cfg"]
-    for path in places:
-        content = text(esp, path)
-        if content is not None:
-            yield f"ESP{path}", content
+    yield from texts(context.guest, "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+    for path, content in texts(context.disk.esp_tree, "/EFI/*/grub.cfg", "/grub/grub.cfg"):
+        yield f"ESP{path}", content
 
 
 def _line_fault(context: CheckContext, words: list[str]) -> str:
@@ -92,11 +82,9 @@ def _line_fault(context: CheckContext, words: list[str]) -> str:
 _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
 
 
-@Rule(
-    "grub-kernel",
+@must(
     "GRUB's kernels and initramfs exist, and GRUB can start them",
-    severity=Severity.MUST,
-    modes=IMAGE,
+    IMAGE,
     source="“Then finally generating the config: grub-mkconfig -o /boot/grub/grub.cfg” (Zmachine"
     " guide, “Installation”): a grub.cfg that is older than the last kernel change names files"
     " that no longer exist. GRUB starts bzImages, as distributions ship them, but no extracted"
@@ -152,11 +140,8 @@ _DEFAULT = re.compile(r"^[ \t]*(?:export[ \t]+)?(GRUB_\w+)=(\"[^\"]*\"|'[^']*'|\
 def _defaults(context: CheckContext) -> dict[str, str]:
     """GRUB's settings, from which the next upgrade generates grub.cfg."""
     found: dict[str, str] = {}
-    paths = ["/etc/default/grub"]
-    paths += [entry.path for entry in context.guest.listing("/etc/default/grub.d")
-              if entry.name.endswith(".cfg")]  # fmt: skip
-    for path in paths:
-        for key, value in _DEFAULT.findall(text(context.guest, path) or ""):
+    for path, content in texts(context.guest, "/etc/default/grub", "/etc/default/grub.d/*.cfg"):
+        for key, value in _DEFAULT.findall(content):
             before = found.get(key, "")
             now = value.strip("\"'").replace(f"${key}", before).replace(f"${{{key}}}", before)
             if len(now) > SETTINGS:
@@ -184,11 +169,9 @@ _TIMEOUT = re.compile(r"^[ \t]*set timeout=(\S+)", re.MULTILINE)
 _RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)\b", re.DOTALL)
 
 
-@Rule(
-    "grub-timeout",
+@should(
     "GRUB starts without waiting",
-    severity=Severity.SHOULD,
-    modes=IMAGE,
+    IMAGE,
     source="“Also set the GRUB_TIMEOUT to 0 for a faster boot: GRUB_TIMEOUT=0” (Zmachine guide,"
     " “Installation”)",
     fix="Set GRUB_TIMEOUT=0 in /etc/default/grub, and run grub-mkconfig -o /boot/grub/grub.cfg.",

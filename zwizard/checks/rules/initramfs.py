@@ -6,8 +6,8 @@ from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file
 from zwizard.checks.mode_detection import INITRD
-from zwizard.checks.rule import VM, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, not_applicable, passed, unknown
+from zwizard.checks.rule import VM, must
+from zwizard.checks.verdict import Verdict, failed, not_applicable, passed, unknown
 from zwizard.image.executables.initramfs import Initramfs
 
 _INITRD_MODULES = (
@@ -18,11 +18,9 @@ _INITRD_MODULES = (
 _NO_INITRD = "Build an initramfs with virtiofs and virtio_pci, and put it at /boot/initrd.img."
 
 
-@Rule(
-    "initrd-resolves",
+@must(
     "/boot/initrd.img leads to a file in the image, or none is needed",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="“/boot/initrd.img [optional]” (Zmachine guide, “VM”): without it the kernel must"
     " mount its virtiofs root itself, or it stops with “VFS: Cannot open root device “vroot””.",
     fix="Make /boot/initrd.img the initramfs, or a relative link to it: ln -sf initrd.img-VERSION"
@@ -48,11 +46,9 @@ def _without_initrd(context: CheckContext) -> Verdict:
     return failed(f"no initramfs, and not built into the kernel: {', '.join(outside)}", _NO_INITRD)
 
 
-@Rule(
-    "initrd-readable",
+@must(
     "The kernel can unpack the initramfs, and /init is in it",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="The kernel unpacks one cpio archive after another and starts /init (docs.kernel.org,"
     " “initramfs buffer format”).",
     fix="Rebuild the initramfs: update-initramfs -c -k all, dracut or mkinitcpio.",
@@ -75,11 +71,9 @@ def initrd_readable(context: CheckContext) -> Verdict:
     return passed(f"{forms}; {initramfs.entries} files, with /init")
 
 
-@Rule(
-    "initrd-virtiofs",
+@must(
     "virtiofs is in the initramfs, or built into the kernel",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="“Next make sure that virtiofs is part of the initramfs image” (Zmachine guide,"
     " “Building an ubuntu VM flist”)",
     fix=_INITRD_MODULES.format(module="fs-virtiofs"),
@@ -91,11 +85,9 @@ def initrd_virtiofs(context: CheckContext) -> Verdict:
     return _early(context, "virtiofs", "CONFIG_VIRTIO_FS")
 
 
-@Rule(
-    "initrd-virtio-pci",
+@must(
     "virtio_pci is in the initramfs, or built into the kernel",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="virtiofs is a PCI device: without the driver the kernel says “virtio-fs: tag <vroot>"
     " not found” (dracut issue 2357).",
     fix=_INITRD_MODULES.format(module="virtio_pci"),

@@ -9,8 +9,8 @@ from zwizard.checks.drivers import READS as DRIVER_READS
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file, relative_links
 from zwizard.checks.mode_detection import INITRD, KERNEL
-from zwizard.checks.rule import VM, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import VM, advice, must, should
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType
 
 _EXTRACT = "Extract the ELF from it: zwizard repair does, like the kernel's extract-vmlinux."
@@ -25,11 +25,9 @@ _DRIVERS = (
 _RECENT = (5, 10)
 
 
-@Rule(
-    "kernel-resolves",
+@must(
     "/boot/vmlinuz leads to a file in the image",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="“Any of those files can be a symlink to another file in the flist.” (Zmachine guide,"
     " “VM”)",
     fix="Make /boot/vmlinuz the kernel, or a relative link to it: ln -sf vmlinuz-VERSION"
@@ -44,17 +42,13 @@ def kernel_resolves(context: CheckContext) -> Verdict:
 
 def _elsewhere(context: CheckContext) -> str:
     """Kernels at other paths: Debian has links in the root, others use other names."""
-    found = [e.path for e in context.tree.listing("/boot") if e.name.startswith("vmlinuz-")]
-    if context.tree.lstat("/vmlinuz") is not None:
-        found.append("/vmlinuz")
+    found = [entry.path for entry in context.tree.glob("/boot/vmlinuz-*", "/vmlinuz")]
     return f"; found instead: {', '.join(found[:3])}" if found else ""
 
 
-@Rule(
-    "kernel-link-relative",
+@must(
     "The links to the kernel and its initramfs stay inside the image",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="Zero-OS follows links on its own disk, where an absolute link leads nowhere: the image"
     " then silently starts as a container (Zero-OS, getFlistInfo).",
     fix="Make the links relative: ln -sf vmlinuz-VERSION boot/vmlinuz, and ln -sf"
@@ -66,11 +60,9 @@ def kernel_link_relative(context: CheckContext) -> Verdict:
     return relative_links(context.tree.resolve(KERNEL), context.tree.resolve(INITRD))
 
 
-@Rule(
-    "kernel-elf",
+@must(
     "The kernel is an uncompressed ELF for x86-64",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="“the vmlinuz MUST be an EFI kernel (not compressed) […] or you can use the"
     " extract-vmlinux script” (Zmachine guide, “VM”): this means the ELF file that the script"
     " extracts.",
@@ -88,11 +80,9 @@ def kernel_elf(context: CheckContext) -> Verdict:
     return passed(f"ELF64, x86-64, {len(kernel.elf.segments)} segments")
 
 
-@Rule(
-    "kernel-pvh",
+@must(
     "The kernel has the PVH entry point that the hypervisor uses",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="“To test if your kernel is a valid elf kernel run command readelf -n” (Zmachine guide,"
     " “VM”): it must show a note with owner Xen and type 0x12, or the hypervisor fails with"
     " “Kernel lacks PVH header”.",
@@ -108,11 +98,9 @@ def kernel_pvh(context: CheckContext) -> Verdict:
     return failed(f"no note Xen 0x12; found: {', '.join(kernel.notes) or 'no notes at all'}")
 
 
-@Rule(
-    "kernel-whole",
+@must(
     "The kernel file is complete",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="The hypervisor loads every segment from the file; a truncated kernel does not start.",
     fix="Extract or copy the kernel again, and check that the disk is not full.",
     after="kernel-elf",
@@ -129,11 +117,9 @@ def kernel_whole(context: CheckContext) -> Verdict:
     return passed(f"{elf.size} bytes")
 
 
-@Rule(
-    "kernel-version",
+@must(
     "Kernel, modules and initramfs have the same version",
-    severity=Severity.MUST,
-    modes=VM,
+    VM,
     source="A kernel loads only modules of its own version: with others it has no virtiofs and"
     " cannot mount the root file system.",
     fix="Install the kernel's own modules, rebuild the initramfs, and let /boot/vmlinuz and"
@@ -164,11 +150,9 @@ def kernel_version(context: CheckContext) -> Verdict:
     return failed(f"the kernel is {version}, but /lib/modules has {held}")
 
 
-@Rule(
-    "kernel-recent",
+@should(
     "The kernel is 5.10 or newer",
-    severity=Severity.SHOULD,
-    modes=VM,
+    VM,
     source="cloud-hypervisor's documentation of virtiofs requires 5.10 (docs/fs.md).",
     fix="Use a newer kernel.",
     after="kernel-resolves",
@@ -184,11 +168,9 @@ def kernel_recent(context: CheckContext) -> Verdict:
     return passed(version) if recent else failed(version)
 
 
-@Rule(
-    "kernel-drivers",
+@should(
     "The kernel has the drivers of a Zero-OS machine",
-    severity=Severity.SHOULD,
-    modes=VM,
+    VM,
     source="The guest gets its settings on a FAT disk over virtio-blk, its network over virtio-net"
     " and its console on ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
     fix="Install the distribution's full set of modules for this kernel, or build the drivers in.",
@@ -229,11 +211,9 @@ def _console(drivers: Drivers) -> DriverLocation:
     return DriverLocation.MISSING if found is DriverLocation.MODULE else found
 
 
-@Rule(
-    "kernel-btrfs",
+@advice(
     "The kernel can mount the disks that Zero-OS adds",
-    severity=Severity.ADVICE,
-    modes=VM,
+    VM,
     source="Zero-OS formats the extra disks of a deployment as btrfs (Zero-OS, pkg/vm).",
     fix="Install the btrfs module if the deployment will have extra disks.",
     after="kernel-version",

@@ -6,41 +6,30 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import SETTINGS, few, matches, text
+from zwizard.checks.helpers import SETTINGS, few, matches, text, texts
 from zwizard.checks.mode_detection import KERNEL
-from zwizard.checks.rule import VM, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.rule import VM, should
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.tree import EntryType, FileTree
-
-READS = (
-    "/var/lib/dpkg/status",
-    "/etc/apt/preferences",
-    "/etc/apt/preferences.d/*",
-    "/etc/kernel/postinst.d/*",
-    "/etc/pacman.conf",
-    "/etc/pacman.d/hooks/*",
-    "/usr/share/libalpm/hooks/*",
-)
 
 _TEXT = 16 << 20
 # A hook that extracts a kernel names the tool or the result.
 _EXTRACTS = re.compile(r"extract-vmlinux|vmlinux\b|zos-kernel|zwizard")
 _KERNEL_PACKAGE = re.compile(r"linux-image-.+")
-_HOOKS = ("/etc/kernel/postinst.d", "/etc/pacman.d/hooks", "/usr/share/libalpm/hooks")
+_HOOKS = ("/etc/kernel/postinst.d/*", "/etc/pacman.d/hooks/*", "/usr/share/libalpm/hooks/*")
+_PINS = ("/etc/apt/preferences", "/etc/apt/preferences.d/*")
 _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/installed")
 
 
-@Rule(
-    "kernel-upgrades",
+@should(
     "Package upgrades keep the extracted kernel",
-    severity=Severity.SHOULD,
-    modes=VM,
+    VM,
     source="An upgrade inside the VM replaces the extracted kernel with a compressed one; on older"
     " nodes the next boot fails and the workload is deleted (zos issue 2236).",
     fix="Hold the kernel's packages (apt-mark hold), or install a hook in /etc/kernel/postinst.d"
     " that extracts each new kernel.",
     after="kernel-resolves",
-    reads=READS,
+    reads=("/var/lib/dpkg/status", "/etc/pacman.conf", *_PINS, *_HOOKS),
     keys=("system.run",),
 )
 def kernel_upgrades(context: CheckContext) -> Verdict:
@@ -62,14 +51,13 @@ def kernel_upgrades(context: CheckContext) -> Verdict:
 
 
 def _hooks(tree: FileTree) -> Iterator[str]:
-    for directory in _HOOKS:
-        for entry in tree.listing(directory):
-            found = tree.resolve(entry.path).file
-            if found is None or found.size > SETTINGS:
-                continue
-            runs = found.mode & 0o111 or entry.name.endswith(".hook")
-            if runs and _EXTRACTS.search(text(tree, entry.path) or ""):
-                yield entry.path
+    for entry in tree.glob(*_HOOKS):
+        found = tree.resolve(entry.path).file
+        if found is None or found.size > SETTINGS:
+            continue
+        runs = found.mode & 0o111 or entry.name.endswith(".hook")
+        if runs and _EXTRACTS.search(text(tree, entry.path) or ""):
+            yield entry.path
 
 
 def _dpkg(tree: FileTree) -> Verdict:
@@ -99,10 +87,8 @@ def _installed(status: str) -> Iterator[tuple[str, bool]]:
 
 def _pinned(tree: FileTree) -> Iterator[str]:
     """The package patterns that apt's preferences forbid (apt_preferences(5), negative pins)."""
-    paths = ["/etc/apt/preferences"]
-    paths += [entry.path for entry in tree.listing("/etc/apt/preferences.d")]
-    for path in paths:
-        for paragraph in (text(tree, path) or "").split("\n\n"):
+    for _, content in texts(tree, *_PINS):
+        for paragraph in content.split("\n\n"):
             names = re.search(r"^Package: *(.+)$", paragraph, re.MULTILINE)
             if names and re.search(r"^Pin-Priority: *-\d+", paragraph, re.MULTILINE):
                 yield from names[1].split()

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import text
-from zwizard.checks.rule import VM_IMAGE, Rule
-from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.checks.helpers import texts
+from zwizard.checks.rule import VM_IMAGE, must, should
+from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import FileTree
 
@@ -17,20 +17,23 @@ _BY_MAC = (22, 4)
 
 # Files that cloud-init renders the network into, by what writes them.
 _RENDERED = (
-    ("/etc/netplan", re.compile(r"50-cloud-init\.yaml")),
-    ("/etc/network/interfaces.d", re.compile(r"50-cloud-init(\.cfg)?")),
-    ("/etc/NetworkManager/system-connections", re.compile(r"cloud-init-.*\.nmconnection")),
-    ("/etc/systemd/network", re.compile(r"\d+-cloud-init-.*\.network")),
-    ("/etc/udev/rules.d", re.compile(r"(70|85)-persistent-net.*\.rules")),
+    "/etc/netplan/50-cloud-init.yaml",
+    "/etc/network/interfaces.d/50-cloud-init",
+    "/etc/network/interfaces.d/50-cloud-init.cfg",
+    "/etc/NetworkManager/system-connections/cloud-init-*.nmconnection",
+    "/etc/systemd/network/[0-9]*-cloud-init-*.network",
+    "/etc/udev/rules.d/70-persistent-net*.rules",
+    "/etc/udev/rules.d/85-persistent-net*.rules",
 )
 # Where network settings are, and how each sets a fixed hardware address.
 _DESCRIBED = (
-    ("/etc/netplan", ".yaml"),
-    ("/etc/systemd/network", ".network"),
-    ("/etc/systemd/network", ".link"),
-    ("/etc/network/interfaces.d", ""),
-    ("/etc/NetworkManager/system-connections", ".nmconnection"),
-    ("/etc/sysconfig/network-scripts", ""),
+    "/etc/network/interfaces",
+    "/etc/netplan/*.yaml",
+    "/etc/systemd/network/*.network",
+    "/etc/systemd/network/*.link",
+    "/etc/network/interfaces.d/*",
+    "/etc/NetworkManager/system-connections/*.nmconnection",
+    "/etc/sysconfig/network-scripts/*",
 )
 _MAC = re.compile(
     r"^[ \t]*(?:macaddress|MACAddress|hwaddress(?:[ \t]+ether)?|mac-address|HWADDR)"
@@ -39,30 +42,19 @@ _MAC = re.compile(
 )
 
 
-@Rule(
-    "cloud-init-network-clean",
+@should(
     "No network settings of another machine are left",
-    severity=Severity.SHOULD,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="cloud-init clean keeps the network settings that it wrote; with another machine's"
     " addresses the new one starts with a wrong network or none (cloud-init, cmd/clean.py).",
     fix="Remove those files (cloud-init clean --configs network, where it has that option), and"
     " every fixed hardware address.",
-    reads=(
-        *(f"{directory}/*" for directory, _ in _DESCRIBED),
-        "/etc/network/interfaces",
-        "/etc/udev/rules.d/*persistent-net*",
-    ),
+    reads=_DESCRIBED,
     keys=("system.run",),
 )
 def cloud_init_network_clean(context: CheckContext) -> Verdict:
     """No network file was written by cloud-init or contains a hardware address."""
-    rendered = [
-        entry.path
-        for directory, name in _RENDERED
-        for entry in context.guest.listing(directory)
-        if name.fullmatch(entry.name)
-    ]
+    rendered = [entry.path for entry in context.guest.glob(*_RENDERED)]
     if rendered:
         return failed(f"written for another machine: {', '.join(rendered[:3])}")
     fixed = next(_fixed(context.guest), None)
@@ -72,24 +64,14 @@ def cloud_init_network_clean(context: CheckContext) -> Verdict:
 
 
 def _fixed(tree: FileTree) -> Iterator[str]:
-    paths = ["/etc/network/interfaces"]
-    paths += [
-        entry.path
-        for directory, ending in _DESCRIBED
-        for entry in tree.listing(directory)
-        if entry.name.endswith(ending)
-    ]
-    for path in paths:
-        found = _MAC.search(text(tree, path) or "")
-        if found is not None:
+    for path, content in texts(tree, *_DESCRIBED):
+        if found := _MAC.search(content):
             yield f"{path} has {found[1]}"
 
 
-@Rule(
-    "network-renderer",
+@must(
     "cloud-init can set up the network",
-    severity=Severity.MUST,
-    modes=VM_IMAGE,
+    VM_IMAGE,
     source="Zero-OS gives fixed addresses only through cloud-init, which writes them for the first"
     " of ifupdown, sysconfig, netplan, NetworkManager and networkd that it finds (cloud-init,"
     " net/renderers.py).",
