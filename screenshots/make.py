@@ -164,7 +164,7 @@ async def checklist() -> str:
     """The report of a finished build, what holds opened."""
     ready = kept("debian-vm")
     async with shown(last(ready)) as (app, pilot):
-        app.show_report(ready)  # type: ignore[attr-defined]
+        app.show_check(ready)  # type: ignore[attr-defined]
         await settle(pilot)
         from zwizard.tui.widgets.stable_list import StableList
 

@@ -29,10 +29,10 @@ from tests.tui.conftest import (
 )
 from zwizard import manual
 from zwizard.host import tools
-from zwizard.tui import app as app_module
+from zwizard.jobs import supervisor
 from zwizard.tui import linux_console, preferences
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.navigation import Navigation
+from zwizard.tui.navigation import REVIEW, Navigation
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
@@ -48,7 +48,7 @@ def to_page(app: ZwizardApp) -> None:
 
 
 def to_review(app: ZwizardApp) -> None:
-    app.show_review(Navigation(draft()))
+    app.show_page(Navigation(draft()), REVIEW)
 
 
 def to_build(app: ZwizardApp) -> None:
@@ -60,7 +60,7 @@ def to_build(app: ZwizardApp) -> None:
 def to_checklist(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": [finding("kernel-elf", outcome="fail")]})
-    app.show_report(build)
+    app.show_check(build)
 
 
 SCREENS = {f.__name__: f for f in (to_home, to_page, to_review, to_build, to_checklist)}
@@ -177,7 +177,7 @@ async def test_states_are_readable_without_colour(
 async def test_pressing_any_key_never_crashes(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: None)
+    monkeypatch.setattr(supervisor, "start", lambda build: None)
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     app = make_app(fetch=a_list)
     to_home(app)

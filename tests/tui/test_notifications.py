@@ -14,22 +14,22 @@ def test_the_title_follows_each_step_and_the_end_is_reported_once() -> None:
     build = a_build(done=2)
     notifications = Notifications()
     with Held(build):
-        assert notifications.look() == ()
+        assert notifications.look() == {}
         assert notifications.title == "● 3/7 initramfs · debian-vm"
         journal.append(build.journal, events.StepFinished(step="initramfs", seconds=1.0, bytes=1))
-        assert notifications.look() == ()
+        assert notifications.look() == {}
         assert notifications.title == "● · debian-vm"
         fail(build, "kernel", error="kernel: exit status 1")
-    assert [ended.message for ended in notifications.look()] == ["✗ debian-vm: failed"]
+    assert notifications.look() == {"debian-vm": "✗ debian-vm: failed"}
     assert notifications.title == "✗ debian-vm: failed"
-    assert notifications.look() == ()
+    assert notifications.look() == {}
 
 
 def test_builds_that_ended_before_are_not_reported() -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
     notifications = Notifications()
-    assert notifications.look() == ()
+    assert notifications.look() == {}
     assert notifications.title == "zwizard"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from zwizard.console import tables
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
-from zwizard.engine.requirements import StepState, UnmetRequirement
+from zwizard.engine.requirements import StepState
 from zwizard.host import tools
 from zwizard.plain import build, files
 from zwizard.plain.interview import Interview
@@ -120,18 +120,14 @@ def _show(found: BuildReview, host: HostState) -> None:
         say(f"Archive: {found.output / found.plan.archive}")
         say(f"Runs as: {host.privilege.description}")
         _say_space(found)
-    _say_problems(found.problems)
+    for problem in found.problems:
+        say(f"Problem: {problem.message}")
+        say(f"To fix it: {problem.remedy}", indent="  ")
 
 
 def _say_space(found: BuildReview) -> None:
     if expected := found.expected:
         say(f"Needs about {size(expected.needs)}; {size(expected.free)} free.")
-
-
-def _say_problems(problems: tuple[UnmetRequirement, ...]) -> None:
-    for problem in problems:
-        say(f"Problem: {problem.message}")
-        say(f"To fix it: {problem.remedy}", indent="  ")
 
 
 def _step_line(state: StepState) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,22 +22,13 @@ async def in_background(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def deliver(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # work() returned it
-
     def run() -> None:
-        result, problem = None, None
         try:
-            result = work()
+            settle = partial(future.set_result, work())
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-            problem = error
+            settle = partial(future.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(deliver, result, problem)
+            loop.call_soon_threadsafe(lambda: future.done() or settle())
 
     threading.Thread(target=run, daemon=True, name=NAME).start()
     return await future

@@ -12,7 +12,7 @@ from zwizard.console.tables import MARKS, WORDS
 from zwizard.engine.status import State, StepState
 from zwizard.util.text import one_line, sanitise
 
-_COLOURS: dict[State | StepState, str] = {
+COLOURS: dict[State | StepState, str] = {
     "running": "$text-accent",
     "ready": "$text-success",
     "done": "$text-success",
@@ -37,7 +37,7 @@ def block(text: str, style: str = "") -> Content:
 
 def mark(state: State | StepState, width: int = 0, text: str = "") -> Content:
     """A state as its glyph and word, or as ``text``; never as colour alone."""
-    return Content.styled(fit(text or f"{MARKS[state]} {WORDS[state]}", width), _COLOURS[state])
+    return Content.styled(fit(text or f"{MARKS[state]} {WORDS[state]}", width), COLOURS[state])
 
 
 def fit(text: str, width: int) -> str:

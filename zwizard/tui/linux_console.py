@@ -71,10 +71,8 @@ def drawable(text: str) -> str:
 
 def driver() -> type[Driver] | None:
     """The driver for this terminal; None for Textual's own choice."""
-    return _console_driver() if os.environ.get("TERM") == "linux" else None
-
-
-def _console_driver() -> type[Driver]:
+    if os.environ.get("TERM") != "linux":
+        return None
     from textual.drivers.linux_driver import LinuxDriver
 
     class ConsoleDriver(LinuxDriver):

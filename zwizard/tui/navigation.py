@@ -24,7 +24,7 @@ class Navigation:
 
     def __init__(self, answers: Draft) -> None:
         self.answers = answers
-        answered = [page for page in self.pages if self._is_answered(page)]
+        answered = {q.page for q in questions.asked(answers) if q.key in answers}
         self._left: dict[str, _Offer] = {name: self._offer(name) for name in answered}
 
     @property
@@ -63,9 +63,6 @@ class Navigation:
         if here in self.pages:
             return here
         return next(page for page in self.pages if self.state(page, "") != "done")
-
-    def _is_answered(self, page: str) -> bool:
-        return any(q.key in self.answers for q in questions.on_page(page, self.answers))
 
     def _offer(self, page: str) -> _Offer:
         answers = self.answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from zwizard.console.tables import MARKS, WORDS
 from zwizard.engine import builds
@@ -42,19 +41,6 @@ class Title:
         return RESTORE if self._shown else ""
 
 
-@dataclass(frozen=True)
-class EndedBuild:
-    """A build that ended since the last call of :meth:`Notifications.look`."""
-
-    name: str
-    status: Status
-
-    @property
-    def message(self) -> str:
-        """Its end in a few words: ``✓ web: ready``."""
-        return f"{MARKS[self.status.state]} {self.name}: {WORDS[self.status.state]}"
-
-
 class Notifications:
     """The running builds, whoever started them; :meth:`look` returns those that have ended."""
 
@@ -63,23 +49,22 @@ class Notifications:
         self._running: dict[str, Status] = {}
         self._last = ""
 
-    def look(self) -> tuple[EndedBuild, ...]:
-        """The builds that ended since the last call. Reads the disk."""
+    def look(self) -> dict[str, str]:
+        """``✓ web: ready`` by name, for each build that ended since the last call."""
         for build in builds.everything():
             if build.id not in self._watched and build.running():
                 self._watched[build.id] = Watch(build, Status())
-        ended = []
-        self._running = {}
-        for name, watch in list(self._watched.items()):
-            status = watch.look()
-            if status.state == "running":
-                self._running[name] = status
-            else:
-                del self._watched[name]
-                ended.append(EndedBuild(name, status))
-        if ended:
-            self._last = ended[-1].message
-        return tuple(ended)
+        now = {name: watch.look() for name, watch in list(self._watched.items())}
+        self._running = {name: status for name, status in now.items() if status.state == "running"}
+        ended = {
+            name: f"{MARKS[status.state]} {name}: {WORDS[status.state]}"
+            for name, status in now.items()
+            if name not in self._running
+        }
+        for name in ended:
+            self._watched.pop(name, None)
+            self._last = ended[name]
+        return ended
 
     @property
     def title(self) -> str:

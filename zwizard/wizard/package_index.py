@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +29,6 @@ _PART = "{}/binary-amd64/Packages.xz"
 _MOST = 64 * MIB  # bytes of a compressed index
 _MOST_UNPACKED = 512 * MIB
 _MOST_STANZA = MIB
-_PIECE = 2**16
 _PATIENCE = 10.0  # seconds without a byte
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _FIELD = re.compile(rb"^(Package|Version|Description|Provides): *(.*)$", re.MULTILINE)
@@ -115,15 +114,17 @@ def _called(suite: str) -> str:
     return suite or "the archive"
 
 
-def _of_suite(base: str, components: tuple[str, ...]) -> set[str]:
-    release = _release(base)
-    return set[str]().union(
-        *(_read(base, _PART.format(component), release) for component in components)
-    )
+def _lines(name: str, version: str, summary: str, provided: Iterable[str]) -> Iterator[str]:
+    """The lines of a catalogue for one package and for what it provides."""
+    if _NAME.fullmatch(name) and (version := one_line(version)):
+        yield f"{name}\t{version}\t{one_line(summary)[:_SUMMARY]}"
+    yield from (f"{word}\t\t" for word in provided if _NAME.fullmatch(word))
+
+
+# --- pacman: a tar a repository, with a directory a package ---
 
 
 def _of_repositories(base: str, repositories: tuple[str, ...]) -> set[str]:
-    """The lines of a catalogue from pacman's databases: a tar each, with a directory a package."""
     lines: set[str] = set()
     for name in repositories:
         url, read = f"{base}/{name}/os/x86_64/{name}.db", 0
@@ -133,82 +134,59 @@ def _of_repositories(base: str, repositories: tuple[str, ...]) -> set[str]:
                 if read > _MOST_UNPACKED or member.size > _MOST_STANZA:
                     raise ValueError(f"{name}.db grows beyond any known archive's")
                 file = database.extractfile(member) if member.name.endswith("/desc") else None
-                lines.update(_entry(file.read()) if file else ())
+                lines.update(_of_desc(file.read()) if file else ())
     return lines
 
 
-def _entry(desc: bytes) -> Iterator[str]:
+def _of_desc(desc: bytes) -> Iterator[str]:
     fields = {name: text.decode("utf-8", "replace") for name, text in _ENTRY.findall(desc)}
-    name, version = fields.get(b"NAME", "").strip(), one_line(fields.get(b"VERSION", "").strip())
-    if _NAME.fullmatch(name) and version:
-        yield f"{name}\t{version}\t{one_line(fields.get(b'DESC', '').strip())[:_SUMMARY]}"
-    for provided in fields.get(b"PROVIDES", "").split():
-        if _NAME.fullmatch(word := provided.partition("=")[0]):
-            yield f"{word}\t\t"
+    name, version, summary = (fields.get(f, "").strip() for f in (b"NAME", b"VERSION", b"DESC"))
+    provided = fields.get(b"PROVIDES", "").split()
+    return _lines(name, version, summary, (word.partition("=")[0] for word in provided))
 
 
-def _release(base: str) -> str:
-    """The SHA-256 sums of the suite's files, as its InRelease has them."""
+# --- apt: an index a component, whose SHA-256 is in InRelease ---
+
+
+def _of_suite(base: str, components: tuple[str, ...]) -> set[str]:
     with _open(f"{base}/InRelease") as answer:
-        text = answer.read(2**22).decode("utf-8", "replace")
-    return text.partition("\nSHA256:\n")[2]
+        release = answer.read(2**22).decode("utf-8", "replace").partition("\nSHA256:\n")[2]
+    lines: set[str] = set()
+    for part in map(_PART.format, components):
+        for stanza in _unpacked(base, part, release).split(b"\n\n"):
+            if len(stanza) > _MOST_STANZA:
+                raise ValueError(f"{part} is not a list of packages")
+            lines.update(_of_stanza(stanza))
+    return lines
 
 
-def _sum_and_size(part: str, release: str) -> tuple[str, int]:
-    """SHA-256 and bytes of a file of the suite."""
+def _of_stanza(stanza: bytes) -> Iterator[str]:
+    found = {field: value.decode("utf-8", "replace") for field, value in _FIELD.findall(stanza)}
+    name, version, summary = (found.get(f, "") for f in (b"Package", b"Version", b"Description"))
+    provided = re.findall(r"(?:^|,)\s*([^\s,]+)", found.get(b"Provides", ""))
+    return _lines(name, version, summary, provided)
+
+
+def _unpacked(base: str, part: str, release: str) -> bytes:
+    """The index, which must be the one that ``release`` names, by its SHA-256 and size."""
     found = re.search(rf"^ ([0-9a-f]{{64}}) +(\d+) {re.escape(part)}$", release, re.MULTILINE)
     if not found:
         raise ValueError(f"InRelease names no {part}")
-    if int(found[2]) > _MOST:
-        raise ValueError(f"{part} has {found[2]} bytes, more than any known archive's")
-    return found[1], int(found[2])
-
-
-def _read(base: str, part: str, release: str) -> set[str]:
-    """The lines of a catalogue from one index, which must be the one that ``release`` names."""
-    lines: set[str] = set()
-    for stanza in _stanzas(_unpacked(base, part, *_sum_and_size(part, release)), part):
-        fields = {name: value.decode("utf-8", "replace") for name, value in _FIELD.findall(stanza)}
-        name, version = fields.get(b"Package", ""), one_line(fields.get(b"Version", ""))
-        if _NAME.fullmatch(name) and version:
-            lines.add(f"{name}\t{version}\t{one_line(fields.get(b'Description', ''))[:_SUMMARY]}")
-        for provided in fields.get(b"Provides", "").split(","):
-            if (words := provided.split()) and _NAME.fullmatch(words[0]):
-                lines.add(f"{words[0]}\t\t")
-    return lines
-
-
-def _unpacked(base: str, part: str, sha256: str, size: int) -> Iterator[bytes]:
-    """The index in pieces; ValueError at its end if its SHA-256 or size is another."""
-    digest, decompressor, arrived, unpacked = hashlib.sha256(), lzma.LZMADecompressor(), 0, 0
+    size = int(found[2])
+    if size > _MOST:
+        raise ValueError(f"{part} has {size} bytes, more than any known archive's")
     with _open(f"{base}/{part}") as answer:
-        while piece := answer.read(_PIECE):
-            digest.update(piece)
-            arrived += len(piece)
-            if arrived > size:
-                break
-            while piece or not (decompressor.needs_input or decompressor.eof):
-                try:
-                    out = decompressor.decompress(piece, _PIECE)
-                except (lzma.LZMAError, EOFError):
-                    raise ValueError(f"{part} is damaged") from None
-                unpacked += len(out)
-                if unpacked > _MOST_UNPACKED:
-                    raise ValueError(f"{part} grows beyond any known archive's")
-                yield out
-                piece = b""
-    if not decompressor.eof or arrived != size or digest.hexdigest() != sha256:
+        packed = answer.read(size + 1)
+    if len(packed) != size or hashlib.sha256(packed).hexdigest() != found[1]:
         raise ValueError(f"{part} is not the one that InRelease names; the mirror may be updating")
-
-
-def _stanzas(pieces: Iterator[bytes], part: str) -> Iterator[bytes]:
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n\n")
-        if len(rest) > _MOST_STANZA:
-            raise ValueError(f"{part} is not a list of packages")
-        yield from whole
-    yield rest
+    decompressor = lzma.LZMADecompressor()
+    try:
+        unpacked = decompressor.decompress(packed, _MOST_UNPACKED)
+    except lzma.LZMAError:
+        raise ValueError(f"{part} is damaged") from None
+    if not decompressor.eof:
+        raise ValueError(f"{part} is cut, or grows beyond any known archive's")
+    return unpacked
 
 
 def main(arguments: list[str]) -> int:

@@ -52,8 +52,7 @@ class SuggestionService:
         self._fetch, self._clock = fetch or package_index.fetch_apart, clock
         self._wait = wait
         self._lists: dict[Place, PackageCatalogue] = {}
-        self._reading: set[Place] = set()
-        self._searching: set[str] = set()
+        self._reading: set[object] = set()  # what is read on other threads now
         self._failed: dict[Place, tuple[float, str]] = {}
         self._host = Suggestions()
 
@@ -85,42 +84,36 @@ class SuggestionService:
         From now on it counts as being read. A cached list is used at once, and an old one until
         the new one is read.
         """
-        place = _place(answers)
-        if any(inspection.takes_long(answers, key) for key in FILES):
-            return partial(self._inspect, dict(answers))
-        if (
-            entrypoint_check.takes_long(answers)
-            and (file := answers["source.location"]) not in self._searching
-        ):
-            self._searching.add(file)
-            return partial(self._search, dict(answers))
-        if place is None:
-            return None if self._host.zones else self.read_host
-        failed = self._failed.get(place)
-        waits = failed is not None and self._clock() - failed[0] < _RETRY
-        if waits or place in self._reading or not self._is_old(place):
-            return None
-        self._reading.add(place)
-        return partial(self._read_list, place)
+        answers, place = dict(answers), _place(answers)
+        files = tuple(answers.get(key, "") for key in FILES)
+        works: tuple[tuple[object, bool, Callable[[], object]], ...] = (
+            (
+                files,
+                any(inspection.takes_long(answers, key) for key in FILES),
+                lambda: [inspection.report(answers, key) for key in FILES],
+            ),
+            (files[0], entrypoint_check.takes_long(answers), lambda: entrypoint_report(answers)),
+            (place, self._is_due(place), lambda: self._read_list(place)),
+        )
+        for key, due, work in works:
+            if due and key not in self._reading:
+                self._reading.add(key)
+                return partial(self._read, key, work)
+        return None if self._host.zones or self._reading else self.read_host
 
     def read_host(self) -> None:
         """Read the host's lists: some hundred files, milliseconds."""
         self._host = host_lists()
 
-    def _inspect(self, answers: RawAnswers) -> None:
-        self.read_host()
-        for key in FILES:
-            inspection.report(answers, key)
-
-    def _search(self, answers: RawAnswers) -> None:
+    def _read(self, key: object, work: Callable[[], object]) -> None:
         self.read_host()
         try:
-            entrypoint_report(answers)
+            work()
         finally:
-            self._searching.discard(answers["source.location"])
+            self._reading.discard(key)
 
-    def _read_list(self, place: Place) -> None:
-        self.read_host()
+    def _read_list(self, place: Place | None) -> None:
+        assert place is not None
         try:
             if place not in self._lists and (cached := package_index.load(*place)):
                 self._lists[place] = cached
@@ -129,8 +122,12 @@ class SuggestionService:
             self._failed.pop(place, None)
         except ZwizardError as error:
             self._failed[place] = (self._clock(), error.message)
-        finally:
-            self._reading.discard(place)
+
+    def _is_due(self, place: Place | None) -> bool:
+        """Whether the list is old, or missing and was not tried just now."""
+        if place is None or not self._is_old(place):
+            return False
+        return self._clock() - self._failed.get(place, (0.0, ""))[0] >= _RETRY
 
     def _is_old(self, place: Place) -> bool:
         catalogue = self._lists.get(place)

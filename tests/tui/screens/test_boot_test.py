@@ -189,7 +189,7 @@ async def test_the_checklist_starts_a_boot_test(app: ZwizardApp, boot_tests: Boo
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name")]})
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await until(pilot, lambda: "b Test boot" in frame(app))
         await press(pilot, "b")
         await until(pilot, lambda: boot_tests)
@@ -212,7 +212,7 @@ async def test_a_containers_checklist_starts_a_boot_test_and_shows_the_deploymen
     assert note is not None
     note.write_text(make(build.recipe()).note)
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await until(pilot, lambda: "READY" in frame(app))
         await press(pilot, "d")
         assert "/usr/sbin/nginx -g 'daemon off;'" in " ".join(frame(app).split())

@@ -28,8 +28,7 @@ from tests.tui.conftest import (
 )
 from zwizard.engine import debug_shell, status
 from zwizard.engine.builds import Build
-from zwizard.jobs import events, journal
-from zwizard.tui import app as app_module
+from zwizard.jobs import events, journal, supervisor
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Ask
@@ -185,7 +184,7 @@ async def test_a_failure_shows_step_command_cause_and_actions(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
+    monkeypatch.setattr(supervisor, "start", started.append)
     build = a_build(done=1, logs={2: b"E: Unable to locate package htpo\n"})
     fail(
         build,

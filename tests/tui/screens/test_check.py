@@ -27,8 +27,8 @@ from tests.tui.conftest import (
     until,
 )
 from zwizard import checks
+from zwizard.engine import repair
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.reports import report_of_build
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Reader
@@ -51,7 +51,7 @@ async def test_findings_are_grouped_by_outcome(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         shown = frame(app)
         assert "✗ NOT READY: 2 error" in shown
@@ -66,7 +66,7 @@ async def test_the_detail_shows_evidence_fix_and_reason(app: ZwizardApp) -> None
     build = a_build(done=6)
     finish(build, {"ready": False, "findings": FINDINGS})
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         shown = frame(app)  # the first error is highlighted
         assert "Found    /boot/vmlinuz is a bzImage (xz)" in shown
@@ -80,7 +80,7 @@ async def test_passed_checks_are_folded_and_counted(app: ZwizardApp) -> None:
     build = a_build(done=6)
     finish(build, {"ready": True, "findings": [finding("archive-name"), finding("kernel-elf")]})
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         assert "✓ READY" in frame(app)
         assert "✓ Passed (2) …" in frame(app)
@@ -95,7 +95,7 @@ async def test_a_report_leads_to_its_build(app: ZwizardApp) -> None:
     finish(build, {"ready": True, "findings": []})
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         await press(pilot, "l")
         on(app, BuildScreen)
@@ -126,7 +126,7 @@ async def test_a_damaged_report_is_shown_as_an_error(app: ZwizardApp) -> None:
     finish(build, {"ready": True, "findings": []})
     build.report_file.write_text("{}")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         assert "is not a report" in frame(app)
 
@@ -136,7 +136,7 @@ async def test_hostile_text_in_a_finding_is_shown_as_text(app: ZwizardApp) -> No
     hostile = finding("kernel-elf", outcome="fail", evidence=HOSTILE, source=HOSTILE, fix=HOSTILE)
     finish(build, {"ready": False, "artefact": HOSTILE, "findings": [hostile]})
     async with app.run_test(size=(120, 40)) as pilot:
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         on(app, CheckScreen)
         assert frame(app).count(SHOWN) >= 3
@@ -152,7 +152,7 @@ async def shown(
     finish(build, {"ready": False, "findings": findings})
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         yield pilot
 
@@ -295,7 +295,7 @@ async def test_a_waiver_can_be_removed(app: ZwizardApp) -> None:
     finish(build, {"ready": True, "findings": FINDINGS[5:6]})
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        app.show_report(build)
+        app.show_check(build)
         await settle(pilot)
         await press(pilot, "w")
         await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
@@ -345,7 +345,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
     build = a_build(done=6)
     old = finding("rule-of-old", "should", "fail")
     finish(build, {"ready": True, "findings": [old, finding("kernel-elf")]})
-    shown = report_of_build(build).to_json()
+    shown = repair.report_of(build).to_json()
     assert shown["findings"] == [old, finding("kernel-elf")]
     assert checks.report_of(shown).to_json() == shown
     with pytest.raises(ValueError, match="this is not a report"):
@@ -400,6 +400,6 @@ async def test_fix_is_not_offered_for_a_good_image_or_a_build(
         app.show_check(vm_tree(tmp_path / "good"))
         await until(pilot, lambda: "READY" in frame(app))
         assert "x Fix" not in frame(app)
-        app.show_report(build)  # of a build, the answers are changed instead
+        app.show_check(build)  # of a build, the answers are changed instead
         await settle(pilot)
         assert "x Fix" not in frame(app)

@@ -31,9 +31,8 @@ from tests.tui.conftest import (
 from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
-from zwizard.jobs import events, journal
+from zwizard.jobs import events, journal, supervisor
 from zwizard.plan.targets import make
-from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.check import CheckScreen
@@ -115,7 +114,7 @@ async def test_a_stopped_or_failed_build_can_be_resumed(
     build, started = a_build("web", 2), list[str]()
     if state == "failed":
         fail(build, "initramfs", error="initramfs: exit status 1", hint="", command="")
-    monkeypatch.setattr(app_module, "_start", lambda build, _: started.append(build.id))
+    monkeypatch.setattr(supervisor, "start", lambda build: started.append(build.id))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "r Resume" in frame(app)

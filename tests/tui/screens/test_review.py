@@ -26,9 +26,9 @@ from zwizard.engine.builds import Build
 from zwizard.engine.layers import Layer, boot_id
 from zwizard.host import tools
 from zwizard.host.privileges import Privilege
+from zwizard.jobs import supervisor
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.tui import app as app_module
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.pages import PageScreen
@@ -190,7 +190,7 @@ async def test_a_doubtful_answer_is_listed_opens_its_question_and_does_not_preve
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
+    monkeypatch.setattr(supervisor, "start", started.append)
     app = make_app(fetch=a_list)
     draft().set("source.packages", "htpo")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -237,8 +237,8 @@ async def test_a_draft_opened_at_the_review_is_checked_for_doubtful_answers(
 async def test_rebuild_all_is_offered_when_steps_are_cached(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[bool] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(rebuild))
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(supervisor, "start", lambda _, *options: started.append(options))
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         assert "F9 Rebuild all" not in frame(app)  # no step is cached
@@ -247,7 +247,7 @@ async def test_rebuild_all_is_offered_when_steps_are_cached(
         assert "built 4 months ago" in frame(app)
         await press(pilot, "f9")
         await until(pilot, lambda: isinstance(app.screen, BuildScreen))
-        assert started == [True]
+        assert started == [("rebuild-all",)]
 
 
 async def test_installing_the_missing_tools_removes_the_problem(
@@ -294,7 +294,7 @@ async def test_build_starts_the_supervisor_shows_the_build_and_ends_the_draft(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Build] = []
-    monkeypatch.setattr(app_module, "_start", lambda build, rebuild: started.append(build))
+    monkeypatch.setattr(supervisor, "start", started.append)
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")
@@ -307,10 +307,10 @@ async def test_build_starts_the_supervisor_shows_the_build_and_ends_the_draft(
 async def test_a_build_that_cannot_start_shows_the_error_and_keeps_the_draft(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(build: Build, rebuild: bool) -> None:
+    def broken(build: Build) -> None:
         raise ZwizardError("the process of web ended at once", "Try sudo.")
 
-    monkeypatch.setattr(app_module, "_start", broken)
+    monkeypatch.setattr(supervisor, "start", broken)
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
         await press(pilot, "f5")

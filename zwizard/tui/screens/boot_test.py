@@ -6,9 +6,7 @@ import contextlib
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
@@ -17,8 +15,8 @@ from zwizard.boottest.stages import Outcome, StageResult
 from zwizard.boottest.status import Status
 from zwizard.jobs.follower import Watch
 from zwizard.tui.format import MUTED, block, fit, join, plain
-from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import confirm_stop
+from zwizard.tui.screens.job import JobScreen
 from zwizard.tui.widgets.log_pane import LogPane
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.errors import ZwizardError
@@ -51,7 +49,7 @@ class Stages(StableList):
     )
 
 
-class BootTestScreen(BaseScreen[None]):
+class BootTestScreen(JobScreen):
     """One boot test, shown from its journal and console."""
 
     TOPIC = "boot-test"
@@ -69,27 +67,20 @@ class BootTestScreen(BaseScreen[None]):
     ]
 
     def __init__(self, request: BootTestRequest) -> None:
-        super().__init__()
         self.request = request
-        self.status = Status()
+        self.status: Status
+        super().__init__(
+            request.artefact.name,
+            Stages(id="boot-test-stages"),
+            Status(),
+            "The boot test keeps running while zwizard is open.",
+        )
         self._job: BootTest | None = None
         self._watch: Watch[Status] | None = None
         # The stage that was running at the last update:
         self._followed = self.status.stages[0].name
 
-    def content(self) -> ComposeResult:
-        """Overall line, result or highlighted stage, stages, console."""
-        with Horizontal(classes="top"):
-            yield Static(plain(self.request.artefact.name), classes="title", markup=False)
-            yield Static(id="overall", markup=False)
-        with VerticalScroll(id="card", can_focus=False):
-            yield Static(id="card-text", markup=False)
-        with Horizontal(id="work"):
-            yield Stages(id="boot-test-stages")
-            yield LogPane(id="log-pane")
-
     def on_mount(self) -> None:
-        """Start the boot test, or show the running one."""
         self.query_one(Stages).focus()
         self.query_one("#card").add_class("-plain")
         self._start(again=False)
@@ -168,22 +159,11 @@ class BootTestScreen(BaseScreen[None]):
     # --- actions ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only the actions that the state allows."""
         running = self.status.state == "running"
-        match action:
-            case "cancel":
-                return running and self._job is not None
-            case "again":
-                return not running
-            case _:
-                return True
-
-    def action_log(self, what: str) -> None:
-        """Follow or search the console from anywhere on the screen."""
-        self.query_one(LogPane).act(what)
+        offered = {"cancel": running and self._job is not None, "again": not running}
+        return offered.get(action, True)
 
     def action_again(self) -> None:
-        """Start the boot test again."""
         self.status, self._job, self._watch = Status(), None, None
         self._followed = self.query_one(Stages).current
         self._start(again=True)
@@ -191,18 +171,9 @@ class BootTestScreen(BaseScreen[None]):
 
     @work
     async def action_cancel(self) -> None:
-        """Stop the boot test, after asking."""
         text = "Only the console output is kept."
         if await confirm_stop(self.app, "Stop this boot test?", text) and self._job is not None:
             self._job.request_cancel()
-
-    def action_leave(self) -> None:
-        """Go back; a running boot test keeps running."""
-        if self.query_one(LogPane).leave_search():
-            return
-        if self.status.state == "running" and self._job is not None:
-            self.app.notify("The boot test keeps running while zwizard is open.", markup=False)
-        self.dismiss()
 
 
 def _row(stage: StageResult, running: str, narrow: bool) -> Row:

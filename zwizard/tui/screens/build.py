@@ -7,33 +7,30 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from zwizard.engine import estimates, requirements, status
+from zwizard.engine import bug_report, debug_shell, estimates, requirements, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status, StepStatus
 from zwizard.jobs.follower import Watch
 from zwizard.tui import terminal
 from zwizard.tui.background import in_background
-from zwizard.tui.format import MUTED, block, join, joined, mark, plain, renew
-from zwizard.tui.navigation import question_of
+from zwizard.tui.format import MUTED, block, join, joined, mark, renew
+from zwizard.tui.navigation import REVIEW, question_of
 from zwizard.tui.screens import build_texts as texts
-from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Reader, confirm_stop, copy
-from zwizard.tui.widgets.keys import named
+from zwizard.tui.screens.dialogs import Reader, confirm_stop, copy, shows_errors
+from zwizard.tui.screens.job import JobScreen
 from zwizard.tui.widgets.log_file import end_of_log
 from zwizard.tui.widgets.log_pane import LogPane
 from zwizard.tui.widgets.log_view import LogView
 from zwizard.tui.widgets.stable_list import StableList
-from zwizard.util.errors import ZwizardError, describe_os_error
 from zwizard.util.text import duration, size
 from zwizard.wizard.questions import all_questions
 
 _EVERY = 0.5  # seconds between reads of the journal
+_MARGINS = 6  # columns of the top line
 
 
 class BuildSteps(StableList):
@@ -42,7 +39,7 @@ class BuildSteps(StableList):
     HELP = "The steps. Beside them: the log of the highlighted step; Tab goes to it."
 
 
-class BuildScreen(BaseScreen[None]):
+class BuildScreen(JobScreen):
     """One build, shown from its journal and logs."""
 
     TOPIC = "troubleshooting"
@@ -51,64 +48,44 @@ class BuildScreen(BaseScreen[None]):
         " the step usually takes on this host."
     )
 
-    BINDINGS: ClassVar[list[BindingType]] = named(
-        "build",
-        [
-            Binding("r", "resume", "Resume", tooltip="Resume at the step it reached"),
-            Binding(
-                "a",
-                "change",
-                "Change the answer",
-                tooltip="Go to the answer that caused the failure",
-            ),
-            Binding(
-                "exclamation_mark",
-                "shell",
-                "Shell",
-                key_display="!",
-                tooltip="A shell in the highlighted step's tree; changes are discarded",
-            ),
-            Binding("y", "copy", "Copy command", tooltip="Copy a line that runs it by hand"),
-            Binding(
-                "b",
-                "bundle",
-                "Bug report",
-                tooltip="Collect everything for a bug report in one file",
-            ),
-            Binding("c", "checklist", "Checklist"),
-            Binding("f", "log('follow')", "Follow log"),
-            Binding("slash", "log('search')", "Search log"),
-            Binding("l", "pager", "Open log", tooltip="Read the log in $PAGER, or less"),
-            Binding("Y", "copy_log", "Copy log", tooltip="Copy the log"),
-            Binding("X", "cancel", "Cancel", tooltip="Stop the build; finished steps stay cached"),
-            Binding("q,escape", "leave", "Leave", tooltip="Home; a running build keeps running"),
-        ],
-    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", "Resume", tooltip="Resume at the step it reached"),
+        Binding(
+            "a", "change", "Change the answer", tooltip="Go to the answer that caused the failure"
+        ),
+        Binding(
+            "exclamation_mark",
+            "shell",
+            "Shell",
+            key_display="!",
+            tooltip="A shell in the highlighted step's tree; changes are discarded",
+        ),
+        Binding("y", "copy", "Copy command", tooltip="Copy a line that runs it by hand"),
+        Binding(
+            "b", "bundle", "Bug report", tooltip="Collect everything for a bug report in one file"
+        ),
+        Binding("c", "checklist", "Checklist"),
+        Binding("f", "log('follow')", "Follow log"),
+        Binding("slash", "log('search')", "Search log"),
+        Binding("l", "pager", "Open log", tooltip="Read the log in $PAGER, or less"),
+        Binding("Y", "copy_log", "Copy log", tooltip="Copy the log"),
+        Binding("X", "cancel", "Cancel", tooltip="Stop the build; finished steps stay cached"),
+        Binding("q,escape", "leave", "Leave", tooltip="Home; a running build keeps running"),
+    ]
 
     def __init__(self, build: Build) -> None:
-        super().__init__()
         self.build = build
         self._watch = Watch(build, Status())
-        self.status = self._watch.look()
+        self.status: Status
+        steps = BuildSteps(id="build-steps")
+        super().__init__(build.id, steps, self._watch.look(), f"{build.id} keeps running.")
         self._usual_times: estimates.Pace = {}
         self._shown_log: tuple[str, float] | None = None
         self._log_offered = False  # whether the keys that open and copy the log are offered
         self._updated = 0.0  # when the screen was last updated
         self._followed = ""  # the step that was running at the last update
 
-    def content(self) -> ComposeResult:
-        """Overall line, result, steps, log."""
-        with Horizontal(classes="top"):
-            yield Static(plain(self.build.id), classes="title", markup=False)
-            yield Static(id="overall", markup=False)
-        with Card(id="card"):
-            yield Static(id="card-text", markup=False)
-        with Horizontal(id="work"):
-            yield BuildSteps(id="build-steps")
-            yield LogPane(id="log-pane")
-
     def on_mount(self) -> None:
-        """Show the build, and follow it."""
         self.query_one(BuildSteps).focus()
         self._update()
         self.every(_EVERY, self._poll)
@@ -119,7 +96,6 @@ class BuildScreen(BaseScreen[None]):
         self._update()
 
     def on_screen_resume(self) -> None:
-        """Show the current state on return from another screen."""
         self._poll()
 
     @work(exclusive=True, group="read")
@@ -228,27 +204,19 @@ class BuildScreen(BaseScreen[None]):
     # --- actions ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only the actions that the build's state allows."""
         state, running = self.status.state, self.status.state == "running"
-        match action:
-            case "cancel":
-                return running
-            case "resume":
-                return not running and state not in {"ready", "not-ready"}
-            case "change":
-                return not running
-            case "checklist":
-                return state in {"ready", "not-ready"}
-            case "copy":
-                return bool(self.status.command) and state == "failed"
-            case "shell":
-                return not running and bool(self.status.steps)
-            case "bundle":
-                return state in {"failed", "stopped", "not-ready"}
-            case "pager" | "copy_log":
-                return bool(self._log_file())
-            case _:
-                return True
+        offered = {
+            "cancel": running,
+            "resume": not running and state not in {"ready", "not-ready"},
+            "change": not running,
+            "checklist": state in {"ready", "not-ready"},
+            "copy": bool(self.status.command) and state == "failed",
+            "shell": not running and bool(self.status.steps),
+            "bundle": state in {"failed", "stopped", "not-ready"},
+            "pager": bool(self._log_file()),
+            "copy_log": bool(self._log_file()),
+        }
+        return offered.get(action, True)
 
     def _log_file(self) -> Path | None:
         """The displayed log, if it has a line."""
@@ -256,70 +224,48 @@ class BuildScreen(BaseScreen[None]):
         file = views.first().file if views else None
         return file.path if file and len(file) else None
 
-    def action_log(self, what: str) -> None:
-        """Follow or search the log from anywhere on the screen."""
-        self.query_one(LogPane).act(what)
-
     @work
     async def action_resume(self) -> None:
-        """Resume at the step it reached."""
         await self.wizard.start_build(self.build)
 
     @work
+    @shows_errors
     async def action_change(self) -> None:
         """Open the build's answers at the question that decides the failed step."""
-        try:
-            recipe = self.build.recipe()
-            asked = {question.key for question in all_questions()}
-            question = question_of(status.answer_behind(self.status, recipe, asked))
-        except ZwizardError as error:
-            self.wizard.show_error(error)
-            return
+        recipe = self.build.recipe()
+        asked = {question.key for question in all_questions()}
+        question = question_of(status.answer_behind(self.status, recipe, asked))
         navigation = await self.wizard.use_recipe(recipe)
         if not self.is_current:
             return  # the key was pressed twice
-        if navigation and question:
-            self.wizard.show_page(navigation, question.page, question.key)
-        elif navigation:
-            self.wizard.show_review(navigation)
+        if navigation:
+            place = (question.page, question.key) if question else (REVIEW,)
+            self.wizard.show_page(navigation, *place)
 
     def action_checklist(self) -> None:
-        """Show the checklist of the archive."""
-        self.wizard.show_report(self.build)
+        self.wizard.show_check(self.build)
 
     def action_copy(self) -> None:
         """Copy a command line that runs the failed command in the step's tree."""
-        from zwizard.engine.debug_shell import by_hand
-
         step = self.status.step
         name = step.name if step else ""
-        copy(self.app, by_hand(self.build, name, self.status.command))
+        copy(self.app, debug_shell.by_hand(self.build, name, self.status.command))
 
     @work
+    @shows_errors
     async def action_shell(self) -> None:
         """Open a shell in the tree of the highlighted step, in the bare terminal."""
-        from zwizard.engine import debug_shell
-
         step = self.query_one(BuildSteps).current
         privilege = (await self.wizard.host()).privilege
-        try:
-            await in_background(lambda: debug_shell.verify(self.build, step, privilege))
-        except ZwizardError as error:
-            self.wizard.show_error(error)
-            return
+        await in_background(lambda: debug_shell.verify(self.build, step, privilege))
         self.wizard.run_in_terminal(lambda: debug_shell.enter(self.build, step))
 
     @work
+    @shows_errors
     async def action_bundle(self) -> None:
         """Write a bug report to a file, and show its contents and its path."""
-        from zwizard.engine import bug_report
-
         directory = self.build.archive().parent
-        try:
-            report = await in_background(lambda: bug_report.make(self.build, directory))
-        except OSError as error:
-            self.wizard.show_error(describe_os_error(error))
-            return
+        report = await in_background(lambda: bug_report.make(self.build, directory))
         self.app.push_screen(Reader("Bug report", block(bug_report.describe(report))))
 
     def action_pager(self) -> None:
@@ -339,33 +285,10 @@ class BuildScreen(BaseScreen[None]):
         self.app.copy_to_clipboard(text)
         what = "Log copied" if whole else f"Last {size(len(text))} copied"
         message = f"{what}, if your terminal allows it (OSC 52). The whole log: {path}"
-        self.app.notify(plain(message).plain, timeout=8, markup=False)
+        self.app.notify(message, timeout=8)
 
     @work
     async def action_cancel(self) -> None:
-        """Stop the build, after asking."""
         text = "Finished steps stay cached; you can resume the build later."
         if await confirm_stop(self.app, f"Stop {self.build.id}?", text):
             await in_background(self.build.request_cancel)
-
-    def action_leave(self) -> None:
-        """Go home; a running build keeps running."""
-        if self.query_one(LogPane).leave_search():
-            return
-        if self.status.state == "running":
-            message = plain(f"{self.build.id} keeps running.").plain
-            self.app.notify(message, markup=False)
-        self.dismiss()
-
-
-class Card(VerticalScroll, can_focus=False):
-    """The result of the build; focusable only if it does not fit."""
-
-    HELP = "What failed, with the whole command. The arrow keys scroll."
-
-    def watch_virtual_size(self) -> None:
-        """Update whether it can be focused."""
-        self.can_focus = self.virtual_size.height > self.size.height
-
-
-_MARGINS = 6  # columns of the top line

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from zwizard.console.tables import WORDS
+from zwizard.console.tables import MARKS, WORDS
 from zwizard.engine import estimates
 from zwizard.engine.status import Status, StepStatus
-from zwizard.tui.format import MUTED, block, fit, mark, plain
+from zwizard.tui.format import COLOURS, MUTED, block, fit, plain
 from zwizard.tui.widgets.stable_list import Row
 from zwizard.util.text import brief, size
 
@@ -25,14 +25,11 @@ def rows(status: Status, usual: estimates.Pace, now: float, narrow: bool) -> lis
 
 def _row(step: StepStatus, usual: estimates.Pace, now: float, narrow: bool) -> Content:
     """A step: glyph, name, state, how long it took, and how long it usually takes."""
-    glyph = mark(step.state)
-    short = narrow or step.state == "running"
-    word = WORDS[step.state] if short else glyph[2:].plain
     took = "" if narrow else _took(step, usual.get(step.name), now)
-    style = glyph.spans[0].style if glyph.spans else ""
-    return Content.assemble(
-        glyph[:2], plain(fit(step.name, 13), "bold"), " ", (f"{word} {took}".rstrip(), style)
-    )
+    style = COLOURS[step.state]
+    word = f"{WORDS[step.state]} {took}".rstrip()
+    name = plain(fit(step.name, 13), "bold")
+    return Content.assemble((f"{MARKS[step.state]} ", style), name, " ", (word, style))
 
 
 def _took(step: StepStatus, usual: float | None, now: float) -> str:
@@ -51,15 +48,12 @@ def _took(step: StepStatus, usual: float | None, now: float) -> str:
 
 def empty_log(step: StepStatus) -> str:
     """The text shown in place of an empty log."""
-    match step.state:
-        case "waiting":
-            return "This step has not started."
-        case "cached":
-            return "Cached: this step did not run."
-        case "running":
-            return "No output yet."
-        case _:
-            return "No output."
+    texts = {
+        "waiting": "This step has not started.",
+        "cached": "Cached: this step did not run.",
+        "running": "No output yet.",
+    }
+    return texts.get(step.state, "No output.")
 
 
 def card(status: Status) -> Content:

@@ -5,33 +5,61 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from zwizard.engine import builds
+from zwizard import checks
+from zwizard.boottest import records
+from zwizard.checks import Finding, Mode, Report
+from zwizard.engine import builds, repair, status
 from zwizard.engine.builds import Build
-from zwizard.tui import reports
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain
+from zwizard.tui.navigation import REVIEW
 from zwizard.tui.screens import check_texts as texts
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy
+from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy, show_error, shows_errors
 from zwizard.tui.screens.files import save_file
-from zwizard.tui.widgets.findings import Detail, Findings, Search
+from zwizard.tui.widgets.inputs import OrderedInput
+from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard import questions
 
-if TYPE_CHECKING:
-    from zwizard.checks import Finding, Report
 
-# The checks are imported where they are used, in the background: they import a lot.
+class Findings(StableList):
+    """The list of findings, by outcome."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open")]
+    HELP = (
+        "The rules by outcome. Below: what was found, how to fix it, and why the rule exists."
+        " Enter opens or closes a group; on a rule it goes to the text below, which the arrow"
+        " keys scroll."
+    )
+
+
+class Detail(VerticalScroll):
+    """One finding in full."""
+
+    HELP = "The highlighted finding in full. The arrow keys scroll; Tab goes back."
+
+
+class Search(OrderedInput):
+    """The text that the listed findings must contain."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next", "To the list", key_display="↓")
+    ]
+    HELP = (
+        "Type a word to show only the rules that contain it in their name, finding, reason or"
+        " fix. Enter goes to the list; Esc shows all rules."
+    )
 
 
 class CheckScreen(BaseScreen[None]):
@@ -69,7 +97,6 @@ class CheckScreen(BaseScreen[None]):
         self._stop_check = threading.Event()
 
     def content(self) -> ComposeResult:
-        """Verdict, search, filter, findings, detail."""
         with Horizontal(classes="top"):
             yield Static(id="artefact", classes="title", markup=False)
             yield Static(id="verdict", markup=False)
@@ -80,7 +107,6 @@ class CheckScreen(BaseScreen[None]):
             yield Static(id="detail-text", markup=False)
 
     def on_mount(self) -> None:
-        """Read the report, or check the file."""
         name = self.subject.id if isinstance(self.subject, Build) else str(self.subject)
         self.query_one("#artefact", Static).update(plain(name))
         self.query_one(Search).display = self.query_one("#shown").display = False
@@ -88,28 +114,45 @@ class CheckScreen(BaseScreen[None]):
         self.read()
 
     def on_unmount(self) -> None:
-        """Stop a check that is still reading."""
         self._stop_check.set()
 
     @work(exclusive=True, group="read")
     async def read(self) -> None:
         """Show the report."""
         self.report = None
-        self.query_one("#verdict", Static).update(Content.styled("reading …", MUTED))
-        subject = self.subject
+        self._show_verdict(Content.styled("reading …", MUTED))
         try:
-            if isinstance(subject, Build):
-                self.report = await in_background(lambda: reports.report_of_build(subject))
-            else:
-                self.report = await in_background(lambda: self._check(subject))
+            self.report = await in_background(self._read)
         except (ZwizardError, OSError) as error:
-            self.query_one("#verdict", Static).update("not readable")
+            self._show_verdict(Content("not readable"))
             hint = getattr(error, "hint", "")
             self.query_one(Findings).show([])
             self._show_detail(Content("\n").join([block(str(error), "$text-error"), block(hint)]))
             return
         self._show()
         self._find_boot_test()
+
+    def _read(self) -> Report:
+        """The report of the build, or a new one of the file."""
+        if isinstance(self.subject, Path):
+            return checks.check(self.subject, progress=self._progress)
+        try:
+            return repair.report_of(self.subject)
+        except (ValueError, KeyError, TypeError) as error:
+            text = f"{self.subject.report_file} is not a report: {error}"
+            raise ZwizardError(text, "Build it again.") from None
+
+    def _progress(self, done: int, of: int) -> None:
+        """Show how far the check has read; end it if the screen was closed."""
+        if self._stop_check.is_set():
+            raise UsageError("the check was cancelled")
+        if of:
+            text = f"reading … {100 * done // of} % of {size(of)}"
+            self.app.call_later(self._show_progress, Content.styled(text, MUTED))
+
+    def _show_progress(self, text: Content) -> None:
+        if self.report is None and self.is_attached:
+            self._show_verdict(text)
 
     @on(events.ScreenResume)
     @work(exclusive=True, group="boot-test")
@@ -118,24 +161,18 @@ class CheckScreen(BaseScreen[None]):
         report, subject = self.report, self.subject
         if report is None or not report.ready:
             return
-        record = await in_background(lambda: reports.last_boot_test(subject))
+        record = await in_background(
+            lambda: (
+                records.last_test_of(status.of(subject).sha256)
+                if isinstance(subject, Build)
+                else records.last_test_of_file(subject)
+            )
+        )
         self.tested = record is not None and record.passed
-        self.query_one("#verdict", Static).update(texts.verdict(report, tested=self.tested))
+        self._show_verdict(texts.verdict(report, tested=self.tested))
 
-    def _check(self, path: Path) -> Report:
-        from zwizard import checks
-
-        def progress(done: int, of: int) -> None:
-            if self._stop_check.is_set():
-                raise UsageError("the check was cancelled")
-            self.app.call_later(self._progress, done, of)
-
-        return checks.check(path, progress=progress)
-
-    def _progress(self, done: int, of: int) -> None:
-        if self.report is None and self.is_attached and of:
-            text = f"reading … {100 * done // of} % of {size(of)}"
-            self.query_one("#verdict", Static).update(Content.styled(text, MUTED))
+    def _show_verdict(self, text: Content) -> None:
+        self.query_one("#verdict", Static).update(text)
 
     # --- showing ---
 
@@ -144,7 +181,7 @@ class CheckScreen(BaseScreen[None]):
         if report is None:
             return
         self.query_one("#artefact", Static).update(plain(Path(report.artefact).name))
-        self.query_one("#verdict", Static).update(texts.verdict(report, tested=self.tested))
+        self._show_verdict(texts.verdict(report, tested=self.tested))
         matching = [found for found in report.findings if self._matches(found)]
         folded = set() if self._is_filtered else texts.FOLDED - self._open_groups
         rows = texts.rows(matching, folded)
@@ -209,7 +246,6 @@ class CheckScreen(BaseScreen[None]):
     # --- search and filter ---
 
     def action_search(self) -> None:
-        """Open the search field."""
         field = self.query_one(Search)
         field.display = True
         field.focus()
@@ -226,7 +262,6 @@ class CheckScreen(BaseScreen[None]):
 
     @work
     async def action_filter(self) -> None:
-        """Ask which rules to show, by severity or outcome."""
         options = tuple(Option(key, title) for key, (title, _) in texts.FILTERS.items())
         chosen = await self.app.push_screen_wait(Ask("Show which rules?", "", options))
         if chosen:
@@ -246,44 +281,30 @@ class CheckScreen(BaseScreen[None]):
     # --- what can be done ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only what applies to the highlighted finding and to this image."""
-        own = isinstance(self.subject, Build)
+        report, own = self.report, isinstance(self.subject, Build)
         found = self.current if self.is_mounted else None
-        match action:
-            case "build":
-                return own
-            case "again":
-                return not own
-            case "fix":
-                return not own and self.report is not None and texts.fixable(self.report)
-            case "change":
-                return own and found is not None and reports.question_behind(found) is not None
-            case "waive":
-                return own and found is not None and reports.can_be_waived(found)
-            case "copy":
-                return found is not None
-            case "copy_all" | "export" | "filter" | "search":
-                return self.report is not None
-            case "boot":
-                return self.report is not None
-            case "deploy":
-                is_container = self.report is not None and self.report.mode.value == "container"
-                return own and is_container
-            case _:
-                return True
+        offered = {
+            "build": own,
+            "again": not own,
+            "fix": not own and report is not None and texts.fixable(report),
+            "change": own and found is not None and texts.question_behind(found) is not None,
+            "waive": own and found is not None and texts.can_be_waived(found),
+            "copy": found is not None,
+            "deploy": own and report is not None and report.mode is Mode.CONTAINER,
+        }
+        if action in {"copy_all", "export", "filter", "search", "boot"}:
+            return report is not None
+        return offered.get(action, True)
 
     @work
+    @shows_errors
     async def action_change(self) -> None:
         """Open the build's answers at the question that decides this rule."""
         found = self.current
-        question = reports.question_behind(found) if found else None
+        question = texts.question_behind(found) if found else None
         if not (isinstance(self.subject, Build) and found and question):
             return
-        try:
-            navigation = await self.wizard.use_recipe(self.subject.recipe())
-        except ZwizardError as error:
-            self.wizard.show_error(error)
-            return
+        navigation = await self.wizard.use_recipe(self.subject.recipe())
         if navigation:
             asked = {q.key: q for q in questions.asked(navigation.answers)}
             here = (asked[key] for key in found.rule.keys if key in asked)
@@ -291,45 +312,34 @@ class CheckScreen(BaseScreen[None]):
             self.wizard.show_page(navigation, question.page, question.key)
 
     @work
+    @shows_errors
     async def action_waive(self) -> None:
         """Accept the finding in the recipe, or stop accepting it, and show the review."""
         found = self.current
         if not (isinstance(self.subject, Build) and found):
             return
-        try:
-            recipe = self.subject.recipe()
-            waive = [slug for slug in recipe.checklist.waive if slug != found.slug]
-            if not found.waived:
-                waive.append(found.slug)
-            accepted = replace(recipe.checklist, waive=tuple(waive))
-            navigation = await self.wizard.use_recipe(replace(recipe, checklist=accepted))
-        except ZwizardError as error:
-            self.wizard.show_error(error)
-            return
+        recipe = self.subject.recipe()
+        waive = [slug for slug in recipe.checklist.waive if slug != found.slug]
+        if not found.waived:
+            waive.append(found.slug)
+        accepted = replace(recipe.checklist, waive=tuple(waive))
+        navigation = await self.wizard.use_recipe(replace(recipe, checklist=accepted))
         if navigation:
-            self.wizard.show_review(navigation)
+            self.wizard.show_page(navigation, REVIEW)
             change = "is no longer waived" if found.waived else "is waived"
-            self.app.notify(f"{found.slug} {change} from the next build on.", markup=False)
+            self.app.notify(f"{found.slug} {change} from the next build on.")
 
     def action_copy(self) -> None:
-        """Copy this finding to the terminal's clipboard."""
-        from zwizard import checks
-
         if self.current:
             copy(self.app, checks.render_finding(self.current))
 
     def action_copy_all(self) -> None:
-        """Copy the report to the terminal's clipboard."""
-        from zwizard import checks
-
         if self.report:
             copy(self.app, checks.render_text(self.report))
 
     @work
+    @shows_errors
     async def action_export(self) -> None:
-        """Ask for a file, and save the report to it."""
-        from zwizard import checks
-
         report = self.report
         if report is None:
             return
@@ -340,27 +350,21 @@ class CheckScreen(BaseScreen[None]):
             "Export the report",
             "A name ending in .md gives Markdown, in .html a web page in one file.",
             lambda path: checks.write_report(report, path),
-            reports.not_exportable,
+            texts.not_exportable,
         )
 
     @work
+    @shows_errors
     async def action_fix(self) -> None:
-        """Ask whether to build a fixed archive, and build it."""
-        from zwizard.engine import repair
-
         report, path = self.report, self.subject
         if report is None or isinstance(path, Build):
             return
-        try:
-            remedy = await in_background(lambda: repair.remedy(report, path))
-            if await self.app.push_screen_wait(texts.ask_to_fix(remedy)) != "y":
-                return
-            recipe = remedy.recipe
-            assert recipe is not None
-            build = await in_background(lambda: builds.open_for(recipe, path.parent))
-        except (ZwizardError, OSError) as error:
-            self.wizard.show_error(error)
+        remedy = await in_background(lambda: repair.remedy(report, path))
+        if await self.app.push_screen_wait(texts.ask_to_fix(remedy)) != "y":
             return
+        recipe = remedy.recipe
+        assert recipe is not None
+        build = await in_background(lambda: builds.open_for(recipe, path.parent))
         if await self.wizard.start_build(build):
             self.wizard.show_build(build)
 
@@ -370,16 +374,14 @@ class CheckScreen(BaseScreen[None]):
             note = self.subject.note() if isinstance(self.subject, Build) else None
             text = note.read_text("utf-8") if note else ""
         except (UsageError, OSError) as error:
-            self.wizard.show_error(UsageError(f"{error}", "Build it again to write this file."))
+            show_error(self.app, UsageError(f"{error}", "Build it again to write this file."))
             return
         self.app.push_screen(Reader("How to deploy it", block(text), copy=text))
 
     def action_again(self) -> None:
-        """Check the file again: it may have been fixed."""
         self.read()
 
     def action_boot(self) -> None:
-        """Show the boot test of this image."""
         if self.report:
             disk_size = None
             if isinstance(self.subject, Build):
@@ -387,7 +389,6 @@ class CheckScreen(BaseScreen[None]):
             self.wizard.show_boot_test(Path(self.report.artefact), disk_size)
 
     def action_build(self) -> None:
-        """Show the build that made this image."""
         if isinstance(self.subject, Build):
             self.wizard.show_build(self.subject)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
@@ -19,8 +21,11 @@ from zwizard.tui.format import block, plain
 from zwizard.tui.widgets.keys import Keys
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
+from zwizard.util.errors import ZwizardError, describe_os_error
 
 T = TypeVar("T")
+P = ParamSpec("P")
+Action = Coroutine[Any, Any, None]
 
 
 @dataclass(frozen=True)
@@ -31,46 +36,52 @@ class Option:
     text: str
 
 
-HELP_KEY = Binding(
-    "f1", "app.help", "Help", id="app.help"
-)  # the app's own does not reach a dialog
+# The app's own does not reach a dialog.
+HELP_KEY = Binding("f1", "app.help", "Help", id="app.help")
 
 
-class Dialog(ModalScreen[T]):
-    """A screen on top of another, with its own keys at the bottom."""
+class Dialog(ModalScreen[T | None]):
+    """A screen on top of another: title, content, a line on its keys. Esc returns None."""
 
     HELP = ""
+    TALL = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+
+    def __init__(self, title: str, keys: str) -> None:
+        super().__init__()
+        self._title, self._keys_text = title, keys
 
     def compose(self) -> ComposeResult:
-        """The content and the keys."""
-        yield from self.content()
+        with Vertical(classes="dialog tall" if self.TALL else "dialog"):
+            yield Static(plain(self._title), classes="title", markup=False)
+            yield from self.content()
+            yield Static(self._keys_text, classes="muted", markup=False)
         yield Keys()
 
     def content(self) -> ComposeResult:
         """What this dialog shows."""
         raise NotImplementedError
 
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
 
 class Ask(Dialog[str]):
-    """A question with a few options, the harmless one first. Returns a key, or "" for Esc."""
+    """A question with a few options, the harmless one first. Returns the key of one."""
 
     HELP = "Choose with the arrows and Enter, or press the option's key. Esc cancels."
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
+    BINDINGS: ClassVar[list[BindingType]] = [HELP_KEY]
 
     def __init__(self, title: str, text: str, options: Sequence[Option]) -> None:
-        super().__init__()
-        self._title, self._text, self._options = title, text, options
+        super().__init__(title, "Enter chooses, Esc goes back.")
+        self._text, self._options = text, options
 
     def content(self) -> ComposeResult:
-        """Title, text, options."""
-        with Vertical(classes="dialog"):
-            yield Static(plain(self._title), classes="title", markup=False)
-            if self._text:
-                with VerticalScroll(id="asked"):
-                    yield Static(block(self._text), markup=False)
-            yield StableList(id="options")
-            yield Static("Enter chooses, Esc goes back.", classes="muted", markup=False)
+        if self._text:
+            with VerticalScroll(id="asked"):
+                yield Static(block(self._text), markup=False)
+        yield StableList(id="options")
 
     def on_mount(self) -> None:
         """Show the options; a text that does not fit can be scrolled."""
@@ -90,54 +101,39 @@ class Ask(Dialog[str]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_id or "")
+        self.dismiss(event.option_id)
 
     def on_key(self, event: events.Key) -> None:
-        """Choose the option whose key was pressed."""
         if event.character in {option.key for option in self._options}:
             event.stop()
-            self.dismiss(event.character or "")
-
-    def action_leave(self) -> None:
-        """Close without a choice."""
-        self.dismiss("")
+            self.dismiss(event.character)
 
 
 class Reader(Dialog[None]):
     """A text to read; it scrolls and wraps. ``copy`` is what y copies, if anything."""
 
+    TALL = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "app.pop_screen", "Back"),
+        Binding("q,enter", "leave", "Back", show=False),
         Binding("y", "copy", "Copy"),
     ]
 
     def __init__(self, title: str, text: Content, copy: str = "") -> None:
-        super().__init__()
-        self._title, self._text, self._copy = title, text, copy
+        keys = "arrows and Page keys scroll · Esc goes back"
+        super().__init__(title, f"y copies · {keys}" if copy else keys)
+        self._text, self._copy = text, copy
 
     def content(self) -> ComposeResult:
-        """Title, text, keys."""
-        with Vertical(classes="dialog tall"):
-            yield Static(plain(self._title), classes="title", markup=False)
-            with VerticalScroll(id="reader"):
-                yield Static(self._text, markup=False)
-            copy = "y copies · " if self._copy else ""
-            yield Static(
-                f"{copy}arrows and Page keys scroll · Esc goes back",
-                classes="muted",
-                markup=False,
-            )
+        with VerticalScroll(id="reader"):
+            yield Static(self._text, markup=False)
 
     def on_mount(self) -> None:
-        """Focus the text, so that the keys scroll it."""
         self.query_one("#reader").focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer to copy only if there is something to copy."""
         return action != "copy" or bool(self._copy)
 
     def action_copy(self) -> None:
-        """Copy the text to the terminal's clipboard and to a file."""
         copy(self.app, self._copy)
 
 
@@ -155,9 +151,25 @@ class Help(Reader):
 
 def show_error(app: App[Any], error: Exception) -> None:
     """Show what went wrong and what to do about it."""
+    if isinstance(error, OSError):
+        error = describe_os_error(error)
     hint = getattr(error, "hint", "")
     message = block(getattr(error, "message", "") or str(error), "$text-error")
     app.push_screen(Reader("Error", Content("\n\n").join([message, block(hint)])))
+
+
+def shows_errors(action: Callable[P, Action]) -> Callable[P, Action]:
+    """A method of an app or a screen that shows its errors in a dialog."""
+
+    @wraps(action)
+    async def run(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            await action(*args, **options)
+        except (ZwizardError, OSError) as error:
+            assert isinstance(args[0], DOMNode)
+            show_error(args[0].app, error)
+
+    return run
 
 
 async def confirm_stop(app: App[Any], question: str, text: str) -> bool:
@@ -175,9 +187,9 @@ def copy(app: App[Any], text: str) -> None:
         try:
             await in_background(lambda: paths.write_atomically(path, text))
         except OSError:
-            app.notify(f"{message}.", markup=False)
+            app.notify(f"{message}.")
         else:
-            app.notify(plain(f"{message}; also saved to {path}").plain, markup=False)
+            app.notify(f"{message}; also saved to {path}")
 
     app.copy_to_clipboard(text)
     app.run_worker(save(), group="copy")
@@ -187,20 +199,18 @@ def explain(
     text: str, keys: Sequence[ActiveBinding], display: Callable[[Binding], str], topic: str
 ) -> Help:
     """Help on what has the focus, and on every key that works now; ``topic`` of the manual."""
+    effects = {
+        display(active.binding): active.binding.tooltip or active.binding.description
+        for active in keys
+    }
+    effects.setdefault("Tab", "the next field or list")
+    effects |= {
+        "Ctrl+P": "search all commands, themes and keys",
+        "Ctrl+Q": "quit; builds keep running",
+    }
     lines = [block(text), Content(""), Content.styled("Keys", "bold")]
-    for active in keys:
-        effect = active.binding.tooltip or active.binding.description
-        lines.append(
-            Content.assemble((f"{display(active.binding):<12}", "bold $text-accent"), effect)
-        )
-    listed = {active.binding.key for active in keys}
     lines += [
         Content.assemble((f"{key:<12}", "bold $text-accent"), effect)
-        for key, effect in (
-            ("Tab", "the next field or list"),
-            ("Ctrl+P", "search all commands, themes and keys"),
-            ("Ctrl+Q", "quit; builds keep running"),
-        )
-        if key.lower() not in listed
+        for key, effect in effects.items()
     ]
     return Help(Content("\n").join(lines), topic)

@@ -11,18 +11,16 @@ from typing import Any, ClassVar
 from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widgets import Input, OptionList, Static
 
 from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
-from zwizard.tui.screens.dialogs import HELP_KEY, Dialog, show_error
+from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import Row, StableList
-from zwizard.util.errors import ZwizardError
 
 
-class AskPath(Dialog[Path | None]):
+class AskPath(Dialog[Path]):
     """A path to type, or to choose from the list below it, if there is one.
 
     ``check`` returns what is wrong with a path, ``doubt`` what a second Enter accepts; "" for
@@ -36,7 +34,6 @@ class AskPath(Dialog[Path | None]):
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back"),
         Binding("tab", "complete", "Complete", priority=True),
         HELP_KEY,
     ]
@@ -50,25 +47,20 @@ class AskPath(Dialog[Path | None]):
         doubt: Callable[[Path], str] = lambda _: "",
         wanted: Callable[[Path], bool] | None = None,
     ) -> None:
-        super().__init__()
-        self._title, self._text, self._value = title, text, value
+        listed = "↓ chooses from the list, Tab completes, " if wanted else ""
+        super().__init__(title, f"{listed}Enter confirms, Esc goes back.")
+        self._text, self._value = text, value
         self._check, self._doubt, self._wanted = check, doubt, wanted
         self._accepted: Path | None = None  # a doubtful path that Enter was pressed for
 
     def content(self) -> ComposeResult:
-        """Title, text, the path, its problem, the list of files."""
-        with Vertical(classes="dialog"):
-            yield Static(plain(self._title), classes="title", markup=False)
-            yield Static(block(self._text), markup=False)
-            yield OrderedInput(self._value, compact=True, select_on_focus=False)
-            yield Static(classes="problem", markup=False)
-            if self._wanted:
-                yield StableList(id="entries")
-            listed = "↓ chooses from the list, Tab completes, " if self._wanted else ""
-            yield Static(f"{listed}Enter confirms, Esc goes back.", classes="muted", markup=False)
+        yield Static(block(self._text), markup=False)
+        yield OrderedInput(self._value, compact=True, select_on_focus=False)
+        yield Static(classes="problem", markup=False)
+        if self._wanted:
+            yield StableList(id="entries")
 
     def on_mount(self) -> None:
-        """List the files of the working directory."""
         if self._wanted:
             self.query_one(StableList).can_focus = False
             self._list()
@@ -90,7 +82,6 @@ class AskPath(Dialog[Path | None]):
             listed.display = bool(names)
 
     def on_key(self, event: events.Key) -> None:
-        """Let the arrows choose from the list while the user types."""
         if self._wanted and event.key in {"up", "down"}:
             event.stop()
             listed = self.query_one(StableList)
@@ -101,7 +92,6 @@ class AskPath(Dialog[Path | None]):
         await self._complete()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer to complete only if there is a list."""
         return action != "complete" or bool(self._wanted)
 
     def action_complete(self) -> None:
@@ -146,10 +136,6 @@ class AskPath(Dialog[Path | None]):
     def _show_problem(self, text: str) -> None:
         self.query_one(".problem", Static).update(block(text))
 
-    def action_leave(self) -> None:
-        """Close without a path."""
-        self.dismiss(None)
-
 
 _MOST_ENTRIES = 200
 
@@ -190,14 +176,9 @@ async def save_file(
         lambda path: "the file exists and will be overwritten" if path.exists() else "",
     )
     path = await app.push_screen_wait(ask)
-    if path is None:
-        return
-    try:
+    if path is not None:
         await in_background(lambda: write(path))
-    except (OSError, ZwizardError) as error:
-        show_error(app, error)
-    else:
-        app.notify(plain(f"Saved to {path.absolute()}").plain, timeout=8, markup=False)
+        app.notify(f"Saved to {path.absolute()}", timeout=8)
 
 
 def not_writable(path: Path) -> str:

@@ -25,11 +25,11 @@ from zwizard.tui.build_list import BuildList, ListedBuild
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
 from zwizard.tui.navigation import TITLES, Navigation
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, Option
+from zwizard.tui.screens.dialogs import Ask, Option, shows_errors
 from zwizard.tui.screens.files import AskPath
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
-from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line, size
 from zwizard.wizard import questions
 from zwizard.wizard.draft import Draft
@@ -65,7 +65,7 @@ class HomeScreen(BaseScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Answer the questions for a new image"),
-        Binding("o", "open", "Open recipe", tooltip="Open a recipe from a file"),
+        Binding("o", "app.open", "Open recipe", tooltip="Open a recipe from a file"),
         Binding("u", "duplicate", "Duplicate", tooltip="A new recipe with this build's answers"),
         Binding(
             "r",
@@ -85,7 +85,6 @@ class HomeScreen(BaseScreen[None]):
         self._wanted_row = ""  # to highlight as soon as it is listed
 
     def content(self) -> ComposeResult:
-        """Header, builds, and the welcome if there are none."""
         with Horizontal(classes="top"):
             yield Static("zwizard", classes="title", markup=False)
             yield Static(id="machine", markup=False)
@@ -94,7 +93,6 @@ class HomeScreen(BaseScreen[None]):
         yield Static(id="welcome", markup=False)
 
     def on_mount(self) -> None:
-        """Look at the builds now, and regularly."""
         self.query_one("#builds-title").display = False
         self.query_one("#builds").display = False
         self.look()
@@ -105,11 +103,9 @@ class HomeScreen(BaseScreen[None]):
         self._wanted_row = _BUILD + build.id if build else _DRAFT
 
     def on_resize(self) -> None:
-        """Fit the rows to the width."""
         self.look()
 
     def on_screen_resume(self) -> None:
-        """Show at once what another screen changed."""
         self._show_host()
         self.look()
 
@@ -155,18 +151,14 @@ class HomeScreen(BaseScreen[None]):
     # --- what can be done ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only what applies to the highlighted row."""
         entry = self._entry()
-        match action:
-            case "resume":
-                return bool(entry and entry.status.state in {"stopped", "failed"})
-            case "duplicate":
-                return bool(entry and entry.recipe)
-            case "delete":
-                stopped = entry is not None and entry.status.state != "running"
-                return stopped or self._row() == _DRAFT
-            case _:
-                return True
+        state = entry.status.state if entry else ""
+        offered = {
+            "resume": state in {"stopped", "failed"},
+            "duplicate": bool(entry and entry.recipe),
+            "delete": state not in {"", "running"} or self._row() == _DRAFT,
+        }
+        return offered.get(action, True)
 
     def _row(self) -> str:
         rows = self.query(BuildRows)
@@ -185,13 +177,12 @@ class HomeScreen(BaseScreen[None]):
             self.wizard.continue_draft()
         elif entry := self._entry():
             if entry.status.state in {"ready", "not-ready"} and entry.build.report_file.exists():
-                self.wizard.show_report(entry.build)
+                self.wizard.show_check(entry.build)
             else:
                 self.wizard.show_build(entry.build)
 
     @work
     async def action_new(self) -> None:
-        """Start a new draft, or continue the unfinished one."""
         draft = _draft()
         if draft is None:
             self.wizard.continue_draft()
@@ -210,14 +201,9 @@ class HomeScreen(BaseScreen[None]):
 
     @work
     async def action_resume(self) -> None:
-        """Resume the build at the step it reached."""
         entry = self._entry()
         if entry and await self.wizard.start_build(entry.build):
             self.wizard.show_build(entry.build)
-
-    def action_open(self) -> None:
-        """Open a recipe from a file."""
-        self.wizard.open_recipe()
 
     @work
     async def action_duplicate(self) -> None:
@@ -233,7 +219,6 @@ class HomeScreen(BaseScreen[None]):
 
     @work
     async def action_delete(self) -> None:
-        """Delete a build or the draft, after asking."""
         entry = self._entry()
         if entry:
             await self._delete(entry)
@@ -244,6 +229,7 @@ class HomeScreen(BaseScreen[None]):
             Draft.open(paths.draft()).clear()
             self.look()
 
+    @shows_errors
     async def _delete(self, entry: ListedBuild) -> None:
         """Ask, and delete a build, with the layers that only it uses if the user wants that."""
         build = entry.build
@@ -260,15 +246,13 @@ class HomeScreen(BaseScreen[None]):
             return
         if chosen == "l" and not await self.wizard.authorise():
             return
-        try:
-            await in_background(lambda: _remove(build, layers=chosen == "l"))
-        except (ZwizardError, OSError) as error:
-            self.wizard.show_error(error)
+        await in_background(lambda: builds.remove(build))
+        if chosen == "l":
+            await in_background(gc.clean)
         self.look()
 
     @work
     async def action_check(self) -> None:
-        """Ask for any file or directory, and check it."""
         path = await self.app.push_screen_wait(
             AskPath(
                 "Check an image",
@@ -339,12 +323,6 @@ def _what_stays(entry: ListedBuild) -> str:
         f"Its recipe, journal and logs are deleted.\n{archive_stays}"
         "Its cached layers stay, so building it again is quick; `zwizard clean` frees them."
     )
-
-
-def _remove(build: Build, *, layers: bool) -> None:
-    builds.remove(build)
-    if layers:
-        gc.clean()
 
 
 def _hint() -> Content:

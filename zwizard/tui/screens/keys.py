@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from zwizard.tui.base_app import BaseApp
 from zwizard.tui.format import block, plain
-from zwizard.tui.screens.base import ScreenEntry, Wizard
+from zwizard.tui.screens.base import ScreenEntry
 from zwizard.tui.screens.dialogs import Reader
 from zwizard.tui.widgets.keys import NAMES
 from zwizard.util import paths
 
 
-def _keys_screen(wizard: Wizard) -> Reader:
+def _keys_screen(wizard: BaseApp) -> Reader:
     how = f'To change a key, write into {paths.preferences()}:\n\n[keys]\n"page.next" = "f9"'
     lines = [block(how), Content("")]
     for name, binding in sorted(NAMES.items()):

@@ -52,13 +52,14 @@ class PageScreen(BaseScreen[None]):
     """One page of questions, and why each is asked."""
 
     TOPIC = "recipe"
+    HELP = "The pages of questions. Tab and Enter go to the next question."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", "Back"),
         Binding("f3", "next", "Next"),
         Binding("escape", "leave", "Leave", tooltip="Leave; the draft is kept"),
         *PAGE_KEYS,
-        Binding("f7", "save", "Save", tooltip="Save the draft as a recipe (TOML)"),
-        Binding("f8", "open", "Open", tooltip="Open a recipe; it replaces the draft"),
+        Binding("f7", "app.save", "Save", tooltip="Save the draft as a recipe (TOML)"),
+        Binding("f8", "app.open", "Open", tooltip="Open a recipe; it replaces the draft"),
     ]
 
     def __init__(self, navigation: Navigation, page: str, key: str = "") -> None:
@@ -71,7 +72,6 @@ class PageScreen(BaseScreen[None]):
         self._turning = False  # the fields are being replaced
 
     def content(self) -> ComposeResult:
-        """Breadcrumb, questions, why."""
         with Horizontal(classes="top"):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
@@ -83,7 +83,6 @@ class PageScreen(BaseScreen[None]):
                 yield Static(id="needs", markup=False)
 
     async def on_mount(self) -> None:
-        """Show the page."""
         await self.show(self.page, self._key)
 
     async def show(self, page: str, key: str = "") -> None:
@@ -123,7 +122,6 @@ class PageScreen(BaseScreen[None]):
         self.wizard.collect_garbage_soon()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Keep the focused question in sight."""
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw_preview)
 
@@ -188,8 +186,8 @@ class PageScreen(BaseScreen[None]):
     def _warn(self) -> None:
         """Warn once that the draft cannot be saved."""
         if self.navigation.answers.unsaved and not self._warned:
-            message = plain(f"Your draft cannot be saved: {self.navigation.answers.unsaved}").plain
-            self.app.notify(message, severity="error", timeout=10, markup=False)
+            message = f"Your draft cannot be saved: {self.navigation.answers.unsaved}"
+            self.app.notify(message, severity="error", timeout=10)
         self._warned = bool(self.navigation.answers.unsaved)
 
     # --- suggestions ---
@@ -255,7 +253,7 @@ class PageScreen(BaseScreen[None]):
         """The help on the field that has the focus."""
         field = self.focused_field()
         if not field:
-            return "The pages of questions. Tab and Enter go to the next question."
+            return self.HELP
         question = field.question
         parts = [question.text, question.why, *filter(None, [question.source])]
         parts += [
@@ -313,9 +311,9 @@ class PageScreen(BaseScreen[None]):
         self._focus(key)
         field = self.query_one(f"#{field_id(key)}", Field)
         self.call_after_refresh(field.judge)  # a notification soon disappears
-        text = plain(f"{field.question.text}: {problem}").plain
+        text = f"{field.question.text}: {problem}"
         self.app.clear_notifications()
-        self.app.notify(text, severity="warning", markup=False)
+        self.app.notify(text, severity="warning")
 
     async def action_page(self, number: int) -> None:
         """Show any page, by its position in the row (from 1)."""
@@ -325,22 +323,13 @@ class PageScreen(BaseScreen[None]):
     async def _turn(self, page: str) -> None:
         self.navigation.leave(self.page)
         if page == REVIEW:
-            self.wizard.show_review(self.navigation)
+            self.wizard.show_page(self.navigation, page)
         elif page != self.page:
             await self.show(page)
 
     def action_leave(self) -> None:
-        """Go home; the draft is kept."""
         self.navigation.leave(self.page)
         self.wizard.leave_draft()
-
-    def action_save(self) -> None:
-        """Save the draft as a recipe."""
-        self.wizard.save_recipe(self.navigation)
-
-    def action_open(self) -> None:
-        """Open a recipe."""
-        self.wizard.open_recipe()
 
 
 def _ask_path(question: Question, answers: RawAnswers) -> AskPath:

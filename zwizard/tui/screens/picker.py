@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.worker import Worker
@@ -34,15 +33,16 @@ _MOVES = {
 }
 
 
-class PickerScreen(Dialog[str | None]):
+class PickerScreen(Dialog[str]):
     """The suggestions for a question; returns the answer as text, None if it does not change.
 
     Where the answer is a list of words, Enter adds or removes one and the list stays open.
     """
 
+    TALL = True
     HELP = "All possible answers. Type to search; the text may be anywhere in a row."
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), HELP_KEY]
+    BINDINGS: ClassVar[list[BindingType]] = [HELP_KEY]
 
     def __init__(
         self,
@@ -52,29 +52,22 @@ class PickerScreen(Dialog[str | None]):
         hint: Hint,
         now: float,
     ) -> None:
-        super().__init__()
+        self._many = question.kind == "list"
+        how = "adds or removes" if self._many else "chooses"
+        keys = f"Type to search, ↑ ↓ move, Enter {how}, Esc goes back."
+        super().__init__(question.text, keys)
         self._question, self._answers, self._service = question, answers, service
         self._hint, self._now = hint, now
-        self._many = question.kind == "list"
         self._words = [w for w in re.split(r"[,\s]+", question.answer(answers)) if w]
         self._offers: dict[str, Suggestion] = {}
         self._state = ""
         self._latest: Worker[None] | None = None  # the search for what was typed last
 
     def content(self) -> ComposeResult:
-        """Title, search, suggestions, the state of the list."""
-        with Vertical(classes="dialog tall"):
-            yield Static(plain(self._question.text), classes="title", markup=False)
-            yield OrderedInput(self._hint.near, "type to search", compact=True)
-            yield StableList(id="offers")
-            yield Static(id="offer", markup=False)
-            yield Static(id="picked", markup=False)
-            how = "adds or removes" if self._many else "chooses"
-            yield Static(
-                f"Type to search, ↑ ↓ move, Enter {how}, Esc goes back.",
-                classes="muted",
-                markup=False,
-            )
+        yield OrderedInput(self._hint.near, "type to search", compact=True)
+        yield StableList(id="offers")
+        yield Static(id="offer", markup=False)
+        yield Static(id="picked", markup=False)
 
     def on_mount(self) -> None:
         """Search at once, and again when the list was read."""
@@ -132,7 +125,6 @@ class PickerScreen(Dialog[str | None]):
         self.query_one("#offer", Static).update(plain(text))
 
     def on_key(self, event: events.Key) -> None:
-        """Let the arrows move through the list while the user types."""
         if move := _MOVES.get(event.key):
             event.stop()
             getattr(self.query_one(StableList), f"action_{move}")()

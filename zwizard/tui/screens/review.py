@@ -22,13 +22,12 @@ from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import REVIEW, Navigation, question_of
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Reader, copy
+from zwizard.tui.screens.dialogs import Reader, copy, shows_errors
 from zwizard.tui.screens.files import save_file
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
-from zwizard.util.errors import ZwizardError
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, suggestions
 from zwizard.wizard.questions import Question
@@ -56,13 +55,17 @@ class ReviewScreen(BaseScreen[None]):
         Binding("f2", "back", "Back"),
         Binding("f5", "build", "Build"),
         Binding(
-            "f9", "rebuild", "Rebuild all", tooltip="Ignore cached steps; use current packages"
+            "f9",
+            "build(True)",
+            "Rebuild all",
+            tooltip="Ignore cached steps; use current packages",
+            id="review.rebuild",
         ),
         Binding("f6", "install", "Install tools", tooltip="Install the missing programs"),
         Binding("s,f7", "save", "Save recipe", tooltip="Save the draft as a recipe (TOML)"),
         Binding("x", "export", "Export script", tooltip="Export the build as a bash script"),
         Binding("y", "copy", "Copy", tooltip="Copy every command of every step"),
-        Binding("f8", "open", "Open", tooltip="Open a recipe; it replaces the draft"),
+        Binding("f8", "app.open", "Open", tooltip="Open a recipe; it replaces the draft"),
         Binding("escape", "leave", "Leave", tooltip="Leave; the draft is kept"),
         *PAGE_KEYS,
     ]
@@ -75,7 +78,6 @@ class ReviewScreen(BaseScreen[None]):
         self._starting = False
 
     def content(self) -> ComposeResult:
-        """Breadcrumb, summary, steps, and the privilege, space and output."""
         with Horizontal(classes="top"):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
@@ -122,18 +124,16 @@ class ReviewScreen(BaseScreen[None]):
         self.query_one("#facts", Static).update(_facts(review, host))
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only what the review allows: most actions need a valid recipe."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         review = self._review
-        match action:
-            case "save" | "export" | "copy" | "build":
-                return bool(review and review.recipe)
-            case "rebuild":
-                return bool(review and review.forecast and review.forecast.cached)
-            case "install":
-                return bool(review and review.forecast and review.forecast.missing)
-            case _:
-                return True
+        if action in {"save", "export", "copy", "build"} and not parameters:
+            return bool(review and review.recipe)
+        forecast = review.forecast if review else None
+        offered = {
+            "build": bool(forecast and forecast.cached),  # all of it again
+            "install": bool(forecast and forecast.missing),
+        }
+        return offered.get(action, True)
 
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
@@ -172,23 +172,17 @@ class ReviewScreen(BaseScreen[None]):
 
     # --- building ---
 
-    def action_build(self) -> None:
-        """Start the build, and show it."""
-        self._build(rebuild_all=False)
-
-    def action_rebuild(self) -> None:
-        """Start the build, ignoring cached steps."""
-        self._build(rebuild_all=True)
-
     @work
-    async def _build(self, *, rebuild_all: bool) -> None:
+    @shows_errors
+    async def action_build(self, rebuild_all: bool = False) -> None:
+        """Start the build, and show it; ``rebuild_all`` ignores cached steps."""
         review = self._review
         if self._starting or not (review and review.recipe):
             return
         if review.problems:
             self.query_one(StepRows).go("problem:0")
-            message = plain(f"The build cannot start: {review.problems[0].message}").plain
-            self.app.notify(message, severity="warning", markup=False)
+            message = f"The build cannot start: {review.problems[0].message}"
+            self.app.notify(message, severity="warning")
             return
         recipe = review.recipe
         self._starting = True
@@ -197,8 +191,6 @@ class ReviewScreen(BaseScreen[None]):
             if await self.wizard.start_build(build, rebuild_all=rebuild_all):
                 self.navigation.answers.clear()  # the build's recipe has them
                 self.wizard.show_build(build)
-        except (ZwizardError, OSError) as error:
-            self.wizard.show_error(error)
         finally:
             self._starting = False
 
@@ -215,16 +207,11 @@ class ReviewScreen(BaseScreen[None]):
     # --- saving ---
 
     def action_save(self) -> None:
-        """Save the recipe to a file."""
-        self.wizard.save_recipe(self.navigation)
-
-    def action_open(self) -> None:
-        """Open another recipe."""
-        self.wizard.open_recipe()
+        self.wizard.action_save()
 
     @work
+    @shows_errors
     async def action_export(self) -> None:
-        """Save the plan as a script."""
         if self._review and self._review.plan:
             plan = self._review.plan
             text = "A bash script that does the whole build on its own; run it as root."
@@ -237,14 +224,12 @@ class ReviewScreen(BaseScreen[None]):
             )
 
     def action_copy(self) -> None:
-        """Copy every command of every step."""
         if self._review and self._review.plan:
             copy(self.app, render.text(self._review.plan))
 
     # --- navigation ---
 
     def action_back(self) -> None:
-        """Go back to the last page of questions."""
         self.wizard.show_page(self.navigation, self.navigation.pages[-2])
 
     def action_page(self, number: int) -> None:
@@ -254,7 +239,6 @@ class ReviewScreen(BaseScreen[None]):
             self.wizard.show_page(self.navigation, pages[number - 1])
 
     def action_leave(self) -> None:
-        """Go home; the draft is kept."""
         self.wizard.leave_draft()
 
 

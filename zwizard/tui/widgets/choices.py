@@ -13,21 +13,15 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
+from textual.style import Style
 from textual.widget import Widget
 
+from zwizard.tui.format import MUTED
 from zwizard.tui.widgets.inputs import in_order
 from zwizard.util.text import one_line
 from zwizard.wizard.questions import Choice
 
 _GAP = 2  # cells between two choices in a row
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line as drawn, and the choices on it: (from, to, value)."""
-
-    content: Content
-    spots: tuple[tuple[int, int, str], ...] = ()
 
 
 class Choices(Widget, can_focus=True):
@@ -43,13 +37,12 @@ class Choices(Widget, can_focus=True):
         Binding("end", "end(-1)", "Last", show=False),
     ]
 
+    @dataclass
     class Changed(Message):
         """Another choice was made."""
 
-        def __init__(self, choices: Choices, value: str) -> None:
-            super().__init__()
-            self.choices = choices
-            self.value = value
+        choices: Choices
+        value: str
 
     def __init__(self, options: tuple[Choice, ...], value: str, *, roomy: bool) -> None:
         super().__init__()
@@ -92,13 +85,8 @@ class Choices(Widget, can_focus=True):
             self._choose(available[index].value)
 
     def on_click(self, event: events.Click) -> None:
-        """Choose what was clicked."""
-        lines = list(self._lines(self.content_size.width))
-        offset = event.get_content_offset(self)
-        if offset and offset.y < len(lines):
-            for start, end, value in lines[offset.y].spots:
-                if start <= offset.x < end:
-                    self._choose(value)
+        if (value := event.style.meta.get("choice")) is not None:
+            self._choose(value)
 
     def _available(self) -> list[Choice]:
         return [choice for choice in self.options if not choice.unavailable]
@@ -113,8 +101,7 @@ class Choices(Widget, can_focus=True):
 
     def render(self) -> Content:
         """The choices, drawn for the width of the widget."""
-        lines = self._lines(self.content_size.width or 40)
-        return Content("\n").join(line.content for line in lines)
+        return Content("\n").join(self._lines(self.content_size.width or 40))
 
     def get_content_height(
         self,
@@ -125,54 +112,48 @@ class Choices(Widget, can_focus=True):
         """The number of lines that this takes."""
         return len(list(self._lines(width)))
 
-    def _lines(self, width: int) -> Iterator[_Line]:
-        available = self._available()
-        row = sum(len(_title(choice)) for choice in available) + _GAP * (len(available) - 1)
-        if not self.roomy and row <= width:
-            yield self._row(available)
+    def _lines(self, width: int) -> Iterator[Content]:
+        row = Content(" " * _GAP).join(
+            self._styled(choice, self._title(choice)) for choice in self._available()
+        )
+        if not self.roomy and row.cell_length <= width:
+            yield row
             yield from self._others(width)
             return
         for choice in self.options:
             yield from self._stacked(choice, width)
 
-    def _row(self, available: list[Choice]) -> _Line:
-        parts, spots, x = [], [], 0
-        for choice in available:
-            parts.append(self._styled(choice, _title(choice, choice.value == self.value)))
-            spots.append((x, x + len(_title(choice)), choice.value))
-            x += len(_title(choice)) + _GAP
-        return _Line(Content(" " * _GAP).join(parts), tuple(spots))
-
-    def _others(self, width: int) -> Iterator[_Line]:
+    def _others(self, width: int) -> Iterator[Content]:
         """The unavailable choices, by their reason."""
         rest = [choice for choice in self.options if choice.unavailable]
         for reason, group in groupby(rest, key=lambda choice: choice.unavailable):
             names = ", ".join(choice.title for choice in group)
             for line in _wrap(f"– {names}: {reason}", width, indent=2):
-                yield _Line(Content.styled(line, "$foreground-muted"))
+                yield Content.styled(line, MUTED)
 
-    def _stacked(self, choice: Choice, width: int) -> Iterator[_Line]:
-        title = _title(choice, choice.value == self.value)
+    def _stacked(self, choice: Choice, width: int) -> Iterator[Content]:
+        title = self._title(choice)
         if choice.unavailable:
             title = f"{title} – {one_line(choice.unavailable)}"
-        spots = () if choice.unavailable else ((0, width, choice.value),)
         for text in _wrap(title, width, indent=4):
-            yield _Line(self._styled(choice, text), spots)
+            yield self._styled(choice, text)
         if self.roomy:
             for text in _wrap(choice.means, width - 4):
-                yield _Line(Content.styled("    " + text, "$foreground-muted"), spots)
+                yield Content.styled(f"    {text}", MUTED).stylize(_clickable(choice))
+
+    def _title(self, choice: Choice) -> str:
+        mark = " – " if choice.unavailable else "(•)" if choice.value == self.value else "( )"
+        return f"{mark} {one_line(choice.title)}"
 
     def _styled(self, choice: Choice, text: str) -> Content:
         if choice.unavailable:
-            return Content.styled(text, "$foreground-muted")
-        if choice.value != self.value:
-            return Content(text)
-        return Content.styled(text, "bold reverse" if self.has_focus else "bold")
+            return Content.styled(text, MUTED)
+        style = ("bold reverse" if self.has_focus else "bold") * (choice.value == self.value)
+        return Content.styled(text, style).stylize(_clickable(choice))
 
 
-def _title(choice: Choice, chosen: bool = False) -> str:
-    mark = "–" if choice.unavailable else ("(•)" if chosen else "( )")
-    return f"{mark if len(mark) == 3 else f' {mark} '} {one_line(choice.title)}"
+def _clickable(choice: Choice) -> Style:
+    return Style.from_meta({"choice": choice.value})
 
 
 def _wrap(text: str, width: int, indent: int = 0) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -30,23 +31,21 @@ class Field(Remappable, Horizontal):
         Binding("f4", "choose", "List", tooltip="Choose from the whole list"),
     ]
 
+    @dataclass
     class Answered(Message):
         """The answer changed."""
 
-        def __init__(self, field: Field, text: str) -> None:
-            super().__init__()
-            self.field = field
-            self.text = text
+        field: Field
+        text: str
 
     class Resized(Message):
         """The focused field takes more lines now, or fewer."""
 
+    @dataclass
     class ListRequested(Message):
         """The user wants to choose the answer from a list."""
 
-        def __init__(self, field: Field) -> None:
-            super().__init__()
-            self.field = field
+        field: Field
 
     def __init__(
         self, question: Question, answers: RawAnswers, available: Suggestions, *, roomy: bool
@@ -59,7 +58,6 @@ class Field(Remappable, Horizontal):
         self._reported: str | None = None  # an answer that is not among the answers yet
 
     def compose(self) -> ComposeResult:
-        """Label, control, problem or hint."""
         yield Static(plain(self.question.text), classes="label", markup=False)
         with Vertical(classes="answer"):
             yield self._control()
@@ -70,7 +68,6 @@ class Field(Remappable, Horizontal):
         self.set(self._answers, self._available)
 
     def on_descendant_focus(self) -> None:
-        """Highlight the label."""
         self.add_class("-here")
         self._show_remark(typing=True)
 
@@ -142,12 +139,10 @@ class Field(Remappable, Horizontal):
             remark.display = bool(text.plain)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer the list only where the question has one."""
         listed = suggestions.offered(self.question) or suggestions.is_path(self.question)
         return action != "choose" or listed
 
     def action_choose(self) -> None:
-        """Ask for the list."""
         self.post_message(self.ListRequested(self))
 
     def _control(self) -> Widget:

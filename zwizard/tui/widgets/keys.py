@@ -93,6 +93,5 @@ class Keys(Static):
         ).stylize(press)
 
     def on_click(self, event: events.Click) -> None:
-        """Press the key that was clicked."""
         if key := event.style.meta.get("press"):
             self.app.simulate_key(key)

@@ -19,7 +19,6 @@ class LogPane(Vertical):
     """A log view with a title line, a note, and a search field."""
 
     def compose(self) -> ComposeResult:
-        """Title, log, note, search field."""
         yield Static(id="log-title", markup=False)
         yield LogView()
         yield Static(id="log-note", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,6 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from zwizard.tui.background import in_background
-from zwizard.tui.format import plain
 from zwizard.tui.widgets.ansi import Colour, Line, TextStyle
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.log_file import LogFile, matcher
@@ -68,12 +68,11 @@ class LogView(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--current", "log--match", "log--more"}
 
+    @dataclass
     class Search(Message):
         """Ask for the search field; search upwards if ``back``."""
 
-        def __init__(self, back: bool) -> None:
-            super().__init__()
-            self.back = back
+        back: bool
 
     class Changed(Message):
         """The log has more lines, or the view has scrolled."""
@@ -93,7 +92,6 @@ class LogView(ScrollView, can_focus=True):
         self.set_interval(_TICK, self._tick)
 
     def on_unmount(self) -> None:
-        """Close the file."""
         self._close()
 
     def open(self, path: Path | None, empty: str) -> None:
@@ -123,7 +121,6 @@ class LogView(ScrollView, can_focus=True):
         self.post_message(self.Changed())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer the next match only after a search."""
         return action != "again" or bool(self.pattern)
 
     # --- position ---
@@ -159,13 +156,11 @@ class LogView(ScrollView, can_focus=True):
             self.refresh()
 
     def action_follow(self) -> None:
-        """Go to the end, and follow it."""
         self.following = True
         self._to_end()
         self.post_message(self.Changed())
 
     def action_start(self) -> None:
-        """Go to the start of the log."""
         self.scroll_home(animate=False, x_axis=False)
 
     def action_sideways(self, direction: int) -> None:
@@ -176,7 +171,6 @@ class LogView(ScrollView, can_focus=True):
     # --- searching ---
 
     def action_search(self, back: bool) -> None:
-        """Ask for the text to search."""
         self.post_message(self.Search(back))
 
     def action_again(self, back: bool) -> None:
@@ -213,7 +207,7 @@ class LogView(ScrollView, can_focus=True):
                         )
                     self._show_match(number)
                     return
-        self.app.notify(plain(f"{text!r} is not in this log").plain, markup=False)
+        self.app.notify(f"{text!r} is not in this log")
 
     def _show_match(self, number: int) -> None:
         self.match = number

@@ -29,10 +29,6 @@ class Choice:
     unavailable: str = ""
 
 
-def _always(_: RawAnswers) -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Question:
     """One question, which fills one key of the recipe; its default and its check are the key's.
@@ -55,7 +51,7 @@ class Question:
     guide: str = ""
     label: str = ""
     choices: Callable[[RawAnswers], tuple[Choice, ...]] = lambda _: ()
-    when: Callable[[RawAnswers], bool] = _always
+    when: Callable[[RawAnswers], bool] = lambda _: True
     fallback: Callable[[RawAnswers], str] | None = None
     reword: Callable[[Question, RawAnswers], Question] | None = None
     example: str = ""

@@ -71,14 +71,6 @@ def _likely_distro(answers: RawAnswers) -> str:
     return next((d for word, d in words.items() if word and word in name), "debian")
 
 
-def _has_suites(answers: RawAnswers) -> bool:
-    return not distro_of(answers).suite("")
-
-
-def _suites(answers: RawAnswers) -> tuple[Choice, ...]:
-    return tuple(Choice(suite.name, suite.title) for suite in distro_of(answers).suites)
-
-
 def _has_variants(answers: RawAnswers) -> bool:
     """Whether there is a larger base: Arch's container is always the smallest."""
     return is_installed(answers) and (
@@ -164,9 +156,11 @@ PAGE = Page(
             "choice",
             "The release to install. Newer suites have newer kernels and longer support; each"
             " boots on Zero-OS.",
-            choices=_suites,
+            choices=lambda answers: tuple(
+                Choice(suite.name, suite.title) for suite in distro_of(answers).suites
+            ),
             fallback=lambda answers: distro_of(answers).suites[0].name,
-            when=_has_suites,
+            when=lambda answers: not distro_of(answers).suite(""),
             resets=True,
         ),
         Question(

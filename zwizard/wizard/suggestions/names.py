@@ -19,10 +19,6 @@ from zwizard.wizard.suggestions.record import (
 )
 
 
-def _hint_zone(text: str, _: RawAnswers, suggestions: Suggestions, typing: bool) -> Hint:
-    return _hint(text.strip(), suggestions.zones, "time zone", typing)
-
-
 def _hint_locale(text: str, _: RawAnswers, suggestions: Suggestions, typing: bool) -> Hint:
     name = text.strip()
     if not suggestions.every_locale or not is_generated(name):
@@ -61,7 +57,9 @@ def _plain(name: str) -> str:
 
 SUGGESTERS = {
     "system.timezone": Suggester(
-        _hint_zone,
+        lambda text, _, suggestions, typing: _hint(
+            text.strip(), suggestions.zones, "time zone", typing
+        ),
         lambda _, suggestions, words: matching(map(Suggestion, suggestions.zones), words),
     ),
     "system.locale": Suggester(

@@ -1,0 +1,52 @@
+"""What the screens of a build and of a boot test share: steps, log and result of a job."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Static
+
+from zwizard.jobs.status import Status
+from zwizard.tui.format import plain
+from zwizard.tui.screens.base import BaseScreen
+from zwizard.tui.widgets.log_pane import LogPane
+from zwizard.tui.widgets.stable_list import StableList
+
+
+class Card(VerticalScroll, can_focus=False):
+    """The result; focusable only if it does not fit."""
+
+    HELP = "What failed, with the whole command. The arrow keys scroll."
+
+    def watch_virtual_size(self) -> None:
+        self.can_focus = self.virtual_size.height > self.size.height
+
+
+class JobScreen(BaseScreen[None]):
+    """One job, shown from its journal and log; it keeps running when the screen is left."""
+
+    def __init__(self, name: str, steps: StableList, status: Status, keeps_running: str) -> None:
+        super().__init__()
+        self._job_name, self._steps, self._keeps_running = name, steps, keeps_running
+        self.status = status
+
+    def content(self) -> ComposeResult:
+        with Horizontal(classes="top"):
+            yield Static(plain(self._job_name), classes="title", markup=False)
+            yield Static(id="overall", markup=False)
+        with Card(id="card"):
+            yield Static(id="card-text", markup=False)
+        with Horizontal(id="work"):
+            yield self._steps
+            yield LogPane(id="log-pane")
+
+    def action_log(self, what: str) -> None:
+        self.query_one(LogPane).act(what)
+
+    def action_leave(self) -> None:
+        """Close the search field; else leave the screen."""
+        if self.query_one(LogPane).leave_search():
+            return
+        if self.status.state == "running" and self.status.started:
+            self.app.notify(self._keeps_running)
+        self.dismiss()
