@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from zwizard.boottest.machine import accelerator as probe
-from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC, SEED, Direct, Machine, virtiofsd
+from zwizard.boottest.machine.qemu import SEED, Direct, Machine, virtiofsd
 from zwizard.boottest.machine.seed import Seed, make_disk
 from zwizard.boottest.watch.ssh import make_key
 from zwizard.host import tools
@@ -54,7 +54,7 @@ def by_hand(archive: Path, place: Path) -> float:
     """Seconds that it takes by hand."""
     (place / "root").mkdir()
     accelerator = probe.accelerate(place).by
-    make_disk(Seed("by-hand", "byhand", MAC, ADDRESS, GATEWAY, make_key(place)), place / SEED)
+    make_disk(Seed("by-hand", "byhand", make_key(place)), place / SEED)
     machine = Machine(accelerator, Direct("KERNEL", "INITRD"))
     command = machine.qemu(tools.find("qemu-system-x86_64") or "")
     quoted = " ".join(f"'{word}'" for word in command).replace(

@@ -106,12 +106,11 @@ class Doubtful(Runner):
         (self._workspace / "prepared").mkdir()  # anew each time
         return BootSetup(Mode.VM, Direct("kernel", ""))
 
-    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> NotUpError | None:
+    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> None:
         self._results.note(BootTestMachine(mode="vm", accelerator=acceleration.by, why=""))
         self._results.record("start", "pass", acceleration.why)
         if acceleration.by == "kvm":
             raise KvmGaveUpError("emulation failure")
-        return None
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
 from zwizard.boottest.request import BootTest
+from zwizard.boottest.results import NotUpError, Results
 from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.checks import Mode
@@ -24,22 +25,24 @@ ALL = {
 }
 
 
-def made(artefact: Path, console: Path, **changed: Any) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "artefact": artefact,
-        "mode": Mode.VM,
-        "sha256": records.digest(artefact),
-        "size": records.total(artefact),
-        "results": ALL,
-        "cause": None,
-        "tail": "",
-        "machine": BootTestMachine(
-            mode="vm", accelerator="tcg", why="no KVM", differs=["QEMU"], command=["q"]
-        ),
-        "seconds": 99.0,
-        "console": console,
-    }
-    return report.make(**(facts | changed))
+MACHINE = BootTestMachine(
+    mode="vm", accelerator="tcg", why="no KVM", differs=["QEMU"], command=["q"]
+)
+
+
+def made(
+    artefact: Path,
+    run: BootTest,
+    sha256: str = "",
+    results: dict[str, StageResult] = ALL,
+    failure: NotUpError | None = None,
+) -> dict[str, Any]:
+    run.console.touch()
+    decided = Results(run.journal)
+    decided.by_stage = results
+    return report.make(
+        run, artefact, sha256 or records.digest(artefact), decided, MACHINE, failure
+    )
 
 
 def keep(artefact: Path, **changed: Any) -> BootTest:
@@ -47,7 +50,7 @@ def keep(artefact: Path, **changed: Any) -> BootTest:
     home = records.home(artefact)
     run = BootTest(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
     run.directory.mkdir(parents=True)
-    report.write(made(artefact, run.console, **changed), run)
+    report.write(made(artefact, run, **changed), run)
     return run
 
 
@@ -59,7 +62,7 @@ def artefact(tmp_path: Path) -> Path:
 
 
 def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path) -> None:
-    data = made(artefact, artefact.with_name("console.log"))
+    data = made(artefact, BootTest(artefact.parent))
     assert data["passed"] is True
     assert [stage["stage"] for stage in data["stages"]] == [s.name for s in stages(Mode.VM)]
     text = report.text(data)
@@ -72,7 +75,7 @@ def test_everything_held_passes_and_the_text_tells_stage_by_stage(artefact: Path
 @pytest.mark.parametrize("outcome", ["fail", "unknown"])
 def test_one_stage_that_did_not_hold_is_enough(artefact: Path, outcome: str) -> None:
     results = ALL | {"hostname": StageResult("hostname", outcome, "debian")}  # type: ignore[arg-type]
-    data = made(artefact, artefact, results=results)
+    data = made(artefact, BootTest(artefact.parent), results=results)
     assert data["passed"] is False
     assert data["rule"] == "cloud-init-enabled"
     assert "boot test failed" in report.text(data)
@@ -83,7 +86,8 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
 ) -> None:
     results = {"kernel": ALL["kernel"], "root": StageResult("root", "fail", "No such device")}
     cause = BootFailureCause("root", "No virtiofs.", "initrd-virtiofs")
-    data = made(artefact, artefact, results=results, cause=cause, tail="one\ntwo")
+    failure = NotUpError(cause, tail="one\ntwo")
+    data = made(artefact, BootTest(artefact.parent), results=results, failure=failure)
     outcomes = {stage["stage"]: stage["outcome"] for stage in data["stages"]}
     assert (outcomes["root"], outcomes["login"]) == ("fail", "unreached")
     assert data["reason"] == "No virtiofs."
@@ -95,7 +99,9 @@ def test_what_was_not_reached_is_called_so_and_the_cause_comes_with_its_rule(
 
 def test_nothing_in_a_report_acts_on_a_terminal(artefact: Path) -> None:
     hostile = {"kernel": StageResult("kernel", "pass", "\x1b]0;owned\x07\x1b[2Jx")}
-    assert "\x1b" not in report.text(made(artefact, artefact, results=hostile, tail="\x1b[31mt"))
+    failure = NotUpError(BootFailureCause("root", "\x1b[1m"), tail="\x1b[31mt")
+    data = made(artefact, BootTest(artefact.parent), results=hostile, failure=failure)
+    assert "\x1b" not in report.text(data)
 
 
 class TestTested:
@@ -144,7 +150,7 @@ class TestTested:
         assert records.home(archive) == build.directory / "boot-tests"
         run = keep(archive, sha256="ab" * 32)  # as hand.end says it is
         assert "◆ tested " in tables.everything(as_json=False)
-        assert json.loads(tables.everything(as_json=True))[0]["tested"] is True
+        assert json.loads(tables.everything(as_json=True))["builds"][0]["tested"] is True
         assert f"boot test  passed now: {run.directory}/report.txt" in tables.one(
             build, as_json=False
         )
@@ -152,7 +158,7 @@ class TestTested:
     def test_is_not_said_of_a_build_that_was_only_checked(self, tmp_path: Path) -> None:
         end(new_build("web", tmp_path))
         assert "✓ ready " in tables.everything(as_json=False)
-        assert json.loads(tables.everything(as_json=True))[0]["tested"] is False
+        assert json.loads(tables.everything(as_json=True))["builds"][0]["tested"] is False
 
 
 class TestDigest:

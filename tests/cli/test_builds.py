@@ -40,7 +40,7 @@ def test_a_glyph_that_the_terminal_cannot_encode_is_replaced(build: Build) -> No
 
 def test_an_empty_list_says_how_to_start(run: Run) -> None:
     assert run("list") == (0, "no builds yet; `zwizard` starts one\n", "")
-    assert run("list", "--json") == (0, "[]\n", "")
+    assert run("list", "--json") == (0, '{\n "schema": 1,\n "builds": []\n}\n', "")
 
 
 def test_the_list_shows_state_and_step_of_each_build(run: Run, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_list_shows_state_and_step_of_each_build(run: Run, tmp_path: Path) -
 def test_the_list_as_json_has_one_record_per_build(run: Run, build: Build) -> None:
     archive = end(build)
     code, out, _ = run("list", "--json")
-    (record,) = json.loads(out)
+    (record,) = json.loads(out)["builds"]
     assert code == 0
     assert record["build"] == "web"
     assert record["state"] == "ready"
@@ -118,7 +118,7 @@ def test_a_build_with_an_unreadable_recipe_is_still_listed_and_shown(
     build.recipe_file.write_text("colour = 3\n")
     assert "a recipe of another version" in run("list")[1]
     assert "a recipe of another version" in run("show", "web")[1]
-    assert json.loads(run("list", "--json")[1])[0]["target"] == ""
+    assert json.loads(run("list", "--json")[1])["builds"][0]["target"] == ""
 
 
 def write_log(build: Build, number: int, step: str, data: bytes) -> None:

@@ -19,7 +19,11 @@ from zwizard.plan.targets import make
 
 def test_clean_without_layers_frees_nothing(run: Run) -> None:
     assert run("clean") == (0, "0 layers removed, 0 Bytes freed\n", "")
-    assert run("clean", "--json") == (0, '{"layers": 0, "bytes": 0}\n', "")
+    assert run("clean", "--json") == (
+        0,
+        '{\n "schema": 1,\n "layers": 0,\n "bytes": 0\n}\n',
+        "",
+    )
 
 
 def test_clean_removes_only_layers_that_no_build_uses(run: Run, build: Build) -> None:
@@ -51,7 +55,7 @@ def test_doctor_lists_the_programs_and_how_builds_run(
     code, out, _ = run("doctor", "--json")
     result = json.loads(out)
     assert set(result) == {
-        "privilege", "description", "remedy", "tools", "missing", "install",
+        "schema", "privilege", "description", "remedy", "tools", "missing", "install",
     }  # fmt: skip
     assert code == (1 if result["missing"] else 0)
     assert result["tools"]["bash"].endswith("/bash")

@@ -140,7 +140,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
     finish(build, "bootstrap")
     fail(build, "packages")
     now = status.of(build)
-    assert status.summary(build, build.recipe(), now) == {
+    assert status.summary(build, now) == {
         "build": "web",
         "state": "failed",
         "target": "vm",
@@ -161,7 +161,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
 
 def test_a_moved_archive_is_reported(build: Build) -> None:
     end(build).unlink()
-    now = status.of(build)
-    summary = status.summary(build, None, now)
+    build.recipe_file.write_text("of another version")
+    summary = status.summary(build, status.of(build))
     assert summary["archive_exists"] is False
     assert summary["target"] == ""

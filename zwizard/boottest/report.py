@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zwizard.boottest import records
 from zwizard.boottest.request import BootTest
+from zwizard.boottest.results import NotUpError, Results
 from zwizard.boottest.stages import StageResult, stages
-from zwizard.boottest.watch.boot_causes import BootFailureCause
-from zwizard.checks import Mode, find_rule
+from zwizard.boottest.watch.container_monitor import entrypoint_output
+from zwizard.checks import find_rule
 from zwizard.jobs.events import BootTestMachine
 from zwizard.util import paths
+from zwizard.util.documents import document
 from zwizard.util.text import duration, one_line, sanitise
 
 MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "unreached": "–"}
@@ -32,54 +34,46 @@ _REASONS = {
 
 
 def make(
-    *,
+    job: BootTest,
     artefact: Path,
-    mode: Mode,
     sha256: str,
-    size: int,
-    results: Mapping[str, StageResult],
-    cause: BootFailureCause | None,
-    tail: str,
+    results: Results,
     machine: BootTestMachine,
-    seconds: float,
-    console: Path,
-    printed: str = "",
+    failure: NotUpError | None,
 ) -> dict[str, Any]:
-    """The report as data. ``seconds`` since the start of the test; texts are raw.
-
-    ``printed``: by a container's entrypoint.
-    """
-    names = (stage.name for stage in stages(mode))
-    shown = [results.get(name, StageResult(name, "unreached")).to_json() for name in names]
+    """The report as data; texts are raw."""
+    decided = results.by_stage
+    names = (stage.name for stage in stages(results.mode))
+    shown = [decided.get(name, StageResult(name, "unreached")).to_json() for name in names]
     wrong = [stage for stage in shown if stage["outcome"] != "pass"]
-    reason, rule = _why(cause, wrong)
+    reason, rule = _why(failure, wrong)
     return {
         "artefact": str(artefact),
         "sha256": sha256,
-        "bytes": size,
-        "mode": mode.value,
+        "bytes": records.total(artefact),
+        "mode": results.mode,
         "passed": not wrong,
         "at": round(time.time(), 1),
-        "seconds": seconds,
+        "seconds": results.elapsed,
         "reason": reason,
         "rule": rule,
         "remedy": find_rule(rule).fix if rule else "",
-        "tail": tail if wrong else "",
-        "printed": printed,
+        "tail": failure.tail if failure and wrong else "",
+        "printed": entrypoint_output(job.console.read_text("utf-8", "replace")),
         "stages": shown,
         "accelerator": machine.accelerator,
         "why": machine.why,
         "differs": machine.differs,
         "command": machine.command,
-        "console": str(console),
-        "report": str(console.with_name("report.txt")),
+        "console": str(job.console),
+        "report": str(job.report_text),
     }
 
 
-def _why(cause: BootFailureCause | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
+def _why(failure: NotUpError | None, wrong: list[dict[str, Any]]) -> tuple[str, str]:
     """A sentence about what is wrong, and the rule that would have caught it."""
-    if cause is not None:
-        return cause.message, cause.rule
+    if failure is not None:
+        return failure.cause.message, failure.cause.rule
     if wrong:
         return _REASONS.get(wrong[0]["stage"], (f"Not true: {wrong[0]['title']}.", ""))
     return "", ""
@@ -87,8 +81,8 @@ def _why(cause: BootFailureCause | None, wrong: list[dict[str, Any]]) -> tuple[s
 
 def write(made: Mapping[str, Any], job: BootTest) -> None:
     """Write the report; the JSON, which makes the boot test count, comes last."""
-    paths.write_atomically(job.directory / "report.txt", text(made))
-    paths.write_atomically(job.report, json.dumps(made, indent=1, ensure_ascii=False))
+    paths.write_atomically(job.report_text, text(made))
+    paths.write_atomically(job.report, document(made))
 
 
 def text(made: Mapping[str, Any]) -> str:

@@ -50,7 +50,8 @@ class BootTest(Job):
 
     request = JobFile("request.json")
     console = JobFile("console.log")  # what the machine printed on its serial console
-    report = JobFile("report.json")  # report.txt beside it is for people
+    report = JobFile("report.json")
+    report_text = JobFile("report.txt")  # for people
 
     def workspace(self, cache: Path, privilege: Privilege) -> Path:  # noqa: ARG002
         """Below the cache."""

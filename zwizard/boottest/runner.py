@@ -8,20 +8,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NoReturn
 
 from zwizard.boottest import records, report
 from zwizard.boottest.machine import accelerator, rootfs
 from zwizard.boottest.machine.accelerator import Acceleration
 from zwizard.boottest.machine.container_kernel import ContainerKernel
 from zwizard.boottest.machine.qemu import (
-    ADDRESS,
     CONSOLE,
     DISK,
     FIRMWARE_STATE,
-    GATEWAY,
     KERNEL_SOCKET,
-    MAC,
     SEED,
     Direct,
     Firmware,
@@ -32,11 +28,7 @@ from zwizard.boottest.machine.seed import Seed, make_disk
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
 from zwizard.boottest.watch.boot_causes import BootFailureCause
-from zwizard.boottest.watch.container_monitor import (
-    ContainerMonitor,
-    ContainerStart,
-    entrypoint_output,
-)
+from zwizard.boottest.watch.container_monitor import ContainerMonitor
 from zwizard.boottest.watch.monitor import BootMonitor, MonitorSettings
 from zwizard.boottest.watch.ssh import make_key
 from zwizard.checks import Mode
@@ -49,6 +41,7 @@ from zwizard.util.units import GIB
 
 _RENTED = 5 * GIB  # bytes of the disk by default, as in a recipe
 _INIT = "/sbin/init"  # the default entrypoint of a container
+_AS_CONTAINER = "Zero-OS would start it as a container, with a kernel that is not the image's."
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,6 @@ class BootSetup:
 
     mode: Mode
     boots: Direct | Firmware
-    shared: str = ""  # the directory that virtiofsd serves
 
 
 def work(job: BootTest, workspace: Path) -> int:
@@ -83,46 +75,43 @@ class Runner:
         """Boot it, and write journal and report; ZwizardError if that cannot be done."""
         artefact = self._request.artefact
         self._results.note(events.BootTestStarted(artefact=str(artefact)))
+        failure = None
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(records.digest, artefact)
-            setup, failure = self._boot_with_fallback()
+            try:
+                self._boot_with_fallback()
+            except NotUpError as error:
+                failure = error
+                self._results.fail(error)
             before = digest.result()
         same = records.digest(artefact) == before
         evidence = f"sha256 {before}" if same else "its bytes changed meanwhile"
         self._results.record("untouched", "pass" if same else "fail", evidence)
-        self._conclude(setup.mode if setup else Mode.VM, before, failure)
+        made = report.make(self._job, artefact, before, self._results, self._machine, failure)
+        report.write(made, self._job)
+        records.remove_superseded(self._job.directory, str(artefact))
+        summary = {item.name for item in fields(events.BootTestFinished)} - {"at"}
+        self._results.note(events.BootTestFinished(**{key: made[key] for key in summary}))
 
-    def _boot_with_fallback(self) -> tuple[BootSetup | None, NotUpError | None]:
-        """Boot it, by emulation if KVM fails: what was booted, and why it did not come up."""
-        acceleration = accelerator.accelerate(self._cache)
-        while True:
-            setup = self._prepare()
-            if isinstance(setup, NotUpError):
-                return None, setup
-            try:
-                return setup, self._boot(setup, acceleration)
-            except KvmGaveUpError as error:
-                why = f"KVM failed with this guest ({error})"
-                self._results.restart(f"{why}: restarting with software emulation")
-                acceleration = accelerator.emulation(why)
-                self._workspace /= "again"
-                self._workspace.mkdir()
-                accelerator.distrust_kvm(self._cache, why.replace("this guest", "another guest"))
+    def _boot_with_fallback(self) -> None:
+        """Boot it, by emulation if KVM fails; raises NotUpError if it does not come up."""
+        try:
+            self._boot(self._prepare(), accelerator.accelerate(self._cache))
+        except KvmGaveUpError as error:
+            why = f"KVM failed with this guest ({error})"
+            self._results.restart(f"{why}: restarting with software emulation")
+            self._workspace /= "again"
+            self._workspace.mkdir()
+            accelerator.distrust_kvm(self._cache, why.replace("this guest", "another guest"))
+            self._boot(self._prepare(), accelerator.emulation(why))
 
     # --- before it starts ---
 
-    def _prepare(self) -> BootSetup | NotUpError:
-        """Lay out what is booted, or return why a node would not start it."""
+    def _prepare(self) -> BootSetup:
+        """Lay out what is booted; raises NotUpError if a node would not start it."""
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # virtiofsd's notes
         (self._workspace / CONSOLE).symlink_to(self._job.console)
         self._job.console.write_bytes(b"")
-        try:
-            return self._lay_out()
-        except NotUpError as error:
-            self._results.fail(error)
-            return error
-
-    def _lay_out(self) -> BootSetup:
         artefact = self._request.artefact
         ours = artefact.is_file()
         if ours and not _is_gzip(artefact):
@@ -146,7 +135,8 @@ class Runner:
             return self._from_disk(root / image.path[1:], ours=ours)
         kernel, initrd = found.kernel, found.initrd
         if kernel.entry is None and intended(view) is Mode.VM:
-            _refuse_as_container(kernel.why)
+            rule = "kernel-link-relative" if "leads out of" in kernel.why else "kernel-resolves"
+            raise NotUpError(BootFailureCause("start", _AS_CONTAINER, rule), kernel.why)
         rootfs.mount_as_flist(root)
         if kernel.entry is None:
             return self._contained()
@@ -155,7 +145,7 @@ class Runner:
             f"root{initrd.entry.path}" if initrd.entry else "",
             self._request.entrypoint,
         )
-        return BootSetup(Mode.VM, boots, shared="root")
+        return BootSetup(Mode.VM, boots)
 
     def _contained(self) -> BootSetup:
         """A container with a kernel and an init in place of Zero-OS's own."""
@@ -164,24 +154,19 @@ class Runner:
             self._results.note(events.BootTestPreparing(mode=Mode.CONTAINER.value))
             kernel.build(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
         boots = Direct(str(kernel.boot / "vmlinuz"), str(kernel.boot / "initrd.img"))
-        return BootSetup(Mode.CONTAINER, boots, shared="root")
+        return BootSetup(Mode.CONTAINER, boots)
 
     def _from_disk(self, image: Path, *, ours: bool) -> BootSetup:
         code, state = accelerator.firmware()
-        try:
-            rootfs.write_disk(
-                image, self._workspace / DISK, self._request.disk_size or _RENTED, ours=ours
-            )
-        except rootfs.TooLargeError as error:
-            message = f"{error.message}. {error.hint}"
-            raise NotUpError(BootFailureCause("start", message, "image-fits-disk")) from None
+        rented = self._request.disk_size or _RENTED
+        rootfs.write_disk(image, self._workspace / DISK, rented, ours=ours)
         (self._workspace / FIRMWARE_STATE).write_bytes(state.read_bytes())
         return BootSetup(Mode.IMAGE, Firmware(str(code)))
 
     # --- while it runs ---
 
-    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> NotUpError | None:
-        """Run the machine to its end; return why it did not come up, if so."""
+    def _boot(self, setup: BootSetup, acceleration: Acceleration) -> None:
+        """Run the machine to its end; raises NotUpError if it does not come up."""
         self._results.mode = setup.mode.value
         contained = setup.mode is Mode.CONTAINER
         entrypoint = self._request.entrypoint or (_INIT if contained else "")
@@ -189,9 +174,6 @@ class Runner:
         seed = Seed(
             instance=self._job.id,
             hostname=self._hostname,
-            mac=MAC,
-            address=ADDRESS,
-            gateway=GATEWAY,
             key=make_key(self._workspace),
             entrypoint=entrypoint,
             environment=self._request.environment,
@@ -207,8 +189,8 @@ class Runner:
             seconds=self._results.elapsed,
         )
         self._results.note(self._machine)
-        if setup.shared:
-            self._serve(setup.shared)
+        if isinstance(setup.boots, Direct):
+            self._serve()
         with (self._workspace / "qemu.log").open("wb") as log:
             # Its processes end with this namespace, however the test ends.
             qemu = subprocess.Popen(
@@ -222,31 +204,23 @@ class Runner:
             acceleration.patience,
             self._request.timeout,
             by_kvm=acceleration.by == "kvm",
+            entrypoint=entrypoint,
+            environment=self._request.environment,
         )
-        monitor = (
-            ContainerMonitor(
-                task, self._results, qemu, ContainerStart(entrypoint, self._request.environment)
-            )
-            if contained
-            else BootMonitor(task, self._results, qemu)
-        )
+        monitor = ContainerMonitor if contained else BootMonitor
         try:
-            monitor.run()
-        except NotUpError as error:
-            self._results.fail(error)
-            return error
+            monitor(task, self._results, qemu).run()
         finally:
             qemu.kill()
             qemu.wait()
-        return None
 
-    def _serve(self, shared: str) -> None:
-        """Start virtiofsd, and wait until it listens."""
+    def _serve(self) -> None:
+        """Start virtiofsd for the root file system, and wait until it listens."""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         program = tools.find("virtiofsd") or ""
         rust = accelerator.is_rust_virtiofsd(program)
-        command = virtiofsd(program, str(self._workspace / shared), rust=rust)
+        command = virtiofsd(program, str(self._workspace / "root"), rust=rust)
         log = self._workspace / "virtiofsd.log"
         with log.open("wb") as output:
             server = subprocess.Popen(
@@ -262,32 +236,7 @@ class Runner:
                 raise ZwizardError(f"virtiofsd ended with {server.returncode}: {message}")
             time.sleep(0.02)
 
-    def _conclude(self, mode: Mode, sha256: str, failure: NotUpError | None) -> None:
-        made = report.make(
-            artefact=self._request.artefact,
-            mode=mode,
-            sha256=sha256,
-            size=records.total(self._request.artefact),
-            results=self._results.by_stage,
-            cause=failure.cause if failure else None,
-            tail=failure.tail if failure else "",
-            machine=self._machine,
-            seconds=self._results.elapsed,
-            console=self._job.console,
-            printed=entrypoint_output(self._job.console.read_text("utf-8", "replace")),
-        )
-        report.write(made, self._job)
-        records.remove_superseded(self._job.directory, str(self._request.artefact))
-        summary = {item.name for item in fields(events.BootTestFinished)} - {"at"}
-        self._results.note(events.BootTestFinished(**{key: made[key] for key in summary}))
-
 
 def _is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
-
-
-def _refuse_as_container(why: str) -> NoReturn:
-    rule = "kernel-link-relative" if "leads out of" in why else "kernel-resolves"
-    message = "Zero-OS would start it as a container, with a kernel that is not the image's."
-    raise NotUpError(BootFailureCause("start", message, rule), why)

@@ -16,14 +16,11 @@ from zwizard.engine.layers import discard
 from zwizard.host import tools
 from zwizard.host.privileges import find_privilege
 from zwizard.jobs import supervisor
-from zwizard.recipe.model import Recipe
 from zwizard.sources import deployment
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 
 _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "mount")
-_VM_TOOLS = ("virtiofsd",)
-_IMAGE_TOOLS = ("OVMF",)
 _GRACE = 60.0  # seconds in which another boot test may be starting
 
 
@@ -43,29 +40,25 @@ def start(request: BootTestRequest) -> BootTest:
     privilege.require()
     job = _new(artefact)
     _remove_unfinished(job, artefact)
-    made = builds.container_at(artefact)
-    recipe = made[0] if made else None
-    whole = replace(
-        request,
-        artefact=artefact,
-        entrypoint=request.entrypoint or (deployment.entrypoint(recipe) if recipe else None) or "",
-        environment={**(_environment(recipe) if recipe else {}), **request.environment},
-        layers=privilege.layers_below(paths.cache()),
-    )
+    whole = replace(request, artefact=artefact, layers=privilege.layers_below(paths.cache()))
+    if made := builds.container_at(artefact):
+        recipe, _ = made
+        # Secrets are not in a recipe, so they are made up.
+        own = {k: value or "made-up" for k, value in deployment.environment(recipe).items()}
+        whole = replace(
+            whole,
+            entrypoint=request.entrypoint or deployment.entrypoint(recipe) or "",
+            environment={**own, **request.environment},
+        )
     job.request.write_text(whole.to_json(), "utf-8")
     supervisor.start(job)
     return job
 
 
-def _environment(recipe: Recipe) -> dict[str, str]:
-    """What the recipe's deployment sets; secrets are not in a recipe, so they are made up."""
-    return {name: value or "made-up" for name, value in deployment.environment(recipe).items()}
-
-
 def check_tools(artefact: Path) -> None:
     """Raise ZwizardError if this host lacks tools for a boot test, with how to install them."""
     disk = artefact.is_file() and artefact.suffix == ".raw"
-    missing = tools.missing((*_TOOLS, *(_IMAGE_TOOLS if disk else _VM_TOOLS)))
+    missing = tools.missing((*_TOOLS, "OVMF" if disk else "virtiofsd"))
     if missing:
         raise ZwizardError(*tools.describe_missing(missing))
 

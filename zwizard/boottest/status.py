@@ -34,22 +34,16 @@ class Status(status.Status):
                 return Status(started=at)
             case events.BootTestPreparing(mode=mode):
                 return self._for_mode(mode)
-            case events.BootTestMachine(mode=mode, accelerator=accelerator, why=why):
-                return replace(self._for_mode(mode), accelerator=accelerator, why=why)
+            case events.BootTestMachine():
+                return self._for_mode(event.mode).taking(event)
             case events.BootTestRestarted():
                 return replace(self, stages=Status().stages)
             case events.BootTestStage():
                 facts = {"evidence": event.evidence, "seconds": event.seconds}
                 return self.with_stages(event.stage, outcome=event.outcome, **facts)
             case events.BootTestFinished():
-                return replace(
-                    self.with_stages("", outcome="unreached"),
-                    state="passed" if event.passed else "failed",
-                    reason=event.reason,
-                    rule=event.rule,
-                    remedy=event.remedy,
-                    report=event.report,
-                )
+                state = "passed" if event.passed else "failed"
+                return self.with_stages("", outcome="unreached").taking(event, state=state)
         ended = super().with_event(event)
         return ended if ended is self else ended.with_stages("", outcome="unreached")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
@@ -12,6 +11,7 @@ from zwizard.cli.app import json_option, zwizard
 from zwizard.console import tables
 from zwizard.engine import gc
 from zwizard.host import tools
+from zwizard.util.documents import document
 from zwizard.util.text import size
 
 
@@ -22,7 +22,7 @@ def clean(*, everything: bool, as_json: bool) -> int:
     """Remove cached layers that no build uses."""
     freed = gc.clean(everything=everything)
     if as_json:
-        click.echo(json.dumps(asdict(freed)))
+        click.echo(document(asdict(freed)))
     else:
         click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed")
     return 0

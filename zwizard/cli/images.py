@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from zwizard.console import repair as repair_progress
 from zwizard.engine import builds
 from zwizard.engine import repair as repairs
 from zwizard.sources import deployment
+from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
 from zwizard.util.text import parse_size, sanitise
 
@@ -74,7 +74,7 @@ def check(
     boot_test = records.last_test_of_file(path) if found.ready else None
     if as_json:
         tested = {"tested": boot_test is not None and boot_test.passed}
-        click.echo(json.dumps(found.to_json() | tested, indent=1))
+        click.echo(document(found.to_json() | tested))
     else:
         click.echo(checks.render_text(found), nl=False)
         if boot_test:

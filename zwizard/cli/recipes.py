@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import import_settings
 from zwizard.steps import render
+from zwizard.util.documents import document
 
 _recipe_argument = click.argument("file", metavar="RECIPE",
                                   type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
@@ -57,7 +57,7 @@ def plan(file: Path, *, script: bool, as_json: bool) -> int:
     entrypoint_check.require(complete, base)
     made = make(complete)
     if as_json:
-        click.echo(json.dumps(render.data(made), indent=1))
+        click.echo(document(render.data(made)))
     else:
         click.echo(render.script(made) if script else render.text(made), nl=False)
     return 0

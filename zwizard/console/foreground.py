@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from zwizard.jobs import supervisor
 from zwizard.jobs.events import Event, Last
 from zwizard.jobs.follower import Follower
 from zwizard.jobs.job import Job
+from zwizard.util.documents import document
 from zwizard.util.text import sanitise
 
 _POLL = 0.1  # seconds between looks at the journal
@@ -66,5 +66,5 @@ def _write(lines: list[str]) -> None:
 
 def write_json(data: dict[str, Any]) -> None:
     """Print a line of JSON."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    sys.stdout.write(document(data, indent=None) + "\n")
     sys.stdout.flush()

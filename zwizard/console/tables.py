@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,9 +10,9 @@ from zwizard.boottest import records
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import State, Status, StepState
-from zwizard.host import report as host_report
 from zwizard.host import tools
 from zwizard.recipe.model import Recipe
+from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
 from zwizard.util.text import ago, duration, one_line, sanitise, size
 
@@ -59,18 +58,18 @@ def word(status: Status, tested: Collection[str]) -> str:
 
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
-    found = [(build, builds.recipe_of(build), status.of(build)) for build in builds.everything()]
+    found = [(build, status.of(build)) for build in builds.everything()]
     tested = records.tested_digests()
     if as_json:
-        entries = [_summary(*entry, tested) for entry in found]
-        return json.dumps(entries, indent=1) + "\n"
+        entries = [status.summary(*entry) | _tested(entry[1], tested) for entry in found]
+        return document({"builds": entries}) + "\n"
     if not found:
         return "no builds yet; `zwizard` starts one\n"
     now = time.time()
     return "".join(
-        f"{word(state, tested):<14} {build.id:<20} {what(recipe):<26}"
+        f"{word(state, tested):<14} {build.id:<20} {what(builds.recipe_of(build)):<26}"
         f" {where(state):<18} {ago(state.at or now, now)}\n"
-        for build, recipe, state in found
+        for build, state in found
     )
 
 
@@ -78,8 +77,8 @@ def one(build: Build, *, as_json: bool) -> str:
     """One build, with its steps."""
     recipe, state = builds.recipe_of(build), status.of(build)
     if as_json:
-        summary = _summary(build, recipe, state, records.tested_digests())
-        return json.dumps(summary | status.step_summary(state), indent=1) + "\n"
+        tested = _tested(state, records.tested_digests())
+        return document(status.details(build, state) | tested) + "\n"
     lines = [f"{build.id}: {what(recipe)}, {WORDS[state.state]}"]
     lines += [
         f"  {MARKS[step.state]} {step.name:<14} {WORDS[step.state]:<14}"
@@ -99,11 +98,8 @@ def one(build: Build, *, as_json: bool) -> str:
     return sanitise("\n".join(lines)) + "\n"
 
 
-def _summary(
-    build: Build, recipe: Recipe | None, state: Status, tested: Collection[str]
-) -> dict[str, object]:
-    is_tested = state.state == "ready" and state.sha256 in tested
-    return status.summary(build, recipe, state) | {"tested": is_tested}
+def _tested(state: Status, tested: Collection[str]) -> dict[str, object]:
+    return {"tested": state.state == "ready" and state.sha256 in tested}
 
 
 def log(build: Build, step: str | None) -> Iterator[str]:
@@ -132,9 +128,9 @@ def _lines(path: Path) -> Iterator[str]:
 
 def doctor(*, as_json: bool) -> str:
     """Which tools there are, which are missing, and with what privilege a build runs."""
-    data = host_report.report()
+    data = tools.report()
     if as_json:
-        return json.dumps(data, indent=1) + "\n"
+        return document(data) + "\n"
     missing = data["missing"]
     lines = [
         f"{'✗ missing' if tool.name in missing else '✓ found  '}  {tool.name:<18} {tool.purpose}"

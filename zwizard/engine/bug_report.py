@@ -20,10 +20,11 @@ from zwizard.engine.builds import Build
 from zwizard.engine.redact import Redactor
 from zwizard.engine.requirements import free_space
 from zwizard.engine.worker import environment
-from zwizard.host import report as host_report
+from zwizard.host import tools
 from zwizard.jobs import journal
 from zwizard.steps.step import Plan
 from zwizard.util import paths
+from zwizard.util.documents import document
 from zwizard.util.text import size
 from zwizard.util.units import MIB
 
@@ -100,8 +101,11 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     """The files by name: what each is, and its text."""
     found = {
         "versions.txt": ("versions and the machine", _versions()),
-        "doctor.json": ("tools and privilege of this host", _json(host_report.report())),
-        "status.json": ("the status of the build", _json(_status(build))),
+        "doctor.json": ("tools and privilege of this host", document(tools.report())),
+        "status.json": (
+            "the status of the build",
+            _status(build),
+        ),
     }
     for path, what in (
         (build.recipe_file, "the recipe"),
@@ -116,14 +120,8 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=1) + "\n"
-
-
-def _status(build: Build) -> dict[str, object]:
-    state = status.of(build)
-    summary = status.summary(build, builds.recipe_of(build), state)
-    return summary | status.step_summary(state)
+def _status(build: Build) -> str:
+    return document(status.details(build, status.of(build)))
 
 
 def _journal(build: Build) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
@@ -142,23 +143,17 @@ def _makes(build: Build, archive: Path) -> bool:
 
 def _new(name: str) -> Build:
     for candidate in _names(name):
-        place = directory() / candidate
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            place.mkdir()
-        except FileExistsError:
-            continue
-        (place / "logs").mkdir()
-        return Build(place)
+        with contextlib.suppress(FileExistsError):
+            (directory() / candidate).mkdir(parents=True)
+            (directory() / candidate / "logs").mkdir()
+            return Build(directory() / candidate)
     raise AssertionError("names never end")
 
 
 def _names(name: str) -> Iterator[str]:
     yield name
-    number = 2
-    while True:
+    for number in count(2):
         yield f"{name}-{number}"
-        number += 1
 
 
 def free_name(name: str) -> str:

@@ -59,15 +59,17 @@ def enter(build: Build, step: str, command: str = "") -> int:
     work = store.work(f"shell-{build.id}-{os.getpid()}")
     inside = (sys.executable, "-m", _MODULE, str(build.directory), str(work), step, command)
     work.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.environ.get("TERM", "dumb")
     with _keeping_terminal():
         try:
             done = subprocess.run(
-                [*privilege.launch_isolated(), "env", f"TERM={_terminal()}", *inside],
+                [*privilege.launch_isolated(), "env", f"TERM={terminal}", *inside],
                 cwd="/",
                 check=False,
             )
         finally:
-            _sweep(work, privilege)
+            if work.exists():  # the shell was killed; files may belong to mapped users
+                subprocess.run([*privilege.launch_isolated(), "rm", "-rf", str(work)], check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
@@ -93,12 +95,6 @@ def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
     return made.steps[number], parents
 
 
-def _sweep(work: Path, privilege: Privilege) -> None:
-    """Remove what a killed shell left. Its files may belong to mapped users."""
-    if work.exists():
-        subprocess.run([*privilege.launch_isolated(), "rm", "-rf", str(work)], check=False)
-
-
 @contextlib.contextmanager
 def _keeping_terminal() -> Iterator[None]:
     """Leave Ctrl-C to the shell; afterwards take the terminal back.
@@ -115,10 +111,6 @@ def _keeping_terminal() -> Iterator[None]:
                 os.tcsetpgrp(0, os.getpgrp())
             signal.signal(signal.SIGTTOU, stopped)
         signal.signal(signal.SIGINT, before)
-
-
-def _terminal() -> str:
-    return os.environ.get("TERM", "dumb")
 
 
 # --- inside the namespaces -----------------------------------------------------------------------
@@ -156,7 +148,7 @@ def _run(
 ) -> int:
     shell = _shell_in(place.root)
     outside = environment | {
-        "TERM": _terminal(),
+        "TERM": os.environ.get("TERM", "dumb"),
         "ROOT": str(place.root),
         "CHROOT": str(place.chroot),
         "OUT": str(place.new.parent / "archive"),
@@ -184,13 +176,12 @@ def _run(
 
 def _shell_in(root: Path) -> str:
     """The shell that the tree has, or ""."""
-    return next((s for s in ("/bin/bash", "/bin/sh") if _is_program(root, s)), "")
-
-
-def _is_program(root: Path, path: str) -> bool:
-    # chroot follows links inside the tree.
-    test = ("chroot", str(root), path, "-c", "exit 0")
-    return subprocess.run(test, capture_output=True, check=False).returncode == 0
+    for path in ("/bin/bash", "/bin/sh"):
+        # chroot follows links inside the tree.
+        test = ("chroot", str(root), path, "-c", "exit 0")
+        if subprocess.run(test, capture_output=True, check=False).returncode == 0:
+            return path
+    return ""
 
 
 def _bare(shell: str) -> tuple[str, ...]:

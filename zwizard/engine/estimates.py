@@ -26,18 +26,14 @@ def usual(build: Build, store: Store) -> Pace:
     If this build never ran it, builds of the same system count; if none of those did, any build,
     and the layers in ``store``. Reads every journal: not for an interface's thread.
     """
-    own, similar, others = _Times(), _Times(), _Times()
-    others.add((layer.step, layer.seconds) for layer in store.all())
+    tiers: tuple[list[tuple[str, float]], ...] = ([], [], [])
+    others, similar, own = tiers
+    others += ((layer.step, layer.seconds) for layer in store.all())
     kind = _kind(builds.recipe_of(build))
     for other in reversed(builds.everything()):  # the latest last
-        times = list(_timed(replay(other.journal)))
-        if other == build:
-            own.add(times)
-        elif kind and _kind(builds.recipe_of(other)) == kind:
-            similar.add(times)
-        else:
-            others.add(times)
-    return {**others.medians(), **similar.medians(), **own.medians()}
+        alike = similar if kind and _kind(builds.recipe_of(other)) == kind else others
+        (own if other == build else alike).extend(_timed(replay(other.journal)))
+    return {step: seconds for tier in tiers for step, seconds in _medians(tier).items()}
 
 
 def to_go(status: Status, pace: Pace, now: float) -> float | None:
@@ -59,18 +55,11 @@ def _left(whole: float, started: float, now: float) -> float:
     return max(0.0, whole - max(0.0, now - started))
 
 
-class _Times:
-    """Seconds by step, in the order in which they were measured."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, list[float]] = defaultdict(list)
-
-    def add(self, times: Iterable[tuple[str, float]]) -> None:
-        for step, seconds in times:
-            self._of[step].append(seconds)
-
-    def medians(self) -> dict[str, float]:
-        return {step: statistics.median(all_[-_RECENT:]) for step, all_ in self._of.items()}
+def _medians(times: Iterable[tuple[str, float]]) -> Pace:
+    by_step: dict[str, list[float]] = defaultdict(list)
+    for step, seconds in times:
+        by_step[step].append(seconds)
+    return {step: statistics.median(all_[-_RECENT:]) for step, all_ in by_step.items()}
 
 
 def _timed(journal: Iterable[events.Event]) -> Iterator[tuple[str, float]]:

@@ -18,7 +18,8 @@ class StepFailureCause:
     key: str = ""
 
 
-_MIRROR, _SUITE = "source.mirror", "source.suite"
+_MIRROR = "source.mirror"
+_ARCHIVE = (_MIRROR, "source.suite")
 _PACKAGES = ("source.packages", "kernel.package")
 _PROXY = "check http_proxy and https_proxy in your environment, then resume."
 
@@ -153,16 +154,9 @@ _CAUSES = tuple(
             _MIRROR,
         ),
         (
-            r"(?P<what>https?://\S+)\s+(?:404|403|500|502|503) ",
+            r"(?P<what>https?://\S+)\s+(?:404|403|500|502|503) |File not found - (?P<file>/\S+)",
             "The mirror has no {what}: check the mirror and the suite.",
-            _MIRROR,
-            _SUITE,
-        ),
-        (
-            r"File not found - (?P<what>/\S+)",
-            "The mirror has no {what}: check the mirror and the suite.",
-            _MIRROR,
-            _SUITE,
+            *_ARCHIVE,
         ),
         (
             r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
@@ -175,19 +169,17 @@ _CAUSES = tuple(
             "debootstrap on this host does not know the suite {what}: use mmdebstrap, or a newer"
             " debootstrap.",
             "source.bootstrap",
-            _SUITE,
+            "source.suite",
         ),
         (
             r"E: Failed getting release file (?P<what>\S+)",
             "The mirror does not answer, or does not have this suite: {what}",
-            _MIRROR,
-            _SUITE,
+            *_ARCHIVE,
         ),
         (
             r"(?:E: Invalid Release|does not have a Release file)",
             "The mirror does not have this suite: check both.",
-            _MIRROR,
-            _SUITE,
+            *_ARCHIVE,
         ),
         (
             r"keyring has none of the known master keys",
@@ -212,8 +204,7 @@ _CAUSES = tuple(
             r"|Release signed by unknown key|signature from .* is (?:unknown trust|invalid)",
             "The mirror's signature cannot be verified: the suite's key is missing or has expired"
             " on this host (package debian-archive-keyring).",
-            _MIRROR,
-            _SUITE,
+            *_ARCHIVE,
         ),
         (
             r"(?:Unable to fetch some archives|Failed to fetch|failed retrieving file"

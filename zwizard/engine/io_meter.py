@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from zwizard.util.units import MIB
@@ -40,11 +40,7 @@ class IoMeter:
 
 def written(proc: Path = Path("/proc")) -> int:
     """Bytes that the processes in ``proc``, and those they waited for, have written."""
-    return sum(_written(process) for process in _processes(proc))
-
-
-def _processes(proc: Path) -> Iterator[Path]:
-    return (entry for entry in proc.iterdir() if entry.name.isdecimal())
+    return sum(_written(entry) for entry in proc.iterdir() if entry.name.isdecimal())
 
 
 def _written(process: Path) -> int:

@@ -34,7 +34,6 @@ class StepState:
 
     number: int
     step: Step
-    fingerprint: str
     layer: Layer | None
     reason: str
 
@@ -92,21 +91,18 @@ def forecast(
 def _states(
     plan: Plan, store: Store, changes: Mapping[str, str], unmade: str
 ) -> tuple[StepState, ...]:
-    fingerprints = plan.fingerprints()
-    layers = [store.get(fingerprint) for fingerprint in fingerprints]
+    layers = [store.get(fingerprint) for fingerprint in plan.fingerprints()]
     # A layer depends on its parents, so it counts only if all of them are cached.
     present = next((i for i, x in enumerate(layers) if x is None), len(layers))
     states = []
-    for number, (step, fingerprint, layer) in enumerate(
-        zip(plan.steps, fingerprints, layers, strict=True), 1
-    ):
+    for number, (step, layer) in enumerate(zip(plan.steps, layers, strict=True), 1):
         if number <= present:
-            states.append(StepState(number, step, fingerprint, layer, ""))
+            states.append(StepState(number, step, layer, ""))
             continue
         changed = [changes[key] for key in step.answers if key in changes]
         first = plan.steps[present].name
         otherwise = unmade if number == present + 1 else f'depends on "{first}"'
-        states.append(StepState(number, step, fingerprint, None, ", ".join(changed) or otherwise))
+        states.append(StepState(number, step, None, ", ".join(changed) or otherwise))
     return tuple(states)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.jobs import events
 from zwizard.jobs import status as job_status
@@ -92,23 +93,12 @@ class Status(job_status.Status):
                 return self.with_step(event.step, state="failed", seconds=event.seconds)
             case events.CheckStarted(at=at):
                 return replace(self, checking=at)
-            case events.BuildFailed(cause=cause, key=key, command=command, log=log):
-                failed = super().with_event(event)
-                return replace(failed, cause=cause, key=key, command=command, log=log)
             case events.BuildFinished():
-                return replace(
-                    self,
-                    state="ready" if event.ready else "not-ready",
-                    archive=event.archive,
-                    sha256=event.sha256,
-                    bytes=event.bytes,
-                    blocks=event.blocks,
-                    note=event.note,
-                )
+                return self.taking(event, state="ready" if event.ready else "not-ready")
             case events.BuildCancelled() | events.BuildInterrupted():
                 name = self.step.name if self.step else ""
                 return super().with_event(event).with_step(name, state="stopped")
-        return self
+        return super().with_event(event)
 
     def with_step(self, name: str, **facts: Any) -> Status:
         """With facts about a step."""
@@ -132,10 +122,10 @@ def answer_behind(status: Status, recipe: Recipe, asked: Collection[str]) -> str
     return next((key for key in keys if key in asked), "")
 
 
-def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, object]:
-    """One build as plain data, for ``list --json`` and ``show --json``."""
+def summary(build: Build, status: Status) -> dict[str, object]:
+    """One build as plain data, for ``list --json``."""
+    recipe = builds.recipe_of(build)
     step = status.step
-    archive = Path(status.archive) if status.archive else None
     return {
         "build": build.id,
         "state": status.state,
@@ -147,7 +137,7 @@ def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, ob
         "steps": len(status.steps),
         "changed": status.at,
         "archive": status.archive,
-        "archive_exists": bool(archive and archive.exists()),
+        "archive_exists": bool(status.archive) and Path(status.archive).exists(),
         "bytes": status.bytes,
         "sha256": status.sha256,
         "directory": str(build.directory),
@@ -155,7 +145,8 @@ def summary(build: Build, recipe: Recipe | None, status: Status) -> dict[str, ob
     }
 
 
-def step_summary(status: Status) -> dict[str, object]:
-    """The steps of a build as plain data, for ``show --json``."""
+def details(build: Build, status: Status) -> dict[str, object]:
+    """The same with its steps, for ``show --json``."""
     keys = ("name", "state", "seconds", "bytes")
-    return {"step_states": [{key: getattr(step, key) for key in keys} for step in status.steps]}
+    steps = [{key: getattr(step, key) for key in keys} for step in status.steps]
+    return summary(build, status) | {"step_states": steps}

@@ -6,6 +6,7 @@ from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.families.family import Family
 from zwizard.recipe.model import Recipe
+from zwizard.recipe.relevance import treatment
 from zwizard.steps.actions import Action, Chroot, Link, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
@@ -138,7 +139,8 @@ def more_packages(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
 
 def _for_settings(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
     """The packages that the time zone and the locale of a new container need."""
-    if distro.family != "apt" or (recipe.source.kind, recipe.target) != ("distro", "container"):
+    new = recipe.target == "container" and treatment(recipe.values()) == "installed"
+    if distro.family != "apt" or not new:
         return ()  # the base has them
     return (
         *(("tzdata",) if recipe.system.timezone != "UTC" else ()),

@@ -13,7 +13,9 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from zwizard.host.privileges import find_privilege
 from zwizard.util.errors import ZwizardError
 
 # Tools are looked for where root has them too: an ordinary user's PATH often lacks /usr/sbin.
@@ -168,6 +170,20 @@ def run(name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ZwizardError(f"{name} failed: {done.stderr.strip()}")
+
+
+def report() -> dict[str, Any]:
+    """Where each tool is, which are missing and how to install them; how builds run."""
+    privilege = find_privilege()
+    absent = sorted(missing(TOOLS))
+    return {
+        "privilege": privilege.mode,
+        "description": privilege.description,
+        "remedy": privilege.remedy,
+        "tools": {name: find(name) for name in TOOLS},
+        "missing": absent,
+        "install": list(install_argv(absent)) if absent else [],
+    }
 
 
 if __name__ == "__main__":

@@ -87,10 +87,7 @@ class Failed(Last):
 class Cancelled(Last):
     """The user stopped the job."""
 
-    @property
-    def exit_code(self) -> int:
-        """That of an interrupt."""
-        return 130
+    exit_code = 130  # that of an interrupt
 
 
 class Interrupted(Last):

@@ -19,21 +19,17 @@ def append(path: Path, event: _E) -> _E:
     """Add an event, stamped with the time; it is synced to the disk unless it is progress."""
     stamped = replace(event, at=round(time.time(), 3))
     line = json.dumps(stamped.to_json(), ensure_ascii=False) + "\n"
-    with path.open("ab") as file:
+    with path.open("a+b") as file:
         # A torn last line must not swallow this one.
-        if file.tell() and not _ends_whole(path):
-            file.write(b"\n")
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
         file.write(line.encode())
         file.flush()
         if event.synced:
             os.fsync(file.fileno())
     return stamped
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def replay(path: Path, position: int = 0) -> list[Event]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted
 from zwizard.jobs.job import Job
@@ -32,13 +32,16 @@ class Status:
     def with_event(self, event: Event) -> Self:
         """The same but for ``at``; a kind of job adds its own events."""
         match event:
-            case Failed(error=error, hint=hint):
-                return replace(self, state="failed", error=error, hint=hint)
-            case Cancelled():
-                return replace(self, state="stopped")
-            case Interrupted(error=error, hint=hint):
-                return replace(self, state="stopped", error=error, hint=hint)
+            case Failed():
+                return self.taking(event, state="failed")
+            case Cancelled() | Interrupted():
+                return self.taking(event, state="stopped")
         return self
+
+    def taking(self, event: Event, **facts: Any) -> Self:
+        """With ``facts``, and what ``event`` has under the same names as a status."""
+        own = {field.name for field in fields(self)} - {"at"}
+        return replace(self, **{k: v for k, v in vars(event).items() if k in own}, **facts)
 
     def settled(self, job: Job, *, running: bool) -> Self:
         """The status corrected by the lock: the journal of a killed job has no last event."""

@@ -12,30 +12,21 @@ from zwizard.util.units import MIB
 
 def initramfs(recipe: Recipe, distro: Distro) -> Step:
     """An initramfs with the modules that reach the root file system; or the user's own kernel."""
-    return _own(recipe) if recipe.kernel.file else _made(recipe, distro)
-
-
-def _own(recipe: Recipe) -> Step:
-    """The user's own kernel, and its initramfs."""
-    own = recipe.kernel
-    return Step(
-        "own-kernel",
-        "Put your kernel into /boot",
-        (
-            '"If you need control over the kernel you can actually still provide it inside the'
-            ' flist"',
-            "It must have virtiofs and virtio_pci: built in, or in its initramfs.",
-        ),
-        (InstallKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
-        answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
-        network="://" in own.file + own.initrd,
-        size=60 * MIB,
-    )
-
-
-def _made(recipe: Recipe, distro: Distro) -> Step:
-    image = recipe.target == "image"
-    modules = recipe.kernel.modules
+    own, modules = recipe.kernel, recipe.kernel.modules
+    if own.file:
+        return Step(
+            "own-kernel",
+            "Put your kernel into /boot",
+            (
+                '"If you need control over the kernel you can actually still provide it inside the'
+                ' flist"',
+                "It must have virtiofs and virtio_pci: built in, or in its initramfs.",
+            ),
+            (InstallKernel(own.file, own.sha256, own.initrd, own.initrd_sha256),),
+            answers=("kernel.file", "kernel.sha256", "kernel.initrd", "kernel.initrd_sha256"),
+            network="://" in own.file + own.initrd,
+            size=60 * MIB,
+        )
     return Step(
         "initramfs",
         "Make the initramfs, with " + " and ".join(modules or ("no module added",)),
@@ -44,7 +35,7 @@ def _made(recipe: Recipe, distro: Distro) -> Step:
             "With only the modules that reach the root file system, which has all others: the"
             " machine boots faster.",
         ),
-        family.of(distro).initramfs(modules, image=image),
+        family.of(distro).initramfs(modules, image=recipe.target == "image"),
         answers=("kernel.modules",),
         size=20 * MIB,
         guide=("echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"),

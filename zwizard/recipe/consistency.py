@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zwizard import distros
-from zwizard.distros.base import Distro
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.problems import Problem
-from zwizard.recipe.relevance import SOURCES, Values, target_of, treatment
+from zwizard.recipe.relevance import LOCAL, SOURCES, Values, target_of, treatment
 from zwizard.recipe.values import OneOf
 from zwizard.util.text import parse_size
 from zwizard.util.units import MIB
@@ -37,15 +36,11 @@ def contradictions(values: Values) -> list[Problem]:
     found += _container(values) if target == "container" else ()
     if FIELDS["disk.size"].use.covers(values):
         found += _disk(values)
-    return [*found, *_irrelevant(values)]
-
-
-def _irrelevant(values: Values) -> Iterator[Problem]:
-    """Keys that mean nothing for this source, target and distribution."""
     for key, field in FIELDS.items():
         use, value = field.use, values[key]
         if value != field.default and not use.lenient and not use.covers(values):
-            yield Problem(key, value, f"only for {use}")
+            found.append(Problem(key, value, f"only for {use}"))
+    return found
 
 
 def _source(values: Values) -> Iterator[Problem]:
@@ -53,9 +48,9 @@ def _source(values: Values) -> Iterator[Problem]:
     if treatment(values) == "installed":
         yield from _distro(values)
     elif not location:
-        place = "a path" if kind == "oci" else "a path or a URL"
+        place = "a path" if kind in LOCAL else "a path or a URL"
         yield Problem("source.location", None, f"a {kind} needs {place}")
-    elif kind == "oci" and "://" in location:
+    elif kind in LOCAL and "://" in location:
         yield Problem("source.location", location, _LOCAL)
 
 
@@ -69,20 +64,16 @@ def _distro(values: Values) -> Iterator[Problem]:
     if tool not in ("auto", *distro.bootstraps):
         allowed = ", ".join(("auto", *distro.bootstraps))
         yield Problem("source.bootstrap", tool, f"{name}: {allowed}")
-    yield from _suite(distro, values["source.suite"])
+    if not distro.suite(suite := values["source.suite"]):
+        allowed = OneOf(*(each.name for each in distro.suites))(suite)
+        allowed = "no suites: leave it empty" if distro.suite("") else allowed
+        yield Problem("source.suite", suite, f"{distro.title} has {allowed}")
     if not values["source.mirror"] and distro.family == "pacman":
         allowed = f"{distro.title} has no default mirror; archlinux.org/mirrors lists some"
         yield Problem("source.mirror", None, allowed)
     if (tool, values["source.variant"]) == ("debootstrap", "minimal"):
         allowed = "debootstrap makes the standard base; minimal needs mmdebstrap"
         yield Problem("source.variant", "minimal", allowed)
-
-
-def _suite(distro: Distro, suite: str) -> Iterator[Problem]:
-    if not distro.suite(suite):
-        allowed = OneOf(*(each.name for each in distro.suites))(suite)
-        allowed = "no suites: leave it empty" if distro.suite("") else allowed
-        yield Problem("source.suite", suite, f"{distro.title} has {allowed}")
 
 
 def _kernel(values: Values) -> Iterator[Problem]:
@@ -114,10 +105,10 @@ def _disk(values: Values) -> Iterator[Problem]:
 
 
 def _container(values: Values) -> Iterator[Problem]:
-    kind, entrypoint = values["source.kind"], values["container.entrypoint"]
+    entrypoint = values["container.entrypoint"]
     if treatment(values) == "installed" and not entrypoint:
         allowed = "required: the absolute path of what Zero-OS starts, such as /usr/sbin/nginx"
         yield Problem("container.entrypoint", None, allowed)
-    if kind == "binary" and entrypoint.startswith(_MOUNTED):
+    if entrypoint.startswith(_MOUNTED):
         allowed = "a path that nothing is mounted over: not below /dev, /proc, /run, /sys or /tmp"
         yield Problem("container.entrypoint", entrypoint, allowed)

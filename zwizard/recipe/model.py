@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -119,6 +119,12 @@ class Checklist:
     waive: tuple[str, ...] = default("checklist.waive")
 
 
+_PARTS: dict[str, Callable[..., Any]] = {
+    kind.__name__.lower(): kind
+    for kind in (Source, System, Kernel, Disk, Grub, Container, Output, Checklist)
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything a build depends on; equal recipes give equal artefacts.
@@ -167,17 +173,8 @@ class Recipe:
         for key, value in whole.items():
             table, _, name = key.rpartition(".")
             tables[table][name] = value
-        return cls(
-            **tables[""],
-            source=Source(**tables["source"]),
-            system=System(**tables["system"]),
-            kernel=Kernel(**tables["kernel"]),
-            disk=Disk(**tables["disk"]),
-            grub=Grub(**tables["grub"]),
-            container=Container(**tables["container"]),
-            output=Output(**tables["output"]),
-            checklist=Checklist(**tables["checklist"]),
-        )
+        parts = {name: part(**tables[name]) for name, part in _PARTS.items()}
+        return cls(**tables[""], **parts)
 
     @classmethod
     def from_toml(cls, text: str, where: str = "the recipe") -> Recipe:

@@ -23,6 +23,7 @@ SOURCES: dict[str, dict[str, Treatment]] = {
     "binary": {"container": "kept"},
     "oci": {"container": "kept"},
 }
+LOCAL = frozenset({"oci"})  # kinds whose file must be on this machine: it is read for the plan
 TARGETS = ("container", "vm", "image")
 
 Values = Mapping[str, Any]

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from zwizard import distros
+from zwizard.image.layered_tree import LayeredTree
 from zwizard.recipe.model import Recipe
 from zwizard.steps.step import Step
+from zwizard.util.hashing import sha256_of
+from zwizard.util.units import MIB
 
 # No release is known, so no date of one. It caps the time stamps of what is built.
 EPOCH = max(suite.epoch for distro in distros.KNOWN.values() for suite in distro.suites)
@@ -30,7 +33,6 @@ class InputReport:
     facts: Any = field(default=None, compare=False)
 
 
-Inspect = Callable[[Path], InputReport]
 Steps = Callable[[Recipe], tuple[Step, ...]]
 
 
@@ -38,19 +40,33 @@ def _nothing(recipe: Recipe) -> Step:
     raise NotImplementedError(f"a {recipe.source.kind} is kept as it is")
 
 
-@dataclass(frozen=True)
-class SourceKind:
+@dataclass(frozen=True, kw_only=True)
+class FileKind:
+    """One kind of file that a recipe names.
+
+    ``inspect`` says what a file is; ``slow``: that takes a while. ``contents`` reads the tree of
+    an archive, to look for the entrypoint in it; ``sum`` is the SHA-256 by which a step verifies
+    the file. ``names`` matches the names of files to offer; without it, programs are offered.
+    """
+
+    inspect: Callable[[Path], InputReport] | None = None
+    slow: bool = False
+    contents: Callable[[Path], LayeredTree] | None = None
+    sum: Callable[[Path], str] = sha256_of
+    names: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceKind(FileKind):
     """One kind of source: ``SOURCE`` in the file of its name.
 
     ``title`` and ``about`` (by target) are the words of its choice, ``file_title``, ``file_why``
     and ``file_example`` those of the question for its file. ``tree`` has, by target, its first
     steps: those that fill the tree, or all but the last where nothing else is done. ``kernel``,
     ``settings`` and ``clean`` are later steps of a system that is changed. ``epoch`` caps the
-    time stamps of the archive.
-
-    ``inspect`` says what its file is; ``slow``: that takes a while. ``settle`` takes over what
-    the file says of itself, from the facts of its report; RecipeError if that is not enough.
-    ``names`` matches the names of files to offer; without it, programs are offered.
+    time stamps of the archive, whose ``size`` is about so many bytes. ``entrypoint`` is what a
+    container starts by default. ``settle`` takes over what the file says of itself, from the facts
+    of its report; RecipeError if that is not enough.
     """
 
     title: str
@@ -60,13 +76,12 @@ class SourceKind:
     settings: Callable[[Recipe], Step] = _nothing
     clean: Callable[[Recipe], Step] = _nothing
     epoch: Callable[[Recipe], int] = lambda _: EPOCH
+    size: int = 260 * MIB
+    entrypoint: str = "/sbin/init"
     file_title: str = ""
     file_why: str = ""
     file_example: str = ""
-    inspect: Inspect | None = None
-    slow: bool = False
     settle: Callable[[Recipe, Any], Recipe] = lambda recipe, _: recipe
-    names: re.Pattern[str] | None = None
 
 
 TAR_NAMES = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")

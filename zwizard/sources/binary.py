@@ -14,7 +14,7 @@ from zwizard.steps.step import Step
 from zwizard.util.text import one_line, size
 from zwizard.util.units import MIB
 
-SMALL = 20 * MIB  # bytes that a program takes, and its archive
+_SIZE = 20 * MIB  # bytes that a program takes, and its archive
 _FEW = 4  # libraries that are named
 _STATIC = (
     "Link it statically (gcc -static, CGO_ENABLED=0 go build, a musl target of Rust), or use a"
@@ -44,7 +44,7 @@ def _program(recipe: Recipe) -> tuple[Step, ...]:
             ),
             answers=("source.location", "source.sha256", "container.entrypoint"),
             network="://" in source.location,
-            size=SMALL,
+            size=_SIZE,
         ),
     )
 
@@ -91,6 +91,8 @@ SOURCE = SourceKind(
     title="A static binary",
     about={"container": "The image contains only this program."},
     tree={"container": _program},
+    size=_SIZE,
+    entrypoint="/app",
     file_title="Program",
     file_why="A file or a URL. The image has no libraries, so the program must be statically"
     " linked: gcc -static, CGO_ENABLED=0 go build, a musl target of Rust.",

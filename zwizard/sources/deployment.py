@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 
+from zwizard import sources
 from zwizard.families.guest import is_generated
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.recipe.model import Recipe
-
-BINARY = "/app"  # where a binary is put by default
 
 
 def command(recipe: Recipe) -> tuple[str, ...]:
@@ -16,8 +15,8 @@ def command(recipe: Recipe) -> tuple[str, ...]:
     container = recipe.container
     if container.start:
         return (START_SCRIPT, *container.args)
-    usual = BINARY if recipe.source.kind == "binary" else "/sbin/init"
-    return (container.entrypoint or usual, *container.args)
+    program = container.entrypoint or sources.of(recipe.source.kind).entrypoint
+    return (program, *container.args)
 
 
 def entrypoint(recipe: Recipe) -> str | None:

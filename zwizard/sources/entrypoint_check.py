@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from zwizard.image import oci
 from zwizard.image.archive.byte_stream import ArchiveError
-from zwizard.image.archive.decompress import decompressed
 from zwizard.image.directory import LazyDirectoryTree
 from zwizard.image.executables.entrypoint import can_start, can_start_script, first_program
 from zwizard.image.layered_tree import LayeredTree, only_directory
+from zwizard.image.oci import OciError
 from zwizard.image.tree import FileTree, UnreadableError
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
-from zwizard.recipe.relevance import Values
+from zwizard.recipe.relevance import Values, treatment
 from zwizard.sources import deployment, inspection
 from zwizard.sources.base import InputReport
 from zwizard.sources.file_cache import FileCache
@@ -22,13 +21,12 @@ from zwizard.util.text import one_line
 
 REMEDY = "Change the entrypoint, or add a package or command that installs what is missing."
 ENTRYPOINT = "container.entrypoint"
-_KINDS = {"oci", "rootfs"}
 
 
 def takes_long(values: Values) -> bool:
     """Whether the file of these answers must be read for that, which takes a while."""
     kind, file = values.get("source.kind", ""), inspection.file_of(values)
-    if values.get("target") != "container" or kind not in _KINDS or file is None:
+    if values.get("target") != "container" or file is None or not inspection.record(kind).contents:
         return False
     return (
         _is_archive(kind, file)
@@ -45,9 +43,9 @@ def report(recipe: Recipe, base: Path, *, wait: bool = True) -> InputReport:
     must be read first.
     """
     source = recipe.source
-    if recipe.target != "container" or source.kind not in _KINDS or source.repair:
+    if recipe.target != "container" or source.repair or "://" in source.location:
         return InputReport()
-    if "://" in source.location:
+    if not inspection.record(source.kind).contents:
         return InputReport()
     file = (base / Path(source.location).expanduser()).absolute()
     if not file.exists() or inspection.inspect(source.kind, file).wrong:
@@ -56,7 +54,7 @@ def report(recipe: Recipe, base: Path, *, wait: bool = True) -> InputReport:
         return InputReport("Searching the file for the entrypoint …")
     try:
         return _weighed(recipe, _searched(recipe, _tree(source.kind, file)))
-    except (OSError, ArchiveError, oci.OciError, UnreadableError):
+    except (OSError, ArchiveError, OciError, UnreadableError):
         return InputReport()  # the build will report it
 
 
@@ -68,7 +66,7 @@ def require(recipe: Recipe, base: Path) -> None:
 
 def _weighed(recipe: Recipe, found: InputReport) -> InputReport:
     """The report on the file as one on the image that is built from it."""
-    if not found.wrong or recipe.source.kind == "oci":  # nothing is added to an image
+    if not found.wrong or treatment(recipe.values()) == "kept":  # nothing is added
         return found
     if recipe.source.packages or recipe.system.run:
         return InputReport(doubt=f"{found.wrong}: one of your packages or commands must add it")
@@ -90,7 +88,7 @@ _trees = FileCache[LayeredTree | None](2)  # some ten MiB each; None: incomplete
 
 
 def _is_archive(kind: str, file: Path) -> bool:
-    return kind == "oci" or file.is_file()
+    return treatment({"source.kind": kind, "target": "container"}) == "kept" or file.is_file()
 
 
 def _tree(kind: str, file: Path) -> FileTree | None:
@@ -102,14 +100,10 @@ def _tree(kind: str, file: Path) -> FileTree | None:
 
 
 def _read_archive(kind: str, file: Path) -> LayeredTree | None:
+    contents = inspection.record(kind).contents
+    assert contents is not None
     try:
-        if kind == "oci":
-            found = oci.layered_tree(file)
-        else:
-            found = LayeredTree(file)
-            with file.open("rb") as opened:
-                found.add_archive(decompressed(opened))
-            found.unwrap()
-    except (ArchiveError, oci.OciError):
+        found = contents(file)
+    except (ArchiveError, OciError):
         return None
     return found if found.complete else None

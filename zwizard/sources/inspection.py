@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zwizard import sources
 from zwizard.recipe.relevance import SOURCES, Values
-from zwizard.sources.base import InputReport, Inspect
+from zwizard.sources.base import FileKind, InputReport
 from zwizard.sources.file_cache import FileCache
 from zwizard.sources.kernel_files import inspect_initrd, inspect_kernel
 from zwizard.util.text import one_line
@@ -17,9 +17,11 @@ LOCATION, KERNEL, INITRD = "source.location", "kernel.file", "kernel.initrd"
 FILES = (LOCATION, KERNEL, INITRD)
 """The keys that name a file which is inspected."""
 
-_BESIDE: dict[str, tuple[Inspect, re.Pattern[str]]] = {
-    KERNEL: (inspect_kernel, re.compile(r"vmlinu|bzimage|kernel")),
-    INITRD: (inspect_initrd, re.compile(r"initr")),
+_BESIDE = {
+    KERNEL: FileKind(
+        inspect=inspect_kernel, slow=True, names=re.compile(r"vmlinu|bzimage|kernel")
+    ),
+    INITRD: FileKind(inspect=inspect_initrd, slow=True, names=re.compile(r"initr")),
 }
 _reports = FileCache[InputReport](64)
 
@@ -40,7 +42,7 @@ def report(values: Values, key: str = LOCATION, *, wait: bool = True) -> InputRe
 def takes_long(values: Values, key: str = LOCATION) -> bool:
     """Whether the file that ``key`` names was not inspected yet, and that takes a while."""
     file, kind = file_of(values, key), kind_of(values, key)
-    return file is not None and _is_slow(kind) and file.exists() and not is_known(values, key)
+    return file is not None and record(kind).slow and file.exists() and not is_known(values, key)
 
 
 def is_known(values: Values, key: str = LOCATION) -> bool:
@@ -65,31 +67,26 @@ def kind_of(values: Values, key: str) -> str:
     return str(values.get("source.kind", "")) if key == LOCATION else key
 
 
+def record(kind: str) -> FileKind:
+    """The record of a kind of source, or of the file of a key; an empty one for other kinds."""
+    return _BESIDE.get(kind) or (sources.of(kind) if kind in SOURCES else FileKind())
+
+
 def may_be(kind: str, file: Path) -> bool:
     """Whether ``file`` is worth offering for this ``kind``, by its name or by its mode.
 
     Its content is inspected once it is chosen.
     """
-    names = _BESIDE[kind][1] if kind in _BESIDE else sources.of(kind).names
+    names = record(kind).names
     return bool(names.search(file.name.lower())) if names else os.access(file, os.X_OK)
 
 
 def inspect(kind: str, file: Path) -> InputReport:
     """What ``file`` is to a source of this ``kind``, or to the key; nothing of other kinds."""
-    look = _inspector(kind)
+    look = record(kind).inspect
     if look is None:
         return InputReport()
     try:
         return _reports.get(kind, file, look)
     except OSError as error:
         return InputReport(wrong=one_line(f"{file}: {error.strerror or error}"))
-
-
-def _inspector(kind: str) -> Inspect | None:
-    if kind in _BESIDE:
-        return _BESIDE[kind][0]
-    return sources.of(kind).inspect if kind in SOURCES else None
-
-
-def _is_slow(kind: str) -> bool:
-    return kind in _BESIDE or (kind in SOURCES and sources.of(kind).slow)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zwizard.image.executables.start_script import START_SCRIPT, render_start_script
-from zwizard.image.oci import OciError, OciImage, read_oci
+from zwizard.image.oci import OciError, OciImage, layered_tree, read_oci
 from zwizard.recipe.model import Container, Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.values import is_secret
@@ -16,6 +16,7 @@ from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
 from zwizard.sources.binary import DIRECTORIES
 from zwizard.steps.actions import ROOT, Host, Remove, UnpackOci, Write
 from zwizard.steps.step import Step
+from zwizard.util.hashing import sha256_of
 from zwizard.util.text import one_line
 from zwizard.util.units import MIB
 
@@ -80,17 +81,13 @@ def _settle(recipe: Recipe, image: OciImage) -> Recipe:
         image = replace(image, entrypoint=(settings.entrypoint,), command=())
     if not (image.entrypoint or image.command):
         _require("what is started: the image itself starts nothing")
-    return replace(recipe, container=_by_script(settings, image) or _directly(settings, image))
-
-
-def _by_script(settings: Container, image: OciImage) -> Container | None:
-    """By a script in the image, which has all that a flist has not; None where no shell is."""
     if not image.shell:
-        return None
+        return replace(recipe, container=_directly(settings, image))
+    # By a script in the image, which has all that a flist has not.
     text = render_start_script(
         image.entrypoint, image.command, image.environment, image.directory, image.user
     )
-    return replace(settings, start=text)
+    return replace(recipe, container=replace(settings, start=text))
 
 
 def _directly(settings: Container, image: OciImage) -> Container:
@@ -124,5 +121,8 @@ SOURCE = SourceKind(
     inspect=inspect,
     slow=True,
     settle=_settle,
+    contents=layered_tree,
+    # A layout's index names everything else in it by its sum.
+    sum=lambda file: sha256_of(file / "index.json" if file.is_dir() else file),
     names=TAR_NAMES,
 )

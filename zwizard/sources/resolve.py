@@ -9,9 +9,13 @@ from zwizard import sources
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import inspection
-from zwizard.sources.detect_distro import tree_sum
 from zwizard.util.errors import UsageError
-from zwizard.util.hashing import sha256_of
+
+_SUMS = {
+    "source.location": "source.sha256",
+    "kernel.file": "kernel.sha256",
+    "kernel.initrd": "kernel.initrd_sha256",
+}
 
 
 def import_settings(recipe: Recipe, base: Path) -> Recipe:
@@ -26,7 +30,7 @@ def import_settings(recipe: Recipe, base: Path) -> Recipe:
         return recipe
     file = (base / Path(source.location).expanduser()).absolute()
     report = inspection.inspect(source.kind, file)
-    if report.wrong and source.kind == "oci" and file.exists():  # there is no plan without it
+    if report.wrong and file.exists():
         raise RecipeError((Problem("source.location", source.location, report.wrong),))
     return kind.settle(recipe, report.facts) if report.facts else recipe
 
@@ -36,20 +40,10 @@ def resolve(recipe: Recipe, base: Path) -> Recipe:
 
     UsageError for a file that is missing or cannot be used.
     """
-    values = recipe.values()
-    source, kernel = recipe.source, recipe.kernel
-    location, sha256 = _with_sum(values, "source.location", source.sha256, base)
-    file, file_sum = _with_sum(values, "kernel.file", kernel.sha256, base)
-    initrd, initrd_sum = _with_sum(values, "kernel.initrd", kernel.initrd_sha256, base)
-    whole = replace(
-        recipe,
-        source=replace(source, location=location, sha256=sha256),
-        kernel=replace(
-            kernel, file=file, sha256=file_sum, initrd=initrd, initrd_sha256=initrd_sum
-        ),
-        output=replace(recipe.output, directory=str(output_directory(recipe, base))),
-    )
-    return import_settings(whole, base)
+    values = _located(recipe, base).values()
+    for key, sum_key in _SUMS.items():
+        values[sum_key] = _verified_sum(values, key, values[sum_key])
+    return import_settings(Recipe.from_values(values), base)
 
 
 def relocate(recipe: Recipe, base: Path, to: Path) -> Recipe:
@@ -59,6 +53,12 @@ def relocate(recipe: Recipe, base: Path, to: Path) -> Recipe:
     """
     if base.resolve() == to.resolve():
         return recipe
+
+    return _located(recipe, base)
+
+
+def _located(recipe: Recipe, base: Path) -> Recipe:
+    """``recipe`` with whole paths."""
 
     def whole(path: str) -> str:
         return path if not path or "://" in path else str(place(path, base))
@@ -87,27 +87,21 @@ def output_directory(recipe: Recipe, base: Path) -> Path:
     return place(recipe.output.directory, base)
 
 
-def _with_sum(values: dict[str, str], key: str, sha256: str, base: Path) -> tuple[str, str]:
-    """The whole path of the file that ``key`` names, and its sum; a URL as it is."""
+def _verified_sum(values: dict[str, str], key: str, sha256: str) -> str:
+    """The sum of the file that ``key`` names; UsageError if it cannot be used."""
     location, kind = values[key], inspection.kind_of(values, key)
     if not location or "://" in location:
-        return location, sha256
-    file = place(location, base)
+        return sha256
+    file = Path(location)
     if not file.exists():
         raise UsageError(f"{file} does not exist", f"{key} names a file or a URL.")
     if wrong := inspection.inspect(kind, file).wrong:
         raise UsageError(f"{file} cannot be used: {wrong}", f"Name another: {key}.")
     if sha256 and file.is_file():
-        return str(file), sha256
+        return sha256
     try:
-        # An OCI layout's index names everything else in it by its sum.
-        return str(file), _sum(file / "index.json" if kind == "oci" and file.is_dir() else file)
+        return inspection.record(kind).sum(file)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", "Name a file that you may read."
         ) from None
-
-
-def _sum(path: Path) -> str:
-    """The SHA-256 of a file; of a directory, that by which an import verifies it."""
-    return tree_sum(path) if path.is_dir() else sha256_of(path)

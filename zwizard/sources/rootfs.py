@@ -8,12 +8,15 @@ from pathlib import Path
 from zwizard import distros
 from zwizard.host.unmappable_owners import unmappable_owners
 from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.decompress import decompressed
+from zwizard.image.layered_tree import LayeredTree
 from zwizard.recipe.model import Recipe
 from zwizard.sources import completion
 from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
-from zwizard.sources.detect_distro import DetectedDistro, detect_distro
+from zwizard.sources.detect_distro import DetectedDistro, detect_distro, tree_sum
 from zwizard.steps.actions import Action, Import
 from zwizard.steps.step import Step
+from zwizard.util.hashing import sha256_of
 from zwizard.util.units import MIB
 
 
@@ -77,6 +80,14 @@ def _settle(recipe: Recipe, system: DetectedDistro) -> Recipe:
     return replace(recipe, source=replace(source, distro=system.distro))
 
 
+def _contents(file: Path) -> LayeredTree:
+    found = LayeredTree(file)
+    with file.open("rb") as opened:
+        found.add_archive(decompressed(opened))
+    found.unwrap()
+    return found
+
+
 SOURCE = SourceKind(
     title="A root file system made elsewhere",
     about=dict.fromkeys(
@@ -98,5 +109,7 @@ SOURCE = SourceKind(
     inspect=inspect,
     slow=True,
     settle=_settle,
+    contents=_contents,
+    sum=lambda path: tree_sum(path) if path.is_dir() else sha256_of(path),
     names=TAR_NAMES,
 )

@@ -13,6 +13,7 @@ import pytest
 
 from zwizard.boottest import records
 from zwizard.boottest.machine import rootfs
+from zwizard.boottest.results import NotUpError
 from zwizard.util.errors import ZwizardError
 
 
@@ -98,9 +99,9 @@ class TestADisk:
     def test_a_smaller_disk_is_refused_with_zero_os_message(
         self, image: Path, tmp_path: Path
     ) -> None:
-        with pytest.raises(ZwizardError, match="image size is bigger than disk") as refused:
+        with pytest.raises(NotUpError, match="image size is bigger than disk") as refused:
             rootfs.write_disk(image, tmp_path / "disk", 4095, ours=False)
-        assert "--disk-size" in refused.value.hint
+        assert "--disk-size" in refused.value.evidence
         assert not (tmp_path / "disk").exists()
 
     def test_is_the_unpacked_image_itself_if_that_is_temporary(

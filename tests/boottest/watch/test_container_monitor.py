@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 
 from zwizard.boottest import records
-from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.boottest.machine.seed import Seed
 from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.status import Status
 from zwizard.boottest.watch.container_monitor import (
-    ContainerStart,
     diagnose_exit,
     entrypoint_output,
     judge,
 )
 from zwizard.boottest.watch.guest_probe import GuestFacts
+from zwizard.boottest.watch.monitor import MonitorSettings
+from zwizard.checks import Mode
 from zwizard.host import tools
 from zwizard.host.privileges import find_privilege
 from zwizard.jobs.events import BootTestPreparing, BootTestStarted
@@ -47,12 +47,15 @@ def facts_of(
     return GuestFacts.read(answers + (f"== running\n{encoded(*later)}== over\n" if later else ""))
 
 
-def found(facts: GuestFacts, start: ContainerStart) -> dict[str, StageResult]:
-    return {finding.name: finding for finding in judge(facts, start, "host")}
+def found(facts: GuestFacts, settings: MonitorSettings) -> dict[str, StageResult]:
+    return {finding.name: finding for finding in judge(facts, settings)}
 
 
 class TestReportsOfTheObserver:
-    GIVEN = ContainerStart("/app -x 'a b'", {"A": "b == c", "TOKEN": "canary"})
+    GIVEN = MonitorSettings(
+        Path(), Path(), "host", Mode.CONTAINER, 1.0,
+        entrypoint="/app -x 'a b'", environment={"A": "b == c", "TOKEN": "canary"},
+    )  # fmt: skip
 
     def test_everything_as_expected(self) -> None:
         facts = facts_of(
@@ -106,7 +109,7 @@ def test_the_entrypoints_output_is_shown_without_kernel_messages() -> None:
 
 def test_the_seed_quotes_for_a_shell() -> None:
     environment = {"A": "it's", "B": "$HOME `x`\\", "SPACE": " "}
-    seed = Seed("id", "host", MAC, ADDRESS, GATEWAY, "key", "/app 'a b' ''", environment)
+    seed = Seed("id", "host", "key", "/app 'a b' ''", environment)
     script = f'{seed.files()["zosrc"]}\nprintf "%s|" "$init" "$@" "$A" "$B" "$SPACE"'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "/app|a b||it's|$HOME `x`\\| |"

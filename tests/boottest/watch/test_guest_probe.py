@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from ipaddress import IPv4Interface
 
 import pytest
 
@@ -15,8 +14,6 @@ from zwizard.boottest.watch.guest_probe import (
     judge,
     judge_password,
 )
-
-ADDRESS = IPv4Interface("10.1.3.77/24")
 
 TRIE = """\
 Main:
@@ -57,13 +54,7 @@ GOOD = {
 
 
 def judged(changed: dict[str, str] = GOOD) -> dict[str, StageResult]:
-    found = judge(
-        GuestFacts({**GOOD, **changed}),
-        hostname="proof-1",
-        address=ADDRESS,
-        gateway="10.1.3.1",
-        image=True,
-    )
+    found = judge(GuestFacts({**GOOD, **changed}), hostname="proof-1", image=True)
     return {finding.name: finding for finding in found}
 
 

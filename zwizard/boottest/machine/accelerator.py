@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -39,7 +40,7 @@ def accelerate(notes: Path) -> Acceleration:
 
     The directory ``notes`` keeps the reason that :func:`distrust_kvm` stores.
     """
-    problem = kvm_problem(notes)
+    problem = _kvm_problem(notes)
     return emulation(problem) if problem else KVM
 
 
@@ -53,21 +54,17 @@ def distrust_kvm(notes: Path, why: str) -> None:
     (notes / _DISTRUSTED).write_text(f"{boot_id()}\n{one_line(why)}\n", "utf-8")
 
 
-def kvm_problem(notes: Path) -> str:
+def _kvm_problem(notes: Path) -> str:
     """Why KVM cannot be used, or ""."""
     if not _KVM.exists():
         return "/dev/kvm is missing"
     if not os.access(_KVM, os.R_OK | os.W_OK):
         return "you have no access to /dev/kvm (group kvm)"
-    return _distrusted(notes) or run_tiny_guest("kvm")
-
-
-def _distrusted(notes: Path) -> str:
-    try:
+    with contextlib.suppress(OSError, ValueError):
         boot, why = (notes / _DISTRUSTED).read_text("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
-        return ""
-    return why if boot == boot_id() else ""
+        if boot == boot_id():
+            return why
+    return run_tiny_guest("kvm")
 
 
 def run_tiny_guest(by: Accelerator) -> str:
@@ -77,7 +74,13 @@ def run_tiny_guest(by: Accelerator) -> str:
         disk.write_bytes(tiny_guest())
         try:
             done = subprocess.run(
-                _tiny_machine(tools.find("qemu-system-x86_64") or "", by, disk),
+                (
+                    tools.find("qemu-system-x86_64") or "",
+                    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+                    *("-machine", f"pc,accel={by}", "-cpu", cpu(by), "-m", "16M"),
+                    *("-device", f"isa-debug-exit,iobase={_PORT},iosize=1"),
+                    *("-drive", f"if=ide,format=raw,file={disk}"),
+                ),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -90,14 +93,6 @@ def run_tiny_guest(by: Accelerator) -> str:
         return ""
     errors = done.stderr.strip().splitlines()
     return f"a tiny guest did not run ({errors[0] if errors else 'no error message'})"
-
-
-def _tiny_machine(program: str, by: Accelerator, disk: Path) -> list[str]:
-    """QEMU's command line for the tiny guest."""
-    devices = ("-device", f"isa-debug-exit,iobase={_PORT},iosize=1")
-    quiet = ("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none")
-    machine = ("-machine", f"pc,accel={by}", "-cpu", cpu(by), "-m", "16M")
-    return [program, *quiet, *machine, *devices, "-drive", f"if=ide,format=raw,file={disk}"]
 
 
 def tiny_guest() -> bytes:

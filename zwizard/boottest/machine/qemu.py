@@ -24,6 +24,7 @@ SEED = "seed.img"
 DISK = "disk.raw"
 FIRMWARE_STATE = "firmware-state.fd"
 
+_FORWARD = f",hostfwd=tcp:127.0.0.1:0-{ADDRESS.ip}:22"
 _MEMORY = 1024  # MiB; what Zero-OS's own debug script takes, as is the one processor
 
 
@@ -80,7 +81,8 @@ class Machine:
             *("-device", "virtio-rng-pci"),
             *self._boots(),
             *_drive("seed", SEED, ",readonly=on"),  # the last disk
-            *("-netdev", f"user,id=net,{_user_network()}"),
+            # Port 0 is a free one; QMP returns its number.
+            *("-netdev", f"user,id=net,ipv6=off,net={NETWORK.network},host={GATEWAY}{_FORWARD}"),
             *("-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile="),
             *("-chardev", f"file,id=console,path={CONSOLE}", "-serial", "chardev:console"),
             *(("-chardev", f"file,id=report,path={REPORT}") if self.observed else ()),
@@ -142,12 +144,6 @@ def virtiofsd(program: str, shared: str, *, rust: bool) -> tuple[str, ...]:
 def _drive(name: str, file: str, more: str = "") -> tuple[str, ...]:
     drive = f"if=none,id={name},format=raw,file={file}{more}"
     return ("-drive", drive, "-device", f"virtio-blk-pci,drive={name}")
-
-
-def _user_network() -> str:
-    # Port 0 is a free one; QMP returns its number.
-    forward = f"tcp:127.0.0.1:0-{ADDRESS.ip}:22"
-    return f"ipv6=off,net={NETWORK.network},host={GATEWAY},hostfwd={forward}"
 
 
 def _escaped(path: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import IO
 
+from zwizard.boottest.results import NotUpError
+from zwizard.boottest.watch.boot_causes import BootFailureCause
 from zwizard.engine import sandbox
 from zwizard.host import tools
 from zwizard.host.privileges import in_user_namespace
@@ -18,10 +19,6 @@ _CHUNK = 1 << 20
 _UNMAPPED = 65534  # the owner that a user namespace shows for users outside it
 # Device nodes: no flist keeps them.
 _HARMLESS = ("Cannot mknod", "Exiting with failure status")
-
-
-class TooLargeError(ZwizardError):
-    """An image that is larger than the disk that it is written to."""
 
 
 def unpack(archive: Path, work: Path) -> Path:
@@ -39,7 +36,7 @@ def unpack(archive: Path, work: Path) -> Path:
         assert tar.stdin is not None
         try:
             with tar.stdin as entry:
-                _pour(GzipStream(packed), entry)
+                entry.writelines(GzipStream(packed).pieces())
         except BrokenPipeError:
             pass  # tar ended early; its log has the reason
         except ArchiveError as error:
@@ -52,11 +49,6 @@ def unpack(archive: Path, work: Path) -> Path:
         first = wrong[0] if wrong else f"tar ended with {tar.returncode}"
         raise ZwizardError(f"{archive.name} cannot be unpacked: {first}")
     return root
-
-
-def _pour(source: GzipStream, target: IO[bytes]) -> None:
-    while data := source.take(_CHUNK):
-        target.write(data)
 
 
 def overlay_directory(directory: Path, work: Path) -> Path:
@@ -96,13 +88,15 @@ def mount_as_flist(root: Path) -> None:
 def write_disk(image: Path, disk: Path, length: int, *, ours: bool) -> None:
     """Create ``disk`` of ``length`` bytes that starts with ``image``, as a node does.
 
-    ``ours``: ``image`` is a temporary file, and may become the disk itself. Raises TooLargeError.
+    ``ours``: ``image`` is a temporary file, and may become the disk itself. Raises NotUpError
+    if the disk is too small.
     """
     if image.stat().st_size > length:
-        raise TooLargeError(
-            f"image size is bigger than disk: {size(image.stat().st_size)} and {size(length)}",
-            "Rent a larger disk, and give its size with --disk-size.",
+        message = (
+            f"image size is bigger than disk: {size(image.stat().st_size)} and {size(length)}."
+            " Rent a larger disk, and give its size with --disk-size."
         )
+        raise NotUpError(BootFailureCause("start", message, "image-fits-disk"))
     if ours:
         image.rename(disk)
     else:

@@ -6,67 +6,55 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
 from pathlib import Path
 
+from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, MAC
 from zwizard.host import tools
 
 _KIB = 2048  # of the disk, as in Zero-OS
 _LABEL = "cidata"
-_NAMESERVERS = ("8.8.8.8", "1.1.1.1", "2001:4860:4860::8888")
-_FIRST_LINE = "#cloud-config\n"
+
+# A node's network has no DHCP. The MAC is quoted: unquoted digits would be a number in base 60.
+_NETWORK_CONFIG = f"""\
+#cloud-config
+version: 2
+ethernets:
+  eth0:
+    match:
+      macaddress: "{MAC}"
+    dhcp4: false
+    addresses:
+    - {ADDRESS}
+    gateway4: {GATEWAY}
+    nameservers:
+      addresses:
+      - "8.8.8.8"
+      - "1.1.1.1"
+      - "2001:4860:4860::8888"
+"""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A deployment's settings: the workload's ID and name, address, root's SSH key, entrypoint.
-
-    ``address`` includes the prefix (``10.1.3.77/24``); a node's network has no DHCP.
-    """
+    """A deployment's settings: the workload's ID and name, root's SSH key, entrypoint."""
 
     instance: str
     hostname: str
-    mac: str
-    address: IPv4Interface
-    gateway: str
     key: str
     entrypoint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
         """The four files by name (zosbase, pkg/vm/cloudinit)."""
+        # JSON strings are YAML strings.
+        instance, name, key = map(json.dumps, (self.instance, self.hostname, self.key))
+        keys = f"users:\n- name: root\n  ssh_authorized_keys:\n  - {key}\n"
         return {
-            "meta-data": f"{_FIRST_LINE}{self._meta_data()}",
-            "network-config": f"{_FIRST_LINE}{self._network_config()}",
-            "user-data": f"{_FIRST_LINE}{self._user_data()}",
+            "meta-data": f"#cloud-config\ninstance-id: {instance}\nlocal-hostname: {name}\n",
+            "network-config": _NETWORK_CONFIG,
+            "user-data": f"#cloud-config\n{keys}",
             "zosrc": self._zosrc(),
         }
-
-    # JSON strings are YAML strings. An unquoted MAC of digits alone would be a number in base 60.
-
-    def _meta_data(self) -> str:
-        name = json.dumps(self.hostname)
-        return f"instance-id: {json.dumps(self.instance)}\nlocal-hostname: {name}\n"
-
-    def _network_config(self) -> str:
-        servers = "".join(f"      - {json.dumps(server)}\n" for server in _NAMESERVERS)
-        return (
-            "version: 2\n"
-            "ethernets:\n"
-            "  eth0:\n"
-            "    match:\n"
-            f"      macaddress: {json.dumps(self.mac)}\n"
-            "    dhcp4: false\n"
-            "    addresses:\n"
-            f"    - {self.address}\n"
-            f"    gateway4: {self.gateway}\n"
-            "    nameservers:\n"
-            "      addresses:\n"
-            f"{servers}"
-        )
-
-    def _user_data(self) -> str:
-        return f"users:\n- name: root\n  ssh_authorized_keys:\n  - {json.dumps(self.key)}\n"
 
     def _zosrc(self) -> str:
         variables = {"SSH_KEY": self.key, **self.environment}

@@ -7,13 +7,10 @@ import binascii
 import re
 import shlex
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY, REPORT
+from zwizard.boottest.machine.qemu import REPORT
 from zwizard.boottest.machine.qmp import QmpClient
-from zwizard.boottest.results import Results
 from zwizard.boottest.stages import StageResult
 from zwizard.boottest.watch import boot_causes, guest_probe
 from zwizard.boottest.watch.boot_causes import BootFailureCause
@@ -72,33 +69,15 @@ _CAUSES = boot_causes.table(
 )
 
 
-@dataclass(frozen=True)
-class ContainerStart:
-    """What the deployment sets: the entrypoint as one line, and its environment."""
-
-    entrypoint: str
-    environment: Mapping[str, str]
-
-
 class ContainerMonitor(BootMonitor):
     """Watches the console, and reads the reports of the observer in the machine."""
-
-    def __init__(
-        self,
-        settings: MonitorSettings,
-        results: Results,
-        qemu: subprocess.Popen[bytes],
-        start: ContainerStart,
-    ) -> None:
-        super().__init__(settings, results, qemu)
-        self._start = start
 
     def _start_login(self) -> None:
         """There is no login."""
 
     def _collect_facts(self) -> None:
         output = (self._settings.work / REPORT).read_text("utf-8", "replace").replace("\r", "")
-        for finding in judge(GuestFacts.read(output), self._start, self._settings.hostname):
+        for finding in judge(GuestFacts.read(output), self._settings):
             self._results.record(finding.name, finding.outcome, finding.evidence)
 
     def _all_decided(self) -> bool:
@@ -122,17 +101,15 @@ class ContainerMonitor(BootMonitor):
         return self._usual_reasons(now)
 
 
-def judge(facts: GuestFacts, start: ContainerStart, hostname: str) -> Iterator[StageResult]:
+def judge(facts: GuestFacts, settings: MonitorSettings) -> Iterator[StageResult]:
     """The findings from the facts received so far."""
     if facts["root"]:
         yield StageResult("root", "pass", ", ".join(facts["root"].split()[0:3:2]))
     if "environ" in facts:
-        yield _started(_strings(facts["cmdline"]), shlex.split(start.entrypoint))
-        yield _environment(_strings(facts["environ"]), start.environment)
+        yield _started(_strings(facts["cmdline"]), shlex.split(settings.entrypoint))
+        yield _environment(_strings(facts["environ"]), settings.environment)
     if "routes" in facts:
-        yield from guest_probe.judge(
-            facts, hostname=hostname, address=ADDRESS, gateway=GATEWAY, image=False
-        )
+        yield from guest_probe.judge(facts, hostname=settings.hostname, image=False)
     if "running" in facts:
         running = shlex.join(_strings(facts["running"]))
         yield StageResult("stays", "pass", f"running after 5 s: {running}")

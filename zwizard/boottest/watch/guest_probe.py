@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
 
+from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY
 from zwizard.boottest.stages import Outcome, StageResult
 from zwizard.util.text import size
 
@@ -75,33 +75,27 @@ class GuestFacts:
         return "cloud-init" in self
 
 
-def judge(
-    facts: GuestFacts, *, hostname: str, address: IPv4Interface, gateway: str, image: bool
-) -> Iterator[StageResult]:
+def judge(facts: GuestFacts, *, hostname: str, image: bool) -> Iterator[StageResult]:
     """The findings from the facts received so far."""
     if "hostname" in facts:
-        yield _same("hostname", facts["hostname"], hostname)
+        found = facts["hostname"]
+        wrong = "" if found == hostname else f"{found or 'none'}, expected {hostname}"
+        yield StageResult("hostname", "fail" if wrong else "pass", wrong or found)
     if "routes" in facts:
-        yield _network(facts, address, gateway)
+        yield _network(facts)
     if image and "block" in facts:
         yield _grown(facts)
     if "cloud-init" in facts:
         yield _cloud_init(facts["cloud-init"])
 
 
-def _same(stage: str, found: str, expected: str) -> StageResult:
-    if found == expected:
-        return StageResult(stage, "pass", found)
-    return StageResult(stage, "fail", f"{found or 'none'}, expected {expected}")
-
-
-def _network(facts: GuestFacts, address: IPv4Interface, gateway: str) -> StageResult:
+def _network(facts: GuestFacts) -> StageResult:
     addresses, routes = _local_addresses(facts["addresses"]), _default_routes(facts["routes"])
     by = ", ".join(routes) or "nothing"
     evidence = f"{', '.join(addresses) or 'no address'}, default route by {by}"
-    if str(address.ip) in addresses and routes == [gateway]:
+    if str(ADDRESS.ip) in addresses and routes == [GATEWAY]:
         return StageResult("network", "pass", evidence)
-    return StageResult("network", "fail", f"{evidence}; expected {address} and {gateway}")
+    return StageResult("network", "fail", f"{evidence}; expected {ADDRESS} and {GATEWAY}")
 
 
 def _local_addresses(trie: str) -> list[str]:
@@ -119,12 +113,9 @@ def _local_addresses(trie: str) -> list[str]:
 def _default_routes(table: str) -> list[str]:
     """The gateways of the default routes in /proc/net/route."""
     rows = [line.split() for line in table.splitlines()[1:]]
-    return [_dotted(row[2]) for row in rows if len(row) > 7 and row[1] == row[7] == "00000000"]
-
-
-def _dotted(number: str) -> str:
-    """An address as /proc/net/route has it: hexadecimal, the last byte first."""
-    return ".".join(str(byte) for byte in reversed(bytes.fromhex(number)))
+    numbers = [row[2] for row in rows if len(row) > 7 and row[1] == row[7] == "00000000"]
+    # Hexadecimal, the last byte first.
+    return [".".join(map(str, reversed(bytes.fromhex(number)))) for number in numbers]
 
 
 _SECTOR = 512

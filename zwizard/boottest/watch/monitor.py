@@ -6,12 +6,13 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from zwizard.boottest.machine.qemu import ADDRESS, CONTROL, GATEWAY
+from zwizard.boottest.machine.qemu import CONTROL
 from zwizard.boottest.machine.qmp import QmpClient
 from zwizard.boottest.results import KvmGaveUpError, NotUpError, Results
 from zwizard.boottest.watch import boot_causes, guest_probe
@@ -38,7 +39,8 @@ class MonitorSettings:
     """A boot test's settings: working directory, log of the console, host name, mode, limits.
 
     ``patience`` multiplies every limit; ``timeout`` is the limit for everything, in seconds.
-    ``by_kvm``: where nothing at all is printed, KVM may be the reason.
+    ``by_kvm``: where nothing at all is printed, KVM may be the reason. A container's deployment
+    sets ``entrypoint`` (one line) and ``environment``.
     """
 
     work: Path
@@ -48,6 +50,8 @@ class MonitorSettings:
     patience: float
     timeout: float | None = None
     by_kvm: bool = False
+    entrypoint: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class BootMonitor:
@@ -145,14 +149,8 @@ class BootMonitor:
         if facts.received:
             self._reached(Milestone("init", f"{facts['release']}, {facts['init']}".strip(", ")))
             self._results.record("login", "pass", f"{facts['release']}: key accepted")
-            findings = guest_probe.judge(
-                facts,
-                hostname=self._settings.hostname,
-                address=ADDRESS,
-                gateway=GATEWAY,
-                image=self._settings.mode is Mode.IMAGE,
-            )
-            for finding in findings:
+            image = self._settings.mode is Mode.IMAGE
+            for finding in guest_probe.judge(facts, hostname=self._settings.hostname, image=image):
                 self._results.record(finding.name, finding.outcome, finding.evidence)
             self._try_passwords(facts)
         if self._session.ended and not facts.complete:
