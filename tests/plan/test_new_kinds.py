@@ -46,7 +46,9 @@ FEDORA = Distro(
 DNF = '''
 """Fedora's family, by dnf."""
 
-from zwizard.families.none import clean, commands, complete, initramfs, kernel, language, zone
+from zwizard.families.none import (
+    LOCALE_FILE, ZONE_FILE, clean, commands, complete, initramfs, kernel
+)
 from zwizard.steps.actions import ROOT, Chroot, Host
 from zwizard.steps.step import Step
 

@@ -22,6 +22,9 @@ from zwizard.steps.actions import (
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
+ZONE_FILE = "/etc/timezone"
+LOCALE_FILE = "/etc/default/locale"
+
 _POLICY = "/usr/sbin/policy-rc.d"
 _HOOK = "/etc/kernel/postinst.d/zz-zos-kernel"
 
@@ -124,11 +127,7 @@ _GRUB_ANSWERS = (
 )
 
 
-def install(
-    recipe: Recipe,
-    distro: Distro,  # noqa: ARG001 - the other family's needs it
-    names: tuple[str, ...],
-) -> tuple[Action, ...]:
+def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
     """Install the packages ``names`` without starting services."""
     command = _install(names, recommends=recipe.source.variant != "minimal")
     return (QUIET, Chroot(_UPDATE), Chroot(command), UNQUIET)
@@ -210,16 +209,6 @@ def kernel() -> tuple[Action, ...]:
         Link("/etc/kernel/postrm.d/zz-zos-kernel", "../postinst.d/zz-zos-kernel"),
         Chroot((_HOOK,)),
     )
-
-
-def zone(name: str) -> tuple[Action, ...]:
-    """Debian's own file with the name."""
-    return (Write("/etc/timezone", f"{name}\n"),)
-
-
-def language(locale: str) -> Action:
-    """The file that PAM reads."""
-    return Write("/etc/default/locale", f"LANG={locale}\n")
 
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:

@@ -12,7 +12,14 @@ from zwizard.steps.step import Step
 
 
 class Family(Protocol):
-    """The functions of a family's module, ``zwizard.families.NAME``."""
+    """What is in a family's module, ``zwizard.families.NAME``.
+
+    ``ZONE_FILE`` names the time zone beside /etc/localtime, if there is one; ``LOCALE_FILE`` has
+    the system's locale.
+    """
+
+    ZONE_FILE: str
+    LOCALE_FILE: str
 
     def bootstrap(self, recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         """The step that installs the base system into an empty tree."""
@@ -33,12 +40,6 @@ class Family(Protocol):
 
     def kernel(self) -> tuple[Action, ...]:
         """Unpack the kernel to ELF and link it in /boot, now and after every upgrade."""
-
-    def zone(self, name: str) -> tuple[Action, ...]:
-        """Name the time zone where the family does so beside /etc/localtime."""
-
-    def language(self, locale: str) -> Action:
-        """Make ``locale`` the system's default."""
 
     def commands(self, lines: tuple[str, ...]) -> tuple[Action, ...]:
         """Run the user's commands, prepared for those that install packages."""

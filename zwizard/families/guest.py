@@ -30,6 +30,7 @@ HOSTS = """\
 """
 
 
+_AT_UPGRADES = "A kernel hook does it after every upgrade too, which else compresses it again."
 RESOLVED = Link("/etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")
 _OF_VM = "\"rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf\""
 _OF_IMAGE = '"let\'s drop the root password all together"; "make sure we using resolved"'
@@ -39,6 +40,27 @@ passwd -d root
 systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final
 rm /etc/resolv.conf
 ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"""
+
+
+def kernel(hook: tuple[Action, ...], *unpack: Action) -> Step:
+    """The kernel unpacked to ELF and linked, by ``unpack`` and a ``hook`` for later upgrades."""
+    return Step(
+        "kernel",
+        "Unpack the kernel to ELF and link it in /boot",
+        (
+            '"the vmlinuz MUST be an EFI kernel (not compressed)"',
+            '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
+            *((_AT_UPGRADES,) if hook else ()),
+        ),
+        (*unpack, *hook),
+        size=60 * MIB,
+        guide=(
+            "sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz |"
+            " sudo tee ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf > /dev/null\n"
+            "sudo mv ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic.elf"
+            " ubuntu:jammy/boot/vmlinuz-5.15.0-25-generic"
+        ),
+    )
 
 
 def settings(recipe: Recipe, distro: Distro) -> Step:
@@ -83,14 +105,15 @@ def timezone(zone: str, of: Family) -> tuple[Action, ...]:
     return (
         Chroot(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
         Link("/etc/localtime", file),
-        *of.zone(zone),
+        *((Write(of.ZONE_FILE, f"{zone}\n"),) if of.ZONE_FILE else ()),
     )
 
 
 def localise(locale: str, of: Family) -> tuple[Action, ...]:
     """Have ``locale``, made if it is not there from the beginning."""
+    default = Write(of.LOCALE_FILE, f"LANG={locale}\n")
     if not is_generated(locale):
-        return (of.language(locale),)
+        return (default,)
     line = f"{locale} {charset(locale)}"
     return (
         Chroot(
@@ -101,7 +124,7 @@ def localise(locale: str, of: Family) -> tuple[Action, ...]:
         ),
         Write("/etc/locale.gen", f"{line}\n"),
         Chroot(("locale-gen",)),
-        of.language(locale),
+        default,
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from zwizard.distros.base import Distro
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import Action, Chroot, Host, Remove, Write
+from zwizard.steps.actions import Action, Chroot, Host, Remove
+
+ZONE_FILE = ""
+LOCALE_FILE = "/etc/locale.conf"
 
 
-def install(
-    recipe: Recipe,  # noqa: ARG001 - the other families need it
-    distro: Distro,  # noqa: ARG001
-    names: tuple[str, ...],
-) -> tuple[Action, ...]:
+def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
     """Print what is not installed."""
     return (_print(f"not installed, as no package tool is known for it: {', '.join(names)}"),)
 
@@ -21,7 +20,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     return install(recipe, distro, (*distro.vm_packages, *distro.minimal_packages))
 
 
-def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:  # noqa: ARG001
+def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
     """Print what it must contain."""
     return (
         _print(
@@ -34,16 +33,6 @@ def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:  
 def kernel() -> tuple[Action, ...]:
     """Nothing: it is unpacked from outside; the machine itself handles its upgrades."""
     return ()
-
-
-def zone(name: str) -> tuple[Action, ...]:  # noqa: ARG001
-    """Nothing beside /etc/localtime."""
-    return ()
-
-
-def language(locale: str) -> Action:
-    """The file that systemd reads."""
-    return Write("/etc/locale.conf", f"LANG={locale}\n")
 
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 
 from zwizard.distros.base import Distro, Suite
-from zwizard.families.none import language, zone  # noqa: F401 - the same here
 from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import (
@@ -23,6 +22,9 @@ from zwizard.steps.actions import (
 )
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
+
+ZONE_FILE = ""
+LOCALE_FILE = "/etc/locale.conf"
 
 # For the host's pacman, while it fills the tree from outside. Arch signs each package, but not the
 # lists of them.
@@ -57,7 +59,7 @@ WantedBy=multi-user.target
 """
 
 
-def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
+def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     """Fill an empty tree from outside, with pacman or with pacstrap, which needs root."""
     mirror = _mirror(recipe, distro)
     run = _pacstrap if recipe.source.bootstrap == "pacstrap" else _pacman
@@ -84,7 +86,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: AR
     )
 
 
-def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:  # noqa: ARG001 - as apt's
+def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     """With pacman; the initramfs comes later."""
     image = recipe.target == "image"
     standard = recipe.source.variant == "standard"

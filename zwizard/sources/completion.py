@@ -74,18 +74,9 @@ def unpack_kernels() -> tuple[Action, ...]:
 
 
 def kernel(recipe: Recipe) -> Step:
-    """The kernel unpacked to ELF and linked, by tools of this machine; and at later upgrades."""
-    return Step(
-        "kernel",
-        "Unpack the kernel to ELF and link it in /boot",
-        (
-            '"the vmlinuz MUST be an EFI kernel (not compressed)"',
-            '"If ZOS found the /boot/vmlinuz file, it will use this with the initrd.img"',
-        ),
-        (*unpack_kernels(), *family.of(distros.named(recipe.source.distro)).kernel()),
-        size=60 * MIB,
-        guide="sudo ./extract-vmlinux ubuntu:jammy/boot/vmlinuz",
-    )
+    """The kernel unpacked by tools of this machine; and at later upgrades."""
+    hook = family.of(distros.named(recipe.source.distro)).kernel()
+    return guest.kernel(hook, *unpack_kernels())
 
 
 def settings(recipe: Recipe) -> Step:

@@ -17,7 +17,7 @@ from zwizard.util.text import one_line
 
 _KVM = Path("/dev/kvm")
 _DISTRUSTED = "kvm-fails"
-_TIMEOUT = 10.0  # seconds; a guest that runs takes one
+_TIMEOUT = 4.0  # seconds; a guest that runs takes one, where emulation would be slower
 _PORT = 0xF4  # the I/O port of QEMU's exit device
 _CODE = 0x2A
 _EXIT_STATUS = _CODE * 2 + 1  # that QEMU makes of it
