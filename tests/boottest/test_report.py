@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.builds import end, new_build
 from zwizard.boottest import records, report
-from zwizard.boottest.request import BootTest
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.boottest.results import NotUpError, Results
 from zwizard.boottest.stages import StageResult, stages
 from zwizard.boottest.watch.boot_causes import BootFailureCause
@@ -50,6 +50,7 @@ def keep(artefact: Path, **changed: Any) -> BootTest:
     home = records.home(artefact)
     run = BootTest(home / f"run-{len(list(home.iterdir())) if home.is_dir() else 0}")
     run.directory.mkdir(parents=True)
+    run.request.write_text(BootTestRequest(artefact).to_json())
     report.write(made(artefact, run, **changed), run)
     return run
 
@@ -139,7 +140,7 @@ class TestTested:
         other = tmp_path / "other.tar.gz"
         other.write_bytes(b"other")
         old, foreign, new = keep(artefact), keep(other), keep(artefact)
-        records.remove_superseded(new.directory, str(artefact))
+        records.remove_others(new, artefact)
         assert not old.directory.exists()
         assert foreign.directory.exists()
         assert new.directory.exists()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zwizard.boottest.request import BootTest
+from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
 from zwizard.util import paths
 from zwizard.util.hashing import sha256_of
 from zwizard.util.text import ago
+
+_GRACE = 60.0  # seconds in which a boot test may be starting
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,16 @@ def describe(record: BootTestRecord, now: float) -> str:
     return f"{verdict} {ago(record.at, now)}: {record.directory / 'report.txt'}"
 
 
-def remove_superseded(kept: Path, artefact: str) -> None:
-    """Remove the older boot tests of ``artefact`` beside the one in ``kept``."""
-    for entry in kept.parent.iterdir():
-        record = _read(entry) if entry != kept else None
-        if record and record.artefact == artefact:
-            discard(entry)
+def remove_others(kept: BootTest, artefact: Path) -> None:
+    """Remove the boot tests of ``artefact`` that ended or were stopped, but for ``kept``."""
+    for entry in list(kept.directory.parent.iterdir()):
+        job = BootTest(entry)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            same = BootTestRequest.from_json(job.request.read_text("utf-8")).artefact == artefact
+            started = time.time() - job.request.stat().st_mtime > _GRACE
+            over = job.report.exists() or (started and not job.running())
+            if same and over and job != kept:
+                discard(entry)
 
 
 def digest(path: Path) -> str:

@@ -89,7 +89,7 @@ class Runner:
         self._results.record("untouched", "pass" if same else "fail", evidence)
         made = report.make(self._job, artefact, before, self._results, self._machine, failure)
         report.write(made, self._job)
-        records.remove_superseded(self._job.directory, str(artefact))
+        records.remove_others(self._job, artefact)
         summary = {item.name for item in fields(events.BootTestFinished)} - {"at"}
         self._results.note(events.BootTestFinished(**{key: made[key] for key in summary}))
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from zwizard.boottest import records
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
-from zwizard.engine.layers import discard
 from zwizard.host import tools
 from zwizard.host.privileges import find_privilege
 from zwizard.jobs import supervisor
@@ -21,7 +18,6 @@ from zwizard.util import paths
 from zwizard.util.errors import UsageError, ZwizardError
 
 _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "mount")
-_GRACE = 60.0  # seconds in which another boot test may be starting
 
 
 def start(request: BootTestRequest) -> BootTest:
@@ -39,7 +35,6 @@ def start(request: BootTestRequest) -> BootTest:
     privilege = find_privilege()
     privilege.require()
     job = _new(artefact)
-    _remove_unfinished(job, artefact)
     whole = replace(request, artefact=artefact, layers=privilege.layers_below(paths.cache()))
     if made := builds.container_at(artefact):
         recipe, _ = made
@@ -71,14 +66,3 @@ def _new(artefact: Path) -> BootTest:
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home))
     directory.chmod(0o755)
     return BootTest(directory)
-
-
-def _remove_unfinished(new: BootTest, artefact: Path) -> None:
-    """Remove the directories of boot tests of ``artefact`` that ended without a report."""
-    for entry in list(new.directory.parent.iterdir()):
-        job = BootTest(entry)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            same = BootTestRequest.from_json(job.request.read_text("utf-8")).artefact == artefact
-            old = time.time() - job.request.stat().st_mtime > _GRACE
-            if same and old and not job.report.exists() and not job.running():
-                discard(entry)

@@ -25,7 +25,7 @@ from zwizard.jobs import journal
 from zwizard.steps.step import Plan
 from zwizard.util import paths
 from zwizard.util.documents import document
-from zwizard.util.text import size
+from zwizard.util.text import numbered, size
 from zwizard.util.units import MIB
 
 _MOST = 4 * MIB  # bytes of one log: half from its beginning, half from its end
@@ -61,7 +61,9 @@ def make(build: Build, directory: Path) -> Bundle:
     about = redactor.clean(_ABOUT.format(build=build.id, files=listed))
     everything = {"README.txt": ("what this is", about), **cleaned}
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = _free(_place(directory), f"{build.id}-report-{stamp}")
+    place = directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
+    names = numbered(f"{build.id}-report-{stamp}")
+    path = next(p for name in names if not (p := place / f"{name}.tar.gz").exists())
     _write(path, {name: text for name, (_, text) in everything.items()})
     return Bundle(path, tuple((name, what) for name, (what, _) in everything.items()))
 
@@ -71,16 +73,6 @@ def describe(bundle: Bundle) -> str:
     lines = [f"saved to {bundle.path} ({size(bundle.path.stat().st_size)}); contents:"]
     lines += [f"  {name:<28} {what}" for name, what in bundle.files]
     return "\n".join([*lines, "Names, paths and secrets are removed; read it before you send it."])
-
-
-def _place(directory: Path) -> Path:
-    return directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
-
-
-def _free(directory: Path, name: str) -> Path:
-    """A path that does not exist yet."""
-    names = (f"{name}{more}.tar.gz" for more in ("", *(f"-{n}" for n in range(2, 100))))
-    return next(path for path in (directory / name for name in names) if not path.exists())
 
 
 def _redactor(build: Build) -> Redactor:
@@ -99,13 +91,11 @@ def _redactor(build: Build) -> Redactor:
 
 def _texts(build: Build) -> dict[str, tuple[str, str]]:
     """The files by name: what each is, and its text."""
+    state = status.details(build, status.of(build))
     found = {
         "versions.txt": ("versions and the machine", _versions()),
         "doctor.json": ("tools and privilege of this host", document(tools.report())),
-        "status.json": (
-            "the status of the build",
-            _status(build),
-        ),
+        "status.json": ("the status of the build", document(state)),
     }
     for path, what in (
         (build.recipe_file, "the recipe"),
@@ -118,10 +108,6 @@ def _texts(build: Build) -> dict[str, tuple[str, str]]:
     for log in sorted((build.directory / "logs").glob("*.log")):
         found[f"logs/{log.name}"] = ("the log of a step", _read(log))
     return found
-
-
-def _status(build: Build) -> str:
-    return document(status.details(build, status.of(build)))
 
 
 def _journal(build: Build) -> str:

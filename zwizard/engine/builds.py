@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
@@ -16,6 +14,7 @@ from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
+from zwizard.util.text import numbered
 
 
 class Build(Job):
@@ -142,7 +141,7 @@ def _makes(build: Build, archive: Path) -> bool:
 
 
 def _new(name: str) -> Build:
-    for candidate in _names(name):
+    for candidate in numbered(name):
         with contextlib.suppress(FileExistsError):
             (directory() / candidate).mkdir(parents=True)
             (directory() / candidate / "logs").mkdir()
@@ -150,15 +149,9 @@ def _new(name: str) -> Build:
     raise AssertionError("names never end")
 
 
-def _names(name: str) -> Iterator[str]:
-    yield name
-    for number in count(2):
-        yield f"{name}-{number}"
-
-
 def free_name(name: str) -> str:
     """``name``, with a number after it if there is such a build."""
-    return next(free for free in _names(name) if not (directory() / free).exists())
+    return next(free for free in numbered(name) if not (directory() / free).exists())
 
 
 def remove(build: Build) -> None:
