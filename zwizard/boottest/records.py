@@ -54,15 +54,8 @@ def all_records() -> list[BootTestRecord]:
 def _read(directory: Path) -> BootTestRecord | None:
     try:
         report = json.loads(BootTest(directory).report.read_text("utf-8"))
-        return BootTestRecord(
-            directory,
-            str(report["artefact"]),
-            str(report["sha256"]),
-            int(report["bytes"]),
-            report["passed"] is True,
-            float(report["at"]),
-            float(report["seconds"]),
-        )
+        names = ("artefact", "sha256", "bytes", "passed", "at", "seconds")
+        return BootTestRecord(directory, **{name: report[name] for name in names})
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is running, or was stopped
 

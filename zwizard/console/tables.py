@@ -34,7 +34,7 @@ def what(recipe: Recipe | None) -> str:
     if recipe is None:
         return "a recipe of another version"
     source = recipe.source
-    if source.kind != "distro":
+    if source.location:
         return f"{recipe.target} · {source.kind} {Path(source.location).name}"
     return f"{recipe.target} · {source.distro.title()} {source.suite}".rstrip()
 

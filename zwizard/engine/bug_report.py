@@ -90,7 +90,6 @@ def _redactor(build: Build) -> Redactor:
 
 
 def _texts(build: Build) -> dict[str, tuple[str, str]]:
-    """The files by name: what each is, and its text."""
     state = status.details(build, status.of(build))
     found = {
         "versions.txt": ("versions and the machine", _versions()),

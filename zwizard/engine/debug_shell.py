@@ -147,7 +147,7 @@ def _run(
     downloads: Path,
 ) -> int:
     shell = _shell_in(place.root)
-    outside = environment | {
+    variables = environment | {
         "TERM": os.environ.get("TERM", "dumb"),
         "ROOT": str(place.root),
         "CHROOT": str(place.chroot),
@@ -155,22 +155,22 @@ def _run(
         "DOWNLOADS": str(downloads),
         "PS1": f"({build.id} {step.name}, outside) # ",
     }
-    # The plan's own commands can be pasted there too: the tree is the root.
-    prompt = f"({build.id} {step.name}) # "
-    chrooted = outside | {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
     argv: tuple[str, ...]
     if command:
         line = f"shopt -s dotglob nullglob\n{functions(*step.actions)}\n{command}"
-        argv, variables = ("bash", "-o", "pipefail", "-c", line), outside
+        argv = ("bash", "-o", "pipefail", "-c", line)
     elif shell:
         _greet(f"The root file system of {build.id} before {step.name}, entered by chroot.")
-        argv, variables = ("chroot", str(place.chroot), shell, *_bare(shell)), chrooted
+        argv = ("chroot", str(place.chroot), shell, *_bare(shell))
+        # The plan's own commands can be pasted there too: the tree is the root.
+        prompt = f"({build.id} {step.name}) # "
+        variables |= {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
     else:
         _greet(
             f"Before {step.name}, {build.id} has no shell: this is a shell of the host, in the"
             " sandbox. $ROOT is the tree."
         )
-        argv, variables = ("bash", *_bare("/bin/bash")), outside
+        argv = ("bash", *_bare("/bin/bash"))
     return subprocess.run(argv, env=variables, cwd=place.root, check=False).returncode
 
 

@@ -79,7 +79,6 @@ def _timed(journal: Iterable[events.Event]) -> Iterator[tuple[str, float]]:
 
 
 def _kind(recipe: Recipe | None) -> tuple[str, ...]:
-    """What builds of the same system have in common."""
     if recipe is None:
         return ()
     source = recipe.source

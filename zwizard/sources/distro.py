@@ -12,7 +12,6 @@ from zwizard.steps.step import Step
 
 
 def _records(recipe: Recipe) -> tuple[Distro, Suite]:
-    """The records of the recipe's distribution and suite."""
     distro = distros.KNOWN.get(recipe.source.distro)
     suite = distro.suite(recipe.source.suite) if distro else None
     if distro is None or suite is None:

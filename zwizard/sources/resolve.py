@@ -58,8 +58,6 @@ def relocate(recipe: Recipe, base: Path, to: Path) -> Recipe:
 
 
 def _located(recipe: Recipe, base: Path) -> Recipe:
-    """``recipe`` with whole paths."""
-
     def whole(path: str) -> str:
         return path if not path or "://" in path else str(place(path, base))
 

@@ -81,7 +81,6 @@ def data(plan: Plan) -> dict[str, object]:
 
 
 def _note(text: str) -> str:
-    """Write the deployment note beside the archive."""
     return f'printf %s {shlex.quote(text)} >"${{OUT%.tar.gz}}.deploy.md"\n'
 
 

@@ -229,7 +229,6 @@ class _Writer:
                 yield b"mknod %s %s" % (name, _device(kind, facts.st_rdev))
 
     def _alike(self, facts: os.stat_result) -> bytes:
-        """An empty file with the mode of another."""
         mode = stat.S_IMODE(facts.st_mode)
         if mode not in self._empty:
             self._empty[mode] = self._place + b"/empty-%o" % mode
@@ -271,7 +270,6 @@ def _link(inode: int, name: bytes) -> Iterator[bytes]:
 
 
 def _device(kind: int, number: int) -> bytes:
-    """The arguments of debugfs's mknod."""
     if kind == stat.S_IFIFO:
         return b"p"
     letter = b"c" if kind == stat.S_IFCHR else b"b"

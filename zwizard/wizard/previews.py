@@ -65,9 +65,9 @@ def _grub(recipe: Recipe, _: int) -> tuple[str, ...]:
 
 def _started(recipe: Recipe, _: int) -> tuple[str, ...]:
     """What is taken over of a container image: how the deployment starts it."""
-    if recipe.source.kind != "oci":
-        return ()
     settled = import_settings(recipe, Path.cwd())
+    if settled.container == recipe.container:
+        return ()
     if script := settled.container.start:
         lines = script.splitlines()[2:]  # its head says nothing of the image
         return (f"{START_SCRIPT} starts what the image does:", *_indented(lines))

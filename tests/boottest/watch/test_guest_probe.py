@@ -133,9 +133,9 @@ def test_root_must_not_log_in_with_a_password(
 
 def test_facts_count_once_they_are_complete() -> None:
     facts = GuestFacts.read("== release\nDebian\n== hostname\nweb\n== addre")
-    assert facts.received == {"release": "Debian", "hostname": "web"}
+    assert facts == {"release": "Debian", "hostname": "web"}
     assert not facts.complete
-    assert GuestFacts.read("").received == {}
+    assert GuestFacts.read("") == {}
     assert GuestFacts.read("== cloud-init\n{}\n== over\n").complete
 
 

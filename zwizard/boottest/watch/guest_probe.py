@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from zwizard.boottest.machine.qemu import ADDRESS, GATEWAY
 from zwizard.boottest.stages import Outcome, StageResult
@@ -50,11 +49,8 @@ fact over
 POWER_OFF = "systemctl poweroff || poweroff || halt -p\n"
 
 
-@dataclass(frozen=True)
-class GuestFacts:
-    """The facts received so far, by name and unchanged."""
-
-    received: dict[str, str]
+class GuestFacts(dict[str, str]):
+    """The facts received so far, by name and unchanged; "" for those that are missing."""
 
     @classmethod
     def read(cls, output: str) -> GuestFacts:
@@ -63,11 +59,8 @@ class GuestFacts:
         pairs = (part.partition("\n")[::2] for part in parts)
         return cls({name.strip(): text.strip("\n") for name, text in pairs})
 
-    def __getitem__(self, name: str) -> str:
-        return self.received.get(name, "")
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.received
+    def __missing__(self, name: str) -> str:
+        return ""
 
     @property
     def complete(self) -> bool:
@@ -111,7 +104,6 @@ def _local_addresses(trie: str) -> list[str]:
 
 
 def _default_routes(table: str) -> list[str]:
-    """The gateways of the default routes in /proc/net/route."""
     rows = [line.split() for line in table.splitlines()[1:]]
     numbers = [row[2] for row in rows if len(row) > 7 and row[1] == row[7] == "00000000"]
     # Hexadecimal, the last byte first.

@@ -146,7 +146,7 @@ class BootMonitor:
                 self._settings.work, self._port, 10 * self._settings.patience
             )
         facts = self._session.facts()
-        if facts.received:
+        if facts:
             self._reached(Milestone("init", f"{facts['release']}, {facts['init']}".strip(", ")))
             self._results.record("login", "pass", f"{facts['release']}: key accepted")
             image = self._settings.mode is Mode.IMAGE
@@ -249,7 +249,6 @@ class BootMonitor:
         ]
 
     def _stuck(self, message: str) -> BootFailureCause:
-        """A cause at the first stage that has not passed."""
         return BootFailureCause(self._results.first_open(), message)
 
     def _evidence(self, cause: BootFailureCause) -> str:
