@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import os
@@ -17,7 +16,8 @@ from rich.console import Console
 from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
-from textual.pilot import Pilot, WaitForScreenTimeout
+from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from zwizard.engine import builds
@@ -28,6 +28,7 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui import background
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.navigation import Navigation
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard.draft import Draft
@@ -76,6 +77,19 @@ def _parse_once(stylesheet: Stylesheet, *source: object, **more: object) -> list
     return _parsed[key]
 
 
+_paint = Screen._compositor_refresh
+
+
+def _paint_later(screen: Screen[object]) -> None:
+    """Paint nothing on the screen on top: :func:`frame` paints all of it."""
+    if screen is not screen.app.screen:
+        _paint(screen)
+        return
+    screen._compositor._dirty_regions.clear()
+    screen._dirty_widgets.clear()
+    screen.app._update_mouse_over(screen)
+
+
 async def _give_way(*_: float) -> None:
     """Let posted messages arrive; :func:`settle` waits for their results."""
     for _turn in range(5):
@@ -83,8 +97,10 @@ async def _give_way(*_: float) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for messages instead of time."""
+def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for messages instead of time; in the fast set, paint only what is looked at."""
+    if not request.node.get_closest_marker("slow"):
+        monkeypatch.setattr(Screen, "_compositor_refresh", _paint_later)
     monkeypatch.setattr(Stylesheet, "_parse_rules", _parse_once)
     monkeypatch.setattr("textual.app.wait_for_idle", _give_way)
     monkeypatch.setattr("textual.pilot.wait_for_idle", _give_way)
@@ -146,7 +162,8 @@ def frame(app: ZwizardApp) -> str:
     """What is on the screen, as text."""
     width, height = app.size
     console = Console(width=width, height=height, file=io.StringIO(), record=True)
-    console.print(app.screen._compositor.render_update(full=True))
+    below = app._background_screens
+    console.print(app.screen._compositor.render_update(full=True, screen_stack=below))
     return console.export_text().replace("\u00a0", " ")
 
 
@@ -160,20 +177,21 @@ async def settle(pilot: Pilot[None]) -> None:
     async with asyncio.timeout(60):
         await handled(pilot)
         while _working():
-            while _working():
-                await asyncio.sleep(0.002)
+            await asyncio.sleep(0.002)
             await handled(pilot)
 
 
 async def handled(pilot: Pilot[None]) -> None:
     """Wait until all messages are handled and the screen is painted."""
-    quiet = 0
-    while quiet < 2:
-        with contextlib.suppress(WaitForScreenTimeout):  # of a widget that was removed meanwhile
-            await pilot._wait_for_screen(2.0)
+    loop: Any = asyncio.get_running_loop()
+    quiet = False
+    while not quiet:
+        await asyncio.sleep(0 if loop._ready else 0.001)
+        if loop._ready:  # other tasks can go on
+            continue
         await pilot.app._animator.wait_until_complete()
         pilot.app.screen._on_timer_update()
-        quiet = quiet + 1 if _is_quiet(pilot.app) else 0
+        quiet = not loop._ready and _is_quiet(pilot.app)
 
 
 def _working() -> bool:
@@ -186,7 +204,7 @@ def _is_quiet(app: App[None]) -> bool:
     pumps: tuple[Any, ...] = (app, *app.screen_stack, *shown.walk_children())
     to_do = [app._resize_event, shown._callbacks, shown._dirty_widgets, shown._layout_required]
     to_do += [shown._scroll_required, shown._repaint_required]
-    to_do += [pump._next_callbacks or not pump._message_queue.empty() for pump in pumps]
+    to_do += [pump._next_callbacks or pump._message_queue.qsize() for pump in pumps]
     return not any(to_do)
 
 
@@ -202,9 +220,17 @@ async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
 async def press(pilot: Pilot[None], *keys: str) -> None:
     """Press keys, one after the other; what is typed into a field comes at once."""
     for key in keys:
-        await pilot.press(key)
+        await pilot.app._press_keys([key])
         if len(key) > 1 or not isinstance(pilot.app.focused, Input | TextArea):
             await settle(pilot)
+    await settle(pilot)
+
+
+async def open_page(pilot: Pilot[None], page: str) -> None:
+    """Show a page of the draft, or its review."""
+    app = pilot.app
+    assert isinstance(app, ZwizardApp)
+    app.show_page(Navigation(app.draft()), page)
     await settle(pilot)
 
 

@@ -23,6 +23,7 @@ from tests.tui.conftest import (
     frame,
     notes,
     on,
+    open_page,
     press,
     settle,
     until,
@@ -242,7 +243,7 @@ async def test_states_are_readable_in_every_theme(make_app: MakeApp, theme: str)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "■ stopped" in frame(app)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         assert "● Source" in frame(app)
 
 
@@ -303,9 +304,9 @@ async def test_invalid_preferences_are_reported_and_the_app_starts(
 
 async def test_a_notification_hides_no_key(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await settle(pilot)
-        for keys in (("n",), ("alt+6",)):  # one line of keys, and two
-            await press(pilot, *keys)
+        for go in (to_page, to_review):  # one line of keys, and two
+            go(app)
+            await settle(pilot)
             before = frame(app).splitlines()
             rows = app.screen.query_one(Keys).outer_size.height
             app.notify("a notification that is long enough to take more than one line")

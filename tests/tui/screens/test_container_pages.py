@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from tests.support.archives import system
-from tests.tui.conftest import draft, frame, on, press, settle, until
+from tests.tui.conftest import draft, frame, on, open_page, press, settle, until
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.pages import PageScreen
@@ -33,6 +34,13 @@ def go_to(app: ZwizardApp, key: str) -> None:
     app.screen.query_one(f"#{field_id(key)}", Field).control.focus()
 
 
+async def open_container(pilot: Pilot[None], kind: str) -> None:
+    """Show the page of the source of a container of this kind."""
+    draft().set("target", "container")
+    draft().set("source.kind", kind)
+    await open_page(pilot, "source")
+
+
 @pytest.mark.parametrize(
     ("kind", "fits", "other"),
     [
@@ -49,11 +57,8 @@ async def test_the_list_shows_only_files_of_the_chosen_kind(
     for name in ("notes.txt", "server", "tree.tar.zst", "web.tar"):
         (directory / name).write_text("")
     (directory / "server").chmod(0o755)
-    draft().set("target", "container")
-    draft().set("source.kind", kind)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "enter", "alt+2")
+        await open_container(pilot, kind)
         go_to(app, "source.location")
         await settle(pilot)
         assert "F4 List" in frame(app)
@@ -104,10 +109,7 @@ async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "down", "f3")
-        while draft().get("source.kind") != "oci":
-            await press(pilot, "down")
+        await open_container(pilot, "oci")
         go_to(app, "source.location")
         await press(pilot, *"/no.tar")
         assert "No such file" not in problem_of_the_file(app)  # the user may type on
@@ -125,10 +127,7 @@ async def test_a_file_that_is_not_a_container_image_is_reported(
     file = tmp_path / "image.tar"
     file.write_text("not an image")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "down", "f3")
-        while draft().get("source.kind") != "oci":
-            await press(pilot, "down")
+        await open_container(pilot, "oci")
         go_to(app, "source.location")
         await press(pilot, *str(file), "tab")
         await until(pilot, lambda: "neither an OCI image" in problem_of_the_file(app))
@@ -143,10 +142,7 @@ async def test_a_missing_entrypoint_is_reported_at_its_field(
     file_ = tmp_path / "rootfs.tar"
     file_.write_bytes(system())
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "down", "f3")
-        while draft().get("source.kind") != "rootfs":
-            await press(pilot, "down")
+        await open_container(pilot, "rootfs")
         go_to(app, "source.location")
         await press(pilot, *str(file_), "tab")
         await until(pilot, lambda: "Debian" in problem_of(app, "source.location"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tui.conftest import draft, frame, on, press, settle
+from tests.tui.conftest import draft, frame, on, open_page, press, settle
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
@@ -44,8 +44,7 @@ async def test_the_partition_bar_follows_the_answers_and_is_hidden_for_wrong_one
 ) -> None:
     set_draft(target="image")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+4")
+        await open_page(pilot, "disk")
         before = frame(app)
         assert "▓ root 1.9 GiB, ext4, cloud-root" in before
         await press(pilot, *"4GiB")
@@ -65,8 +64,8 @@ async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(
 ) -> None:
     set_draft(target="image")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+4", *"700MiB")
+        await open_page(pilot, "disk")
+        await press(pilot, *"700MiB")
         shown = frame(app)
         assert "! disk.size" in shown
         assert "598" in shown  # MiB are left for the root
@@ -75,16 +74,15 @@ async def test_a_disk_that_is_too_small_is_reported_with_the_size_while_typing(
 async def test_the_grub_page_previews_the_configuration(app: ZwizardApp) -> None:
     set_draft(target="image", grub__cmdline="console=ttyS0 debug")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+5")
+        await open_page(pilot, "grub")
         assert 'GRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0 debug"' in frame(app)
 
 
 async def test_a_cloud_image_needs_a_location_that_exists(app: ZwizardApp) -> None:
     set_draft(target="image")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+2", "down")
+        await open_page(pilot, "source")
+        await press(pilot, "down")
         assert draft()["source.kind"] == "cloud-image"
         assert "○ Disk" not in frame(app)
         await press(pilot, "f3")

@@ -19,6 +19,7 @@ from tests.tui.conftest import (
     handled,
     notes,
     on,
+    open_page,
     press,
     recipe,
     settle,
@@ -47,8 +48,7 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         for page in questions.pages({}):
             assert on(app, PageScreen).page == page.name
             asked = [f.question.key for f in app.screen.query(Field)]
@@ -60,8 +60,7 @@ async def test_every_question_is_asked_on_its_page_and_next_leads_to_the_review(
 
 async def test_each_answer_is_saved_at_once(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.suite").control.focus()
         await press(pilot, "down")
         assert draft()["source.suite"] == "trixie"
@@ -76,8 +75,7 @@ async def test_a_default_that_changes_quickly_is_not_saved_as_an_answer(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         line = field(app, "name").control
         assert isinstance(line, Input)
         for target in ("container", "image"):  # before any message is handled
@@ -89,8 +87,7 @@ async def test_a_default_that_changes_quickly_is_not_saved_as_an_answer(
 
 async def test_a_problem_is_shown_while_typing_and_next_focuses_it(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, *"V!")
         assert "✗ 'V!' is wrong" in frame(app)
@@ -105,8 +102,7 @@ async def test_the_same_problem_is_notified_once(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, *"V!")
         for _ in range(3):
@@ -120,8 +116,7 @@ async def test_back_keeps_a_wrong_answer_and_the_breadcrumb_marks_its_page(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, *"V!", "f2")
         assert on(app, PageScreen).page == "target"
@@ -135,8 +130,7 @@ async def test_back_keeps_a_wrong_answer_and_the_breadcrumb_marks_its_page(
 
 async def test_alt_and_a_digit_shows_any_page(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         for number, page in enumerate(questions.pages({}), 1):
             await press(pilot, f"alt+{number}")
             assert on(app, PageScreen).page == page.name
@@ -148,15 +142,14 @@ async def test_alt_and_a_digit_shows_any_page(app: ZwizardApp) -> None:
 
 async def test_the_breadcrumb_shows_the_state_of_each_page(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "target")
+        await press(pilot, "f3")
         assert "✓ Target  ● Source  ○ Kernel" in frame(app)
 
 
 async def test_the_explanation_follows_the_focus_and_the_choice(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.variant").control.focus()
         await settle(pilot)
         assert "plain debootstrap" in frame(app)
@@ -169,8 +162,7 @@ async def test_a_choice_that_another_answer_excludes_is_a_problem_and_unavailabl
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.variant").control.focus()
         await press(pilot, "right")
         field(app, "source.bootstrap").control.focus()
@@ -189,8 +181,7 @@ async def test_an_unavailable_choice_is_shown_with_its_reason_and_cannot_be_chos
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         unavailable = [c for c in app.screen.query_one(Choices).options if c.unavailable]
         shown = frame(app)
         for choice in unavailable:
@@ -201,8 +192,7 @@ async def test_an_unavailable_choice_is_shown_with_its_reason_and_cannot_be_chos
 
 async def test_each_line_is_a_command(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+4")
+        await open_page(pilot, "system")
         field(app, "system.run").control.focus()
         await press(pilot, *"true", "enter", *"id")
         assert questions.to_recipe(draft()).system.run == ("true", "id")
@@ -214,8 +204,8 @@ async def test_keys_that_arrive_together_act_in_order(app: ZwizardApp) -> None:
             app.post_message(events.Key(key, key if len(key) == 1 else None))
 
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "tab")
+        await open_page(pilot, "target")
+        await press(pilot, "tab")
         at_once("ctrl+u", *"xyz", "backspace", *"0", "left", *"1")
         await until(pilot, lambda: draft().get("name") == "xy10")
         await press(pilot, "alt+4")
@@ -237,8 +227,7 @@ async def test_keys_after_tab_go_to_the_next_field(
     app: ZwizardApp, first: str, keys: tuple[str, ...], second: str, zone: str, locale: str
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+4")
+        await open_page(pilot, "system")
         field(app, f"system.{first}").control.focus()
         await settle(pilot)
         for key in keys:
@@ -255,8 +244,7 @@ async def test_arrows_before_tab_choose_in_the_field_before(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         for key in ("down", "tab", "ctrl+u", *"web", "shift+tab", "down", "tab", *"2"):
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: draft().get("name") == "2")
@@ -265,8 +253,8 @@ async def test_arrows_before_tab_choose_in_the_field_before(
 
 async def test_an_example_is_shown_as_an_example(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "tab", "ctrl+u")
+        await open_page(pilot, "target")
+        await press(pilot, "tab", "ctrl+u")
         assert "for example: debian-vm" in frame(app)
         await press(pilot, "alt+2")
         assert "for example: the distribution's own" not in frame(app)
@@ -276,8 +264,7 @@ async def test_an_example_is_shown_as_an_example(app: ZwizardApp) -> None:
 
 async def test_the_keys_of_the_page_work_in_an_input_of_several_lines(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+4")
+        await open_page(pilot, "system")
         field(app, "system.run").control.focus()
         await press(pilot, *"true")
         assert "F7 Save" in frame(app)
@@ -313,8 +300,7 @@ async def test_a_damaged_draft_is_ignored(app: ZwizardApp) -> None:
 
 async def test_a_click_chooses(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         variant = field(app, "source.variant").query_one(Choices)
         await pilot.click(variant, offset=(18, 0))
         await settle(pilot)
@@ -323,8 +309,8 @@ async def test_a_click_chooses(app: ZwizardApp) -> None:
 
 async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+3", "f1")
+        await open_page(pilot, "kernel")
+        await press(pilot, "f1")
         shown = frame(app)
         assert "Kernel package" in shown
         assert "EFI" in shown
@@ -369,8 +355,8 @@ async def test_visiting_every_page_changes_no_answer(
 
 async def test_only_a_page_that_was_seen_is_marked_for_another_look(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "down")
+        await open_page(pilot, "target")
+        await press(pilot, "down")
         assert "○ Container" in frame(app)  # the entrypoint is still missing
         await press(pilot, "alt+3", "f2")
         assert "! Container" in frame(app)
@@ -381,8 +367,7 @@ async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
 ) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+2")
+        await open_page(pilot, "source")
         field(app, "source.variant").control.focus()
         await press(pilot, "right", "f3", "f3")
         assert "✓ Source" in frame(app)
@@ -394,8 +379,7 @@ async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
 
 async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         for number in range(1, 6):
             await press(pilot, f"alt+{number}")
             assert "free." in " ".join(frame(app).split())
@@ -403,8 +387,8 @@ async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardAp
 
 async def test_pages_of_a_container_without_entrypoint_show_the_space(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "down")
+        await open_page(pilot, "target")
+        await press(pilot, "down")
         for page in ("target", "source", "container", "system", "output"):
             assert on(app, PageScreen).page == page
             assert "free." in " ".join(frame(app).split())
@@ -420,8 +404,7 @@ async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_li
 ) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         packages = field(app, "source.packages")
         packages.control.focus()
         await press(pilot, *"vim hto")
@@ -441,8 +424,7 @@ async def test_a_misspelled_package_is_reported_while_typing_and_fixed_in_the_li
 async def test_the_list_adds_and_removes_several_packages(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, "f4", *"vi")
         await press(pilot, "down", "enter")
@@ -456,8 +438,8 @@ async def test_the_list_adds_and_removes_several_packages(make_app: MakeApp) -> 
 
 async def test_the_list_chooses_one_time_zone(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+4", "f4", *"new york")
+        await open_page(pilot, "system")
+        await press(pilot, "f4", *"new york")
         assert "America/New_York" in frame(app)
         await press(pilot, "enter")
         on(app, PageScreen)
@@ -472,8 +454,7 @@ async def test_the_list_chooses_one_time_zone(app: ZwizardApp) -> None:
 async def test_next_stops_once_at_a_doubtful_answer(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, *"my-own", "f3")
         assert on(app, PageScreen).page == "source"
@@ -485,8 +466,7 @@ async def test_next_stops_once_at_a_doubtful_answer(make_app: MakeApp) -> None:
 
 async def test_an_offline_host_is_reported_and_blocks_nothing(app: ZwizardApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, *"xyzzy")
         shown = " ".join(frame(app).split())
@@ -502,8 +482,7 @@ async def test_suggestions_that_arrive_while_the_page_changes_are_harmless(
     app: ZwizardApp,
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         pages = on(app, PageScreen)
         for page in ("system", "source"):
             turning = asyncio.create_task(pages.show(page))
@@ -552,8 +531,7 @@ async def until_shown(pilot: Pilot[None], app: ZwizardApp, text: str) -> None:
 async def test_kernels_of_the_archive_are_offered_with_their_versions(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+3")
+        await open_page(pilot, "kernel")
         assert "6.1.176-1. Recommended for a VM" in frame(app)
         await press(pilot, "end")
         assert draft()["kernel.package"] == "linux-image-6.1.0-50-cloud-amd64"
@@ -568,8 +546,7 @@ async def test_hostile_names_of_packages_and_files_are_shown_as_text(make_app: M
     (Path.cwd() / "[red]\u202eabc.toml").write_text("")
     (Path.cwd() / "日本語の長い名前のレシピ.toml").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3")
+        await open_page(pilot, "source")
         field(app, "source.packages").control.focus()
         await press(pilot, "f4")
         shown = frame(app)
@@ -592,8 +569,8 @@ async def test_a_recipe_is_opened_from_a_list_of_files(app: ZwizardApp) -> None:
     (directory / "web.toml").write_text(recipe("web", source={"suite": "trixie"}).to_toml())
     (directory / "notes.txt").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f8")
+        await open_page(pilot, "target")
+        await press(pilot, "f8")
         assert "recipes/" in frame(app)
         await press(pilot, "down", "enter")
         assert "web.toml" in frame(app)
@@ -609,8 +586,8 @@ async def test_the_output_directory_is_chosen_from_a_list(app: ZwizardApp) -> No
     (Path.cwd() / "images").mkdir()
     (Path.cwd() / "image.raw").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "alt+5", "f4")
+        await open_page(pilot, "output")
+        await press(pilot, "f4")
         assert "images/" in frame(app)
         assert "image.raw" not in frame(app)
         await press(pilot, "down", "enter", "enter")
@@ -623,8 +600,8 @@ async def test_opening_a_recipe_asks_before_it_replaces_the_draft_and_shows_erro
     Path("web.toml").write_text(recipe("web").to_toml())
     Path("bad.toml").write_text("nam = 1\n")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "tab", "ctrl+u", *"mine", "f8", *"web.toml", "enter")
+        await open_page(pilot, "target")
+        await press(pilot, "tab", "ctrl+u", *"mine", "f8", *"web.toml", "enter")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         await press(pilot, "k")
         assert draft()["name"] == "mine"
@@ -641,8 +618,8 @@ async def test_a_recipe_is_saved_from_any_page_and_its_paths_follow(
 
     (Path.cwd() / "other").mkdir()
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "f3", "f7", "enter")
+        await open_page(pilot, "source")
+        await press(pilot, "f7", "enter")
         await until(pilot, lambda: Path("debian-vm.toml").exists())
         assert Recipe.load(Path("debian-vm.toml")).output.directory == "."
         await press(pilot, "f7", "home", *"other/", "enter")
@@ -661,8 +638,7 @@ async def test_a_draft_that_cannot_be_saved_is_reported_and_quitting_asks(
 
     write = paths.write_atomically
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n")
+        await open_page(pilot, "target")
         monkeypatch.setattr(answers, "write_atomically", full)
         await press(pilot, "tab", *"x")
         assert any("cannot be saved" in note for note in notes(app))

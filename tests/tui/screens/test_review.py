@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.tui.conftest import (
     MACHINE,
@@ -17,6 +18,7 @@ from tests.tui.conftest import (
     frame,
     notes,
     on,
+    open_page,
     press,
     settle,
     until,
@@ -30,6 +32,7 @@ from zwizard.jobs import supervisor
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.tui.app import ZwizardApp
+from zwizard.tui.navigation import REVIEW
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
@@ -58,9 +61,9 @@ def a_layer(number: int, answers: dict[str, str] | None = None) -> None:
     store.commit(work, layer)
 
 
-async def to_review(app: ZwizardApp, pilot: object) -> None:
-    await settle(pilot)  # type: ignore[arg-type]
-    await press(pilot, "n", "alt+6")  # type: ignore[arg-type]
+async def to_review(app: ZwizardApp, pilot: Pilot[None]) -> None:
+    draft().set("target", "vm")
+    await open_page(pilot, REVIEW)
     on(app, ReviewScreen)
 
 
@@ -83,8 +86,7 @@ async def test_a_changed_answer_is_the_reason(app: ZwizardApp) -> None:
     a_layer(2)
     draft().set("kernel.modules", "virtiofs virtio_pci virtio_gpu")
     async with app.run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+6")
+        await to_review(app, pilot)
         assert "Modules in the initramfs: virtiofs" in frame(app)
         on(app, ReviewScreen).query_one(StableList).go("step:initramfs")
         await press(pilot, "enter")
@@ -106,8 +108,7 @@ async def test_enter_shows_every_command_and_the_guides(app: ZwizardApp) -> None
 async def test_problems_are_listed_first_and_open_their_question(app: ZwizardApp) -> None:
     draft().set("system.timezone", "no where")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "n", "c", "alt+6")
+        await to_review(app, pilot)
         assert "cannot be built yet" in frame(app)
         assert "✗ Time zone" in frame(app)
         await press(pilot, "enter")
@@ -316,7 +317,7 @@ async def test_a_build_that_cannot_start_shows_the_error_and_keeps_the_draft(
         await press(pilot, "f5")
         await until(pilot, lambda: "the process of web ended at once" in frame(app))
         assert "Try sudo." in frame(app)
-        assert draft()["source.suite"] if "source.suite" in draft() else draft()["target"]
+        assert draft()["target"] == "vm"
 
 
 async def test_the_app_imports_neither_the_checks_nor_sh() -> None:
