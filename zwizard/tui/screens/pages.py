@@ -88,8 +88,6 @@ class PageScreen(BaseScreen[None]):
     async def show(self, page: str, key: str = "") -> None:
         """Show ``page``, at the question ``key`` or the first."""
         self.page = page
-        if self.navigation.answers:
-            self.navigation.answers.set(questions.HERE, page)
         self.app.clear_notifications()  # of the previous page
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.navigation.answers)
@@ -116,6 +114,7 @@ class PageScreen(BaseScreen[None]):
         self._focus(key or asked[0].key)
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw_preview)
+        self.call_after_refresh(self._save_place)
         # Only when the page is painted: threads that compute would delay that.
         self.call_after_refresh(self._show_needs)
         self.call_after_refresh(self._load_suggestions)
@@ -124,6 +123,11 @@ class PageScreen(BaseScreen[None]):
     def on_resize(self, _: events.Resize) -> None:
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw_preview)
+
+    def _save_place(self) -> None:
+        """Save which page is shown, once it is: a slow disk does not delay it."""
+        if self.navigation.answers:
+            self.navigation.answers.set(questions.HERE, self.page)
 
     @on(Field.Resized)
     def _resized(self) -> None:

@@ -23,6 +23,9 @@ from zwizard.wizard.questions import Choice
 
 _GAP = 2  # cells between two choices in a row
 
+# Of a line: a text, what a click on it chooses, and whether the text is its title.
+_Piece = tuple[str, Choice | None, bool]
+
 
 class Choices(Widget, can_focus=True):
     """The choices of a question. Arrows choose; an unavailable one is shown with its reason.
@@ -101,7 +104,8 @@ class Choices(Widget, can_focus=True):
 
     def render(self) -> Content:
         """The choices, drawn for the width of the widget."""
-        return Content("\n").join(self._lines(self.content_size.width or 40))
+        lines = self._lines(self.content_size.width or 40)
+        return Content("\n").join(Content.assemble(*map(self._styled, line)) for line in lines)
 
     def get_content_height(
         self,
@@ -112,48 +116,48 @@ class Choices(Widget, can_focus=True):
         """The number of lines that this takes."""
         return len(list(self._lines(width)))
 
-    def _lines(self, width: int) -> Iterator[Content]:
-        row = Content(" " * _GAP).join(
-            self._styled(choice, self._title(choice)) for choice in self._available()
-        )
-        if not self.roomy and row.cell_length <= width:
-            yield row
+    def _lines(self, width: int) -> Iterator[list[_Piece]]:
+        row: list[_Piece] = []
+        for choice in self._available():
+            row += [(_title(choice, self.value), choice, True), (" " * _GAP, None, False)]
+        if not self.roomy and sum(len(text) for text, _, _ in row) - _GAP <= width:
+            yield row[:-1]
             yield from self._others(width)
             return
         for choice in self.options:
             yield from self._stacked(choice, width)
 
-    def _others(self, width: int) -> Iterator[Content]:
+    def _others(self, width: int) -> Iterator[list[_Piece]]:
         """The unavailable choices, by their reason."""
         rest = [choice for choice in self.options if choice.unavailable]
         for reason, group in groupby(rest, key=lambda choice: choice.unavailable):
             names = ", ".join(choice.title for choice in group)
             for line in _wrap(f"– {names}: {reason}", width, indent=2):
-                yield Content.styled(line, MUTED)
+                yield [(line, None, False)]
 
-    def _stacked(self, choice: Choice, width: int) -> Iterator[Content]:
-        title = self._title(choice)
+    def _stacked(self, choice: Choice, width: int) -> Iterator[list[_Piece]]:
+        title, chosen = _title(choice, self.value), None if choice.unavailable else choice
         if choice.unavailable:
             title = f"{title} – {one_line(choice.unavailable)}"
         for text in _wrap(title, width, indent=4):
-            yield self._styled(choice, text)
+            yield [(text, chosen, True)]
         if self.roomy:
             for text in _wrap(choice.means, width - 4):
-                yield Content.styled(f"    {text}", MUTED).stylize(_clickable(choice))
+                yield [(f"    {text}", chosen, False)]
 
-    def _title(self, choice: Choice) -> str:
-        mark = " – " if choice.unavailable else "(•)" if choice.value == self.value else "( )"
-        return f"{mark} {one_line(choice.title)}"
-
-    def _styled(self, choice: Choice, text: str) -> Content:
-        if choice.unavailable:
+    def _styled(self, piece: _Piece) -> Content:
+        text, choice, is_title = piece
+        if choice is None:
             return Content.styled(text, MUTED)
-        style = ("bold reverse" if self.has_focus else "bold") * (choice.value == self.value)
-        return Content.styled(text, style).stylize(_clickable(choice))
+        style = "" if is_title else MUTED
+        if is_title and choice.value == self.value:
+            style = "bold reverse" if self.has_focus else "bold"
+        return Content.styled(text, style).stylize(Style.from_meta({"choice": choice.value}))
 
 
-def _clickable(choice: Choice) -> Style:
-    return Style.from_meta({"choice": choice.value})
+def _title(choice: Choice, chosen: str) -> str:
+    mark = " – " if choice.unavailable else "(•)" if choice.value == chosen else "( )"
+    return f"{mark} {one_line(choice.title)}"
 
 
 def _wrap(text: str, width: int, indent: int = 0) -> list[str]:

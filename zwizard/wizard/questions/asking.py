@@ -112,8 +112,8 @@ class Evaluation:
 
 
 def evaluation(answers: RawAnswers) -> Evaluation:
-    """What ``answers`` come to."""
-    return _evaluation(tuple(answers.items()))
+    """What ``answers`` come to; which page is shown changes nothing."""
+    return _evaluation(tuple(item for item in answers.items() if item[0] != HERE))
 
 
 @lru_cache(maxsize=8)
