@@ -11,7 +11,9 @@ from zwizard.image.tree import FileTree
 
 _FILES = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg")
 _PACKAGES = tuple(
-    f"{base}/python3*/*-packages/cloudinit/__init__.py" for base in ("/usr/lib", "/usr/local/lib")
+    f"{base}/python3*/{site}-packages/cloudinit/__init__.py"
+    for base in ("/usr/lib", "/usr/local/lib")
+    for site in ("dist", "site")
 )
 READS = (
     *_FILES,

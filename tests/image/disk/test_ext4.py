@@ -259,3 +259,10 @@ def test_an_endless_file_system_is_refused(
     monkeypatch.setattr(ext4, "_METADATA", 1 << 14)
     with pytest.raises(UnreadableError, match="more directories and files than can be looked at"):
         list(opened(path).entries())
+
+
+def test_a_directory_inside_itself_is_refused(image_of: MakeImage) -> None:
+    path = image_of("-t", "ext2")
+    disks.run("debugfs", "-w", "-R", "link /etc /etc/again", path)
+    with pytest.raises(UnreadableError, match="in the tree twice"):
+        list(opened(path).walk("/etc"))

@@ -57,11 +57,12 @@ Run = tuple[int, int, int]
 
 def add_run(runs: list[Run], run: Run) -> None:
     """Add ``run``, as part of the last one if it continues that."""
-    place, start, length = runs[-1] if runs else (0, 0, 0)
-    if length and (place + length, start + length) == run[:2]:
-        runs[-1] = (place, start, length + run[2])
-    else:
-        runs.append(run)
+    if runs:
+        place, start, length = runs[-1]
+        if place + length == run[0] and start + length == run[1]:
+            runs[-1] = (place, start, length + run[2])
+            return
+    runs.append(run)
 
 
 def in_pieces(source: FileRange, runs: Sequence[Run], size: int) -> BinaryIO:
