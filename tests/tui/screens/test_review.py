@@ -218,7 +218,7 @@ async def test_an_unsuitable_file_is_reported_once(make_app: MakeApp, tmp_path: 
         await settle(pilot)
         await press(pilot, "enter")
         on(app, ReviewScreen)
-        await until(pilot, lambda: "app: it is a text file, and no program" in frame(app))
+        await until(pilot, lambda: "it is a text file, and no program" in frame(app))
         assert frame(app).count("it is a text file") == 1
 
 
