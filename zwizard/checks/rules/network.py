@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import texts
@@ -83,57 +84,54 @@ def _fixed(tree: FileTree) -> Iterator[str]:
 def network_renderer(context: CheckContext) -> Verdict:
     """The first renderer that cloud-init finds is enabled and works."""
     order = context.cloud.renderers() or tuple(_RENDERERS)
-    chosen = next((name for name in order if _is_found(context.guest, name)), None)
+    known = (name for name in order if name in _RENDERERS)
+    chosen = next((name for name in known if _RENDERERS[name].is_in(context.guest)), None)
     if chosen is None:
         return failed(f"none of {', '.join(order)} is installed")
-    version = context.cloud.version
-    if chosen in _NEEDS_MAC and version is None:
+    renderer, version = _RENDERERS[chosen], context.cloud.version
+    if renderer.needs_mac and version is None:
         return unknown(
             f"cloud-init uses {chosen}, and it is unknown whether cloud-init is 22.4 or newer"
         )
-    if chosen in _NEEDS_MAC and version is not None and version < _BY_MAC:
+    if renderer.needs_mac and version is not None and version < _BY_MAC:
         return failed(
             f"cloud-init uses {chosen}, and version {version[0]}.{version[1]} cannot find a"
             " network card by its address (22.4 can)",
             "Install netplan.io, or a newer cloud-init.",
         )
-    services, names = context.services, _SERVICES[chosen]
+    services = context.services
     if chosen == "netplan":  # enables one of them itself
-        if not any(map(services.exists, names)):
+        if not any(map(services.exists, renderer.services)):
             return failed(
                 "cloud-init uses netplan, and neither systemd-networkd nor NetworkManager is"
                 " installed to apply its settings"
             )
-    elif idle := [name for name in names if not services.enabled(name)]:
+    elif idle := [name for name in renderer.services if not services.enabled(name)]:
         return failed(f"cloud-init uses {chosen}, and {idle[0]} is not enabled")
     return passed(chosen)
 
 
+class _Renderer(NamedTuple):
+    """Recognised by all its programs and one of its files; its services apply what it writes."""
+
+    programs: tuple[str, ...]
+    services: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    needs_mac: bool = False
+
+    def is_in(self, tree: FileTree) -> bool:
+        files = not self.files or any(tree.resolve(path).file for path in self.files)
+        return files and all(find_program(tree, name) for name in self.programs)
+
+
 _NETWORK_SCRIPTS = "/etc/sysconfig/network-scripts/network-functions"
-# What cloud-init recognises each renderer by, in its own order: all these programs, and one of
-# these files.
-_RENDERERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "eni": (("ifup", "ifdown", "ifquery"), ("/etc/network/interfaces",)),
-    "sysconfig": (("ifup",), (_NETWORK_SCRIPTS, "/etc/sysconfig/config")),
-    "netplan": (("netplan",), ()),
-    "network-manager": (("nmcli",), ()),
-    "networkd": (("ip", "systemctl"), ()),
+# In cloud-init's own order.
+_RENDERERS = {
+    "eni": _Renderer(
+        ("ifup", "ifdown", "ifquery"), ("networking",), ("/etc/network/interfaces",), True
+    ),
+    "sysconfig": _Renderer(("ifup",), (), (_NETWORK_SCRIPTS, "/etc/sysconfig/config"), True),
+    "netplan": _Renderer(("netplan",), ("systemd-networkd", "NetworkManager")),
+    "network-manager": _Renderer(("nmcli",), ("NetworkManager",)),
+    "networkd": _Renderer(("ip", "systemctl"), ("systemd-networkd",), (), True),
 }
-_NEEDS_MAC = frozenset({"eni", "sysconfig", "networkd"})
-# The services that apply what a renderer writes.
-_SERVICES = {
-    "eni": ("networking",),
-    "sysconfig": (),
-    "netplan": ("systemd-networkd", "NetworkManager"),
-    "network-manager": ("NetworkManager",),
-    "networkd": ("systemd-networkd",),
-}
-
-
-def _is_found(tree: FileTree, renderer: str) -> bool:
-    if renderer not in _RENDERERS:
-        return False
-    programs, files = _RENDERERS[renderer]
-    return all(find_program(tree, name) for name in programs) and (
-        not files or any(tree.resolve(path).file for path in files)
-    )

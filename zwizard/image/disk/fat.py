@@ -148,16 +148,11 @@ class FatTree(VolumeTree[_Item]):
         return runs
 
     def _next(self, cluster: int) -> int:
-        match self.geometry.bits:
-            case 32:
-                return self._word(cluster * 4, 4) & 0x0FFFFFFF
-            case 16:
-                value = self._word(cluster * 2, 2)
-                return value if value < 0xFFF0 else 0x0FFFFFFF
-            case _:
-                pair = self._word(cluster + cluster // 2, 2)
-                value = pair >> 4 if cluster & 1 else pair & 0xFFF
-                return value if value < 0xFF0 else 0x0FFFFFFF
+        """The entry of ``cluster`` in the allocation table; marks of an end are beyond all."""
+        offset, shift = divmod(cluster * self.geometry.bits, 8)
+        mask = (1 << min(self.geometry.bits, 28)) - 1
+        value = self._word(offset, 4 if self.geometry.bits == 32 else 2) >> shift & mask
+        return value if value < mask - 15 else 0x0FFFFFFF
 
     def _word(self, offset: int, size: int) -> int:
         chunk = offset // _CHUNK
