@@ -134,9 +134,10 @@ def cloud_init_nocloud(context: CheckContext) -> Verdict:
     forced = re.search(r"^[ \t]*datasource[ \t]*:[ \t]*(\S+)", identify, re.MULTILINE)
     if forced is not None and forced[1].strip("\"'") != "NoCloud":
         return failed(f"/etc/cloud/ds-identify.cfg allows only {forced[1]}")
-    label = _label(context)
-    if label is not None:
-        return failed(label)
+    place, settings = context.cloud.last("datasource") or ("", "")
+    label = re.search(r"fs_label[\"']?\s*:\s*[\"']?(\w*)", settings)
+    if label is not None and label[1].lower() != "cidata":
+        return failed(f"{place} makes NoCloud look for the label {label[1]} instead of cidata")
     last = context.cloud.last("datasource_list")
     if last is None:
         return passed("datasource_list is not set: all sources are tried, NoCloud first")
@@ -144,14 +145,6 @@ def cloud_init_nocloud(context: CheckContext) -> Verdict:
     if "NoCloud" in words(value):
         return passed(f"{path} has {', '.join(words(value))}")
     return failed(f"{path} has datasource_list {', '.join(words(value)) or 'empty'}")
-
-
-def _label(context: CheckContext) -> str | None:
-    last = context.cloud.last("datasource")
-    found = re.search(r"fs_label[\"']?\s*:\s*[\"']?(\w*)", last[1]) if last is not None else None
-    if last is None or found is None or found[1].lower() == "cidata":
-        return None
-    return f"{last[0]} makes NoCloud look for the label {found[1]} instead of cidata"
 
 
 @must(

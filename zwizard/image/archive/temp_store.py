@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -17,7 +16,7 @@ class TempStore:
     """An unnamed file that grows by whole contents, and is gone when the process ends."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._end = 0
 
     def keep(self, size: int, pieces: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
@@ -31,9 +30,10 @@ class TempStore:
             for at in range(0, len(data), _BLOCK):
                 block = data[at : at + _BLOCK]
                 if block != _ZEROS[: len(block)]:
-                    _write_all(self._file.fileno(), block, start + offset + at)
+                    self._file.seek(start + offset + at)
+                    self._file.write(block)
         self._end = start + size
-        os.ftruncate(self._file.fileno(), self._end)
+        self._file.truncate(self._end)
         return start, size
 
     def open(self, start: int, size: int) -> BinaryIO:
@@ -43,11 +43,3 @@ class TempStore:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _write_all(file: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(file, view, offset)
-        view = view[written:]
-        offset += written

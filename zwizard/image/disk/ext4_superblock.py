@@ -23,6 +23,8 @@ _CHECKSUMS = 0x400
 _SEED = 0x2000
 _SPARSE_SUPER2 = 0x200
 _HAS_JOURNAL = 0x4
+# With sparse_super these groups begin with a copy of the superblock.
+_POWERS = frozenset(base**power for base in (3, 5, 7) for power in range(1, 21))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Superblock:
             return group in self.backups
         if not self.read_only & _SPARSE_SUPER or group == 1:
             return True
-        return any(_is_power(group, base) for base in (3, 5, 7))
+        return group in _POWERS
 
 
 def read_superblock(volume: FileRange) -> Superblock:
@@ -137,10 +139,3 @@ def _filesystem(compatible: int, incompatible: int) -> str:
     if incompatible & (0x40 | _64BIT | 0x200 | 0x8000):
         return "ext4"
     return "ext3" if compatible & _HAS_JOURNAL else "ext2"
-
-
-def _is_power(number: int, base: int) -> bool:
-    power = base
-    while power < number:
-        power *= base
-    return power == number

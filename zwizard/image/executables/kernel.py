@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 from zwizard.image.archive.compression import CompressionError, Format, Stream, detect
@@ -103,9 +104,15 @@ def _read_elf_kernel(file: BinaryIO) -> KernelImage:
         return KernelImage("an ELF file", fault="it ends inside the ELF header")
     version, configuration = _scan(file)
     notes = list(_notes(file, elf.segments))
+    entries = (
+        int.from_bytes(descriptor[:8], "little")
+        for owner, kind, descriptor in notes
+        if owner == b"Xen\x00" and kind == _PVH_NOTE and len(descriptor) >= 4
+    )
+    names = ((owner.rstrip(b"\x00").decode("ascii", "replace"), kind) for owner, kind, _ in notes)
     return KernelImage(
-        "an ELF file", elf, None, version, configuration, _elf_fault(elf), _pvh(notes),
-        tuple(_note_names(notes)),
+        "an ELF file", elf, None, version, configuration, _elf_fault(elf), next(entries, None),
+        tuple(f"{name[:16]} {kind:#x}" for name, kind in islice(names, 20)),
     )  # fmt: skip
 
 
@@ -145,19 +152,6 @@ def _notes(file: BinaryIO, segments: tuple[Segment, ...]) -> Iterator[tuple[byte
                 break
             yield data[owner : owner + names], kind, data[descriptor : descriptor + size]
             position = descriptor + (size + 3) // 4 * 4
-
-
-def _pvh(notes: list[tuple[bytes, int, bytes]]) -> int | None:
-    for owner, kind, descriptor in notes:
-        if owner == b"Xen\x00" and kind == _PVH_NOTE and len(descriptor) >= 4:
-            return int.from_bytes(descriptor[:8], "little")
-    return None
-
-
-def _note_names(notes: list[tuple[bytes, int, bytes]]) -> Iterator[str]:
-    for owner, kind, _ in notes[:20]:
-        name = owner.rstrip(b"\x00").decode("ascii", "replace")[:16]
-        yield f"{name} {kind:#x}"
 
 
 def _scan(file: BinaryIO) -> tuple[str, str | None]:
