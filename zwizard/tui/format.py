@@ -77,8 +77,9 @@ def renew(place: Static, text: Content) -> None:
     if isinstance(old, Content) and old == text:
         return
     width = place.size.width
-    fits = isinstance(old, Content) and max(old.cell_length, text.cell_length) <= width
-    place.update(text, layout=not fits or not text or not old)
+    lines = (old, text) if isinstance(old, Content) else ()
+    fits = (line and "\n" not in line.plain and line.cell_length <= width for line in lines)
+    place.update(text, layout=not lines or not all(fits))
 
 
 def age(seconds: float) -> str:

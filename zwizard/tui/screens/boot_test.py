@@ -18,7 +18,7 @@ from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.screens.dialogs import confirm_stop
 from zwizard.tui.screens.job import JobScreen
 from zwizard.tui.widgets.log_pane import LogPane
-from zwizard.tui.widgets.stable_list import Row, StableList
+from zwizard.tui.widgets.stable_list import Row
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import duration
 
@@ -40,22 +40,15 @@ _VERDICTS = {
 }
 
 
-class Stages(StableList):
-    """The stages of a boot test."""
-
-    HELP = (
-        "The stages in order, with the seconds since the start. Above: the evidence for the"
-        " highlighted stage. Tab goes to the console."
-    )
-
-
 class BootTestScreen(JobScreen):
     """One boot test, shown from its journal and console."""
 
     TOPIC = "boot-test"
     HELP = (
         "The image, booted as a Zero-OS node would boot it, on a copy that is discarded."
-        " Leaving this screen does not stop it; leaving zwizard does."
+        " Leaving this screen does not stop it; leaving zwizard does.\n\nThe stages in order, with"
+        " the seconds since the start. Above: the evidence for the highlighted stage. Tab goes to"
+        " the console."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,18 +64,14 @@ class BootTestScreen(JobScreen):
         self.status: Status
         super().__init__(
             request.artefact.name,
-            Stages(id="boot-test-stages"),
             Status(),
             "The boot test keeps running while zwizard is open.",
         )
         self._job: BootTest | None = None
         self._watch: Watch[Status] | None = None
-        # The stage that was running at the last update:
-        self._followed = self.status.stages[0].name
 
     def on_mount(self) -> None:
-        self.query_one(Stages).focus()
-        self.query_one("#card").add_class("-plain")
+        self.steps.focus()
         self._start(again=False)
         self.every(_EVERY, self._poll)
 
@@ -119,11 +108,8 @@ class BootTestScreen(JobScreen):
 
     def _update(self) -> None:
         status, narrow = self.status, self.size.width < 76
-        stages = self.query_one(Stages)
-        stages.show([_row(stage, status.next, narrow) for stage in status.stages])
-        if status.next and stages.current in {"", self._followed}:
-            stages.go(status.next)  # the highlight stays on the running stage
-        self._followed = status.next or self._followed
+        rows = [_row(stage, status.next, narrow) for stage in status.stages]
+        self.show_steps(rows, status.next)
         word, style = _VERDICTS[status.state]
         now = self.wizard.clock() if status.state == "running" else status.at
         parts: list[Content | str] = [Content.styled(word, style)]
@@ -148,13 +134,10 @@ class BootTestScreen(JobScreen):
     @on(OptionList.OptionHighlighted)
     def _update_card(self) -> None:
         """Show the result, and the highlighted stage while it runs or after it passed."""
-        status = self.status
-        card = self.query_one("#card")
-        card.set_class(status.state == "passed", "-good")
-        card.set_class(status.state == "running", "-plain")
-        name = self.query_one(Stages).current
+        status, name = self.status, self.steps.current
         stage = next((s for s in status.stages if s.name == name), status.stages[0])
-        self.query_one("#card-text", Static).update(_card(status, stage))
+        running, passed = status.state == "running", status.state == "passed"
+        self.show_result(_card(status, stage), good=passed, neutral=running)
 
     # --- actions ---
 
@@ -165,7 +148,6 @@ class BootTestScreen(JobScreen):
 
     def action_again(self) -> None:
         self.status, self._job, self._watch = Status(), None, None
-        self._followed = self.query_one(Stages).current
         self._start(again=True)
         self.refresh_bindings()
 

@@ -25,18 +25,11 @@ from zwizard.tui.screens.job import JobScreen
 from zwizard.tui.widgets.log_file import end_of_log
 from zwizard.tui.widgets.log_pane import LogPane
 from zwizard.tui.widgets.log_view import LogView
-from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util.text import duration, size
 from zwizard.wizard.questions import all_questions
 
 _EVERY = 0.5  # seconds between reads of the journal
 _MARGINS = 6  # columns of the top line
-
-
-class BuildSteps(StableList):
-    """The steps of a build."""
-
-    HELP = "The steps. Beside them: the log of the highlighted step; Tab goes to it."
 
 
 class BuildScreen(JobScreen):
@@ -45,7 +38,8 @@ class BuildScreen(JobScreen):
     TOPIC = "troubleshooting"
     HELP = (
         "A build. It keeps running when you leave this screen or quit. Times after ~ are how long"
-        " the step usually takes on this host."
+        " the step usually takes on this host.\n\nThe steps. Beside them: the log of the"
+        " highlighted step; Tab goes to it."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,16 +71,14 @@ class BuildScreen(JobScreen):
         self.build = build
         self._watch = Watch(build, Status())
         self.status: Status
-        steps = BuildSteps(id="build-steps")
-        super().__init__(build.id, steps, self._watch.look(), f"{build.id} keeps running.")
+        super().__init__(build.id, self._watch.look(), f"{build.id} keeps running.")
         self._usual_times: estimates.Pace = {}
         self._shown_log: tuple[str, float] | None = None
         self._log_offered = False  # whether the keys that open and copy the log are offered
         self._updated = 0.0  # when the screen was last updated
-        self._followed = ""  # the step that was running at the last update
 
     def on_mount(self) -> None:
-        self.query_one(BuildSteps).focus()
+        self.steps.focus()
         self._update()
         self.every(_EVERY, self._poll)
         self._load_usual_times()
@@ -123,20 +115,12 @@ class BuildScreen(JobScreen):
         status = self.status
         self._updated = now = self.wizard.clock()
         narrow = self.size.width < 76
-        steps = self.query_one(BuildSteps)
         active = status.step.name if status.step else ""
-        steps.show(texts.rows(status, self._usual_times, now, narrow), prefer=active)
-        if active and steps.current in {"", self._followed}:
-            steps.go(active)  # the highlight follows the running step
-        elif not self._followed and not active and status.steps:
-            steps.go(status.steps[-1].name)
-        self._followed = active or steps.current
+        if not (active or self._followed) and status.steps:
+            active = status.steps[-1].name
+        self.show_steps(texts.rows(status, self._usual_times, now, narrow), active)
         renew(self.query_one("#overall", Static), self._overall(status, now))
-        card = self.query_one("#card")
-        text = texts.card(status)
-        renew(self.query_one("#card-text", Static), text)
-        card.display = bool(text.plain)
-        card.set_class(status.state == "ready", "-good")
+        self.show_result(texts.card(status), good=status.state == "ready")
         self._show_log()
 
     def _overall(self, status: Status, now: float) -> Content:
@@ -172,7 +156,7 @@ class BuildScreen(JobScreen):
         pane.note(join(*parts, between=" · "))
 
     def _show_log(self) -> None:
-        name = self.query_one(BuildSteps).current
+        name = self.steps.current
         step = next((s for s in self.status.steps if s.name == name), None)
         if step is None:
             shown = ("", 0.0)
@@ -255,7 +239,7 @@ class BuildScreen(JobScreen):
     @shows_errors
     async def action_shell(self) -> None:
         """Open a shell in the tree of the highlighted step, in the bare terminal."""
-        step = self.query_one(BuildSteps).current
+        step = self.steps.current
         privilege = (await self.wizard.host()).privilege
         await in_background(lambda: debug_shell.verify(self.build, step, privilege))
         self.wizard.run_in_terminal(lambda: debug_shell.enter(self.build, step))
