@@ -8,6 +8,7 @@ from pathlib import Path
 from zwizard import sources
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
+from zwizard.recipe.relevance import LOCAL
 from zwizard.sources import inspection
 from zwizard.util.errors import UsageError
 
@@ -30,7 +31,7 @@ def import_settings(recipe: Recipe, base: Path) -> Recipe:
         return recipe
     file = (base / Path(source.location).expanduser()).absolute()
     report = inspection.inspect(source.kind, file)
-    if report.wrong and file.exists():
+    if report.wrong and source.kind in LOCAL and file.exists():  # there is no plan without it
         raise RecipeError((Problem("source.location", source.location, report.wrong),))
     return kind.settle(recipe, report.facts) if report.facts else recipe
 

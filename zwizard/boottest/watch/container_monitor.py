@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
+from typing import IO
 
 from zwizard.boottest.machine.qemu import REPORT
 from zwizard.boottest.machine.qmp import QmpClient
@@ -83,7 +84,7 @@ class ContainerMonitor(BootMonitor):
     def _all_decided(self) -> bool:
         return self._results.decided("environment", "hostname", "network", "stays")
 
-    def _finish(self, control: QmpClient) -> None:
+    def _finish(self, control: QmpClient, console: IO[bytes]) -> None:
         """A node does not shut a container down."""
 
     def _diagnose(self, output: str) -> tuple[BootFailureCause, str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from zwizard.boottest.machine.qemu import CONTROL
 from zwizard.boottest.machine.qmp import QmpClient
@@ -95,7 +95,7 @@ class BootMonitor:
                 self._check_limits()
                 time.sleep(_POLL)
             self._read_console(console.read())
-            self._finish(control)
+            self._finish(control, console)
 
     def _connect(self) -> tuple[QmpClient, int]:
         """QEMU's control socket, and the host's port that leads to the guest's SSH server."""
@@ -171,7 +171,7 @@ class BootMonitor:
 
     # --- the end ---
 
-    def _finish(self, control: QmpClient) -> None:
+    def _finish(self, control: QmpClient, console: IO[bytes]) -> None:
         """Power the machine off."""
         assert self._session is not None
         self._session.write(guest_probe.POWER_OFF)
@@ -180,12 +180,10 @@ class BootMonitor:
             control.poll()
             time.sleep(_POLL)
         reason = control.poll()
-        with self._settings.console.open("rb") as console:
-            last = Console()
-            last.feed(console.read())
+        self._console.feed(console.read())
         if reason != "guest-shutdown":
-            raise NotUpError(boot_causes.NO_SHUTDOWN, reason, last.tail(_TAIL_LINES))
-        self._results.record("shutdown", "pass", last.tail(1))
+            raise NotUpError(boot_causes.NO_SHUTDOWN, reason, self._tail())
+        self._results.record("shutdown", "pass", self._console.tail(1))
 
     def _exited(self, reason: str) -> NoReturn:
         """Raise the error for QEMU ending too early."""
