@@ -71,13 +71,12 @@ class _Store:
                 continue
         return None
 
-    def json(self, name: str) -> Any:
-        """The contents of the JSON file ``name``; None if it does not exist."""
+    def required(self, name: str, title: str = "") -> BinaryIO:
+        """The file called ``name``; raises OciError if it does not exist."""
         file = self.open(name)
         if file is None:
-            return None
-        with file:
-            return json.loads(file.read(_MOST))
+            raise OciError(f"incomplete: {title or name} is missing")
+        return file
 
     def blob(self, described: dict[str, Any]) -> str:
         """The name of the blob that a descriptor describes."""
@@ -98,7 +97,7 @@ def layered_tree(path: Path) -> LayeredTree:
     with _understood(), _opened(path) as store:
         found = LayeredTree(path)
         for layer in _described(store)[1]:
-            with _layer(store, layer) as file:
+            with store.required(layer, f"the layer {layer}") as file:
                 try:
                     found.add_archive(decompressed(file), layer=True)
                 except ArchiveError:
@@ -146,15 +145,14 @@ def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
 
 def _described(store: _Store) -> tuple[str, list[str]]:
     """The configuration and the layers of the image, by name."""
-    saved = store.json("manifest.json")  # of docker save, even if there is an index too
-    return _of_index(store) if saved is None else _saved(saved)
+    if saved := store.open("manifest.json"):  # of docker save, even if there is an index too
+        return _saved(_json(saved))
+    return _of_index(store)
 
 
 def _read(store: _Store) -> OciImage:
     name, layers = _described(store)
-    described = store.json(name)
-    if described is None:
-        raise OciError(f"incomplete: {name} is missing")
+    described = _json(store.required(name))
     platform = (described["os"], described["architecture"])
     if platform != _WANTED:
         raise OciError(_other([platform]))
@@ -162,7 +160,7 @@ def _read(store: _Store) -> OciImage:
     return OciImage(
         _words(settings.get("Entrypoint")),
         _words(settings.get("Cmd")),
-        tuple(_variable(line) for line in _words(settings.get("Env"))),
+        tuple(line.partition("=")[::2] for line in _words(settings.get("Env"))),
         posixpath.normpath(str(settings.get("WorkingDir") or "/")),
         str(settings.get("User") or ""),
         any(_has_shell(store, layer) for layer in layers),
@@ -178,24 +176,22 @@ def _saved(saved: list[dict[str, Any]]) -> tuple[str, list[str]]:
 
 
 def _of_index(store: _Store) -> tuple[str, list[str]]:
-    index = store.json("index.json")
+    index = store.open("index.json")
     if index is None:
         raise OciError(_NEITHER)
-    found = index["manifests"]
+    found = _json(index)["manifests"]
     if len(found) != 1:
         raise OciError(
             f"it holds {len(found)} images: copy the one you mean (skopeo copy --override-arch"
             " amd64)"
         )
-    manifest = store.json(store.blob(found[0]))
-    while manifest is not None and "manifests" in manifest:  # an index: an image a processor
+    manifest = _json(store.required(store.blob(found[0]), "the image's manifest"))
+    while "manifests" in manifest:  # an index: an image a processor
         platforms = [_platform(described) for described in manifest["manifests"]]
         if _WANTED not in platforms:
             raise OciError(_other(platforms))
         chosen = manifest["manifests"][platforms.index(_WANTED)]
-        manifest = store.json(store.blob(chosen))
-    if manifest is None:
-        raise OciError("incomplete: the image's manifest is missing")
+        manifest = _json(store.required(store.blob(chosen), "the image's manifest"))
     layers = [store.blob(described) for described in manifest["layers"]]
     return store.blob(manifest["config"]), layers
 
@@ -213,25 +209,18 @@ def _other(platforms: list[tuple[str, str]]) -> str:
     )
 
 
+def _json(file: BinaryIO) -> Any:
+    with file:
+        return json.loads(file.read(_MOST))
+
+
 def _words(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
-def _variable(line: str) -> tuple[str, str]:
-    name, _, value = line.partition("=")
-    return name, value
-
-
-def _layer(store: _Store, layer: str) -> BinaryIO:
-    file = store.open(layer)
-    if file is None:
-        raise OciError(f"incomplete: the layer {layer} is missing")
-    return file
-
-
 def _has_shell(store: _Store, layer: str) -> bool:
     """Whether the layer ``layer`` has a shell; one that cannot be read is assumed to have one."""
-    with _layer(store, layer) as file:
+    with store.required(layer, f"the layer {layer}") as file:
         try:
             names = (member.name.removeprefix("./") for member in members(decompressed(file)))
             return any(name in _SHELLS for name in names)
