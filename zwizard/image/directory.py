@@ -24,7 +24,24 @@ _KINDS = {
 }
 
 
-class DirectoryTree(IndexedTree):
+class _HostTree(FileTree):
+    """A tree whose files are those beneath a directory of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._root = path.resolve()
+        self._device = self._root.stat().st_dev
+
+    def open_entry(self, entry: Entry) -> BinaryIO:
+        """The contents of a regular file, opened without following any link."""
+        try:
+            return os.fdopen(_open_inside(self._root, entry.path), "rb")
+        except OSError as error:
+            raise unreadable(entry.path, error, _HINT) from error
+
+
+class DirectoryTree(_HostTree, IndexedTree):
     """The tree beneath a directory.
 
     ``unreadable`` is what could not be listed (no permission, an error, removed meanwhile), with
@@ -33,14 +50,11 @@ class DirectoryTree(IndexedTree):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
+        super().__init__(path)
         self.unreadable = Examples()
         self.mounted = Examples()
         self.complete = True
-        self._root = path.resolve()
         try:
-            self._device = self._root.stat().st_dev
             self._walk()
         except IndexFullError:
             self.complete = False
@@ -69,18 +83,9 @@ class DirectoryTree(IndexedTree):
         except OSError as error:
             self.unreadable.add(f"{inside or '/'} ({error.strerror})")
 
-    def open_entry(self, entry: Entry) -> BinaryIO:
-        """The contents of a regular file, opened without following any link."""
-        return _opened_inside(self._root, entry)
 
-
-class LazyDirectoryTree(FileTree):
+class LazyDirectoryTree(_HostTree):
     """The tree beneath a directory, read only where it is asked for; mount points are left out."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._root = path.resolve()
-        self._device = self._root.stat().st_dev
 
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path``."""
@@ -102,17 +107,6 @@ class LazyDirectoryTree(FileTree):
             return ()
         found = (self.node(f"{path.rstrip('/')}/{name}") for name in names)
         return tuple(entry for entry in found if entry is not None)
-
-    def open_entry(self, entry: Entry) -> BinaryIO:
-        """The contents of a regular file, opened without following any link."""
-        return _opened_inside(self._root, entry)
-
-
-def _opened_inside(root: Path, entry: Entry) -> BinaryIO:
-    try:
-        return os.fdopen(_open_inside(root, entry.path), "rb")
-    except OSError as error:
-        raise unreadable(entry.path, error, _HINT) from error
 
 
 def _entry(path: str, info: os.stat_result, host: str) -> Entry:

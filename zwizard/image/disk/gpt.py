@@ -72,11 +72,10 @@ def read_gpt(disk: FileRange) -> Gpt:
     header = _header(disk, 1)
     if header is None:
         return Gpt(_instead(disk))
-    table = _table(disk, header)
-    fault = header.fault or _table_fault(header, table)
+    table, fault = _table(disk, header)
     partitions = tuple(_partitions(table, header.entry_size)) if table else ()
     return Gpt(
-        fault,
+        header.fault or fault,
         _backup_fault(disk, header, table) or _outside(disk, partitions, header),
         header.first_usable,
         header.entry_size,
@@ -101,19 +100,16 @@ def _header(disk: FileRange, sector: int) -> _Header | None:
     return _Header(fault, other, first, last, table, count, entry, table_crc)
 
 
-def _table(disk: FileRange, header: _Header) -> bytes:
+def _table(disk: FileRange, header: _Header) -> tuple[bytes, str]:
+    """The table's bytes, as far as there are any, and what is wrong with them."""
     size = header.count * header.entry_size
-    if not 128 <= header.entry_size <= 4096 or not 0 < size <= _TABLE_BYTES:
-        return b""
-    return disk.read(header.table * SECTOR, size)
-
-
-def _table_fault(header: _Header, table: bytes) -> str:
-    if len(table) < header.count * header.entry_size or not table:
-        return f"its table of {header.count} entries of {header.entry_size} bytes does not exist"
-    if zlib.crc32(table) != header.table_crc:
-        return "the checksum of its table is wrong"
-    return ""
+    sound = 128 <= header.entry_size <= 4096 and 0 < size <= _TABLE_BYTES
+    table = disk.read(header.table * SECTOR, size) if sound else b""
+    if not table or len(table) < size:
+        shown = f"its table of {header.count} entries of {header.entry_size} bytes"
+        return table, f"{shown} does not exist"
+    whole = zlib.crc32(table) == header.table_crc
+    return table, "" if whole else "the checksum of its table is wrong"
 
 
 def _partitions(table: bytes, entry_size: int) -> list[Partition]:
@@ -144,8 +140,8 @@ def _backup_fault(disk: FileRange, header: _Header, table: bytes) -> str:
         return "the last sector holds no backup"
     if backup.fault:
         return f"in the backup, {backup.fault}"
-    other = _table(disk, backup)
-    if _table_fault(backup, other) or (table and other != table):
+    other, fault = _table(disk, backup)
+    if fault or (table and other != table):
         return "the backup's table differs from the first one"
     return ""
 
