@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tree import FileTree, UnreadableError
 
 
+@dataclass
 class CheckContext:
     """An image that is being checked.
 
@@ -25,23 +27,13 @@ class CheckContext:
     archive's file name, for a directory the planned one; ``disk_size`` is in bytes.
     """
 
-    def __init__(
-        self,
-        tree: FileTree,
-        *,
-        mode: Mode,
-        stated: bool,
-        name: str,
-        disk_size: int | None = None,
-        entrypoint: str | None = None,
-    ) -> None:
-        self.tree = tree
-        self.mode = mode
-        self.stated = stated
-        self.name = name
-        self.disk_size = disk_size
-        self.entrypoint = entrypoint
-        self._file: BinaryIO | None = None
+    tree: FileTree
+    mode: Mode
+    stated: bool
+    name: str
+    disk_size: int | None = None
+    entrypoint: str | None = None
+    _file: BinaryIO | None = field(default=None, init=False)
 
     @cached_property
     def disk(self) -> DiskImage:
