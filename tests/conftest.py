@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ _LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let Hypothesis try fewer examples in the fast set, and fail none for a busy machine."""
-    examples = 30 if "not slow" in config.option.markexpr else 100
+    examples = 20 if "not slow" in config.option.markexpr else 100
     busy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     settings.register_profile(
         "zwizard", deadline=None, max_examples=examples, suppress_health_check=busy
@@ -43,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def xdg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test touches the user's own builds, layers or preferences."""
+    """No test touches the user's own builds, layers or preferences, or waits for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     home = tmp_path_factory.getbasetemp() / "home" / str(next(_numbers))
     home.mkdir(parents=True)
     for kind in ("STATE", "CACHE", "CONFIG", "DATA"):

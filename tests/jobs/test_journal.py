@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zwizard.jobs.events import BuildStarted, Event, StepFailed
@@ -90,7 +90,6 @@ def test_a_torn_last_line_is_passed_over_and_swallows_nothing(journal: Path, tor
 
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=4), st.integers(min_value=0))
-@settings(max_examples=50)
 def test_cut_anywhere_it_tells_the_events_that_were_whole(words: list[str], where: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         journal = Path(directory) / "journal"
@@ -107,7 +106,6 @@ def test_cut_anywhere_it_tells_the_events_that_were_whole(words: list[str], wher
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=50)
 def test_garbage_is_no_event_and_no_crash(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         journal = Path(directory) / "journal"

@@ -125,7 +125,6 @@ def test_packages_added_later_keep_what_comes_before_them() -> None:
 
 
 @given(recipes())
-@settings(max_examples=40)
 def test_a_step_is_identified_by_what_it_runs_and_all_before_it(recipe: Recipe) -> None:
     prints = make(recipe).fingerprints()
     assert len(set(prints)) == len(prints) == len(make(recipe).steps)

@@ -211,6 +211,7 @@ def test_closing_the_terminal_leaves_the_build_running(terminal: Terminal, tmp_p
     assert status.of(build).state == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="it builds as root"
 )

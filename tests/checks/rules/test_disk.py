@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
@@ -379,7 +379,6 @@ def test_loader_entries_with_their_files_boot_too(image: Path) -> None:
     assert "console=ttyS0 is missing" in report.finding("grub-cmdline").evidence
 
 
-@settings(max_examples=80)
 @given(
     edits=st.lists(
         st.tuples(st.sampled_from(PLACES), st.floats(0, 1), st.binary(min_size=1, max_size=8)),

@@ -368,6 +368,7 @@ def broken(tmp_path: Path) -> Path:
     return tree
 
 
+@pytest.mark.slow
 async def test_fix_builds_a_new_archive(app: ZwizardApp, broken: Path) -> None:
     made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
     async with app.run_test(size=(80, 24)) as pilot:
