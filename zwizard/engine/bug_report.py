@@ -25,7 +25,7 @@ from zwizard.jobs import journal
 from zwizard.steps.step import Plan
 from zwizard.util import paths
 from zwizard.util.documents import document
-from zwizard.util.text import numbered, size
+from zwizard.util.text import size
 from zwizard.util.units import MIB
 
 _MOST = 4 * MIB  # bytes of one log: half from its beginning, half from its end
@@ -62,7 +62,7 @@ def make(build: Build, directory: Path) -> Bundle:
     everything = {"README.txt": ("what this is", about), **cleaned}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     place = directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
-    names = numbered(f"{build.id}-report-{stamp}")
+    names = paths.numbered(f"{build.id}-report-{stamp}")
     path = next(p for name in names if not (p := place / f"{name}.tar.gz").exists())
     _write(path, {name: text for name, (_, text) in everything.items()})
     return Bundle(path, tuple((name, what) for name, (what, _) in everything.items()))

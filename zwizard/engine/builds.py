@@ -14,7 +14,6 @@ from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
-from zwizard.util.text import numbered
 
 
 class Build(Job):
@@ -141,7 +140,7 @@ def _makes(build: Build, archive: Path) -> bool:
 
 
 def _new(name: str) -> Build:
-    for candidate in numbered(name):
+    for candidate in paths.numbered(name):
         with contextlib.suppress(FileExistsError):
             (directory() / candidate).mkdir(parents=True)
             (directory() / candidate / "logs").mkdir()
@@ -151,7 +150,7 @@ def _new(name: str) -> Build:
 
 def free_name(name: str) -> str:
     """``name``, with a number after it if there is such a build."""
-    return next(free for free in numbered(name) if not (directory() / free).exists())
+    return next(free for free in paths.numbered(name) if not (directory() / free).exists())
 
 
 def remove(build: Build) -> None:

@@ -16,8 +16,9 @@ from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
 from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
+from zwizard.util import paths
 from zwizard.util.errors import UsageError
-from zwizard.util.text import numbered, one_line
+from zwizard.util.text import one_line
 
 _READABLE, _ROOT = "archive-readable", "archive-root"
 _INITRD, _NEW_INITRD = "initrd-resolves", "initrd-readable"
@@ -150,5 +151,5 @@ def _free_name(path: Path, place: Path) -> str:
     """A name for the repaired archive that is not used in ``place``."""
     stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", path.name) if path.is_file() else path.name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
-    names = numbered(f"{stem}-repaired")
+    names = paths.numbered(f"{stem}-repaired")
     return next(name for name in names if not (place / f"{name}.tar.gz").exists())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import platformdirs
@@ -26,6 +28,13 @@ def preferences() -> Path:
 def draft() -> Path:
     """The draft: answers that are not built yet."""
     return state() / "draft.json"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """``name``, ``name-2``, ``name-3`` and so on, to find one that is free."""
+    yield name
+    for number in count(2):
+        yield f"{name}-{number}"
 
 
 def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:

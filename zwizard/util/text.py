@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import count
 
 # Everything a terminal could act on: whole escape sequences first (so that their parameters do
 # not stay behind as litter), then any C0 or C1 control but newline and tab, and the Unicode
@@ -33,13 +31,6 @@ def sanitise(text: str) -> str:
 def one_line(text: str) -> str:
     """``sanitise`` for a place that is one line high: newlines and tabs become spaces too."""
     return sanitise(text).replace("\n", " ").replace("\t", " ")
-
-
-def numbered(name: str) -> Iterator[str]:
-    """``name``, ``name-2``, ``name-3`` and so on, to find one that is free."""
-    yield name
-    for number in count(2):
-        yield f"{name}-{number}"
 
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
