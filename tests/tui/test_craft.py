@@ -115,14 +115,13 @@ async def test_a_dialog_shows_and_explains_only_its_own_keys(app: ZwizardApp) ->
         to_page(app)
         await settle(pilot)
         await press(pilot, "f7")
-        assert frame(app).splitlines()[-1].split("  ")[:2] == [" Esc Back", "F1 Help"]
+        keys = frame(app).splitlines()[-1].strip().split("  ")
+        assert keys == ["Tab Complete", "Esc Back", "F1 Help"]
         assert "F3 Next" not in frame(app)
         await press(pilot, "f1")
         assert "A path, from the directory where the wizard" in frame(app)
         await press(pilot, "escape", "escape")
         assert "F3 Next" in frame(app)
-        await press(pilot, "f8")
-        assert "Tab Complete" in frame(app).splitlines()[-1]
 
 
 async def test_f1_in_the_help_opens_the_manual(app: ZwizardApp) -> None:

@@ -67,12 +67,8 @@ def save_theme(theme: str) -> None:
         text = ""
     except ValueError:
         return
-    head, table, rest = _before_tables(text)
-    replaced, count = _THEME_LINE.subn(line, head, count=1)
-    paths.write_atomically(path, (replaced if count else f"{line}\n{head}") + table + rest)
-
-
-def _before_tables(text: str) -> tuple[str, str, str]:
-    """The text before the first table, the start of that table, and the rest."""
-    found = re.search(r"^\s*\[", text, re.MULTILINE)
-    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
+    table = re.search(r"^\s*\[", text, re.MULTILINE)
+    end = table.start() if table else len(text)  # of the keys outside of tables
+    replaced, count = _THEME_LINE.subn(line, text[:end], count=1)
+    head = replaced if count else f"{line}\n{replaced}"
+    paths.write_atomically(path, head + text[end:])

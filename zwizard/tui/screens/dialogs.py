@@ -149,6 +149,19 @@ class Help(Reader):
         self.topic = topic
 
 
+def move(listed: StableList, event: events.Key) -> None:
+    """Let the arrow and Page keys move through a list while the user types above it."""
+    moves = {
+        "up": "cursor_up",
+        "down": "cursor_down",
+        "pageup": "page_up",
+        "pagedown": "page_down",
+    }
+    if action := moves.get(event.key):
+        event.stop()
+        getattr(listed, f"action_{action}")()
+
+
 def show_error(app: App[Any], error: Exception) -> None:
     """Show what went wrong and what to do about it."""
     if isinstance(error, OSError):

@@ -15,22 +15,22 @@ from textual.widgets import Input, OptionList, Static
 
 from zwizard.tui.background import in_background
 from zwizard.tui.format import block, plain
-from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
+from zwizard.tui.screens.dialogs import HELP_KEY, Dialog, move
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import Row, StableList
 
 
 class AskPath(Dialog[Path]):
-    """A path to type, or to choose from the list below it, if there is one.
+    """A path to type, or to choose from the list below it.
 
     ``check`` returns what is wrong with a path, ``doubt`` what a second Enter accepts; "" for
-    nothing. ``wanted`` chooses the files to list besides the directories; None for no list.
+    nothing. ``wanted`` chooses the files to list besides the directories.
     """
 
     HELP = (
-        "A path, from the directory where the wizard was started; ~ is your home directory. If"
-        " there is a list, ↑ and ↓ choose from it, and Enter uses the chosen file or opens the"
-        " chosen directory; otherwise Enter confirms what you typed."
+        "A path, from the directory where the wizard was started; ~ is your home directory. ↑"
+        " and ↓ choose from the list, and Enter uses the chosen file or opens the chosen"
+        " directory; otherwise Enter confirms what you typed."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,10 +45,10 @@ class AskPath(Dialog[Path]):
         value: str,
         check: Callable[[Path], str],
         doubt: Callable[[Path], str] = lambda _: "",
-        wanted: Callable[[Path], bool] | None = None,
+        wanted: Callable[[Path], bool] = lambda _: False,
     ) -> None:
-        listed = "↓ chooses from the list, Tab completes, " if wanted else ""
-        super().__init__(title, f"{listed}Enter confirms, Esc goes back.")
+        keys = "↑ ↓ choose, Tab completes, Enter confirms, Esc goes back."
+        super().__init__(title, keys)
         self._text, self._value = text, value
         self._check, self._doubt, self._wanted = check, doubt, wanted
         self._accepted: Path | None = None  # a doubtful path that Enter was pressed for
@@ -57,13 +57,11 @@ class AskPath(Dialog[Path]):
         yield Static(block(self._text), markup=False)
         yield OrderedInput(self._value, compact=True, select_on_focus=False)
         yield Static(classes="problem", markup=False)
-        if self._wanted:
-            yield StableList(id="entries")
+        yield StableList(id="entries")
 
     def on_mount(self) -> None:
-        if self._wanted:
-            self.query_one(StableList).can_focus = False
-            self._list()
+        self.query_one(StableList).can_focus = False
+        self._list()
 
     @on(Input.Changed)
     def _typed(self) -> None:
@@ -72,8 +70,6 @@ class AskPath(Dialog[Path]):
 
     @work(exclusive=True, group="look")
     async def _list(self) -> None:
-        if not self._wanted:
-            return
         typed, wanted = self.query_one(Input).value, self._wanted
         names = await in_background(lambda: _entries(typed, wanted))
         for listed in self.query(StableList):  # none if the dialog was closed meanwhile
@@ -82,17 +78,11 @@ class AskPath(Dialog[Path]):
             listed.display = bool(names)
 
     def on_key(self, event: events.Key) -> None:
-        if self._wanted and event.key in {"up", "down"}:
-            event.stop()
-            listed = self.query_one(StableList)
-            listed.action_cursor_down() if event.key == "down" else listed.action_cursor_up()
+        move(self.query_one(StableList), event)
 
     @on(OptionList.OptionSelected)
     async def _clicked(self) -> None:
         await self._complete()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        return action != "complete" or bool(self._wanted)
 
     def action_complete(self) -> None:
         """Complete the path to the highlighted entry, or as far as all matching entries agree."""
@@ -100,8 +90,6 @@ class AskPath(Dialog[Path]):
         line.call_later(self._complete)  # after the keys that were pressed before
 
     async def _complete(self) -> None:
-        if not self._wanted:
-            return
         line, wanted = self.query_one(Input), self._wanted
         typed, name = line.value, self.query_one(StableList).current
         if not name:
@@ -114,7 +102,7 @@ class AskPath(Dialog[Path]):
     @on(Input.Submitted)
     async def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._wanted and self.query_one(StableList).current:
+        if self.query_one(StableList).current:
             await self._complete()
             event.value = self.query_one(Input).value
             if event.value.endswith("/"):

@@ -14,7 +14,7 @@ from textual.worker import Worker
 
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, fit, plain
-from zwizard.tui.screens.dialogs import HELP_KEY, Dialog
+from zwizard.tui.screens.dialogs import HELP_KEY, Dialog, move
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.text import ago
@@ -25,12 +25,6 @@ from zwizard.wizard.suggestions import Hint, Suggestion
 
 _MOST = 200  # rows; more are found by typing more
 _EVERY = 0.3  # seconds between looks whether the list was read
-_MOVES = {
-    "up": "cursor_up",
-    "down": "cursor_down",
-    "pageup": "page_up",
-    "pagedown": "page_down",
-}
 
 
 class PickerScreen(Dialog[str]):
@@ -125,9 +119,7 @@ class PickerScreen(Dialog[str]):
         self.query_one("#offer", Static).update(plain(text))
 
     def on_key(self, event: events.Key) -> None:
-        if move := _MOVES.get(event.key):
-            event.stop()
-            getattr(self.query_one(StableList), f"action_{move}")()
+        move(self.query_one(StableList), event)
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
