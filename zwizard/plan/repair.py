@@ -26,22 +26,15 @@ _MODULES = ("virtiofs", "virtio_pci")
 class Fix:
     """What fixes ``rules`` of a VM or container: its step, and what it changes, in words.
 
-    ``tools``: it runs the tree's own package manager, which zwizard must support.
+    It takes ``actions``, and those ``by_family``, which run the tree's own package manager: one
+    that zwizard must support.
     """
 
     rules: tuple[str, ...]
     step: str
     changes: str
-    actions: Callable[[Distro, Recipe], tuple[Action, ...]] = lambda _, __: ()
-    tools: bool = False
-
-
-def _fixed(*actions: Action) -> Callable[[Distro, Recipe], tuple[Action, ...]]:
-    return lambda _, __: actions
-
-
-def _removed(*patterns: str) -> Callable[[Distro, Recipe], tuple[Action, ...]]:
-    return _fixed(Remove(patterns))
+    actions: tuple[Action, ...] = ()
+    by_family: Callable[[Distro, Recipe], tuple[Action, ...]] | None = None
 
 
 def _enabled(*units: str) -> Action:
@@ -65,45 +58,42 @@ FIXES = (
         ("cloud-init-installed", "init-present"),
         "packages",
         "missing packages are installed",
-        lambda distro, recipe: family.of(distro).complete(recipe, distro),
-        tools=True,
+        by_family=lambda distro, recipe: family.of(distro).complete(recipe, distro),
     ),
     Fix(
         ("ssh-server",),
         "packages",
         "the SSH server is installed if it is missing, and enabled",
-        lambda distro, recipe: (
+        by_family=lambda distro, recipe: (
             *family.of(distro).complete(recipe, distro),
             _enabled("ssh", "sshd"),
         ),
-        tools=True,
     ),
     Fix(
         ("initrd-virtiofs", "initrd-virtio-pci", "initrd-readable"),
         "initramfs",
         "the initramfs is made again, with virtiofs and virtio_pci",
-        lambda distro, _: family.of(distro).initramfs(_MODULES, image=False),
-        tools=True,
+        by_family=lambda distro, _: family.of(distro).initramfs(_MODULES, image=False),
     ),
     Fix(
         ("mode", "kernel-resolves", "kernel-link-relative", "kernel-elf", "initrd-resolves"),
         "kernel",
         "the kernels are unpacked to ELF, and /boot/vmlinuz and /boot/initrd.img are relative"
         " links to the newest",
-        _fixed(*completion.unpack_kernels()),
+        completion.unpack_kernels(),
     ),
     Fix(
         ("kernel-upgrades",),
         "kernel",
         "a hook unpacks each new kernel when it is installed",
-        lambda distro, _: (*completion.unpack_kernels(), *family.of(distro).kernel()),
-        tools=True,
+        completion.unpack_kernels(),
+        lambda distro, _: family.of(distro).kernel(),
     ),
     Fix(
         ("cloud-init-enabled",),
         "settings",
         "cloud-init's services are enabled, and the file that disables them is removed",
-        _fixed(
+        (
             Remove(("/etc/cloud/cloud-init.disabled",)),
             _enabled(
                 *("cloud-init-main", "cloud-init-local", "cloud-init", "cloud-init-network"),
@@ -115,55 +105,58 @@ FIXES = (
         ("cloud-init-nocloud", "network-renderer"),
         "settings",
         "cloud-init reads only Zero-OS's disk (NoCloud) and uses the image's network service",
-        _fixed(completion.CLOUD_CONFIG),
+        (completion.CLOUD_CONFIG,),
     ),
     Fix(
         ("root-password",),
         "settings",
         "root's password is deleted: login is by SSH key",
-        _fixed(Chroot(("passwd", "-d", "root"))),
+        (Chroot(("passwd", "-d", "root")),),
     ),
-    Fix(
-        ("resolv-conf",), "settings", "/etc/resolv.conf names a server", _fixed(completion.RESOLV)
-    ),
-    Fix(("hostname",), "settings", "/etc/hostname is removed", _removed("/etc/hostname")),
+    Fix(("resolv-conf",), "settings", "/etc/resolv.conf names a server", (completion.RESOLV,)),
+    Fix(("hostname",), "settings", "/etc/hostname is removed", (Remove(("/etc/hostname",)),)),
     Fix(
         ("tree-mountpoints",),
         "settings",
         "missing mount points are made",
-        _fixed(*completion.MOUNTED),
+        completion.MOUNTED,
     ),
-    Fix(("ssh-host-keys",), "clean", "SSH host keys are removed", _removed("/etc/ssh/ssh_host_*")),
+    Fix(
+        ("ssh-host-keys",),
+        "clean",
+        "SSH host keys are removed",
+        (Remove(("/etc/ssh/ssh_host_*",)),),
+    ),
     Fix(
         ("machine-id",),
         "clean",
         "/etc/machine-id is emptied",
-        _fixed(Remove(("/var/lib/dbus/machine-id",)), Write("/etc/machine-id", "")),
+        (Remove(("/var/lib/dbus/machine-id",)), Write("/etc/machine-id", "")),
     ),
     Fix(
         ("cloud-init-clean",),
         "clean",
         "cloud-init's state of an earlier boot is removed",
-        _fixed(completion.STATE),
+        (completion.STATE,),
     ),
     Fix(
         ("cloud-init-network-clean",),
         "clean",
         "the network configuration that cloud-init wrote elsewhere is removed",
-        _fixed(completion.RENDERED),
+        (completion.RENDERED,),
     ),
     Fix(
         ("package-cache",),
         "clean",
         "downloaded packages are removed",
-        _fixed(completion.CACHES),
+        (completion.CACHES,),
     ),
-    Fix(("dev-empty",), "clean", "/dev is emptied", _removed("/dev/*")),
+    Fix(("dev-empty",), "clean", "/dev is emptied", (Remove(("/dev/*",)),)),
     Fix(
         ("build-leftovers",),
         "clean",
         "policy-rc.d and the contents of /proc and /sys are removed",
-        _removed("/proc/*", "/sys/*", "/usr/sbin/policy-rc.d"),
+        (Remove(("/proc/*", "/sys/*", "/usr/sbin/policy-rc.d")),),
     ),
 )
 """In the order of the steps."""
@@ -181,7 +174,7 @@ _SIZES = {"packages": 500 * MIB, "initramfs": 20 * MIB, "kernel": 60 * MIB}
 def fix_for(rule: str, distro: str) -> Fix | None:
     """The fix for ``rule`` in a tree of the distribution called ``distro``, if there is one."""
     tools = distros.named(distro).family != "none"
-    return next((fix for fix in FIXES if rule in fix.rules and (tools or not fix.tools)), None)
+    return next((fix for fix in FIXES if rule in fix.rules and (tools or not fix.by_family)), None)
 
 
 def steps(recipe: Recipe) -> tuple[Step, ...]:
@@ -198,7 +191,9 @@ def steps(recipe: Recipe) -> tuple[Step, ...]:
 
 def _step(name: str, fixes: list[Fix], recipe: Recipe) -> Step:
     distro = distros.named(recipe.source.distro)
-    actions = (action for fix in fixes for action in fix.actions(distro, recipe))
+    actions: list[Action] = []
+    for fix in fixes:
+        actions += (*fix.actions, *(fix.by_family(distro, recipe) if fix.by_family else ()))
     rules = [rule for fix in fixes for rule in fix.rules if rule in recipe.source.repair]
     changes = (f"{fix.changes[:1].upper()}{fix.changes[1:]}." for fix in fixes)
     return Step(
