@@ -94,11 +94,9 @@ class Interview:
 
     def warn(self) -> None:
         """Name the answers that can be built and are probably wrong."""
-        wrong = questions.problems(self.draft)
-        asked = {q.key: q for q in questions.asked(self.draft) if q.key not in wrong}
         current = self.service.current(self.draft)
-        for key, reason in suggestions.doubts(asked.values(), self.draft, current).items():
-            say(f"Warning: {asked[key].text}: {reason}")
+        for question, reason in suggestions.all_doubts(self.draft, current).items():
+            say(f"Warning: {question.text}: {reason}")
 
     def _announce(self, name: str) -> None:
         pages = questions.pages(self.draft)

@@ -43,6 +43,7 @@ _WELCOME = (
     " questions; it installs a system that boots there, packs it, and checks it against every"
     " rule. Nothing runs until you have reviewed every command."
 )
+_HINT = "Builds keep running after you quit. A stopped build resumes at the step it reached."
 
 
 class BuildRows(StableList):
@@ -145,7 +146,10 @@ class HomeScreen(BaseScreen[None]):
         elif not rows:
             self.set_focus(None)
         welcome = self.query_one("#welcome", Static)
-        renew(welcome, _hint() if rows else _welcome(max(40, min(width - 2, 100))))
+        renew(
+            welcome,
+            Content.styled(_HINT, MUTED) if rows else _welcome(max(40, min(width - 2, 100))),
+        )
         self.refresh_bindings()
 
     # --- what can be done ---
@@ -322,13 +326,6 @@ def _what_stays(entry: ListedBuild) -> str:
     return (
         f"Its recipe, journal and logs are deleted.\n{archive_stays}"
         "Its cached layers stay, so building it again is quick; `zwizard clean` frees them."
-    )
-
-
-def _hint() -> Content:
-    return Content.styled(
-        "Builds keep running after you quit. A stopped build resumes at the step it reached.",
-        MUTED,
     )
 
 

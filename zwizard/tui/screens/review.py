@@ -30,7 +30,6 @@ from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, suggestions
-from zwizard.wizard.questions import Question
 from zwizard.wizard.review import BuildReview, HostState, review_of
 
 
@@ -74,7 +73,6 @@ class ReviewScreen(BaseScreen[None]):
         super().__init__()
         self.navigation = navigation
         self._review: BuildReview | None = None
-        self._host: HostState | None = None
         self._starting = False
 
     def content(self) -> ComposeResult:
@@ -108,12 +106,8 @@ class ReviewScreen(BaseScreen[None]):
     @work(exclusive=True, group="update")
     async def update(self) -> None:
         """Work out what a build would do now, and show it."""
-        self._host = await self.wizard.host()
-        host, answers = self._host, dict(self.navigation.answers)
-        self._review = await in_background(lambda: review_of(answers, host))
-        self._show_review(self._review, host)
-
-    def _show_review(self, review: BuildReview, host: HostState) -> None:
+        host, answers = await self.wizard.host(), dict(self.navigation.answers)
+        self._review = review = await in_background(lambda: review_of(answers, host))
         self.query_one("#summary", Static).update(_summary(review))
         rows = [Row(f"problem:{i}", _problem(p)) for i, p in enumerate(review.problems)]
         rows += self._doubts({problem.key for problem in review.problems})
@@ -151,12 +145,13 @@ class ReviewScreen(BaseScreen[None]):
     def _doubts(self, reported: set[str]) -> list[Row]:
         """Answers that are valid but probably a mistake, except those ``reported`` already."""
         answers = self.navigation.answers
-        wrong = questions.problems(answers).keys() | reported
-        asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
-        doubts = suggestions.doubts(
-            asked.values(), answers, self.wizard.suggestion_service.current(answers)
-        )
-        return [Row(f"doubt:{key}", _doubt(asked[key], reason)) for key, reason in doubts.items()]
+        current = self.wizard.suggestion_service.current(answers)
+        doubts = suggestions.all_doubts(answers, current)
+        return [
+            Row(f"doubt:{q.key}", plain(f"! {q.text}: {reason}", "$text-warning"))
+            for q, reason in doubts.items()
+            if q.key not in reported
+        ]
 
     def _go_to_question(self, key: str) -> bool:
         """Go to the question that sets ``key``; False if there is none."""
@@ -253,10 +248,6 @@ def _summary(review: BuildReview) -> Content:
 def _problem(problem: UnmetRequirement) -> Content:
     remedy = f"  {problem.remedy}" if problem.remedy else ""
     return Content.assemble(plain(f"✗ {problem.message}", "$text-error"), plain(remedy, MUTED))
-
-
-def _doubt(question: Question, reason: str) -> Content:
-    return plain(f"! {question.text}: {reason}", "$text-warning")
 
 
 def _step(state: StepState, reason: str, now: float, width: int) -> Content:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from itertools import islice
 
+from zwizard.wizard import questions
 from zwizard.wizard.questions import Choice, Question, RawAnswers
 from zwizard.wizard.suggestions import files, kernels, names, packages, services
 from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
@@ -21,6 +22,7 @@ __all__ = [
     "PackageCatalogue",
     "Suggestion",
     "Suggestions",
+    "all_doubts",
     "choices",
     "doubts",
     "hint",
@@ -103,3 +105,10 @@ def doubts(
     """The answers that are probably wrong, by key, and why."""
     hints = ((question.key, hint(question, answers, suggestions)) for question in asked)
     return {key: found.text for key, found in hints if found.doubt}
+
+
+def all_doubts(answers: RawAnswers, suggestions: Suggestions) -> dict[Question, str]:
+    """The answers that can be built and are probably wrong, by question, and why."""
+    wrong = questions.problems(answers)
+    asked = {q.key: q for q in questions.asked(answers) if q.key not in wrong}
+    return {asked[key]: why for key, why in doubts(asked.values(), answers, suggestions).items()}
