@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +15,22 @@ from zwizard.engine.io_meter import IoMeter, written
 MIB = 2**20
 
 
-def on_a_disk(path: Path) -> bool:
-    """Whether writing there is counted: it is not in memory only."""
-    kind = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True)
-    return kind.stdout.strip() not in {"tmpfs", "ramfs"}
+@pytest.fixture
+def on_a_disk() -> Iterator[Path]:
+    """A directory where writing is counted: not in memory only."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        kind = subprocess.run(
+            ["stat", "-f", "-c", "%T", directory], capture_output=True, text=True
+        )
+        if kind.stdout.strip() in {"tmpfs", "ramfs"}:
+            pytest.skip("these files are in memory")
+        yield Path(directory)
 
 
-def test_what_a_command_and_its_children_write_is_counted(tmp_path: Path) -> None:
-    if not on_a_disk(tmp_path):
-        pytest.skip("these files are in memory")
+def test_what_a_command_and_its_children_write_is_counted(on_a_disk: Path) -> None:
     if not os.access("/proc/self/io", os.R_OK):
         pytest.skip("the kernel does not count here")
-    line = f"dd if=/dev/zero of={tmp_path}/file bs=1M count=8 status=none & wait"
+    line = f"dd if=/dev/zero of={on_a_disk}/file bs=1M count=8 status=none & wait"
 
     def more() -> int:
         before = written()

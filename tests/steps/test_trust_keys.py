@@ -54,8 +54,8 @@ class Mirror:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[Mirror]:
-    made = Mirror(tmp_path / "mirror")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    made = Mirror(tmp_path_factory.mktemp("m"))  # short: gpg's sockets have at most 107 bytes
     yield made
     subprocess.run(["gpgconf", "--homedir", made.home, "--kill", "all"], check=True)
 

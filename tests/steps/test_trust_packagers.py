@@ -85,8 +85,15 @@ def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
 
 
 @pytest.fixture
-def mirror(keyring: Keyring, tmp_path: Path) -> Mirror:
-    return Mirror(tmp_path / "mirror", keyring)
+def mirror(keyring: Keyring, tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    """At a short path: gpg's sockets have at most 107 bytes."""
+    return Mirror(tmp_path_factory.mktemp("m"), keyring)
+
+
+@pytest.fixture
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """At a short path, too."""
+    return tmp_path_factory.mktemp("d")
 
 
 def trust(mirror: Mirror, downloads: Path, *masters: str) -> subprocess.CompletedProcess[str]:
@@ -113,44 +120,44 @@ def masters(mirror: Mirror) -> list[str]:
     ("by", "expected"), [(MASTERS[:3], "f"), (MASTERS[:2], "m"), (("stranger",), "-")]
 )
 def test_three_master_keys_make_a_packager_trusted(
-    mirror: Mirror, tmp_path: Path, by: tuple[str, ...], expected: str
+    mirror: Mirror, downloads: Path, by: tuple[str, ...], expected: str
 ) -> None:
     mirror.sign("packager", *by)
     mirror.publish()
-    done = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    done = trust(mirror, downloads, *masters(mirror))
     assert done.returncode == 0, done.stderr
-    assert validity(tmp_path / "downloads", mirror.keys["packager"]) == expected
-    assert validity(tmp_path / "downloads", mirror.keys["stranger"]) == "-"
+    assert validity(downloads, mirror.keys["packager"]) == expected
+    assert validity(downloads, mirror.keys["stranger"]) == "-"
 
 
-def test_a_revoked_packager_is_none_any_more(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_revoked_packager_is_none_any_more(mirror: Mirror, downloads: Path) -> None:
     mirror.sign("packager", *MASTERS)
     mirror.publish(revoked=mirror.keys["packager"])
-    assert trust(mirror, tmp_path / "downloads", *masters(mirror)).returncode == 0
-    assert validity(tmp_path / "downloads", mirror.keys["packager"]) == ""
+    assert trust(mirror, downloads, *masters(mirror)).returncode == 0
+    assert validity(downloads, mirror.keys["packager"]) == ""
 
 
 def test_a_keyring_without_any_of_the_master_keys_is_refused(
-    mirror: Mirror, tmp_path: Path
+    mirror: Mirror, downloads: Path
 ) -> None:
     mirror.publish()
-    done = trust(mirror, tmp_path / "downloads", "0123456789ABCDEF0123456789ABCDEF01234567")
+    done = trust(mirror, downloads, "0123456789ABCDEF0123456789ABCDEF01234567")
     assert done.returncode == 1
     assert "none of the known master keys" in done.stderr
-    assert not (tmp_path / "downloads/arch/gnupg").exists()
+    assert not (downloads / "arch/gnupg").exists()
 
 
-def test_keys_of_today_are_not_fetched_again(mirror: Mirror, tmp_path: Path) -> None:
+def test_keys_of_today_are_not_fetched_again(mirror: Mirror, downloads: Path) -> None:
     mirror.publish()
-    assert "trusted" in trust(mirror, tmp_path / "downloads", *masters(mirror)).stdout
+    assert "trusted" in trust(mirror, downloads, *masters(mirror)).stdout
     shutil.rmtree(mirror.core)
-    again = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    again = trust(mirror, downloads, *masters(mirror))
     assert (again.returncode, again.stdout) == (0, "")
 
 
-def test_a_mirror_without_the_keyring_is_an_error(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_mirror_without_the_keyring_is_an_error(mirror: Mirror, downloads: Path) -> None:
     mirror.publish()
     subprocess.run(["tar", "-C", mirror.core, "-czf", mirror.core / "core.db", "usr"], check=True)
-    done = trust(mirror, tmp_path / "downloads", *masters(mirror))
+    done = trust(mirror, downloads, *masters(mirror))
     assert done.returncode == 1
     assert "has no package archlinux-keyring in core" in done.stderr
