@@ -106,17 +106,17 @@ def pytest_xdist_make_scheduler(
     return RealTogether(config, log)
 
 
-def _rank(item: pytest.Item) -> int:
-    """Where a test's file comes: those that build in one place, other real ones, the rest."""
-    if item.path.parent.name != "real":
-        return 2 + len(_IN_ONE_PLACE)
-    file = item.path.name
-    return _IN_ONE_PLACE.index(file) if file in _IN_ONE_PLACE else 1 + len(_IN_ONE_PLACE)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put real tests first, as they take longest; set the time limits."""
-    items.sort(key=_rank)
+    """Put files with real tests first, as they take longest; set the time limits."""
+    real = {item.path for item in items if item.get_closest_marker("real")}
+
+    def rank(item: pytest.Item) -> int:
+        """Those that build in one place, other real ones, the rest."""
+        if item.path.parent.name == "real" and item.path.name in _IN_ONE_PLACE:
+            return _IN_ONE_PLACE.index(item.path.name)
+        return len(_IN_ONE_PLACE) + (item.path not in real)
+
+    items.sort(key=rank)
     for item in items:
         for mark, seconds in _LIMITS.items():
             if item.get_closest_marker(mark):
