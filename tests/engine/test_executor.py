@@ -375,7 +375,7 @@ def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
     here = executor(tmp_path, cancelled=lambda: all(file.exists() for file in started))
     with pytest.raises(Cancelled):
         here.perform(sh(STUBBORN.format(tmp_path)))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     pids = [int(file.read_text()) for file in started]
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)

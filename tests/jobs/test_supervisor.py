@@ -126,7 +126,7 @@ def kill(job: Job, module: str = "", number: int = signal.SIGKILL) -> None:
 
 
 def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -140,7 +140,7 @@ def to_the_end(follower: Follower) -> list[Event]:
         return bool(events) and isinstance(events[-1], Last)
 
     until(ended)
-    follower.wait_until_released(20)
+    follower.wait_until_released(60)
     return events
 
 

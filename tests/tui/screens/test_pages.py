@@ -500,7 +500,7 @@ async def test_reading_the_package_list_is_shown_until_it_is_read(make_app: Make
     finish = Event()
 
     def slow(mirror: str, suite: str, components: object = ()) -> PackageCatalogue:
-        finish.wait(10)
+        finish.wait(60)
         return a_list(mirror, suite)
 
     app = make_app(fetch=slow)
@@ -522,7 +522,7 @@ async def test_reading_the_package_list_is_shown_until_it_is_read(make_app: Make
 
 
 async def until_shown(pilot: Pilot[None], app: ZwizardApp, text: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while text not in " ".join(frame(app).split()):
             await handled(pilot)
             await asyncio.sleep(0.01)
