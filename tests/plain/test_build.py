@@ -91,6 +91,7 @@ def test_a_failed_step_offers_a_shell_in_its_root_file_system(
 
 
 @needs_mmdebstrap
+@pytest.mark.slow
 def test_a_resumed_build_that_fails_leads_to_its_answers(
     keyboard: PipeInput, capsys: Capture, here: Path, tmp_path: Path
 ) -> None:

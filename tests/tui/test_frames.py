@@ -27,7 +27,13 @@ from zwizard.tui.screens.home import BuildRows
 from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.field import Field, field_id
 
-pytestmark = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+pytestmark = pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param((80, 24), id="80x24"),
+        pytest.param((120, 40), id="120x40", marks=pytest.mark.slow),
+    ],
+)
 
 
 @pytest.fixture(autouse=True)

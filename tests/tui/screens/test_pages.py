@@ -377,6 +377,7 @@ async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
         assert "! Source" in frame(app)  # debootstrap cannot build minimal
 
 
+@pytest.mark.slow
 async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "target")
@@ -385,6 +386,7 @@ async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardAp
             assert "free." in " ".join(frame(app).split())
 
 
+@pytest.mark.slow
 async def test_pages_of_a_container_without_entrypoint_show_the_space(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "target")
