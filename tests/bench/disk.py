@@ -62,7 +62,7 @@ def main(tree: Path) -> None:
             def perform(action: Action, tree: Path, out: Path) -> float:
                 """Seconds that it takes the engine."""
                 since = time.monotonic()
-                whole = Tree(tree, tree, place, whole=True)
+                whole = Tree(tree, place, whole=True)
                 Executor(whole, out, dict(os.environ), log, lambda: False).perform(action)
                 return time.monotonic() - since
 

@@ -50,7 +50,7 @@ def executor(tmp_path: Path) -> Iterator[MakeExecutor]:
     with (tmp_path / "log").open("wb") as log:
 
         def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Executor:
-            tree = Tree(root, root, root, whole=True)
+            tree = Tree(root, root, whole=True)
             return Executor(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log, cancelled)
 
         yield make

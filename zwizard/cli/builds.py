@@ -83,7 +83,7 @@ def shell(build: Build, step: str | None, command: str) -> int:
     """Open a shell in the root file system that STEP starts from.
 
     Changes are discarded on exit. Without STEP, the step that failed or stopped. A line given by
-    -c finds the tree in $ROOT and $CHROOT, as the commands of the plan do.
+    -c finds the tree in $ROOT, as the commands of the plan do; in_tree runs a program of it.
     """
     if not command:
         require_terminal("-c COMMAND works without one")

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from zwizard.engine import status, worker
 from zwizard.engine.builds import Build
-from zwizard.engine.executor import Executor, functions
+from zwizard.engine.executor import Executor, functions, variables
 from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.requirements import store_of
-from zwizard.engine.sandbox import Tree, tree
+from zwizard.engine.sandbox import tree
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import claim
 from zwizard.plan import targets
-from zwizard.steps.actions import Append, Link, Remove, Write
+from zwizard.steps.actions import Append, Chroot, Link, Remove, Write
 from zwizard.steps.step import Plan, Step
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import sanitise
@@ -49,8 +49,9 @@ def step_of(build: Build) -> str:
 def enter(build: Build, step: str, command: str = "") -> int:
     """Open a shell in the tree of ``step``, or run one line of bash there; its exit status.
 
-    In the line $ROOT and $CHROOT are the tree, as in the plan's commands. UsageError if there is
-    no such step or a layer below it is missing; ZwizardError if the tree cannot be made.
+    In the line $ROOT is the tree, and in_tree runs a program of it, as in the plan's commands.
+    UsageError if there is no such step or a layer below it is missing; ZwizardError if the tree
+    cannot be made.
     """
     privilege = find_privilege()
     verify(build, step, privilege)
@@ -128,58 +129,46 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)
             executor = Executor(place, work / "archive", environment, log, lambda: False)
-            if step.enters or _shell_in(place.root):
-                executor.enter(network=step.network)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
                 executor.perform(action)
-            return _run(build, step, place, environment, command, store.directory / DOWNLOADS)
+            downloads = store.directory / DOWNLOADS
+            places = variables(place, work / "archive", downloads, made.network(step))
+            return _run(build, step, place.root, environment, places, command)
     finally:
         discard(work)
         os.close(descriptor)
 
 
 def _run(
-    build: Build,
-    step: Step,
-    place: Tree,
-    environment: dict[str, str],
-    command: str,
-    downloads: Path,
+    build: Build, step: Step, root: Path, environment: dict[str, str], places: str, command: str
 ) -> int:
-    shell = _shell_in(place.root)
-    variables = environment | {
-        "TERM": os.environ.get("TERM", "dumb"),
-        "ROOT": str(place.root),
-        "CHROOT": str(place.chroot),
-        "OUT": str(place.new.parent / "archive"),
-        "DOWNLOADS": str(downloads),
-        "PS1": f"({build.id} {step.name}, outside) # ",
-    }
+    code = f"{places}\n{functions(Chroot(()), *step.actions)}\n"
+    prompt = f"({build.id} {step.name}{{}}) # "
+    environment = environment | {"TERM": os.environ.get("TERM", "dumb")}
     argv: tuple[str, ...]
     if command:
-        line = f"shopt -s dotglob nullglob\n{functions(*step.actions)}\n{command}"
-        argv = ("bash", "-o", "pipefail", "-c", line)
-    elif shell:
-        _greet(f"The root file system of {build.id} before {step.name}, entered by chroot.")
-        argv = ("chroot", str(place.chroot), shell, *_bare(shell))
-        # The plan's own commands can be pasted there too: the tree is the root.
-        prompt = f"({build.id} {step.name}) # "
-        variables |= {"ROOT": "/", "CHROOT": "/", "HOME": "/root", "PS1": prompt}
+        argv = ("bash", "-o", "pipefail", "-c", f"shopt -s dotglob nullglob\n{code}{command}")
+    elif shell := _shell_in(root, code, environment):
+        _greet(f"The root file system of {build.id} before {step.name}, in its sandbox.")
+        line = shlex.join(("in_tree", shell, *_bare(shell)))
+        argv = ("bash", "-c", f"INTERACTIVE=yes\n{code}{line}")
+        environment |= {"PS1": prompt.format("")}
     else:
         _greet(
-            f"Before {step.name}, {build.id} has no shell: this is a shell of the host, in the"
-            " sandbox. $ROOT is the tree."
+            f"Before {step.name}, {build.id} has no shell: this is a shell of this machine."
+            " The tree is $ROOT."
         )
         argv = ("bash", *_bare("/bin/bash"))
-    return subprocess.run(argv, env=variables, cwd=place.root, check=False).returncode
+        environment |= {"ROOT": str(root), "PS1": prompt.format(", outside")}
+    return subprocess.run(argv, env=environment, cwd=root, check=False).returncode
 
 
-def _shell_in(root: Path) -> str:
+def _shell_in(root: Path, code: str, environment: dict[str, str]) -> str:
     """The shell that the tree has, or ""."""
     for path in ("/bin/bash", "/bin/sh"):
-        # chroot follows links inside the tree.
-        test = ("chroot", str(root), path, "-c", "exit 0")
-        if subprocess.run(test, capture_output=True, check=False).returncode == 0:
+        test = ("bash", "-c", f"{code}in_tree {path} -c 'exit 0'")
+        done = subprocess.run(test, env=environment, cwd=root, capture_output=True, check=False)
+        if done.returncode == 0:
             return path
     return ""
 

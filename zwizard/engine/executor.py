@@ -8,7 +8,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,7 @@ import sh
 
 from zwizard.engine.sandbox import Tree
 from zwizard.steps import programs
-from zwizard.steps.actions import CHROOT, DOWNLOADS, OUT, ROOT, Action
+from zwizard.steps.actions import DOWNLOADS, OUT, ROOT, Action
 from zwizard.util.errors import ZwizardError
 
 _POLL = 0.2  # seconds between looks at whether to stop
@@ -28,6 +28,12 @@ _TREETOOL = f'treetool() {{ {shlex.quote(sys.executable)} -m zwizard.treetools."
 def functions(*actions: Action) -> str:
     """The bash functions by which the engine runs these actions."""
     return f"{programs.functions(*actions)}\n{_TREETOOL}"
+
+
+def variables(tree: Tree, out: Path, downloads: Path, network: str) -> str:
+    """What the functions need to know, as lines of bash."""
+    places = {ROOT: tree.root, OUT: out, DOWNLOADS: downloads, "$NETWORK": network}
+    return "\n".join(f"{name[1:]}={shlex.quote(str(value))}" for name, value in places.items())
 
 
 class Cancelled(Exception):  # noqa: N818 - a request, not an error
@@ -67,8 +73,9 @@ def _ended_by(number: int, status: int) -> str:
 class Executor:
     """Performs actions: a ``Workplace`` for them.
 
-    ``out`` is the path of the archive, ``downloads`` the directory for downloaded files. While a
-    command runs, ``pulse`` is called often, and ``cancelled`` says whether to end it.
+    ``out`` is the path of the archive, ``downloads`` the directory for downloaded files,
+    ``network`` what programs in the sandbox get of it (``Plan.network``). While a command runs,
+    ``pulse`` is called often, and ``cancelled`` says whether to end it.
     """
 
     tree: Tree
@@ -78,6 +85,7 @@ class Executor:
     cancelled: Callable[[], bool]
     pulse: Callable[[], None] = lambda: None
     downloads: Path = Path("/nonexistent")
+    network: str = ""
 
     def perform(self, action: Action) -> None:
         """Perform one action; raises CommandError, Cancelled or ZwizardError."""
@@ -85,39 +93,28 @@ class Executor:
         self.log.flush()
         action.perform(self)
 
-    def enter(self, *, network: bool) -> None:
-        """Mount what commands in the tree need; it is unmounted with the tree."""
-        enter = "enter_root network" if network else "enter_root"
-        self._run_bash(f"{programs.script(programs.MOUNTS)}\n{enter}", enter)
-
     @property
     def root(self) -> Path:
         """The tree being built."""
         return self.tree.root
 
-    def locate(self, argument: str) -> str:
-        """``argument`` with a place at its start (``$ROOT``) replaced by the path."""
-        for variable, path in self._places().items():
-            if argument == variable or argument.startswith(f"{variable}/"):
-                return f"{path}{argument.removeprefix(variable)}"
-        return argument
-
     def run_shell(self, action: Action) -> None:
         """Run the shell line of ``action`` with the functions that it calls."""
-        self._run_bash(f"{functions(action)}\n{action.shell()}", action.shell())
+        # Not in the environment: programs of the tree must not see the paths.
+        places = variables(self.tree, self.out, self.downloads, self.network)
+        script = f"{places}\n{functions(action)}\n{action.shell()}"
+        self._run(("bash", "-euo", "pipefail", "-c", script), action.shell())
 
-    def _run_bash(self, script: str, shell: str) -> None:
-        # Only for our own bash: commands in the tree must not see the paths.
-        variables = {name[1:]: str(path) for name, path in self._places().items()}
-        self.run(("bash", "-euo", "pipefail", "-c", script), shell, variables)
+    def _variables(self) -> str:
+        values = {
+            ROOT: self.root,
+            OUT: self.out,
+            DOWNLOADS: self.downloads,
+            "$NETWORK": self.network,
+        }
+        return "\n".join(f"{name[1:]}={shlex.quote(str(value))}" for name, value in values.items())
 
-    def _places(self) -> dict[str, Path]:
-        tree = self.tree
-        return {ROOT: tree.root, CHROOT: tree.chroot, OUT: self.out, DOWNLOADS: self.downloads}
-
-    def run(
-        self, argv: tuple[str, ...], shell: str, variables: Mapping[str, str] | None = None
-    ) -> None:
+    def _run(self, argv: tuple[str, ...], shell: str) -> None:
         """Run a command in a session of its own until it ends or the user cancels."""
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
@@ -128,7 +125,7 @@ class Executor:
                 _in=empty,
                 _out=self.log,
                 _err_to_out=True,
-                _env={**self.environment, **(variables or {})},
+                _env=self.environment,
                 _new_session=True,
                 _bg=True,
                 _bg_exc=False,

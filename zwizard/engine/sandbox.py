@@ -19,10 +19,9 @@ _AS_ROOT = ",volatile,redirect_dir=off,metacopy=off,index=off"
 
 @dataclass(frozen=True)
 class Tree:
-    """The tree of a step: ``root``, and ``chroot``, the same to run commands in."""
+    """The tree of a step, ``root``."""
 
     root: Path
-    chroot: Path
     new: Path  # what becomes the layer: all of the tree, or what differs from the parents
     whole: bool
 
@@ -35,8 +34,8 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
     system of the store; its contents are discarded. The caller needs its own mount namespace.
     """
     discard(work)
-    new, root, chroot = work / "layer" / "tree", work / "root", work / "chroot"
-    for directory in (new, root, chroot, work / "overlay"):
+    new, root = work / "layer" / "tree", work / "root"
+    for directory in (new, root, work / "overlay"):
         directory.mkdir(parents=True)
     lower = _chain(store, parents)
     # Relative names keep the option short, and without characters that overlayfs splits at.
@@ -47,9 +46,8 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
     if not (lower and overlaid):
         _run("mount", "--bind", str(new), str(root))
     try:
-        yield Tree(root, chroot, new, whole=not (lower and overlaid))
+        yield Tree(root, new, whole=not (lower and overlaid))
     finally:
-        _unmount(chroot)
         _unmount(root)
 
 

@@ -118,9 +118,8 @@ class Worker:
                 self.build.cancel_request.exists,
                 meter.look,
                 self.store.directory / DOWNLOADS,
+                self.plan.network(step),
             )
-            if step.enters:
-                executor.enter(network=step.network)
             for action in step.actions:
                 if self.build.cancel_request.exists():
                     raise Cancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from zwizard.distros.base import Distro, Suite
+from zwizard.families.family import local_directory
 from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import (
@@ -13,8 +14,8 @@ from zwizard.steps.actions import (
     Action,
     Append,
     Chroot,
-    Host,
     Link,
+    PackageManager,
     Remove,
     TrustKeys,
     Write,
@@ -59,13 +60,14 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
     else:
         variant = {"standard": "important", "minimal": "apt"}[source.variant]
         command = ("mmdebstrap", "--mode=root", "--format=directory", f"--variant={variant}")
-        # The next step needs the package lists, and removes them.
-        command += ("--skip=cleanup/apt/lists", *options, suite.name, ROOT, *mirror)
+        # The sandbox has the mounts. The next step needs the package lists, and removes them.
+        command += ("--skip=check/empty,chroot/mount,cleanup/apt/lists",)
+        command += (*options, suite.name, ROOT, *mirror)
     return Step(
         "bootstrap",
         f"Install the base system of {suite.title}",
         ('"this will create and download the basic rootfs"',),
-        (*keys, Host(command)),
+        (*keys, PackageManager(command, readable=local_directory(source.mirror))),
         answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
         network=True,
         size=(320 if source.variant == "standard" else 230) * MIB,

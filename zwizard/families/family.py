@@ -48,6 +48,12 @@ class Family(Protocol):
         """Remove what the package manager keeps of the build."""
 
 
+def local_directory(mirror: str) -> tuple[str, ...]:
+    """The directory of a mirror on this machine (``file:``), which the sandbox has to have."""
+    scheme, _, rest = mirror.partition(":")
+    return (f"/{rest.lstrip('/').partition('/$')[0]}",) if scheme in ("copy", "file") else ()
+
+
 def of(distro: Distro) -> Family:
     """The module of the family of ``distro``."""
     return cast("Family", import_module(f"zwizard.families.{distro.family}"))

@@ -6,16 +6,17 @@ import hashlib
 from dataclasses import replace
 
 from zwizard.distros.base import Distro, Suite
+from zwizard.families.family import local_directory
 from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import (
-    CHROOT,
     DOWNLOADS,
     ROOT,
     Action,
     Chroot,
     Host,
     Link,
+    PackageManager,
     Remove,
     TrustPackagers,
     Write,
@@ -132,7 +133,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     return packages(lean, distro, distro.suites[0]).actions
 
 
-def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action, ...]:
+def _from_outside(recipe: Recipe, distro: Distro, command: PackageManager) -> tuple[Action, ...]:
     """Run a command on the tree with verified keys and the recipe's mirror."""
     assert distro.keyring is not None
     mirror = _mirror(recipe, distro)
@@ -148,15 +149,23 @@ def _from_outside(recipe: Recipe, distro: Distro, command: Host) -> tuple[Action
     )
 
 
-def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
-    places = ("--root", CHROOT, "--hookdir", f"{CHROOT}{_HOOKS}")
-    return Host(("pacman", *places, *_pacman_options(recipe, distro), "-Syu", "--needed", *names))
+def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> PackageManager:
+    places = ("--root", ROOT, "--hookdir", f"{ROOT}{_HOOKS}")
+    argv = ("pacman", *places, *_pacman_options(recipe, distro), "-Syu", "--needed", *names)
+    return _manager(recipe, distro, argv)
 
 
-def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> Host:
+def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> PackageManager:
     # -G, -M: without this machine's keys and mirrors. The arguments after the root are pacman's.
     own = ("pacstrap", "-c", "-G", "-M", "-C", f"{ROOT}{_CONF}", ROOT, *names)
-    return Host((*own, *_pacman_options(recipe, distro)[2:]))
+    return _manager(recipe, distro, (*own, *_pacman_options(recipe, distro)[2:]))
+
+
+def _manager(recipe: Recipe, distro: Distro, argv: tuple[str, ...]) -> PackageManager:
+    # What it downloads is kept, and verified each time that it is installed; the keys are not
+    # writable, as programs of packages run in the same sandbox.
+    packages = f"{DOWNLOADS}/{_kept(recipe, distro)}/packages"
+    return PackageManager(argv, local_directory(recipe.source.mirror), (packages,))
 
 
 def _pacman_options(recipe: Recipe, distro: Distro) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from zwizard import distros, sources
 from zwizard.families import guest
 from zwizard.plan import container, disk, grub, kernel, repair
@@ -17,6 +19,7 @@ from zwizard.steps.step import Plan, Step, environment
 # the time, level 9 one a few per cent smaller in the same time.
 _LEVELS = {"fast": 2, "small": 9}
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNCHANGED = 2**33 - 1  # as an epoch it caps no time stamp: the last that a tar can hold
 
 
@@ -36,7 +39,8 @@ def make(recipe: Recipe) -> Plan:
 
 def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
     note = container.note(recipe) if recipe.target == "container" else ""
-    return Plan(recipe.name, recipe.target, environment(epoch), steps, note)
+    shared = urlsplit(recipe.source.mirror).hostname in _LOOPBACK
+    return Plan(recipe.name, recipe.target, environment(epoch), steps, note, shared)
 
 
 def _vm(recipe: Recipe, source: SourceKind, tree: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -10,7 +10,6 @@ from importlib import resources
 
 from zwizard.steps.actions import Action
 
-MOUNTS = "mounts.sh"  # what commands in the tree need, mounted and unmounted
 _PACKAGE = "zwizard.treetools"
 _COMMENT = re.compile(r"(^|[ \t])[ \t]*#( .*)?$", re.MULTILINE)
 
@@ -22,8 +21,8 @@ def script(name: str) -> str:
 
 
 def functions(*actions: Action) -> str:
-    """The bash functions that these actions call, and the mounts for commands in the tree."""
-    names = dict.fromkeys((MOUNTS, *(name for action in actions for name in action.scripts)))
+    """The bash functions that these actions call."""
+    names = dict.fromkeys(name for action in actions for name in action.scripts)
     return "\n".join(map(script, names))
 
 

@@ -40,7 +40,9 @@ def script(plan: Plan) -> str:
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in plan.environment)
     actions = [action for step in plan.steps for action in step.actions]
     head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions))
-    steps = "\n\n".join(_step(number, step) for number, step in enumerate(plan.steps, 1))
+    steps = "\n\n".join(
+        _step(number, step, plan.network(step)) for number, step in enumerate(plan.steps, 1)
+    )
     note = _note(plan.note) if plan.note else ""
     return f'{head}\n{steps}\n\n{note}echo "made $OUT"\n'
 
@@ -84,11 +86,10 @@ def _note(text: str) -> str:
     return f'printf %s {shlex.quote(text)} >"${{OUT%.tar.gz}}.deploy.md"\n'
 
 
-def _step(number: int, step: Step) -> str:
+def _step(number: int, step: Step, network: str) -> str:
     why = "\n".join(f"# {line}" for line in step.why)
     lines = "\n".join(action.shell() for action in step.actions)
-    enter = "enter_root network" if step.network else "enter_root"
-    body = f"{enter}\n{lines}\nleave_root" if step.enters else lines
+    body = f"NETWORK={network}\n{lines}"
     if step.leaves == "image":
         body += f'\nrm -rf --one-file-system "$ROOT"\nmkdir "$ROOT"\nmv "$OUT" "$ROOT"/{IMAGE}'
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"
@@ -133,9 +134,7 @@ ROOT=$(realpath -m "${{1:-{name}}}")
 OUT=$(realpath -m "${{2:-{name}.tar.gz}}")
 [ ! -e "$ROOT" ] || {{ echo "$ROOT exists already; name another tree" >&2; exit 2; }}
 mkdir -p "$ROOT"
-CHROOT=$(mktemp -d)
 DOWNLOADS=${{DOWNLOADS:-$PWD}}
-trap 'leave_root; rmdir "$CHROOT"' EXIT
 {exports}
 
 {functions}

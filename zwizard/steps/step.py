@@ -33,11 +33,6 @@ class Step:
     guide: str = ""
 
     @property
-    def enters(self) -> bool:
-        """Whether something runs in the tree, which needs its /proc, /dev and so on."""
-        return any(action.enters for action in self.actions)
-
-    @property
     def leaves(self) -> Literal["tree", "image", "archive"]:
         """What is left of it: the tree, or a single file that is made of it."""
         return next((a.leaves for a in self.actions if a.leaves != "tree"), "tree")
@@ -49,7 +44,8 @@ class Plan:
 
     ``environment`` is what every command runs with, beside PATH and the proxies of the user.
     ``note`` is what to know for a deployment and the archive does not carry: Markdown, to be kept
-    beside it; "" where cloud-init asks for nothing.
+    beside it; "" where cloud-init asks for nothing. ``shares_network``: the mirror is on this
+    machine's loopback, so that steps with a network share this machine's.
     """
 
     name: str
@@ -57,6 +53,13 @@ class Plan:
     environment: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     note: str = ""
+    shares_network: bool = False
+
+    def network(self, step: Step) -> Literal["", "internet", "machine"]:
+        """What programs in the sandbox get of the network, as sandbox.sh has it."""
+        if not step.network:
+            return ""
+        return "machine" if self.shares_network else "internet"
 
     @property
     def archive(self) -> str:
@@ -95,7 +98,7 @@ def _identity(step: Step) -> str:
     data: dict[str, object] = {
         "network": step.network,
         "actions": [action.canonical() for action in step.actions],
-        "code": sorted(map(programs.digest, code | {programs.MOUNTS} if step.enters else code)),
+        "code": sorted(map(programs.digest, code)),
     }
     return json.dumps(data, sort_keys=True)
 

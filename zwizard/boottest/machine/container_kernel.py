@@ -15,7 +15,7 @@ from zwizard.engine.failure_causes import tail
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
 from zwizard.jobs.lock import claim
-from zwizard.steps.actions import ROOT, Chroot, Host, Remove, Write
+from zwizard.steps.actions import ROOT, Chroot, PackageManager, Remove, Write
 from zwizard.steps.step import Plan, Step, environment
 from zwizard.util.errors import ZwizardError
 
@@ -33,12 +33,13 @@ def _plan() -> Plan:
         files.joinpath(name).read_text("utf-8") for name in ("init", "watch.sh", "initramfs.sh")
     )
     bootstrap = ("mmdebstrap", "--mode=root", "--format=directory", "--variant=extract")
+    skip = "--skip=check/empty,chroot/mount"
     step = Step(
         "container-kernel",
         "Build a kernel and an initramfs that replace Zero-OS's",
         (),
         (
-            Host((*bootstrap, f"--include={_PACKAGES}", _SUITE, ROOT)),
+            PackageManager((*bootstrap, skip, f"--include={_PACKAGES}", _SUITE, ROOT)),
             Write("/initramfs/init", init, mode=0o755),
             Write("/initramfs/watch.sh", watch),
             Write("/make", make, mode=0o755),
@@ -86,11 +87,10 @@ class ContainerKernel:
                 output,
                 lambda: False,
                 downloads=self._store.directory / DOWNLOADS,
+                network=self._plan.network(step),
             )
             try:
                 for action in step.actions:
-                    if isinstance(action, Chroot):
-                        runner.enter(network=False)
                     runner.perform(action)
             except CommandError as error:
                 message = f"the kernel for boot tests of containers was not built: {error.message}"

@@ -1,9 +1,9 @@
 """What a step can do: one class an action, each with its shell line, its tools and its code."""
 
-from zwizard.steps.actions.action import CHROOT, DOWNLOADS, OUT, ROOT, Action, Workplace
+from zwizard.steps.actions.action import DOWNLOADS, OUT, ROOT, Action, Workplace
 from zwizard.steps.actions.binary import InstallBinary
 from zwizard.steps.actions.cloud_image import Convert
-from zwizard.steps.actions.commands import Chroot, Host
+from zwizard.steps.actions.commands import Chroot, Host, PackageManager
 from zwizard.steps.actions.disk import Layout, MakeDisk
 from zwizard.steps.actions.files import Append, Directory, Link, Remove, Write
 from zwizard.steps.actions.kernels import InstallKernel, LinkKernels
@@ -13,7 +13,6 @@ from zwizard.steps.actions.pack import Pack
 from zwizard.steps.actions.rootfs import Import, ImportDisk
 
 __all__ = [
-    "CHROOT",
     "DOWNLOADS",
     "OUT",
     "ROOT",
@@ -32,6 +31,7 @@ __all__ = [
     "LinkKernels",
     "MakeDisk",
     "Pack",
+    "PackageManager",
     "Remove",
     "TrustKeys",
     "TrustPackagers",

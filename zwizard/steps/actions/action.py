@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 ROOT = "$ROOT"  # in arguments: the tree being built
-CHROOT = "$CHROOT"  # the same tree with /proc, /dev and so on mounted, to run commands in
 OUT = "$OUT"  # in arguments: the archive being written
 DOWNLOADS = "$DOWNLOADS"  # downloaded files, kept for other builds
 
@@ -20,12 +19,6 @@ class Workplace(Protocol):
     @property
     def root(self) -> Path:
         """The tree being built."""
-
-    def locate(self, argument: str) -> str:
-        """``argument`` with ROOT, CHROOT, OUT or DOWNLOADS at its start replaced by the path."""
-
-    def run(self, argv: tuple[str, ...], shell: str) -> None:
-        """Run a command; ``shell`` is how it is shown."""
 
     def run_shell(self, action: Action) -> None:
         """Run the shell line of ``action`` with the functions that it calls."""
@@ -61,11 +54,6 @@ class Action:
         """The programs of this machine that it runs, with these fields."""
         fetches = "fetch.sh" in self.scripts and any("://" in str(v) for v in vars(self).values())
         return frozenset((*self.programs, "curl") if fetches else self.programs)
-
-    @property
-    def enters(self) -> bool:
-        """Whether something runs in the tree, which needs its /proc, /dev and so on."""
-        return False
 
     def canonical(self) -> dict[str, object]:
         """The action as plain data: its verb and its fields."""
@@ -104,7 +92,7 @@ def line(argv: tuple[str, ...]) -> str:
 
 def word(text: str) -> str:
     """``text`` as one word of bash; a place at its start stays a variable."""
-    for variable in (ROOT, CHROOT, OUT, DOWNLOADS):
+    for variable in (ROOT, OUT, DOWNLOADS):
         if text == variable:
             return f'"{variable}"'
         if text.startswith(f"{variable}/"):

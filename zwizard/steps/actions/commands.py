@@ -1,16 +1,15 @@
-"""Run a command: a tool of this machine on the tree, or a program inside the tree."""
+"""Run a command: a tool of this machine, or in the sandbox a program that runs the tree's."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
-from zwizard.steps.actions.action import CHROOT, Action, Workplace, line
+from zwizard.steps.actions.action import Action, line
 
 
 @dataclass(frozen=True)
 class Host(Action):
-    """Run a tool of this machine on the tree."""
+    """Run a tool of this machine that runs nothing of the tree."""
 
     argv: tuple[str, ...]
 
@@ -18,33 +17,47 @@ class Host(Action):
         """One line of bash."""
         return line(self.argv)
 
-    def perform(self, place: Workplace) -> None:
-        """Run it, without a shell."""
-        place.run(tuple(map(place.locate, self.argv)), self.shell())
-
     @property
     def tools(self) -> frozenset[str]:
         """The tool."""
         return frozenset(self.argv[:1])
 
-    @property
-    def enters(self) -> bool:
-        """Whether it works on the tree as commands inside see it."""
-        return any(word.startswith(CHROOT) for word in self.argv)
+
+@dataclass(frozen=True)
+class _Sandboxed(Action):
+    programs = ("base64", "bwrap", "nsenter", "unshare")
+    scripts = ("sandbox.sh",)
 
 
 @dataclass(frozen=True)
-class Chroot(Action):
-    """Run a command inside the tree."""
+class Chroot(_Sandboxed):
+    """Run a program of the tree, for which this machine has only the network of the step."""
 
     argv: tuple[str, ...]
-    programs = ("chroot",)
-    enters = True
 
     def shell(self) -> str:
         """One line of bash."""
-        return f"{line(('chroot', CHROOT))} {shlex.join(self.argv)}"
+        return line(("in_tree", *self.argv))
 
-    def perform(self, place: Workplace) -> None:
-        """Run it, without a shell."""
-        place.run(("chroot", place.locate(CHROOT), *self.argv), self.shell())
+
+@dataclass(frozen=True)
+class PackageManager(_Sandboxed):
+    """Run a package manager of this machine, which runs programs of the tree by itself.
+
+    ``readable`` and ``writable`` are what it gets of this machine beside the tree.
+    """
+
+    argv: tuple[str, ...]
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+
+    def shell(self) -> str:
+        """One line of bash."""
+        readable = (word for path in self.readable for word in ("-r", path))
+        writable = (word for path in self.writable for word in ("-w", path))
+        return line(("on_tree", *readable, *writable, *self.argv))
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The package manager, and what makes the sandbox."""
+        return frozenset((*self.programs, self.argv[0]))

@@ -21,20 +21,16 @@ class LinkKernels(Action):
     programs = ("lz4", "xz", "zstd")
     modules = ("edit",)
 
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The command."""
-        run = f"ulimit -f 2097152 && . ..{self.script}"
-        return ("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", run)
-
     def shell(self) -> str:
         """One line of bash; a /boot that is a link might be this machine's."""
-        return f'[ ! -L "$ROOT"/boot ] && {line(self.argv)}'
+        run = f"ulimit -f 2097152 && . ..{self.script}"
+        command = line(("env", "-C", f"{ROOT}/boot", "ZOS_BOOT=.", "sh", "-c", run))
+        return f'[ ! -L "$ROOT"/boot ] && {command}'
 
     def perform(self, place: Workplace) -> None:
         """Run it where /boot is a directory of the tree and not a link out of it."""
         with edit.parent(place.root, _KERNEL):
-            place.run(tuple(map(place.locate, self.argv)), self.shell())
+            place.run_shell(self)
 
 
 @dataclass(frozen=True)
