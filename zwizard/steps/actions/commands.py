@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import Action, line
@@ -37,7 +38,7 @@ class Chroot(_Sandboxed):
 
     def shell(self) -> str:
         """One line of bash."""
-        return line(("in_tree", *self.argv))
+        return f"in_tree {shlex.join(self.argv)}"
 
 
 @dataclass(frozen=True)

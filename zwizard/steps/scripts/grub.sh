@@ -1,7 +1,6 @@
 #!/bin/sh
 # GRUB's EFI program and its configuration, by the image's own tools in its tree. They look for
-# disks that do not exist yet, so scripts replace grub-probe and grub-mkrelpath, in this private
-# mount namespace only.
+# disks that do not exist yet, so scripts stand in for grub-probe and grub-mkrelpath.
 set -eu
 esp=$1 esp_id=$2 root_id=$3
 stand_in=/run/zwizard-grub
@@ -41,7 +40,6 @@ abstraction | partuuid | cryptodisk_uuid | drive) ;;
 esac
 END
 chmod +x "$stand_in/grub-probe"
-mount --bind "$stand_in/grub-probe" "$(command -v grub-probe)"
 
 # The tree may be a directory of this machine's disk, which grub-mkrelpath would print too. Paths
 # are relative to the root file system, or to the ESP if that is /boot.
@@ -53,7 +51,12 @@ for path; do :; done
 echo "\${path#$start}"
 END
 chmod +x "$stand_in/grub-mkrelpath"
-mount --bind "$stand_in/grub-mkrelpath" "$(command -v grub-mkrelpath)"
+
+# grub-mkconfig and the scripts in /etc/grub.d take the two from this library.
+cat >"$stand_in/grub-mkconfig_lib" <<END
+. /usr/share/grub/grub-mkconfig_lib
+grub_probe=$stand_in/grub-probe grub_mkrelpath=$stand_in/grub-mkrelpath
+END
 
 mkdir -p /boot/grub
 cp -r /usr/lib/grub/x86_64-efi /boot/grub/
@@ -65,7 +68,7 @@ END
 grub-mkimage --format=x86_64-efi --output="$esp/EFI/BOOT/BOOTX64.EFI" \
 	--config="$stand_in/start.cfg" --prefix="$prefix" \
 	part_gpt fat ext2 search search_fs_uuid configfile normal linux echo test all_video gzio
-grub-mkconfig -o /boot/grub/grub.cfg
+pkgdatadir=$stand_in grub-mkconfig -o /boot/grub/grub.cfg
 
 for kernel in /boot/vmlinuz-*; do
 	[ ! -f "$kernel" ] || [ "$(head -c 4 "$kernel" | tail -c 3)" != ELF ] || {

@@ -55,7 +55,7 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 	sandbox --ro-bind /usr /usr --dev /dev --proc /proc "${HIDDEN[@]}" \
 		--perms 1777 --tmpfs /tmp --dir /root --dir /run --dir /var/tmp --dir /var/lib/dpkg \
 		--ro-bind "$DOWNLOADS" "$DOWNLOADS" "${options[@]}" --proc "$ROOT/proc" "${RESOLVER[@]}" /etc/resolv.conf --remount-ro / \
-		--cap-add CAP_SYS_CHROOT -- "$@" || status=$?
+		--cap-add CAP_SYS_CHROOT --as-pid-1 -- bash -c '"$@"; exit $?' on_tree "$@" || status=$?
 	[ ${#nodes[@]} -eq 0 ] || rm -f "${nodes[@]}"
 	return "$status"
 }
@@ -101,7 +101,7 @@ name_servers() { # this machine's; slirp4netns has 10.0.2.3 for those on the loo
 why_shared() { # prints why a sandbox cannot have the internet without this machine's loopback
 	if ! command -v slirp4netns >/dev/null; then
 		echo "slirp4netns is missing"
-	elif ! (: <>/dev/net/tun) 2>/dev/null; then
+	elif [ ! -c /dev/net/tun ] || [ ! -r /dev/net/tun ] || [ ! -w /dev/net/tun ]; then
 		echo "/dev/net/tun cannot be opened"
 	else
 		case "${http_proxy:-} ${https_proxy:-} ${HTTP_PROXY:-} ${HTTPS_PROXY:-}" in
@@ -132,8 +132,12 @@ SETTINGS=(/etc/alternatives /etc/apt/apt.conf.d /etc/apt/trusted.gpg.d /etc/ca-c
 	/etc/debootstrap /etc/dpkg /etc/gai.conf /etc/group /etc/ld.so.cache /etc/ld.so.conf
 	/etc/ld.so.conf.d /etc/localtime /etc/nsswitch.conf /etc/passwd /etc/pki /etc/ssl)
 
-# What /proc shows of the machine itself.
+# What /proc shows of the machine itself: its settings are there to read, the rest is not. For root,
+# bubblewrap 0.8 leaves /proc/sys writable.
 HIDDEN=()
+for name in bus fs irq sys sysrq-trigger; do
+	[ ! -e "/proc/$name" ] || HIDDEN+=(--ro-bind "/proc/$name" "/proc/$name")
+done
 for name in kcore keys kmsg latency_stats sched_debug timer_list; do
 	[ ! -e "/proc/$name" ] || HIDDEN+=(--ro-bind /dev/null "/proc/$name")
 done
