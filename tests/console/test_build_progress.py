@@ -181,7 +181,7 @@ def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
 def test_a_failure_ends_with_what_to_do_as_commands_to_paste(
     build: Build, capsys: Capture
 ) -> None:
-    command = "chroot \"$CHROOT\" apt-get install 'htpo'"
+    command = "in_tree apt-get install 'htpo'"
     begin(build)
     runner = meanwhile(build, lambda: fail(build, "packages", command=command), since=0)
     assert build_progress.run(build, as_json=False) == 1

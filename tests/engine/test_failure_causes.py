@@ -184,6 +184,9 @@ mount: /x/root/sys: permission denied.
     """\
 sh: 1: pyhton3: not found
 """: "The image has no command pyhton3: install its package, or correct your commands.",
+    "bwrap: execvp pacman-key: No such file or directory\n": (
+        "The image has no command pacman-key: install its package, or correct your commands."
+    ),
 }
 KEYS = {
     "E: Unable to locate package htp\n": "source.packages",
@@ -206,7 +209,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("text", "sentence"), KNOWN.items(), ids=KNOWN.values())
 def test_a_known_failure_has_a_cause(text: str, sentence: str, log: Path) -> None:
-    log.write_text(f"+ chroot $CHROOT something\n{text}")
+    log.write_text(f"+ in_tree something\n{text}")
     assert likely_cause(log).message == sentence
 
 

@@ -114,11 +114,11 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
     tools: Path, store: Store, tmp_path: Path
 ) -> None:
     (tools / "mmdebstrap").unlink()
-    (tools / "chroot").unlink()
+    (tools / "bwrap").unlink()
     (trouble,) = forecast(PLAN, store, tmp_path).problems
     message, remedy = trouble.message, trouble.remedy
-    assert message == "missing on this machine: chroot, mmdebstrap"
-    assert "apt-get install --yes coreutils mmdebstrap" in remedy
+    assert message == "missing on this machine: bwrap, mmdebstrap"
+    assert "apt-get install --yes bubblewrap mmdebstrap" in remedy
     assert "zwizard doctor --install" in remedy
 
 

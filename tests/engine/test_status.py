@@ -56,14 +56,14 @@ def test_a_build_that_has_only_the_lock_yet_is_running(build: Build) -> None:
 def test_a_failure_tells_what_where_and_why(build: Build) -> None:
     begin(build)
     finish(build, "bootstrap")
-    fail(build, "packages", cause="There is no package htp", command="chroot $CHROOT apt-get")
+    fail(build, "packages", cause="There is no package htp", command="in_tree apt-get")
     now = status.of(build)
     assert now.state == "failed"
     assert now.step is not None
     assert now.step.name == "packages"
     assert now.error.startswith("packages: exit status 100")
     assert now.cause == "There is no package htp"
-    assert now.command == "chroot $CHROOT apt-get"
+    assert now.command == "in_tree apt-get"
     assert states(build)[:3] == ["done", "failed", "waiting"]
 
 
@@ -155,7 +155,7 @@ def test_the_summary_is_plain_data_for_other_programs(build: Build, tmp_path: Pa
         "bytes": 0,
         "sha256": "",
         "directory": str(build.directory),
-        "error": "packages: exit status 100: chroot $CHROOT apt-get",
+        "error": "packages: exit status 100: in_tree apt-get",
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
-from zwizard.steps.actions import Chroot, Host, Link, Remove, TrustPackagers, Write
+from zwizard.steps.actions import Chroot, Link, PackageManager, Remove, TrustPackagers, Write
 from zwizard.steps.step import Plan, Step
 
 MIRROR = "https://mirror.example/archlinux"
@@ -33,7 +33,7 @@ def pacman(step: Step) -> tuple[str, ...]:
     (found,) = (
         action.argv
         for action in step.actions
-        if isinstance(action, Host) and action.argv[0] in {"pacman", "pacstrap"}
+        if isinstance(action, PackageManager) and action.argv[0] in {"pacman", "pacstrap"}
     )
     return found
 
@@ -112,7 +112,9 @@ def test_the_kernel_is_kept_right_after_upgrades_by_a_hook_that_comes_last() -> 
 def test_every_use_of_the_mirror_comes_after_its_keys_are_verified() -> None:
     for step in plan("image").steps:
         kinds = [
-            "pacman" if isinstance(a, Host) and a.argv[0] == "pacman" else type(a).__name__
+            "pacman"
+            if isinstance(a, PackageManager) and a.argv[0] == "pacman"
+            else type(a).__name__
             for a in step.actions
         ]
         if "pacman" in kinds:
@@ -169,7 +171,10 @@ def test_the_minimal_variant_has_neither_firmware_nor_editor() -> None:
 def test_the_tools_are_those_that_the_actions_run() -> None:
     common = {
         "bash",
-        "chroot",
+        "base64",
+        "bwrap",
+        "nsenter",
+        "unshare",
         "curl",
         "flock",
         "gpg",

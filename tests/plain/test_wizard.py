@@ -198,7 +198,7 @@ def test_nothing_is_built_until_missing_programs_are_installed(
 ) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("bash", "chroot", "mount", "umount", "tar"):
+    for name in ("base64", "bash", "bwrap", "mount", "nsenter", "tar", "umount", "unshare"):
         (programs / name).symlink_to(shutil.which(name) or "/bin/true")
     # Stands for the machine's package manager, which would install it for everybody.
     (programs / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {programs}/mmdebstrap\n")

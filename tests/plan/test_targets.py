@@ -19,7 +19,7 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
-from zwizard.steps.actions import Append, Chroot, Host, Link, Pack, Remove, Write
+from zwizard.steps.actions import Append, Chroot, Link, Pack, PackageManager, Remove, Write
 from zwizard.steps.step import Plan
 
 FULL = Recipe(
@@ -180,8 +180,11 @@ def test_a_recipe_that_cannot_be_built_names_its_key(
     assert builds in problem.allowed
 
 
+SANDBOX = ("base64", "bwrap", "nsenter", "unshare")
+
+
 def test_the_tools_are_those_that_the_actions_run() -> None:
-    common = {"bash", "chroot", "mount", "umount", "tar"}
+    common = {*SANDBOX, "bash", "mount", "umount", "tar"}
     assert make(FULL).tools() == common | {"mmdebstrap"}
     by_document = replace(FULL, source=replace(FULL.source, bootstrap="debootstrap"))
     assert make(by_document).tools() == common | {"debootstrap"}
@@ -328,7 +331,8 @@ def test_the_data_is_json_and_names_each_steps_answers_and_fingerprint() -> None
     assert tuple(step["fingerprint"] for step in data["steps"]) == plan.fingerprints()
     assert data["steps"][0]["answers"][0] == "source.suite"
     assert {action["action"] for step in data["steps"] for action in step["actions"]} == {
-        kind.__name__.lower() for kind in (Host, Chroot, Write, Append, Link, Remove, Pack)
+        kind.__name__.lower()
+        for kind in (PackageManager, Chroot, Write, Append, Link, Remove, Pack)
     }
 
 

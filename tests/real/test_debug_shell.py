@@ -11,7 +11,7 @@ pytestmark = pytest.mark.real
 
 
 def test_a_shell_shows_the_tree_before_the_step_and_changes_nothing(vm: Built) -> None:
-    line = 'chroot "$CHROOT" sh -c "dpkg --audit; ls /boot; touch /boot/litter; ls /boot/litter"'
+    line = 'in_tree sh -c "dpkg --audit; ls /boot; touch /boot/litter; ls /boot/litter"'
     for _ in range(2):
         done = vm.place.run("shell", vm.name, "kernel", "-c", line)
         assert done.code == 0, done.errors
@@ -21,7 +21,7 @@ def test_a_shell_shows_the_tree_before_the_step_and_changes_nothing(vm: Built) -
 
 
 def test_names_resolve_in_the_tree_of_a_step_that_downloads(vm: Built) -> None:
-    line = 'chroot "$CHROOT" apt-get update'
+    line = "in_tree apt-get update"
     done = vm.place.run("shell", vm.name, "packages", "-c", line)
     assert done.code == 0, done.output + done.errors
 

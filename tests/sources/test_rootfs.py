@@ -431,8 +431,8 @@ def names(made: Recipe) -> list[str]:
 def test_steps_without_a_package_manager_run_on_any_distribution() -> None:
     known, other = make(recipe()), make(recipe(distro="other"))
     assert [step.name for step in other.steps] == [step.name for step in known.steps]
-    assert any("chroot" in action.shell() for step in known.steps for action in step.actions)
-    assert not any("chroot" in action.shell() for step in other.steps for action in step.actions)
+    assert any("in_tree" in action.shell() for step in known.steps for action in step.actions)
+    assert not any("in_tree" in action.shell() for step in other.steps for action in step.actions)
     (said,) = next(step for step in other.steps if step.name == "packages").actions
     assert said.shell().startswith(
         "echo 'not installed, as no package tool is known for it: cloud"

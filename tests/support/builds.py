@@ -39,7 +39,7 @@ def fail(build: Build, step: str, *, tail: str = "", **facts: str) -> None:
     """Write that a step failed, and the build with it."""
     journal.append(build.journal, events.StepStarted(step=step))
     journal.append(build.journal, events.StepFailed(step=step, seconds=1.0, tail=tail))
-    error = facts.pop("error", f"{step}: exit status 100: chroot $CHROOT apt-get")
+    error = facts.pop("error", f"{step}: exit status 100: in_tree apt-get")
     hint = facts.pop("hint", "See the log")
     failed = replace(events.BuildFailed(error=error, hint=hint), **facts)  # type: ignore[arg-type]
     journal.append(build.journal, failed)

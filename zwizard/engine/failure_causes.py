@@ -254,7 +254,8 @@ _CAUSES = tuple(
             "system.locale",
         ),
         (
-            r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: (?P<what>\S+): (?:command )?not found",
+            r"^(?:/bin/)?(?:ba|da)?sh: (?:line )?\d+: (?P<what>\S+): (?:command )?not found|"
+            r"^bwrap: execvp (?P<program>\S+): No such file or directory",
             "The image has no command {what}: install its package, or correct your commands.",
             "system.run",
             "source.packages",

@@ -62,7 +62,10 @@ _OVMF = (
 _QEMU = "qemu-system-x86"
 _TABLE = (
     Tool("bash", "runs the commands of a plan", "bash"),
-    Tool("chroot", "runs commands in the tree", "coreutils"),
+    Tool("bwrap", "keeps programs of a tree in a sandbox", "bubblewrap"),
+    Tool("slirp4netns", "gives the sandbox the internet alone", "slirp4netns"),
+    Tool("base64", "keeps the list of refused system calls", "coreutils"),
+    Tool("nsenter", "enters the network of the sandbox", "util-linux", "", "util-linux-core"),
     Tool("mount", "mounts inside the sandbox", "mount", "util-linux"),
     Tool("umount", "unmounts inside the sandbox", "mount", "util-linux"),
     Tool("unshare", "makes the sandbox", "util-linux"),

@@ -10,6 +10,7 @@ from importlib import resources
 
 from zwizard.steps.actions import Action
 
+SANDBOX = "sandbox.sh"  # what keeps programs of the tree apart; it wants NETWORK to be set
 _PACKAGE = "zwizard.treetools"
 _COMMENT = re.compile(r"(^|[ \t])[ \t]*#( .*)?$", re.MULTILINE)
 

@@ -89,7 +89,8 @@ def _note(text: str) -> str:
 def _step(number: int, step: Step, network: str) -> str:
     why = "\n".join(f"# {line}" for line in step.why)
     lines = "\n".join(action.shell() for action in step.actions)
-    body = f"NETWORK={network}\n{lines}"
+    sandboxed = any(programs.SANDBOX in action.scripts for action in step.actions)
+    body = f"NETWORK={network}\n{lines}" if sandboxed else lines
     if step.leaves == "image":
         body += f'\nrm -rf --one-file-system "$ROOT"\nmkdir "$ROOT"\nmv "$OUT" "$ROOT"/{IMAGE}'
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"

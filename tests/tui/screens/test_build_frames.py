@@ -19,7 +19,7 @@ SIZES = pytest.mark.parametrize(
     "size", [(80, 24), (120, 40), (60, 18)], ids=["80x24", "120x40", "60x18"]
 )
 LOG = b"".join(b"Setting up package-%d (1:9.2p1-2+deb12u%d) ...\n" % (n, n) for n in range(40))
-COMMAND = 'chroot "$CHROOT" apt-get install --yes -o Acquire::Retries=3 openssh-server htpo'
+COMMAND = "in_tree apt-get install --yes -o Acquire::Retries=3 openssh-server htpo"
 
 
 @pytest.fixture(autouse=True)
