@@ -52,6 +52,16 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 		fi
 	done
 	shift $((OPTIND - 1))
+	case $1 in # two that would make devices, mounts and namespaces, which are here already
+	debootstrap) options+=(--setenv container lxc) ;;
+	pacstrap)
+		for place in mount umount; do
+			options+=(--ro-bind /usr/bin/true "/usr/bin/$place")
+		done
+		options+=(--perms 0755 --ro-bind-data 7 /usr/bin/unshare)
+		exec 7< <(printf '%s\n' '#!/bin/sh' 'while [ "${1#-}" != "$1" ]; do shift; done' 'exec "$@"')
+		;;
+	esac
 	sandbox --ro-bind /usr /usr --dev /dev --proc /proc "${HIDDEN[@]}" \
 		--perms 1777 --tmpfs /tmp --dir /root --dir /run --dir /var/tmp --dir /var/lib/dpkg \
 		--ro-bind "$DOWNLOADS" "$DOWNLOADS" "${options[@]}" --proc "$ROOT/proc" "${RESOLVER[@]}" /etc/resolv.conf --remount-ro / \
