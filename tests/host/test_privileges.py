@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,44 @@ def test_the_first_range_of_this_user_is_found_by_name_or_number(
 def test_root_needs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert find_privilege().mode == "root"
+
+
+IN_A_CHROOT = """
+cd "$1"
+for name in bin lib lib64 sbin; do ln -s "usr/$name"; done
+for place in / /*; do
+    case $place in
+    /bin | /lib | /lib64 | /sbin | /run | /sys | /) ;;
+    *) [ -d "$place" ] && mkdir ".$place" && mount --rbind "$place" ".$place" ;;
+    esac
+done
+exec chroot . "${@:2}"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes rights from root")
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [
+        (("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"), "not permitted"),
+        (("unshare", "--mount", "bash", "-c", IN_A_CHROOT, "chroot"), "Invalid argument"),
+    ],
+    ids=["a container", "a chroot"],
+)
+def test_root_that_cannot_make_a_sandbox_is_told_why_and_the_way_out(
+    tmp_path: Path, prefix: tuple[str, ...], reason: str
+) -> None:
+    code = "from zwizard.host.privileges import find_privilege as f; p = f();"
+    code += "print(p.mode, p.description, p.remedy, sep='|')"
+    place = (str(tmp_path),) if "bash" in prefix else ()
+    done = subprocess.run(
+        [*prefix, *place, sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    mode, description, remedy = done.stdout.strip().split("|")
+    assert mode == "none"
+    assert reason in description
+    assert "--privileged" in remedy
+    assert "mount --bind" in remedy
 
 
 @pytest.mark.usefixtures("as_user")

@@ -19,6 +19,21 @@ SUBUIDS, SUBGIDS = Path("/etc/subuid"), Path("/etc/subgid")
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
 
+# What a sandbox begins with (sandbox.sh).
+_SANDBOX = (
+    "bwrap",
+    "--bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--proc",
+    "/proc",
+    "--unshare-net",
+    "true",
+)
+_USABLE: set[tuple[str, ...]] = set()  # what has been tried and works
+
 
 @dataclass(frozen=True)
 class Privilege:
@@ -69,9 +84,17 @@ class Privilege:
         return cache / f"layers/uid-{ids.start if ids else None}"
 
 
+_FOR_ROOT = (
+    "In a container: start it with --privileged. In a chroot whose root is no mount point: bind it on"
+    " itself first (mount --bind DIRECTORY DIRECTORY)."
+)
+
+
 def find_privilege() -> Privilege:
     """What this user has: root already, else user namespaces, else sudo."""
     if os.geteuid() == 0:
+        if problem := _problem(_UNSHARE):
+            return Privilege("none", f"root may not make namespaces here: {problem}", _FOR_ROOT)
         return Privilege("root", "root")
     problem = _user_namespace_problem()
     if not problem:
@@ -92,11 +115,21 @@ def _user_namespace_problem() -> str:
         return "newuidmap is missing (package uidmap)"
     if subordinate_ids(SUBUIDS) is None:
         return "this user has no range in /etc/subuid"
-    probe = subprocess.run([*_MAPPED, "true"], capture_output=True, text=True, check=False)
-    if probe.returncode == 0:
+    problem = _problem(_MAPPED)
+    return problem and f"user namespaces are not allowed here ({problem})"
+
+
+def _problem(unshare: tuple[str, ...]) -> str:
+    """Why a sandbox cannot be made in these namespaces, or ""; tried until it works once."""
+    probe = (*unshare, *(_SANDBOX if shutil.which("bwrap") else ("true",)))
+    if probe in _USABLE:
         return ""
-    output = probe.stderr.strip().splitlines()
-    return f"user namespaces are not allowed here ({output[-1] if output else 'unshare failed'})"
+    done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode == 0:
+        _USABLE.add(probe)
+        return ""
+    output = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return output[-1] if output else f"unshare ended with exit status {done.returncode}"
 
 
 def subordinate_ids(file: Path) -> range | None:
