@@ -137,6 +137,8 @@ def doctor(*, as_json: bool) -> str:
         for tool in tools.TOOLS.values()
     ]
     lines += ["", f"Builds run as: {data['description']}"]
+    if reason := data["shared_network"]:
+        lines += [f"Programs of an image share this machine's network in a build: {reason}"]
     if data["remedy"]:
         lines.append(f"  {data['remedy']}")
     if missing:

@@ -15,6 +15,7 @@ from typing import Literal
 from zwizard.util.errors import ZwizardError
 
 SUBUIDS, SUBGIDS = Path("/etc/subuid"), Path("/etc/subgid")
+_TUN = Path("/dev/net/tun")
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _MAPPED = ("unshare", "--map-auto", "--map-root-user", *_UNSHARE[1:])
@@ -85,8 +86,8 @@ class Privilege:
 
 
 _FOR_ROOT = (
-    "In a container: start it with --privileged. In a chroot whose root is no mount point: bind it on"
-    " itself first (mount --bind DIRECTORY DIRECTORY)."
+    "In a container: start it with --privileged. In a chroot whose root is no mount point: bind it"
+    " on itself first (mount --bind DIRECTORY DIRECTORY)."
 )
 
 
@@ -130,6 +131,16 @@ def _problem(unshare: tuple[str, ...]) -> str:
         return ""
     output = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return output[-1] if output else f"unshare ended with exit status {done.returncode}"
+
+
+def shared_network() -> str:
+    """Why programs of a tree share this machine's network in steps that have one, or "".
+
+    The reasons are those of sandbox.sh: joining needs slirp4netns and /dev/net/tun.
+    """
+    if not shutil.which("slirp4netns"):
+        return "slirp4netns is missing"
+    return "" if os.access(_TUN, os.R_OK | os.W_OK) else f"{_TUN} cannot be opened"
 
 
 def subordinate_ids(file: Path) -> range | None:

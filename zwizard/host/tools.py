@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zwizard.host.privileges import find_privilege
+from zwizard.host.privileges import find_privilege, shared_network
 from zwizard.util.errors import ZwizardError
 
 # Tools are looked for where root has them too: an ordinary user's PATH often lacks /usr/sbin.
@@ -183,6 +183,7 @@ def report() -> dict[str, Any]:
         "privilege": privilege.mode,
         "description": privilege.description,
         "remedy": privilege.remedy,
+        "shared_network": shared_network(),
         "tools": {name: find(name) for name in TOOLS},
         "missing": absent,
         "install": list(install_argv(absent)) if absent else [],

@@ -119,6 +119,8 @@ def _show(found: BuildReview, host: HostState) -> None:
             say(_step_line(state), indent="  ", hang=" " * 31)
         say(f"Archive: {found.output / found.plan.archive}")
         say(f"Runs as: {host.privilege.description}")
+        if host.network:
+            say(f"Programs of the image share this machine's network: {host.network}")
         _say_space(found)
     for problem in found.problems:
         say(f"Problem: {problem.message}")

@@ -132,7 +132,7 @@ _RECORDS = (
         "Your own commands",
         (),
         values.each(values.command),
-        "run in the chroot, after everything else",
+        "run in the image, after everything else",
     ),
     Field(
         "kernel.package",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zwizard.engine import builds, requirements
 from zwizard.engine.requirements import Forecast, UnmetRequirement
-from zwizard.host.privileges import Privilege, find_privilege
+from zwizard.host.privileges import Privilege, find_privilege, shared_network
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
@@ -34,10 +34,14 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class HostState:
-    """What this host is to a build: the privilege it runs with, and the system."""
+    """What this host is to a build: the privilege it runs with, and the system.
+
+    ``network`` is why programs of the tree share the host's, or "".
+    """
 
     privilege: Privilege
     system: str
+    network: str = ""
 
     @property
     def word(self) -> str:
@@ -47,7 +51,7 @@ class HostState:
 
 def inspect_host() -> HostState:
     """This host. Slow: it tests whether user namespaces work."""
-    return HostState(find_privilege(), _system())
+    return HostState(find_privilege(), _system(), shared_network())
 
 
 def _system() -> str:

@@ -267,6 +267,8 @@ def _step(state: StepState, reason: str, now: float, width: int) -> Content:
 
 def _facts(review: BuildReview, host: HostState) -> Content:
     lines = [Content.assemble(("Runs as  ", MUTED), plain(host.privilege.description))]
+    if host.network:
+        lines.append(Content.assemble(("Network  ", MUTED), plain(f"! shared: {host.network}")))
     if forecast := review.forecast:
         needs = f"about {size(forecast.needs)}" if forecast.needs else "nothing"
         lines.append(

@@ -32,7 +32,7 @@ PAGE = Page(
         Question(
             "system.run",
             "lines",
-            "One per line. They run in the chroot, as root, after everything else is installed.",
+            "One per line. They run in the image, as root, after everything else is installed.",
             example="apt-get install -y nginx",
         ),
     ),
