@@ -55,7 +55,8 @@ def test_doctor_lists_the_programs_and_how_builds_run(
     code, out, _ = run("doctor", "--json")
     result = json.loads(out)
     assert set(result) == {
-        "schema", "privilege", "description", "remedy", "tools", "missing", "install",
+        "schema", "privilege", "description", "remedy", "shared_network", "tools", "missing",
+        "install",
     }  # fmt: skip
     assert code == (1 if result["missing"] else 0)
     assert result["tools"]["bash"].endswith("/bash")

@@ -184,7 +184,7 @@ async def test_all_commands_are_copied_and_saved_to_a_file(app: ZwizardApp) -> N
         assert (paths.state() / "copied.txt").read_text() == app.clipboard
         assert any("copied.txt" in note for note in notes(app))
         await press(pilot, "enter", "y")
-        await until(pilot, lambda: app.clipboard.startswith("mmdebstrap"))
+        await until(pilot, lambda: app.clipboard.startswith("on_tree mmdebstrap"))
 
 
 async def test_a_doubtful_answer_is_listed_opens_its_question_and_does_not_prevent_the_build(
@@ -257,7 +257,7 @@ async def test_installing_the_missing_tools_removes_the_problem(
     """The package manager is a fake: the host's would install for everybody."""
     programs = tmp_path / "tools"
     programs.mkdir()
-    for name in ("bash", "chroot", "mount", "umount", "tar"):
+    for name in ("base64", "bash", "bwrap", "mount", "nsenter", "tar", "umount", "unshare"):
         (programs / name).symlink_to("/bin/true")
     (programs / "apt-get").write_text(f"#!/bin/sh\ncp /bin/true {programs}/mmdebstrap\n")
     (programs / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
