@@ -65,7 +65,7 @@ def test_doctor_lists_the_programs_and_how_builds_run(
     assert code == 1
     assert "✗ missing  mmdebstrap" in out
     assert "Builds run as:" in out
-    assert "To install: install: bash, bzip2, chroot" in out
+    assert "To install: install: base64, bash, bwrap" in out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
