@@ -27,9 +27,9 @@ from zwizard.steps.actions import (
     ROOT,
     Action,
     Append,
-    Chroot,
     Host,
     InstallKernel,
+    InTree,
     Link,
     LinkKernels,
     Pack,
@@ -173,7 +173,7 @@ def test_a_host_command_gets_the_arguments_that_are_shown(
 @pytest.mark.parametrize("command", [*HOSTILE_NAMES, "$ROOT", "$ROOT/x", "$OUT"])
 def test_a_command_in_the_tree_is_shown_to_the_letter(command: str) -> None:
     """Not even a command that looks like a place of ours is replaced by the place."""
-    line = Chroot(("sh", "-c", command)).shell()
+    line = InTree(("sh", "-c", command)).shell()
     code = f"in_tree() {{ printf '%s\\0' \"$@\"; }}\nROOT=/tree OUT=/out\n{line}"
     done = subprocess.run(["bash", "-c", code], check=True, capture_output=True)
     assert done.stdout.decode().split("\0")[:-1] == ["sh", "-c", command]
@@ -183,7 +183,7 @@ def test_a_command_in_the_tree_is_shown_to_the_letter(command: str) -> None:
 def test_a_command_in_the_tree_does_not_see_where_the_tree_is(
     executor: MakeExecutor, tmp_path: Path
 ) -> None:
-    executor(Path("/")).perform(Chroot(("sh", "-c", 'echo "<${ROOT-}${OUT-}${DOWNLOADS-}>"')))
+    executor(Path("/")).perform(InTree(("sh", "-c", 'echo "<${ROOT-}${OUT-}${DOWNLOADS-}>"')))
     assert (tmp_path / "log").read_text().endswith("\n<>\n")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import Chroot
+from zwizard.steps.actions import InTree
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="apt is not here")
@@ -20,7 +20,7 @@ def test_a_mirror_that_does_not_answer_fails_the_step(tmp_path: Path) -> None:
         for step in make(Recipe()).steps
         if step.name == "packages"
         for action in step.actions
-        if isinstance(action, Chroot) and action.argv[:2] == ("apt-get", "update")
+        if isinstance(action, InTree) and action.argv[:2] == ("apt-get", "update")
     )
     for directory in ("etc/apt/apt.conf.d", "state/lists/partial", "cache/archives/partial"):
         (tmp_path / directory).mkdir(parents=True)

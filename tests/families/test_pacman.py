@@ -11,7 +11,7 @@ import pytest
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
-from zwizard.steps.actions import Chroot, Link, PackageManager, Remove, TrustPackagers, Write
+from zwizard.steps.actions import InTree, Link, OnTree, Remove, TrustPackagers, Write
 from zwizard.steps.step import Plan, Step
 
 MIRROR = "https://mirror.example/archlinux"
@@ -33,7 +33,7 @@ def pacman(step: Step) -> tuple[str, ...]:
     (found,) = (
         action.argv
         for action in step.actions
-        if isinstance(action, PackageManager) and action.argv[0] in {"pacman", "pacstrap"}
+        if isinstance(action, OnTree) and action.argv[0] in {"pacman", "pacstrap"}
     )
     return found
 
@@ -48,7 +48,7 @@ def written(made: Plan, path: str) -> str:
 
 
 def in_tree(made: Plan) -> list[tuple[str, ...]]:
-    return [a.argv for step in made.steps for a in step.actions if isinstance(a, Chroot)]
+    return [a.argv for step in made.steps for a in step.actions if isinstance(a, InTree)]
 
 
 def test_an_image_has_every_package_of_the_documents_list() -> None:
@@ -112,9 +112,7 @@ def test_the_kernel_is_kept_right_after_upgrades_by_a_hook_that_comes_last() -> 
 def test_every_use_of_the_mirror_comes_after_its_keys_are_verified() -> None:
     for step in plan("image").steps:
         kinds = [
-            "pacman"
-            if isinstance(a, PackageManager) and a.argv[0] == "pacman"
-            else type(a).__name__
+            "pacman" if isinstance(a, OnTree) and a.argv[0] == "pacman" else type(a).__name__
             for a in step.actions
         ]
         if "pacman" in kinds:

@@ -49,7 +49,7 @@ DNF = '''
 from zwizard.families.none import (
     LOCALE_FILE, ZONE_FILE, clean, commands, complete, initramfs, kernel
 )
-from zwizard.steps.actions import ROOT, Chroot, Host
+from zwizard.steps.actions import ROOT, InTree, Host
 from zwizard.steps.step import Step
 
 
@@ -64,7 +64,7 @@ def packages(recipe, distro, suite):
 
 
 def install(recipe, distro, names):
-    return (Chroot(("dnf", "install", "--assumeyes", *names)),)
+    return (InTree(("dnf", "install", "--assumeyes", *names)),)
 '''
 
 TOUCH = '''

@@ -19,7 +19,7 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
-from zwizard.steps.actions import Append, Chroot, Link, Pack, PackageManager, Remove, Write
+from zwizard.steps.actions import Append, InTree, Link, OnTree, Pack, Remove, Write
 from zwizard.steps.step import Plan
 
 FULL = Recipe(
@@ -192,7 +192,7 @@ def test_the_tools_are_those_that_the_actions_run() -> None:
 
 def test_services_may_not_start_while_packages_or_commands_run() -> None:
     for step in make(FULL).steps:
-        runs = [i for i, a in enumerate(step.actions) if isinstance(a, Chroot)]
+        runs = [i for i, a in enumerate(step.actions) if isinstance(a, InTree)]
         if not step.network or not runs:
             continue
         first, last = step.actions[runs[0] - 1], step.actions[runs[-1] + 1]
@@ -331,8 +331,7 @@ def test_the_data_is_json_and_names_each_steps_answers_and_fingerprint() -> None
     assert tuple(step["fingerprint"] for step in data["steps"]) == plan.fingerprints()
     assert data["steps"][0]["answers"][0] == "source.suite"
     assert {action["action"] for step in data["steps"] for action in step["actions"]} == {
-        kind.__name__.lower()
-        for kind in (PackageManager, Chroot, Write, Append, Link, Remove, Pack)
+        kind.__name__.lower() for kind in (OnTree, InTree, Write, Append, Link, Remove, Pack)
     }
 
 

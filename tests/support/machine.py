@@ -21,7 +21,7 @@ from pathlib import Path
 
 from zwizard.engine.executor import functions
 from zwizard.host.privileges import Privilege
-from zwizard.steps.actions import Chroot
+from zwizard.steps.actions import InTree
 
 ESCAPES = Path(__file__).with_name("escapes.py")
 LEAST = 70  # ways that are tried
@@ -40,7 +40,7 @@ class Machine:
         """Run a line of bash as the engine does, with the functions of the sandbox."""
         places = f"ROOT={shlex.quote(str(self.tree))} OUT=/none NETWORK={network}\n"
         places += f"DOWNLOADS={shlex.quote(str(self.tree.parent / 'downloads'))}\n"
-        code = f"set -euo pipefail\n{places}{functions(Chroot(()))}\n{line}"
+        code = f"set -euo pipefail\n{places}{functions(InTree(()))}\n{line}"
         return subprocess.run(
             [*self.launch, "bash", "-c", code],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"},

@@ -25,7 +25,7 @@ from zwizard.engine.sandbox import tree
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import claim
 from zwizard.plan import targets
-from zwizard.steps.actions import Append, Chroot, Link, Remove, Write
+from zwizard.steps.actions import Append, InTree, Link, Remove, Write
 from zwizard.steps.step import Plan, Step
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import sanitise
@@ -142,7 +142,7 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
 def _run(
     build: Build, step: Step, root: Path, environment: dict[str, str], places: str, command: str
 ) -> int:
-    code = f"{places}\n{functions(Chroot(()), *step.actions)}\n"
+    code = f"{places}\n{functions(InTree(()), *step.actions)}\n"
     prompt = f"({build.id} {step.name}{{}}) # "
     environment = environment | {"TERM": os.environ.get("TERM", "dumb")}
     argv: tuple[str, ...]

@@ -13,9 +13,9 @@ from zwizard.steps.actions import (
     ROOT,
     Action,
     Append,
-    Chroot,
+    InTree,
     Link,
-    PackageManager,
+    OnTree,
     Remove,
     TrustKeys,
     Write,
@@ -67,7 +67,7 @@ def bootstrap(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
         "bootstrap",
         f"Install the base system of {suite.title}",
         ('"this will create and download the basic rootfs"',),
-        (*keys, PackageManager(command, readable=local_directory(source.mirror))),
+        (*keys, OnTree(command, readable=local_directory(source.mirror))),
         answers=("source.suite", "source.variant", "source.bootstrap", "source.mirror"),
         network=True,
         size=(320 if source.variant == "standard" else 230) * MIB,
@@ -103,8 +103,8 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
             *host_keys,
             QUIET,
             *(_GRUB_ANSWERS if image else ()),
-            Chroot(_UPDATE),
-            Chroot(install),
+            InTree(_UPDATE),
+            InTree(install),
             UNQUIET,
         ),
         answers=("kernel.package", "kernel.file"),
@@ -119,7 +119,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
 
 # Answers for GRUB's package: install to the path that every firmware tries.
 _GRUB_ANSWERS = (
-    Chroot(
+    InTree(
         (
             *("sh", "-c"),
             "printf 'grub-efi-amd64 grub2/%s\\n' 'update_nvram boolean false'"
@@ -132,7 +132,7 @@ _GRUB_ANSWERS = (
 def install(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> tuple[Action, ...]:
     """Install the packages ``names`` without starting services."""
     command = _install(names, recommends=recipe.source.variant != "minimal")
-    return (QUIET, Chroot(_UPDATE), Chroot(command), UNQUIET)
+    return (QUIET, InTree(_UPDATE), InTree(command), UNQUIET)
 
 
 def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
@@ -150,7 +150,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
         files[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
     pairs = (word for pair in files.items() for word in pair)
     answers = _GRUB_ANSWERS if image else ()
-    return (QUIET, *answers, Chroot(("sh", "-c", script, "complete", *pairs)), UNQUIET)
+    return (QUIET, *answers, InTree(("sh", "-c", script, "complete", *pairs)), UNQUIET)
 
 
 # A mirror that does not answer is tried again, with growing pauses.
@@ -199,7 +199,7 @@ def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
         Append("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in names)),
         Write("/etc/initramfs-tools/conf.d/zwizard", _CONFIGURATION),
         *(() if image else (_NO_DELAY,)),
-        Chroot(("update-initramfs", "-c", "-k", "all")),
+        InTree(("update-initramfs", "-c", "-k", "all")),
     )
 
 
@@ -209,19 +209,19 @@ def kernel() -> tuple[Action, ...]:
     return (
         Write(_HOOK, hook, mode=0o755),
         Link("/etc/kernel/postrm.d/zz-zos-kernel", "../postinst.d/zz-zos-kernel"),
-        Chroot((_HOOK,)),
+        InTree((_HOOK,)),
     )
 
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
     """Without starting services, whatever they install."""
-    return (QUIET, *(Chroot(("sh", "-c", line)) for line in lines), UNQUIET)
+    return (QUIET, *(InTree(("sh", "-c", line)) for line in lines), UNQUIET)
 
 
 def clean() -> tuple[Action, ...]:
     """Downloaded packages, package lists, logs and backups."""
     return (
-        Chroot(("apt-get", "clean")),
+        InTree(("apt-get", "clean")),
         Remove(
             (
                 "/var/lib/apt/lists/*",

@@ -7,7 +7,7 @@ from zwizard.families import family
 from zwizard.families.family import Family
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.relevance import treatment
-from zwizard.steps.actions import Action, Chroot, Link, Remove, Write
+from zwizard.steps.actions import Action, InTree, Link, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
@@ -77,9 +77,9 @@ def settings(recipe: Recipe, distro: Distro) -> Step:
         *localise(system.locale, family.of(distro)),
     ]
     if image:
-        actions.append(Chroot(("passwd", "-d", "root")))
+        actions.append(InTree(("passwd", "-d", "root")))
     if services:
-        actions.append(Chroot(("systemctl", "enable", *services)))
+        actions.append(InTree(("systemctl", "enable", *services)))
     return Step(
         "system",
         "Set time zone, locale, name resolution and services",
@@ -103,7 +103,7 @@ def timezone(zone: str, of: Family) -> tuple[Action, ...]:
     """Have the time of ``zone``; it has to be known in the tree."""
     file = f"/usr/share/zoneinfo/{zone}"
     return (
-        Chroot(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
+        InTree(_must(f"test -f {file}", f"there is no time zone {zone} in this suite")),
         Link("/etc/localtime", file),
         *((Write(of.ZONE_FILE, f"{zone}\n"),) if of.ZONE_FILE else ()),
     )
@@ -116,14 +116,14 @@ def localise(locale: str, of: Family) -> tuple[Action, ...]:
         return (default,)
     line = f"{locale} {charset(locale)}"
     return (
-        Chroot(
+        InTree(
             _must(
                 f"grep -qxF '{line}' /usr/share/i18n/SUPPORTED",
                 f"there is no locale {locale} in this suite (see /usr/share/i18n/SUPPORTED)",
             )
         ),
         Write("/etc/locale.gen", f"{line}\n"),
-        Chroot(("locale-gen",)),
+        InTree(("locale-gen",)),
         default,
     )
 
@@ -179,7 +179,7 @@ def commands(recipe: Recipe, distro: Distro) -> tuple[Step, ...]:
         Step(
             "commands",
             "Run your commands",
-            ("Your own commands run last, in the chroot.",),
+            ("Your own commands run last, in the image.",),
             family.of(distro).commands(recipe.system.run),
             answers=("system.run",),
             network=True,
@@ -200,7 +200,7 @@ def clean(distro: Distro, *, cloud_init: bool = True) -> Step:
             "Each machine makes its own SSH host keys and machine id; the logs are this build's.",
         ),
         (
-            *((Chroot(("cloud-init", "clean", "--logs")),) if cloud_init else ()),
+            *((InTree(("cloud-init", "clean", "--logs")),) if cloud_init else ()),
             *family.of(distro).clean(),
             Remove(
                 (

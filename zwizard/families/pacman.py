@@ -13,10 +13,10 @@ from zwizard.steps.actions import (
     DOWNLOADS,
     ROOT,
     Action,
-    Chroot,
     Host,
+    InTree,
     Link,
-    PackageManager,
+    OnTree,
     Remove,
     TrustPackagers,
     Write,
@@ -110,7 +110,7 @@ def packages(recipe: Recipe, distro: Distro, suite: Suite) -> Step:
             *install(recipe, distro, names),
             Remove((_INITRAMFS_HOOK,)),
             Write(_KEYS_UNIT, _KEYS_SERVICE),
-            Chroot(("systemctl", "enable", _KEYS_UNIT.rpartition("/")[2])),
+            InTree(("systemctl", "enable", _KEYS_UNIT.rpartition("/")[2])),
         ),
         answers=("kernel.package", "kernel.file", "source.variant"),
         network=True,
@@ -133,7 +133,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     return packages(lean, distro, distro.suites[0]).actions
 
 
-def _from_outside(recipe: Recipe, distro: Distro, command: PackageManager) -> tuple[Action, ...]:
+def _from_outside(recipe: Recipe, distro: Distro, command: OnTree) -> tuple[Action, ...]:
     """Run a command on the tree with verified keys and the recipe's mirror."""
     assert distro.keyring is not None
     mirror = _mirror(recipe, distro)
@@ -149,23 +149,23 @@ def _from_outside(recipe: Recipe, distro: Distro, command: PackageManager) -> tu
     )
 
 
-def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> PackageManager:
+def _pacman(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> OnTree:
     places = ("--root", ROOT, "--hookdir", f"{ROOT}{_HOOKS}")
     argv = ("pacman", *places, *_pacman_options(recipe, distro), "-Syu", "--needed", *names)
     return _manager(recipe, distro, argv)
 
 
-def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> PackageManager:
+def _pacstrap(recipe: Recipe, distro: Distro, names: tuple[str, ...]) -> OnTree:
     # -G, -M: without this machine's keys and mirrors. The arguments after the root are pacman's.
     own = ("pacstrap", "-c", "-G", "-M", "-C", f"{ROOT}{_CONF}", ROOT, *names)
     return _manager(recipe, distro, (*own, *_pacman_options(recipe, distro)[2:]))
 
 
-def _manager(recipe: Recipe, distro: Distro, argv: tuple[str, ...]) -> PackageManager:
+def _manager(recipe: Recipe, distro: Distro, argv: tuple[str, ...]) -> OnTree:
     # What it downloads is kept, and verified each time that it is installed; the keys are not
     # writable, as programs of packages run in the same sandbox.
     packages = f"{DOWNLOADS}/{_kept(recipe, distro)}/packages"
-    return PackageManager(argv, local_directory(recipe.source.mirror), (packages,))
+    return OnTree(argv, local_directory(recipe.source.mirror), (packages,))
 
 
 def _pacman_options(recipe: Recipe, distro: Distro) -> tuple[str, ...]:
@@ -237,7 +237,7 @@ def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
     text = _MKINITCPIO.format(modules=" ".join(names), hooks=" ".join(hooks))
     return (
         Write("/etc/mkinitcpio.conf.d/zwizard.conf", text),
-        Chroot(("sh", "-c", _MAKE_INITRAMFS)),
+        InTree(("sh", "-c", _MAKE_INITRAMFS)),
     )
 
 
@@ -247,7 +247,7 @@ def kernel() -> tuple[Action, ...]:
     return (
         Write(_SCRIPT, script, mode=0o755),
         Write(f"{_HOOKS}/zz-zos-kernel.hook", _HOOK),
-        Chroot((_SCRIPT,)),
+        InTree((_SCRIPT,)),
     )
 
 
@@ -256,8 +256,8 @@ def kernel() -> tuple[Action, ...]:
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
     """With temporary keys for the pacman in the tree."""
-    run = (Chroot(("sh", "-c", line)) for line in lines)
-    return (*map(Chroot, _MAKE_KEYS), *run, Remove((_KEYS,)))
+    run = (InTree(("sh", "-c", line)) for line in lines)
+    return (*map(InTree, _MAKE_KEYS), *run, Remove((_KEYS,)))
 
 
 # pacman records when each package was installed, so that no two builds would be equal.
@@ -269,6 +269,6 @@ _FORGET_WHEN = (
 def clean() -> tuple[Action, ...]:
     """Package lists and dates of the build; downloaded packages are outside of the tree."""
     return (
-        Chroot(("sh", "-c", _FORGET_WHEN)),
+        InTree(("sh", "-c", _FORGET_WHEN)),
         Remove(("/var/cache/pacman/pkg", "/var/lib/pacman/sync/*", _KEYS)),
     )

@@ -1,4 +1,4 @@
-"""How this user may mount and chroot: as root, in a user namespace, or through sudo."""
+"""How this user may make namespaces and mounts: as root, in a user namespace, or through sudo."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _USABLE: set[tuple[str, ...]] = set()  # what has been tried and works
 
 @dataclass(frozen=True)
 class Privilege:
-    """How commands get the privileges to mount and chroot.
+    """How commands get the privileges to make namespaces and mounts.
 
     ``description`` is for the user; where ``mode`` is none it says what is missing, and
     ``remedy`` how to get it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zwizard.plan.disk import fstab
 from zwizard.recipe.model import Grub, Recipe
 from zwizard.steps import programs
-from zwizard.steps.actions import Chroot, Layout, Write
+from zwizard.steps.actions import InTree, Layout, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
@@ -41,7 +41,7 @@ def grub(recipe: Recipe, where: Layout, distributor: str) -> Step:
         (
             fstab(where),
             Write("/etc/default/grub", defaults(recipe.grub, distributor)),
-            Chroot(("sh", "-c", script, "grub", where.esp_mount, where.esp_id, where.root_id)),
+            InTree(("sh", "-c", script, "grub", where.esp_mount, where.esp_id, where.root_id)),
         ),
         answers=("grub.cmdline", "grub.timeout", "disk.esp_mount"),
         size=20 * MIB,

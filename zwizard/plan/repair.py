@@ -11,7 +11,7 @@ from zwizard.families import family
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import completion
-from zwizard.steps.actions import Action, Chroot, Remove, Write
+from zwizard.steps.actions import Action, InTree, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
@@ -38,7 +38,7 @@ class Fix:
 
 
 def _enabled(*units: str) -> Action:
-    return Chroot(("sh", "-c", _ENABLE.format(units=" ".join(units))))
+    return InTree(("sh", "-c", _ENABLE.format(units=" ".join(units))))
 
 
 REPACK = Fix(
@@ -111,7 +111,7 @@ FIXES = (
         ("root-password",),
         "settings",
         "root's password is deleted: login is by SSH key",
-        (Chroot(("passwd", "-d", "root")),),
+        (InTree(("passwd", "-d", "root")),),
     ),
     Fix(("resolv-conf",), "settings", "/etc/resolv.conf names a server", (completion.RESOLV,)),
     Fix(("hostname",), "settings", "/etc/hostname is removed", (Remove(("/etc/hostname",)),)),

@@ -9,7 +9,7 @@ from zwizard.families import family, guest
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
-from zwizard.steps.actions import Action, Chroot, Directory, LinkKernels, Remove, Write
+from zwizard.steps.actions import Action, Directory, InTree, LinkKernels, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
@@ -93,9 +93,9 @@ def settings(recipe: Recipe) -> Step:
         *(guest.localise(locale, of) if locale != FIELDS["system.locale"].default else ()),
     ]
     if services:
-        actions.append(Chroot(("systemctl", "enable", *services)))
+        actions.append(InTree(("systemctl", "enable", *services)))
     if distro.family != "none":
-        actions.append(Chroot(("passwd", "-d", "root")))
+        actions.append(InTree(("passwd", "-d", "root")))
     return Step(
         "system",
         "Let cloud-init be configured by Zero-OS; set what you asked for",

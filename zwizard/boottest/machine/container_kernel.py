@@ -15,7 +15,7 @@ from zwizard.engine.failure_causes import tail
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
 from zwizard.jobs.lock import claim
-from zwizard.steps.actions import ROOT, Chroot, PackageManager, Remove, Write
+from zwizard.steps.actions import ROOT, InTree, OnTree, Remove, Write
 from zwizard.steps.step import Plan, Step, environment
 from zwizard.util.errors import ZwizardError
 
@@ -39,11 +39,11 @@ def _plan() -> Plan:
         "Build a kernel and an initramfs that replace Zero-OS's",
         (),
         (
-            PackageManager((*bootstrap, skip, f"--include={_PACKAGES}", _SUITE, ROOT)),
+            OnTree((*bootstrap, skip, f"--include={_PACKAGES}", _SUITE, ROOT)),
             Write("/initramfs/init", init, mode=0o755),
             Write("/initramfs/watch.sh", watch),
             Write("/make", make, mode=0o755),
-            Chroot(("/make",)),
+            InTree(("/make",)),
             Remove(tuple(f"/{name}" for name in _EVERYTHING_ELSE)),
         ),
         network=True,

@@ -3,7 +3,7 @@
 from zwizard.steps.actions.action import DOWNLOADS, OUT, ROOT, Action, Workplace
 from zwizard.steps.actions.binary import InstallBinary
 from zwizard.steps.actions.cloud_image import Convert
-from zwizard.steps.actions.commands import Chroot, Host, PackageManager
+from zwizard.steps.actions.commands import Host, InTree, OnTree
 from zwizard.steps.actions.disk import Layout, MakeDisk
 from zwizard.steps.actions.files import Append, Directory, Link, Remove, Write
 from zwizard.steps.actions.kernels import InstallKernel, LinkKernels
@@ -18,20 +18,20 @@ __all__ = [
     "ROOT",
     "Action",
     "Append",
-    "Chroot",
     "Convert",
     "Directory",
     "Host",
     "Import",
     "ImportDisk",
+    "InTree",
     "InstallBinary",
     "InstallKernel",
     "Layout",
     "Link",
     "LinkKernels",
     "MakeDisk",
+    "OnTree",
     "Pack",
-    "PackageManager",
     "Remove",
     "TrustKeys",
     "TrustPackagers",

@@ -31,7 +31,7 @@ class _Sandboxed(Action):
 
 
 @dataclass(frozen=True)
-class Chroot(_Sandboxed):
+class InTree(_Sandboxed):
     """Run a program of the tree, for which this machine has only the network of the step."""
 
     argv: tuple[str, ...]
@@ -42,7 +42,7 @@ class Chroot(_Sandboxed):
 
 
 @dataclass(frozen=True)
-class PackageManager(_Sandboxed):
+class OnTree(_Sandboxed):
     """Run a package manager of this machine, which runs programs of the tree by itself.
 
     ``readable`` and ``writable`` are what it gets of this machine beside the tree.
