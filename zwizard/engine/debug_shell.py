@@ -151,8 +151,7 @@ def _run(
     elif shell := _shell_in(root, code, environment):
         _greet(f"The root file system of {build.id} before {step.name}, in its sandbox.")
         line = shlex.join(("in_tree", shell, *_bare(shell)))
-        argv = ("bash", "-c", f"INTERACTIVE=yes\n{code}{line}")
-        environment |= {"PS1": prompt.format("")}
+        argv = ("bash", "-c", f"PROMPT={shlex.quote(prompt.format(''))}\n{code}{line}")
     else:
         _greet(
             f"Before {step.name}, {build.id} has no shell: this is a shell of this machine."

@@ -74,8 +74,9 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 # make devices, trace, load modules or set the clock; nothing it starts can get more rights.
 sandbox() { # OPTION... -- COMMAND...
 	local network=() join=() session=(--new-session) reason
-	# In a shell, lines of a plan can be pasted: there, the tree is the root.
-	[ -z "${INTERACTIVE:-}" ] || session=(--setenv ROOT / --setenv BASH_FUNC_in_tree%% '() { "$@"; }')
+	# A shell has a prompt, and lines of a plan can be pasted there: the tree is its root.
+	[ -z "${PROMPT:-}" ] ||
+		session=(--setenv PS1 "$PROMPT" --setenv ROOT / --setenv BASH_FUNC_in_tree%% '() { "$@"; }')
 	case ${NETWORK:-none} in
 	none) network=(--unshare-net) ;;
 	internet)
