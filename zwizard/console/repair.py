@@ -48,7 +48,11 @@ def describe(remedy: Remedy) -> str:
         lines.append(f"  {checks.MARKS[finding.outcome]} {finding.slug}: {finding.evidence}")
     lines += ["", "Changes, in a new archive:"]
     lines += [f"  - {change}" for change in remedy.changes]
-    lines += [f"  {remedy.archive}", *_by_hand(remedy)]
+    lines += [f"  {remedy.archive}"]
+    if remedy.programs:
+        names = ", ".join(remedy.programs)
+        lines += ["", f"Programs of the image run for this, in a sandbox: {names}"]
+    lines += _by_hand(remedy)
     return "\n".join(map(one_line, lines)) + "\n"
 
 
@@ -63,5 +67,6 @@ def _event(remedy: Remedy) -> dict[str, object]:
         "artefact": str(remedy.path),
         "archive": str(remedy.archive) if remedy.recipe else None,
         "fixed": [{"rule": f.slug, "changes": fix.changes} for f, fix in remedy.fixed],
+        "programs": remedy.programs,
         "left": [finding.to_json() for finding in remedy.left],
     }

@@ -12,10 +12,12 @@ from zwizard import checks
 from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
+from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
 from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
+from zwizard.steps.actions import InTree
 from zwizard.util import paths
 from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line
@@ -41,6 +43,14 @@ class Remedy:
         """Descriptions of the changes, in the order in which they are made."""
         fixes = [fix for _, fix in self.fixed]
         return tuple(fix.changes for fix in FIXES if fix in fixes)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs of the image that the fixes run in its sandbox."""
+        steps = targets.make(self.recipe).steps if self.recipe else ()
+        commands = (a.argv for step in steps for a in step.actions if isinstance(a, InTree))
+        words = ([word for word in argv if word != "env" and "=" not in word] for argv in commands)
+        return tuple(dict.fromkeys(first for first, *_ in words))
 
     @property
     def archive(self) -> Path:

@@ -57,6 +57,8 @@ def ask_to_fix(remedy: Remedy) -> Ask:
     """The question whether to fix, with what would change and what would not."""
     not_fixed = ", ".join(found.slug for found in remedy.left)
     lines = [f"- {change}" for change in remedy.changes]
+    if remedy.programs:
+        lines += [f"Runs in a sandbox, of the image: {', '.join(remedy.programs)}."]
     lines += [f"Not fixed: {not_fixed}."] if not_fixed else []
     if remedy.recipe is None:
         back = (Option("n", "Back"),)
