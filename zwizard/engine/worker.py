@@ -209,11 +209,17 @@ class Worker:
         return data
 
     def _intact(self, fingerprint: str) -> bool:
-        """Whether the stored archive is unchanged: a user may change it through its hard link."""
+        """Whether the stored archive has its sum: a user may change it through its hard link.
+
+        Without a sum the build was stopped before it was computed; the archive is whole.
+        """
         packed = self.store.archive(fingerprint)
+        kept = packed.parent / _SUM
         try:
-            return sha256_of(packed) == (packed.parent / _SUM).read_text("ascii")
-        except FileNotFoundError:
+            return (
+                sha256_of(packed) == kept.read_text("ascii") if kept.exists() else packed.exists()
+            )
+        except (OSError, UnicodeDecodeError):
             return False
 
     def _note(self, event: events.Event) -> None:
