@@ -59,6 +59,7 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 			options+=(--ro-bind /usr/bin/true "/usr/bin/$place")
 		done
 		options+=(--perms 0755 --ro-bind-data 7 /usr/bin/unshare)
+		# shellcheck disable=SC2016
 		exec 7< <(printf '%s\n' '#!/bin/sh' 'while [ "${1#-}" != "$1" ]; do shift; done' 'exec "$@"')
 		;;
 	esac
