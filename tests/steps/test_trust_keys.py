@@ -67,7 +67,7 @@ def trust(
     script = f"{render.functions(action)}\n{action.shell()}"
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, "DOWNLOADS": str(downloads)},
+        env={**os.environ, "DOWNLOADS": str(downloads), "ROOT": str(downloads.parent / "root")},
         capture_output=True,
         text=True,
         check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -97,11 +98,26 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trust(mirror: Mirror, downloads: Path, *masters: str) -> subprocess.CompletedProcess[str]:
+    with start(mirror, downloads, *masters) as process:
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start(mirror: Mirror, downloads: Path, *masters: str) -> subprocess.Popen[str]:
+    """In a session of its own, whose workspace is beside the downloads."""
     action = TrustPackagers("arch", "archlinux-keyring", mirror.url, masters)
     script = f"set -euo pipefail\n{render.functions(action)}\n{action.shell()}"
-    variables = {"PATH": os.environ["PATH"], "DOWNLOADS": str(downloads)}
+    variables = {
+        "PATH": os.environ["PATH"],
+        "DOWNLOADS": str(downloads),
+        "ROOT": str(downloads / "work/root"),
+    }
+    (downloads / "work/root").mkdir(parents=True, exist_ok=True)
     argv = ["bash", "-c", script]
-    return subprocess.run(argv, env=variables, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        argv, env=variables, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def validity(downloads: Path, fingerprint: str) -> str:
@@ -161,3 +177,17 @@ def test_a_mirror_without_the_keyring_is_an_error(mirror: Mirror, downloads: Pat
     done = trust(mirror, downloads, *masters(mirror))
     assert done.returncode == 1
     assert "has no package archlinux-keyring in core" in done.stderr
+
+
+def test_a_killed_one_leaves_its_files_only_in_the_workspace(
+    mirror: Mirror, downloads: Path
+) -> None:
+    os.mkfifo(mirror.core / "core.db")  # curl waits for somebody who writes to it
+    with start(mirror, downloads, *masters(mirror)) as process:
+        while not list(downloads.glob("work/keys.*")):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    outside = [
+        path for path in downloads.rglob("*") if not path.is_relative_to(downloads / "work")
+    ]
+    assert {path.name for path in outside} == {"arch", "gnupg.lock"}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from zwizard.steps.actions.action import Action, line
 
+SANDBOX_PROGRAMS = ("base64", "bwrap", "nsenter", "unshare")  # of sandbox.sh
+
 
 @dataclass(frozen=True)
 class Host(Action):
@@ -26,7 +28,7 @@ class Host(Action):
 
 @dataclass(frozen=True)
 class _Sandboxed(Action):
-    programs = ("base64", "bwrap", "nsenter", "unshare")
+    programs = SANDBOX_PROGRAMS
     scripts = ("sandbox.sh",)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall
+from zwizard.steps.actions.commands import SANDBOX_PROGRAMS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,6 @@ class TrustPackagers(FunctionCall):
     package: str
     mirror: str
     fingerprints: tuple[str, ...]
-    programs = ("curl", "flock", "gpg", "tar", "zstd")
-    scripts = ("fetch.sh", "packagers.sh")
+    programs = (*SANDBOX_PROGRAMS, "curl", "flock", "gpg", "tar", "zstd")
+    scripts = ("sandbox.sh", "fetch.sh", "packagers.sh")
     function = "trust_packagers"

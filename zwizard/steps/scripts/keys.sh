@@ -6,7 +6,7 @@
 trust_keys() ( # FILE PACKAGE MIRROR SUITE FINGERPRINT...
 	own=/usr/share/keyrings/$1
 	mkdir -p "$DOWNLOADS"
-	place=$(mktemp -d "$DOWNLOADS/keys.XXXXXX")
+	place=$(mktemp -d "${ROOT%/*}/keys.XXXXXX")
 	trap 'rm -rf "$place"' EXIT
 	if [ -f "$own" ]; then
 		cp "$own" "$place/trusted.gpg"

@@ -9,7 +9,7 @@ import_oci() ( # LOCATION SHA256
 		at_hand "$1" "$2"
 	fi
 	mkdir -p "$DOWNLOADS"
-	place=$(mktemp -d "$DOWNLOADS/oci.XXXXXX")
+	place=$(mktemp -d "${ROOT%/*}/oci.XXXXXX")
 	trap 'rm -rf "$place"' EXIT
 	ln -s "$(realpath "$file")" "$place/source" # skopeo ends a name at a colon
 	kind=oci

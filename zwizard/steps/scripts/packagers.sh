@@ -10,13 +10,13 @@ trust_packagers() { # NAME PACKAGE MIRROR FINGERPRINT...
 	( # a second build waits, and finds it made
 		flock 9
 		[ -z "$(find "$made/trustdb.gpg" -mtime -1 2>/dev/null)" ] || exit 0
-		place=$(mktemp -d /tmp/keys.XXXXXX) # short, as gpg's agent has its socket there
+		place=$(mktemp -d "${ROOT%/*}/keys.XXXXXX")
 		trap 'rm -rf "$place"' EXIT
-		mkdir -m 0700 "$place/gnupg"
 		offered_keys "$place" "$2" "$3"
-		GNUPGHOME=$place/gnupg sign_keys "$place" "${@:4}" 9>&-
+		export -f sign_keys fail
+		NETWORK=none on_tree -w "$place" bash -euc 'sign_keys "$@"' sign_keys "$place" "${@:4}" 9>&-
 		rm -rf "$made" "$made.new"
-		cp -r "$place/gnupg" "$made.new"
+		mv "$place/gnupg" "$made.new"
 		mv "$made.new" "$made"
 	) 9>"$made.lock"
 }
@@ -30,8 +30,10 @@ offered_keys() { # PLACE PACKAGE MIRROR: the mirror's archlinux.gpg and archlinu
 	tar -xf "$1/package" -C "$1" --strip-components=4 usr/share/pacman/keyrings
 }
 
-sign_keys() { # PLACE FINGERPRINT...
+sign_keys() { # PLACE FINGERPRINT...: runs in a sandbox, with /tmp and a gpg agent of its own
 	local key
+	export GNUPGHOME=/tmp/gnupg
+	mkdir -m 0700 "$GNUPGHOME"
 	: >"$GNUPGHOME/pubring.gpg"
 	gpg --quiet --batch --import "$1/archlinux.gpg" 2>/dev/null || :
 	while read -r key; do
@@ -47,5 +49,5 @@ sign_keys() { # PLACE FINGERPRINT...
 	[ -s "$1/trusted" ] || fail "the mirror's keyring has none of the known master keys: ${*:2}"
 	gpg --quiet --batch --import-ownertrust "$1/trusted"
 	gpg --quiet --batch --check-trustdb
-	gpgconf --kill all
+	cp -r "$GNUPGHOME" "$1/gnupg"
 }
