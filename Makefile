@@ -23,7 +23,7 @@ run: $(VENV)/.run
 	@if [ -t 0 ] && [ -t 1 ]; then \
 		exec $(BIN)/zwizard; \
 	else \
-		echo 'name = "debian-vm"' | $(BIN)/zwizard build --install -; \
+		$(BIN)/zwizard build --install --default; \
 	fi
 
 # Python keeps compiled modules, whatever the environment says: the tests start it often.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a serial line may not know every glyph
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, unless ignored (nohup)
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         code = zwizard.main(standalone_mode=False, prog_name="zwizard")
     except ZwizardError as error:

@@ -63,7 +63,7 @@ def main(tree: Path) -> None:
                 """Seconds that it takes the engine."""
                 since = time.monotonic()
                 whole = Tree(tree, place, whole=True)
-                Executor(whole, out, dict(os.environ), log, lambda: False).perform(action)
+                Executor(whole, out, dict(os.environ), log).perform(action)
                 return time.monotonic() - since
 
             image, raw = place / "ours.raw", place / "hand.raw"

@@ -34,6 +34,32 @@ def test_a_missing_recipe_is_named(run: Run, tmp_path: Path, command: str) -> No
     refused(run(command, tmp_path / "web.tml"), "web.tml cannot be read: No such file")
 
 
+@pytest.mark.parametrize("command", ["build", "plan"])
+@pytest.mark.parametrize("text", ["", " \n\n", "# nothing\n"])
+def test_a_recipe_without_a_key_is_none(run: Run, recipe: Path, command: str, text: str) -> None:
+    recipe.write_text(text)
+    refused(run(command, recipe), f"{recipe} has no key of a recipe", "--default")
+
+
+def test_empty_standard_input_is_no_recipe() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zwizard", "plan", "-"],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    refused((done.returncode, done.stdout, done.stderr), "/dev/stdin has no key of a recipe")
+
+
+def test_the_default_recipe_needs_no_file_and_takes_none(run: Run, recipe: Path) -> None:
+    code, out, _ = run("plan", "--default")
+    assert code == 0
+    assert out.startswith("debian-vm.tar.gz: ")
+    refused(run("plan", "--default", recipe), f"--default and {recipe}")
+    refused(run("build"), "RECIPE is missing", "--default")
+
+
 @pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CACHE_HOME"])
 def test_a_directory_that_cannot_be_written_is_named_with_its_variable(
     run: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -160,7 +161,7 @@ def test_who_stops_it_while_the_runner_comes_up_stops_it(
     def interrupted(seconds: float) -> None:
         if not pressed:
             pressed.append(True)
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         pause(seconds)
 
     monkeypatch.setattr("zwizard.jobs.supervisor.time.sleep", interrupted)

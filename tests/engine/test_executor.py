@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zwizard.engine.executor import Cancelled, CommandError, Executor, describe
+from zwizard.engine.executor import CommandError, Executor, describe
 from zwizard.engine.sandbox import Tree
 from zwizard.steps import render
 from zwizard.steps.actions import (
@@ -49,9 +49,9 @@ def executor(tmp_path: Path) -> Iterator[MakeExecutor]:
     """Makes an executor for the tree ``root``, whose log is ``log``."""
     with (tmp_path / "log").open("wb") as log:
 
-        def make(root: Path, cancelled: Callable[[], bool] = lambda: False) -> Executor:
+        def make(root: Path) -> Executor:
             tree = Tree(root, root, whole=True)
-            return Executor(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log, cancelled)
+            return Executor(tree, tmp_path / "out.tar.gz", ENVIRONMENT, log)
 
         yield make
 
@@ -357,47 +357,6 @@ def test_what_a_command_leaves_running_does_not_hold_the_step_up(
     executor(tmp_path).perform(sh(f"sleep 60 & echo $! > {tmp_path}/pid"))
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert time.monotonic() - began < 50
-
-
-STUBBORN = """
-trap '' TERM
-sh -c 'trap "" TERM; echo $$ > {0}/grandchild; while :; do sleep 0.05; done' &
-echo $$ > {0}/child
-while :; do sleep 0.05; done
-"""
-
-
-def test_cancelling_ends_a_child_that_ignores_it_and_its_grandchildren(
-    executor: MakeExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zwizard.engine.executor._GRACE", 0.3)
-    started = [tmp_path / "child", tmp_path / "grandchild"]
-    here = executor(tmp_path, cancelled=lambda: all(file.exists() for file in started))
-    with pytest.raises(Cancelled):
-        here.perform(sh(STUBBORN.format(tmp_path)))
-    deadline = time.monotonic() + 60
-    pids = [int(file.read_text()) for file in started]
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(alive, pids))
-
-
-def test_cancelling_lets_a_child_that_listens_clean_up(
-    executor: MakeExecutor, tmp_path: Path
-) -> None:
-    script = f"trap 'echo bye; exit 0' TERM; touch {tmp_path}/on; while :; do sleep 0.05; done"
-    with pytest.raises(Cancelled):
-        executor(tmp_path, cancelled=(tmp_path / "on").exists).perform(sh(script))
-    assert (tmp_path / "log").read_text().endswith("bye\n")
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs: a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def test_the_tools_of_these_tests_are_here() -> None:

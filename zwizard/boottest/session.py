@@ -21,7 +21,14 @@ _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "
 
 
 def start(request: BootTestRequest) -> BootTest:
-    """Start a boot test, which ends with this process at the latest.
+    """Start a boot test, which ends with this process at the latest; errors as in prepare."""
+    job = prepare(request)
+    supervisor.start(job)
+    return job
+
+
+def prepare(request: BootTestRequest) -> BootTest:
+    """A boot test that can be started.
 
     Raises UsageError or ZwizardError before anything runs, if the artefact, a tool or a privilege
     is missing.
@@ -46,7 +53,6 @@ def start(request: BootTestRequest) -> BootTest:
             environment={**own, **request.environment},
         )
     job.request.write_text(whole.to_json(), "utf-8")
-    supervisor.start(job)
     return job
 
 

@@ -36,6 +36,9 @@ COMMANDS = {
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+detach_option = click.option(
+    "--detach", is_flag=True, help="Leave the build running in the background."
+)
 
 
 class Commands(click.Group):

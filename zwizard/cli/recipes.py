@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from zwizard.cli.app import json_option, zwizard
+from zwizard.cli.app import detach_option, json_option, zwizard
 from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.host import tools
@@ -17,42 +16,65 @@ from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import import_settings
 from zwizard.steps import render
 from zwizard.util.documents import document
+from zwizard.util.errors import UsageError
 
-_recipe_argument = click.argument("file", metavar="RECIPE",
+_recipe_argument = click.argument("file", metavar="RECIPE", required=False,
                                   type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
+_default_option = click.option(
+    "--default", is_flag=True, help="Take the default recipe, a Debian VM, and no RECIPE."
+)
 
 
-def _read(file: Path) -> tuple[Recipe, Path]:
+def _read(file: Path | None, *, default: bool) -> tuple[Recipe, Path]:
     """The recipe in ``file``, and the directory that its paths are relative to."""
-    if file == Path("-"):
-        return Recipe.from_toml(sys.stdin.read(), "standard input"), Path.cwd()
-    return Recipe.load(file), file.resolve().parent
+    if (file is None) != default:
+        raise UsageError(
+            "RECIPE is missing" if file is None else f"--default and {file} are two recipes",
+            "Name a recipe (- for standard input), or use --default.",
+        )
+    if file is None:
+        return Recipe(), Path.cwd()
+    path = Path("/dev/stdin") if file == Path("-") else file
+    return Recipe.load(path), (path.resolve().parent if path.is_file() else Path.cwd())
 
 
 @zwizard.command()
 @_recipe_argument
+@_default_option
 @click.option("--rebuild-all", is_flag=True, help="Ignore cached layers; use today's packages.")
 @click.option("--install", is_flag=True, help="Install missing programs on this machine first.")
+@detach_option
 @json_option
-def build(file: Path, *, rebuild_all: bool, install: bool, as_json: bool) -> int:
+def build(
+    file: Path | None,
+    *,
+    default: bool,
+    rebuild_all: bool,
+    install: bool,
+    detach: bool,
+    as_json: bool,
+) -> int:
     """Build RECIPE in the foreground, using every cached layer.
 
-    RECIPE - reads standard input. A key that is left out has its default.
+    RECIPE - reads standard input. A key that is left out has its default. Ctrl-C, SIGTERM and a
+    closed terminal stop the build.
     """
-    recipe, base = _read(file)
+    recipe, base = _read(file, default=default)
     if install and (missing := tools.missing(tools.needed(make(recipe).tools()))):
         tools.install(missing)
     build = builds.open_for(recipe, base)
-    return build_progress.run(build, rebuild_all=rebuild_all, as_json=as_json)
+    run = build_progress.detach if detach else build_progress.run
+    return run(build, rebuild_all=rebuild_all, as_json=as_json)
 
 
 @zwizard.command()
 @_recipe_argument
+@_default_option
 @click.option("--script", is_flag=True, help="Print a self-contained bash script.")
 @json_option
-def plan(file: Path, *, script: bool, as_json: bool) -> int:
+def plan(file: Path | None, *, default: bool, script: bool, as_json: bool) -> int:
     """Print what building RECIPE would run, without running it."""
-    recipe, base = _read(file)
+    recipe, base = _read(file, default=default)
     complete = import_settings(recipe, base)
     entrypoint_check.require(complete, base)
     made = make(complete)

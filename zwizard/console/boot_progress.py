@@ -8,7 +8,6 @@ import textwrap
 from zwizard.boottest import report, session
 from zwizard.boottest.request import BootTestRequest
 from zwizard.console import foreground
-from zwizard.host.privileges import find_privilege
 from zwizard.jobs import events
 from zwizard.util.text import duration
 
@@ -18,9 +17,7 @@ _STAMP = re.compile(r"^\[ *\d+\.\d+\] ")  # of the guest's kernel
 
 def run(request: BootTestRequest, *, as_json: bool) -> int:
     """Boot it and print what happens; the exit code. Ctrl-C stops it."""
-    session.check_tools(request.artefact)
-    find_privilege().authorise()
-    return foreground.follow(session.start(request), Narrator(), as_json=as_json)
+    return foreground.run(session.prepare(request), narrator=Narrator(), as_json=as_json)
 
 
 class Narrator:

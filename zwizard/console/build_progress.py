@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -17,10 +18,24 @@ from zwizard.util.text import duration, one_line, size
 
 
 def run(build: Build, *, rebuild_all: bool = False, as_json: bool) -> int:
-    """Run ``build``, or attach to it, and print what happens; the exit code. Ctrl-C stops it."""
+    """Run ``build``, or attach to it, and print what happens; the exit code.
+
+    Ctrl-C, SIGTERM and SIGHUP stop it.
+    """
     usual = estimates.usual(build, store_of(find_privilege()))
     options = ["rebuild-all"] if rebuild_all else []
     return foreground.run(build, *options, narrator=Narrator(build, usual), as_json=as_json)
+
+
+def detach(build: Build, *, rebuild_all: bool = False, as_json: bool) -> int:
+    """Start ``build``, or find it running, and leave it so; 0."""
+    foreground.detach(build, *(["rebuild-all"] if rebuild_all else []))
+    if as_json:
+        foreground.write_json({"event": "build-detached", "build": build.id})
+    else:
+        sys.stdout.write(f"{build.id} is building. Follow it: zwizard resume {build.id}\n")
+        sys.stdout.write(f"Stop it: zwizard cancel {build.id}\n")
+    return 0
 
 
 _FIRST, _AGAIN = 15.0, 30.0  # seconds into a step until its first sign of life, and the next ones

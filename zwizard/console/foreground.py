@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Protocol
 
 from zwizard.host.privileges import find_privilege
@@ -16,6 +21,7 @@ from zwizard.util.text import sanitise
 
 _POLL = 0.1  # seconds between looks at the journal
 _PATIENCE = 5.0  # seconds that the job has for clearing up
+_TWICE = 1.0  # seconds within which two signals are one request
 
 
 class Narrator(Protocol):
@@ -29,25 +35,64 @@ class Narrator(Protocol):
 
 
 def run(job: Job, *options: str, narrator: Narrator, as_json: bool) -> int:
-    """Run ``job`` until it ends; its exit code. Ctrl-C cancels it."""
+    """Run ``job`` until it ends; its exit code.
+
+    It is cancelled by Ctrl-C, SIGTERM and SIGHUP, and if its events can no longer be printed.
+    """
+    if not job.running():
+        find_privilege().authorise()
+    with _cancelled_with_this_process(job) as asked:
+        supervisor.start(job, *options)
+        return _until_end(Follower(job), narrator, asked, as_json=as_json)
+
+
+def detach(job: Job, *options: str) -> None:
+    """Start ``job`` unless it is running; it goes on when this process ends."""
     if not job.running():
         find_privilege().authorise()
     supervisor.start(job, *options)
-    return follow(job, narrator, as_json=as_json)
 
 
-def follow(job: Job, narrator: Narrator, *, as_json: bool) -> int:
-    """Print the events of the current run of ``job`` until it ends; its exit code."""
-    follower = Follower(job)
+@contextmanager
+def _cancelled_with_this_process(job: Job) -> Iterator[threading.Event]:
+    """Cancel ``job`` if the block is left by an exception.
+
+    The first signal that asks this process to end sets the event; one that comes a second later
+    raises KeyboardInterrupt. (`timeout` and a closed terminal send theirs twice.)
+    """
+    asked = threading.Event()
+    first = 0.0
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        if not asked.is_set():
+            first = time.monotonic()
+            asked.set()
+        elif time.monotonic() > first + _TWICE:
+            signal.default_int_handler(number, frame)
+
+    # Those that are ignored (nohup) stay so.
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ours = [n for n in numbers if signal.getsignal(n) is signal.default_int_handler]
+    for number in ours:
+        signal.signal(number, on_signal)
     try:
-        return _until_end(follower, narrator, as_json=as_json)
-    except KeyboardInterrupt:
-        job.request_cancel()
-        return _until_end(follower, narrator, as_json=as_json)
+        yield asked
+    except BaseException:
+        job.cancel_request.touch()  # its lock may not be held yet
+        raise
+    finally:
+        for number in ours:
+            signal.signal(number, signal.default_int_handler)
 
 
-def _until_end(follower: Follower, narrator: Narrator, *, as_json: bool) -> int:
+def _until_end(
+    follower: Follower, narrator: Narrator, asked: threading.Event, *, as_json: bool
+) -> int:
+    requested = False
     while True:
+        if asked.is_set() and not requested:
+            requested = follower.job.request_cancel()
         for event in follower.read():
             write_json(event.to_json()) if as_json else _write(narrator.lines(event))
             if isinstance(event, Last):

@@ -128,7 +128,7 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     try:
         with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
             environment = worker.environment(made)
-            executor = Executor(place, work / "archive", environment, log, lambda: False)
+            executor = Executor(place, work / "archive", environment, log)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
                 executor.perform(action)
             downloads = store.directory / DOWNLOADS

@@ -20,8 +20,7 @@ from zwizard.steps import programs
 from zwizard.steps.actions import DOWNLOADS, OUT, ROOT, Action
 from zwizard.util.errors import ZwizardError
 
-_POLL = 0.2  # seconds between looks at whether to stop
-_GRACE = 3.0  # seconds a command has after SIGTERM
+_PULSE = 0.2  # seconds
 _TREETOOL = f'treetool() {{ {shlex.quote(sys.executable)} -m zwizard.treetools."$1" "${{@:2}}"; }}'
 
 
@@ -34,10 +33,6 @@ def variables(tree: Tree, out: Path, downloads: Path, network: str) -> str:
     """What the functions need to know, as lines of bash."""
     places = {ROOT: tree.root, OUT: out, DOWNLOADS: downloads, "$NETWORK": network}
     return "\n".join(f"{name[1:]}={shlex.quote(str(value))}" for name, value in places.items())
-
-
-class Cancelled(Exception):  # noqa: N818 - a request, not an error
-    """The user asked to stop."""
 
 
 class CommandError(ZwizardError):
@@ -75,20 +70,19 @@ class Executor:
 
     ``out`` is the path of the archive, ``downloads`` the directory for downloaded files,
     ``network`` what programs in the sandbox get of it (``Plan.network``). While a command runs,
-    ``pulse`` is called often, and ``cancelled`` says whether to end it.
+    ``pulse`` is called often.
     """
 
     tree: Tree
     out: Path
     environment: dict[str, str]
     log: IO[bytes]
-    cancelled: Callable[[], bool]
     pulse: Callable[[], None] = lambda: None
     downloads: Path = Path("/nonexistent")
     network: str = ""
 
     def perform(self, action: Action) -> None:
-        """Perform one action; raises CommandError, Cancelled or ZwizardError."""
+        """Perform one action; raises CommandError or ZwizardError."""
         self.log.write(f"+ {action.shell()}\n".encode())
         self.log.flush()
         action.perform(self)
@@ -115,7 +109,7 @@ class Executor:
         return "\n".join(f"{name[1:]}={shlex.quote(str(value))}" for name, value in values.items())
 
     def _run(self, argv: tuple[str, ...], shell: str) -> None:
-        """Run a command in a session of its own until it ends or the user cancels."""
+        """Run a command in a session of its own until it ends."""
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
             raise CommandError(shell, 127)
@@ -133,9 +127,6 @@ class Executor:
                 _return_cmd=True,
             )
             for _ in _intervals(command):
-                if self.cancelled():
-                    _end(command)
-                    raise Cancelled
                 self.pulse()
             command.wait()
         if command.exit_code != 0:
@@ -143,7 +134,7 @@ class Executor:
 
 
 def _intervals(command: sh.RunningCommand) -> Iterator[None]:
-    """Yields every ``_POLL`` seconds, until the moment that ``command`` ends.
+    """Yields every ``_PULSE`` seconds, until the moment that ``command`` ends.
 
     (sh's own wait polls ten times a second: too slow for a step of short commands.)
     """
@@ -152,17 +143,7 @@ def _intervals(command: sh.RunningCommand) -> Iterator[None]:
     except ProcessLookupError:
         return  # it has ended already
     try:
-        while not select.select([descriptor], [], [], _POLL)[0]:
+        while not select.select([descriptor], [], [], _PULSE)[0]:
             yield
     finally:
         os.close(descriptor)
-
-
-def _end(command: sh.RunningCommand) -> None:
-    """End a command and its session: with SIGTERM, then with SIGKILL."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(command.pid, number)
-            command.wait(timeout=_GRACE)
-        except (ProcessLookupError, sh.TimeoutException):
-            continue

@@ -18,7 +18,7 @@ from typing import Any, cast
 from zwizard import __version__, checks
 from zwizard.engine import failure_causes, layers
 from zwizard.engine.builds import Build
-from zwizard.engine.executor import Cancelled, CommandError, Executor
+from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.io_meter import IoMeter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
@@ -115,14 +115,11 @@ class Worker:
                 out,
                 environment(self.plan),
                 output,
-                self.build.cancel_request.exists,
                 meter.look,
                 self.store.directory / DOWNLOADS,
                 self.plan.network(step),
             )
             for action in step.actions:
-                if self.build.cancel_request.exists():
-                    raise Cancelled
                 executor.perform(action)
         content, whole = place.new, place.whole
         if step.leaves != "tree":
@@ -290,7 +287,4 @@ def work(build: Build, workspace: Path, *options: str) -> int:
     """Carry out the steps of ``build``; 0 if the archive is made. Options: ``rebuild-all``."""
     plan = targets.make(build.recipe())
     worker = Worker(build, plan, Store.of(workspace), workspace / "step", "rebuild-all" in options)
-    try:
-        return 0 if worker.run() else 1
-    except Cancelled:
-        return 130
+    return 0 if worker.run() else 1

@@ -34,8 +34,8 @@ class Job(ABC):
     a ``Last``. Errors, cancelling and early death become ``failed``, ``cancelled`` and
     ``interrupted`` events without its help.
 
-    A job that is ``attended`` ends with the process that started it, and is killed when it is
-    cancelled. Any other job outlives that process, and its worker looks for ``cancel_request``.
+    A cancelled job is killed, at any moment: what a worker keeps must be whole or not there. A job
+    that is ``attended`` is cancelled when the process that started it ends; any other outlives it.
     """
 
     directory: Path

@@ -30,8 +30,8 @@ _BUSY = 75  # exit status of a supervisor that finds the job running
 def start(job: Job, *options: str) -> None:
     """Start ``job`` unless it is running, and return when its journal tells of the run.
 
-    A run that has just ended is waited for, so that the job is started again. Ctrl-C cancels
-    what was started. Raises ZwizardError if it does not come up, with what it printed.
+    A run that has just ended is waited for, so that the job is started again. Raises ZwizardError
+    if it does not come up, with what it printed.
     """
     while True:
         while job.running():
@@ -63,11 +63,7 @@ def _launch(job: Job, options: tuple[str, ...]) -> bool:
         )
     # The thread ends with this process, and closes what an attended job reads from.
     threading.Thread(target=_reap, args=(job, process), daemon=True).start()
-    try:
-        return _await(job, before, process)
-    except KeyboardInterrupt:
-        job.cancel_request.touch()  # its lock may not be held yet
-        return _await(job, before, process)
+    return _await(job, before, process)
 
 
 def _reap(job: Job, process: subprocess.Popen[bytes]) -> None:
@@ -148,14 +144,14 @@ def _on_signal(job: Job, number: int) -> None:
 
 
 def _wait(job: Job, worker: subprocess.Popen[bytes]) -> int:
-    """Wait for the worker's end; an attended one is killed if its caller ends or cancels it."""
+    """Wait for the worker's end; kill it if it is cancelled, or attended and its caller ends."""
     ended = os.pidfd_open(worker.pid)
     caller = sys.stdin.fileno()
-    watched, timeout = ([ended, caller], _LOOK) if job.attended else ([ended], None)
-    while ended not in (ready := select.select(watched, [], [], timeout)[0]):
+    watched = [ended, caller] if job.attended else [ended]
+    while ended not in (ready := select.select(watched, [], [], _LOOK)[0]):
         if caller in ready and not os.read(caller, 4096):
             job.cancel_request.touch()
-        if job.attended and job.cancel_request.exists():
+        if job.cancel_request.exists():
             worker.kill()
             break
     return worker.wait()

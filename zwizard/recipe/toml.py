@@ -26,13 +26,18 @@ def load(path: Path) -> str:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """The tables of a TOML text; UsageError, which calls it ``where``, if it is none."""
+    """The tables of a TOML text; UsageError, which calls it ``where``, if it has none."""
     try:
-        return tomllib.loads(text)
+        if tables := tomllib.loads(text):
+            return tables
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"{where} is not TOML: {error}", "Fix that line; `zwizard new` writes a good recipe."
         ) from None
+    raise UsageError(
+        f"{where} has no key of a recipe: it is empty, or it was cut",
+        "`zwizard build --default` builds the default recipe; `zwizard new` writes one.",
+    )
 
 
 def dumps(tables: Mapping[str, Any]) -> str:

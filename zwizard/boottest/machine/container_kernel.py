@@ -85,7 +85,6 @@ class ContainerKernel:
                 place.new.parent / "none",
                 worker.environment(self._plan),
                 output,
-                lambda: False,
                 downloads=self._store.directory / DOWNLOADS,
                 network=self._plan.network(step),
             )
