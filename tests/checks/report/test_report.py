@@ -25,6 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 INTERFACE = """\
 must *: archive-name archive-readable archive-root archive-paths mode build-leftovers
+    flist-directory-size flist-file-size flist-names
 must C: entrypoint entrypoint-loader
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
     initrd-resolves initrd-readable initrd-virtiofs initrd-virtio-pci
@@ -34,6 +35,7 @@ must CV: userland-arch
 must VR: init-present cloud-init-installed cloud-init-enabled cloud-init-nocloud
     cloud-init-clean network-renderer
 should *: archive-name-survives mode-single no-secrets resolv-conf
+    flist-directory-segments
 should C: entrypoint-link entrypoint-startup-toml
 should V: kernel-recent kernel-drivers kernel-upgrades
 should R: image-gpt-backup loader-known esp-room grub-cmdline grub-timeout root-partition-last

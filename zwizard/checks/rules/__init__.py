@@ -11,7 +11,7 @@ from zwizard.checks.rule import Rule
 # The order in which subjects are shown; modules that are not listed come last.
 SUBJECTS = (
     "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "network",
-    "access", "first_boot", "flist", "disk", "esp", "grub", "container",
+    "access", "first_boot", "flist", "flist_limits", "disk", "esp", "grub", "container",
 )  # fmt: skip
 
 
