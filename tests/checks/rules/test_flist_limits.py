@@ -90,7 +90,7 @@ def test_a_listing_fits_four_mebibytes(entries: list[Entry], severity: Severity 
     ("entries", "outcome"),
     [
         ([image(20.7)], "pass"),
-        ([image(20.8)], "fail"),
+        ([image(20.9)], "fail"),
         (list(many(60, 655 * BLOCK)), "pass"),
         (list(many(70, 655 * BLOCK)), "fail"),
     ],
