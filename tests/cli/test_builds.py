@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.builds import begin, end, fail, finish, new_build, running
 from tests.support.command import Run, in_a_terminal, refused
+from zwizard.engine import builds
 from zwizard.engine.builds import Build
 
 
@@ -112,13 +114,48 @@ def test_a_build_as_json_has_its_steps(run: Run, build: Build) -> None:
     assert [step["state"] for step in result["step_states"][1:]] == ["waiting"] * 6
 
 
-def test_a_build_with_an_unreadable_recipe_is_still_listed_and_shown(
-    run: Run, build: Build
+def cut(file: Path) -> None:
+    file.write_text('name = "web"\n')  # TOML still, and the recipe of another build
+
+
+def directory(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def link(file: Path) -> None:
+    file.rename(file.with_name("elsewhere")).chmod(0o600)
+    file.symlink_to("elsewhere")
+
+
+def recoded(file: Path) -> None:
+    file.write_bytes(file.read_text().encode("utf-16"))
+
+
+@pytest.mark.parametrize("damage", [cut, directory, link, recoded])
+def test_a_build_with_a_damaged_recipe_is_listed_and_shown_and_not_built(
+    run: Run, build: Build, damage: Callable[[Path], None]
 ) -> None:
-    build.recipe_file.write_text("colour = 3\n")
-    assert "a recipe of another version" in run("list")[1]
-    assert "a recipe of another version" in run("show", "web")[1]
+    damage(build.recipe_file)
+    what, remedy = f"{build.recipe_file} is damaged: ", "zwizard rm web"
+    assert "an unreadable recipe" in run("list")[1]
+    shown = run("show", "web")[1]
+    assert what in shown
+    assert remedy in shown
     assert json.loads(run("list", "--json")[1])["builds"][0]["target"] == ""
+    refused(run("resume", "web"), what, remedy)
+    assert run("rm", "web", "--yes")[0] == 0
+    assert builds.everything() == []
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "job.log", "lock"])
+@pytest.mark.parametrize("put", [Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_what_stands_in_the_place_of_a_file_of_a_build_is_named(
+    run: Run, build: Build, name: str, put: Callable[[Path], None]
+) -> None:
+    put(build.directory / name)
+    assert "web" in run("list")[1]
+    refused(run("resume", "web"), f"{build.directory / name} is damaged: ", "Move it away")
 
 
 def write_log(build: Build, number: int, step: str, data: bytes) -> None:

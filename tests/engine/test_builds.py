@@ -15,6 +15,7 @@ from zwizard.engine.layers import Store
 from zwizard.host.privileges import Privilege
 from zwizard.recipe.model import Container, Output, Recipe
 from zwizard.sources.resolve import output_directory, relocate
+from zwizard.util import state_files
 from zwizard.util.errors import UsageError
 
 
@@ -158,7 +159,7 @@ def test_a_build_with_a_recipe_of_another_version_neither_breaks_nor_takes_part(
     tmp_path: Path,
 ) -> None:
     old = new_build("web", tmp_path)
-    old.recipe_file.write_text('name = "web"\ncolour = "red"\n')
+    state_files.write(old.recipe_file, 'name = "web"\ncolour = "red"\n')
     assert new_build("web", tmp_path).id == "web-2"
     assert {build.id for build in builds.everything()} == {"web", "web-2"}
 

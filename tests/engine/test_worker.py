@@ -20,6 +20,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.steps import render
 from zwizard.steps.actions import Host
 from zwizard.steps.step import Step
+from zwizard.util import state_files
 
 PROXIES = [
     *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
@@ -135,5 +136,5 @@ def test_a_report_is_used_again_only_for_the_same_archive(
     monkeypatch.setattr(worker, "__version__", "another")
     assert work._report(archive, "b" * 32) == {"number": 4}
     waived = replace(build.recipe(), checklist=replace(build.recipe().checklist, waive=("etc",)))
-    build.recipe_file.write_text(waived.to_toml())
+    state_files.write(build.recipe_file, waived.to_toml())
     assert work._report(archive, "b" * 32) == {"number": 5}

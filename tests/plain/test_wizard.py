@@ -185,7 +185,7 @@ def test_a_draft_that_cannot_be_saved_is_reported(
     def full(path: Path, text: str, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("zwizard.wizard.draft.write_atomically", full)
+    monkeypatch.setattr("zwizard.util.paths.write_atomically", full)
     press(keyboard, ENTER, CTRL_C)
     assert wizard.new(None) == 130
     output = " ".join(capsys.readouterr().out.split())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,21 @@ def test_a_draft_that_cannot_be_written_reports_why_and_stays_in_memory(tmp_path
     answers.save()
     assert answers.unsaved == ""
     assert Draft.open(tmp_path / "file/draft.json")["name"] == "web"
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda f: f.write_text('{"name": "w'), Path.mkdir, lambda f: f.symlink_to("/etc")]
+)
+def test_a_damaged_draft_is_named_and_set_aside_for_the_next(
+    file: Path, damage: Callable[[Path], None]
+) -> None:
+    file.parent.mkdir(parents=True)
+    damage(file)
+    draft = Draft.open(file)
+    assert len(draft) == 0
+    assert draft.damaged.startswith(f"{file} is damaged: ")
+    assert Draft.open(file).damaged
+    draft.set("name", "web")
+    assert draft.unsaved == ""
+    assert Draft.open(file)["name"] == "web"
+    assert os.path.lexists(file.with_name("draft.json.damaged"))

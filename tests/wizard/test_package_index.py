@@ -149,15 +149,14 @@ def test_a_damaged_cache_is_no_cache(mirror: Make, damage: bytes) -> None:
     assert package_index.fetch(url, "bookworm", MAIN).count == 3
 
 
-def test_a_cache_cut_short_is_no_cache_or_a_shorter_one(mirror: Make) -> None:
+def test_a_cache_cut_short_is_no_cache(mirror: Make) -> None:
     url = mirror()
     package_index.fetch(url, "bookworm", MAIN)
     (file,) = (paths.cache() / "lists").iterdir()
     whole = file.read_bytes()
     for length in range(len(whole)):
         file.write_bytes(whole[:length])
-        found = package_index.load(url, "bookworm", MAIN)
-        assert found is None or found.count <= 3
+        assert package_index.load(url, "bookworm", MAIN) is None
 
 
 REFUSED = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import subprocess
 import time
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from pathlib import Path
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
 from zwizard.engine.layers import discard
-from zwizard.util import paths
+from zwizard.util import paths, state_files
 from zwizard.util.hashing import sha256_of
+from zwizard.util.state_files import DamagedError
 from zwizard.util.text import ago
 
 _GRACE = 60.0  # seconds in which a boot test may be starting
@@ -53,11 +53,11 @@ def all_records() -> list[BootTestRecord]:
 
 def _read(directory: Path) -> BootTestRecord | None:
     try:
-        report = json.loads(BootTest(directory).report.read_text("utf-8"))
+        report = state_files.read_json(BootTest(directory).report, "Start the boot test again.")
         names = ("artefact", "sha256", "bytes", "passed", "at", "seconds")
         return BootTestRecord(directory, **{name: report[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # it is running, or was stopped
+    except (OSError, DamagedError, KeyError, TypeError):
+        return None  # it is running, was stopped, or its report is damaged: it is not tested
 
 
 def last_test_of(sha256: str) -> BootTestRecord | None:
@@ -96,8 +96,8 @@ def remove_others(kept: BootTest, artefact: Path) -> None:
     """Remove the boot tests of ``artefact`` that ended or were stopped, but for ``kept``."""
     for entry in list(kept.directory.parent.iterdir()):
         job = BootTest(entry)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            same = BootTestRequest.from_json(job.request.read_text("utf-8")).artefact == artefact
+        with contextlib.suppress(OSError, DamagedError, KeyError, TypeError):
+            same = BootTestRequest.load(job.request).artefact == artefact
             started = time.time() - job.request.stat().st_mtime > _GRACE
             over = job.report.exists() or (started and not job.running())
             if same and over and job != kept:

@@ -10,6 +10,7 @@ from pathlib import Path
 from zwizard.host.privileges import Privilege
 from zwizard.jobs.events import BootTestCancelled, BootTestFailed, BootTestInterrupted
 from zwizard.jobs.job import Job, JobFile
+from zwizard.util import state_files
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class BootTestRequest:
     layers: Path = Path("/nonexistent")
 
     def to_json(self) -> str:
-        """As text for :meth:`from_json`."""
+        """As text, for the file that :meth:`load` reads."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod
-    def from_json(cls, text: str) -> BootTestRequest:
-        """Raises ValueError, KeyError or TypeError for what :meth:`to_json` did not make."""
-        values = json.loads(text)
+    def load(cls, path: Path) -> BootTestRequest:
+        """The one in a file; raises UsageError, KeyError or TypeError if it is none."""
+        values = state_files.read_json(path, "Start the boot test again.")
         request = cls(**values)
         return replace(request, artefact=Path(values["artefact"]), layers=Path(values["layers"]))
 

@@ -54,7 +54,7 @@ class BootSetup:
 
 def work(job: BootTest, workspace: Path) -> int:
     """Carry out a boot test; 0, since its result is in the journal and the report."""
-    request = BootTestRequest.from_json(job.request.read_text("utf-8"))
+    request = BootTestRequest.load(job.request)
     Runner(job, request, workspace).run()
     return 0
 

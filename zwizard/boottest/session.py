@@ -52,7 +52,7 @@ def prepare(request: BootTestRequest) -> BootTest:
             entrypoint=request.entrypoint or deployment.entrypoint(recipe) or "",
             environment={**own, **request.environment},
         )
-    job.request.write_text(whole.to_json(), "utf-8")
+    paths.write_atomically(job.request, whole.to_json())
     return job
 
 

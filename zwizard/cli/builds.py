@@ -39,6 +39,7 @@ def resume(build: Build | None, *, detach: bool, as_json: bool) -> int:
     """
     run = build_progress.detach if detach else build_progress.run
     if build is not None:
+        build.recipe()  # a damaged one is refused before anything starts
         return run(build, as_json=as_json)
     require_terminal("name the BUILD: zwizard list shows them")
     from zwizard.plain.build import pick

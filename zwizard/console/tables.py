@@ -32,7 +32,7 @@ WORDS = {state: state.replace("-", " ") for state in MARKS}
 def what(recipe: Recipe | None) -> str:
     """What a recipe makes, in a few words: ``vm · Debian bookworm``."""
     if recipe is None:
-        return "a recipe of another version"
+        return "an unreadable recipe"
     source = recipe.source
     if source.location:
         return f"{recipe.target} · {source.kind} {Path(source.location).name}"
@@ -88,6 +88,10 @@ def one(build: Build, *, as_json: bool) -> str:
     ]
     if state.error:
         lines += ["", state.error, state.cause or state.hint]
+    try:
+        build.recipe()
+    except UsageError as error:
+        lines += ["", error.message, error.hint]
     if state.archive:
         lines += ["", f"archive    {state.archive}", f"sha256     {state.sha256}"]
         if record := records.last_test_of(state.sha256):

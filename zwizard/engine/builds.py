@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
@@ -12,7 +13,7 @@ from zwizard.jobs.job import Job, JobFile
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
-from zwizard.util import paths
+from zwizard.util import paths, state_files
 from zwizard.util.errors import UsageError
 
 
@@ -44,8 +45,9 @@ class Build(Job):
         return self.directory / "logs" / f"{number:02}-{name}.log"
 
     def recipe(self) -> Recipe:
-        """The recipe."""
-        return Recipe.load(self.recipe_file)
+        """The recipe; UsageError if its file is damaged, or of another version."""
+        remedy = f"Build the recipe again, or remove this build: zwizard rm {self.id}"
+        return Recipe.from_toml(state_files.read(self.recipe_file, remedy), str(self.recipe_file))
 
     def archive(self) -> Path:
         """Where the archive goes."""
@@ -77,21 +79,21 @@ def everything() -> list[Build]:
     """All builds, the one that changed last first."""
     home = directory()
     found = home.iterdir() if home.is_dir() else ()
-    builds = [Build(entry) for entry in found if (entry / "recipe.toml").is_file()]
+    builds = [Build(entry) for entry in found if os.path.lexists(entry / "recipe.toml")]
     return sorted(builds, key=_changed, reverse=True)
 
 
 def _changed(build: Build) -> float:
     for file in (build.journal, build.recipe_file):
         with contextlib.suppress(FileNotFoundError):
-            return file.stat().st_mtime
+            return file.lstat().st_mtime
     return 0.0  # it is just being deleted
 
 
 def find(name: str) -> Build:
     """The build called ``name``; UsageError that lists the builds."""
     build = Build(directory() / name)
-    if "/" not in name and build.recipe_file.is_file():
+    if "/" not in name and os.path.lexists(build.recipe_file):
         return build
     names = ", ".join(build.id for build in everything()) or "none yet"
     raise UsageError(f"there is no build {name!r}", f"Builds: {names}.")
@@ -120,7 +122,7 @@ def open_for(recipe: Recipe, base: Path) -> Build:
             f"{build.id} is being built from another version of this recipe",
             f"Wait for it, or stop it: zwizard cancel {build.id}",
         )
-    paths.write_atomically(build.recipe_file, resolved.to_toml())
+    state_files.write(build.recipe_file, resolved.to_toml())
     return build
 
 

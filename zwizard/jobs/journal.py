@@ -50,7 +50,7 @@ class Reader:
             with self.path.open("rb") as file:
                 file.seek(self._position)
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return
         whole = data.rfind(b"\n") + 1
         self._position += whole

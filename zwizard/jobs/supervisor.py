@@ -17,7 +17,7 @@ from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Event
 from zwizard.jobs.job import Job, load
-from zwizard.util import paths
+from zwizard.util import paths, state_files
 from zwizard.util.errors import ZwizardError
 
 _MODULE = "zwizard.jobs.supervisor"  # what -m takes, also where __name__ is __main__
@@ -31,8 +31,11 @@ def start(job: Job, *options: str) -> None:
     """Start ``job`` unless it is running, and return when its journal tells of the run.
 
     A run that has just ended is waited for, so that the job is started again. Raises ZwizardError
-    if it does not come up, with what it printed.
+    if it does not come up, with what it printed, or if its directory is damaged.
     """
+    for file in (job.journal, job.log, job.lock, job.cancel_request):
+        if os.path.lexists(file):
+            state_files.require_file(file, "Move it away, and start again.")
     while True:
         while job.running():
             if not job.ended():

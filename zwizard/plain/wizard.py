@@ -60,6 +60,8 @@ def resume(stopped: Build) -> int:
 def _start_draft(draft: Draft, file: Path | None) -> None:
     """Choose the answers to start with: those of the draft, the recipe's, or none."""
     recipe = files.read_recipe(file) if file else None
+    if draft.damaged:
+        say(draft.damaged)
     if draft:
         name = next(q for q in questions.all_questions() if q.key == "name").answer(draft)
         other = f"Start from {file} (discards it)" if file else "Start over (discards it)"

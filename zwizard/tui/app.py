@@ -117,7 +117,7 @@ class ZwizardApp(BaseApp):
         """Use the keys of the preferences; show what in the preferences is ignored."""
         keys = self.preferences.keys
         self.set_keymap({name: key for name, key in keys.items() if name in NAMES})
-        complaints = list(self.preferences.complaints)
+        complaints = [*self.preferences.complaints, *filter(None, [self.draft().damaged])]
         for name in keys.keys() - NAMES.keys():
             near = "".join(f"; did you mean {n!r}?" for n in get_close_matches(name, NAMES, n=1))
             complaints.append(f"{paths.preferences()}: no key is called {name!r}{near}")

@@ -41,7 +41,7 @@ class BuildList:
         return tuple(listed)
 
     def _recipe(self, build: Build) -> Recipe | None:
-        changed = build.recipe_file.stat().st_mtime
+        changed = build.recipe_file.lstat().st_mtime
         cached = self._recipes.get(build.id)
         if cached is None or cached[0] != changed:
             cached = (changed, builds.recipe_of(build))

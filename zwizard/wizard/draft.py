@@ -7,11 +7,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from zwizard.engine import builds
 from zwizard.recipe.model import Recipe
-from zwizard.util.paths import write_atomically
+from zwizard.util import paths, state_files
+from zwizard.util.state_files import DamagedError
 from zwizard.wizard import questions
+
+_ASIDE = "Its answers are lost; the next draft sets it aside as draft.json.damaged."
 
 
 class Draft(Mapping[str, str]):
@@ -19,32 +23,39 @@ class Draft(Mapping[str, str]):
 
     A wrong answer is kept too: going back, quitting or crashing loses nothing that was typed.
     ``path`` None keeps the draft in memory only. ``unsaved`` says why the latest change could not
-    be saved, and is "" if it was saved.
+    be saved, and is "" if it was saved. ``damaged`` says what is wrong with the file, or is "": it
+    is set aside before another is written.
     """
 
     def __init__(self, path: Path | None = None, answers: Mapping[str, str] | None = None) -> None:
         self.path = path
         self.unsaved = ""
+        self.damaged = ""
         self._answers: dict[str, str] = dict(answers or {})
 
     @classmethod
     def open(cls, path: Path) -> Draft:
         """The draft in the file at ``path``; empty if it is missing or damaged."""
+        data: dict[str, Any] = {}
+        damaged = ""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            data = {}
+            if os.path.lexists(path):
+                data = state_files.read_json(path, _ASIDE)
+        except DamagedError as error:
+            damaged = f"{error.message}. {error.hint}"
+        except OSError as error:
+            damaged = f"{path}: {error.strerror or error}"
         keys = {
             questions.BASE,
             questions.HERE,
             *(question.key for question in questions.all_questions()),
         }
         answers = {
-            key: text
-            for key, text in (data.items() if isinstance(data, dict) else ())
-            if key in keys and isinstance(text, str)
+            key: text for key, text in data.items() if key in keys and isinstance(text, str)
         }
-        return cls(path, answers)
+        draft = cls(path, answers)
+        draft.damaged = damaged
+        return draft
 
     def __getitem__(self, key: str) -> str:
         return self._answers[key]
@@ -80,6 +91,7 @@ class Draft(Mapping[str, str]):
         """Discard the answers: they were built, or the user starts over."""
         self._answers, self.unsaved = {}, ""
         if self.path:
+            self._set_aside(self.path)
             self.path.unlink(missing_ok=True)
 
     def save(self) -> None:
@@ -88,11 +100,17 @@ class Draft(Mapping[str, str]):
             return
         try:
             text = json.dumps(self._answers, ensure_ascii=False, indent=1)
-            write_atomically(self.path, text, lasting=False)
+            self._set_aside(self.path)
+            paths.write_atomically(self.path, text, lasting=False)
         except OSError as error:
             self.unsaved = f"{error.filename or self.path}: {error.strerror or error}"
         else:
             self.unsaved = ""
+
+    def _set_aside(self, path: Path) -> None:
+        if self.damaged:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            self.damaged = ""
 
     def sync(self) -> None:
         """Flush the draft to the disk, so that it survives a power cut; this may take a while."""

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from zwizard.util import paths
+from zwizard.util import paths, state_files
 from zwizard.util.errors import ZwizardError
+from zwizard.util.state_files import DamagedError
 from zwizard.util.text import one_line
 from zwizard.util.units import MIB
 from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue
@@ -40,12 +41,12 @@ def load(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalog
     """The list in the cache, however old; None if there is none that can be read."""
     try:
         file = _cached(mirror, suite, components)
-        head, *lines = file.read_text("utf-8").split("\n")[:-1]
+        head, *lines = state_files.read(file, "Read the list again.").split("\n")[:-1]
         data = json.loads(head)
         if any(line.count("\t") != 2 for line in lines):
             return None
         return PackageCatalogue(_called(suite), float(data["read"]), tuple(lines))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, DamagedError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -98,7 +99,7 @@ def _cached(mirror: str, suite: str, components: tuple[str, ...]) -> Path:
 def _keep(file: Path, found: PackageCatalogue) -> None:
     head = json.dumps({"suite": found.suite, "read": found.read})
     try:
-        paths.write_atomically(file, "".join(f"{line}\n" for line in (head, *found.lines)))
+        state_files.write(file, "".join(f"{line}\n" for line in (head, *found.lines)))
     except OSError:
         return  # with a full disk the next reader downloads it again
 
