@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from tests.support.builds import begin, end, fail, finish, new_build, running
 from tests.support.command import Run, in_a_terminal, refused
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
+from zwizard.util.hashing import sha256_of
 
 
 def test_without_a_terminal_resume_asks_for_the_name_of_a_build(run: Run) -> None:
@@ -75,7 +77,7 @@ def test_the_list_as_json_has_one_record_per_build(run: Run, build: Build) -> No
     assert (record["steps"], record["steps_done"]) == (7, 7)
     assert record["archive"] == str(archive)
     assert record["archive_exists"] is True
-    assert record["sha256"] == "ab" * 32
+    assert record["sha256"] == sha256_of(archive)
 
 
 def test_show_prints_the_steps_and_the_archive(run: Run, build: Build) -> None:
@@ -85,7 +87,7 @@ def test_show_prints_the_steps_and_the_archive(run: Run, build: Build) -> None:
     assert out.startswith("web: vm · Debian bookworm, ready\n")
     assert out.count("✓") == 7
     assert f"archive    {archive}\n" in out
-    assert f"sha256     {'ab' * 32}\n" in out
+    assert f"sha256     {sha256_of(archive)}\n" in out
     assert f"build      {build.directory}\n" in out
 
 
@@ -228,3 +230,30 @@ def test_rm_asks_and_respects_the_answer(build: Build, tmp_path: Path) -> None:
     assert build.directory.exists()
     assert in_a_terminal([("[y/N]", "y\r")], "rm", "web", cwd=tmp_path)[0] == 0
     assert not build.directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [("changed", "zwizard check {}"), ("missing", "zwizard resume web")],
+)
+def test_a_build_whose_archive_is_another_or_gone_is_not_called_ready(
+    run: Run, build: Build, state: str, advice: str
+) -> None:
+    archive = end(build)
+    archive.unlink() if state == "missing" else archive.write_bytes(b"of another")
+    assert run("list")[1].startswith(f"! {state} ")
+    (record,) = json.loads(run("list", "--json")[1])["builds"]
+    assert (record["state"], record["tested"]) == (state, False)
+    out = run("show", "web")[1]
+    assert out.startswith(f"web: vm · Debian bookworm, {state}\n")
+    assert advice.format(archive) in out
+
+
+def test_a_changed_archive_is_checked_again_by_a_command(run: Run, build: Build) -> None:
+    archive = end(build)
+    archive.write_bytes(gzip.compress(bytes(10240)))  # an empty tar
+    code, out, _ = run("check", archive)
+    assert code == 3
+    assert "Not ready" in out
+    assert run("list")[1].startswith("! not ready")
+    assert sha256_of(archive) in run("show", "web")[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builds import new_build
 from tests.support.command import Run, refused
 from zwizard.engine import builds
 from zwizard.host import tools
@@ -172,3 +173,19 @@ def test_build_install_installs_missing_programs_first(
     assert {"mmdebstrap", "mount", "tar"} <= set(install.split())
     assert "qemu-system-x86" not in install
     assert builds.everything() == []
+
+
+def test_a_file_that_zwizard_did_not_write_is_an_error_before_the_build(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "web.toml").write_text('name = "web"\n')
+    (tmp_path / "web.tar.gz").symlink_to("nowhere")
+    refused(run("build", tmp_path / "web.toml"), str(tmp_path / "web.tar.gz"), "--replace")
+    assert not builds.everything()
+
+
+def test_a_build_is_resumed_over_such_a_file_only_with_a_yes(run: Run, tmp_path: Path) -> None:
+    archive = new_build("web", tmp_path).archive()
+    archive.write_text("precious")
+    refused(run("resume", "web"), f"{archive} was not written by zwizard", "--replace")
+    assert archive.read_text() == "precious"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import begin, end, new_build, running
+from tests.support.builds import begin, deliver, end, new_build, running
 from tests.support.executables import elf, initramfs
 from zwizard.engine import builds
 from zwizard.engine.layers import Store
@@ -17,6 +17,7 @@ from zwizard.recipe.model import Container, Output, Recipe
 from zwizard.sources.resolve import output_directory, relocate
 from zwizard.util import state_files
 from zwizard.util.errors import UsageError
+from zwizard.util.user_files import ForeignFileError
 
 
 def test_a_build_is_named_after_its_recipe_and_keeps_it(tmp_path: Path) -> None:
@@ -204,5 +205,30 @@ def test_what_a_container_build_makes_for_the_user_is_the_archive_and_the_note(
     build = new_build(
         "web", tmp_path, Recipe(target="container", container=Container(entrypoint="/bin/true"))
     )
-    assert build.outputs() == (tmp_path / "web.tar.gz", tmp_path / "web.deploy.md")
-    assert new_build("vm", tmp_path).outputs() == (tmp_path / "vm.tar.gz",)
+    assert build.targets() == (tmp_path / "web.tar.gz", tmp_path / "web.deploy.md")
+    assert new_build("vm", tmp_path).targets() == (tmp_path / "vm.tar.gz",)
+
+
+@pytest.mark.parametrize("name", ["web.tar.gz", "web.deploy.md"])
+def test_a_build_replaces_no_file_of_others_without_a_yes(tmp_path: Path, name: str) -> None:
+    wanted = Recipe(name="web", target="container", container=Container(entrypoint="/bin/sh"))
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(ForeignFileError, match=name):
+        builds.open_for(wanted, tmp_path)
+    assert builds.everything() == []
+    build = builds.open_for(wanted, tmp_path, replace=True)
+    (tmp_path / name).write_text("another, written since")
+    with pytest.raises(ForeignFileError, match=name):
+        builds.claim(build, replace=False)
+    builds.claim(build, replace=True)
+    assert (tmp_path / name).read_text() == "another, written since"
+
+
+def test_only_what_zwizard_wrote_counts_as_an_output(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    assert build.outputs() == ()
+    build.archive().write_text("precious")
+    assert build.outputs() == ()
+    build.archive().unlink()
+    deliver(build)
+    assert build.outputs() == (build.archive(), build.user_files.record(build.archive()))

@@ -58,7 +58,7 @@ def test_this_build_counts_before_its_like_and_those_before_all_others(
 def test_the_checklist_is_timed_too(build: Build, store: Store) -> None:
     begin(build)
     began = journal.append(build.journal, events.CheckStarted()).at
-    end(build, archive=False)
+    end(build)
     assert estimates.CHECKLIST not in estimates.usual(
         build, store
     )  # that one was of the run before

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.support.builds import new_build
-from zwizard import checks
 from zwizard.engine import worker
 from zwizard.engine.layers import Store
 from zwizard.engine.worker import Worker, environment
@@ -20,8 +19,12 @@ from zwizard.recipe.model import Recipe
 from zwizard.steps import render
 from zwizard.steps.actions import Host
 from zwizard.steps.step import Step
-from zwizard.util import state_files
+from zwizard.util.errors import ZwizardError
+from zwizard.util.hashing import sha256_of
+from zwizard.util.user_files import ForeignFileError
 
+SUM = "11" * 32
+PACKED = gzip.compress(bytes(10240))  # an empty tar
 PROXIES = [
     *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"),
@@ -76,14 +79,13 @@ def test_a_packed_archive_is_on_the_disk_before_its_sum_is_kept(
     archive.write_bytes(b"packed")
     order: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(_name_of(descriptor)))
-    worker._sync_and_hash(archive)
+    worker._keep_sum(archive, SUM)
     assert order[0] == "archive.tar.gz"
-    assert (tmp_path / "sha256").exists()
-    worker._sync_and_hash(archive)  # it is known, so that nothing is read again
+    assert (tmp_path / "sha256").read_text() == SUM
+    worker._keep_sum(archive, SUM)  # it is known already
     assert order.count("archive.tar.gz") == 1
-
-
-SUM = "11" * 32
+    with pytest.raises(ZwizardError, match="not the packed one"):
+        worker._keep_sum(archive, "22" * 32)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_an_archive_is_packed_again_only_if_its_sum_is_another(
         (packed.parent / "sha256").write_bytes(kept)
     assert work._intact("a" * 32) is intact
     (packed.parent / "sha256").unlink(missing_ok=True)
-    worker._sync_and_hash(packed)
+    worker._keep_sum(packed, sha256_of(packed))
     assert work._intact("a" * 32)
     (packed.parent / "sha256").unlink()
     (packed.parent / "sha256").mkdir()
@@ -115,26 +117,47 @@ def _name_of(descriptor: int) -> str:
     return Path(f"/proc/self/fd/{descriptor}").readlink().name
 
 
-def test_a_report_is_used_again_only_for_the_same_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def delivery(tmp_path: Path) -> tuple[Worker, Path]:
+    """A worker at its last task, and the packed archive that it delivers."""
+    build, store = new_build("web", tmp_path), Store(tmp_path / "layers")
+    packed = store.archive("a" * 32)
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(PACKED)
+    at_work = Worker(build, make(build.recipe()), store, tmp_path / "step", rebuild_all=False)
+    return at_work, packed
+
+
+def test_a_delivered_archive_shares_no_inode_with_the_cache(
+    delivery: tuple[Worker, Path],
 ) -> None:
-    build = new_build("web", tmp_path)
-    made = make(build.recipe())
-    work = Worker(build, made, Store(tmp_path / "layers"), tmp_path / "step", rebuild_all=False)
-    checked: list[Path] = []
+    at_work, packed = delivery
+    at_work._deliver("a" * 32)
+    archive = at_work.build.archive()
+    assert archive.read_bytes() == PACKED
+    assert not archive.samefile(packed)
+    assert (archive.stat().st_nlink, packed.stat().st_nlink) == (1, 1)
+    assert not list(archive.parent.glob(".*"))
 
-    def check(path: Path, **_: object) -> object:
-        checked.append(path)
-        return SimpleNamespace(to_json=lambda: {"number": len(checked)})
 
-    monkeypatch.setattr(checks, "check", check)
-    archive = build.archive()
-    assert work._report(archive, "a" * 32) == {"number": 1}
-    assert work._report(archive, "a" * 32) == {"number": 1}
-    assert work._report(archive, "b" * 32) == {"number": 2}
-    assert work._report(archive.with_name("other.tar.gz"), "b" * 32) == {"number": 3}
-    monkeypatch.setattr(worker, "__version__", "another")
-    assert work._report(archive, "b" * 32) == {"number": 4}
-    waived = replace(build.recipe(), checklist=replace(build.recipe().checklist, waive=("etc",)))
-    state_files.write(build.recipe_file, waived.to_toml())
-    assert work._report(archive, "b" * 32) == {"number": 5}
+def test_an_archive_that_is_there_already_is_not_written_again(
+    delivery: tuple[Worker, Path],
+) -> None:
+    at_work, _ = delivery
+    at_work._deliver("a" * 32)
+    inode = at_work.build.archive().stat().st_ino
+    at_work._deliver("a" * 32)
+    assert at_work.build.archive().stat().st_ino == inode
+
+
+def test_a_file_that_appeared_during_the_build_is_kept(delivery: tuple[Worker, Path]) -> None:
+    at_work, packed = delivery
+    archive = at_work.build.archive()
+    archive.write_text("precious")
+    with pytest.raises(ForeignFileError, match=str(archive)):
+        at_work._deliver("a" * 32)
+    assert archive.read_text() == "precious"
+    assert packed.exists()
+    at_work.build.user_files.allow(archive)
+    at_work._deliver("a" * 32)
+    assert archive.read_bytes() == PACKED

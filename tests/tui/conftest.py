@@ -20,6 +20,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
+from tests.support.builds import deliver
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.host.privileges import Privilege
@@ -277,16 +278,15 @@ def fail(build: Build, step: str, **facts: Any) -> None:
 def finish(build: Build, report: dict[str, Any]) -> None:
     """``build`` ends with an archive and its report."""
     journal.append(build.journal, events.StepFinished(step="pack", seconds=9.0, bytes=1))
-    archive = build.archive()
-    archive.write_bytes(b"an archive")
+    archive, sha256 = build.archive(), deliver(build)
     report = {"artefact": str(archive), "mode": "vm", **report}
-    build.report_file.write_text(json.dumps({"basis": [], "report": report}))
+    build.report_file.write_text(json.dumps({"basis": [], "sha256": sha256, "report": report}))
     journal.append(
         build.journal,
         events.BuildFinished(
             build=build.id,
             archive=str(archive),
-            sha256="ab" * 32,
+            sha256=sha256,
             bytes=180_000_000,
             ready=report["ready"],
             blocks=sum(

@@ -35,6 +35,9 @@ COMMANDS = {
     "completion": ("host", "Print a shell's completion script."),
 }
 
+replace_option = click.option(
+    "--replace", is_flag=True, help="Replace files there that zwizard did not write."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 detach_option = click.option(
     "--detach", is_flag=True, help="Leave the build running in the background."

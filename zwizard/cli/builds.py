@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from zwizard.cli.app import detach_option, json_option, require_terminal, zwizard
+from zwizard.cli.app import (
+    detach_option,
+    json_option,
+    replace_option,
+    require_terminal,
+    zwizard,
+)
 from zwizard.console import build_progress, tables
 from zwizard.engine import bug_report, builds, debug_shell
 from zwizard.engine.builds import Build
@@ -30,22 +36,24 @@ _step_argument = click.argument("step", required=False)
 
 @zwizard.command()
 @click.argument("build", required=False, callback=_find, shell_complete=_complete)
+@replace_option
 @detach_option
 @json_option
-def resume(build: Build | None, *, detach: bool, as_json: bool) -> int:
+def resume(build: Build | None, *, replace: bool, detach: bool, as_json: bool) -> int:
     """Resume a stopped or failed build at the step it reached.
 
     Without BUILD, choose one from a list.
     """
     run = build_progress.detach if detach else build_progress.run
     if build is not None:
-        build.recipe()  # a damaged one is refused before anything starts
+        builds.claim(build, replace=replace)
         return run(build, as_json=as_json)
     require_terminal("name the BUILD: zwizard list shows them")
     from zwizard.plain.build import pick
     from zwizard.plain.wizard import resume as resume_build
 
     chosen = builds.find(pick())
+    builds.claim(chosen, replace=replace)
     if as_json or detach:
         return run(chosen, as_json=as_json)
     return resume_build(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from zwizard.boottest.request import BootTestRequest
 from zwizard.cli.app import json_option, zwizard
 from zwizard.console import boot_progress
 from zwizard.console import repair as repair_progress
-from zwizard.engine import builds
+from zwizard.engine import builds, verdicts
 from zwizard.engine import repair as repairs
 from zwizard.sources import deployment
 from zwizard.util.documents import document
@@ -66,9 +67,13 @@ def check(
     if report:
         checks.check_name(report)
     built = builds.container_at(path.resolve())
-    if built and entrypoint is None:
-        entrypoint = deployment.entrypoint(built[0])
-    found = checks.check(path, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
+    build = verdicts.about(path.resolve())
+    if build and (mode, disk_size, entrypoint) == (None, None, None):
+        found = replace(verdicts.check_again(build), artefact=str(path))
+    else:
+        if built and entrypoint is None:
+            entrypoint = deployment.entrypoint(built[0])
+        found = checks.check(path, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
     if report:
         checks.write_report(found, report)
     boot_test = records.last_test_of_file(path) if found.ready else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zwizard.cli.app import detach_option, json_option, zwizard
+from zwizard.cli.app import detach_option, json_option, replace_option, zwizard
 from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.host import tools
@@ -43,6 +43,7 @@ def _read(file: Path | None, *, default: bool) -> tuple[Recipe, Path]:
 @_default_option
 @click.option("--rebuild-all", is_flag=True, help="Ignore cached layers; use today's packages.")
 @click.option("--install", is_flag=True, help="Install missing programs on this machine first.")
+@replace_option
 @detach_option
 @json_option
 def build(
@@ -51,6 +52,7 @@ def build(
     default: bool,
     rebuild_all: bool,
     install: bool,
+    replace: bool,
     detach: bool,
     as_json: bool,
 ) -> int:
@@ -62,7 +64,7 @@ def build(
     recipe, base = _read(file, default=default)
     if install and (missing := tools.missing(tools.needed(make(recipe).tools()))):
         tools.install(missing)
-    build = builds.open_for(recipe, base)
+    build = builds.open_for(recipe, base, replace=replace)
     run = build_progress.detach if detach else build_progress.run
     return run(build, rebuild_all=rebuild_all, as_json=as_json)
 

@@ -7,7 +7,7 @@ import sys
 from zwizard import checks
 from zwizard.console import build_progress
 from zwizard.console.foreground import write_json
-from zwizard.engine import builds, repair
+from zwizard.engine import builds, repair, verdicts
 from zwizard.engine.repair import Remedy
 from zwizard.recipe.model import Recipe
 from zwizard.util.text import one_line, sanitise
@@ -29,7 +29,7 @@ def run(remedy: Remedy, *, as_json: bool) -> int:
         build = builds.open_for(recipe, remedy.path.parent)
         code = build_progress.run(build, as_json=as_json)
         done = build.recipe()
-        recipe = repair.further(done, repair.report_of(build)) if code in {0, 3} else None
+        recipe = repair.further(done, verdicts.kept(build).report) if code in {0, 3} else None
         if recipe is None:
             break
         if not as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from zwizard.boottest import records
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
-from zwizard.engine.status import State, Status, StepState
+from zwizard.engine.status import CHECKED, State, Status, StepState
 from zwizard.host import tools
 from zwizard.recipe.model import Recipe
 from zwizard.util.documents import document
@@ -20,6 +21,8 @@ MARKS: dict[State | StepState, str] = {
     "running": "●",
     "ready": "✓",
     "not-ready": "!",
+    "changed": "!",
+    "missing": "!",
     "failed": "✗",
     "stopped": "■",
     "waiting": "○",
@@ -43,7 +46,7 @@ def where(status: Status) -> str:
     """How far a build is: the step it is in, or the archive's size."""
     if status.step:
         return f"{status.step.number}/{len(status.steps)} {status.step.name}"
-    return size(status.bytes) if status.state in {"ready", "not-ready"} else ""
+    return size(status.bytes) if status.state in CHECKED else ""
 
 
 def word(status: Status, tested: Collection[str]) -> str:
@@ -54,6 +57,16 @@ def word(status: Status, tested: Collection[str]) -> str:
     if status.state == "ready" and status.sha256 in tested:
         return "◆ tested"
     return f"{MARKS[status.state]} {WORDS[status.state]}"
+
+
+def lost(build: Build, status: Status) -> str:
+    """What happened to the archive since it was checked, and what to do; "" if nothing did."""
+    archive = shlex.quote(status.archive)
+    texts = {
+        "changed": f"was changed since it was checked; check it again: zwizard check {archive}",
+        "missing": f"is missing; make it again from the cache: zwizard resume {build.id}",
+    }
+    return texts.get(status.state, "")
 
 
 def everything(*, as_json: bool) -> str:
@@ -93,8 +106,10 @@ def one(build: Build, *, as_json: bool) -> str:
     except UsageError as error:
         lines += ["", error.message, error.hint]
     if state.archive:
-        lines += ["", f"archive    {state.archive}", f"sha256     {state.sha256}"]
-        if record := records.last_test_of(state.sha256):
+        lines += ["", f"archive    {state.archive}"]
+        lines += [f"           {text}"] if (text := lost(build, state)) else []
+        lines += [f"sha256     {state.sha256}"]
+        if state.state in CHECKED and (record := records.last_test_of(state.sha256)):
             lines.append(f"boot test  {records.describe(record, time.time())}")
         if recipe and (note := build.note()):
             lines.append(f"deploy     {note}")

@@ -13,8 +13,9 @@ from zwizard.jobs.job import Job, JobFile
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
 from zwizard.sources.resolve import output_directory, resolve
-from zwizard.util import paths, state_files
+from zwizard.util import paths, state_files, user_files
 from zwizard.util.errors import UsageError
+from zwizard.util.user_files import UserFiles
 
 
 class Build(Job):
@@ -32,9 +33,20 @@ class Build(Job):
         """Among the layers that this privilege makes."""
         return Store(privilege.layers_below(cache)).work(self.id)
 
+    @property
+    def user_files(self) -> UserFiles:
+        """Where it is remembered what zwizard wrote for the user."""
+        return UserFiles(self.directory.parents[1] / "user-files")
+
+    def targets(self) -> tuple[Path, ...]:
+        """Where the archive goes, and the deployment note beside it if there is one."""
+        return targets(self.recipe())
+
     def outputs(self) -> tuple[Path, ...]:
-        """The archive, and the deployment note beside it."""
-        return tuple(filter(None, (self.archive(), self.note())))
+        """Those that zwizard wrote, with what is remembered of them."""
+        files = self.user_files
+        ours = [path for path in self.targets() if path.exists() and not files.foreign(path)]
+        return (*ours, *map(files.record, ours))
 
     def after_end(self, workspace: Path) -> None:
         """Sync the layers: until that is done, they count during this boot only."""
@@ -51,15 +63,36 @@ class Build(Job):
 
     def archive(self) -> Path:
         """Where the archive goes."""
-        recipe = self.recipe()
-        return Path(recipe.output.directory) / f"{recipe.name}.tar.gz"
+        return self.targets()[0]
 
     def note(self) -> Path | None:
         """The deployment note beside the archive; None if the target needs none."""
-        recipe = self.recipe()
-        if recipe.target != "container":
-            return None
-        return Path(recipe.output.directory) / f"{recipe.name}.deploy.md"
+        return next(iter(self.targets()[1:]), None)
+
+
+def targets(recipe: Recipe, base: Path = Path()) -> tuple[Path, ...]:
+    """Where the archive of ``recipe`` goes, and the deployment note if there is one.
+
+    ``base``: what a relative directory is relative to.
+    """
+    archive = base / recipe.output.directory / f"{recipe.name}.tar.gz"
+    note = archive.with_name(f"{recipe.name}.deploy.md")
+    return (archive, note) if recipe.target == "container" else (archive,)
+
+
+def claim(build: Build, *, replace: bool) -> None:
+    """Make sure that ``build`` may write its files; ForeignFileError if others are there.
+
+    ``replace``: those that are there now may be replaced.
+    """
+    _claim(targets(build.recipe()), replace=replace)
+
+
+def _claim(places: tuple[Path, ...], *, replace: bool) -> None:
+    files = user_files.here()
+    if replace:
+        files.allow(*places)
+    files.require(*places)
 
 
 def recipe_of(build: Build) -> Recipe | None:
@@ -104,24 +137,25 @@ def making(archive: Path) -> Build | None:
     return next((build for build in everything() if _makes(build, archive)), None)
 
 
-def open_for(recipe: Recipe, base: Path) -> Build:
+def open_for(recipe: Recipe, base: Path, *, replace: bool = False) -> Build:
     """The build that makes this recipe's archive, or a new one.
 
     Paths in the recipe are relative to ``base``. One archive, one build: an edited recipe is built
-    in the same directory again, with every layer that it still shares.
+    in the same directory again, with every layer that it still shares. ForeignFileError if there
+    is something that zwizard did not write; ``replace``: that may be replaced.
     """
     resolved = resolve(recipe, base)
     entrypoint_check.require(resolved, base)
     build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
-    if build is None:
-        build = _new(recipe.name)
-    elif build.running():
+    if build and build.running():
         if build.recipe() == resolved:
             return build
         raise UsageError(
             f"{build.id} is being built from another version of this recipe",
             f"Wait for it, or stop it: zwizard cancel {build.id}",
         )
+    _claim(targets(resolved), replace=replace)
+    build = build or _new(recipe.name)
     state_files.write(build.recipe_file, resolved.to_toml())
     return build
 

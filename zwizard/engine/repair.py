@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from pathlib import Path
 from zwizard import checks
 from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.engine import builds
-from zwizard.engine.builds import Build
 from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
@@ -149,12 +147,6 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
     if not more:
         return None
     return replace(recipe, source=replace(recipe.source, repair=(*done, *more)))
-
-
-def report_of(build: Build) -> Report:
-    """The checklist's report of the archive that ``build`` made."""
-    data = json.loads(build.report_file.read_text("utf-8"))
-    return checks.report_of(data["report"])
 
 
 def _free_name(path: Path, place: Path) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.jobs import events
 from zwizard.jobs import status as job_status
 from zwizard.jobs.follower import Watch
+from zwizard.jobs.job import Job
 from zwizard.plan import targets
 from zwizard.recipe.model import Recipe
 
 StepState = Literal["waiting", "running", "done", "cached", "failed", "stopped"]
-State = Literal["running", "stopped", "failed", "not-ready", "ready"]
+State = Literal["running", "stopped", "failed", "not-ready", "ready", "changed", "missing"]
+CHECKED = frozenset({"ready", "not-ready"})  # what is said of an archive as it was checked
+FINISHED = CHECKED | {"changed", "missing"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class StepStatus:
 class Status(job_status.Status):
     """The status of a build.
 
+    It is ``changed`` or ``missing`` if that has happened to the archive since it was checked.
     ``cause``, ``key`` (of the answer to change), ``command`` and ``log`` are those of the last
     failure; ``archive``, ``sha256`` and ``bytes`` those of the archive, ``note`` tells how to
     deploy it; ``blocks`` counts the ``must`` rules that failed or are unknown; ``checking`` is
@@ -93,12 +97,20 @@ class Status(job_status.Status):
                 return self.with_step(event.step, state="failed", seconds=event.seconds)
             case events.CheckStarted(at=at):
                 return replace(self, checking=at)
-            case events.BuildFinished():
+            case events.BuildFinished() | events.ArchiveChecked():
                 return self.taking(event, state="ready" if event.ready else "not-ready")
             case events.BuildCancelled() | events.BuildInterrupted():
                 name = self.step.name if self.step else ""
                 return super().with_event(event).with_step(name, state="stopped")
         return super().with_event(event)
+
+    def settled(self, job: Job, *, running: bool) -> Self:
+        """Corrected by the lock, and by a look at the archive: a verdict holds for its bytes."""
+        status = super().settled(job, running=running)
+        if isinstance(job, Build) and status.state in CHECKED:
+            state = job.user_files.state(Path(status.archive), status.sha256)
+            return status if state == "same" else replace(status, state=state)
+        return status
 
     def with_step(self, name: str, **facts: Any) -> Status:
         """With facts about a step."""

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-from zwizard import __version__, checks
-from zwizard.engine import failure_causes, layers
+from zwizard.engine import failure_causes, layers, verdicts
 from zwizard.engine.builds import Build
 from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.io_meter import IoMeter
@@ -25,12 +20,11 @@ from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.jobs import events, journal
 from zwizard.plan import targets
-from zwizard.sources import deployment
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.hashing import sha256_of
-from zwizard.util.text import parse_size
+from zwizard.util.user_files import ForeignFileError
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _TAIL_LINES = 20
@@ -153,60 +147,37 @@ class Worker:
 
     def _deliver(self, fingerprint: str) -> None:
         """Put the archive where the recipe wants it, check it, and report the result."""
-        archive = self.build.archive()
+        files, archive, note = self.build.user_files, self.build.archive(), self.build.note()
+        try:
+            files.require(*self.build.targets())
+        except ForeignFileError as error:
+            error.hint = f"Move it away and resume, or: zwizard resume {self.build.id} --replace"
+            raise
         packed = self.store.archive(fingerprint)
-        if not (archive.exists() and archive.samefile(packed)):
-            _place(packed, archive)
-        note = self.build.note()
+        if files.state(archive, _kept_sum(packed)) != "same":
+            files.copy(packed, archive)
         if note:
-            paths.write_atomically(note, self.plan.note)
-        with ThreadPoolExecutor(1) as beside:
-            hashed = beside.submit(
-                _sync_and_hash, packed
-            )  # on one core, while it is checked on the other
-            report = self._report(archive, fingerprint)
-            sha256 = hashed.result()
-        blocking = _blocking(report)
+            files.write(note, self.plan.note)
+        verdict = verdicts.of_archive(
+            self.build, checking=lambda: self._note(events.CheckStarted())
+        )
+        _keep_sum(packed, verdict.sha256)
         self._note(
             events.BuildFinished(
                 build=self.build.id,
                 artefact=str(archive),
                 archive=str(archive),
-                sha256=sha256,
+                sha256=verdict.sha256,
                 bytes=archive.stat().st_size,
-                ready=report["ready"],
-                blocks=len(blocking),
-                blocking=[{key: f[key] for key in ("rule", "evidence", "fix")} for f in blocking],
+                ready=verdict.report.ready,
+                blocks=len(verdict.blocking),
+                blocking=verdict.blocking,
                 note=str(note or ""),
             )
         )
 
-    def _report(self, archive: Path, fingerprint: str) -> dict[str, Any]:
-        """The checklist's report of the archive; the cached one if nothing has changed since."""
-        recipe = self.build.recipe()
-        settings: dict[str, Any] = {
-            "mode": recipe.target,
-            "waive": recipe.checklist.waive,
-            "disk_size": parse_size(recipe.checklist.disk_size),
-            "entrypoint": deployment.entrypoint(recipe),
-        }
-        basis = [fingerprint, str(archive), __version__, json.loads(json.dumps(settings))]
-        try:
-            cached = json.loads(self.build.report_file.read_text("utf-8"))
-            if cached["basis"] == basis:
-                return cast("dict[str, Any]", cached["report"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # there is none, or it cannot be used
-        self._note(events.CheckStarted())
-        report = checks.check(archive, **settings)
-        data = report.to_json()
-        paths.write_atomically(
-            self.build.report_file, json.dumps({"basis": basis, "report": data}, indent=1)
-        )
-        return data
-
     def _intact(self, fingerprint: str) -> bool:
-        """Whether the stored archive has its sum: a user may change it through its hard link.
+        """Whether the stored archive has its sum.
 
         Without a sum the build was stopped before it was computed; the archive is whole.
         """
@@ -241,32 +212,23 @@ def _image_tree(tree: Path, image: Path) -> Path:
     return tree
 
 
-def _sync_and_hash(packed: Path) -> str:
-    """Sync a packed archive and write its SHA-256 beside it; return the SHA-256."""
+def _kept_sum(packed: Path) -> str:
+    """The SHA-256 beside a packed archive, "" if there is none."""
     kept = packed.parent / _SUM
-    if not kept.exists():
+    return kept.read_text("ascii") if kept.exists() else ""
+
+
+def _keep_sum(packed: Path, sha256: str) -> None:
+    """Write the SHA-256 of the copy of a packed archive beside it; ZwizardError for another."""
+    if not (kept := _kept_sum(packed)):
         with packed.open("rb") as file:
             os.fsync(file.fileno())
-        paths.write_atomically(kept, sha256_of(packed))
-    return kept.read_text("ascii")
-
-
-def _blocking(report: dict[str, Any]) -> list[dict[str, Any]]:
-    wrong = ("fail", "unknown")
-    findings = report["findings"]
-    return [f for f in findings if f["severity"] == "must" and f["outcome"] in wrong]
-
-
-def _place(packed: Path, archive: Path) -> None:
-    """Make ``archive`` the file ``packed``: a link to it, or a copy on another file system."""
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    part = archive.with_name(f".{archive.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        part.hardlink_to(packed)
-    except OSError:
-        shutil.copyfile(packed, part)
-    part.replace(archive)
+        paths.write_atomically(packed.parent / _SUM, sha256)
+    elif kept != sha256:
+        raise ZwizardError(
+            f"the delivered archive is not the packed one: its SHA-256 is {sha256}, not {kept}",
+            "Something changed it at once, or the disk is damaged: resume the build.",
+        )
 
 
 @contextmanager

@@ -173,6 +173,20 @@ class BuildFinished(Last, name="build-finished"):
         return 0 if self.ready else 3
 
 
+class ArchiveChecked(Last, name="archive-checked"):
+    """The archive of a finished build was checked again: what it is now, and the verdict."""
+
+    ready: bool
+    sha256: str
+    bytes: int
+    blocks: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the archive is ready, 3 if not."""
+        return 0 if self.ready else 3
+
+
 class BuildFailed(Failed, name="build-failed"):
     """A build failed: by which ``command``, the likely ``cause`` and the recipe's ``key``."""
 

@@ -23,7 +23,7 @@ def pick() -> str:
     rows: list[Row] = [
         (f"{build.id}  {tables.WORDS[state.state]}  {_place(state, now)}", build.id, "")
         for build, state in found
-        if state.state not in {"ready", "not-ready"}
+        if state.state not in {*status.CHECKED, "changed"}
     ]
     if not rows:
         raise UsageError(

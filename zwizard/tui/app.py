@@ -189,13 +189,13 @@ class ZwizardApp(BaseApp):
         self._select_on_home(build)
         self._on_home(BuildScreen(build))
 
-    def show_check(self, subject: Build | Path) -> None:
-        """Show the checklist of a build, or check any file or directory."""
+    def show_check(self, subject: Build | Path, *, again: bool = False) -> None:
+        """Show the checklist of a build (checked ``again``), or check any file or directory."""
         from zwizard.tui.screens.check import CheckScreen
 
         if isinstance(subject, Build):
             self._select_on_home(subject)
-        self.push_screen(CheckScreen(subject))
+        self.push_screen(CheckScreen(subject, again=again))
 
     def show_boot_test(self, path: Path, disk_size: int | None = None) -> None:
         """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""

@@ -64,8 +64,8 @@ class BaseApp(App[None]):
     def show_build(self, build: Build) -> None:
         """Show a build's steps and log."""
 
-    def show_check(self, subject: Build | Path) -> None:
-        """Show the checklist of a build, or check any file or directory."""
+    def show_check(self, subject: Build | Path, *, again: bool = False) -> None:
+        """Show the checklist of a build (checked ``again``), or check any file or directory."""
 
     def show_boot_test(self, path: Path, disk_size: int | None = None) -> None:
         """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""

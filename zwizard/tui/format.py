@@ -18,6 +18,8 @@ COLOURS: dict[State | StepState, str] = {
     "done": "$text-success",
     "cached": "$text-success",
     "not-ready": "$text-warning",
+    "changed": "$text-warning",
+    "missing": "$text-warning",
     "failed": "$text-error",
     "stopped": "$text-warning",
     "waiting": "$foreground-muted",

@@ -27,7 +27,7 @@ from tests.tui.conftest import (
     until,
 )
 from zwizard import checks
-from zwizard.engine import repair
+from zwizard.engine import verdicts
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.check import CheckScreen
@@ -345,7 +345,7 @@ def test_a_report_of_another_version_is_read(tmp_path: Path) -> None:
     build = a_build(done=6)
     old = finding("rule-of-old", "should", "fail")
     finish(build, {"ready": True, "findings": [old, finding("kernel-elf")]})
-    shown = repair.report_of(build).to_json()
+    shown = verdicts.kept(build).report.to_json()
     assert shown["findings"] == [old, finding("kernel-elf")]
     assert checks.report_of(shown).to_json() == shown
     with pytest.raises(ValueError, match="this is not a report"):

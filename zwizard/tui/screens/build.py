@@ -13,7 +13,7 @@ from textual.widgets import OptionList, Static
 
 from zwizard.engine import bug_report, debug_shell, estimates, requirements, status
 from zwizard.engine.builds import Build
-from zwizard.engine.status import Status, StepStatus
+from zwizard.engine.status import CHECKED, Status, StepStatus
 from zwizard.jobs.follower import Watch
 from zwizard.tui import terminal
 from zwizard.tui.background import in_background
@@ -191,12 +191,12 @@ class BuildScreen(JobScreen):
         state, running = self.status.state, self.status.state == "running"
         offered = {
             "cancel": running,
-            "resume": not running and state not in {"ready", "not-ready"},
+            "resume": not running and state not in CHECKED,
             "change": not running,
-            "checklist": state in {"ready", "not-ready"},
+            "checklist": state in {*CHECKED, "changed"},
             "copy": bool(self.status.command) and state == "failed",
             "shell": not running and bool(self.status.steps),
-            "bundle": state in {"failed", "stopped", "not-ready"},
+            "bundle": not running and state != "ready",
             "pager": bool(self._log_file()),
             "copy_log": bool(self._log_file()),
         }

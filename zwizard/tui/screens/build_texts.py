@@ -65,6 +65,14 @@ def card(status: Status) -> Content:
             errors = "1 error" if status.blocks == 1 else f"{status.blocks} errors"
             headline = f"! Not ready: {errors}. Press c for the checklist."
             return _archive(status, headline, "$text-warning")
+        case "changed":
+            headline = (
+                "! The archive was changed since it was checked. Press c, then r to check it."
+            )
+            return _archive(status, headline, "$text-warning")
+        case "missing":
+            headline = "! The archive is missing. Press r to make it again from the cache."
+            return _archive(status, headline, "$text-warning")
         case "failed" | "stopped" if status.error:
             return _failure(status)
         case "stopped" if status.steps:

@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList, Static
 from zwizard import checks
 from zwizard.boottest import records
 from zwizard.checks import Finding, Mode, Report
-from zwizard.engine import builds, repair, status
+from zwizard.engine import builds, repair, status, verdicts
 from zwizard.engine.builds import Build
 from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain
@@ -87,8 +87,9 @@ class CheckScreen(BaseScreen[None]):
         Binding("q,escape,f2", "leave", "Back"),
     ]
 
-    def __init__(self, subject: Build | Path) -> None:
+    def __init__(self, subject: Build | Path, *, again: bool = False) -> None:
         super().__init__()
+        self._again = again  # check a build's archive, whatever is known of it
         self.subject = subject
         self.report: Report | None = None
         self.tested = False
@@ -124,23 +125,22 @@ class CheckScreen(BaseScreen[None]):
         try:
             self.report = await in_background(self._read)
         except (ZwizardError, OSError) as error:
-            self._show_verdict(Content("not readable"))
+            self._show_verdict(texts.unknown(error))
             hint = getattr(error, "hint", "")
             self.query_one(Findings).show([])
             self._show_detail(Content("\n").join([block(str(error), "$text-error"), block(hint)]))
+            self.refresh_bindings()
             return
         self._show()
         self._find_boot_test()
 
     def _read(self) -> Report:
-        """The report of the build, or a new one of the file."""
+        """The report of the build if its archive is still the same, or a new one of the file."""
         if isinstance(self.subject, Path):
             return checks.check(self.subject, progress=self._progress)
-        try:
-            return repair.report_of(self.subject)
-        except (ValueError, KeyError, TypeError) as error:
-            text = f"{self.subject.report_file} is not a report: {error}"
-            raise ZwizardError(text, "Build it again.") from None
+        if self._again:
+            return verdicts.check_again(self.subject, self._progress)
+        return verdicts.verified(self.subject)
 
     def _progress(self, done: int, of: int) -> None:
         """Show how far the check has read; end it if the screen was closed."""
@@ -285,7 +285,7 @@ class CheckScreen(BaseScreen[None]):
         found = self.current if self.is_mounted else None
         offered = {
             "build": own,
-            "again": not own,
+            "again": not (isinstance(self.subject, Build) and self.subject.running()),
             "fix": not own and report is not None and texts.fixable(report),
             "change": own and found is not None and texts.question_behind(found) is not None,
             "waive": own and found is not None and texts.can_be_waived(found),
@@ -379,6 +379,7 @@ class CheckScreen(BaseScreen[None]):
         self.app.push_screen(Reader("How to deploy it", block(text), copy=text))
 
     def action_again(self) -> None:
+        self._again = True
         self.read()
 
     def action_boot(self) -> None:

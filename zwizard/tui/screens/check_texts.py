@@ -11,7 +11,8 @@ from textual.content import Content
 from zwizard import checks
 from zwizard.checks import Finding, Group, Mode, Outcome, Report, Severity
 from zwizard.engine.repair import Remedy
-from zwizard.tui.format import MUTED, block, fit, join, plain
+from zwizard.engine.verdicts import LostArchiveError
+from zwizard.tui.format import MUTED, block, fit, join, mark, plain
 from zwizard.tui.navigation import question_of
 from zwizard.tui.screens.dialogs import Ask, Option
 from zwizard.tui.screens.files import not_writable
@@ -79,6 +80,13 @@ def verdict(report: Report, *, tested: bool) -> Content:
     return join(
         Content.styled(report.mode.value, MUTED), Content.styled(text, style), between=" · "
     )
+
+
+def unknown(error: Exception) -> Content:
+    """Why there is no verdict, in a word or two; the detail has all of it."""
+    if isinstance(error, LostArchiveError):
+        return mark(error.state)
+    return Content("not readable")
 
 
 def rows(findings: Sequence[Finding], folded: AbstractSet[str]) -> list[Row]:

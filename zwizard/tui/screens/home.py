@@ -19,7 +19,7 @@ from zwizard.boottest import records
 from zwizard.console import tables
 from zwizard.engine import builds, gc, requirements
 from zwizard.engine.builds import Build
-from zwizard.engine.status import Status
+from zwizard.engine.status import CHECKED, Status
 from zwizard.tui.background import in_background
 from zwizard.tui.build_list import BuildList, ListedBuild
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
@@ -74,6 +74,7 @@ class HomeScreen(BaseScreen[None]):
             "Resume",
             tooltip="Resume a stopped or failed build at the step it reached",
         ),
+        Binding("r", "check_again", "Check again", tooltip="Check an archive that was changed"),
         Binding("c", "check", "Check a file", tooltip="Check a directory, .tar.gz or disk image"),
         Binding("d", "delete", "Delete", tooltip="Delete a build; its archive stays"),
         Binding("q", "app.leave", "Quit"),
@@ -158,7 +159,8 @@ class HomeScreen(BaseScreen[None]):
         entry = self._entry()
         state = entry.status.state if entry else ""
         offered = {
-            "resume": state in {"stopped", "failed"},
+            "resume": state in {"stopped", "failed", "missing"},
+            "check_again": state == "changed",
             "duplicate": bool(entry and entry.recipe),
             "delete": state not in {"", "running"} or self._row() == _DRAFT,
         }
@@ -180,7 +182,8 @@ class HomeScreen(BaseScreen[None]):
         if self._row() == _DRAFT:
             self.wizard.continue_draft()
         elif entry := self._entry():
-            if entry.status.state in {"ready", "not-ready"} and entry.build.report_file.exists():
+            checked = entry.status.state in {*CHECKED, "changed"}
+            if checked and entry.build.report_file.exists():
                 self.wizard.show_check(entry.build)
             else:
                 self.wizard.show_build(entry.build)
@@ -208,6 +211,10 @@ class HomeScreen(BaseScreen[None]):
         entry = self._entry()
         if entry and await self.wizard.start_build(entry.build):
             self.wizard.show_build(entry.build)
+
+    def action_check_again(self) -> None:
+        if entry := self._entry():
+            self.wizard.show_check(entry.build, again=True)
 
     @work
     async def action_duplicate(self) -> None:
