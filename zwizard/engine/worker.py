@@ -14,10 +14,10 @@ from pathlib import Path
 from zwizard.engine import failure_causes, layers, verdicts
 from zwizard.engine.builds import Build
 from zwizard.engine.executor import CommandError, Executor
-from zwizard.engine.io_meter import IoMeter
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
+from zwizard.host.io_meter import IoMeter
 from zwizard.jobs import events, journal
 from zwizard.plan import targets
 from zwizard.steps.step import IMAGE, Plan, Step

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.engine.io_meter import IoMeter, written
+from zwizard.host.io_meter import IoMeter, written
 
 MIB = 2**20
 
@@ -59,7 +59,7 @@ def test_progress_is_reported_at_most_every_two_seconds_and_only_if_it_grew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counts = iter([100 * MIB, 100 * MIB, 103 * MIB, 103 * MIB + 1, 110 * MIB])
-    monkeypatch.setattr("zwizard.engine.io_meter.written", lambda: next(counts))
+    monkeypatch.setattr("zwizard.host.io_meter.written", lambda: next(counts))
     now = [0.0]
     reports: list[int] = []
     meter = IoMeter(reports.append, lambda: now[0])
