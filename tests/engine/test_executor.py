@@ -310,7 +310,7 @@ def test_an_exit_status_is_described_in_words(status: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "status"), [("exit 3", 3), ("kill -9 $$", -9), ("no-such-program", 127)]
+    ("command", "status"), [("exit 3", 3), ("kill -9 $$", 137), ("no-such-program", 127)]
 )
 def test_a_failing_command_is_named_with_its_status_ready_to_paste(
     command: str, status: int, executor: MakeExecutor, tmp_path: Path

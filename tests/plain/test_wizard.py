@@ -132,7 +132,7 @@ def test_every_command_is_shown_unwrapped_and_without_escapes(
     press(keyboard, ENTER, "2" + ENTER, LEAVE)
     assert wizard.new(None) == 0
     output = capsys.readouterr().out
-    assert "echo " + "x" * 200 + " # '" in output
+    assert "echo " + "x" * 200 + " # \n" in output
     assert "owned" not in output
     assert "\x1b" not in output
 

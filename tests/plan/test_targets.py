@@ -19,7 +19,7 @@ from zwizard.plan.targets import make
 from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
-from zwizard.steps.actions import Append, InTree, Link, OnTree, Pack, Remove, Write
+from zwizard.steps.actions import Append, InTree, LinesInTree, Link, OnTree, Pack, Remove, Write
 from zwizard.steps.step import Plan
 
 FULL = Recipe(
@@ -331,7 +331,8 @@ def test_the_data_is_json_and_names_each_steps_answers_and_fingerprint() -> None
     assert tuple(step["fingerprint"] for step in data["steps"]) == plan.fingerprints()
     assert data["steps"][0]["answers"][0] == "source.suite"
     assert {action["action"] for step in data["steps"] for action in step["actions"]} == {
-        kind.__name__.lower() for kind in (OnTree, InTree, Write, Append, Link, Remove, Pack)
+        kind.__name__.lower()
+        for kind in (OnTree, InTree, LinesInTree, Write, Append, Link, Remove, Pack)
     }
 
 

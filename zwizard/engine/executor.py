@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shlex
@@ -15,6 +16,7 @@ from typing import IO
 
 import sh
 
+from zwizard.engine.redact import hide_secrets
 from zwizard.engine.sandbox import Tree
 from zwizard.steps import programs
 from zwizard.steps.actions import DOWNLOADS, OUT, ROOT, Action
@@ -36,11 +38,14 @@ def variables(tree: Tree, out: Path, downloads: Path, network: str) -> str:
 
 
 class CommandError(ZwizardError):
-    """A command that failed: ``status`` is its exit status, or minus the signal that ended it."""
+    """A command that failed: ``status`` is its exit status, or minus the signal that ended it.
+
+    Its line is kept without secrets.
+    """
 
     def __init__(self, shell: str, status: int) -> None:
-        super().__init__(f"{describe(status)}: {shell}")
-        self.shell = shell
+        self.shell = hide_secrets(shell)
+        super().__init__(f"{describe(status)}: {self.shell}")
         self.status = status
 
 
@@ -83,7 +88,7 @@ class Executor:
 
     def perform(self, action: Action) -> None:
         """Perform one action; raises CommandError or ZwizardError."""
-        self.log.write(f"+ {action.shell()}\n".encode())
+        self.log.write(f"+ {hide_secrets(action.shell())}\n".encode())
         self.log.flush()
         action.perform(self)
 
@@ -96,20 +101,12 @@ class Executor:
         """Run the shell line of ``action`` with the functions that it calls."""
         # Not in the environment: programs of the tree must not see the paths.
         places = variables(self.tree, self.out, self.downloads, self.network)
-        script = f"{places}\n{functions(action)}\n{action.shell()}"
-        self._run(("bash", "-euo", "pipefail", "-c", script), action.shell())
+        script = f"{places}\n{functions(action)}\n{action.shell()}\n"
+        with _unnamed_file(script) as file:
+            self._run(("bash", "-euo", "pipefail", f"/dev/fd/{file}"), file, action.shell())
 
-    def _variables(self) -> str:
-        values = {
-            ROOT: self.root,
-            OUT: self.out,
-            DOWNLOADS: self.downloads,
-            "$NETWORK": self.network,
-        }
-        return "\n".join(f"{name[1:]}={shlex.quote(str(value))}" for name, value in values.items())
-
-    def _run(self, argv: tuple[str, ...], shell: str) -> None:
-        """Run a command in a session of its own until it ends."""
+    def _run(self, argv: tuple[str, ...], script: int, shell: str) -> None:
+        """Run a command, which gets the descriptor ``script``, in a session of its own."""
         program = shutil.which(argv[0], path=self.environment["PATH"])
         if program is None:
             raise CommandError(shell, 127)
@@ -120,6 +117,7 @@ class Executor:
                 _out=self.log,
                 _err_to_out=True,
                 _env=self.environment,
+                _pass_fds={script},
                 _new_session=True,
                 _bg=True,
                 _bg_exc=False,
@@ -131,6 +129,21 @@ class Executor:
             command.wait()
         if command.exit_code != 0:
             raise CommandError(shell, command.exit_code)
+
+
+@contextlib.contextmanager
+def _unnamed_file(script: str) -> Iterator[int]:
+    """A descriptor of the bash ``script``, in memory: everyone can see a process's arguments.
+
+    The script closes it, so that no program that it runs can read it.
+    """
+    file = os.memfd_create("script", 0)
+    try:
+        with open(file, "w", encoding="utf-8", errors="surrogateescape", closefd=False) as opened:
+            opened.write(f"exec {file}<&-\n{script}")
+        yield file
+    finally:
+        os.close(file)
 
 
 def _intervals(command: sh.RunningCommand) -> Iterator[None]:

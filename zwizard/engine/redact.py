@@ -8,10 +8,13 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 HIDDEN = "[redacted]"
+_WORD_LENGTH = 8  # characters of a word in a secret; a shorter one may be an ordinary word
 _SHORTEST = 5  # characters; a shorter one is replaced in its place only, not everywhere
 
 # Names that many machines share, and words of zwizard: replacing them hides nothing and makes the
@@ -21,29 +24,61 @@ _COMMON |= {"image", "container", "server"}
 
 _WORD = (
     r"(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
-    r"|credentials?|authorization|cookie|mnemonic)"
+    r"|account[-_]?key|shared[-_]?key|client-key-data|credentials?|cookie|mnemonics?|signature"
+    r"|(?<![a-z])(?:pwd|pass|sig|auth)(?![a-z]))"
 )
-_VALUE = r"""(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"',;|&<>()]+))"""
+_VALUE = r"""(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"',;|&<>()\[\]{}]+))"""
+_HEADER = (
+    r"(?:(?:proxy-)?authorization|(?:set-)?cookie2?|[\w-]*-(?:key|token|auth|signature|secret))"
+)
 
-# What a group of these matches is secret.
+# What a group of these matches is secret. Repetitions are bounded, as logs may be made to be slow.
 _SECRETS = tuple(
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    re.compile(pattern, re.IGNORECASE | re.DOTALL | re.MULTILINE)
     for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        r"\b[a-z][a-z0-9+.-]*://([^\s/@\"']+)@",  # a URL's name and password
-        r"\b(?:bearer|basic|token) +([\w.+/=~-]{8,})",
-        rf"{_WORD}[\w.-]*[\"']?\s?[=:]\s?{_VALUE}",
-        rf"--?[\w-]*{_WORD}[\w-]* {_VALUE}",
-        r"(?:\s-u|--user)[ =][^\s:]+:([^\s\"']+)",
-        rf"\bsshpass\s+-p\s*{_VALUE}",
-        r"\b(?:echo|printf)\s[^|\n]*?:([^\s\"'|:]+)[\"']?\s*\|\s*chpasswd",
-        rf"\bopenssl\s+passwd\s+(?:-\S+\s+)*{_VALUE}",
-        r"(\$(?:1|2[aby]|5|6|7|y)\$[\w./$,=-]{20,})",  # a password's hash
+        r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(.*?)"
+        r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        # URLs: name and password, query, fragment
+        r"\b[a-z][a-z0-9+.-]{0,20}://([^\s/\"'?#]+)@",
+        r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/\"'?#<>]*(?:/[^\s\"'?#<>:]*)?[?#]([^\s\"'<>]+)",
+        # headers, and schemes of Authorization
+        rf"(?<![\w-]){_HEADER}\"?:[ \t]*\"?([^\"'\r\n]+)",
+        r"\b(?:bearer +|(?:basic|token) +(?=\S{16}))([\w.+/=~-]{12,})",
+        # settings: NAME=VALUE, and to the end of the line NAME: VALUE or NAME = VALUE
+        rf"{_WORD}[\w.-]{{0,40}}(?:[ \t]+=[ \t]*|:[ \t]+)([^\s\"'\[{{|>][^\r\n\"']*)",
+        rf"{_WORD}[\w.-]{{0,40}}[\"']?\s?[=:]\s?\[?{_VALUE}",
+        rf"\bmachine\s+\S+\s+login\s+\S+\s+password\s+{_VALUE}",  # netrc
+        # options, and commands that take a password
+        rf"(?<!\S)--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}[ \t]+(?!-){_VALUE}",
+        r"(?:\s-u|--user|--proxy-user|\s-U)[ =]?[\"']?[^\s:%\"']+[:%]([^\s\"']+)",
+        r"\b(?:sshpass|docker login|podman login|mysql\w*|mariadb\w*|7z|useradd|usermod)\b"
+        rf"[^|\n;&]{{0,99}}?\s-p\s?{_VALUE}",
+        rf"\b(?:ldap\w+)\b[^|\n;&]{{0,99}}?\s-w\s?{_VALUE}",
+        rf"\bredis-cli\b[^|\n;&]{{0,99}}?\s-a\s?{_VALUE}",
+        rf"\bzip\b[^|\n;&]{{0,99}}?\s-P\s?{_VALUE}",
+        rf"\bhtpasswd\s+-\w{{0,9}}b\w*\s+(?:-\S+\s+){{0,8}}\S+\s+\S+\s+{_VALUE}",
+        rf"\b(?:mkpasswd|openssl\s+passwd)\s+(?:-m\s+\S+\s+|-(?!m\s)\S+\s+){{0,8}}{_VALUE}",
+        r"\bpass:([^\s\"']+)",  # openssl -passin
+        r"\b(?:echo|printf)\s[^|\n]{0,99}?:([^\s\"'|:]+)[\"']?\s*\|\s*(?:sudo\s+)?chpasswd",
+        r"\bchpasswd\b[^\n]{0,99}<<<\s*[\"']?[^\s:]+:([^\s\"']+)",
+        r"\bchpasswd\b[^\n]{0,99}<<-?\s*[\"']?\w+[\"']?\n\s*[^\s:]+:([^\s]+)",
+        rf"\b(?:echo|printf)\s+(?:-\w+\s+)*{_VALUE}\s*\|\s*(?:sudo\s+)?passwd\s+--stdin",
+        rf"\bpasswd\s+--stdin[^\n]{{0,99}}<<<\s*{_VALUE}",
+        # by their own form
+        r"(\$(?:1|2[aby]|5|6|7|y|argon2\w*)\$[\w./$,=+-]{20,})",  # a password's hash
         r"(\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",  # a JSON web token
-        r"(\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|sk-)[\w-]{10,})",
+        r"(\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA|ASIA|AIza|sk-|[rs]k_live_|npm_|pypi-"
+        r"|hf_|dckr_pat_|dop_v1_|AGE-SECRET-KEY-)[\w-]{10,})",
     )
 )
 _HOMES = re.compile(r"/home/[^/\s:\"']+")
+
+
+def hide_secrets(text: str) -> str:
+    """``text`` without what its own words show to be secret."""
+    for pattern in _SECRETS:
+        text = pattern.sub(_hide, text)
+    return text
 
 
 @dataclass(frozen=True)
@@ -79,20 +114,17 @@ class Redactor:
         for pattern in _SECRETS:
             for found in pattern.finditer(text):
                 secret = next(filter(None, found.groups()), "").strip()
-                # Of a URL's NAME:PASSWORD, the password alone too.
-                parts = {secret, *secret.split(":", 1)[1:]}
-                for part in parts:
-                    if len(part) >= _SHORTEST:
-                        # As it is, and as it stands in JSON.
-                        self._secrets |= {part, json.dumps(part, ensure_ascii=False)[1:-1]}
+                if not secret:
+                    continue
+                for part in _parts(secret):
+                    # As it is, and as it stands in JSON.
+                    self._secrets |= {part, json.dumps(part, ensure_ascii=False)[1:-1]}
 
     def clean(self, text: str) -> str:
         """``text`` without secrets and names."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
-        for pattern in _SECRETS:
-            text = pattern.sub(_hide, text)
-        return self._anonymous(text)
+        return self._anonymous(hide_secrets(text))
 
     def _anonymous(self, text: str) -> str:
         home = self._identity.home
@@ -105,6 +137,14 @@ class Redactor:
         for name in (host, host.partition(".")[0]):
             text = _replace_word(text, name, "HOST")
         return text
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """``secret``, and those parts of it that may stand alone elsewhere."""
+    password = secret.split(":", 1)[1:]  # of a URL's NAME:PASSWORD
+    values = [*re.findall(r"=([^&;\s]+)", secret), secret.split()[-1]]  # of a query, of a header
+    for part in (secret, *password, *(value for value in values if len(value) >= _WORD_LENGTH)):
+        yield from (text for text in (part, unquote(part)) if len(text) >= _SHORTEST)
 
 
 def _hide(found: re.Match[str]) -> str:

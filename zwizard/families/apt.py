@@ -14,6 +14,7 @@ from zwizard.steps.actions import (
     Action,
     Append,
     InTree,
+    LinesInTree,
     Link,
     OnTree,
     Remove,
@@ -215,7 +216,7 @@ def kernel() -> tuple[Action, ...]:
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
     """Without starting services, whatever they install."""
-    return (QUIET, *(InTree(("sh", "-c", line)) for line in lines), UNQUIET)
+    return (QUIET, *map(LinesInTree, lines), UNQUIET)
 
 
 def clean() -> tuple[Action, ...]:

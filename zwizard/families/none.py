@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zwizard.distros.base import Distro
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import Action, Host, InTree, Remove
+from zwizard.steps.actions import Action, Host, LinesInTree, Remove
 
 ZONE_FILE = ""
 LOCALE_FILE = "/etc/locale.conf"
@@ -37,7 +37,7 @@ def kernel() -> tuple[Action, ...]:
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
     """Run them."""
-    return tuple(InTree(("sh", "-c", line)) for line in lines)
+    return tuple(map(LinesInTree, lines))
 
 
 def clean() -> tuple[Action, ...]:

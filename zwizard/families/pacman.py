@@ -15,6 +15,7 @@ from zwizard.steps.actions import (
     Action,
     Host,
     InTree,
+    LinesInTree,
     Link,
     OnTree,
     Remove,
@@ -256,8 +257,7 @@ def kernel() -> tuple[Action, ...]:
 
 def commands(lines: tuple[str, ...]) -> tuple[Action, ...]:
     """With temporary keys for the pacman in the tree."""
-    run = (InTree(("sh", "-c", line)) for line in lines)
-    return (*map(InTree, _MAKE_KEYS), *run, Remove((_KEYS,)))
+    return (*map(InTree, _MAKE_KEYS), *map(LinesInTree, lines), Remove((_KEYS,)))
 
 
 # pacman records when each package was installed, so that no two builds would be equal.

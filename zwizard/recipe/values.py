@@ -123,7 +123,7 @@ def mirror(value: str) -> str:
         return ""
     if "@" in value.partition("://")[2].partition("/")[0]:
         return "no user name or password in the URL: a recipe is shown, logged and shared"
-    if not re.fullmatch(r"(https?|file)://[^\s'\"\\]+", value):
+    if not re.fullmatch(r"(https?|file)://[^\s'\"\\?#]+", value):
         return "a URL (http://, https:// or file://), or empty for the distribution's own"
     return ""
 

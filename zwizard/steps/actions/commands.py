@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from zwizard.steps.actions.action import Action, line
+from zwizard.steps.actions.action import Action, here_document, line
 
 SANDBOX_PROGRAMS = ("base64", "bwrap", "nsenter", "unshare")  # of sandbox.sh
 
@@ -41,6 +41,18 @@ class InTree(_Sandboxed):
     def shell(self) -> str:
         """One line of bash."""
         return f"in_tree {shlex.join(self.argv)}"
+
+
+@dataclass(frozen=True)
+class LinesInTree(_Sandboxed):
+    """Run lines of the user's with the tree's shell; not as arguments, which everyone can see."""
+
+    lines: str
+
+    def shell(self) -> str:
+        """A few lines of bash: the user's are a here-document."""
+        document = here_document(f"{self.lines}\n")
+        return f"lines_in_tree {document}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,14 @@ in_tree() { # COMMAND...: runs a program of the tree $ROOT
 	fi
 	sandbox --bind "$ROOT" / --dev /dev --perms 1777 --tmpfs /dev/shm --proc /proc \
 		"${HIDDEN[@]}" --tmpfs /sys --remount-ro /sys --tmpfs /run --perms 1777 --tmpfs /tmp \
-		"${names[@]}" --as-pid-1 -- "$@"
+		"${names[@]}" "${LINES_FILE[@]}" --as-pid-1 -- "$@"
+}
+
+LINES_FILE=()
+
+lines_in_tree() { # runs the lines on standard input with the tree's shell, which gets them as a file
+	local LINES_FILE=(--bind-data 7 /run/zwizard-lines)
+	in_tree sh /run/zwizard-lines 7<&0 </dev/null
 }
 
 on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine on the tree $ROOT
