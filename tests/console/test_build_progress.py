@@ -246,3 +246,13 @@ def test_as_json_each_event_is_one_line_and_the_last_is_the_verdict(
     assert (last["build"], last["ready"]) == ("web", True)
     assert last["artefact"] == str(build.archive())
     assert len(last["sha256"]) == 64
+
+
+def test_a_wait_and_a_damaged_layer_are_named(build: Build) -> None:
+    narrator = build_progress.Narrator(build, {})
+    waiting = events.StepWaiting(step="bootstrap", holder="api")
+    assert narrator.lines(waiting)[0].endswith("Waiting for api, which is making the same layer.")
+    waiting = events.StepWaiting(step="bootstrap")
+    assert narrator.lines(waiting)[0].endswith("uses the layer to be replaced.")
+    damaged = events.LayerDamaged(step="bootstrap", evidence="./etc is missing")
+    assert narrator.lines(damaged)[0].endswith("damaged and made again: ./etc is missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,23 @@ def test_a_running_build_is_not_removed(tmp_path: Path) -> None:
     with running(build), pytest.raises(UsageError, match="web is running"):
         builds.remove(build)
     assert build.recipe_file.exists()
+
+
+def test_of_several_that_start_at_once_one_makes_the_build(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as at_once:
+        made = list(at_once.map(lambda _: new_build("web", tmp_path), range(8)))
+    assert {build.id for build in made} == {"web"}
+
+
+def test_builds_of_two_state_homes_have_workspaces_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Privilege("root", "root")
+    places = set()
+    for home in ("one", "two"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / home))
+        places.add(new_build("web", tmp_path).workspace(tmp_path / "cache", root))
+    assert len(places) == 2
 
 
 def test_removing_a_build_leaves_its_archive(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_this_build_counts_before_its_like_and_those_before_all_others(
 ) -> None:
     work = store.work("x")
     (work / "tree").mkdir(parents=True)
-    store.commit(work, layers.Layer("ab" * 16, "kernel", True, 1, 5.0, 1.0, layers.boot_id()))
+    store.commit(work, layers.Layer("ab" * 16, "kernel", True, 1, 5.0, 1.0, 0.0, layers.boot_id()))
     ran(new_build("other", tmp_path, Recipe(source=Source(suite="trixie"))), 10)
     assert estimates.usual(build, store) == {"bootstrap": 10, "kernel": 5}
     ran(new_build("like", tmp_path), 20)

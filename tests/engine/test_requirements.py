@@ -36,9 +36,9 @@ def commit(store: Store, plan: Plan, *numbers: int) -> None:
         (work / "tree").mkdir(parents=True)
         fingerprint, step = plan.fingerprints()[number - 1], plan.steps[number - 1]
         since = time.monotonic() - 20
-        store.commit(
-            work, new_layer(fingerprint, step.name, work / "tree", whole=True, since=since)
-        )
+        below = store.get(plan.fingerprints()[number - 2]) if number > 1 else None
+        made = new_layer(fingerprint, step.name, work / "tree", whole=True, since=since)
+        store.commit(work, replace(made, below=below.made if below else 0.0))
 
 
 def reasons(ahead: Forecast) -> list[str]:

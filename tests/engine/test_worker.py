@@ -20,7 +20,6 @@ from zwizard.steps import render
 from zwizard.steps.actions import Host
 from zwizard.steps.step import Step
 from zwizard.util.errors import ZwizardError
-from zwizard.util.hashing import sha256_of
 from zwizard.util.user_files import ForeignFileError
 
 SUM = "11" * 32
@@ -86,31 +85,6 @@ def test_a_packed_archive_is_on_the_disk_before_its_sum_is_kept(
     assert order.count("archive.tar.gz") == 1
     with pytest.raises(ZwizardError, match="not the packed one"):
         worker._keep_sum(archive, "22" * 32)
-
-
-@pytest.mark.parametrize(
-    ("kept", "intact"),
-    [(None, True), (SUM.encode(), False), (b"", False), (SUM.encode("utf-16"), False)],
-)
-def test_an_archive_is_packed_again_only_if_its_sum_is_another(
-    tmp_path: Path, kept: bytes | None, *, intact: bool
-) -> None:
-    build = new_build("web", tmp_path)
-    store = Store(tmp_path / "layers")
-    work = Worker(build, make(build.recipe()), store, tmp_path / "step", rebuild_all=False)
-    packed = store.archive("a" * 32)
-    assert not work._intact("a" * 32)
-    packed.parent.mkdir(parents=True)
-    packed.write_bytes(b"packed")
-    if kept is not None:
-        (packed.parent / "sha256").write_bytes(kept)
-    assert work._intact("a" * 32) is intact
-    (packed.parent / "sha256").unlink(missing_ok=True)
-    worker._keep_sum(packed, sha256_of(packed))
-    assert work._intact("a" * 32)
-    (packed.parent / "sha256").unlink()
-    (packed.parent / "sha256").mkdir()
-    assert not work._intact("a" * 32)
 
 
 def _name_of(descriptor: int) -> str:

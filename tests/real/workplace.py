@@ -151,7 +151,9 @@ class Workplace:
         loops = Path("/sys/block").glob("loop*/loop/backing_file")
         found += [f"loop {loop}" for loop in loops if place in _read(loop)]
         hidden = [*self.layers.glob(".*"), *self.layers.glob(".work/*")]
-        found += [f"file {path}" for path in hidden if path.name not in {".downloads", ".work"}]
+        found += [
+            f"file {path}" for path in hidden if path.name not in {".downloads", ".locks", ".work"}
+        ]
         found += [f"file {path}" for path in self.directory.glob(".*.part")]
         return found
 

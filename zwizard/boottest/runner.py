@@ -150,7 +150,7 @@ class Runner:
     def _contained(self) -> BootSetup:
         """A container with a kernel and an init in place of Zero-OS's own."""
         kernel = ContainerKernel(self._request.layers)
-        if not kernel.exists:
+        if not kernel.take():
             self._results.note(events.BootTestPreparing(mode=Mode.CONTAINER.value))
             kernel.build(f"boot-test-{self._job.id}", self._job.directory / "kernel.log")
         boots = Direct(str(kernel.boot / "vmlinuz"), str(kernel.boot / "initrd.img"))

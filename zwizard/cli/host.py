@@ -1,4 +1,4 @@
-"""Commands about this machine: disk space, missing programs, shell completion."""
+"""Commands about this machine: the cache, missing programs, shell completion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zwizard.console import tables
 from zwizard.engine import gc
 from zwizard.host import tools
 from zwizard.util.documents import document
-from zwizard.util.text import size
+from zwizard.util.text import sanitise, size
 
 
 @zwizard.command()
@@ -24,8 +24,27 @@ def clean(*, everything: bool, as_json: bool) -> int:
     if as_json:
         click.echo(document(asdict(freed)))
     else:
-        click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed")
+        kept = f"; {freed.in_use} in use are kept" if freed.in_use else ""
+        click.echo(f"{freed.layers} layers removed, {size(freed.bytes)} freed{kept}")
     return 0
+
+
+@zwizard.command()
+@json_option
+def verify_cache(*, as_json: bool) -> int:
+    """Compare every cached layer with its manifest.
+
+    Damaged layers are removed: the next build makes them again. The exit code is 1 if there were
+    any.
+    """
+    found = gc.verify()
+    if as_json:
+        click.echo(document(asdict(found)))
+    else:
+        for step, evidence in found.damaged:
+            click.echo(sanitise(f"damaged and removed: {step}: {evidence}"))
+        click.echo(f"{found.layers} layers, {len(found.damaged)} damaged")
+    return 1 if found.damaged else 0
 
 
 @zwizard.command()

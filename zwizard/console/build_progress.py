@@ -73,7 +73,7 @@ class Narrator:
     def lines(self, event: events.Event) -> list[str]:
         """What to print about an event."""
         self._status = self._status.after(event)
-        if isinstance(event, events.StepStarted | events.CheckStarted):
+        if isinstance(event, events.StepStarted | events.StepWaiting | events.CheckStarted):
             self._next = event.at + _FIRST
         match event:
             case events.BuildStarted(steps=steps):
@@ -83,6 +83,10 @@ class Narrator:
                 return [f"● {step}{self._place(step)}"]
             case events.StepCached(step=step):
                 return [f"✓ {step}   cached, {duration(event.age)} old"]
+            case events.StepWaiting(step=step):
+                return [f"● {step}   {event.message}"]
+            case events.LayerDamaged(step=step, evidence=evidence):
+                return [f"! {step}   The cached layer is damaged and made again: {evidence}"]
             case events.StepFinished(step=step):
                 return [f"✓ {step}   {duration(event.seconds)}   {size(event.bytes)}"]
             case events.StepFailed(step=step, tail=tail):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
 from zwizard.host.privileges import Privilege
+from zwizard.jobs import lock
 from zwizard.jobs.events import BuildCancelled, BuildFailed, BuildInterrupted
 from zwizard.jobs.job import Job, JobFile
 from zwizard.recipe.model import Recipe
@@ -31,7 +33,9 @@ class Build(Job):
 
     def workspace(self, cache: Path, privilege: Privilege) -> Path:
         """Among the layers that this privilege makes."""
-        return Store(privilege.layers_below(cache)).work(self.id)
+        # Another state home may have a build of this name, on the same cache.
+        owner = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
+        return Store(privilege.layers_below(cache)).work(f"{self.id}-{owner}")
 
     @property
     def user_files(self) -> UserFiles:
@@ -146,18 +150,19 @@ def open_for(recipe: Recipe, base: Path, *, replace: bool = False) -> Build:
     """
     resolved = resolve(recipe, base)
     entrypoint_check.require(resolved, base)
-    build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
-    if build and build.running():
-        if build.recipe() == resolved:
-            return build
-        raise UsageError(
-            f"{build.id} is being built from another version of this recipe",
-            f"Wait for it, or stop it: zwizard cancel {build.id}",
-        )
-    _claim(targets(resolved), replace=replace)
-    build = build or _new(recipe.name)
-    state_files.write(build.recipe_file, resolved.to_toml())
-    return build
+    with lock.alone(directory()):  # of several that start at once, one makes the build
+        build = making(output_directory(recipe, base) / f"{recipe.name}.tar.gz")
+        if build and build.running():
+            if build.recipe() == resolved:
+                return build
+            raise UsageError(
+                f"{build.id} is being built from another version of this recipe",
+                f"Wait for it, or stop it: zwizard cancel {build.id}",
+            )
+        _claim(targets(resolved), replace=replace)
+        build = build or _new(recipe.name)
+        state_files.write(build.recipe_file, resolved.to_toml())
+        return build
 
 
 def container_at(archive: Path) -> tuple[Recipe, Path] | None:
@@ -191,6 +196,9 @@ def free_name(name: str) -> str:
 
 def remove(build: Build) -> None:
     """Delete the directory of a build; its archive and its layers are kept."""
-    if build.running():
-        raise UsageError(f"{build.id} is running", f"Stop it first: zwizard cancel {build.id}")
-    discard(build.directory)
+    with lock.alone(directory()):
+        held = lock.acquire(build.lock)
+        if held is None:
+            raise UsageError(f"{build.id} is running", f"Stop it first: zwizard cancel {build.id}")
+        discard(build.directory)
+        os.close(held)

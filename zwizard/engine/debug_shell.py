@@ -87,12 +87,13 @@ def _below(made: Plan, store: Store, name: str) -> tuple[Step, tuple[str, ...]]:
         names = ", ".join(step.name for step in made.steps)
         raise UsageError(f"there is no step {name!r}", f"Steps: {names}.")
     parents = made.fingerprints()[:number]
-    for step, parent in zip(made.steps, parents, strict=False):
-        if store.get(parent) is None:
-            raise UsageError(
-                f"{name} cannot be entered: the step {step.name} before it is not finished",
-                f"Build first, or enter {step.name}.",
-            )
+    finished = len(store.chain(parents))
+    if finished < number:
+        before = made.steps[finished].name
+        raise UsageError(
+            f"{name} cannot be entered: the step {before} before it is not finished",
+            f"Build first, or enter {before}.",
+        )
     return made.steps[number], parents
 
 
@@ -126,7 +127,11 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
     step, parents = _below(made, store, name)
     descriptor = claim(work)  # builds and `zwizard clean` leave it alone
     try:
-        with tree(store, parents, work / "tree") as place, (work / "log").open("wb") as log:
+        with (
+            store.using(parents),
+            tree(store, parents, work / "tree") as place,
+            (work / "log").open("wb") as log,
+        ):
             environment = worker.environment(made)
             executor = Executor(place, work / "archive", environment, log)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):

@@ -91,13 +91,12 @@ def forecast(
 def _states(
     plan: Plan, store: Store, changes: Mapping[str, str], unmade: str
 ) -> tuple[StepState, ...]:
-    layers = [store.get(fingerprint) for fingerprint in plan.fingerprints()]
-    # A layer depends on its parents, so it counts only if all of them are cached.
-    present = next((i for i, x in enumerate(layers) if x is None), len(layers))
+    layers = store.chain(plan.fingerprints())
+    present = len(layers)
     states = []
-    for number, (step, layer) in enumerate(zip(plan.steps, layers, strict=True), 1):
+    for number, step in enumerate(plan.steps, 1):
         if number <= present:
-            states.append(StepState(number, step, layer, ""))
+            states.append(StepState(number, step, layers[number - 1], ""))
             continue
         changed = [changes[key] for key in step.answers if key in changes]
         first = plan.steps[present].name

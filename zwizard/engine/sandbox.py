@@ -53,15 +53,12 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
 
 def _chain(store: Store, parents: tuple[str, ...]) -> tuple[str, ...]:
     """The parents that are needed: from the last one that is a whole tree."""
-    needed: list[str] = []
-    for fingerprint in reversed(parents):
-        layer = store.get(fingerprint)
-        if layer is None:
-            raise ZwizardError(f"layer {fingerprint} is missing", "Build again: it is made again.")
-        needed.insert(0, fingerprint)
-        if layer.whole:
-            break
-    return tuple(needed)
+    layers = store.chain(parents)
+    if len(layers) < len(parents):
+        missing = parents[len(layers)]
+        raise ZwizardError(f"layer {missing} is missing", "Build again: it is made again.")
+    whole = max((number for number, layer in enumerate(layers) if layer.whole), default=0)
+    return parents[whole:]
 
 
 def mount_overlay(base: Path, lower: Sequence[str], work: Path, *, upper: str) -> bool:

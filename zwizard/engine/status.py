@@ -85,7 +85,7 @@ class Status(job_status.Status):
                 names = [(step["name"], step["title"]) for step in steps]
                 waiting = [StepStatus(number, *step) for number, step in enumerate(names, 1)]
                 return Status("running", at, at, steps=tuple(waiting))
-            case events.StepStarted():
+            case events.StepStarted() | events.StepWaiting():
                 return self.with_step(event.step, state="running", started=event.at)
             case events.StepProgress():
                 return self.with_step(event.step, written=event.written)

@@ -7,31 +7,30 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zwizard.engine import failure_causes, layers, verdicts
 from zwizard.engine.builds import Build
 from zwizard.engine.executor import CommandError, Executor
-from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Store
+from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Layer, Store
 from zwizard.engine.requirements import forecast
 from zwizard.engine.sandbox import tree
 from zwizard.host.io_meter import IoMeter
-from zwizard.jobs import events, journal
+from zwizard.jobs import events, journal, lock
 from zwizard.plan import targets
 from zwizard.steps.step import IMAGE, Plan, Step
-from zwizard.util import paths
+from zwizard.util import manifest, paths
 from zwizard.util.errors import ZwizardError
-from zwizard.util.hashing import sha256_of
 from zwizard.util.user_files import ForeignFileError
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _TAIL_LINES = 20
-_SUM = "sha256"  # the file beside a packed archive that holds its sum
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worker:
     """Carries out the steps of one build."""
 
@@ -41,12 +40,20 @@ class Worker:
     work: Path  # the directory that a step works in
     rebuild_all: bool
 
+    # Locks of the layers in use: others neither change nor remove them.
+    _leases: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _since: float = 0.0  # older layers are not used (seconds since 1970)
+    _whole: bool = False  # whether cached layers are compared with all of their manifests
+    _complete: bool = False  # whether the archive is there, so that nothing is built on the trees
+
     def run(self) -> bool:
         """Build; True if the archive is made (ready or not), False if a step failed.
 
         Resuming is the same: the steps whose layers exist are cached, the others run.
         """
-        recipe = self.build.recipe()
+        self._whole = self._was_interrupted()
+        recipe, fingerprints = self.build.recipe(), self.plan.fingerprints()
         steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
         self._note(events.BuildStarted(steps=steps))
         ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
@@ -54,31 +61,108 @@ class Worker:
             first = ahead.problems[0]
             self._note(events.BuildFailed(error=first.message, hint=first.remedy))
             return False
-        fingerprints = self.plan.fingerprints()
-        cached = 0 if self.rebuild_all else ahead.cached
-        if cached == len(fingerprints) and not self._intact(fingerprints[-1]):
-            self.store.remove(fingerprints[-1])
-            cached = forecast(self.plan, self.store, Path(recipe.output.directory)).cached
-        for state in ahead.steps[:cached]:
-            assert state.layer is not None
+        if self.rebuild_all:
+            self._since = time.time()
+        else:
+            self._complete = ahead.cached == len(fingerprints) and not self.store.damage(
+                fingerprints[-1], whole=True
+            )
+        with self._leases, self._beside:
+            self._keep(self.store.wait_for_lock(DOWNLOADS, lambda _: None, shared=True))
+            for number in range(1, len(fingerprints) + 1):
+                if not self._provide(number, fingerprints[:number]):
+                    return False
+            self._deliver(fingerprints[-1])
+        return True
+
+    def _was_interrupted(self) -> bool:
+        """Whether the last run was killed, or the machine stopped during it."""
+        last = journal.replay(self.build.journal)[-1:]
+        return not all(
+            isinstance(event, events.Last) and not isinstance(event, events.Interrupted)
+            for event in last
+        )
+
+    def _provide(self, number: int, fingerprints: tuple[str, ...]) -> bool:
+        """Use the layer of step ``number`` from the cache, or make it; False if that failed."""
+        step, fingerprint = self.plan.steps[number - 1], fingerprints[-1]
+        lease = self._lock(number, fingerprint, shared=True)
+        layer, damage = self._find(fingerprints)
+        if layer is None:
+            os.close(lease)
+            lease = self._lock(number, fingerprint, shared=False)
+            layer, damage = self._find(fingerprints)  # another build may have made it meanwhile
+        if layer is None:
+            os.write(lease, self.build.id.encode())
+            if damage:
+                self._note(events.LayerDamaged(step=step.name, evidence=damage))
+            self.store.remove(fingerprint)
+            if not self._step(number, step, fingerprints[:-1], fingerprint):
+                return False
+            os.truncate(lease, 0)
+            lock.share(lease)
+        else:
+            age = round(time.time() - layer.made)
             self._note(
                 events.StepCached(
-                    step=state.step.name,
-                    seconds=state.layer.seconds,
-                    bytes=state.layer.bytes,
-                    age=round(time.time() - state.layer.made),
+                    step=step.name, seconds=layer.seconds, bytes=layer.bytes, age=age
                 )
             )
-        for number, step in enumerate(self.plan.steps[cached:], cached + 1):
-            if not self._step(number, step, fingerprints[: number - 1], fingerprints[number - 1]):
-                return False
-        self._deliver(fingerprints[-1])
+        self._keep(lease)
         return True
+
+    def _find(self, fingerprints: tuple[str, ...]) -> tuple[Layer | None, str]:
+        """The layer of the last of these; None if it must be made, and how it is damaged."""
+        fingerprint = fingerprints[-1]
+        found = self.store.chain(fingerprints)
+        if len(found) < len(fingerprints):
+            return None, self.store.record_damage(fingerprint)
+        if found[-1].made < self._since:
+            return None, ""
+        damage = self._damage(fingerprint)
+        return (None if damage else found[-1]), damage
+
+    def _damage(self, fingerprint: str) -> str:
+        """How a layer differs from what was made, or ""."""
+        if self._complete:
+            return ""
+        if self.store.has_no_manifest_yet(fingerprint):
+            self._prove(fingerprint)
+            return ""
+        return self.store.damage(fingerprint, whole=self._whole)
+
+    def _prove(self, fingerprint: str) -> None:
+        """Write the manifest of a layer, while the next step runs."""
+        tree, file = self.store.tree(fingerprint), self.store.manifest(fingerprint)
+        self._beside.submit(manifest.write, tree, file)
+
+    def _lock(self, number: int, fingerprint: str, *, shared: bool) -> int:
+        """Lock a layer, alone or shared; say so if another process has to end first."""
+        step = self.plan.steps[number - 1]
+        named: list[str] = []
+
+        def waiting(holder: str) -> None:
+            if holder not in named:
+                named.append(holder)
+                event = events.StepWaiting(step=step.name, holder=holder)
+                log = self._log(number)
+                log.write_text(f"{event.message}\n", "utf-8")
+                self._note(replace(event, log=str(log)))
+
+        return self.store.wait_for_lock(fingerprint, waiting, shared=shared)
+
+    def _keep(self, lease: int) -> None:
+        """Hold a lock until the end of the build."""
+        self._leases.callback(os.close, lease)
+
+    def _log(self, number: int) -> Path:
+        log = self.build.step_log(number, self.plan.steps[number - 1].name)
+        log.parent.mkdir(exist_ok=True)
+        return log
 
     def _step(self, number: int, step: Step, parents: tuple[str, ...], fingerprint: str) -> bool:
         """Run one step; False if it failed."""
-        log = self.build.step_log(number, step.name)
-        log.parent.mkdir(exist_ok=True)
+        log = self._log(number)
         self._note(events.StepStarted(step=step.name, log=str(log)))
         since = time.monotonic()
         try:
@@ -121,11 +205,14 @@ class Worker:
             content = out
         if step.leaves == "image":  # a tree of its own, in which there is nothing else
             content, whole = _image_tree(place.new, out), True
-        layer = layers.new_layer(fingerprint, step.name, content, whole=whole, since=since)
-        if self.rebuild_all:
-            self.store.remove(fingerprint)
+        below = self.store.chain(parents)[-1].made if parents else 0.0
+        layer = layers.new_layer(
+            fingerprint, step.name, content, whole=whole, since=since, below=below
+        )
         self.store.commit(place.new.parent, layer)
         layers.discard(self.work)
+        if step.leaves != "archive":
+            self._prove(fingerprint)
         return layer
 
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
@@ -176,20 +263,6 @@ class Worker:
             )
         )
 
-    def _intact(self, fingerprint: str) -> bool:
-        """Whether the stored archive has its sum.
-
-        Without a sum the build was stopped before it was computed; the archive is whole.
-        """
-        packed = self.store.archive(fingerprint)
-        kept = packed.parent / _SUM
-        try:
-            return (
-                sha256_of(packed) == kept.read_text("ascii") if kept.exists() else packed.exists()
-            )
-        except (OSError, UnicodeDecodeError):
-            return False
-
     def _note(self, event: events.Event) -> None:
         journal.append(self.build.journal, event)
 
@@ -214,7 +287,7 @@ def _image_tree(tree: Path, image: Path) -> Path:
 
 def _kept_sum(packed: Path) -> str:
     """The SHA-256 beside a packed archive, "" if there is none."""
-    kept = packed.parent / _SUM
+    kept = packed.with_name("sha256")
     return kept.read_text("ascii") if kept.exists() else ""
 
 
@@ -223,7 +296,7 @@ def _keep_sum(packed: Path, sha256: str) -> None:
     if not (kept := _kept_sum(packed)):
         with packed.open("rb") as file:
             os.fsync(file.fileno())
-        paths.write_atomically(packed.parent / _SUM, sha256)
+        paths.write_atomically(packed.with_name("sha256"), sha256)
     elif kept != sha256:
         raise ZwizardError(
             f"the delivered archive is not the packed one: its SHA-256 is {sha256}, not {kept}",

@@ -115,6 +115,28 @@ class StepCached(Event, name="step-cached"):
     age: float = 0.0
 
 
+class StepWaiting(Event, name="step-waiting"):
+    """Another process makes the step's layer (the build ``holder``), or uses an older one."""
+
+    step: str
+    holder: str = ""
+    log: str = ""
+
+    @property
+    def message(self) -> str:
+        """What is waited for."""
+        if self.holder:
+            return f"Waiting for {self.holder}, which is making the same layer."
+        return "Waiting until no other build, shell or boot test uses the layer to be replaced."
+
+
+class LayerDamaged(Event, name="layer-damaged"):
+    """A step's cached layer is not as it was made (``evidence``); the step runs again."""
+
+    step: str
+    evidence: str
+
+
 class StepStarted(Event, name="step-started"):
     """A step started; its output goes to ``log``."""
 

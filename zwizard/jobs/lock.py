@@ -5,20 +5,51 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def acquire(path: Path) -> int | None:
-    """A descriptor that locks a file (made if missing) or directory; None if it is held."""
+def acquire(path: Path, *, shared: bool = False) -> int | None:
+    """A descriptor that locks a file (made if missing) or directory; None if it is held.
+
+    ``shared`` locks go together. Whoever holds a file alone may delete it.
+    """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    while True:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if _is_at(descriptor, path):
+            return descriptor
         os.close(descriptor)
-        return None
-    return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def share(descriptor: int) -> None:
+    """Make a lock a shared one. Another process may hold it alone in between."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Wait for the lock on ``directory`` (made if missing), and hold it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_held(path: Path) -> bool:
@@ -42,10 +73,7 @@ def claim(workspace: Path, remove: Callable[[Path], None] | None = None) -> int:
     ``remove`` is called for each directory beside it that nobody holds: what a killed process
     left.
     """
-    workspace.parent.mkdir(parents=True, exist_ok=True)
-    parent = os.open(workspace.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(parent, fcntl.LOCK_EX)  # nothing beside it is made and not locked yet
+    with alone(workspace.parent):  # nothing beside it is made and not locked yet
         while remove and workspace.exists() and is_held(workspace):
             time.sleep(0.02)  # its last owner is just ending
         for entry in list(workspace.parent.iterdir()):
@@ -55,5 +83,3 @@ def claim(workspace: Path, remove: Callable[[Path], None] | None = None) -> int:
         descriptor = acquire(workspace)
         assert descriptor is not None
         return descriptor
-    finally:
-        os.close(parent)

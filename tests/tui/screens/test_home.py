@@ -360,7 +360,9 @@ def a_layer_of(build: Build, step: int) -> Path:
     made = make(build.recipe())
     store = requirements.store_of(MACHINE.privilege)
     fingerprint = made.fingerprints()[step - 1]
-    layer = Layer(fingerprint, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    layer = Layer(
+        fingerprint, made.steps[step - 1].name, True, 2**28, 20.0, 1.79e9, 0.0, boot_id()
+    )
     work = store.work("test")
     (work / "tree").mkdir(parents=True)
     store.commit(work, layer)

@@ -55,7 +55,9 @@ def a_layer(number: int, answers: dict[str, str] | None = None) -> None:
     made = make(to_recipe(answers or {}))
     store = requirements.store_of(MACHINE.privilege)
     fingerprint = made.fingerprints()[number - 1]
-    layer = Layer(fingerprint, made.steps[number - 1].name, True, 2**28, 20.0, 1.79e9, boot_id())
+    layer = Layer(
+        fingerprint, made.steps[number - 1].name, True, 2**28, 20.0, 1.79e9, 0.0, boot_id()
+    )
     work = store.work("test")
     (work / "tree").mkdir(parents=True)
     store.commit(work, layer)

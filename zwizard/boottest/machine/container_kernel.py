@@ -5,6 +5,7 @@ Zero-OS's are only on its hub. These are built once and kept as a layer.
 
 from __future__ import annotations
 
+import os
 import time
 from importlib import resources
 from pathlib import Path
@@ -14,9 +15,10 @@ from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.failure_causes import tail
 from zwizard.engine.layers import DOWNLOADS, Store
 from zwizard.host import tools
-from zwizard.jobs.lock import claim
+from zwizard.jobs import lock
 from zwizard.steps.actions import ROOT, InTree, OnTree, Remove, Write
 from zwizard.steps.step import Plan, Step, environment
+from zwizard.util import manifest
 from zwizard.util.errors import ZwizardError
 
 _PACKAGES = "linux-image-cloud-amd64,busybox-static,kmod,cpio"
@@ -59,10 +61,19 @@ class ContainerKernel:
         self._plan = _plan()
         (self._fingerprint,) = self._plan.fingerprints()
 
-    @property
-    def exists(self) -> bool:
-        """Whether they are built already."""
-        return self._store.get(self._fingerprint) is not None
+    def take(self) -> bool:
+        """Whether they are built already; then nobody removes them while this process lives."""
+        held = self._store.lock(self._fingerprint, shared=True)
+        if held is None:
+            return False  # they are just being built
+        if not self._usable():
+            os.close(held)
+            return False
+        return True
+
+    def _usable(self) -> bool:
+        found = self._store.get(self._fingerprint)
+        return found is not None and not self._store.damage(self._fingerprint, whole=True)
 
     @property
     def boot(self) -> Path:
@@ -70,15 +81,23 @@ class ContainerKernel:
         return self._store.tree(self._fingerprint) / "boot"
 
     def build(self, owner: str, log: Path) -> None:
-        """Build them in a private mount namespace; raises ZwizardError."""
+        """Build them in a private mount namespace, and take them; raises ZwizardError."""
         if missing := tools.missing(self._plan.tools()):
             raise ZwizardError(
                 f"missing on this host, to build a kernel: {', '.join(sorted(missing))}",
                 tools.install_command(missing),
             )
+        # Never closed: held as long as this process lives.
+        held = self._store.wait_for_lock(self._fingerprint, lambda _: None)
+        if not self._usable():  # another boot test may have built them meanwhile
+            os.write(held, owner.encode())
+            self._make(owner, log)
+        lock.share(held)
+
+    def _make(self, owner: str, log: Path) -> None:
         since, (step,) = time.monotonic(), self._plan.steps
         work = self._store.work(owner)
-        claim(work)  # held as long as this process lives
+        lock.claim(work)  # held as long as this process lives
         with log.open("wb") as output, sandbox.tree(self._store, (), work / "step") as place:
             runner = Executor(
                 place,
@@ -97,5 +116,9 @@ class ContainerKernel:
         layer = layers.new_layer(
             self._fingerprint, step.name, place.new, whole=place.whole, since=since
         )
+        self._store.remove(self._fingerprint)
         self._store.commit(place.new.parent, layer)
+        manifest.write(
+            self._store.tree(self._fingerprint), self._store.manifest(self._fingerprint)
+        )
         layers.discard(work)
