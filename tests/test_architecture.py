@@ -173,7 +173,8 @@ def test_retired_words_are_in_no_name() -> None:
 
 # --- tests --------------------------------------------------------------------------------------
 
-NOT_OF_A_FOLDER = {"real", "bench", "support"}  # of whole builds, of speed, and shared helpers
+# Of whole builds, of speed, shared helpers, and inputs of which the real outcome is known.
+NOT_OF_A_FOLDER = {"real", "bench", "support", "truth"}
 
 
 def test_the_tests_have_the_shape_of_the_code() -> None:

@@ -62,6 +62,89 @@ def program(machine: int = 62, interpreter: str = "") -> bytes:
     return head + _PROGRAM.pack(kind, 4, 120, 0, 0, len(name), len(name), 1) + name
 
 
+EXIT = bytes.fromhex("31ff b83c000000 0f05".replace(" ", ""))  # exit(0)
+
+
+def dynamic(
+    *libraries: str,
+    interpreter: str = "",
+    name: str = "",
+    rpath: str = "",
+    runpath: str = "",
+    requires: tuple[tuple[str, str], ...] = (),
+    provides: tuple[str, ...] = (),
+    machine: int = 62,
+) -> bytes:
+    """A dynamic program that ends at once, or without an interpreter a library; both really run.
+
+    ``requires`` are symbol versions of other libraries, ``provides`` its own.
+    """
+    count = 4 if interpreter else 2
+    at = _HEADER.size + count * _PROGRAM.size
+    texts = [interpreter, *libraries, name, rpath, runpath, *provides]
+    strings = b"\x00" + b"".join(t.encode() + b"\x00" for t in [*texts, *sum(requires, ())])
+
+    def where(text: str) -> int:
+        return strings.index(b"\x00" + text.encode() + b"\x00") + 1
+
+    needs = b"".join(
+        struct.pack("<HHIIIIHHII", 1, 1, where(file), 16, 32 if more else 0,
+                    _elf_hash(version), 0, 2, where(version), 0)
+        for (file, version), more in zip(requires, [*requires[1:], None], strict=False)
+    )  # fmt: skip
+    has = b"".join(
+        struct.pack("<HHHHIIIII", 1, 0, number, 1, _elf_hash(version), 20,
+                    28 if number < len(provides) else 0, where(version), 0)
+        for number, version in enumerate(provides, 1)
+    )  # fmt: skip
+    places = {}
+    body = b""
+    parts = {
+        "strings": strings,
+        "symbols": bytes(24),
+        "hash": struct.pack("<IIII", 1, 1, 0, 0),
+        "needs": needs,
+        "has": has,
+    }
+    for key, data in parts.items():
+        body += bytes(-(at + len(body)) % 8)
+        places[key] = at + len(body)
+        body += data
+    body += bytes(-(at + len(body)) % 8)
+    tags = [(1, where(library)) for library in libraries]
+    tags += [(tag, where(text)) for tag, text in ((14, name), (15, rpath), (29, runpath)) if text]
+    tags += [(5, places["strings"]), (10, len(strings)), (6, places["symbols"]), (11, 24)]
+    tags += [(4, places["hash"])]
+    tags += [(0x6FFFFFF0, places["symbols"])]
+    tags += [(0x6FFFFFFE, places["needs"]), (0x6FFFFFFF, len(requires))] if requires else []
+    tags += [(0x6FFFFFFC, places["has"]), (0x6FFFFFFD, len(provides))] if provides else []
+    section = at + len(body)
+    body += b"".join(struct.pack("<QQ", *tag) for tag in [*tags, (0, 0)])
+    entry = at + len(body)
+    end = entry + len(EXIT)
+    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    head = _HEADER.pack(identity, 3, machine, 1, entry, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    size = entry - section
+    if interpreter:
+        place = places["strings"] + where(interpreter)
+        length = len(interpreter) + 1
+        table = count * _PROGRAM.size
+        head += _PROGRAM.pack(6, 4, 64, 64, 64, table, table, 8)  # where glibc finds itself
+        head += _PROGRAM.pack(3, 4, place, place, place, length, length, 1)
+    head += _PROGRAM.pack(1, 7, 0, 0, 0, end, end, 4096)
+    head += _PROGRAM.pack(2, 6, section, section, section, size, size, 8)
+    return head + body + EXIT
+
+
+def _elf_hash(name: str) -> int:
+    """System V ABI, "Hash Table"."""
+    value = 0
+    for byte in name.encode():
+        value = (value << 4) + byte
+        value = (value ^ (value & 0xF0000000) >> 24) & 0x0FFFFFFF
+    return value
+
+
 def lz4_legacy(data: bytes) -> bytes:
     packed = b"\x02\x21\x4c\x18"
     for start in range(0, len(data), 8 << 20):

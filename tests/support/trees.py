@@ -63,7 +63,7 @@ PACKAGE = "usr/lib/python3/dist-packages/cloudinit"
 def _guest(root: Path) -> None:
     """cloud-init, netplan with networkd, and an ssh server, as Debian 12 lays them out."""
     units, wanted = root / "usr/lib/systemd/system", root / "etc/systemd/system"
-    for name in ("usr/bin/cloud-init", "usr/sbin/netplan", "usr/sbin/sshd"):
+    for name in ("usr/bin/cloud-init", "usr/sbin/netplan", "usr/sbin/sshd", "bin/bash"):
         _write(root / name, program(), 0o755)
     for name in (*STAGES, "ssh", "systemd-networkd"):
         _write(units / f"{name}.service", f"[Service]\nExecStart=/usr/bin/{name}\n".encode())

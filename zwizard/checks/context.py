@@ -12,7 +12,7 @@ from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection,
 from zwizard.checks.services import Services, read_services
 from zwizard.checks.verdict import Mode
 from zwizard.image.disk.disk_image import DiskImage
-from zwizard.image.executables.entrypoint import first_program
+from zwizard.image.executables.entrypoint import StartCheck, Starter, first_program
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 from zwizard.image.executables.kernel import KernelImage, read_kernel
 from zwizard.image.single_file import SingleFileTree
@@ -67,7 +67,17 @@ class CheckContext:
     @property
     def starts(self) -> str:
         """The program that is started first: the entrypoint's, else ``/sbin/init``."""
-        return first_program(self.entrypoint)
+        return first_program(None if self.mode is Mode.IMAGE else self.entrypoint)
+
+    @cached_property
+    def starter(self) -> Starter:
+        """What says whether a program of the guest can start."""
+        return Starter(self.guest)
+
+    @cached_property
+    def start(self) -> StartCheck:
+        """Whether ``starts`` can start; raises UnreadableError."""
+        return self.starter.check(self.starts)
 
     @cached_property
     def services(self) -> Services:

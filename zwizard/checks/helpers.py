@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from zwizard.checks.verdict import Verdict, failed, passed
-from zwizard.image.executables.entrypoint import StartCheck
+from zwizard.image.executables.entrypoint import Part, StartCheck
 from zwizard.image.tree import Entry, EntryType, FileTree, Resolution, UnreadableError
 
 _T = TypeVar("_T")
@@ -82,9 +82,15 @@ def relative_links(*paths: Resolution) -> Verdict:
     return passed(f"{count} links, all relative" if count else "no links")
 
 
-def verdict_of(found: StartCheck) -> Verdict:
-    """Whether something can start, as a verdict."""
-    return (passed if found.starts else failed)(found.evidence)
+def verdict_of(found: StartCheck, *parts: Part) -> Verdict:
+    """Whether something can start, as far as ``parts`` of it are concerned."""
+    return (failed if found.part in parts else passed)(found.evidence)
+
+
+def account(tree: FileTree, path: str, name: str = "root") -> list[str]:
+    """The fields of ``name`` in a file such as /etc/passwd, one empty field without an entry."""
+    accounts = (line.split(":") for line in (text(tree, path) or "").splitlines())
+    return next((fields for fields in accounts if fields[0] == name), [""])
 
 
 def files(tree: FileTree, directory: str) -> Iterator[Entry]:

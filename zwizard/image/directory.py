@@ -54,6 +54,7 @@ class DirectoryTree(_HostTree, IndexedTree):
         self.unreadable = Examples()
         self.mounted = Examples()
         self.complete = True
+        self._entries["/"] = _entry("/", self._root.stat(), str(self._root))
         try:
             self._walk()
         except IndexFullError:

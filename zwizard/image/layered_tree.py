@@ -29,6 +29,8 @@ class LayeredTree(IndexedTree):
     ``complete`` is false if an archive was damaged or too large.
     """
 
+    heads_only = True
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -122,7 +122,11 @@ class TarballTree(IndexedTree):
             self.unsafe.add(f"{member.name} is absolute")
         if member.named:
             self._note_owner(member.named)
-        entry = self._entry(path, member) if path != "/" else None
+        entry = self._entry(path, member)
+        if path == "/":
+            if entry is not None and entry.kind is EntryType.DIRECTORY:
+                self._entries["/"] = entry
+            return ""
         if entry is None:
             return ""
         above = self._above(path)
@@ -179,8 +183,7 @@ class TarballTree(IndexedTree):
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file of the archive, fetched by another pass if not kept."""
-        if entry.inode not in self._kept:
-            self._fetch(entry)
+        self.prepare([entry])
         if entry.inode not in self._kept:
             raise UnreadableError(
                 f"{entry.path} is too large to be looked at ({entry.size} bytes)",
@@ -188,7 +191,13 @@ class TarballTree(IndexedTree):
             )
         return self._spool.open(*self._kept[entry.inode])
 
-    def _fetch(self, entry: Entry) -> None:
+    def prepare(self, files: Collection[Entry]) -> None:
+        """Fetch those that were not kept, in one pass; raises UnreadableError."""
+        missing = [file for file in files if file.inode not in self._kept]
+        if missing:
+            self._fetch(missing[0], {file.inode for file in missing})
+
+    def _fetch(self, entry: Entry, wanted: set[int]) -> None:
         if self.bounded:
             raise UnreadableError(f"{entry.path} was not read: {self.fault}", "Pack it again.")
         self._passes += 1
@@ -207,8 +216,10 @@ class TarballTree(IndexedTree):
             source = GzipStream(file)
             try:
                 for member in members(source):
-                    if member.offset == entry.inode:
+                    if member.offset in wanted:
                         self._hold(source, member)
+                        wanted.remove(member.offset)
+                    if not wanted:
                         return
             except ArchiveError as error:
                 raise UnreadableError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -128,6 +128,9 @@ class FileTree(ABC):
     path: Path
     """The artefact on this machine."""
 
+    heads_only = False
+    """Only the beginnings of programs can be read, and nothing of other files."""
+
     _spent = 0  # bytes handed out by read()
 
     @abstractmethod
@@ -142,6 +145,9 @@ class FileTree(ABC):
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a regular file of this tree, seekable; raises UnreadableError."""
 
+    def prepare(self, files: Collection[Entry]) -> None:  # noqa: B027 - most need no preparation
+        """The contents of these files will be opened: where that is cheaper, get them at once."""
+
     def lstat(self, path: str) -> Entry | None:
         """The entry at ``path``: links on the way are followed in the image, the last is not."""
         parent, _, name = path.rstrip("/").rpartition("/")
@@ -154,7 +160,8 @@ class FileTree(ABC):
 
     def resolve(self, path: str) -> Resolution:
         """Where ``path`` leads, component by component, as a kernel in a chroot finds it."""
-        at, here = _ROOT, "/"
+        top = self.node("/") or _ROOT
+        at, here = top, "/"
         chain: list[Entry] = []
         outside: Entry | None = None
         problem: LinkProblem | None = None
@@ -179,7 +186,7 @@ class FileTree(ABC):
                 rest.extend(_parts(entry.target)[::-1])
                 if entry.target.startswith("/"):
                     outside = outside or entry
-                    at = _ROOT
+                    at = top
         if problem is None:
             return Resolution(path, at, tuple(chain), outside=outside)
         missing = "/".join([here, *reversed(rest)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.directory import LazyDirectoryTree
-from zwizard.image.executables.entrypoint import can_start, can_start_script, first_program
+from zwizard.image.executables.entrypoint import Starter, first_program
 from zwizard.image.layered_tree import LayeredTree, only_directory
 from zwizard.image.oci import OciError
 from zwizard.image.tree import FileTree, UnreadableError
@@ -77,9 +77,9 @@ def _searched(recipe: Recipe, tree: FileTree | None) -> InputReport:
     if tree is None:
         return InputReport()
     if script := recipe.container.start:
-        found = can_start_script(tree, script)
+        found = Starter(tree).check_script(script)
     else:
-        found = can_start(tree, first_program(deployment.entrypoint(recipe)))
+        found = Starter(tree).check(first_program(deployment.entrypoint(recipe)))
     evidence = one_line(found.evidence)
     return InputReport(f"Found: {evidence}") if found.starts else InputReport(wrong=evidence)
 

@@ -26,14 +26,14 @@ def root(tmp_path: Path) -> Path:
 INTERFACE = """\
 must *: archive-name archive-readable archive-root archive-paths mode build-leftovers
     flist-directory-size flist-file-size flist-names
-must C: entrypoint entrypoint-loader
+must C: entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
     initrd-resolves initrd-readable initrd-virtiofs initrd-virtio-pci
 must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel
     image-fits-disk services-enabled
 must CV: userland-arch
-must VR: init-present cloud-init-installed cloud-init-enabled cloud-init-nocloud
-    cloud-init-clean network-renderer
+must VR: init-present init-starts ssh-starts cloud-init-runs cloud-init-installed
+    cloud-init-enabled cloud-init-nocloud cloud-init-clean network-renderer
 should *: archive-name-survives mode-single no-secrets resolv-conf
     flist-directory-segments
 should C: entrypoint-link entrypoint-startup-toml

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.executables import program
+from tests.support.executables import dynamic, program
 from tests.support.faults import Fault, both, directory, executable, link, mode, write
 from tests.support.trees import packed
 from zwizard.checks import Mode, Outcome, Severity, all_rules, check
@@ -14,6 +14,8 @@ from zwizard.image.executables.start_script import render_start_script
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
 BUSYBOX = both(write("bin/busybox", program()), mode("bin/busybox", 0o755))
+
+GLIBC = both(write(LOADER, dynamic()), mode(LOADER, 0o755))
 
 
 def app(data: bytes, bits: int = 0o755) -> Fault:
@@ -49,7 +51,11 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("entrypoint-loader", f"/app needs /{LOADER} does not exist", app(program(interpreter=f"/{LOADER}"))),  # noqa: E501
     ("entrypoint-loader", "/app needs /bin/sh does not exist", app(b"#!/bin/sh\n")),
     ("entrypoint-loader", "/app needs node by env, which is not in the image",
-     both(BUSYBOX, executable("usr/bin/env", "x"), app(b"#!/usr/bin/env -S node\n"))),
+     both(BUSYBOX, write("usr/bin/env", program()), mode("usr/bin/env", 0o755),
+          app(b"#!/usr/bin/env -S node\n"))),
+    ("entrypoint-starts", "/app needs libx.so, which is not where its loader searches",
+     both(GLIBC, app(dynamic("libx.so", interpreter=f"/{LOADER}")))),
+    ("entrypoint-starts", "/app is truncated", app(dynamic()[:200])),
     ("entrypoint-loader", "/app is a text file, not a program", app(b"hello\n")),
     ("entrypoint-loader", "too many scripts start each other", app(b"#!/app\n")),
     ("container-kernel-modules", "/etc/modules names loop", write("etc/modules", b"loop\n")),
@@ -94,7 +100,7 @@ def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None
 @pytest.mark.parametrize(
     ("entrypoint", "breaks"),
     [
-        ("/app", both(app(program(interpreter=f"/{LOADER}")), write(LOADER, program()))),
+        ("/app", both(app(program(interpreter=f"/{LOADER}")), GLIBC)),
         ("/app", both(BUSYBOX, link("bin/sh", "busybox"), app(b"#! /bin/sh -e\n"))),
         ("/app", both(BUSYBOX, link("bin/env", "busybox"), app(b"#!/bin/env busybox\n"))),
         ("/run/app", both(link("run/app", "../app"))),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.checks.rules.test_rules import BROKEN as BROKEN_KERNEL
-from tests.support.executables import program
+from tests.support.executables import dynamic, program
 from tests.support.faults import (
     Fault,
     both,
@@ -29,6 +29,7 @@ UNITS = "usr/lib/systemd/system"
 WANTED = "etc/systemd/system/cloud-init.target.wants"
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
 ID = b"0123456789abcdef0123456789abcdef\n"
+GLIBC = "/lib64/ld-linux-x86-64.so.2"
 
 
 @pytest.fixture
@@ -184,6 +185,20 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("build-leftovers", "second stage did not run", directory("debootstrap")),
     ("userland-arch", "/sbin/init: ELF64, ARM64",
      write("usr/lib/systemd/systemd", program(machine=183))),
+    ("init-starts", "/sbin/init needs /lib64/ld-linux-x86-64.so.2 does not exist",
+     write("usr/lib/systemd/systemd", dynamic("libc.so.6", interpreter=GLIBC))),
+    ("init-starts", "/sbin/init needs /bin/no does not exist",
+     write("usr/lib/systemd/systemd", b"#!/bin/no\n")),
+    ("ssh-starts", f"/usr/sbin/sshd needs {GLIBC} does not exist",
+     write("usr/sbin/sshd", dynamic("libc.so.6", interpreter=GLIBC))),
+    ("ssh-starts", "/bin/zsh does not exist",
+     write("etc/passwd", b"root:x:0:0:root:/root:/bin/zsh\n")),
+    ("cloud-init-runs", "/usr/bin/cloud-init needs /usr/bin/python3 does not exist",
+     write("usr/bin/cloud-init", b"#!/usr/bin/python3\n")),
+    ("cloud-init-runs", "/usr/bin/python3.11 does not find the modules os, encodings, json",
+     both(write("usr/bin/cloud-init", b"#!/usr/bin/python3\n"),
+          write("usr/bin/python3.11", program()), mode("usr/bin/python3.11", 0o755),
+          link("usr/bin/python3", "python3.11"))),
     ("userland-arch", "/sbin/init: a text file", write("usr/lib/systemd/systemd", b"hello\n")),
     ("userland-arch", "a script for /bin/sh does not exist",
      write("usr/lib/systemd/systemd", b"#!/bin/sh\n")),

@@ -10,8 +10,8 @@ from zwizard.checks.rule import Rule
 
 # The order in which subjects are shown; modules that are not listed come last.
 SUBJECTS = (
-    "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "network",
-    "access", "first_boot", "flist", "flist_limits", "disk", "esp", "grub", "container",
+    "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "programs",
+    "network", "access", "first_boot", "flist", "flist_limits", "disk", "esp", "grub", "container",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import BY_HAND, lines, matches, text, texts
+from zwizard.checks.helpers import BY_HAND, account, lines, matches, texts
 from zwizard.checks.rule import EVERY, VM_IMAGE, should
 from zwizard.checks.services import SSH
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
@@ -69,7 +69,7 @@ def _matches_root(patterns: str) -> bool:
 
 
 def _locked_out(tree: FileTree, settings: dict[str, str]) -> str:
-    shell = _account(tree, "/etc/passwd")[-1]
+    shell = account(tree, "/etc/passwd")[-1]
     if shell.endswith(("/nologin", "/false")):
         return f"root's shell is {shell}"
     if settings.get("usepam", "no").lower() == "no" and (_password(tree) or "").startswith("!"):
@@ -159,15 +159,9 @@ def root_password(context: CheckContext) -> Verdict:
 def _password(tree: FileTree) -> str | None:
     """root's password field in /etc/shadow, or else in /etc/passwd."""
     for path in ("/etc/shadow", "/etc/passwd"):
-        if len(fields := _account(tree, path)) > 1:
+        if len(fields := account(tree, path)) > 1:
             return fields[1]
     return None
-
-
-def _account(tree: FileTree, path: str) -> list[str]:
-    """root's fields in a file such as /etc/passwd, one empty field without an entry."""
-    accounts = (line.split(":") for line in (text(tree, path) or "").splitlines())
-    return next((fields for fields in accounts if fields[0] == "root"), [""])
 
 
 # Files that hold a secret by their name, beneath a home directory or anywhere.

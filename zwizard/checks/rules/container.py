@@ -10,7 +10,8 @@ from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import lines, relative_links, text, verdict_of
 from zwizard.checks.rule import CONTAINER, advice, must, should
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
-from zwizard.image.executables.entrypoint import check_loader, check_program
+from zwizard.image.executables.entrypoint import Part
+from zwizard.image.executables.libraries import READS as LIBRARIES
 from zwizard.image.executables.programs import READS, find_program
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.image.tree import Entry, FileTree
@@ -32,7 +33,7 @@ _MODULE_LISTS = ("/etc/modules", "/etc/modules-load.d/*")
 )
 def entrypoint(context: CheckContext) -> Verdict:
     """The entrypoint, or else /sbin/init, is the absolute path of an executable file."""
-    found = verdict_of(check_program(context.tree, context.starts))
+    found = verdict_of(context.start, Part.FILE)
     if context.entrypoint or context.tree.resolve(context.starts).file is not None:
         return found
     return replace(found, evidence=f"{found.evidence}, and no entrypoint is given")
@@ -64,7 +65,23 @@ def entrypoint_link(context: CheckContext) -> Verdict:
 )
 def entrypoint_loader(context: CheckContext) -> Verdict:
     """The ``#!`` interpreter or ELF loader exists in the image."""
-    return verdict_of(check_loader(context.tree, context.starts))
+    return verdict_of(context.start, Part.INTERPRETER)
+
+
+@must(
+    "The libraries of the entrypoint are in the image",
+    CONTAINER,
+    source="The loader ends a program with “error while loading shared libraries” if one is"
+    " missing, or has not the symbol versions that the program was linked with (ld.so(8)).",
+    fix="Add the packages of these libraries, run ldconfig in the image, or link the program"
+    " statically.",
+    after="entrypoint-loader",
+    reads=LIBRARIES,
+    keys=("container.entrypoint",),
+)
+def entrypoint_starts(context: CheckContext) -> Verdict:
+    """Every library that the program needs is where its loader searches, for x86-64."""
+    return verdict_of(context.start, Part.LIBRARY)
 
 
 @should(

@@ -6,10 +6,9 @@ import re
 import socket
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import BY_HAND, files, lines, text, verdict_of
-from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, advice, must, should
+from zwizard.checks.helpers import BY_HAND, files, lines, text
+from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, advice, should
 from zwizard.checks.verdict import Mode, Verdict, failed, passed
-from zwizard.image.executables.entrypoint import check_file
 from zwizard.image.tree import EntryType
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -180,15 +179,3 @@ def package_cache(context: CheckContext) -> Verdict:
         return passed("none")
     size = sum(entry.size for entry in left) >> 20
     return failed(f"{len(left)} packages, {size} MiB, such as {left[0].path}")
-
-
-@must(
-    "/sbin/init is a program in the image",
-    VM_IMAGE,
-    source="The initramfs starts /sbin/init, or stops with “No init found”.",
-    fix="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
-    keys=("source.packages",),
-)
-def init_present(context: CheckContext) -> Verdict:
-    """It resolves inside the image to an executable file."""
-    return verdict_of(check_file(context.guest.resolve("/sbin/init")))

@@ -16,10 +16,16 @@ SEGMENT_HEADER_SIZE = {32: 32, 64: 56}
 _X86_64 = 62
 _MACHINES = {3: "x86 (32-bit)", 40: "ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V", 21: "POWER"}
 _PROGRAMS = (2, 3)  # ET_EXEC and ET_DYN; others are objects and core dumps
-_NEEDED, _STRINGS = 1, 5
 _PATH = 4096
-_MOST_LIBRARIES = 64
+_MOST_LIBRARIES = 256
 _DYNAMIC_SIZE = 1 << 16
+_STRINGS_SIZE = 4 << 20
+
+# Tags of the dynamic section (System V ABI, "Dynamic Section"; its GNU extensions).
+_NEEDED, _STRINGS, _NAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
+_STRINGS_LENGTH = 10
+_PROVIDES, _REQUIRES = 0x6FFFFFFC, 0x6FFFFFFE
+_WEAK = 2
 
 
 class Segment(NamedTuple):
@@ -32,12 +38,29 @@ class Segment(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Dynamic:
+    """What a dynamic loader reads of an ELF file (64-bit ones only).
+
+    ``libraries`` are the names in DT_NEEDED, ``name`` is DT_SONAME, ``rpath`` and ``runpath`` are
+    lists of directories with colons. ``requires`` holds (library, version) for each symbol version
+    that another library must have, ``provides`` the versions that this one has.
+    """
+
+    libraries: tuple[str, ...] = ()
+    name: str = ""
+    rpath: str = ""
+    runpath: str = ""
+    requires: tuple[tuple[str, str], ...] = ()
+    provides: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Elf:
     """The headers of an ELF file of ``size`` bytes (System V ABI, "Program Header").
 
     ``table``, ``segment_header_size`` and ``segment_count`` are where its program headers are, as
     the file says; ``segments`` are those that could be read. ``loader`` is what PT_INTERP names,
-    "" for a static program; ``libraries`` are the names in DT_NEEDED (64-bit programs only).
+    "" for a static program; ``dynamic`` is for the loader, empty for a static program.
     """
 
     bits: int
@@ -51,7 +74,12 @@ class Elf:
     size: int
     segments: tuple[Segment, ...]
     loader: str
-    libraries: tuple[str, ...]
+    dynamic: Dynamic
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The names of the shared libraries that it needs."""
+        return self.dynamic.libraries
 
     @property
     def x86_64(self) -> bool:
@@ -93,11 +121,11 @@ def read_elf(file: BinaryIO) -> Elf | None:
     data = read_at(file, table, width * count) if expected else b""
     segments = tuple(_segments(data, order, bits))
     loader = next((_text(file, s.offset, s.size) for s in segments if s.kind == INTERPRETER), "")
-    libraries = tuple(_libraries(file, segments, order)) if bits == 64 else ()
+    dynamic = _dynamic(file, segments, order) if bits == 64 else Dynamic()
     size = file.seek(0, io.SEEK_END)
     return Elf(
         bits, order == ">", machine, kind, entry, table, width, count, size, segments, loader,
-        libraries,
+        dynamic,
     )  # fmt: skip
 
 
@@ -108,22 +136,78 @@ def _segments(data: bytes, order: str, bits: int) -> Iterator[Segment]:
         yield Segment(kind, offset, address, size)
 
 
-def _libraries(file: BinaryIO, segments: tuple[Segment, ...], order: str) -> Iterator[str]:
-    """The DT_NEEDED names; their strings lie at an address, which a loaded segment has."""
-    dynamic = next((s for s in segments if s.kind == DYNAMIC), None)
-    if dynamic is None:
-        return
-    table = read_at(file, dynamic.offset, min(dynamic.size, _DYNAMIC_SIZE))
+class _Memory:
+    """The bytes of a file at the addresses that its loaded segments have."""
+
+    def __init__(self, file: BinaryIO, segments: tuple[Segment, ...], order: str) -> None:
+        self._file = file
+        self._loaded = [s for s in segments if s.kind == LOAD]
+        self._order = order
+
+    def read(self, address: int, size: int) -> bytes:
+        home = next((s for s in self._loaded if s.address <= address < s.address + s.size), None)
+        if home is None:
+            return b""
+        return read_at(self._file, home.offset + address - home.address, size)
+
+    def fields(self, form: str, address: int) -> tuple[int, ...]:
+        """The numbers at ``address``; zeros where there is nothing."""
+        layout = struct.Struct(self._order + form)
+        return layout.unpack(self.read(address, layout.size).ljust(layout.size, b"\x00"))
+
+
+def _dynamic(file: BinaryIO, segments: tuple[Segment, ...], order: str) -> Dynamic:
+    """The dynamic section; its strings lie at an address, which a loaded segment has."""
+    section = next((s for s in segments if s.kind == DYNAMIC), None)
+    if section is None:
+        return Dynamic()
+    table = read_at(file, section.offset, min(section.size, _DYNAMIC_SIZE))
     entries = list(struct.iter_unpack(f"{order}QQ", table[: len(table) // 16 * 16]))
-    strings = next((value for tag, value in entries if tag == _STRINGS), 0)
-    loaded = (s for s in segments if s.kind == LOAD)
-    home = next((s for s in loaded if s.address <= strings < s.address + s.size), None)
-    if home is None:
-        return
-    names = [value for tag, value in entries if tag == _NEEDED][:_MOST_LIBRARIES]
-    for value in names:
-        if name := _text(file, home.offset + strings - home.address + value, _PATH):
-            yield name
+    values = dict(reversed(entries))  # the first of a tag counts
+    memory = _Memory(file, segments, order)
+    length = min(values.get(_STRINGS_LENGTH, _STRINGS_SIZE), _STRINGS_SIZE)
+    strings = memory.read(values.get(_STRINGS, 0), length)
+
+    def string(offset: int) -> str:
+        end = strings.find(b"\x00", offset, offset + _PATH)
+        return strings[offset : max(end, offset)].decode("utf-8", "surrogateescape")
+
+    def named(tag: int) -> str:
+        return string(values[tag]) if tag in values else ""
+
+    needed = [string(value) for tag, value in entries if tag == _NEEDED][:_MOST_LIBRARIES]
+    return Dynamic(
+        tuple(filter(None, needed)), named(_NAME), named(_RPATH), named(_RUNPATH),
+        tuple((string(file), string(name)) for file, name in _required(memory, values)),
+        frozenset(string(name) for name in _provided(memory, values)),
+    )  # fmt: skip
+
+
+def _required(memory: _Memory, values: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """Library and version (offsets of their names) of each symbol version that must be there."""
+    at = values.get(_REQUIRES, 0)
+    for _ in range(_MOST_LIBRARIES if at else 0):
+        _, count, library, first, following = memory.fields("HHIII", at)
+        one = at + first
+        for _ in range(min(count, _MOST_LIBRARIES)):
+            _, flags, _, name, further = memory.fields("IHHII", one)
+            if not flags & _WEAK:
+                yield library, name
+            one += further
+        if not following:
+            return
+        at += following
+
+
+def _provided(memory: _Memory, values: dict[int, int]) -> Iterator[int]:
+    """The symbol versions (offsets of their names) that a library has."""
+    at = values.get(_PROVIDES, 0)
+    for _ in range(_MOST_LIBRARIES if at else 0):
+        first, following = memory.fields("HHHHIII", at)[-2:]
+        yield memory.fields("II", at + first)[0]
+        if not following:
+            return
+        at += following
 
 
 def _text(file: BinaryIO, offset: int, size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from zwizard.image.executables.elf import Elf, read_elf
@@ -14,8 +15,11 @@ READS = (
 )  # fmt: skip
 """The programs that usually start first, and their interpreters."""
 
-_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are searched for if nothing else is set."""
+
 _LINE = 256  # the kernel reads no more of a script's first line (BINPRM_BUF_SIZE)
+_BLANK = b" \t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Program:
     """A program: ``elf`` if it is one; ``description`` is ``ELF64, x86-64`` or a file type.
 
     ``interpreter`` is what must be there to run it: that of a script, or an ELF's loader; "" for
-    a static program. ``argument`` is what a script's first line passes to it.
+    a static program. ``argument`` is the rest of a script's first line, which the interpreter
+    gets as one argument.
     """
 
     description: str
@@ -49,16 +54,28 @@ def identify(tree: FileTree, entry: Entry) -> Program:
         if elf := read_elf(file):
             return Program(elf.words, elf, elf.loader)
     if head.startswith(b"#!"):
-        line = head[2:_LINE].split(b"\n")[0].decode("utf-8", "surrogateescape").split()
-        # env takes -S and settings before the program's name.
-        words = [word for word in line[1:] if not word.startswith("-") and "=" not in word]
-        return Program("a script", None, "".join(line[:1]), "".join(words[:1]))
+        interpreter, argument = _first_line(head[:_LINE])
+        return Program("a script", None, interpreter, argument)
+    if head.startswith(b"\xef\xbb\xbf#!"):
+        return Program("a script behind a byte order mark, which the kernel does not start")
     return Program(file_type(head))
+
+
+def _first_line(head: bytes) -> tuple[str, str]:
+    """Interpreter and argument as the kernel reads them; "" if it does not (binfmt_script.c)."""
+    line, newline, _ = head[2:].partition(b"\n")
+    words = line.strip(_BLANK)
+    if not newline and len(head) == _LINE and not re.search(rb"[ \t\x00]", line.lstrip(_BLANK)):
+        return "", ""  # the interpreter's path may go on behind what was read
+    found = re.match(rb"([^ \t\x00]*)[ \t]*([^\x00]*)", words)
+    assert found is not None
+    interpreter, argument = (part.decode("utf-8", "surrogateescape") for part in found.groups())
+    return interpreter, argument
 
 
 def find_program(tree: FileTree, name: str) -> Entry | None:
     """The executable file that a shell would find for ``name`` (the usual PATH), or None."""
-    for directory in _PATH:
+    for directory in PATH.split(":"):
         found = tree.resolve(f"{directory}/{name}").file
         if found is not None and found.mode & 0o111 and found.size:
             return found

@@ -6,11 +6,12 @@ import re
 import shlex
 from typing import NamedTuple
 
+from zwizard.image.executables.programs import PATH
+
 START_SCRIPT = "/zos-start"
 """Its path in the image."""
 
 _MARK = "# What the image itself starts, as it says; written by zwizard."
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # Docker's default
 
 
 def render_start_script(
@@ -43,11 +44,15 @@ def render_start_script(
 
 
 class StartedProgram(NamedTuple):
-    """What a start script starts: the program as it names it, its working directory, its PATH."""
+    """What a start script starts: the program as it names it, and its working directory.
+
+    ``path`` is its PATH, ``libraries`` its LD_LIBRARY_PATH.
+    """
 
     program: str
     directory: str
     path: str
+    libraries: str
 
 
 def read_start_script(text: str) -> StartedProgram | None:
@@ -62,8 +67,13 @@ def read_start_script(text: str) -> StartedProgram | None:
         if words == ["$@"]:
             words = shlex.split(usual.partition(" || set -- ")[2])
         (place,) = shlex.split(directory)
-        paths = re.findall(r"^export PATH=(.*)$", settings, re.MULTILINE)
-        path = "".join(shlex.split(paths[-1])) if paths else _PATH
-        return StartedProgram(words[0], place, path)
+        path, libraries = _variable(settings, "PATH"), _variable(settings, "LD_LIBRARY_PATH")
+        return StartedProgram(words[0], place, path or PATH, libraries)
     except (ValueError, IndexError):
         return None
+
+
+def _variable(settings: str, name: str) -> str:
+    """The last value that the script gives to a variable, "" if none."""
+    found = re.findall(rf"^.*\bexport {name}=(.*)$", settings, re.MULTILINE)
+    return "".join(shlex.split(found[-1])) if found else ""
