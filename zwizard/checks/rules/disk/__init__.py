@@ -1,0 +1,1 @@
+"""Rules about disk images: as a disk, how they start, and GRUB."""
