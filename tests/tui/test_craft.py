@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from rich.cells import cell_len
+from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
@@ -31,9 +32,10 @@ from tests.tui.conftest import (
 from zwizard import manual
 from zwizard.host import tools
 from zwizard.jobs import supervisor
-from zwizard.tui import linux_console, preferences
+from zwizard.tui import linux_console, preferences, themes
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.navigation import REVIEW, Navigation
+from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
@@ -107,6 +109,26 @@ async def test_every_key_in_the_footer_has_an_action_and_help_lists_it(
         await press(pilot, "f1")
         text = frame(app)
         assert all(app.get_key_display(active.binding) in text for active in offered)
+
+
+async def test_opening_a_screen_styles_its_widgets_once_and_themes_reach_screens_below(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restyled: list[DOMNode] = []
+    update = app.update_styles
+
+    def note(node: DOMNode, animate: bool = True) -> None:
+        restyled.append(node)
+        update(node, animate)
+
+    monkeypatch.setattr(app, "update_styles", note)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_page(pilot, "source")
+        assert app.screen.has_class("-normal", "-tall")
+        assert not any(isinstance(node, BaseScreen) for node in restyled)
+        app.theme = themes.CONTRAST
+        await press(pilot, "escape")
+        assert on(app, HomeScreen).background_colors[1].hex == app.current_theme.background
 
 
 async def test_a_dialog_shows_and_explains_only_its_own_keys(app: ZwizardApp) -> None:

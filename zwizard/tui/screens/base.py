@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -43,6 +44,7 @@ class BaseScreen(Remappable, Screen[T]):
     TOPIC = "wizard"
 
     def compose(self) -> ComposeResult:
+        self._name_size()
         yield Static(
             f"zwizard needs {LEAST[0]}×{LEAST[1]} characters to show anything useful."
             " Make the terminal larger; nothing is lost.",
@@ -56,6 +58,15 @@ class BaseScreen(Remappable, Screen[T]):
     def content(self) -> ComposeResult:
         """What this screen shows."""
         raise NotImplementedError
+
+    def _name_size(self) -> None:
+        """Name the size of the terminal before there are widgets: each is styled only once."""
+        for length, breakpoints in (
+            (self.app.size.width, self.app.HORIZONTAL_BREAKPOINTS),
+            (self.app.size.height, self.app.VERTICAL_BREAKPOINTS),
+        ):
+            reached = [name for least, name in breakpoints or () if length >= least]
+            self.add_class(reached[-1], update=False)
 
     def every(self, seconds: float, look: Callable[[], object]) -> None:
         """Call ``look`` regularly while this screen is on top.
@@ -71,6 +82,10 @@ class BaseScreen(Remappable, Screen[T]):
         self._show_keys(False)
         for timer in self._timers_on_top:
             timer.pause()
+
+    @on(events.ScreenResume)
+    def _keep_styles(self, event: events.ScreenResume) -> None:
+        event.refresh_styles = False  # a new screen has its styles; themes reach those below
 
     def on_screen_resume(self) -> None:
         self._show_keys(True)

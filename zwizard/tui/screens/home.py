@@ -83,6 +83,7 @@ class HomeScreen(BaseScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._builds = BuildList()
+        self._listed = BuildRows(id="builds")
         self._entries: dict[str, ListedBuild] = {}
         self._wanted_row = ""  # to highlight as soon as it is listed
 
@@ -91,12 +92,12 @@ class HomeScreen(BaseScreen[None]):
             yield Static("zwizard", classes="title", markup=False)
             yield Static(id="machine", markup=False)
         yield Static("Builds", id="builds-title", classes="heading", markup=False)
-        yield BuildRows(id="builds")
+        yield self._listed
         yield Static(id="welcome", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#builds-title").display = False
-        self.query_one("#builds").display = False
+        self._listed.display = False
         self.look()
         self.every(_EVERY, self.look)
 
@@ -137,13 +138,12 @@ class HomeScreen(BaseScreen[None]):
         now, width = self.wizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
         rows += [Row(id_, _row(entry, now, width, tested)) for id_, entry in self._entries.items()]
-        listed = self.query_one(BuildRows)
-        listed.show(rows)
-        if listed.go(self._wanted_row):
+        self._listed.show(rows)
+        if self._listed.go(self._wanted_row):
             self._wanted_row = ""
-        self.query_one("#builds-title").display = listed.display = bool(rows)
+        self.query_one("#builds-title").display = self._listed.display = bool(rows)
         if rows and self.focused is None:
-            listed.focus()
+            self._listed.focus()
         elif not rows:
             self.set_focus(None)
         welcome = self.query_one("#welcome", Static)
@@ -162,16 +162,12 @@ class HomeScreen(BaseScreen[None]):
             "resume": state in {"stopped", "failed", "missing"},
             "check_again": state == "changed",
             "duplicate": bool(entry and entry.recipe),
-            "delete": state not in {"", "running"} or self._row() == _DRAFT,
+            "delete": state not in {"", "running"} or self._listed.current == _DRAFT,
         }
         return offered.get(action, True)
 
-    def _row(self) -> str:
-        rows = self.query(BuildRows)
-        return rows.first().current if rows else ""
-
     def _entry(self) -> ListedBuild | None:
-        return self._entries.get(self._row())
+        return self._entries.get(self._listed.current)
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
@@ -179,7 +175,7 @@ class HomeScreen(BaseScreen[None]):
 
     @on(OptionList.OptionSelected)
     def _open(self) -> None:
-        if self._row() == _DRAFT:
+        if self._listed.current == _DRAFT:
             self.wizard.continue_draft()
         elif entry := self._entry():
             checked = entry.status.state in {*CHECKED, "changed"}
