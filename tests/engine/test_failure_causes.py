@@ -37,6 +37,23 @@ there is no /sbin/init in it, and no supported package manager to install one: a
 """: "The image has no init system, and none can be installed: make a container of it, or use"
     " an image with an init system.",
     """\
+https://x.example/disk.img: the server answers 404: there is no such file
+""": "There is no https://x.example/disk.img: correct the URL.",
+    """\
+https://x.example/disk.img: it leads to another scheme, which is not followed (Protocol "ftp")
+""": "https://x.example/disk.img leads to an address of another kind: use the address of the file"
+    " itself.",
+    """\
+https://x.example/disk.img: larger than 4096 bytes, the most that is taken here
+""": "https://x.example/disk.img is larger than what may be taken: free some space, or correct the"
+    " URL.",
+    """\
+https://x.example/disk.img: stalled: Operation too slow.
+""": "The server of https://x.example/disk.img does not answer in time: resume later.",
+    """\
+https://x.example/disk.img: the server answers 503
+""": "The server of https://x.example/disk.img does not answer in time: resume later.",
+    """\
 Reading package lists...
 Building dependency tree...
 E: Unable to locate package htp

@@ -179,7 +179,7 @@ def test_the_next_build_continues_an_interrupted_download(
     server.files["disk.img"] = qcow2.read_bytes()
     server.cuts = 99
     said = convert(tmp_path, server.url("disk.img"), sum_of(qcow2))
-    assert said.endswith("cannot be downloaded")
+    assert "remaining to read" in said
     server.cuts = 0
     server.asked.clear()
     assert convert(tmp_path, server.url("disk.img"), sum_of(qcow2)) == ""
@@ -206,5 +206,5 @@ def test_a_server_that_cannot_go_on_in_the_middle_is_asked_from_the_start(
 
 def test_a_missing_url_is_reported_at_once(server: Server, tmp_path: Path) -> None:
     url = server.url("missing.img")
-    assert convert(tmp_path, url, "0" * 64) == f"{url} cannot be downloaded"
+    assert convert(tmp_path, url, "0" * 64).startswith(f"{url}: the server answers 404")
     assert len(server.asked) == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
 
 
 def sum_of(path: Path) -> str:
@@ -12,12 +14,19 @@ def sum_of(path: Path) -> str:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the files in ``files``; ``cuts`` says how often an answer breaks off half-way."""
+    """Serves the files in ``files``; ``cuts`` says how often an answer breaks off half-way.
+
+    ``faults`` are what the next answers are instead: a status, a URL that it leads to, or "stall"
+    (half of the file and no more), "endless" or "trickle" (a byte now and then).
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.cuts = 0
+        self.faults: list[int | str] = []
+        self.etag = ""
+        self.over = Event()  # set at the end of the test: a stalled answer ends
         self.ranges = True
         self.asked: list[str] = []
 
@@ -36,15 +45,21 @@ class Handler(BaseHTTPRequestHandler):
         span = self.headers.get("Range", "")
         self.server.asked.append(f"{self.path} {span}".strip())
         data = self.server.files.get(self.path[1:])
+        if self.server.faults:
+            self.fail(self.server.faults.pop(0), data or b"")
+            return
         if data is None:
             self.send_error(404)
             return
-        start = int(span[6:].split("-")[0]) if span and self.server.ranges else 0
+        same = self.headers.get("If-Range", self.server.etag) == self.server.etag
+        start = int(span[6:].split("-")[0]) if span and self.server.ranges and same else 0
         if start and start >= len(data):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(data) - start))
+        if self.server.etag:
+            self.send_header("ETag", self.server.etag)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
@@ -55,3 +70,25 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(whole)
+
+    def fail(self, fault: int | str, data: bytes) -> None:
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        self.close_connection = True
+        self.send_response(302 if "://" in fault else 200)
+        if "://" in fault:
+            self.send_header("Location", fault)
+            self.send_header("Content-Length", "0")
+        elif fault != "endless":
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        with suppress(OSError):  # curl has gone
+            if fault == "stall":
+                self.wfile.write(data[: len(data) // 2])
+            while fault == "endless":
+                self.wfile.write(bytes(65536))
+            while fault == "trickle" and not self.server.over.wait(0.1):
+                self.wfile.write(b"x")
+            while fault == "stall" and not self.server.over.wait(1):
+                pass

@@ -20,6 +20,7 @@ class StepFailureCause:
 
 _MIRROR = "source.mirror"
 _ARCHIVE = (_MIRROR, "source.suite")
+_URLS = ("source.location", "kernel.file", _MIRROR)
 _PACKAGES = ("source.packages", "kernel.package")
 _PROXY = "check http_proxy and https_proxy in your environment, then resume."
 
@@ -120,6 +121,27 @@ _CAUSES = tuple(
             "The mirror's certificate cannot be verified: ca-certificates is missing, the clock"
             " is wrong, or a proxy intercepts the connection.",
             _MIRROR,
+        ),
+        # --- a file at a URL ---
+        (
+            r"^(?P<what>https?://\S+): the server answers \d+: there is no such file",
+            "There is no {what}: correct the URL.",
+            *_URLS,
+        ),
+        (
+            r"^(?P<what>https?://\S+): it leads to another scheme",
+            "{what} leads to an address of another kind: use the address of the file itself.",
+            *_URLS,
+        ),
+        (
+            r"^(?P<what>https?://\S+): larger than ",
+            "{what} is larger than what may be taken: free some space, or correct the URL.",
+            *_URLS,
+        ),
+        (
+            r"^(?P<what>https?://\S+): (?:stalled: |the server answers )",
+            "The server of {what} does not answer in time: resume later.",
+            *_URLS,
         ),
         # --- packages ---
         (

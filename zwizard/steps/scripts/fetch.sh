@@ -16,10 +16,6 @@ bare() { # what is on standard input, with URLs without user, password, query an
 	sed -E 's|(://)[^ /]*@|\1|g; s|(://[^ ?#]*)[?#][^ ]*|\1|g'
 }
 
-take() { # URL FILE
-	ask "$1" --fail --silent --show-error --location --retry 3 --output "$2"
-}
-
 at_hand() { # LOCATION SHA256: verifies it, downloaded if it is a URL, and sets file to its path
 	file=$1
 	case $1 in
@@ -70,10 +66,10 @@ published() { # URL FILE: sets wanted and sum from the list of checksums beside 
 	place=${url%/*} name=${url##*/}
 	for sum in sha256sum sha512sum; do
 		url=$place/$(tr "[:lower:]" "[:upper:]" <<<"$sum")S
-		ask "$url" --fail --silent --location --output "$list" || continue
+		has "$url" "$list" || continue
 		wanted=$(sed -n "s/^\([0-9a-fA-F]*\) [ *]\(\.\/\)\{0,1\}$name\$/\1/p" "$list" | head -n 1)
 		[ -n "$wanted" ] || continue
-		if [ -f "$keyring" ] && ask "$url.gpg" --fail --silent --location --output "$list.gpg"; then
+		if [ -f "$keyring" ] && has "$url.gpg" "$list.gpg"; then
 			gpgv --keyring "$keyring" "$list.gpg" "$list" || fail "the signature of $url is wrong"
 		else
 			bare <<<"not verified: $url, as there is no key for its signature on this machine"
@@ -83,21 +79,104 @@ published() { # URL FILE: sets wanted and sum from the list of checksums beside 
 	echo "not verified: the recipe has no SHA-256, and there is no list of checksums beside the file"
 }
 
-download() { # URL FILE
-	local try status
+has() { # URL FILE: downloads it, a small file; false if the server says that there is none
+	local wanted='' why
+	get "$1" "$2" $((16 << 20)) || [ $? -eq 4 ] || fail "$1: $why"
+	[ -s "$2" ]
+}
+
+take() { # URL FILE: an index or a package
+	local wanted='' why
+	get "$1" "$2" $((256 << 20)) || fail "$1: $why"
+}
+
+download() { # URL FILE: as large as there is room, of which 1 GiB is left
+	local why part=0 free
+	[ ! -f "$2" ] || part=$(stat -c %s "$2")
+	free=$(df --output=avail -B 1 "${2%/*}" | tail -n 1)
+	get "$1" "$2" $((free + part > 1 << 30 ? free + part - (1 << 30) : 1)) || fail "$1: $why"
+}
+
+# What may be over soon is tried again, with growing pauses: no connection, a cut or a stalled one,
+# 408, 425, 429, 5xx. A file that was cut is continued if its bytes are still the same, by its
+# checksum (wanted) or the server's word. 4: the server says that there is no such file.
+get() { # URL FILE LIMIT (in bytes): else sets why
+	local try pause status answer code state='' found schemes=https options
+	[ "${1%%:*}" = https ] || schemes=http,https
 	for try in 1 2 3 4 5; do
-		status=0
-		ask "$1" --fail --location --progress-bar --connect-timeout 20 --speed-limit 1 \
-			--speed-time 60 --continue-at - --output "$2" || status=$?
-		case $status in
-		0) return ;;
-		22 | 33 | 36) # the server refuses: the file, or to continue a partial one
-			[ -s "$2" ] || fail "$1 cannot be downloaded"
+		options=(--fail --location --proto "=http,https,file" --proto-redir "=$schemes" --output "$2"
+			--connect-timeout 20 --speed-limit 1 --speed-time "${STALLED:-30}" --max-filesize "$3"
+			--dump-header "$2.head" --write-out '%{stderr}= %{http_code} %{errormsg}\n')
+		found=$(sed -n 's/^etag: *\("[^"]*"\).*/\1/Ip' "$2.head" 2>/dev/null | tail -n 1) || :
+		state=${found:-$state}
+		if [ ! -s "$2" ] || [ -z "$wanted$state" ]; then
 			rm -f "$2"
+		else
+			options+=(--continue-at - ${state:+--header "If-Range: $state"})
+		fi
+		status=0
+		answer=$(at_most "$3" ask "$1" "${options[@]}" 2>&1 | progress) || status=$?
+		read -r code why <<<"$answer" || :
+		case $status:$code in
+		0:*)
+			rm -f "$2.head"
+			return
 			;;
+		22:416 | 33:* | 36:*) # the file is another one by now, or cannot be continued
+			rm -f "$2" "$2.head"
+			state=
+			;;
+		22:408 | 22:425 | 22:429 | 22:5*) why="the server answers $code" ;;
+		22:403 | 22:404 | 22:410)
+			why="the server answers $code: there is no such file"
+			rm -f "$2" "$2.head"
+			return 4
+			;;
+		23:* | 63:* | 153:*)
+			[ "$status" = 23 ] && [ "$(stat -c %s "$2")" -lt $(($3 / 1024 * 1024)) ] ||
+				why="larger than $3 bytes, the most that is taken here"
+			rm -f "$2" "$2.head"
+			return 1
+			;;
+		28:*) why="stalled: ${why:-no answer}" ;;
+		5:* | 6:* | 7:* | 16:* | 18:* | 35:* | 52:* | 55:* | 56:* | 92:*) ;;
+		1:*)
+			why="it leads to another scheme, which is not followed ($why)"
+			return 1
+			;;
+		22:*)
+			why="the server answers $code"
+			return 1
+			;;
+		*) return 1 ;;
 		esac
-		echo "interrupted (curl: $status); trying again in $((2 * try)) s"
-		sleep $((2 * try))
+		[ "$try" -lt 5 ] || return 1
+		pause=$((1 << try))
+		bare <<<"$why; trying again in $pause s ($((try + 1)) of 5)"
+		sleep "$pause"
 	done
-	fail "$1 cannot be downloaded"
+}
+
+at_most() { # BYTES COMMAND...: no file that it writes becomes larger than the next KiB
+	ulimit -f $(($1 / 1024 + 1)) 2>/dev/null || :
+	"${@:2}"
+}
+
+progress() { # curl's meter in words, on standard error; how the transfer ended, on standard output
+	local text left shown=
+	while IFS= read -r -d $'\r' text || [ -n "$text" ]; do
+		# shellcheck disable=SC2086
+		set -- ${text%%$'\n'*}
+		if [ $# -eq 12 ] && [[ $1 =~ ^[0-9]+$ ]] && [ "$4" != 0 ]; then
+			left="$1 % of $2, ${11} left"
+			[ "${11}" != --:--:-- ] && [ "${12}" != 0 ] || left="time left unknown"
+			printf '\r%sB downloaded, %sB/s, %s   ' "$4" "${12}" "$left" >&2
+			shown=yes
+		fi
+		[ "$text" = "${text##*$'\n'= }" ] || {
+			text=${text##*$'\n'= }
+			echo "${text%%$'\n'*}"
+		}
+	done
+	[ -z "$shown" ] || echo >&2
 }

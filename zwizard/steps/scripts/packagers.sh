@@ -13,7 +13,7 @@ trust_packagers() { # NAME PACKAGE MIRROR FINGERPRINT...
 		place=$(mktemp -d "${ROOT%/*}/keys.XXXXXX")
 		trap 'rm -rf "$place"' EXIT
 		offered_keys "$place" "$2" "$3"
-		export -f sign_keys fail
+		export -f sign_keys fail bare
 		NETWORK=none on_tree -w "$place" bash -euc 'sign_keys "$@"' sign_keys "$place" "${@:4}" 9>&-
 		rm -rf "$made" "$made.new"
 		mv "$place/gnupg" "$made.new"
