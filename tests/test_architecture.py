@@ -93,6 +93,33 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert graph.keys() == set()
 
 
+# What a face keeps for itself; everything else that it writes is the user's (util/user_files).
+OWN_FILES = {
+    "zwizard.tui.preferences",
+    "zwizard.tui.screens.dialogs",  # what was copied
+    "zwizard.wizard.draft",
+}
+FACES_AND_REPORTS = ("cli", "tui", "plain", "console", "wizard", "checks")
+WRITES = {"write_text", "write_bytes", "write_atomically", "symlink_to", "hardlink_to", "rename"}
+
+
+def test_files_for_the_user_are_written_in_one_place() -> None:
+    writers = {
+        module
+        for module, path in modules().items()
+        if module.split(".")[1:2] and module.split(".")[1] in FACES_AND_REPORTS
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and _writes(node)
+    }
+    assert writers == OWN_FILES
+
+
+def _writes(call: ast.Call) -> bool:
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    texts = {arg.value for arg in call.args if isinstance(arg, ast.Constant)}
+    return name in WRITES or (name == "open" and bool(texts & {"w", "wb", "a", "ab", "x", "xb"}))
+
+
 # --- sizes --------------------------------------------------------------------------------------
 
 LONGEST = 400

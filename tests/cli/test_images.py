@@ -37,3 +37,16 @@ def test_explain_describes_one_rule_or_lists_all(run: Run) -> None:
     assert code == 0
     assert "V   must    kernel-elf " in out
     refused(run("check", "--explain", "kernel-elv"), "kernel-elv", "Did you mean kernel-elf?")
+
+
+def test_a_report_replaces_a_file_of_others_only_with_a_yes(run: Run, tmp_path: Path) -> None:
+    tree, report = vm_tree(tmp_path / "tree"), tmp_path / "report.md"
+    report.symlink_to("target")
+    refused(run("check", tree, "--report", report), f"{report} is a symbolic link", "--replace")
+    assert report.is_symlink()
+    run("check", tree, "--report", report, "--replace")
+    assert report.read_text().startswith("# ")
+    assert not (tmp_path / "target").exists()
+    report.write_text("my remarks")
+    refused(run("check", tree, "--report", report), f"{report} was changed", "--replace")
+    assert report.read_text() == "my remarks"

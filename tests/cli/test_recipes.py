@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import new_build
+from tests.support.builds import end, new_build
 from tests.support.command import Run, refused
+from zwizard.console import build_progress
 from zwizard.engine import builds
 from zwizard.host import tools
 
@@ -189,3 +190,19 @@ def test_a_build_is_resumed_over_such_a_file_only_with_a_yes(run: Run, tmp_path:
     archive.write_text("precious")
     refused(run("resume", "web"), f"{archive} was not written by zwizard", "--replace")
     assert archive.read_text() == "precious"
+
+
+def test_an_archive_of_another_recipe_that_is_replaced_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_progress, "run", lambda *_, **__: 0)
+    end(new_build("web", tmp_path))
+    file = tmp_path / "web.toml"
+    file.write_text('name = "web"\n')
+    assert run("build", file) == (0, "", "")
+    file.write_text('name = "web"\n[source]\nsuite = "trixie"\n')
+    notice = "replaces web.tar.gz of the build web, which is of another recipe\n"
+    assert run("build", file) == (0, "", notice)
+    builds.remove(builds.find("web"))
+    notice = "replaces web.tar.gz of a deleted build, which is of another recipe\n"
+    assert run("build", file) == (0, "", notice)

@@ -119,3 +119,14 @@ def test_the_command_saves_it_where_one_is_and_says_so(build: Build, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert f"saved to {made}" in done.stdout
     assert command("bundle", "no-such", place=tmp_path).returncode == 2
+
+
+def test_it_is_not_written_through_a_link(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda *_: "now")
+    (tmp_path / "web-report-now.tar.gz").symlink_to("nowhere")
+    made = bug_report.make(build, tmp_path)
+    assert made.path == tmp_path / "web-report-now-2.tar.gz"
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "nowhere").exists()

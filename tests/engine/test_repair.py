@@ -33,3 +33,10 @@ def test_a_fix_that_runs_nothing_names_no_program(image: Path) -> None:
     assert [finding.slug for finding, _ in found.fixed] == ["hostname"]
     assert found.programs == ()
     assert "sandbox" not in describe(found)
+
+
+def test_the_new_archive_gets_a_name_that_not_even_a_link_has(image: Path) -> None:
+    (image / "etc/hostname").write_text("mine\n")
+    (image.parent / "image-repaired.tar.gz").symlink_to("nowhere")
+    found = remedy(check(image, mode="vm"), image)
+    assert found.archive == image.parent / "image-repaired-2.tar.gz"

@@ -24,6 +24,7 @@ from tests.plain.keys import (
 from tests.support.builds import begin, end, fail, finish, new_build, running
 from zwizard.console import build_progress
 from zwizard.engine import builds
+from zwizard.engine.builds import Build
 from zwizard.host import tools
 from zwizard.plain import wizard
 from zwizard.plain.build import pick
@@ -169,3 +170,23 @@ def test_more_than_nine_builds_can_be_listed(keyboard: PipeInput, here: Path) ->
         begin(new_build(f"web{number}", here))
     press(keyboard, UP * 2 + ENTER)
     assert pick() == "web0"
+
+
+def test_a_file_of_others_is_replaced_only_after_a_yes(
+    keyboard: PipeInput, capsys: Capture, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def build(build: Build, **_: object) -> int:
+        started.append(build.id)
+        return 0
+
+    monkeypatch.setattr(build_progress, "run", build)
+    save_full_draft(Recipe(name="web"))
+    (here / "web.tar.gz").write_text("precious")
+    press(keyboard, ENTER, ENTER, "2" + ENTER, ENTER, "1" + ENTER)
+    assert wizard.new(None) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "web.tar.gz there was not written by zwizard." in output.partition("What next")[0]
+    assert output.count("== Review: web") == 2  # the first answer started nothing
+    assert started == ["web"]

@@ -84,3 +84,14 @@ def test_a_recipe_is_opened_from_the_review(
     assert f"Error: {here / 'nowhere'} " in output
     assert "did you mean name" in output
     assert answers()["name"] == "other"
+
+
+def test_a_link_is_replaced_not_followed(keyboard: PipeInput, here: Path) -> None:
+    save_full_draft(Recipe(name="web"))
+    (here / "target").write_text("precious")
+    (here / "web.toml").symlink_to("target")
+    press(keyboard, ENTER, *SAVE, ENTER, "1" + ENTER, LEAVE)
+    assert wizard.new(None) == 0
+    assert (here / "target").read_text() == "precious"
+    assert not (here / "web.toml").is_symlink()
+    assert Recipe.load(here / "web.toml").name == "web"

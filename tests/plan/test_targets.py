@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from tests.support.recipes import recipes
 from zwizard import distros
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
+from zwizard.recipe.model import Checklist, Container, Kernel, Output, Recipe, Source, System
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
 from zwizard.steps.actions import Append, InTree, LinesInTree, Link, OnTree, Pack, Remove, Write
@@ -275,11 +275,14 @@ def test_shellcheck_finds_nothing_in_the_script(recipe: Recipe) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_script_refuses_to_run_in_a_tree_that_exists(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tree", "out.tar.gz", "out.deploy.md"])
+def test_the_script_replaces_nothing_and_follows_no_link(tmp_path: Path, name: str) -> None:
     """It stops before anything runs; this much of it needs no rights."""
-    script = tmp_path / "script"
-    script.write_text(render.script(make(Recipe())))
-    argv = ["bash", str(script), str(tmp_path), str(tmp_path / "out.tar.gz")]
+    script, link = tmp_path / "script", tmp_path / name
+    entrypoint = Container(entrypoint="/bin/sh")
+    script.write_text(render.script(make(Recipe(target="container", container=entrypoint))))
+    link.symlink_to("nowhere")
+    argv = ["bash", str(script), str(tmp_path / "tree"), str(tmp_path / "out.tar.gz")]
     done = subprocess.run(
         argv,
         env={"ZWIZARD_INSIDE": "1", "PATH": "/usr/bin:/bin"},
@@ -288,8 +291,8 @@ def test_the_script_refuses_to_run_in_a_tree_that_exists(tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 2
-    assert "exists already; name another tree" in done.stderr
-    assert list(tmp_path.iterdir()) == [script]
+    assert f"{link} exists already" in done.stderr
+    assert set(tmp_path.iterdir()) == {script, link}
 
 
 def test_the_text_shows_every_command_whole() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -91,3 +92,13 @@ def test_saving_a_theme_creates_the_file() -> None:
 def test_any_file_can_be_loaded(data: bytes) -> None:
     write(data)
     assert preferences.load().theme in ("", *THEMES)
+
+
+def test_a_link_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("# mine\n")
+    paths.preferences().parent.mkdir(parents=True)
+    paths.preferences().symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic link"):
+        preferences.save_theme("light")
+    assert paths.preferences().is_symlink()
+    assert (tmp_path / "mine").read_text() == "# mine\n"

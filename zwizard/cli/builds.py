@@ -53,7 +53,8 @@ def resume(build: Build | None, *, replace: bool, detach: bool, as_json: bool) -
     from zwizard.plain.wizard import resume as resume_build
 
     chosen = builds.find(pick())
-    builds.claim(chosen, replace=replace)
+    if replace or as_json or detach:
+        builds.claim(chosen, replace=replace)
     if as_json or detach:
         return run(chosen, as_json=as_json)
     return resume_build(chosen)

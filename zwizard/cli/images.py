@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,12 +11,13 @@ import click
 from zwizard import checks
 from zwizard.boottest import records
 from zwizard.boottest.request import BootTestRequest
-from zwizard.cli.app import json_option, zwizard
+from zwizard.cli.app import json_option, replace_option, zwizard
 from zwizard.console import boot_progress
 from zwizard.console import repair as repair_progress
 from zwizard.engine import builds, verdicts
 from zwizard.engine import repair as repairs
 from zwizard.sources import deployment
+from zwizard.util import user_files
 from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
 from zwizard.util.text import parse_size, sanitise
@@ -43,6 +44,7 @@ _disk_size = click.option(
 @click.option("--report", type=click.Path(path_type=Path), help="Write a report: .md or .html.")
 @click.option("--explain", metavar="[RULE]", is_flag=False, flag_value="",
               help="Explain a rule, or list all of them.")  # fmt: skip
+@replace_option
 @json_option
 def check(
     path: Path | None,
@@ -52,6 +54,7 @@ def check(
     entrypoint: str | None,
     report: Path | None,
     explain: str | None,
+    replace: bool,
     as_json: bool,
 ) -> int:
     """Check an image against every rule of Zero-OS.
@@ -66,10 +69,11 @@ def check(
         raise UsageError("PATH is missing", "Name a directory, a .tar.gz or a disk image.")
     if report:
         checks.check_name(report)
+        user_files.here().claim(report, replace=replace)
     built = builds.container_at(path.resolve())
     build = verdicts.about(path.resolve())
     if build and (mode, disk_size, entrypoint) == (None, None, None):
-        found = replace(verdicts.check_again(build), artefact=str(path))
+        found = dataclasses.replace(verdicts.check_again(build), artefact=str(path))
     else:
         if built and entrypoint is None:
             entrypoint = deployment.entrypoint(built[0])

@@ -9,11 +9,12 @@ import click
 from zwizard.cli.app import detach_option, json_option, replace_option, zwizard
 from zwizard.console import build_progress
 from zwizard.engine import builds
+from zwizard.engine.builds import Build
 from zwizard.host import tools
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.sources import entrypoint_check
-from zwizard.sources.resolve import import_settings
+from zwizard.sources.resolve import import_settings, output_directory
 from zwizard.steps import render
 from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
@@ -36,6 +37,18 @@ def _read(file: Path | None, *, default: bool) -> tuple[Recipe, Path]:
         return Recipe(), Path.cwd()
     path = Path("/dev/stdin") if file == Path("-") else file
     return Recipe.load(path), (path.resolve().parent if path.is_file() else Path.cwd())
+
+
+def _open(recipe: Recipe, base: Path, *, replace: bool) -> Build:
+    """The build of ``recipe``; the archive of another recipe that it replaces is named."""
+    directory = output_directory(recipe, base)
+    earlier = builds.replaced(recipe, directory)
+    made = builds.making(builds.targets(recipe, directory)[0])
+    before = builds.recipe_of(made) if made else None
+    build = builds.open_for(recipe, base, replace=replace)
+    if earlier and before != build.recipe():
+        click.echo(f"replaces {earlier}, which is of another recipe", err=True)
+    return build
 
 
 @zwizard.command()
@@ -64,7 +77,7 @@ def build(
     recipe, base = _read(file, default=default)
     if install and (missing := tools.missing(tools.needed(make(recipe).tools()))):
         tools.install(missing)
-    build = builds.open_for(recipe, base, replace=replace)
+    build = _open(recipe, base, replace=replace)
     run = build_progress.detach if detach else build_progress.run
     return run(build, rebuild_all=rebuild_all, as_json=as_json)
 

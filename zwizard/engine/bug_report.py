@@ -23,7 +23,7 @@ from zwizard.engine.worker import environment
 from zwizard.host import tools
 from zwizard.jobs import journal
 from zwizard.steps.step import Plan
-from zwizard.util import paths
+from zwizard.util import paths, user_files
 from zwizard.util.documents import document
 from zwizard.util.text import size
 from zwizard.util.units import MIB
@@ -63,8 +63,9 @@ def make(build: Build, directory: Path) -> Bundle:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     place = directory if os.access(directory, os.W_OK | os.X_OK) else builds.directory()
     names = paths.numbered(f"{build.id}-report-{stamp}")
-    path = next(p for name in names if not (p := place / f"{name}.tar.gz").exists())
-    _write(path, {name: text for name, (_, text) in everything.items()})
+    path = next(p for name in names if not os.path.lexists(p := place / f"{name}.tar.gz"))
+    packed = _pack(path, {name: text for name, (_, text) in everything.items()})
+    user_files.here().write(path, packed, mode=0o600)
     return Bundle(path, tuple((name, what) for name, (what, _) in everything.items()))
 
 
@@ -156,15 +157,13 @@ def _distribution() -> str:
         return "unknown"
 
 
-def _write(path: Path, texts: dict[str, str]) -> None:
-    """Write a tar.gz of these files in one directory, owned by root."""
-    folder = path.name.removesuffix(".tar.gz")
-    with (
-        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
-        tarfile.open(fileobj=file, mode="w:gz") as archive,
-    ):
+def _pack(path: Path, texts: dict[str, str]) -> bytes:
+    """A tar.gz of these files in one directory called as ``path``, owned by root."""
+    folder, packed = path.name.removesuffix(".tar.gz"), io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in texts.items():
             data = text.encode("utf-8", "replace")
             member = tarfile.TarInfo(f"{folder}/{name}")
             member.size, member.mtime = len(data), int(time.time())
             archive.addfile(member, io.BytesIO(data))
+    return packed.getvalue()

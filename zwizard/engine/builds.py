@@ -74,12 +74,12 @@ class Build(Job):
         return next(iter(self.targets()[1:]), None)
 
 
-def targets(recipe: Recipe, base: Path = Path()) -> tuple[Path, ...]:
+def targets(recipe: Recipe, directory: Path | None = None) -> tuple[Path, ...]:
     """Where the archive of ``recipe`` goes, and the deployment note if there is one.
 
-    ``base``: what a relative directory is relative to.
+    ``directory`` takes the place of the recipe's, where that is not absolute.
     """
-    archive = base / recipe.output.directory / f"{recipe.name}.tar.gz"
+    archive = (directory or Path(recipe.output.directory)) / f"{recipe.name}.tar.gz"
     note = archive.with_name(f"{recipe.name}.deploy.md")
     return (archive, note) if recipe.target == "container" else (archive,)
 
@@ -89,14 +89,19 @@ def claim(build: Build, *, replace: bool) -> None:
 
     ``replace``: those that are there now may be replaced.
     """
-    _claim(targets(build.recipe()), replace=replace)
+    build.user_files.claim(*build.targets(), replace=replace)
 
 
-def _claim(places: tuple[Path, ...], *, replace: bool) -> None:
-    files = user_files.here()
-    if replace:
-        files.allow(*places)
-    files.require(*places)
+def replaced(recipe: Recipe, directory: Path) -> str:
+    """The earlier archive that one of ``recipe`` in ``directory`` replaces, "" if there is none.
+
+    Files that zwizard did not write are not meant: see :class:`UserFiles`.
+    """
+    archive, *_ = targets(recipe, directory)
+    if not archive.exists() or user_files.here().foreign(archive):
+        return ""
+    build = making(archive)
+    return f"{archive.name} of {f'the build {build.id}' if build else 'a deleted build'}"
 
 
 def recipe_of(build: Build) -> Recipe | None:
@@ -159,7 +164,7 @@ def open_for(recipe: Recipe, base: Path, *, replace: bool = False) -> Build:
                 f"{build.id} is being built from another version of this recipe",
                 f"Wait for it, or stop it: zwizard cancel {build.id}",
             )
-        _claim(targets(resolved), replace=replace)
+        user_files.here().claim(*targets(resolved), replace=replace)
         build = build or _new(recipe.name)
         state_files.write(build.recipe_file, resolved.to_toml())
         return build

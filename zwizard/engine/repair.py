@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -154,4 +155,4 @@ def _free_name(path: Path, place: Path) -> str:
     stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", path.name) if path.is_file() else path.name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
     names = paths.numbered(f"{stem}-repaired")
-    return next(name for name in names if not (place / f"{name}.tar.gz").exists())
+    return next(name for name in names if not os.path.lexists(place / f"{name}.tar.gz"))

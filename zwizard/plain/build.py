@@ -9,6 +9,7 @@ from zwizard.console import build_progress, tables
 from zwizard.engine import bug_report, builds, debug_shell, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
+from zwizard.plain import files
 from zwizard.plain.terminal import Row, choose, prepare, say, say_error, write
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import ago
@@ -47,6 +48,8 @@ def run(build: Build, *, rebuild: bool = False) -> tuple[int, str]:
     """Build until it ends or the user quits: the exit code, and the key of a question to ask."""
     say("Ctrl-C stops the build; finished steps are kept.")
     while True:
+        if not may_write(*build.targets()):
+            return UsageError.exit_code, ""
         code = build_progress.run(build, rebuild_all=rebuild, as_json=False)
         if code != 1:
             return code, ""
@@ -54,6 +57,11 @@ def run(build: Build, *, rebuild: bool = False) -> tuple[int, str]:
         if action != "resume":
             return code, key if action == "change" else ""
         rebuild = False
+
+
+def may_write(*places: Path) -> bool:
+    """Whether a build may write its files there; the user is asked about those of others."""
+    return all(files.may_write(path, "Keep it; nothing is built") for path in places)
 
 
 def _after_failure(build: Build) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.sources.resolve import place, relocate
 from zwizard.steps import render
 from zwizard.steps.step import Plan
-from zwizard.util import paths
+from zwizard.util import user_files
 from zwizard.util.errors import UsageError
 
 
@@ -51,9 +51,10 @@ def _write(suggested: str, text: Callable[[Path], str]) -> str:
     name: str | None = suggested
     while name := type_line("Save as", name or ""):
         try:
-            file = place(name.strip(), Path.cwd())
-            if _may_write(file):
-                paths.write_atomically(file, text(file))
+            place(name.strip(), Path.cwd())  # or an error; a link that has the name stays one
+            file = Path.cwd() / Path(name.strip()).expanduser()
+            if may_write(file, "Use another name"):
+                user_files.here().write(file, text(file))
                 return name.strip()
         except OSError as error:
             say(f"Error: {name}: {error.strerror}.", indent="  ")
@@ -62,10 +63,17 @@ def _write(suggested: str, text: Callable[[Path], str]) -> str:
     return ""
 
 
-def _may_write(file: Path) -> bool:
-    """Whether ``file`` is free, or the user lets it be replaced."""
-    if file.is_dir():
+def may_write(file: Path, otherwise: str) -> bool:
+    """Whether ``file`` is free or zwizard's own, or the user lets it be replaced."""
+    files = user_files.here()
+    what = files.foreign(file)
+    if not what:
+        return True
+    if file.is_dir() and not file.is_symlink():
         say(f"Error: {file} is a directory.", indent="  ")
         return False
-    rows = (("Replace it", "yes", ""), ("Use another name", "no", ""))
-    return not file.exists() or choose(f"{file.name} exists already", rows) == "yes"
+    rows = (("Replace it", "yes", ""), (otherwise, "no", ""))
+    if choose(f"{file.name} {what}", rows) != "yes":
+        return False
+    files.allow(file)
+    return True

@@ -15,10 +15,11 @@ from zwizard.plain import build, files
 from zwizard.plain.interview import Interview
 from zwizard.plain.terminal import Row, choose, prepare, say, say_error, write
 from zwizard.recipe.model import Recipe
+from zwizard.sources.resolve import output_directory
 from zwizard.steps import render
 from zwizard.steps.step import Plan
 from zwizard.util import paths
-from zwizard.util.errors import ZwizardError
+from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, review
 from zwizard.wizard.draft import Draft
@@ -120,6 +121,8 @@ def _show(found: BuildReview, host: HostState) -> None:
         for state in found.forecast.steps:
             say(_step_line(state), indent="  ", hang=" " * 31)
         say(f"Archive: {found.output / found.plan.archive}")
+        if found.replaces:
+            say(f"Replaces {found.replaces}.")
         say(f"Runs as: {host.privilege.description}")
         if host.network:
             say(f"Programs of the image share this machine's network: {host.network}")
@@ -179,6 +182,9 @@ def _show_commands(plan: Plan) -> None:
 def _build(recipe: Recipe, interview: Interview, *, rebuild: bool) -> int:
     """Build in the foreground; the exit code. A failure may lead to a question."""
     try:
+        places = builds.targets(recipe, output_directory(recipe, Path.cwd()))
+        if not build.may_write(*places):
+            return UsageError.exit_code
         code, key = build.run(builds.open_for(recipe, Path.cwd()), rebuild=rebuild)
     except ZwizardError as error:
         say_error(error)

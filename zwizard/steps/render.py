@@ -39,7 +39,12 @@ def script(plan: Plan) -> str:
     """The script: run as root, it leads to the same tree and archive as the engine."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in plan.environment)
     actions = [action for step in plan.steps for action in step.actions]
-    head = _HEAD.format(name=plan.name, exports=exports, functions=functions(*actions))
+    head = _HEAD.format(
+        name=plan.name,
+        exports=exports,
+        functions=functions(*actions),
+        note=f" {_NOTE}" if plan.note else "",
+    )
     steps = "\n\n".join(
         _step(number, step, plan.network(step)) for number, step in enumerate(plan.steps, 1)
     )
@@ -83,7 +88,7 @@ def data(plan: Plan) -> dict[str, object]:
 
 
 def _note(text: str) -> str:
-    return f'printf %s {shlex.quote(text)} >"${{OUT%.tar.gz}}.deploy.md"\n'
+    return f"printf %s {shlex.quote(text)} >{_NOTE}\n"
 
 
 def _step(number: int, step: Step, network: str) -> str:
@@ -95,6 +100,8 @@ def _step(number: int, step: Step, network: str) -> str:
         body += f'\nrm -rf --one-file-system "$ROOT"\nmkdir "$ROOT"\nmv "$OUT" "$ROOT"/{IMAGE}'
     return f"echo {shlex.quote(f'{number}. {step.title}')}\n{why}\n{body}"
 
+
+_NOTE = '"${OUT%.tar.gz}.deploy.md"'
 
 _PYTHON = """\
 # zwizard's own programs run by the Python that exported this script, if it is here.
@@ -131,9 +138,16 @@ if [ -z "${{ZWIZARD_INSIDE:-}}" ]; then
 		unshare --mount --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 
-ROOT=$(realpath -m "${{1:-{name}}}")
-OUT=$(realpath -m "${{2:-{name}.tar.gz}}")
-[ ! -e "$ROOT" ] || {{ echo "$ROOT exists already; name another tree" >&2; exit 2; }}
+ROOT=${{1:-{name}}}
+OUT=${{2:-{name}.tar.gz}}
+for made in "$ROOT" "$OUT"{note}; do # nothing is replaced, no link followed
+	if [ -e "$made" ] || [ -L "$made" ]; then
+		echo "$made exists already; name another" >&2
+		exit 2
+	fi
+done
+ROOT=$(realpath -m "$ROOT")
+OUT=$(realpath -m "$OUT")
 mkdir -p "$ROOT"
 DOWNLOADS=${{DOWNLOADS:-$PWD}}
 {exports}

@@ -23,7 +23,7 @@ from zwizard.tui.background import in_background
 from zwizard.tui.navigation import Navigation
 from zwizard.tui.screens.dialogs import Ask, Option, show_error, shows_errors
 from zwizard.tui.screens.files import AskPath, save_file
-from zwizard.util import paths
+from zwizard.util import paths, user_files
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
 from zwizard.wizard import questions
@@ -108,6 +108,19 @@ class BaseApp(App[None]):
 
     # --- jobs ---
 
+    async def may_write(self, *places: Path) -> bool:
+        """Whether files may be written there; asks about what zwizard did not write itself."""
+        files = user_files.here()
+        foreign = {path: what for path in places if (what := files.foreign(path))}
+        if not foreign:
+            return True
+        text = "\n".join(f"{path} {what}." for path, what in foreign.items())
+        options = (Option("k", "Keep it; nothing is built"), Option("r", "Replace it"))
+        if await self.push_screen_wait(Ask("Replace what is there?", text, options)) != "r":
+            return False
+        files.allow(*foreign)
+        return True
+
     async def start_build(self, build: Build, *, rebuild_all: bool = False) -> bool:
         """Start or resume a build; whether it runs. Errors are shown.
 
@@ -115,6 +128,12 @@ class BaseApp(App[None]):
         """
         from zwizard.jobs import supervisor
 
+        try:
+            if not await self.may_write(*build.targets()):
+                return False
+        except (ZwizardError, OSError) as error:
+            show_error(self, error)
+            return False
         if not await self.authorise():
             return False
         options = ["rebuild-all"] if rebuild_all else []
@@ -195,7 +214,7 @@ class BaseApp(App[None]):
 
         def write(path: Path) -> None:
             moved = relocate(recipe, Path.cwd(), path.parent)
-            paths.write_atomically(path, moved.to_toml())
+            user_files.here().write(path, moved.to_toml())
 
         text = "`zwizard build FILE` builds it, `zwizard new --from FILE` opens it again."
         await save_file(self, f"{recipe.name}.toml", "Save the recipe", text, write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ def load() -> Preferences:
 def save_theme(theme: str) -> None:
     """Write ``theme`` into the file; the rest of it does not change.
 
-    OSError if it cannot be written; a file that is not TOML is left alone.
+    OSError if it cannot be written; a link, or a file that is not TOML, is left alone.
     """
     path, line = paths.preferences(), f'theme = "{theme}"'
     try:
@@ -67,6 +68,8 @@ def save_theme(theme: str) -> None:
         text = ""
     except ValueError:
         return
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link; set it in that file", str(path))
     table = re.search(r"^\s*\[", text, re.MULTILINE)
     end = table.start() if table else len(text)  # of the keys outside of tables
     replaced, count = _THEME_LINE.subn(line, text[:end], count=1)

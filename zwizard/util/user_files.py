@@ -80,6 +80,12 @@ class UserFiles:
             if what := self.foreign(path):
                 raise ForeignFileError(path, what)
 
+    def claim(self, *places: Path, replace: bool) -> None:
+        """The same; with ``replace``, what is there now may be replaced."""
+        if replace:
+            self.allow(*places)
+        self.require(*places)
+
     def allow(self, *places: Path) -> None:
         """Let what is at these paths now be replaced; a link is, never what it leads to."""
         for path in places:

@@ -68,7 +68,8 @@ class BuildReview:
     """What the answers lead to; ``recipe``, ``plan`` and ``forecast`` are None if incomplete.
 
     ``output`` is the directory the archive goes to; ``problems`` is all that keeps a build from
-    starting. ``expected`` is the forecast, or what it would be with the wrong answers replaced.
+    starting; ``replaces`` the earlier archive that is replaced, or "". ``expected`` is the
+    forecast, or what it would be with the wrong answers replaced.
     """
 
     problems: tuple[UnmetRequirement, ...]
@@ -76,6 +77,7 @@ class BuildReview:
     plan: Plan | None = None
     forecast: Forecast | None = None
     output: Path = Path()
+    replaces: str = ""
     expected: Forecast | None = None
 
 
@@ -116,7 +118,8 @@ def review_of(answers: Mapping[str, str], host: HostState, *, wait: bool = True)
         )
     if host.privilege.mode == "none":
         problems += (UnmetRequirement(host.privilege.description, host.privilege.remedy),)
-    return BuildReview(problems, recipe, made, ahead, output, ahead)
+    replaces = builds.replaced(recipe, output) if wait else ""
+    return BuildReview(problems, recipe, made, ahead, output, replaces, ahead)
 
 
 def _changes(recipe: Recipe, before: Recipe) -> dict[str, str]:

@@ -430,3 +430,49 @@ async def test_a_build_whose_archive_passed_a_boot_test_is_tested(app: ZwizardAp
         assert "◆ tested" in frame(app)
         (test / "report.json").write_text(json.dumps(record | {"sha256": "cd" * 32}))
         await until(pilot, lambda: "✓ ready" in frame(app))
+
+
+async def test_an_archive_that_was_changed_is_checked_again_by_a_key(app: ZwizardApp) -> None:
+    web = a_build("web", 6)
+    finish(web, {"ready": True, "findings": []})
+    web.archive().write_bytes(b"something else")
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until(pilot, lambda: "! changed" in frame(app))
+        assert "r Check again" in frame(app)
+        await press(pilot, "enter")
+        on(app, CheckScreen)
+        await until(pilot, lambda: "Check it again" in frame(app))
+        assert "! changed" in frame(app)
+        assert "READY" not in frame(app)
+        await press(pilot, "escape", "r")
+        await until(pilot, lambda: "not readable" in frame(app))  # of another kind
+
+
+async def test_a_build_whose_archive_is_missing_can_be_resumed(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Build] = []
+    monkeypatch.setattr(supervisor, "start", started.append)
+    web = a_build("web", 6)
+    finish(web, {"ready": True, "findings": []})
+    web.archive().unlink()
+    async with app.run_test(size=(100, 24)) as pilot:
+        await until(pilot, lambda: "! missing" in frame(app))
+        await press(pilot, "r")
+        await until(pilot, lambda: started == [web])
+
+
+async def test_a_build_is_resumed_over_a_file_of_others_only_after_a_yes(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Build] = []
+    monkeypatch.setattr(supervisor, "start", started.append)
+    web = a_build("web", 2)
+    web.archive().write_text("precious")
+    async with app.run_test(size=(100, 24)) as pilot:
+        await press(pilot, "r")
+        await until(pilot, lambda: "web.tar.gz was not written by zwizard" in frame(app))
+        await press(pilot, "k")
+        assert started == []
+        await press(pilot, "r", "r")
+        await until(pilot, lambda: started == [web])

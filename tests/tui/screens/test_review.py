@@ -13,8 +13,10 @@ from textual.pilot import Pilot
 from tests.tui.conftest import (
     MACHINE,
     MakeApp,
+    a_build,
     a_list,
     draft,
+    finish,
     frame,
     notes,
     on,
@@ -37,7 +39,7 @@ from zwizard.tui.screens.build import BuildScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.stable_list import StableList
-from zwizard.util import paths
+from zwizard.util import paths, user_files
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import questions
 from zwizard.wizard.questions import to_recipe
@@ -147,18 +149,21 @@ async def test_without_privilege_the_remedy_is_shown(make_app: MakeApp) -> None:
         assert "apt-get it" in frame(app)
 
 
-async def test_saving_the_recipe_replaces_a_file_only_after_a_second_enter(
-    app: ZwizardApp,
+@pytest.mark.parametrize(("key", "name"), [("s", "debian-vm.toml"), ("x", "debian-vm.sh")])
+async def test_a_file_of_others_is_replaced_only_after_a_second_enter(
+    app: ZwizardApp, key: str, name: str
 ) -> None:
-    Path("debian-vm.toml").write_text("old")
+    file, target = Path(name), Path("target")
+    target.write_text("precious")
+    file.symlink_to("target")
     async with app.run_test(size=(80, 24)) as pilot:
         await to_review(app, pilot)
-        await press(pilot, "s", "enter")
-        assert Path("debian-vm.toml").read_text() == "old"
-        assert "the file exists" in frame(app)
+        await press(pilot, key, "enter")
+        assert file.is_symlink()
+        assert "which zwizard did not make" in frame(app)
         await press(pilot, "enter")
-        await until(pilot, lambda: Path("debian-vm.toml").read_text() != "old")
-        assert Recipe.load(Path("debian-vm.toml")) == to_recipe(draft())
+        await until(pilot, lambda: not file.is_symlink())
+        assert target.read_text() == "precious"
 
 
 async def test_f7_saves_the_recipe_as_on_the_pages(app: ZwizardApp) -> None:
@@ -166,6 +171,7 @@ async def test_f7_saves_the_recipe_as_on_the_pages(app: ZwizardApp) -> None:
         await to_review(app, pilot)
         await press(pilot, "f7", "enter")
         await until(pilot, lambda: Path("debian-vm.toml").exists())
+        assert Recipe.load(Path("debian-vm.toml")) == to_recipe(draft())
 
 
 async def test_the_plan_is_exported_as_a_script(app: ZwizardApp) -> None:
@@ -305,6 +311,32 @@ async def test_build_starts_the_supervisor_shows_the_build_and_ends_the_draft(
         assert [build.id for build in started] == ["debian-vm"]
         assert started[0].recipe().name == "debian-vm"
         assert not paths.draft().exists()
+
+
+async def test_an_archive_of_others_is_named_and_asked_about_before_the_build(
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Build] = []
+    monkeypatch.setattr(supervisor, "start", started.append)
+    archive = Path("debian-vm.tar.gz")
+    archive.write_text("precious")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await to_review(app, pilot)
+        assert "debian-vm.tar.gz there was not written by zwizard" in frame(app)
+        await press(pilot, "f5", "k")
+        on(app, ReviewScreen)
+        assert builds.everything() == started == []
+        await press(pilot, "f5", "r")
+        await until(pilot, lambda: started)
+        assert archive.read_text() == "precious"  # until the new one is made
+        assert user_files.here().foreign(archive) == ""
+
+
+async def test_the_archive_of_an_earlier_build_is_named(app: ZwizardApp) -> None:
+    finish(a_build(), {"ready": True, "findings": []})
+    async with app.run_test(size=(100, 30)) as pilot:
+        await to_review(app, pilot)
+        assert "Replaces debian-vm.tar.gz of the build debian-vm" in frame(app)
 
 
 async def test_a_build_that_cannot_start_shows_the_error_and_keeps_the_draft(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zwizard.checks.report.report import MARKS, Finding, Group, Report, summary
+from zwizard.util import user_files
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line
 
@@ -114,11 +115,14 @@ def check_name(path: Path | str) -> None:
 
 
 def write_report(report: Report, path: Path | str) -> None:
-    """Write ``report`` to ``path``, as Markdown or HTML by its ending; raises ZwizardError."""
+    """Write ``report`` to ``path``, as Markdown or HTML by its ending; raises ZwizardError.
+
+    It replaces only a file that zwizard wrote, or that the user let it replace.
+    """
     check_name(path)
     path = Path(path)
     try:
-        path.write_text(_FORMS[path.suffix.lower()](report), encoding="utf-8")
+        user_files.here().write(path, _FORMS[path.suffix.lower()](report))
     except OSError as error:
         raise ZwizardError(
             f"{path} could not be written: {error.strerror}", "Choose another path."

@@ -18,6 +18,7 @@ from zwizard.tui.format import block, plain
 from zwizard.tui.screens.dialogs import HELP_KEY, Dialog, move
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import Row, StableList
+from zwizard.util import user_files
 
 
 class AskPath(Dialog[Path]):
@@ -156,16 +157,20 @@ async def save_file(
     check: Callable[[Path], str] | None = None,
 ) -> None:
     """Ask for a file, with ``name`` as the proposal, and call ``write`` with its path."""
-    ask = AskPath(
-        title,
-        text,
-        name,
-        check or not_writable,
-        lambda path: "the file exists and will be overwritten" if path.exists() else "",
-    )
-    path = await app.push_screen_wait(ask)
+    files = user_files.here()
+
+    def doubt(path: Path) -> str:
+        if what := files.foreign(path):
+            return f"the file {what}, and will be replaced"
+        return "the file exists and will be overwritten" if path.exists() else ""
+
+    def save(path: Path) -> None:
+        files.allow(path)
+        write(path)
+
+    path = await app.push_screen_wait(AskPath(title, text, name, check or not_writable, doubt))
     if path is not None:
-        await in_background(lambda: write(path))
+        await in_background(lambda: save(path))
         app.notify(f"Saved to {path.absolute()}", timeout=8)
 
 

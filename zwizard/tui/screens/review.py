@@ -27,7 +27,7 @@ from zwizard.tui.screens.files import save_file
 from zwizard.tui.screens.pages import PAGE_KEYS
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
 from zwizard.tui.widgets.stable_list import Row, StableList
-from zwizard.util import paths
+from zwizard.util import user_files
 from zwizard.util.text import ago, size
 from zwizard.wizard import questions, suggestions
 from zwizard.wizard.review import BuildReview, HostState, review_of
@@ -182,6 +182,8 @@ class ReviewScreen(BaseScreen[None]):
         recipe = review.recipe
         self._starting = True
         try:
+            if not await self.wizard.may_write(*builds.targets(recipe, review.output)):
+                return
             build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
             if await self.wizard.start_build(build, rebuild_all=rebuild_all):
                 self.navigation.answers.clear()  # the build's recipe has them
@@ -215,7 +217,7 @@ class ReviewScreen(BaseScreen[None]):
                 f"{plan.name}.sh",
                 "Export a script",
                 text,
-                lambda path: paths.write_atomically(path, render.script(plan)),
+                lambda path: user_files.here().write(path, render.script(plan)),
             )
 
     def action_copy(self) -> None:
@@ -278,6 +280,8 @@ def _facts(review: BuildReview, host: HostState) -> Content:
         lines.append(
             Content.assemble(("Output   ", MUTED), plain(str(review.output / review.plan.archive)))
         )
+    if review.replaces:
+        lines.append(Content.assemble(("Replaces ", MUTED), plain(review.replaces)))
     return Content("\n").join(lines)
 
 

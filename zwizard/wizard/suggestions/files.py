@@ -1,14 +1,19 @@
-"""Files and the entrypoint: what the file is, and whether the entrypoint is in it."""
+"""Files and the entrypoint: what a file is, what is in it, and what would be replaced."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
+from pathlib import Path
 
+from zwizard.engine import builds
 from zwizard.sources.base import InputReport
 from zwizard.sources.entrypoint_check import ENTRYPOINT
 from zwizard.sources.inspection import FILES
-from zwizard.wizard.questions import RawAnswers
+from zwizard.sources.resolve import output_directory
+from zwizard.util import user_files
+from zwizard.util.errors import UsageError
+from zwizard.wizard.questions import RawAnswers, to_recipe
 from zwizard.wizard.questions.record import is_installed
 from zwizard.wizard.suggestions.record import Hint, Suggester, Suggestions, doubt
 
@@ -36,8 +41,23 @@ def _hint_entrypoint(
     return doubt(f"No package installs {path}; add a command that creates it (page System).")
 
 
+def _hint_output(_: str, answers: RawAnswers, __: Suggestions, typing: bool) -> Hint:
+    """Which files are there already: of others, or of an earlier build."""
+    try:
+        recipe = to_recipe(answers)
+        directory = output_directory(recipe, Path.cwd())
+    except UsageError:
+        return Hint()
+    files = user_files.here()
+    for path in () if typing else builds.targets(recipe, directory):
+        if what := files.foreign(path):
+            return doubt(f"{path.name} there {what}.")
+    earlier = builds.replaced(recipe, directory)
+    return Hint(f"Replaces {earlier}." if earlier else "")
+
+
 SUGGESTERS = {
     **{key: Suggester(partial(_hint_file, key), is_file=True) for key in FILES},
-    "output.directory": Suggester(is_file=True),
+    "output.directory": Suggester(_hint_output, is_file=True),
     ENTRYPOINT: Suggester(_hint_entrypoint),
 }
