@@ -24,6 +24,7 @@ HOSTILE = {
     "bell\x07": "bell\ufffd",
     "end\x1b": "end\ufffd",
     "\u202ereversed": "\ufffdreversed",
+    "no\u200bwidth\u2060, \u00adnor\U000e0041": "no\ufffdwidth\ufffd, \ufffdnor\ufffd",
     "byte \udce9": "byte \ufffd",
     "[red]not markup[/]": "[red]not markup[/]",
     "tab\tnewline\n": "tab\tnewline\n",
@@ -36,11 +37,15 @@ def test_nothing_a_terminal_acts_on_is_left(text: str, shown: str) -> None:
     assert sanitise(text) == shown
 
 
+_REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
 @given(st.text(st.characters(max_codepoint=0x2FFF)))
 def test_whatever_comes_only_newlines_and_tabs_stay_of_the_controls(text: str) -> None:
     shown = sanitise(text)
     controls = {c for c in shown if unicodedata.category(c) == "Cc"}
     assert controls <= {"\n", "\t"}
+    assert not {c for c in shown if unicodedata.bidirectional(c) in _REORDERING}
     assert sanitise(shown) == shown
     shown.encode()
 

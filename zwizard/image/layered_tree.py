@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.archive.tar_reader import Member, contents, members
-from zwizard.image.tarball import inside
+from zwizard.image.tarball import inside, too_long
 from zwizard.image.tree import Entry, EntryType, FileTree, LinkProblem, UnreadableError
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
@@ -66,7 +66,7 @@ class LayeredTree(IndexedTree):
         self, member: Member, source: ByteStream, changes: _LayerChanges, *, layer: bool
     ) -> None:
         named, climbs = inside(member.name)
-        if climbs or named == "/" or member.kind not in _KEPT:
+        if climbs or too_long(named) or named == "/" or member.kind not in _KEPT:
             return
         parent, _, name = named.rpartition("/")
         parent = self._real(parent)

@@ -22,6 +22,7 @@ from zwizard.image.archive.tar_reader import members
 from zwizard.image.layered_tree import LayeredTree
 
 _MOST = 1 << 22  # bytes of a manifest or a configuration
+_NESTED = 8  # indexes that lead to each other
 _UNPACKED = 64 << 30  # bytes of an archive that is packed as a whole
 _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
 _WANTED = ("linux", "amd64")
@@ -186,7 +187,9 @@ def _of_index(store: _Store) -> tuple[str, list[str]]:
             " amd64)"
         )
     manifest = _json(store.required(store.blob(found[0]), "the image's manifest"))
-    while "manifests" in manifest:  # an index: an image a processor
+    for _ in range(_NESTED):
+        if "manifests" not in manifest:
+            break  # otherwise an index: an image a processor
         platforms = [_platform(described) for described in manifest["manifests"]]
         if _WANTED not in platforms:
             raise OciError(_other(platforms))

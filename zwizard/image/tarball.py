@@ -27,7 +27,8 @@ _IMAGE = "/image.raw"
 # How often the archive is read again for contents that were not kept.
 _PASSES = 8
 _OWNERS = 1000
-_PATH = 4096
+# What Linux takes of a path and of a name in it, in bytes (limits.h).
+_PATH, _NAME = 4095, 255
 
 
 class Keep:
@@ -115,7 +116,7 @@ class TarballTree(IndexedTree):
         if climbs:
             self.unsafe.add(f"{member.name} climbs out with ..")
             return ""
-        if max(len(path), len(member.target)) > _PATH:
+        if too_long(path) or len(os.fsencode(member.target)) > _PATH:
             self.unsafe.add(f"{path[:40]}… has a longer name or target than any system takes")
             return ""
         if member.name.startswith("/"):
@@ -246,3 +247,11 @@ def inside(name: str) -> tuple[str, bool]:
     """The path in the image that a member name means, and whether it climbs with ``..``."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
     return "/" + "/".join(parts), ".." in parts
+
+
+def too_long(path: str) -> bool:
+    """Whether no system takes ``path``, or a name in it."""
+    if len(path) <= _NAME // 4:  # bytes of a character
+        return False
+    data = os.fsencode(path)
+    return len(data) > _PATH or any(len(name) > _NAME for name in data.split(b"/"))

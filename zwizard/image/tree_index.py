@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from zwizard.image.tree import Entry, EntryType, FileTree
 
 # What one entry costs beside its own text (the record, its integers, its place in the tables),
-# and what all may cost together: about 330,000 entries, several times any server's, which takes
-# some four seconds to read.
+# and what all may cost together: over a million entries, many times any server's (checklist.md
+# states time and memory).
 _ENTRY_COST = 400
-INDEX_BYTES = 128 << 20
+INDEX_BYTES = 512 << 20
 
 
 class IndexFullError(Exception):

@@ -30,7 +30,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
     try:
         if tables := tomllib.loads(text):
             return tables
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{where} is not TOML: {error}", "Fix that line; `zwizard new` writes a good recipe."
         ) from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -118,6 +118,8 @@ def _clear(directory: int, name: str) -> None:
     """Remove ``name`` from ``directory``, whatever it is."""
     mode = _mode(directory, name)
     if stat.S_ISDIR(mode):
-        shutil.rmtree(name, dir_fd=directory)
+        # Python's own way gives up in a deep tree.
+        place = f"/proc/self/fd/{directory}"
+        subprocess.run(["rm", "-rf", "--", f"./{name}"], cwd=place, check=True)
     elif mode:
         os.unlink(name, dir_fd=directory)

@@ -154,6 +154,9 @@ def _filled(file: bytes) -> Iterator[bool]:
                 yield byte != 0 or any(piece[start : start + _BLOCK])
 
 
+_Commands = Iterator["bytes | _Commands"]  # commands, and those of a directory in their place
+
+
 class _Writer:
     """Turns a tree into commands of debugfs."""
 
@@ -173,12 +176,20 @@ class _Writer:
     def commands(self) -> Iterator[bytes]:
         """The commands, in their order."""
         top = os.lstat(self._tree)
-        yield from self._directory(b"", _ROOT)
+        pending = [self._directory(b"", _ROOT)]  # a tree may be deeper than Python's calls
+        while pending:
+            match next(pending[-1], None):
+                case None:
+                    pending.pop()
+                case bytes(command):
+                    yield command
+                case directory:
+                    pending.append(directory)
         yield from self._attributes(b"", _ROOT, top)
         for inode, more in self._links.items():
             yield b"sif <%d> links_count %d" % (inode, 1 + more)
 
-    def _directory(self, path: bytes, inode: int) -> Iterator[bytes]:
+    def _directory(self, path: bytes, inode: int) -> _Commands:
         """The contents of a directory; its own time comes last, as every entry changes it.
 
         From within it, as debugfs looks a path up from the root, directory by directory.
@@ -203,7 +214,7 @@ class _Writer:
                 self.expected.append(new)
             yield from self._making(self._tree + below, _quoted(name), new, facts)
             if stat.S_ISDIR(facts.st_mode) and below != self._without:
-                yield from self._directory(below, new)
+                yield self._directory(below, new)
                 yield b"cd <%d>" % inode
             yield from self._attributes(below, new, facts)
 

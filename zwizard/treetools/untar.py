@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain
 from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.tar_reader import BLOCK, Member, members
-from zwizard.image.tarball import inside
+from zwizard.image.tarball import inside, too_long
 from zwizard.image.tree import EntryType
 from zwizard.util.hashing import sha256_of
 from zwizard.util.text import one_line, size
@@ -72,6 +72,8 @@ class MemberFilter:
     def _place(self, name: str) -> str:
         """The path in the tree that ``name`` means; a leading slash means the tree's."""
         path, climbs = inside(name)
+        if too_long(path):
+            raise RefusedMemberError(f"{one_line(path[:40])}… is longer than any system takes")
         if climbs:
             raise RefusedMemberError(f"{one_line(name)} leads out of the archive")
         above = path.rpartition("/")[0]

@@ -6,7 +6,7 @@ import re
 
 # Everything a terminal could act on: whole escape sequences first (so that their parameters do
 # not stay behind as litter), then any C0 or C1 control but newline and tab, and the Unicode
-# controls that reorder what is read (bidi overrides and isolates) or hide it.
+# characters that reorder what is read (bidi overrides and isolates), hide it or have no width.
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, screen
     r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS and the like, to their ends
@@ -14,7 +14,9 @@ _SEQUENCE = re.compile(
     r"|\x1b[ -/]*[0-~]"  # two-character and charset escapes
 )
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -131,7 +131,7 @@ def _cloud_init(result: str) -> StageResult:
         if missing := status.get("not"):
             return StageResult("cloud-init", "fail", f"cloud-init is not {missing}")
         source, errors = str(status["v1"]["datasource"]), list(status["v1"]["errors"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return StageResult("cloud-init", "unknown", f"its result cannot be read: {result!r}")
     if errors:
         return StageResult("cloud-init", "fail", "; ".join(map(str, errors)))
