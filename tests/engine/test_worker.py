@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.builds import new_build
 from zwizard.engine import worker
-from zwizard.engine.layers import Store
+from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.worker import Worker, environment
+from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
@@ -135,3 +136,53 @@ def test_a_file_that_appeared_during_the_build_is_kept(delivery: tuple[Worker, P
     at_work.build.user_files.allow(archive)
     at_work._deliver("a" * 32)
     assert archive.read_bytes() == PACKED
+
+
+@pytest.mark.parametrize(
+    ("last", "interrupted"),
+    [
+        (None, False),
+        (events.BuildFinished(ready=True), False),
+        (events.BuildFailed(error="x"), False),
+        (events.BuildCancelled(), False),
+        (events.BuildInterrupted(), True),
+        (events.StepStarted(step="bootstrap"), True),
+    ],
+)
+def test_all_of_a_layer_is_looked_at_after_a_run_that_was_killed(
+    tmp_path: Path, last: events.Event | None, *, interrupted: bool
+) -> None:
+    build = new_build("web", tmp_path)
+    if last:
+        journal.append(build.journal, last)
+    work = Worker(build, make(build.recipe()), Store(tmp_path), tmp_path / "step", False)
+    assert work._was_interrupted() is interrupted
+
+
+def test_a_layer_whose_maker_was_killed_before_its_manifest_gets_one(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    store, first = Store(tmp_path / "layers"), make(build.recipe()).fingerprints()[:1]
+    step = store.work("build")
+    (step / "tree").mkdir(parents=True)
+    store.commit(step, new_layer(first[0], "bootstrap", step / "tree", whole=True, since=0.0))
+    work = Worker(build, make(build.recipe()), store, tmp_path / "step", rebuild_all=False)
+    with work._beside:
+        assert work._find(first) == (store.get(first[0]), "")
+    assert store.manifest(first[0]).exists()
+    (store.tree(first[0]) / "more").touch()
+    assert work._find(first) == (None, "./more was added")
+
+
+def test_to_rebuild_all_is_to_use_no_layer_older_than_that(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
+    store, first = Store(tmp_path / "layers"), make(build.recipe()).fingerprints()[:1]
+    step = store.work("build")
+    (step / "tree").mkdir(parents=True)
+    layer = new_layer(first[0], "bootstrap", step / "tree", whole=True, since=0.0)
+    store.commit(step, layer)
+    work = Worker(build, make(build.recipe()), store, tmp_path / "step", rebuild_all=True)
+    work._since = layer.made + 1
+    assert work._find(first) == (None, "")
+    work._since = layer.made - 1  # another build made it meanwhile
+    with work._beside:
+        assert work._find(first) == (layer, "")

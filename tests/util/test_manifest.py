@@ -114,9 +114,26 @@ def test_all_but_contents_is_seen_at_a_quick_look(
     assert difference(tree, whole=False) == evidence
 
 
-def test_a_quick_look_reads_small_files_as_far_as_there_are_few(tree: Path) -> None:
-    keeping_time(flip("usr/bin.d/file", 1))(tree)
-    assert difference(tree, whole=False) == "./usr/bin.d/file has other contents"
+def test_a_quick_look_reads_a_share_of_the_contents(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping_time(flip("usr/bin/program", 2 << 20))(tree)
+    assert difference(tree, whole=False) == "./usr/bin/program has other contents"  # a small tree
+    monkeypatch.setattr(manifest, "_SAMPLE", 0)
+    assert difference(tree, whole=False) == ""
+
+
+def test_what_changed_in_a_directory_is_named_rather_than_its_time(tree: Path) -> None:
+    (tree / "usr/bin.d/file").unlink()
+    assert difference(tree) == "./usr/bin.d/file is missing"
+    os.mkfifo(tree / "usr/bin.d/another")
+    (tree / "usr/bin.d/another").unlink()
+    os.utime(tree / "usr/link", (1, 1), follow_symlinks=False)
+    assert difference(tree) == "./usr/bin.d/file is missing"
+    (tree / "usr/bin.d/file").write_text("text")
+    manifest.write(tree, tree.with_name("manifest"))
+    os.utime(tree / "usr", (1, 1))
+    assert difference(tree) == "./usr has another time"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a whiteout of a plain directory")

@@ -16,7 +16,7 @@ from zwizard.util.text import one_line
 
 _BLOCK = 1 << 20  # bytes
 _ZEROS = bytes(_BLOCK)
-_SAMPLE = 200  # files that a quick look reads, of at most _BLOCK each
+_SAMPLE = 32 << 20  # bytes: about how much a quick look reads
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FACTS = ("mode", "owner", "group", "size", "target", "device", "time", "attributes")
 # What this machine's own services put on any file: no part of a layer.
@@ -35,16 +35,17 @@ class _Entry(NamedTuple):
 def write(tree: Path, file: Path) -> None:
     """Write the manifest of ``tree`` to ``file``, whole or not at all.
 
-    Each line is a JSON array (path, digest, metadata), in the order of a walk; the last line is
-    the digest of the others.
+    Each line is a JSON array (path, digest, metadata), in the order of a walk; the last line has
+    the bytes of all files, and the digest of the other lines.
     """
-    total, part = hashlib.blake2b(digest_size=16), file.with_suffix(".part")
+    total, size, part = hashlib.blake2b(digest_size=16), 0, file.with_suffix(".part")
     with part.open("wb") as lines:
         for entry in _walk(tree):
             line = json.dumps([entry.path, _digest(entry), entry.facts]).encode() + b"\n"
             total.update(line)
+            size += max(entry.length, 0)
             lines.write(line)
-        lines.write(total.hexdigest().encode())
+        lines.write(_end(size, total.hexdigest()))
     part.replace(file)
 
 
@@ -53,10 +54,10 @@ def difference(tree: Path, file: Path, *, whole: bool) -> str:
 
     The metadata of everything is compared; the contents of all files if ``whole``, else of a few.
     """
-    entries = _count(file)
-    if entries is None:
+    size, aged = _size(file), ""
+    if size is None:
         return "its manifest is damaged"
-    share = 1.0 if whole else _SAMPLE / max(entries, 1)
+    share = 1.0 if whole else _SAMPLE / max(size, 1)
     with file.open("rb") as lines:
         for entry in _walk(tree):
             path, digest, facts = _parse(lines.readline())
@@ -66,12 +67,14 @@ def difference(tree: Path, file: Path, *, whole: bool) -> str:
                 return f"{one_line(path)} is missing"
             if facts != entry.facts:
                 pairs = zip(_FACTS, facts, entry.facts, strict=False)
-                return f"{one_line(path)} has another {next(n for n, a, b in pairs if a != b)}"
-            read = whole or (entry.length <= _BLOCK and random.random() < share)  # noqa: S311
-            if read and _digest(entry) != digest:
+                fact = next(name for name, a, b in pairs if a != b)
+                aged = aged or f"{one_line(path)} has another {fact}"
+                if fact != "time" or entry.length >= 0:  # of a directory: what changed in it?
+                    return aged
+            if random.random() < share and _digest(entry) != digest:  # noqa: S311
                 return f"{one_line(path)} has other contents"
         path, _, _ = _parse(lines.readline())
-    return f"{one_line(path)} is missing" if path is not None else ""
+    return f"{one_line(path)} is missing" if path is not None else aged
 
 
 def _walk(tree: Path) -> Iterator[_Entry]:
@@ -148,17 +151,22 @@ def _digest(entry: _Entry) -> str:
     return total.hexdigest()
 
 
-def _count(file: Path) -> int | None:
-    """The number of entries in a manifest; None if it is missing or not as it was written."""
-    total, count, last = hashlib.blake2b(digest_size=16), 0, b""
+def _size(file: Path) -> int | None:
+    """The bytes of all files of a manifest; None if it is missing or not as it was written."""
+    total, last = hashlib.blake2b(digest_size=16), b""
     try:
         with file.open("rb") as lines:
             for line in lines:
                 total.update(last)
-                last, count = line, count + 1
-    except OSError:
+                last = line
+        size = int(last.split(b" ")[0])
+    except (OSError, ValueError):
         return None
-    return count - 1 if last == total.hexdigest().encode() else None
+    return size if last == _end(size, total.hexdigest()) else None
+
+
+def _end(size: int, digest: str) -> bytes:
+    return f"{size} {digest}".encode()
 
 
 def _parse(line: bytes) -> tuple[str | None, str, list[object]]:
