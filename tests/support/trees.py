@@ -63,8 +63,9 @@ PACKAGE = "usr/lib/python3/dist-packages/cloudinit"
 def _guest(root: Path) -> None:
     """cloud-init, netplan with networkd, and an ssh server, as Debian 12 lays them out."""
     units, wanted = root / "usr/lib/systemd/system", root / "etc/systemd/system"
-    for name in ("usr/bin/cloud-init", "usr/sbin/netplan", "usr/sbin/sshd", "bin/bash"):
+    for name in ("usr/bin/cloud-init", "usr/sbin/netplan", "bin/bash"):
         _write(root / name, program(), 0o755)
+    _write(root / "usr/sbin/sshd", program() + SSHD_WORDS, 0o755)
     for name in (*STAGES, "ssh", "systemd-networkd"):
         _write(units / f"{name}.service", f"[Service]\nExecStart=/usr/bin/{name}\n".encode())
     for name in STAGES:
@@ -74,16 +75,35 @@ def _guest(root: Path) -> None:
     _write(root / "usr/lib/systemd/system-generators/cloud-init-generator", b"#!/bin/sh\n", 0o755)
     _write(root / PACKAGE / "__init__.py", b"")
     _write(root / PACKAGE / "version.py", b'__VERSION__ = "22.4.2"\n')
-    _write(root / "etc/cloud/cloud.cfg", b"disable_root: true\nusers:\n  - default\n")
+    _write(root / PACKAGE / "distros/debian.py", b"")
+    _write(root / "etc/cloud/cloud.cfg", CLOUD_MAIN.encode())
     _write(root / CLOUD_CONFIG, CLOUD.encode())
     _write(root / "etc/ssh/sshd_config", b"Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n")
     _write(root / "etc/shadow", b"root:*:19518:0:99999:7:::\ndaemon:*:19518:0:99999:7:::\n")
-    _write(root / "etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")
+    _write(root / "etc/passwd", PASSWD)
     _write(root / "etc/resolv.conf", b"nameserver 1.1.1.1\n")
     _write(root / "etc/machine-id", b"")
     _write(root / "etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n")
 
 
+PASSWD = b"""\
+root:x:0:0:root:/root:/bin/bash
+sshd:x:105:65534::/run/sshd:/usr/sbin/nologin
+"""
+# Of the words in Debian 12's sshd those that not every sshd has.
+SSHD_WORDS = b"\0debianbanner\0persourcemaxstartups\0pubkeyacceptedalgorithms\x003des-cbc\0"
+CLOUD_MAIN = """\
+disable_root: true
+users:
+  - default
+cloud_init_modules: [growpart, mounts, set_hostname, users-groups, ssh]
+cloud_config_modules:
+ - locale
+ - set-passwords
+cloud_final_modules:
+ - [scripts-user, always]
+system_info: {distro: debian}
+"""
 CLOUD_CONFIG = "etc/cloud/cloud.cfg.d/99-zero-os.cfg"
 CLOUD = """\
 # Zero-OS configures the machine from a NoCloud disk; nothing else is asked.

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
-from zwizard.checks.cloud_config import CloudConfig, read_cloud_config
 from zwizard.checks.drivers import Drivers, read_drivers
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
 from zwizard.checks.services import Services, read_services
+from zwizard.checks.settings.cloud_config import CloudConfig, read_cloud_config
 from zwizard.checks.verdict import Mode
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.executables.entrypoint import StartCheck, Starter, first_program

@@ -41,7 +41,8 @@ should V: kernel-recent kernel-drivers kernel-upgrades
 should R: image-gpt-backup loader-known esp-room grub-cmdline grub-timeout root-partition-last
     image-multiple growpart
 should CV: archive-owners tree-mountpoints dev-empty special-files setuid-files path-colon
-should VR: cloud-init-network-clean ssh-server ssh-host-keys root-password machine-id fstab
+should VR: cloud-init-network-clean ssh-server ssh-key-login ssh-host-keys
+    root-password machine-id fstab
 advice *: archive-duplicates package-cache
 advice C: container-kernel-modules container-single-process
 advice V: kernel-btrfs

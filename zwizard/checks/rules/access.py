@@ -1,4 +1,4 @@
-"""Rules about who gets into the guest: its ssh server, its keys, its passwords, its secrets."""
+"""Rules about who gets into the guest: SSH host keys, root's password, secrets."""
 
 from __future__ import annotations
 
@@ -6,113 +6,11 @@ import re
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import BY_HAND, account, lines, matches, texts
+from zwizard.checks.helpers import account, texts
 from zwizard.checks.rule import EVERY, VM_IMAGE, should
-from zwizard.checks.services import SSH
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.examples import Examples
-from zwizard.image.executables.programs import find_program
-from zwizard.image.tree import EntryType, FileTree, UnreadableError
-
-_SSHD = "/etc/ssh/sshd_config"
-_INCLUDES = 16
-
-
-@should(
-    "An SSH server starts, and root can log in with a key",
-    VM_IMAGE,
-    source="“login to the VM over ssh will require key authentication only” (Zmachine guide,"
-    " “Installation”); Zero-OS installs the key only for root.",
-    fix="Install openssh-server, systemctl enable ssh (sshd on Arch), and keep PermitRootLogin"
-    " prohibit-password.",
-    reads=(_SSHD, "/etc/ssh/sshd_config.d/*", "/etc/passwd", "/etc/shadow"),
-    keys=("source.packages", "system.services"),
-)
-def ssh_server(context: CheckContext) -> Verdict:
-    """sshd is installed and enabled, and its settings accept root's key."""
-    found = find_program(context.guest, "sshd")
-    if found is None:
-        if find_program(context.guest, "dropbear") is not None:
-            return unknown("dropbear is installed instead of sshd; its settings are not checked")
-        return failed("sshd is not installed")
-    if not context.services.first_enabled(*SSH):
-        return failed(f"{found.path} is installed, but nothing starts it")
-    refusal = _refusal(context.guest)
-    if refusal:
-        return failed(refusal)
-    return passed(f"{found.path} is enabled and accepts root's key")
-
-
-def _refusal(tree: FileTree) -> str:
-    """Why sshd refuses root's key, "" if it accepts it (sshd_config(5))."""
-    if tree.lstat("/etc/ssh/sshd_not_to_be_run") is not None:
-        return "/etc/ssh/sshd_not_to_be_run prevents it from starting"
-    settings = _settings(tree)
-    login = settings.get("permitrootlogin", "prohibit-password").lower()
-    if login not in {"yes", "prohibit-password", "without-password"}:
-        return f"sshd has PermitRootLogin {login}"
-    if settings.get("pubkeyauthentication", "yes").lower() == "no":
-        return "sshd has PubkeyAuthentication no"
-    if settings.get("authorizedkeysfile", "").lower() == "none":
-        return "sshd has AuthorizedKeysFile none"
-    for key in ("allowusers", "allowgroups"):
-        if key in settings and not _matches_root(settings[key]):
-            return f"sshd's {key} excludes root: {settings[key]}"
-    for key in ("denyusers", "denygroups"):
-        if _matches_root(settings.get(key, "")):
-            return f"sshd's {key} names root: {settings[key]}"
-    return _locked_out(tree, settings)
-
-
-def _matches_root(patterns: str) -> bool:
-    return any(matches("root", word.partition("@")[0]) for word in patterns.split())
-
-
-def _locked_out(tree: FileTree, settings: dict[str, str]) -> str:
-    shell = account(tree, "/etc/passwd")[-1]
-    if shell.endswith(("/nologin", "/false")):
-        return f"root's shell is {shell}"
-    if settings.get("usepam", "no").lower() == "no" and (_password(tree) or "").startswith("!"):
-        return "root is locked, and sshd with UsePAM no refuses locked users"
-    return ""
-
-
-def _settings(tree: FileTree) -> dict[str, str]:
-    """sshd's settings outside Match blocks; the first value of a key counts."""
-    settings: dict[str, str] = {}
-    budget = [_INCLUDES * 4]
-    for key, value in _directives(tree, _SSHD, 0, budget):
-        if key in {"allowusers", "denyusers", "allowgroups", "denygroups"} and key in settings:
-            settings[key] += f" {value}"
-        else:
-            settings.setdefault(key, value)
-    return settings
-
-
-def _directives(
-    tree: FileTree, path: str, depth: int, budget: list[int]
-) -> Iterator[tuple[str, str]]:
-    """Keyword and value of each line up to the first Match, included files in their place."""
-    budget[0] -= 1
-    if depth > _INCLUDES or budget[0] < 0:
-        raise UnreadableError(f"{path} includes itself repeatedly", "Check sshd's settings.")
-    for line in lines(tree, path, BY_HAND):
-        key, _, value = line.replace("=", " ", 1).replace("\t", " ").partition(" ")
-        key, value = key.lower(), value.strip().strip('"')
-        if key == "match":
-            return
-        if key != "include":
-            yield key, value
-            continue
-        for pattern in value.split():
-            for other in _included(tree, pattern):
-                yield from _directives(tree, other, depth + 1, budget)
-
-
-def _included(tree: FileTree, pattern: str) -> list[str]:
-    full = pattern if pattern.startswith("/") else f"/etc/ssh/{pattern}"
-    directory, _, name = full.rpartition("/")
-    return [entry.path for entry in tree.listing(directory) if matches(entry.name, name)]
+from zwizard.image.tree import EntryType, FileTree
 
 
 @should(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from zwizard.checks import services as service_files
-from zwizard.checks.cloud_config import READS, words
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import files, text
+from zwizard.checks.helpers import files
 from zwizard.checks.rule import VM_IMAGE, must
 from zwizard.checks.services import Services
-from zwizard.checks.verdict import Verdict, failed, passed
+from zwizard.checks.settings.cloud_config import IDENTIFY, READS
+from zwizard.checks.verdict import Severity, Verdict, failed, passed
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import Entry, EntryType, FileTree
 
@@ -107,16 +106,24 @@ def _target(services: Services) -> Verdict:
     )
 
 
+_POLICIES = frozenset({"enabled", "disabled", "search", "report"})
+
+
 def _switched_off(context: CheckContext) -> Iterator[str]:
     """What disables cloud-init or its network part (cloud-init, “Disable”)."""
     if context.guest.lstat("/etc/cloud/cloud-init.disabled") is not None:
         yield "/etc/cloud/cloud-init.disabled disables it"
-    identify = text(context.guest, "/etc/cloud/ds-identify.cfg") or ""
-    if re.search(r"^[ \t]*policy[ \t]*:[ \t]*disabled\b", identify, re.MULTILINE):
-        yield "/etc/cloud/ds-identify.cfg has policy: disabled"
-    last = context.cloud.last("network")
-    if last is not None and re.search(r"config[\"']?\s*:\s*[\"']?disabled\b", last[1]):
-        yield f"{last[0]} has network: {{config: disabled}}"
+    policy = context.cloud.identify.get("policy", "").split(",")
+    if [word for word in policy if word in _POLICIES][-1:] == ["disabled"]:
+        yield f"{IDENTIFY} has policy: disabled"
+    # What the disk says of the network counts only if the image itself says nothing.
+    network = context.cloud.get("network")
+    inner = network.get("network", network) if isinstance(network, dict) else network
+    path = context.cloud.origins.get("network", "")
+    if isinstance(inner, dict) and inner.get("config") == "disabled":
+        yield f"{path} has network: {{config: disabled}}"
+    elif inner:
+        yield f"{path} has a network of its own, which replaces that of Zero-OS's disk"
 
 
 @must(
@@ -129,22 +136,63 @@ def _switched_off(context: CheckContext) -> Iterator[str]:
     keys=("system.run",),
 )
 def cloud_init_nocloud(context: CheckContext) -> Verdict:
-    """``datasource_list``, if set, contains NoCloud, and the label is cidata."""
-    identify = text(context.guest, "/etc/cloud/ds-identify.cfg") or ""
-    forced = re.search(r"^[ \t]*datasource[ \t]*:[ \t]*(\S+)", identify, re.MULTILINE)
-    if forced is not None and forced[1].strip("\"'") != "NoCloud":
-        return failed(f"/etc/cloud/ds-identify.cfg allows only {forced[1]}")
-    place, settings = context.cloud.last("datasource") or ("", "")
-    label = re.search(r"fs_label[\"']?\s*:\s*[\"']?(\w*)", settings)
-    if label is not None and label[1].lower() != "cidata":
-        return failed(f"{place} makes NoCloud look for the label {label[1]} instead of cidata")
-    last = context.cloud.last("datasource_list")
-    if last is None:
+    """``datasource_list``, if set, contains NoCloud; its disk is one with the label cidata."""
+    cloud = context.cloud
+    forced = cloud.identify.get("datasource", "")
+    if forced not in {"", "NoCloud"}:
+        return failed(f"{IDENTIFY} allows only {forced}")
+    place = cloud.origins.get("datasource", "")
+    settings = cloud.get("datasource", "NoCloud")
+    settings = settings if isinstance(settings, dict) else {}
+    label = settings.get("fs_label", "cidata")
+    if not isinstance(label, str) or label.lower() != "cidata":
+        return failed(f"{place} makes NoCloud look for the label {label} instead of cidata")
+    if seed := settings.get("seedfrom"):
+        return failed(
+            f"{place} has seedfrom: {seed}, which replaces the user data of Zero-OS's disk",
+            "Remove seedfrom.",
+        )
+    if "datasource_list" not in cloud.settings:
         return passed("datasource_list is not set: all sources are tried, NoCloud first")
-    path, value = last
-    if "NoCloud" in words(value):
-        return passed(f"{path} has {', '.join(words(value))}")
-    return failed(f"{path} has datasource_list {', '.join(words(value)) or 'empty'}")
+    path, listed = cloud.origins["datasource_list"], cloud.names("datasource_list")
+    if "NoCloud" in listed:
+        return passed(f"{path} has {', '.join(listed)}")
+    return failed(f"{path} has datasource_list {', '.join(listed) or 'empty'}")
+
+
+_NEEDED = {
+    "users_groups": "root's key is not installed",
+    "ssh": "no SSH host keys are created",
+    "mounts": "the disks of the deployment are not mounted",
+    "set_hostname": "the machine keeps the image's name",
+}
+_FATAL = ("users_groups", "ssh")
+
+
+def configuration_fault(context: CheckContext) -> Verdict | None:
+    """What its configuration keeps cloud-init from, None for nothing (config/modules.py)."""
+    cloud = context.cloud
+    modules = cloud.modules()
+    broken = "".join(f"; {path} is not YAML ({why})" for path, why in cloud.broken.items())
+    missing = [name for name in _NEEDED if name not in modules]
+    idle = [name for name in _FATAL if name in missing]
+    if idle:
+        return failed(f"it does not run {idle[0]}: {_NEEDED[idle[0]]}{broken}")
+    allowed = cloud.get("allow_userdata")
+    if allowed is not None and str(allowed).lower() not in {"true", "1", "on", "yes"}:
+        return failed(
+            f"{cloud.origins['allow_userdata']} has allow_userdata: false: root's key is discarded"
+        )
+    distro = cloud.get("system_info", "distro") or "ubuntu"
+    if not context.guest.resolve(f"{cloud.package}/distros/{distro}.py").file:
+        return failed(f"system_info has distro: {distro}, which this cloud-init does not know")
+    if broken:
+        return failed(f"settings are ignored{broken}", severity=Severity.SHOULD)
+    if missing:
+        return failed(
+            f"it does not run {missing[0]}: {_NEEDED[missing[0]]}", severity=Severity.SHOULD
+        )
+    return None
 
 
 @must(

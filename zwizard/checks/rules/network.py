@@ -83,7 +83,9 @@ def _fixed(tree: FileTree) -> Iterator[str]:
 )
 def network_renderer(context: CheckContext) -> Verdict:
     """The first renderer that cloud-init finds is enabled and works."""
-    order = context.cloud.renderers() or tuple(_RENDERERS)
+    order = context.cloud.names("system_info", "network", "renderers") or tuple(_RENDERERS)
+    if strange := [name for name in order if name not in _RENDERERS and "bsd" not in name]:
+        return failed(f"cloud-init stops, because it does not know the renderer {strange[0]}")
     known = (name for name in order if name in _RENDERERS)
     chosen = next((name for name in known if _RENDERERS[name].is_in(context.guest)), None)
     if chosen is None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import account, verdict_of
 from zwizard.checks.rule import VM_IMAGE, must
-from zwizard.checks.verdict import Verdict, failed, not_applicable, passed
+from zwizard.checks.rules.cloud_init import configuration_fault
+from zwizard.checks.rules.ssh import settings_fault
+from zwizard.checks.verdict import Outcome, Severity, Verdict, failed, not_applicable, passed
 from zwizard.image.executables.entrypoint import Part
 from zwizard.image.executables.libraries import READS as LIBRARIES
 from zwizard.image.executables.programs import find_program, identify
@@ -52,13 +54,14 @@ def init_starts(context: CheckContext) -> Verdict:
     "The SSH server and root's shell can start",
     VM_IMAGE,
     source="Nobody can log in to a machine whose sshd ends with “error while loading shared"
-    " libraries”, or whose shell does not exist (ld.so(8), login(1)).",
-    fix=_LIBRARY_FIX,
+    " libraries”, or whose shell does not exist (ld.so(8), login(1)). sshd also ends if it"
+    " does not know an option or a value, and without host keys (sshd(8)).",
+    fix=f"{_LIBRARY_FIX} Correct what sshd -t in the image reports.",
     reads=("/sbin/sshd", "/lib/openssh/*", "/bin/bash", "/bin/dash", "/bin/zsh", "/etc/passwd"),
     keys=("source.packages",),
 )
 def ssh_starts(context: CheckContext) -> Verdict:
-    """sshd, and the shell that /etc/passwd has for root: files, loaders and libraries."""
+    """sshd and root's shell: files, loaders and libraries; sshd's settings, user and host keys."""
     server = find_program(context.guest, "sshd")
     if server is None:
         return not_applicable("sshd is not installed: ssh-server reports it")
@@ -67,6 +70,8 @@ def ssh_starts(context: CheckContext) -> Verdict:
         found = context.starter.check(path)
         if not found.starts:
             return failed(found.evidence)
+    if fault := settings_fault(context):
+        return failed(fault, "Correct what sshd -t in the image reports.", Severity.SHOULD)
     return passed(f"{server.path} and {shell} can start")
 
 
@@ -76,17 +81,24 @@ _STANDARD = ("os", "encodings", "json", "logging", "http", "email", "argparse")
 
 
 @must(
-    "cloud-init can start, with its Python and modules",
+    "cloud-init can start, with its Python, modules and settings",
     VM_IMAGE,
     source="Without cloud-init the machine has no network and no key: “ModuleNotFoundError” in its"
-    " services, and nothing else happens (cloudinit.cmd.main).",
-    fix="Install cloud-init and its Python as packages of the distribution.",
+    " services, and nothing else happens (cloudinit.cmd.main). A file that is not YAML counts as"
+    " empty, and a stage without modules does nothing (cloudinit/config/modules.py).",
+    fix="Install cloud-init and its Python as packages of the distribution, with their"
+    " /etc/cloud/cloud.cfg; cloud-init schema --system names what is wrong in it.",
     after="cloud-init-installed",
     reads=("/bin/cloud-init", "/bin/python3*", "/bin/env"),
     keys=("source.packages",),
 )
 def cloud_init_runs(context: CheckContext) -> Verdict:
-    """The interpreter in its first line starts, and finds cloudinit and what that imports."""
+    """Its interpreter starts and finds cloudinit; its settings are YAML and install root's key."""
+    found = _cloud_init_starts(context)
+    return (configuration_fault(context) or found) if found.outcome is Outcome.PASS else found
+
+
+def _cloud_init_starts(context: CheckContext) -> Verdict:
     program = find_program(context.guest, "cloud-init")
     if program is None:
         return not_applicable("cloud-init is not installed")

@@ -1,0 +1,1 @@
+"""Settings in an image, read as the program that uses them reads them."""
