@@ -12,6 +12,7 @@ from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
 from zwizard.host import tools
 from zwizard.host.privileges import find_privilege
+from zwizard.image.flist.tree import require_contents
 from zwizard.jobs import supervisor
 from zwizard.sources import deployment
 from zwizard.util import paths
@@ -38,6 +39,7 @@ def prepare(request: BootTestRequest) -> BootTest:
         raise UsageError(
             f"{request.artefact} does not exist", "Name a directory, .tar.gz or image.raw."
         )
+    require_contents(artefact)
     check_tools(artefact)
     privilege = find_privilege()
     privilege.require()

@@ -13,7 +13,15 @@ from zwizard.checks.report.report import Finding, Report
 from zwizard.checks.rule import Rule
 from zwizard.checks.rules import all_rules
 from zwizard.checks.verdict import Mode, Outcome, Severity, Verdict, not_applicable, unknown
-from zwizard.image import FileTree, Keep, SingleFileTree, UnreadableError, open_tree
+from zwizard.image import (
+    FileTree,
+    FlistTree,
+    Keep,
+    SingleFileTree,
+    UnreadableError,
+    open_tree,
+)
+from zwizard.image.flist.tree import NotInFlistError
 from zwizard.util.errors import UsageError
 
 
@@ -68,17 +76,22 @@ def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
             wrong = verdict.outcome in {Outcome.FAIL, Outcome.UNKNOWN}
             fix = (verdict.fix or rule.fix) if wrong else ""
             findings[rule.slug] = Finding(
-                rule, verdict.outcome, severity, verdict.evidence, fix, rule.slug in waive
-            )
+                rule, verdict.outcome, severity, verdict.evidence, fix, rule.slug in waive,
+                verdict.no_contents,
+            )  # fmt: skip
         return findings[rule.slug]
 
     def judged(rule: Rule) -> Verdict:
         if context.mode not in rule.modes:
             return not_applicable(f"does not apply to {context.mode.words}")
+        if rule.of_archive and isinstance(context.tree, FlistTree):
+            return not_applicable("a flist says nothing of its archive")
         if rule.after and _stops(finding(rules[rule.after])):
             return not_applicable(f"not checked: {rule.after} must pass first")
         try:
             return rule.judge(context)
+        except NotInFlistError as error:
+            return Verdict(Outcome.UNKNOWN, error.message, error.hint, no_contents=True)
         except UnreadableError as error:
             return unknown(error.message, error.hint)
 
@@ -87,7 +100,8 @@ def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
 
 def _stops(finding: Finding) -> bool:
     """Whether rules after this one have nothing to judge: a failed ``should`` leaves something."""
-    return finding.outcome is not Outcome.PASS and finding.severity is Severity.MUST
+    stops = finding.outcome is not Outcome.PASS and not finding.no_contents
+    return stops and finding.severity is Severity.MUST
 
 
 def find_rule(slug: str) -> Rule:

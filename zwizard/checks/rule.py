@@ -28,8 +28,8 @@ class Rule:
     follows from; ``fix`` what to do if it fails. ``after`` is the slug of a ``must`` rule that
     must pass first. ``reads`` are the paths (shell patterns) of the contents it needs, for
     archives that are read once from front to back. In the modes ``must_in`` it is a ``must``
-    whatever its ``severity``. ``keys`` are the recipe's keys that decide it in an image built
-    here, the most likely first.
+    whatever its ``severity``. ``of_archive`` says that it judges how the files were packed.
+    ``keys`` are the recipe's keys that decide it in an image built here, the most likely first.
     """
 
     severity: Severity
@@ -40,6 +40,7 @@ class Rule:
     after: str = ""
     reads: tuple[str, ...] = ()
     must_in: frozenset[Mode] = frozenset()
+    of_archive: bool = False
     keys: tuple[str, ...] = ()
     slug: str = ""
     judge: Judge = lambda _: not_applicable("no function judges this rule")

@@ -53,13 +53,15 @@ class Verdict:
 
     ``evidence`` is raw, as found in the image: sanitise it before showing. ``fix`` is what to
     do in this very case; "" leaves it to the rule's remedy. ``severity`` is how bad it is in
-    this very case; None leaves it to the rule.
+    this very case; None leaves it to the rule. ``no_contents`` says that it needs contents,
+    which a flist does not have.
     """
 
     outcome: Outcome
     evidence: str
     fix: str = ""
     severity: Severity | None = None
+    no_contents: bool = False
 
 
 def passed(evidence: str) -> Verdict:

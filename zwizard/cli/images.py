@@ -59,7 +59,8 @@ def check(
 ) -> int:
     """Check an image against every rule of Zero-OS.
 
-    PATH is a directory, a .tar.gz or a disk image, made by zwizard or elsewhere.
+    PATH is a directory, a .tar.gz or a disk image, made by zwizard or elsewhere; or a flist. Of a
+    flist the rules that need contents are not checked, so it is never ready.
     """
     if explain is not None:
         text = checks.explain_rule(explain) if explain else checks.list_rules()

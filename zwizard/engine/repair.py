@@ -11,6 +11,7 @@ from pathlib import Path
 from zwizard import checks
 from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.engine import builds
+from zwizard.image.flist.tree import require_contents
 from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
@@ -98,6 +99,7 @@ def remedy(
             "Give the directory: --output DIRECTORY.",
         )
     path = path.resolve()
+    require_contents(path)
     if report.finding("mode").outcome is Outcome.UNKNOWN:
         report = checks.check(path, mode=Mode.VM)
     if report.mode is Mode.IMAGE:

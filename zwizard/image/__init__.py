@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zwizard.image.archive.compression import GZIP, detect
 from zwizard.image.directory import DirectoryTree
+from zwizard.image.flist.tree import FlistTree, is_flist
 from zwizard.image.magic import HEAD, file_type
 from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tarball import KEEP_NOTHING, Keep, TarballTree
@@ -15,6 +16,7 @@ from zwizard.image.tree import FileTree, UnreadableError, unreadable
 __all__ = [
     "DirectoryTree",
     "FileTree",
+    "FlistTree",
     "Keep",
     "SingleFileTree",
     "TarballTree",
@@ -33,8 +35,9 @@ def open_tree(
 
     ``keep`` selects the contents of an archive to hold on to because they will be read (others
     cost another pass); ``progress`` is called with (bytes done, bytes in all) of the artefact
-    while it is read. Raises UnreadableError for anything but a directory, a gzip file or a disk
-    image, naming what it is. A broken archive is not an error here: see ``TarballTree.fault``.
+    while it is read. Raises UnreadableError for anything but a directory, a gzip file, a flist or
+    a disk image, naming what it is. A broken archive is not an error here: see
+    ``TarballTree.fault``.
     """
     path = Path(path)
     try:
@@ -50,6 +53,9 @@ def open_tree(
             )
         with path.open("rb") as file:
             head = file.read(HEAD)
+            file.seek(0)
+            if is_flist(file):
+                return FlistTree(path)
     except OSError as error:
         raise unreadable(path, error) from error
     found = file_type(head)

@@ -13,7 +13,7 @@ from zwizard.image.tree import Entry, EntryType, FileTree, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 _HINT = "Run as a user who may read it, or check the packed .tar.gz."
-_KINDS = {
+KINDS = {
     stat.S_IFREG: EntryType.FILE,
     stat.S_IFDIR: EntryType.DIRECTORY,
     stat.S_IFLNK: EntryType.LINK,
@@ -111,7 +111,7 @@ class LazyDirectoryTree(_HostTree):
 
 
 def _entry(path: str, info: os.stat_result, host: str) -> Entry:
-    kind = _KINDS.get(stat.S_IFMT(info.st_mode), EntryType.FILE)
+    kind = KINDS.get(stat.S_IFMT(info.st_mode), EntryType.FILE)
     target = ""
     if kind is EntryType.LINK:
         try:

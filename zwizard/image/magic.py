@@ -29,7 +29,7 @@ _MAGIC = (
     (0, b"conectix", "a vhd disk image"),
     (32769, b"CD001", "an ISO 9660 image"),
     (0, b"hsqs", "a squashfs file system"),
-    (0, b"SQLite format 3\x00", "an SQLite database (possibly a flist of rfs)"),
+    (0, b"SQLite format 3\x00", "an SQLite database"),
     (0, b"\x7fELF", "an ELF program"),
     (514, b"HdrS", "a Linux kernel (bzImage)"),
     (257, b"ustar", "a tar archive that is not compressed"),

@@ -43,11 +43,15 @@ class IndexedTree(FileTree):
         return before
 
     def _store(self, entry: Entry) -> None:
-        self._room -= _ENTRY_COST + len(entry.path) + len(entry.target)
-        if self._room < 0:
-            raise IndexFullError
+        self._spend(_ENTRY_COST + len(entry.path) + len(entry.target))
         self._by_parent = None
         self._entries[entry.path] = entry
+
+    def _spend(self, count: int) -> None:
+        """Account for ``count`` bytes kept for the index; raises IndexFullError."""
+        self._room -= count
+        if self._room < 0:
+            raise IndexFullError
 
     def entries(self) -> Iterator[Entry]:
         """Every entry beneath the root, sorted by path."""

@@ -45,7 +45,8 @@ class Finding:
     """The result of a rule on one image; ``waived`` if the user accepts it as it is.
 
     ``severity`` is how bad a failure is for this image. ``evidence`` is raw: sanitise it before
-    showing. ``fix`` is what to do about it, "" if nothing is wrong.
+    showing. ``fix`` is what to do about it, "" if nothing is wrong. ``no_contents`` says that
+    the rule needs contents, which a flist does not have.
     """
 
     rule: Rule
@@ -54,6 +55,7 @@ class Finding:
     evidence: str
     fix: str = ""
     waived: bool = False
+    no_contents: bool = False
 
     @property
     def slug(self) -> str:
@@ -75,6 +77,8 @@ class Finding:
         """Its heading; a ``must`` that could not be checked is an error as one that failed is."""
         if not self.wrong:
             return Group.PASSED if self.outcome is Outcome.PASS else Group.NOT_APPLICABLE
+        if self.no_contents:
+            return Group.NOT_CHECKED
         if self.blocks:
             return Group.ERROR
         if self.waived:
@@ -93,7 +97,8 @@ class Finding:
             "source": self.rule.source,
             "fix": self.fix,
         }
-        return shown | {"waived": True} if self.waived else shown
+        flags = {"waived": self.waived, "no_contents": self.no_contents}
+        return shown | {name: True for name, set_ in flags.items() if set_}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ def _finding_of(found: Mapping[str, Any]) -> Finding:
         str(found["evidence"]),
         str(found["fix"]),
         bool(found.get("waived")),
+        bool(found.get("no_contents")),
     )
 
 
@@ -169,6 +175,8 @@ def render_text(report: Report) -> str:
         lines += ["", group.heading] if found else []
         for finding in found:
             lines += _lines(finding)
+        if any(finding.no_contents for finding in found):
+            lines.append("      A flist has no contents: check the archive that it was made of.")
     lines += ["", summary(report)]
     return "\n".join(lines) + "\n"
 
@@ -181,7 +189,13 @@ def summary(report: Report) -> str:
         for group, count in counts
         if group is Group.PASSED or (group.wrong and count)
     ]
-    return f"{'Ready' if report.ready else 'Not ready'}: {', '.join(shown)}"
+    return f"{_verdict(report)}: {', '.join(shown)}"
+
+
+def _verdict(report: Report) -> str:
+    if report.ready:
+        return "Ready"
+    return "Not ready" if report.under(Group.ERROR) else "No errors"
 
 
 def render_finding(finding: Finding) -> str:
@@ -191,6 +205,8 @@ def render_finding(finding: Finding) -> str:
 
 def _lines(finding: Finding) -> Iterator[str]:
     yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
+    if finding.no_contents:
+        return
     yield f"      found   {one_line(finding.evidence)}"
     if finding.fix:
         yield f"      fix     {one_line(finding.fix)}"

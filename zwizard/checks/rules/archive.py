@@ -9,6 +9,7 @@ from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import CONTAINER_VM, EVERY, advice, must, should
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.directory import DirectoryTree
+from zwizard.image.flist.tree import FlistTree
 from zwizard.image.tarball import TarballTree
 from zwizard.image.tree import Entry, EntryType
 
@@ -40,6 +41,7 @@ def flist_name(name: str) -> str:
     " with “this file is not allowed” (0-hub, allowed-extensions).",
     fix="Rename it so that the name ends in .tar.gz, in lower case.",
     keys=("name",),
+    of_archive=True,
 )
 def archive_name(context: CheckContext) -> Verdict:
     """The name ends in .tar.gz; case matters."""
@@ -56,6 +58,7 @@ def archive_name(context: CheckContext) -> Verdict:
     fix="Use only letters, digits, “_”, “.” and “-” in the name, and start it with a letter or"
     " digit.",
     keys=("name",),
+    of_archive=True,
 )
 def archive_name_survives(context: CheckContext) -> Verdict:
     """The flist gets the archive's name, without any character dropped."""
@@ -80,6 +83,10 @@ def archive_readable(context: CheckContext) -> Verdict:
             return unknown(f"not read to the end: {fault}") if bounded else failed(fault)
         case TarballTree(members=members):
             return passed(f"{members} members, checksums right")
+        case FlistTree(fault=str(fault)) if fault:
+            return unknown(fault)
+        case FlistTree(lost=lost) if lost:
+            return failed(f"{lost.count} damaged: {lost}", "Upload the image again.")
         case DirectoryTree(complete=False):
             return unknown(
                 "the directory holds more files than can be checked", "Remove what is not needed."
@@ -127,6 +134,7 @@ def _wraps(context: CheckContext, directory: Entry) -> bool:
     source="The hub unpacks with tar into its own directory: a member that is absolute, contains"
     " .. or passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
     fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
+    of_archive=True,
 )
 def archive_paths(context: CheckContext) -> Verdict:
     """No member is absolute, contains .. or lies beneath a link; every hard link has a target."""
@@ -142,6 +150,7 @@ def archive_paths(context: CheckContext) -> Verdict:
     source="The hub unpacks as root, and tar then prefers an owner's name to its number: users"
     " such as www-data get the hub's numbers instead of the image's (0-hub, tar -xpf).",
     fix="Pack with tar --numeric-owner.",
+    of_archive=True,
 )
 def archive_owners(context: CheckContext) -> Verdict:
     """No member has a user or group name."""
@@ -158,6 +167,7 @@ def archive_owners(context: CheckContext) -> Verdict:
     EVERY,
     source="Of two members with the same name the hub keeps the last one.",
     fix="Pack once, without appending (tar -r) or naming a file twice.",
+    of_archive=True,
 )
 def archive_duplicates(context: CheckContext) -> Verdict:
     """No member repeats the path of another."""

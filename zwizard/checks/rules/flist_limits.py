@@ -10,12 +10,12 @@ from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import EVERY, must, should
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
 from zwizard.image.examples import Examples
+from zwizard.image.flist.tree import BLOCK, FlistTree
 from zwizard.image.tree import Entry, EntryType, FileTree
 from zwizard.util.text import size
 
 LISTING = 4 << 20  # bytes of the buffer that a directory's listing is written to
 _WARN = LISTING // 4 * 3
-_BLOCK = 512 << 10  # bytes of a file's piece
 _SEGMENT = 4016  # bytes of a segment of the listing; each takes four more in a table
 _SEGMENTS = 511  # those that the node's reader takes
 
@@ -89,7 +89,7 @@ class _Listing:
         self.large += 48
         self.small += 48 + _padded(len(os.fsencode(entry.name)) + 1)
         if entry.kind is EntryType.FILE:
-            blocks = -(-entry.size // _BLOCK)
+            blocks = -(-entry.size // BLOCK)
             self.small += 16 + 48 * blocks
             if (of_blocks := 16 * blocks + 24) > _SEGMENT:
                 self.large += of_blocks
@@ -132,17 +132,20 @@ def _padded(count: int) -> int:
 def flist_file_size(context: CheckContext) -> Verdict:
     """The number of blocks that the hub counts holds the whole file."""
     cut = Examples(
-        f"{entry.path} loses its last {entry.size - _stored(entry.size)} of {entry.size} bytes"
+        f"{entry.path} loses its last {entry.size - _stored(context.tree, entry)}"
+        f" of {entry.size} bytes"
         for entry in context.tree.entries()
-        if entry.kind is EntryType.FILE and _stored(entry.size) < entry.size
+        if entry.kind is EntryType.FILE and _stored(context.tree, entry) < entry.size
     )
-    return failed(str(cut)) if cut else passed("no file has such a size")
+    return failed(str(cut)) if cut else passed("every file is kept whole")
 
 
-def _stored(count: int) -> int:
-    """The bytes that the hub stores of a file of ``count`` bytes."""
-    (rounded,) = struct.unpack("f", struct.pack("f", count))
-    return min(-(-int(rounded) // _BLOCK) * _BLOCK, count)
+def _stored(tree: FileTree, entry: Entry) -> int:
+    """The bytes of a file that its flist has, or will have."""
+    if isinstance(tree, FlistTree):
+        return len(tree.blocks.get(entry.path, b"")) // tree.key_bytes * BLOCK
+    (rounded,) = struct.unpack("f", struct.pack("f", entry.size))
+    return -(-int(rounded) // BLOCK) * BLOCK
 
 
 @must(

@@ -1,0 +1,1 @@
+"""Flists: what the hub makes of an archive, read without its contents."""
