@@ -16,6 +16,7 @@ from tests.real.workplace import Workplace, is_root
 from tests.support.executables import starts
 from zwizard.engine.layers import WORKSPACES
 from zwizard.jobs import events
+from zwizard.util.hashing import sha256_of
 
 pytestmark = pytest.mark.real
 
@@ -77,10 +78,25 @@ class TestBuildingAgain:
         assert again.steps("step-started") == []
         assert again.last("build-finished")["sha256"] == vm.sha256
 
-    def test_packs_again_when_the_archive_was_damaged(self, vm: Built) -> None:
-        whole = vm.archive.read_bytes()
+    def test_delivers_over_a_changed_archive_only_with_a_yes(self, vm: Built) -> None:
+        whole, recipe = vm.archive.read_bytes(), vm.place.directory / "debian-vm.toml"
         with vm.archive.open("r+b") as file:
             file.write(b"damage")
+        refused = vm.place.run("build", recipe)
+        assert refused.code == 2
+        assert str(vm.archive) in refused.errors
+        again = vm.place.run("build", recipe, "--replace", "--json")
+        assert again.steps("step-started") == []
+        assert vm.archive.read_bytes() == whole
+
+    def test_packs_again_when_the_cached_archive_was_damaged(self, vm: Built) -> None:
+        whole = vm.archive.read_bytes()
+        cached = vm.place.layers.glob("*/archive.tar.gz")
+        (packed,) = (file for file in cached if sha256_of(file) == vm.sha256)
+        assert (packed.stat().st_nlink, vm.archive.stat().st_nlink) == (1, 1)
+        with packed.open("r+b") as file:
+            file.write(b"damage")
+        assert vm.archive.read_bytes() == whole
         again = vm.place.run("build", vm.place.directory / "debian-vm.toml", "--json")
         assert again.steps("step-started") == ["pack"]
         assert vm.archive.read_bytes() == whole

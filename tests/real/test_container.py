@@ -80,6 +80,27 @@ class TestOneProgram:
         result = build(place, "web", PROGRAM)
         assert result.steps("step-started") == ["program", "pack"]
 
+    def test_is_never_called_ready_without_its_program(self, place: Workplace) -> None:
+        for layer in place.layers.iterdir():  # as a fault of the disk might do
+            (layer / "tree/app").unlink(missing_ok=True)
+            (layer / "archive.tar.gz").unlink(missing_ok=True)
+        result = build(place, "web", PROGRAM)
+        whole = "app" in members(place.directory / "web.tar.gz")
+        assert result.code == (0 if whole else 3)
+
+    def test_is_not_ready_once_the_archive_is_gone_or_another(self, place: Workplace) -> None:
+        archive = place.directory / "web.tar.gz"
+        assert place.run("build", place.directory / "web.toml", "--rebuild-all").code == 0
+        archive.unlink()
+        assert "! missing" in place.run("list").output
+        assert place.run("resume", "web").code == 0
+        archive.write_text("mine")
+        assert "! changed" in place.run("list").output
+        assert place.run("resume", "web").code == 2
+        assert archive.read_text() == "mine"
+        assert place.run("resume", "web", "--replace").code == 0
+        assert "✓ ready" in place.run("list").output
+
     def test_changed_deployment_settings_rebuild_nothing(self, place: Workplace) -> None:
         result = build(place, "web", PROGRAM.replace("info", "debug"))
         assert result.steps("step-started") == []
