@@ -1,0 +1,210 @@
+"""SIGKILL at random moments: builds, repairs and boot tests end as if nothing had been killed.
+
+``python -m tests.bench.kills [COUNT [KIND...]]``: by hand. Kinds: container, repair, vm, image,
+boot; the last three need the network, and minutes each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.real.workplace import Result, Workplace
+from tests.support.faults import both, write
+from tests.support.trees import vm_tree
+
+VICTIMS = ("", "zwizard.jobs.supervisor", "zwizard.jobs.worker", "bin/zwizard")  # "": all of them
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command that is killed: how its build (or "") is called, and what the command makes."""
+
+    command: tuple[str | Path, ...]
+    build: str
+    result: Path
+
+
+class Kills:
+    """Commands at one place, killed at moments that ``seed`` decides; TMPDIR must be its tmp."""
+
+    def __init__(self, place: Workplace, seed: int) -> None:
+        self.place = place
+        self._random = random.Random(seed)
+        self._scenarios: dict[str, tuple[Scenario, str, float]] = {}
+        self._temporary = place.directory / "tmp"
+        self._temporary.mkdir(exist_ok=True)
+
+    def once(self, kind: str) -> str:
+        """Kill one command of ``kind`` at work and carry it out again; what is wrong, or ""."""
+        if kind not in self._scenarios:
+            self._scenarios[kind] = self._undisturbed(kind)
+        scenario, digest, seconds = self._scenarios[kind]
+        self._forget(scenario, kind)
+        victim = self._random.choice(VICTIMS)
+        moment = self._random.uniform(0, seconds)
+        position = self._size(scenario)
+        running = self.place.start(*scenario.command)
+        time.sleep(moment)
+        kill(self.place.directory, victim)
+        running.communicate()
+        done = self._finished(scenario, position)
+        position = self._size(scenario)
+        again = self.place.run(*self._again(scenario))
+        problems = [
+            *([f"exit code {again.code}: {again.output[-800:]}{again.errors}"] * bool(again.code)),
+            *(["another SHA-256"] if _digest(scenario.result) != digest else []),
+            *(f"{step} ran again" for step in done & self._started(scenario, position)),
+            *self._left(),
+        ]
+        name = victim.rpartition(".")[2] or "everything"
+        return "\n".join([f"{kind}: {name} after {moment:.2f} s", *problems] if problems else [])
+
+    def _undisturbed(self, kind: str) -> tuple[Scenario, str, float]:
+        scenario = SCENARIOS[kind](self.place)
+        first = self._run(scenario)  # it may download and keep what no later run has to
+        self._forget(scenario, kind)
+        since = time.monotonic()
+        self._run(scenario)
+        seconds = time.monotonic() - since
+        if first != _digest(scenario.result):
+            raise AssertionError(f"{kind} makes other bytes each time")
+        return scenario, first, seconds
+
+    def _run(self, scenario: Scenario) -> str:
+        result: Result = self.place.run(*scenario.command)
+        assert result.code == 0, result.output + result.errors
+        return _digest(scenario.result)
+
+    def _forget(self, scenario: Scenario, kind: str) -> None:
+        """Remove the result and the layers, of a system that takes minutes only some."""
+        if not scenario.build:
+            return
+        scenario.result.unlink(missing_ok=True)
+        made = sorted(
+            self.place.layers.glob("*/layer.json"), key=lambda file: file.stat().st_mtime
+        )
+        kept = self._random.randrange(1, len(made) + 1) if kind in {"vm", "image"} else 0
+        for record in made[kept:]:
+            shutil.rmtree(record.parent)
+
+    def _again(self, scenario: Scenario) -> tuple[str | Path, ...]:
+        started = scenario.build and self._journal(scenario).parent.exists()
+        return ("resume", scenario.build) if started else scenario.command
+
+    def _journal(self, scenario: Scenario) -> Path:
+        return self.place.build_directory(scenario.build) / "journal.jsonl"
+
+    def _size(self, scenario: Scenario) -> int:
+        journal = self._journal(scenario)
+        return journal.stat().st_size if scenario.build and journal.exists() else 0
+
+    def _events(self, scenario: Scenario, position: int, *names: str) -> set[str]:
+        if not self._size(scenario):
+            return set()
+        lines = self._journal(scenario).read_bytes()[position:].splitlines()
+        found: set[str] = set()
+        for line in lines:
+            with contextlib.suppress(ValueError):  # torn by the kill
+                event = json.loads(line)
+                found |= {event["step"]} if event["event"] in names else set()
+        return found
+
+    def _finished(self, scenario: Scenario, position: int) -> set[str]:
+        return self._events(scenario, position, "step-finished", "step-cached")
+
+    def _started(self, scenario: Scenario, position: int) -> set[str]:
+        return self._events(scenario, position, "step-started")
+
+    def _left(self) -> list[str]:
+        hidden = [*self.place.directory.glob(".*"), *(self.place.directory / "state").rglob(".*")]
+        found = [*hidden, *self._temporary.iterdir()]
+        return [*self.place.traces(), *(f"file {path}" for path in found)]
+
+
+def kill(place: Path, victim: str = "") -> None:
+    """Kill the processes at work in ``place`` that have ``victim`` in their command line."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if str(place) in command and victim in command and int(entry.name) != os.getpid():
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+
+
+# --- what is killed ------------------------------------------------------------------------------
+
+
+def _container(place: Workplace) -> Scenario:
+    shutil.copy(shutil.which("busybox") or "", place.directory / "program")
+    tables = (
+        '[source]\nkind = "binary"\nlocation = "program"\n[container]\nargs = ["sleep", "1"]\n'
+    )
+    recipe = place.recipe("web", tables, target="container")
+    return Scenario(("build", recipe), "web", place.directory / "web.tar.gz")
+
+
+def _repair(place: Workplace) -> Scenario:
+    given = place.directory / "given/small"
+    both(
+        write("etc/machine-id", b"0123456789abcdef0123456789abcdef\n"),
+        write("etc/hostname", b"box\n"),
+    )(vm_tree(given))
+    return Scenario(("repair", given), "small-repaired", given.with_name("small-repaired.tar.gz"))
+
+
+def _system(target: str) -> Callable[[Workplace], Scenario]:
+    def make(place: Workplace) -> Scenario:
+        recipe = place.recipe(target, '[source]\nvariant = "minimal"\n', target=target)
+        return Scenario(("build", recipe), target, place.directory / f"{target}.tar.gz")
+
+    return make
+
+
+def _boot(place: Workplace) -> Scenario:
+    container = _container(place)
+    assert place.run(*container.command).code == 0
+    return Scenario(("boot", container.result), "", container.result)
+
+
+SCENARIOS: dict[str, Callable[[Workplace], Scenario]] = {
+    "container": _container,
+    "repair": _repair,
+    "vm": _system("vm"),
+    "image": _system("image"),
+    "boot": _boot,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Kill COUNT times, the kinds in turn; 1 if something was wrong."""
+    count, kinds = int((arguments or ["10"])[0]), arguments[1:] or list(SCENARIOS)
+    seed = time.time_ns() % 1_000_000
+    print(f"seed {seed}", flush=True)
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place:
+        os.environ["TMPDIR"] = f"{place}/tmp"
+        kills = Kills(Workplace(Path(place)), seed)
+        for number in range(count):
+            problem = kills.once(kinds[number % len(kinds)])
+            wrong += bool(problem)
+            print(f"{number + 1}/{count} {problem or 'as if nothing was killed'}", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
