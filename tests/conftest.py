@@ -1,7 +1,6 @@
 """Settings of all tests: directories of their own, time limits, distribution over two processes.
 
-Tests of real artefacts run first, as they take longest; those that build in one directory stay
-together in one process.
+Tests of real artefacts run first, as they take longest.
 """
 
 from __future__ import annotations
@@ -21,13 +20,15 @@ from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 from tests.support.command import Run
 from zwizard.__main__ import main
 
-# Files of real tests that share a directory to build in, in the order that lets others begin soon.
-_IN_ONE_PLACE = (
-    "test_check_container.py",
+# Files of real tests, those that take longest first; the first two need nothing in common.
+_LONG = (
+    "test_same_bytes.py",
+    "test_ubuntu.py",
     "test_build.py",
     "test_boot.py",
-    "test_debug_shell.py",
     "test_image.py",
+    "test_arch.py",
+    "test_repair.py",
 )
 _numbers = itertools.count()
 _LIMITS = {"real": 1800, "slow": 300}  # seconds; pyproject.toml has that of all other tests
@@ -87,23 +88,14 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-class RealTogether(LoadFileScheduling):
-    """File by file, except that files that build in one directory count as one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        real = file.startswith("tests/real/") and file.endswith(_IN_ONE_PLACE)
-        return "in one place" if real else file
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: Producer
 ) -> LoadFileScheduling | WorkStealingScheduling:
-    """Share artefacts where there are real tests; otherwise keep both processes busy."""
+    """Share fixtures where there are real tests; otherwise keep both processes busy."""
     if "not real" in config.option.markexpr:
         return WorkStealingScheduling(config, log)
-    return RealTogether(config, log)
+    return LoadFileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -111,10 +103,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     real = {item.path for item in items if item.get_closest_marker("real")}
 
     def rank(item: pytest.Item) -> int:
-        """Those that build in one place, other real ones, the rest."""
-        if item.path.parent.name == "real" and item.path.name in _IN_ONE_PLACE:
-            return _IN_ONE_PLACE.index(item.path.name)
-        return len(_IN_ONE_PLACE) + (item.path not in real)
+        """Long real ones, other real ones, the rest."""
+        if item.path.parent.name == "real" and item.path.name in _LONG:
+            return _LONG.index(item.path.name)
+        return len(_LONG) + (item.path not in real)
 
     items.sort(key=rank)
     for item in items:

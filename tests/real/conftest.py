@@ -37,9 +37,16 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Where this session builds."""
-    return Workplace(tmp_path_factory.mktemp("place"))
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that the processes of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, common: Path) -> Workplace:
+    """Where this process builds; layers that the other one has made are cached."""
+    return Workplace(tmp_path_factory.mktemp("place"), shared_cache=common / "cache")
 
 
 class SharedArchives:
@@ -75,10 +82,9 @@ class SharedArchives:
 
 
 @pytest.fixture(scope="session")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> SharedArchives:
+def archives(common: Path) -> SharedArchives:
     """What the processes of this session have built."""
-    own = tmp_path_factory.getbasetemp()
-    return SharedArchives((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared")
+    return SharedArchives(common / "shared")
 
 
 @pytest.fixture(scope="session")

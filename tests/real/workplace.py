@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zwizard.engine.builds import Build
+from zwizard.engine.layers import Store
+from zwizard.host.privileges import Privilege
+
 ZWIZARD = Path(sys.executable).with_name("zwizard")
 
 
@@ -38,16 +42,32 @@ class Result:
 
 @dataclass(frozen=True)
 class Workplace:
-    """A directory with state, cache and recipes; ``user`` runs what is run, if not this one."""
+    """A directory with state, cache and recipes; ``user`` runs what is run, if not this one.
+
+    Others may share ``shared_cache``, if there is one.
+    """
 
     directory: Path
     user: str = ""
+    shared_cache: Path | None = None
+
+    @property
+    def cache(self) -> Path:
+        """Where layers are kept."""
+        return self.shared_cache or self.directory / "cache"
 
     @property
     def layers(self) -> Path:
         """The one layer directory that the builds here have made."""
-        (found,) = (self.directory / "cache/zwizard/layers").iterdir()
+        (found,) = (self.cache / "zwizard/layers").iterdir()
         return found
+
+    def workspaces(self) -> list[Path]:
+        """Where the builds of this directory work, if they run, and shells in their trees."""
+        builds = map(Build, self.build_directory("").iterdir())
+        root = Privilege("root", "root")
+        names = [build.workspace(self.cache, root).name for build in builds]
+        return [*map(Store(self.layers).work, names), *Store(self.layers).work("").glob("shell-*")]
 
     def build_directory(self, name: str) -> Path:
         """Where a build is kept."""
@@ -64,7 +84,7 @@ class Workplace:
         become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups"]
         variables = [
             f"XDG_STATE_HOME={self.directory}/state",
-            f"XDG_CACHE_HOME={self.directory}/cache",
+            f"XDG_CACHE_HOME={self.cache}",
             f"HOME={self.directory}",
         ]
         prefix = become if self.user else []
@@ -134,23 +154,28 @@ class Workplace:
         return found
 
     def traces_now(self) -> list[str]:
-        """The mounts, processes, half-made layers and files that are here now."""
-        place = str(self.directory)
+        """The mounts, processes, half-made layers and files of builds here that are there now."""
+        workspaces = self.workspaces()
+        places = [str(self.directory), *map(str, workspaces)]
+
+        def is_here(text: str) -> bool:
+            return any(place in text for place in places)
+
         found = [
             f"mount {line.split()[4]}"
             for table in Path("/proc").glob("[0-9]*/mountinfo")
             for line in _read(table).splitlines()
-            if len(line.split()) > 4 and f"{place}/cache" in line.split()[4]
+            if len(line.split()) > 4 and is_here(line.split()[4])
         ]
         found += [
             f"process {entry.name}: {command}"
             for entry in Path("/proc").glob("[0-9]*")
-            if place in (command := _read(entry / "cmdline").replace("\0", " "))
+            if is_here(command := _read(entry / "cmdline").replace("\0", " "))
             and entry.name != str(os.getpid())
         ]
         loops = Path("/sys/block").glob("loop*/loop/backing_file")
-        found += [f"loop {loop}" for loop in loops if place in _read(loop)]
-        hidden = [*self.layers.glob(".*"), *self.layers.glob(".work/*")]
+        found += [f"loop {loop}" for loop in loops if is_here(_read(loop))]
+        hidden = [*self.layers.glob(".*"), *filter(Path.exists, workspaces)]
         found += [
             f"file {path}" for path in hidden if path.name not in {".downloads", ".locks", ".work"}
         ]

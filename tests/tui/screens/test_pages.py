@@ -35,7 +35,6 @@ from zwizard.tui.screens.review import ReviewScreen
 from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util import paths
-from zwizard.wizard import draft as answers
 from zwizard.wizard import questions
 from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
@@ -641,7 +640,7 @@ async def test_a_draft_that_cannot_be_saved_is_reported_and_quitting_asks(
     write = paths.write_atomically
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "target")
-        monkeypatch.setattr(answers, "write_atomically", full)
+        monkeypatch.setattr(paths, "write_atomically", full)
         await press(pilot, "tab", *"x")
         assert any("cannot be saved" in note for note in notes(app))
         await press(pilot, "escape")
@@ -652,7 +651,7 @@ async def test_a_draft_that_cannot_be_saved_is_reported_and_quitting_asks(
         assert not app._exit
         await press(pilot, "n")  # the draft is still open
         assert "x" in on(app, PageScreen).navigation.answers["name"]
-        monkeypatch.setattr(answers, "write_atomically", write)
+        monkeypatch.setattr(paths, "write_atomically", write)
         await pilot.press("ctrl+q")  # now there is space
     assert app.return_code == 0
     assert "x" in draft()["name"]
