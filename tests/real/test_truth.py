@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.truth import cloud_init, sshd
+from tests.support.faults import write
+from tests.truth import cloud_init, netplan, sshd
 
 pytestmark = pytest.mark.real
 
@@ -69,4 +70,14 @@ def test_cloud_init_merges_its_files_as_recorded(guest: Guest) -> None:
         merged = json.loads(guest.run("python3", "-c", READ).stdout)
         if merged.get(row.key) != row.value:
             wrong[row.name] = merged.get(row.key)
+    assert wrong == {}
+
+
+def test_netplan_accepts_and_refuses_files_as_recorded(guest: Guest) -> None:
+    wrong = {}
+    for name, content in (netplan.ACCEPTED | netplan.REFUSED).items():
+        write("etc/netplan/01.yaml", content.encode())(guest.reset())
+        made = guest.run("/usr/lib/netplan/generate")
+        if (made.returncode == 0) != (name in netplan.ACCEPTED):
+            wrong[name] = made.stderr
     assert wrong == {}

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.faults import write
 from tests.support.trees import vm_tree
-from tests.truth import cloud_init, sshd
+from tests.truth import cloud_init, netplan, sshd
 from tests.truth.row import Row
 from zwizard.checks import Mode, Outcome, find_rule
 from zwizard.checks.context import CheckContext
 from zwizard.checks.settings.cloud_config import read_cloud_config
+from zwizard.checks.settings.netplan import read_netplan
 from zwizard.image import open_tree
 
 TABLE = (*sshd.ROWS,)
@@ -39,3 +41,11 @@ def test_cloud_inits_files_are_merged_as_it_merges_them(
     row.write()(tmp_path)
     with open_tree(tmp_path) as tree:
         assert read_cloud_config(tree).get(row.key) == row.value
+
+
+@pytest.mark.parametrize("name", [*netplan.ACCEPTED, *netplan.REFUSED])
+def test_netplan_accepts_a_file_that_it_accepts(name: str, tmp_path: Path) -> None:
+    content = (netplan.ACCEPTED | netplan.REFUSED)[name]
+    write("etc/netplan/01.yaml", content.encode())(tmp_path)
+    with open_tree(tmp_path) as tree:
+        assert (read_netplan(tree).fault == "") == (name in netplan.ACCEPTED)

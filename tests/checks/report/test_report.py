@@ -34,6 +34,7 @@ must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-ke
 must CV: userland-arch
 must VR: init-present init-starts ssh-starts cloud-init-runs cloud-init-installed
     cloud-init-enabled cloud-init-nocloud cloud-init-clean network-renderer
+    network-configured
 should *: archive-name-survives mode-single no-secrets resolv-conf
     flist-directory-segments
 should C: entrypoint-link entrypoint-startup-toml

@@ -42,6 +42,10 @@ def setting(key: str, value: str) -> Fault:
     return write("etc/cloud/cloud.cfg.d/zz-own.cfg", f"{key}: {value}\n".encode())
 
 
+def netplan(ethernets: str) -> Fault:
+    return write("etc/netplan/01.yaml", f"network: {{ethernets: {ethernets}}}".encode())
+
+
 def sshd(line: str) -> Fault:
     return write("etc/ssh/sshd_config.d/own.conf", f"{line}\n".encode())
 
@@ -121,7 +125,19 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("cloud-init-network-clean", "written for another machine: /etc/netplan/50-cloud-init.yaml",
      write("etc/netplan/50-cloud-init.yaml", b"network: {version: 2}\n")),
     ("cloud-init-network-clean", "/etc/netplan/01.yaml has 52:54:00:12:34:56",
-     write("etc/netplan/01.yaml", b"x:\n  match:\n    macaddress: '52:54:00:12:34:56'\n")),
+     netplan("{eth0: {match: {macaddress: '52:54:00:12:34:56'}}}")),
+    ("cloud-init-network-clean", "/etc/netplan/01.yaml has 192.168.1.10/24",
+     netplan("{all: {match: {name: 'e*'}, addresses: [192.168.1.10/24]}}")),
+    ("cloud-init-network-clean", "10-e.network has 10.0.0.5/8",
+     write("etc/systemd/network/10-e.network", b"[Network]\nAddress=10.0.0.5/8\n")),
+    ("cloud-init-network-clean", "/etc/network/interfaces has 10.0.0.5",
+     write("etc/network/interfaces", b"iface eth0 inet static\n  address 10.0.0.5\n")),
+    ("network-configured", "netplan refuses /etc/netplan/01.yaml: eth0: unknown key dhcp",
+     netplan("{eth0: {dhcp: true}}")),
+    ("network-configured", "choose NetworkManager, which is not enabled",
+     write("etc/netplan/01.yaml", b"network: {version: 2, renderer: NetworkManager}")),
+    ("network-configured", "netplan uses systemd-networkd, which is not installed",
+     both(remove(f"{UNITS}/systemd-networkd.service"), unit("NetworkManager.service"))),
     ("cloud-init-network-clean", "/etc/udev/rules.d/70-persistent-net.rules",
      write("etc/udev/rules.d/70-persistent-net.rules", b"x")),
     ("network-renderer", "none of netplan, networkd, eni is installed",
@@ -286,6 +302,11 @@ OPENRC = both(
         ("cloud-init-clean", write("var/lib/cloud/scripts/per-boot/own", b"#!/bin/sh\n")),
         ("cloud-init-clean", lambda root: (root / "var/lib/cloud/instances").mkdir(parents=True)),
         ("cloud-init-network-clean", write("etc/netplan/01.yaml", b"network: {version: 2}\n")),
+        ("cloud-init-network-clean",
+         write("etc/network/interfaces", b"iface lo inet static\n  address 127.0.0.1\n")),
+        ("network-configured", both(
+            write("etc/netplan/01.yaml", b"network: {version: 2, renderer: NetworkManager}"),
+            unit("NetworkManager.service", "multi-user.target.wants"))),
         ("network-renderer", both(
             renderers("networkd"), programs("ip", "systemctl"),
             unit("systemd-networkd.service", "multi-user.target.wants"))),

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import texts
 from zwizard.checks.rule import VM_IMAGE, must, should
+from zwizard.checks.settings import netplan
+from zwizard.checks.settings.netplan import read_netplan
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
 from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import FileTree
@@ -29,7 +31,6 @@ _RENDERED = (
 # Where network settings are, and how each sets a fixed hardware address.
 _DESCRIBED = (
     "/etc/network/interfaces",
-    "/etc/netplan/*.yaml",
     "/etc/systemd/network/*.network",
     "/etc/systemd/network/*.link",
     "/etc/network/interfaces.d/*",
@@ -37,9 +38,9 @@ _DESCRIBED = (
     "/etc/sysconfig/network-scripts/*",
 )
 _MAC = re.compile(
-    r"^[ \t]*(?:macaddress|MACAddress|hwaddress(?:[ \t]+ether)?|mac-address|HWADDR)"
+    r"[ \t]*(?:MACAddress|hwaddress(?:[ \t]+ether)?|mac-address|HWADDR)"
     r"(?:[ \t]*[:=][ \t]*|[ \t]+)[\"']?((?:[0-9a-f]{2}:){5}[0-9a-f]{2})",
-    re.MULTILINE | re.IGNORECASE,
+    re.IGNORECASE,
 )
 
 
@@ -50,24 +51,34 @@ _MAC = re.compile(
     " addresses the new one starts with a wrong network or none (cloud-init, cmd/clean.py).",
     fix="Remove those files (cloud-init clean --configs network, where it has that option), and"
     " every fixed hardware address.",
-    reads=_DESCRIBED,
+    reads=(*_DESCRIBED, *netplan.READS),
     keys=("system.run",),
 )
 def cloud_init_network_clean(context: CheckContext) -> Verdict:
-    """No network file was written by cloud-init or contains a hardware address."""
+    """No network file was written by cloud-init, or has an address of one machine."""
     rendered = [entry.path for entry in context.guest.glob(*_RENDERED)]
     if rendered:
         return failed(f"written for another machine: {', '.join(rendered[:3])}")
     fixed = next(_fixed(context.guest), None)
     if fixed is not None:
-        return failed(f"a fixed hardware address: {fixed}")
-    return passed("no network files of cloud-init, no hardware address")
+        return failed(f"a fixed address: {fixed}")
+    return passed("no network files of cloud-init, no fixed address")
 
 
 def _fixed(tree: FileTree) -> Iterator[str]:
+    yield from read_netplan(tree).fixed
     for path, content in texts(tree, *_DESCRIBED):
-        if found := _MAC.search(content):
-            yield f"{path} has {found[1]}"
+        for line in content.splitlines():
+            if (found := _MAC.match(line) or _ADDRESS.match(line)) and found[1] not in _LOOPBACK:
+                yield f"{path} has {found[1]}"
+
+
+_LOOPBACK = frozenset({"127.0.0.1", "127.0.0.1/8", "::1", "::1/128"})
+# networkd, ifupdown, ifcfg files, NetworkManager.
+_ADDRESS = re.compile(
+    r"[ \t]*(?:Address|address|IPADDR0?|IPV6ADDR|address1)[ \t]*[ \t=][ \t]*"
+    r"[\"']?([0-9a-fA-F]*[:.][0-9a-fA-F:.]+(?:/\d+)?)"
+)
 
 
 @must(
@@ -86,9 +97,8 @@ def network_renderer(context: CheckContext) -> Verdict:
     order = context.cloud.names("system_info", "network", "renderers") or tuple(_RENDERERS)
     if strange := [name for name in order if name not in _RENDERERS and "bsd" not in name]:
         return failed(f"cloud-init stops, because it does not know the renderer {strange[0]}")
-    known = (name for name in order if name in _RENDERERS)
-    chosen = next((name for name in known if _RENDERERS[name].is_in(context.guest)), None)
-    if chosen is None:
+    chosen = _chosen(context)
+    if not chosen:
         return failed(f"none of {', '.join(order)} is installed")
     renderer, version = _RENDERERS[chosen], context.cloud.version
     if renderer.needs_mac and version is None:
@@ -111,6 +121,41 @@ def network_renderer(context: CheckContext) -> Verdict:
     elif idle := [name for name in renderer.services if not services.enabled(name)]:
         return failed(f"cloud-init uses {chosen}, and {idle[0]} is not enabled")
     return passed(chosen)
+
+
+def _chosen(context: CheckContext) -> str:
+    """The renderer that cloud-init uses, "" for none."""
+    order = context.cloud.names("system_info", "network", "renderers") or tuple(_RENDERERS)
+    known = (name for name in order if name in _RENDERERS)
+    return next((name for name in known if _RENDERERS[name].is_in(context.guest)), "")
+
+
+@must(
+    "The image's own network settings let netplan apply those of Zero-OS",
+    VM_IMAGE,
+    source="netplan reads all its files together: one that it refuses leaves the machine without"
+    " a network, and the renderer that one chooses holds for all (netplan(5)).",
+    fix="Remove that file, or correct it: netplan generate in the image reports what is wrong.",
+    after="network-renderer",
+    keys=("system.run",),
+)
+def network_configured(context: CheckContext) -> Verdict:
+    """If cloud-init uses netplan: its files are valid, and their renderer can run."""
+    chosen = _chosen(context)
+    if chosen != "netplan":
+        return passed(f"cloud-init uses {chosen}")
+    found = read_netplan(context.guest)
+    if found.fault:
+        return failed(f"netplan refuses {found.fault}")
+    if found.renderer == "NetworkManager" and not context.services.enabled("NetworkManager"):
+        return failed("netplan's files choose NetworkManager, which is not enabled")
+    if found.renderer != "NetworkManager" and not context.services.exists("systemd-networkd"):
+        return failed(
+            "netplan uses systemd-networkd, which is not installed, because its files choose"
+            " nothing else",
+            "Add renderer: NetworkManager to a file in /etc/netplan, or install systemd-networkd.",
+        )
+    return passed(f"netplan uses {found.renderer or 'networkd'}")
 
 
 class _Renderer(NamedTuple):

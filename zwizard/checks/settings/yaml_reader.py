@@ -18,15 +18,15 @@ class YamlError(Exception):
     """Text that is no YAML, with the reason and the line."""
 
 
-def load_yaml(content: str) -> object:
+def load_yaml(content: str, *, tabs: bool = False) -> object:
     """The document in ``content``; raises YamlError.
 
-    libyaml bounds its depth, and reads a tab between words that Python's own reader, which
-    cloud-init uses, refuses.
+    libyaml bounds its depth. It accepts ``tabs`` between words, which Python's own reader, that
+    of cloud-init, refuses.
     """
     try:
         document: object = yaml.load(content, _Loader)  # noqa: S506 - a safe loader
-        if "\t" in content:
+        if "\t" in content and not tabs:
             yaml.safe_load(content)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
