@@ -124,11 +124,13 @@ def test_a_file_that_was_only_touched_is_ready_once_it_was_read(
 def test_checking_again_gives_a_verdict_on_the_bytes_that_are_there(
     build: Build, checked: list[Path]
 ) -> None:
+    before = status.of(build)
     build.archive().write_bytes(b"the user's own")
     assert verdicts.about(build.archive()) == build
     assert verdicts.check_again(build).ready
     assert state(build) == "ready"
-    assert status.of(build).bytes == 14
+    after = status.of(build)
+    assert (after.bytes, after.started, after.at) == (14, before.started, before.at)
     assert verdicts.verified(build).ready
     size = build.journal_size()
     verdicts.check_again(build)

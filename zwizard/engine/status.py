@@ -78,6 +78,11 @@ class Status(job_status.Status):
         """Bytes that the commands of this run have sent to the disk so far."""
         return sum(step.written for step in self.steps)
 
+    def after(self, event: events.Event) -> Self:
+        """The same; checking an archive again makes its build no longer and no later."""
+        then = super().after(event)
+        return replace(then, at=self.at) if isinstance(event, events.ArchiveChecked) else then
+
     def with_event(self, event: events.Event) -> Status:
         """The status once ``event`` has happened."""
         match event:

@@ -26,6 +26,7 @@ from zwizard.tui.screens.files import AskPath, save_file
 from zwizard.util import paths, user_files
 from zwizard.util.errors import ZwizardError
 from zwizard.util.text import one_line
+from zwizard.util.user_files import FileState
 from zwizard.wizard import questions
 from zwizard.wizard.draft import Draft
 from zwizard.wizard.review import HostState, inspect_host
@@ -49,7 +50,8 @@ class BaseApp(App[None]):
         self.preferences = preferences.load()
         self._inspect = inspect
         self._host: asyncio.Task[HostState] | None = None
-        self._boot_tests: dict[Path, BootTest] = {}  # by artefact; they end when this process does
+        # By artefact, with its state before; they end when this process does.
+        self._boot_tests: dict[Path, tuple[BootTest, FileState | None]] = {}
         self._navigation: Navigation | None = None  # of the page or review shown last
 
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
@@ -146,14 +148,20 @@ class BaseApp(App[None]):
 
     async def boot_test(self, request: BootTestRequest, *, again: bool) -> BootTest | None:
         """The boot test of the artefact, or a new one (``again``); None if sudo refused."""
-        test = self._boot_tests.get(request.artefact)
-        if test and (test.running() or not again):
-            return test
+        last = self._boot_tests.get(request.artefact)
+        if last and (last[0].running() or not (again or self.changed_since_boot(request))):
+            return last[0]
         if not await self.authorise():
             return None
+        before = user_files.state_of(request.artefact)
         test = await in_background(lambda: session.start(request))
-        self._boot_tests[request.artefact] = test
+        self._boot_tests[request.artefact] = (test, before)
         return test
+
+    def changed_since_boot(self, request: BootTestRequest) -> bool:
+        """Whether the artefact is another than its last boot test of this process was of."""
+        _, booted = self._boot_tests.get(request.artefact, (None, None))
+        return booted != user_files.state_of(request.artefact)
 
     # --- the draft ---
 

@@ -24,6 +24,7 @@ from zwizard.util import paths
 from zwizard.util.errors import UsageError
 
 State = Literal["same", "changed", "missing"]
+FileState = tuple[int, int, int]  # inode, bytes, nanoseconds since 1970 of the last change
 _MOST = 8  # states of one file that are remembered: some are of runs that were killed
 _CHUNK = 1 << 26
 
@@ -50,8 +51,7 @@ class _Seen:
 
     def is_state_of(self, found: os.stat_result) -> bool:
         """Whether the file is still as it was then."""
-        now = (found.st_ino, found.st_size, found.st_mtime_ns)
-        return now == (self.inode, self.size, self.modified)
+        return _state(found) == (self.inode, self.size, self.modified)
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,16 @@ class UserFiles:
 def here() -> UserFiles:
     """Those of this user."""
     return UserFiles(paths.state() / "user-files")
+
+
+def state_of(path: Path) -> FileState | None:
+    """What is another once the file at ``path`` is; None if there is none."""
+    found = _lstat(path)
+    return found and _state(found)
+
+
+def _state(found: os.stat_result) -> FileState:
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _lstat(path: Path) -> os.stat_result | None:

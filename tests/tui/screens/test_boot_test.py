@@ -223,3 +223,22 @@ async def test_a_containers_checklist_starts_a_boot_test_and_shows_the_deploymen
         await press(pilot, "escape", "b")
         await until(pilot, lambda: boot_tests)
         assert on(app, BootTestScreen).request.artefact == build.archive()
+
+
+async def test_a_passed_test_does_not_speak_of_an_image_that_was_changed(
+    app: ZwizardApp, boot_tests: BootTests
+) -> None:
+    image = Path("web.tar.gz")
+    image.write_text("booted")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show_boot_test(image)
+        await until(pilot, lambda: boot_tests)
+        boot_tests[0].machine()
+        boot_tests[0].finish(passed=True)
+        await until(pilot, lambda: "◆ boot test passed" in frame(app))
+        image.write_text("another")
+        await until(pilot, lambda: "! changed" in frame(app))
+        assert "passed: the image" not in frame(app)
+        await press(pilot, "q")
+        app.show_boot_test(image)
+        await until(pilot, lambda: len(boot_tests) == 2)

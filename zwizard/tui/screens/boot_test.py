@@ -37,7 +37,11 @@ _VERDICTS = {
     "passed": ("◆ boot test passed", "$text-success"),
     "failed": ("✗ boot test failed", "$text-error"),
     "stopped": ("■ stopped", "$text-warning"),
+    "changed": ("! changed", "$text-warning"),
 }
+
+
+_CHANGED = "! The image was changed after it passed. Press r to boot it again."
 
 
 class BootTestScreen(JobScreen):
@@ -69,6 +73,7 @@ class BootTestScreen(JobScreen):
         )
         self._job: BootTest | None = None
         self._watch: Watch[Status] | None = None
+        self._changed = False  # the image, after it passed
 
     def on_mount(self) -> None:
         self.steps.focus()
@@ -98,7 +103,11 @@ class BootTestScreen(JobScreen):
         if self._watch is None:
             return
         before, self.status = self.status, self._watch.look()
-        if self.status != before or self.status.state == "running":
+        changed = self._changed
+        self._changed = self.status.state == "passed" and self.wizard.changed_since_boot(
+            self.request
+        )
+        if self.status != before or self.status.state == "running" or changed != self._changed:
             self._update()
         if before.state == "running" != self.status.state:
             self.refresh_bindings()
@@ -110,7 +119,7 @@ class BootTestScreen(JobScreen):
         status, narrow = self.status, self.size.width < 76
         rows = [_row(stage, status.next, narrow) for stage in status.stages]
         self.show_steps(rows, status.next)
-        word, style = _VERDICTS[status.state]
+        word, style = _VERDICTS["changed" if self._changed else status.state]
         now = self.wizard.clock() if status.state == "running" else status.at
         parts: list[Content | str] = [Content.styled(word, style)]
         if status.started:
@@ -137,7 +146,8 @@ class BootTestScreen(JobScreen):
         status, name = self.status, self.steps.current
         stage = next((s for s in status.stages if s.name == name), status.stages[0])
         running, passed = status.state == "running", status.state == "passed"
-        self.show_result(_card(status, stage), good=passed, neutral=running)
+        card = Content.styled(_CHANGED, "$text-warning") if self._changed else _card(status, stage)
+        self.show_result(card, good=passed and not self._changed, neutral=running)
 
     # --- actions ---
 
