@@ -182,29 +182,70 @@ def bzimage(
     return bytes(head) + code + payload + bytes(64)
 
 
-def cpio(files: dict[str, bytes]) -> bytes:
-    """A cpio archive in the newc format, with its trailer, padded to 512 bytes."""
-    out = b""
-    for number, (name, data) in enumerate({**files, "TRAILER!!!": b""}.items()):
-        mode = 0o40755 if name.endswith("/") else 0o100755
-        stored = name.rstrip("/").encode() + b"\x00"
-        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(stored), 0)
-        member = b"070701" + b"".join(b"%08x" % value for value in fields) + stored
-        member += bytes(-len(member) % 4) + data
-        out += member + bytes(-len(member) % 4)
+def cpio(files: dict[str, bytes], *, parents: bool = True) -> bytes:
+    """A cpio archive in the newc format, with its trailer, padded to 512 bytes.
+
+    A name that ends with a slash is a directory, with an @ a link. ``parents`` adds the
+    directories that are not named.
+    """
+    names = dict.fromkeys(
+        f"{'/'.join(parts[:depth])}/"
+        for parts in (name.rstrip("/").split("/") for name in files)
+        for depth in range(1, len(parts) if parents else 0)
+        if "/".join(parts[:depth]) != "." and f"{'/'.join(parts[:depth])}@" not in files
+    )
+    ordered = dict.fromkeys(names, b"") | files
+    members = [
+        cpio_member(name, data, inode=number)
+        for number, (name, data) in enumerate(ordered.items())
+    ]
+    out = b"".join(members) + cpio_member("TRAILER!!!", mode=0)
     return out + bytes(-len(out) % 512)
+
+
+def cpio_member(
+    name: str,
+    data: bytes = b"",
+    mode: int | None = None,
+    inode: int = 0,
+    links: int = 1,
+    magic: bytes = b"070701",
+) -> bytes:
+    """One member of a cpio archive; its mode is a program's, a directory's (/) or a link's (@)."""
+    usual = {"/": 0o40755, "@": 0o120777}.get(name[-1:], 0o100755)
+    stored = name.rstrip("/@").encode() + b"\x00"
+    fields = (inode, usual if mode is None else mode, 0, 0, links, 0, len(data), 0, 0, 0, 0,
+              len(stored), 0)  # fmt: skip
+    member = magic + b"".join(b"%08x" % value for value in fields) + stored
+    member += bytes(-len(member) % 4) + data
+    return member + bytes(-len(member) % 4)
 
 
 MICROCODE = cpio({"kernel/x86/microcode/GenuineIntel.bin": b"\x01" * 3000})
 
 
 def initramfs(
-    *, version: str = VERSION, modules: tuple[str, ...] = ("virtiofs", "virtio_pci")
+    *,
+    version: str = VERSION,
+    modules: tuple[str, ...] = ("virtiofs", "virtio_pci", "virtio_blk"),
+    others: dict[str, bytes] | None = None,
 ) -> bytes:
-    base = f"usr/lib/modules/{version}/kernel/drivers"
-    files = {"init": b"#!/bin/sh\n", "conf/modules": "\n".join(modules).encode()}
-    files |= {f"{base}/{name}.ko": b"\x7fELF" + bytes(50) for name in (*modules, "fuse", "virtio")}
-    return cpio(files)
+    """An initramfs as Debian's initramfs-tools lays it out; ``others`` replace its files."""
+    base = f"usr/lib/modules/{version}"
+    files = {
+        "lib@": b"usr/lib",
+        "init": b"#!/bin/sh\n",
+        "conf/modules": "\n".join(modules).encode(),
+    }
+    files |= {"conf/initramfs.conf": b"MODULES=most\nBOOT=local\n"}
+    files |= dict.fromkeys(("scripts/functions", "scripts/local"), b"# mounts the root\n")
+    files |= dict.fromkeys(("bin/sh", "bin/mount", "bin/run-init", "sbin/modprobe"), program())
+    files |= {f"{base}/modules.dep": b""}
+    files |= {
+        f"{base}/kernel/drivers/{name}.ko": b"\x7fELF" + bytes(50)
+        for name in (*modules, "fuse", "virtio")
+    }
+    return cpio(files | (others or {}))
 
 
 def starts(data: bytes) -> bool:

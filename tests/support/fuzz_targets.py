@@ -185,7 +185,7 @@ def _kernel(place: Path, data: bytes) -> None:
 
 
 def _initramfs(place: Path, data: bytes) -> None:
-    read_initramfs(io.BytesIO(data))
+    read_initramfs(io.BytesIO(data)).close()
 
 
 # --- disks --------------------------------------------------------------------------------------

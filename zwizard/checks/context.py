@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
+from zwizard.checks.boot_entry import BootEntry, grub_entry
 from zwizard.checks.drivers import Drivers, read_drivers
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
+from zwizard.checks.root_mount import VIRTIOFS
 from zwizard.checks.services import Services, read_services
 from zwizard.checks.settings.cloud_config import CloudConfig, read_cloud_config
 from zwizard.checks.verdict import Mode
@@ -34,6 +36,7 @@ class CheckContext:
     disk_size: int | None = None
     entrypoint: str | None = None
     _file: BinaryIO | None = field(default=None, init=False)
+    _initramfs: Initramfs | None = field(default=None, init=False)
 
     @cached_property
     def disk(self) -> DiskImage:
@@ -53,7 +56,9 @@ class CheckContext:
         return any(volume.named(device) for volume in self.disk.volumes)
 
     def close(self) -> None:
-        """Close the disk image."""
+        """Close the disk image, and what was unpacked."""
+        if self._initramfs is not None:
+            self._initramfs.close()
         if self._file is not None:
             self._file.close()
 
@@ -95,20 +100,29 @@ class CheckContext:
         return detect(self.tree)
 
     @cached_property
+    def boot(self) -> BootEntry:
+        """What starts, and with which root; raises UnreadableError if GRUB's menu is not found."""
+        if self.mode is Mode.IMAGE:
+            return grub_entry(self.disk)
+        initrd = INITRD if self.tree.lstat(INITRD) is not None else ""
+        return BootEntry(self.tree, KERNEL, initrd, "vroot", VIRTIOFS)
+
+    @cached_property
     def kernel(self) -> KernelImage:
-        """What is at ``/boot/vmlinuz``; raises UnreadableError if nothing can be read there."""
-        with self.tree.open(KERNEL) as file:
+        """The kernel that starts; raises UnreadableError if nothing can be read there."""
+        with self.boot.tree.open(self.boot.kernel) as file:
             return read_kernel(file)
 
     @cached_property
     def initramfs(self) -> Initramfs | None:
-        """What is at ``/boot/initrd.img``, None if there is none; raises UnreadableError."""
-        if self.tree.lstat(INITRD) is None:
+        """The initramfs beside it, None if there is none; raises UnreadableError."""
+        if not self.boot.initrd:
             return None
-        with self.tree.open(INITRD) as file:
-            return read_initramfs(file)
+        with self.boot.tree.open(self.boot.initrd) as file:
+            self._initramfs = read_initramfs(file, self.tree.path)
+            return self._initramfs
 
     @cached_property
     def drivers(self) -> Drivers:
         """Where the kernel's drivers are; raises UnreadableError."""
-        return read_drivers(self.tree, self.kernel)
+        return read_drivers(self.guest, self.kernel)

@@ -39,9 +39,11 @@ def inspect_initrd(file: Path) -> InputReport:
         return InputReport(wrong="a directory; an initramfs is one file")
     with file.open("rb") as opened:
         initramfs = read_initramfs(opened)
+        initramfs.close()
     if initramfs.fault and not initramfs.bounded:
         return InputReport(wrong=one_line(initramfs.fault))
-    missing = [name for name in ("virtiofs", "virtio_pci") if not initramfs.has(name)]
+    there = set[str]().union(*initramfs.modules.values())
+    missing = [name for name in ("virtiofs", "virtio_pci") if name not in there]
     summary = f"an initramfs, {size(file.stat().st_size)}"
     if missing:
         summary += f" without {' and '.join(missing)}, which the kernel must have built in"

@@ -28,11 +28,12 @@ must *: archive-name archive-readable archive-root archive-paths mode build-left
     flist-directory-size flist-file-size flist-names
 must C: entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
-    initrd-resolves initrd-readable initrd-virtiofs initrd-virtio-pci
+    initrd-resolves initrd-virtiofs initrd-virtio-pci
 must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel
     image-fits-disk services-enabled
 must CV: userland-arch
-must VR: init-present init-starts ssh-starts cloud-init-runs cloud-init-installed
+must VR: initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
+    cloud-init-runs cloud-init-installed
     cloud-init-enabled cloud-init-nocloud cloud-init-clean network-renderer
     network-configured
 should *: archive-name-survives mode-single no-secrets resolv-conf

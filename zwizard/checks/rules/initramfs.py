@@ -1,4 +1,4 @@
-"""Rules about a VM's initramfs, which must mount the root over virtiofs."""
+"""Rules about the initramfs, which must start and mount the root: virtiofs, or the disk's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file
 from zwizard.checks.mode_detection import INITRD
-from zwizard.checks.rule import VM, must
-from zwizard.checks.verdict import Verdict, failed, not_applicable, passed, unknown
+from zwizard.checks.root_mount import RootMount, maker_of
+from zwizard.checks.rule import VM, VM_IMAGE, must
+from zwizard.checks.verdict import Mode, Verdict, failed, not_applicable, passed, unknown
+from zwizard.image.executables.entrypoint import Starter
 from zwizard.image.executables.initramfs import Initramfs
 
 _INITRD_MODULES = (
@@ -16,6 +18,7 @@ _INITRD_MODULES = (
     " MODULES=(virtio_pci virtiofs)."
 )
 _NO_INITRD = "Build an initramfs with virtiofs and virtio_pci, and put it at /boot/initrd.img."
+_NEEDED = {"virtiofs": "CONFIG_VIRTIO_FS", "virtio_pci": "CONFIG_VIRTIO_PCI"}
 
 
 @must(
@@ -35,40 +38,108 @@ def initrd_resolves(context: CheckContext) -> Verdict:
     return leads_to_file(context.tree.resolve(INITRD))
 
 
+def _outside(drivers: Drivers) -> list[str]:
+    """The drivers of the root that are not built into the kernel."""
+    places = {name: drivers.place(name, option) for name, option in _NEEDED.items()}
+    return [name for name, place in places.items() if place is not DriverLocation.BUILT_IN]
+
+
 def _without_initrd(context: CheckContext) -> Verdict:
-    needed = {"virtiofs": "CONFIG_VIRTIO_FS", "virtio_pci": "CONFIG_VIRTIO_PCI"}
-    places = {name: context.drivers.place(name, option) for name, option in needed.items()}
-    outside = [name for name, place in places.items() if place is not DriverLocation.BUILT_IN]
+    outside = _outside(context.drivers)
     if not outside:
         return passed("no initramfs; virtiofs and virtio_pci are built into the kernel")
-    if all(places[name] is DriverLocation.UNKNOWN for name in outside):
+    places = {context.drivers.place(name, _NEEDED[name]) for name in outside}
+    if places == {DriverLocation.UNKNOWN}:
         return unknown(f"no initramfs, and it is unknown whether {outside[0]} is built in")
     return failed(f"no initramfs, and not built into the kernel: {', '.join(outside)}", _NO_INITRD)
 
 
 @must(
     "The kernel can unpack the initramfs, and /init is in it",
-    VM,
+    VM_IMAGE,
     source="The kernel unpacks one cpio archive after another and starts /init (docs.kernel.org,"
-    " “initramfs buffer format”).",
+    " “initramfs buffer format”; init/initramfs.c).",
     fix="Rebuild the initramfs: update-initramfs -c -k all, dracut or mkinitcpio.",
-    after="initrd-resolves",
     keys=("kernel.modules", "kernel.initrd"),
 )
 def initrd_readable(context: CheckContext) -> Verdict:
-    """The file is cpio archives to its end, contains /init, and this kernel can decompress it."""
-    initramfs = context.initramfs
-    if initramfs is None:
-        return not_applicable("/boot/initrd.img does not exist")
+    """Every part is cpio that this kernel can decompress, to its end, and /init is in one."""
+    if (missing := _no_initramfs(context)) is not None:
+        return missing
+    initramfs = _initramfs(context)
     if initramfs.fault:
         return (unknown if initramfs.bounded else failed)(initramfs.fault)
-    if not initramfs.init:
-        return failed(f"{initramfs.entries} files, but no /init")
     for form in filter(None, initramfs.compressions):
         if (context.drivers.options or {}).get(f"CONFIG_RD_{form.upper()}") == "n":
             return failed(f"it is compressed with {form}, which this kernel cannot decompress")
+    if initramfs.resolve("/init").entry is None:
+        why = f"; the kernel leaves out the rest: {initramfs.ignored}" if initramfs.ignored else ""
+        if context.mode is Mode.VM and not why and not _outside(context.drivers):
+            return passed("no /init; virtiofs and virtio_pci are built into the kernel")
+        return failed(f"{initramfs.count} files, but no /init{why}")
     forms = ", then ".join(form or "uncompressed" for form in initramfs.compressions)
-    return passed(f"{forms}; {initramfs.entries} files, with /init")
+    rest = f"; the kernel leaves out: {initramfs.ignored}" if initramfs.ignored else ""
+    return passed(f"{forms}; {initramfs.count} files, with /init{rest}")
+
+
+def _no_initramfs(context: CheckContext) -> Verdict | None:
+    """The verdict where there is none to judge."""
+    if context.mode is Mode.VM and context.tree.lstat(INITRD) is None:
+        return not_applicable("/boot/initrd.img does not exist")
+    if context.mode is Mode.VM and context.tree.resolve(INITRD).file is None:
+        return not_applicable("not checked: initrd-resolves must pass first")
+    return not_applicable("no initramfs is loaded") if context.initramfs is None else None
+
+
+def _initramfs(context: CheckContext) -> Initramfs:
+    assert context.initramfs is not None
+    return context.initramfs
+
+
+@must(
+    "/init of the initramfs can start",
+    VM_IMAGE,
+    source="The kernel panics if it cannot start /init: “Failed to execute /init (error -2)”"
+    " without its interpreter, -13 if it is not executable (init/main.c).",
+    fix="Rebuild the initramfs: update-initramfs -c -k all, dracut or mkinitcpio.",
+    after="initrd-readable",
+    keys=("kernel.modules", "kernel.initrd"),
+)
+def initrd_init(context: CheckContext) -> Verdict:
+    """In the initramfs itself it is executable, and its interpreter or loader can start."""
+    if context.initramfs is None or context.initramfs.resolve("/init").entry is None:
+        return not_applicable("no /init, and none is needed")
+    found = Starter(context.initramfs).check("/init")
+    return (passed if found.starts else failed)(found.evidence)
+
+
+@must(
+    "The initramfs mounts the root of this machine",
+    VM_IMAGE,
+    source="Zero-OS starts a VM with root=vroot rootfstype=virtiofs, which each initramfs mounts"
+    " in its own way (zosbase, pkg/vm; dracut: “Don't know how to handle root=vroot”); a disk"
+    " image is a virtio disk.",
+    fix="With dracut: --no-hostonly --add virtiofs (a disk image: --add-drivers virtio_blk); with"
+    " mkinitcpio: MODULES=(virtio_pci virtiofs); instead of booster or tiny-initramfs:"
+    " initramfs-tools.",
+    after="initrd-init",
+    keys=("kernel.modules", "kernel.initrd"),
+)
+def initrd_root(context: CheckContext) -> Verdict:
+    """Whose it is, and whether what that needs for this root is in it, drivers too."""
+    if context.initramfs is None or context.initramfs.resolve("/init").entry is None:
+        return not_applicable("the kernel mounts the root itself")
+    version = context.kernel.version
+    if not version:
+        return unknown("the kernel's version was not found, so its modules are not known")
+    mount = RootMount(context.initramfs, context.drivers, version, context.boot.filesystem)
+    maker = maker_of(mount)
+    if fault := maker.fault(mount):
+        return failed(f"made by {maker.name}: {fault}")
+    # Those of virtiofs have rules of their own.
+    if not mount.virtiofs and (fault := mount.driver_fault()):
+        return failed(f"made by {maker.name}: {fault}")
+    return passed(f"made by {maker.name}, for a root on {mount.filesystem}")
 
 
 @must(
@@ -104,15 +175,17 @@ def _early(context: CheckContext, module: str, option: str) -> Verdict:
     initramfs, drivers = context.initramfs, context.drivers
     if drivers.place(module, option) is DriverLocation.BUILT_IN:
         return passed(f"{module} is built into the kernel")
-    if initramfs is not None and initramfs.has(module):
-        return _with_needs(initramfs, drivers, module)
+    if initramfs is not None and initramfs.has(module, context.kernel.version):
+        return _with_needs(initramfs, drivers, module, context.kernel.version)
     if initramfs is not None and initramfs.fault:
         return unknown(f"the initramfs was not read to the end: {initramfs.fault}")
-    return failed(f"{module} is neither built in nor in the initramfs")
+    others = sorted(initramfs.modules) if initramfs is not None else []
+    hint = f" for {context.kernel.version}" if others else ""
+    return failed(f"{module} is neither built in nor in the initramfs{hint}")
 
 
-def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str) -> Verdict:
-    absent = [name for name in drivers.needs.get(module, ()) if not initramfs.has(name)]
+def _with_needs(initramfs: Initramfs, drivers: Drivers, module: str, version: str) -> Verdict:
+    absent = [name for name in drivers.needs.get(module, ()) if not initramfs.has(name, version)]
     if absent:
         return failed(
             f"{module} is in the initramfs without its dependencies: {', '.join(absent)}"
