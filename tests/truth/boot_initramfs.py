@@ -18,7 +18,7 @@ def runs(kernel: str, data: bytes) -> bool:
     with tempfile.TemporaryDirectory() as place:
         initrd = Path(place) / "initrd"
         initrd.write_bytes(data)
-        words = "console=ttyS0 panic=-1 quiet loglevel=7"
+        words = "console=ttyS0 panic=1 loglevel=7"
         done = subprocess.run(
             [*COMMAND, "-kernel", kernel, "-initrd", str(initrd), "-append", words],
             capture_output=True, timeout=300,

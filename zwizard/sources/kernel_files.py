@@ -42,6 +42,8 @@ def inspect_initrd(file: Path) -> InputReport:
         initramfs.close()
     if initramfs.fault and not initramfs.bounded:
         return InputReport(wrong=one_line(initramfs.fault))
+    if not initramfs.count and not initramfs.fault:
+        return InputReport(wrong=one_line(initramfs.ignored or "it has no files"))
     there = set[str]().union(*initramfs.modules.values())
     missing = [name for name in ("virtiofs", "virtio_pci") if name not in there]
     summary = f"an initramfs, {size(file.stat().st_size)}"

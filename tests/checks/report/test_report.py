@@ -29,7 +29,7 @@ must *: archive-name archive-readable archive-root archive-paths mode build-left
 must C: entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
     initrd-resolves initrd-virtiofs initrd-virtio-pci
-must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel
+must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel grub-root
     image-fits-disk services-enabled
 must CV: userland-arch
 must VR: initrd-readable initrd-init initrd-root init-present init-starts ssh-starts

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
 from tests.image.disk.test_disk_image import PLACES
 from tests.support import disks
-from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, Part, efi
-from tests.support.executables import NAME, bzimage, elf
+from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, ROOT_UUID, Part, efi
+from tests.support.executables import NAME, VERSION, bzimage, elf, initramfs
 from tests.support.limits import bounds
 from tests.support.trees import numbers
 from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
@@ -26,6 +26,7 @@ from zwizard.image import UnreadableError
 
 pytestmark = pytest.mark.usefixtures("_tools")
 DISK = 5 << 30
+INITRD = f"/boot/initrd.img-{VERSION}"
 
 Fault = Callable[[Path], None]
 
@@ -220,6 +221,11 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("grub-kernel", "loads /boot/initrd.img-7, which does not exist",
      grub("/boot/initrd.img-6.1.0-50-cloud-amd64", "/boot/initrd.img-7")),
     ("grub-kernel", f"loads /boot/{NAME}, which does not exist", boot_on_esp),
+    ("grub-root", "root=/dev/mapper/loop0p2 is not in the image",
+     grub(f"UUID={ROOT_UUID}", "/dev/mapper/loop0p2")),
+    ("grub-root", "root= is missing", grub(f"root=UUID={ROOT_UUID}", "")),
+    ("initrd-root", "virtio_blk is neither built in nor in the initramfs",
+     write(INITRD, initramfs(modules=("virtiofs", "virtio_pci")).decode("latin-1"))),
     ("grub-cmdline", "quiet is set", grub("loglevel=3", "quiet")),
     ("grub-cmdline", "console=ttyS0 is missing", grub(" console=ttyS0", "")),
     ("grub-cmdline", "root=/dev/loop0p2 is not in the image",
@@ -306,7 +312,7 @@ def test_the_guest_is_judged_like_the_same_tree_in_a_directory(tree: Path, image
             ("archive", "flist", "mode")
         ):
             finding, other = one.finding(rule.slug), two.finding(rule.slug)
-            if rule.slug != "fstab":  # which asks for other things of the two
+            if rule.slug not in {"fstab", "initrd-root"}:  # which ask for other things of the two
                 assert finding.outcome is other.outcome, rule.slug
                 assert finding.evidence == other.evidence
 

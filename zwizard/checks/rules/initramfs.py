@@ -5,12 +5,13 @@ from __future__ import annotations
 from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file
-from zwizard.checks.mode_detection import INITRD
+from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.root_mount import RootMount, maker_of
 from zwizard.checks.rule import VM, VM_IMAGE, must
 from zwizard.checks.verdict import Mode, Verdict, failed, not_applicable, passed, unknown
 from zwizard.image.executables.entrypoint import Starter
 from zwizard.image.executables.initramfs import Initramfs
+from zwizard.image.tree import UnreadableError
 
 _INITRD_MODULES = (
     "On Debian and Ubuntu: echo {module} >> /etc/initramfs-tools/modules, then"
@@ -84,10 +85,17 @@ def initrd_readable(context: CheckContext) -> Verdict:
 
 def _no_initramfs(context: CheckContext) -> Verdict | None:
     """The verdict where there is none to judge."""
-    if context.mode is Mode.VM and context.tree.lstat(INITRD) is None:
-        return not_applicable("/boot/initrd.img does not exist")
-    if context.mode is Mode.VM and context.tree.resolve(INITRD).file is None:
-        return not_applicable("not checked: initrd-resolves must pass first")
+    if context.mode is Mode.VM:
+        for path, rule in ((KERNEL, "kernel-resolves"), (INITRD, "initrd-resolves")):
+            if context.tree.lstat(path) is not None and context.tree.resolve(path).file is None:
+                return not_applicable(f"not checked: {rule} must pass first")
+            if context.tree.lstat(path) is None:
+                return not_applicable(f"{path} does not exist")
+    else:
+        try:
+            _ = context.boot
+        except UnreadableError as error:  # which the rules on GRUB report
+            return not_applicable(error.message)
     return not_applicable("no initramfs is loaded") if context.initramfs is None else None
 
 
@@ -134,10 +142,9 @@ def initrd_root(context: CheckContext) -> Verdict:
         return unknown("the kernel's version was not found, so its modules are not known")
     mount = RootMount(context.initramfs, context.drivers, version, context.boot.filesystem)
     maker = maker_of(mount)
-    if fault := maker.fault(mount):
-        return failed(f"made by {maker.name}: {fault}")
-    # Those of virtiofs have rules of their own.
-    if not mount.virtiofs and (fault := mount.driver_fault()):
+    # The drivers of virtiofs have rules of their own.
+    fault = "" if mount.virtiofs else mount.driver_fault()
+    if fault := fault or maker.fault(mount):
         return failed(f"made by {maker.name}: {fault}")
     return passed(f"made by {maker.name}, for a root on {mount.filesystem}")
 

@@ -79,6 +79,32 @@ def _line_fault(context: CheckContext, words: list[str]) -> str:
     return f"root={root} is not in the image"
 
 
+@must(
+    "GRUB starts Linux with a root that is in the image",
+    IMAGE,
+    source="The kernel or its initramfs waits for the root that the command line names, and stops:"
+    " “VFS: Unable to mount root fs”, “ALERT! … does not exist” (bootparam(7)). grub-mkconfig in"
+    " a chroot writes the build's loop device.",
+    fix="Run grub-mkconfig again where /dev/disk/by-uuid has the root's UUID, or write root=UUID="
+    " yourself: the root is the disk /dev/vda.",
+    after="esp-loader",
+    keys=("grub.cmdline",),
+)
+def grub_root(context: CheckContext) -> Verdict:
+    """The first entry's root= is a partition of the disk image, as Zero-OS attaches it."""
+    try:
+        root = context.boot.root
+    except UnreadableError as error:  # which grub-kernel and grub-cmdline report
+        return not_applicable(error.message)
+    if not root:
+        return failed("root= is missing in GRUB's first entry")
+    if "$" in root:
+        return unknown(f"the root {root} is a GRUB variable", "Write it as UUID=.")
+    return (passed if context.has_device(root) else failed)(
+        f"root={root} {'is' if context.has_device(root) else 'is not'} in the image"
+    )
+
+
 _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULTILINE)
 
 
