@@ -19,12 +19,14 @@ from typing import BinaryIO
 
 from hypothesis import strategies as st
 
-from tests.support import disks
+from tests.support import disks, oci
 from tests.support.executables import MICROCODE, PACKERS, bzimage, elf, initramfs
 from tests.support.limits import bounds
 from tests.support.trees import tarred, vm_tree
 from zwizard.checks import Report, check
+from zwizard.engine.redact import hide_secrets
 from zwizard.image import UnreadableError
+from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.disk.ext4 import Ext4Tree
 from zwizard.image.disk.fat import FatTree
@@ -32,7 +34,14 @@ from zwizard.image.disk.gpt import read_gpt
 from zwizard.image.disk.ranges import FileRange
 from zwizard.image.executables.initramfs import read_initramfs
 from zwizard.image.executables.kernel import read_kernel
+from zwizard.image.oci import OciError, layered_tree, read_oci
 from zwizard.image.tree import EntryType, FileTree
+from zwizard.plan import targets
+from zwizard.recipe.model import Container, Recipe, System
+from zwizard.treetools.untar import MemberFilter, RefusedMemberError, sift
+from zwizard.tui.widgets import ansi
+from zwizard.util.errors import UsageError
+from zwizard.util.text import sanitise
 
 _LARGEST = 4 << 20  # what an edit may make of an input by repeating a part of it
 _GRANULE = 16
@@ -349,6 +358,52 @@ def forget() -> None:
     _tree.cache_clear()
 
 
+# --- what is imported --------------------------------------------------------------------------
+
+
+@cache
+def _oci() -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        layout = oci.Layout(Path(place) / "image")
+        base = [("bin/sh", (0o755, 0, 0, b"\x7fELF")), ("etc/old", b"x"), ("etc/link", "old")]
+        layout.image(base, [("etc/.wh.old", b""), ("opt/.wh..wh..opq", b"")]).nested()
+        return oci.packed(Path(place) / "image", Path(place) / "image.tar").read_bytes()
+
+
+def _image(place: Path, data: bytes) -> None:
+    path = place / "image.tar"
+    path.write_bytes(data)
+    for read in (read_oci, layered_tree):
+        with contextlib.suppress(OciError):
+            read(path)
+
+
+def _unpacked(place: Path, data: bytes) -> None:
+    with contextlib.suppress(ArchiveError, RefusedMemberError):
+        sift(plain(io.BytesIO(data)), io.BytesIO(), MemberFilter(1 << 40, 1000, 1000))
+
+
+RECIPE = Recipe(system=System(run=("echo 'a'\n",)), container=Container(env={"A": "b"})).to_toml()
+
+
+def _recipe(place: Path, data: bytes) -> None:
+    path = place / "recipe.toml"
+    path.write_bytes(data)
+    with contextlib.suppress(UsageError):
+        targets.make(Recipe.load(path))
+
+
+LOG = b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 a\rb\tc \xe2\x80\xae\n$ curl -u a:b http://a:b@c/?d=e\n"
+
+
+def _log(place: Path, data: bytes) -> None:
+    shown = data.decode("utf-8", "replace")
+    hide_secrets(shown)
+    for line in shown.split("\n")[:1000]:
+        text = ansi.parse(line).text
+        assert sanitise(text) == text
+
+
 # --- all ----------------------------------------------------------------------------------------
 
 _PLAIN = ("-O", "^metadata_csum")  # sums would catch most changes before they are looked at
@@ -378,6 +433,10 @@ _FORMS: dict[str, tuple[Callable[[], bytes], Callable[[Path, bytes], None]]] = {
         _volume(Ext4Tree)),
     "ext4-sums": (lambda: _ext("-t", "ext4"), _volume(Ext4Tree)),
     "disk": (_whole, _disk),
+    "oci": (_oci, _image),
+    "untar": (_tar, _unpacked),
+    "recipe": (RECIPE.encode, _recipe),
+    "log": (partial(bytes, LOG), _log),
     **{f"settings-{name}": (partial(bytes, text), _settings(name))
        for name, text in SETTINGS.items()},
 }  # fmt: skip
