@@ -194,7 +194,6 @@ BROKEN: list[tuple[str, str, Fault]] = [
      write("etc/apt/apt.conf.d/01proxy", b'Acquire::http::Proxy "http://10.0.0.1:3142";\n')),
     ("no-secrets", "/etc/environment (a proxy)",
      write("etc/environment", b"HTTPS_PROXY=http://10.0.0.1:3128\n")),
-    ("no-secrets", "/root/.aws/credentials", write("root/.aws/credentials", b"[default]\n")),
     ("machine-id", "/etc/machine-id has 0123456789", write("etc/machine-id", ID)),
     ("machine-id", "/var/lib/dbus/machine-id has 0123", write("var/lib/dbus/machine-id", ID)),
     ("hostname", "/etc/hostname is buildbox", write("etc/hostname", b"buildbox\n")),

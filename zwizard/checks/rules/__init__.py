@@ -11,8 +11,8 @@ from zwizard.checks.rule import Rule
 # The order in which subjects are shown; modules that are not listed come last.
 SUBJECTS = (
     "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "programs",
-    "network", "ssh", "access", "first_boot", "flist", "flist_limits", "disk.partitions",
-    "disk.esp", "disk.grub", "container",
+    "network", "ssh", "access", "secrets", "first_boot", "flist", "flist_limits",
+    "disk.partitions", "disk.esp", "disk.grub", "container",
 )  # fmt: skip
 
 

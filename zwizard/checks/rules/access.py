@@ -1,16 +1,14 @@
-"""Rules about who gets into the guest: SSH host keys, root's password, secrets."""
+"""Rules about who gets into the guest: SSH host keys, root's password."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import account, texts
-from zwizard.checks.rule import EVERY, VM_IMAGE, should
+from zwizard.checks.helpers import account
+from zwizard.checks.rule import VM_IMAGE, should
 from zwizard.checks.verdict import Verdict, failed, passed, unknown
-from zwizard.image.examples import Examples
-from zwizard.image.tree import EntryType, FileTree
+from zwizard.image.tree import FileTree
 
 
 @should(
@@ -60,64 +58,3 @@ def _password(tree: FileTree) -> str | None:
         if len(fields := account(tree, path)) > 1:
             return fields[1]
     return None
-
-
-# Files that hold a secret by their name, beneath a home directory or anywhere.
-_HOMES = ("/root", "/home/*")
-_IN_HOME = (
-    ".ssh/id_rsa", ".ssh/id_dsa", ".ssh/id_ecdsa", ".ssh/id_ed25519", ".ssh/identity",
-    ".ssh/authorized_keys", ".ssh/authorized_keys2", ".bash_history", ".zsh_history",
-    ".ash_history", ".python_history", ".psql_history", ".mysql_history", ".lesshst", ".viminfo",
-    ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".npmrc", ".pypirc", ".aws/credentials",
-    ".docker/config.json", ".kube/config", ".config/gh/hosts.yml", ".config/gcloud/credentials.db",
-    ".vault-token", ".gnupg/private-keys-v1.d/*",
-)  # fmt: skip
-_ANYWHERE = (
-    "/etc/apt/auth.conf", "/etc/apt/auth.conf.d/*", "/etc/krb5.keytab", "/.env", "/app/.env",
-    "/.netrc", "/.npmrc", "/run/secrets", "/etc/ssl/private/ssl-cert-snakeoil.key",
-)  # fmt: skip
-_KEYS = (
-    "/etc/ssl/private/*", "/etc/pki/tls/private/*", "/etc/wireguard/*",
-    *(f"{home}/.ssh/*" for home in _HOMES),
-)  # fmt: skip
-_PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^PrivateKey\s*=", re.MULTILINE)
-_PROXY = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(?:https?|ftp|all)_proxy[ \t]*=[ \t]*[\"']?\w"
-    r"|^[ \t]*Acquire::(?:https?|ftp)::Proxy[ \t]+\"(?!DIRECT|false)",
-    re.MULTILINE | re.IGNORECASE,
-)
-_PROXIED = (
-    "/etc/environment", "/etc/apt/apt.conf", "/etc/profile", "/etc/wgetrc", "/root/.bashrc",
-    "/root/.profile", "/etc/apt/apt.conf.d/*", "/etc/profile.d/*", "/etc/environment.d/*",
-)  # fmt: skip
-
-
-@should(
-    "The image contains no secrets of its builder",
-    EVERY,
-    source="A flist on the hub is public: everyone who knows its name can read every file in it"
-    " (0-hub, GET /api/flist/…).",
-    fix="Remove those files, and change the secrets in them if the image was ever uploaded.",
-    # Links in /etc/profile.d lead to systemd's.
-    reads=(*_PROXIED, *_KEYS, "/lib/systemd/profile.d/*"),
-    keys=("system.run",),
-)
-def no_secrets(context: CheckContext) -> Verdict:
-    """No private keys, authorized keys, histories, credentials or proxies."""
-    found = Examples(dict.fromkeys(_secrets(context.guest)), 6)
-    if not found:
-        return passed("no keys, histories, credentials or proxies in the usual places")
-    return failed(str(found))
-
-
-def _secrets(tree: FileTree) -> Iterator[str]:
-    in_homes = (f"{home}/{name}" for home in _HOMES for name in _IN_HOME)
-    for entry in tree.glob(*in_homes, *_ANYWHERE):
-        if entry.kind is EntryType.FILE and entry.size > 0:
-            yield entry.path
-    for path, content in texts(tree, *_KEYS):
-        if _PRIVATE.search(content):
-            yield path
-    for path, content in texts(tree, *_PROXIED):
-        if _PROXY.search(content):
-            yield f"{path} (a proxy)"
