@@ -28,6 +28,7 @@ COMMANDS = {
     "cancel": ("builds", "Stop BUILD."),
     "rm": ("builds", "Delete the recipe, journal and logs of BUILD."),
     "check": ("images", "Check an image against every rule of Zero-OS."),
+    "verify": ("flists", "Compare an archive with its flist, block by block."),
     "repair": ("images", "Fix what the checklist finds, in a new archive."),
     "boot": ("images", "Test an image by booting it in QEMU as Zero-OS would."),
     "clean": ("host", "Remove cached layers that no build uses."),

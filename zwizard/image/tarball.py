@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from zwizard.image.archive.block_digest import BlockDigest
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.image.archive.tar_reader import Member, contents, members
@@ -61,7 +62,7 @@ class TarballTree(IndexedTree):
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
     would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
     nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is
-    stored by name too, and ``owners`` are those names.
+    stored by name too, and ``owners`` are those names. A ``digest`` gets all that is read.
     """
 
     def __init__(
@@ -70,9 +71,12 @@ class TarballTree(IndexedTree):
         *,
         keep: Keep = KEEP_NOTHING,
         progress: Callable[[int, int], None] | None = None,
+        digest: BlockDigest | None = None,
     ) -> None:
         super().__init__()
         self.path = path
+        self._digest = digest
+        self._progress = progress
         self.fault = ""
         self.bounded = False
         self.members = 0
@@ -88,19 +92,27 @@ class TarballTree(IndexedTree):
         self._passes = 0
         with _opened(path) as file:
             self._state = state(file.fileno())
-            size = os.fstat(file.fileno()).st_size
-            tick = None if progress is None else lambda done: progress(done, size)
-            self._scan(GzipStream(file, tick))
+            self._size = os.fstat(file.fileno()).st_size
+            self._taken = 0
+            self._scan(GzipStream(file, self._take))
             if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
+
+    def _take(self, data: bytes) -> None:
+        """The next bytes of the archive itself."""
+        self._taken += len(data)
+        if self._digest:
+            self._digest.add_packed(data)
+        if self._progress:
+            self._progress(self._taken, self._size)
 
     def _scan(self, source: ByteStream) -> None:
         try:
             for member in members(source):
                 self.members += 1
                 path = self._add(member)
-                if path and member.kind is EntryType.FILE and not member.hard and self._keep(path):
-                    self._hold(source, member)
+                if path and member.kind is EntryType.FILE and not member.hard:
+                    self._read(path, source, member)
         except ArchiveError as error:
             self.fault, self.bounded = str(error), error.bounded
         except IndexFullError:
@@ -109,6 +121,17 @@ class TarballTree(IndexedTree):
             self.close()
             hint = "Check the disk, and that the directory for temporary files has room (TMPDIR)."
             raise unreadable(self.path, error, hint) from error
+
+    def _read(self, path: str, source: ByteStream, member: Member) -> None:
+        """Keep the contents of a file, hash them, or both; most are passed over."""
+        pieces = contents(source, member)
+        if self._digest:
+            pieces = self._digest.passing(member.offset, member.size, pieces)
+        if self._keep(path):
+            self._hold(member, pieces)
+        if self._digest:
+            for _ in pieces:
+                pass
 
     def _add(self, member: Member) -> str:
         """Index the member; returns its path in the image, "" if it has no place there."""
@@ -151,7 +174,7 @@ class TarballTree(IndexedTree):
             return self._hard_link(path, member)
         return Entry(
             path, member.kind, member.mode, member.size if member.kind is EntryType.FILE else 0,
-            member.uid, member.gid, member.target, member.offset,
+            member.uid, member.gid, member.target, member.offset, member.mtime,
         )  # fmt: skip
 
     def _hard_link(self, path: str, member: Member) -> Entry | None:
@@ -172,7 +195,7 @@ class TarballTree(IndexedTree):
                 return None if entry.kind is EntryType.DIRECTORY else entry
         return None
 
-    def _hold(self, source: ByteStream, member: Member) -> None:
+    def _hold(self, member: Member, pieces: Iterable[tuple[int, bytes]]) -> None:
         disk = inside(member.name)[0] == _IMAGE
         if max(member.size, member.stored) > (KEEP_IMAGE if disk else KEEP_FILE):
             return
@@ -180,7 +203,7 @@ class TarballTree(IndexedTree):
             if self._kept_bytes + member.size > KEEP_ALL:
                 return
             self._kept_bytes += member.size
-        self._kept[member.offset] = self._spool.keep(member.size, contents(source, member))
+        self._kept[member.offset] = self._spool.keep(member.size, pieces)
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file of the archive, fetched by another pass if not kept."""
@@ -218,7 +241,7 @@ class TarballTree(IndexedTree):
             try:
                 for member in members(source):
                     if member.offset in wanted:
-                        self._hold(source, member)
+                        self._hold(member, contents(source, member))
                         wanted.remove(member.offset)
                     if not wanted:
                         return

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import EVERY, must, should
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.image.archive.block_digest import BLOCK
 from zwizard.image.examples import Examples
-from zwizard.image.flist.tree import BLOCK, FlistTree
+from zwizard.image.flist.tree import FlistTree
 from zwizard.image.tree import Entry, EntryType, FileTree
 from zwizard.util.text import size
 

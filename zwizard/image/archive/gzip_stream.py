@@ -26,14 +26,15 @@ BOMB_RATIO = 200
 class GzipStream(ByteStream):
     """The unpacked bytes of ``file``, in order and counted.
 
-    Reads no more of the file than it has now, even if it grows meanwhile. ``position`` is
-    the number of unpacked bytes handed out. Raises ArchiveError where the data is broken, where
-    it ends too early, or where something other than zeros follows it.
+    Reads no more of the file than it has now, even if it grows meanwhile, and calls ``taken``
+    with what it read. ``position`` is the number of unpacked bytes handed out. Raises
+    ArchiveError where the data is broken, where it ends too early, or where something other than
+    zeros follows it.
     """
 
-    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
+    def __init__(self, file: BinaryIO, taken: Callable[[bytes], None] | None = None) -> None:
         super().__init__(self._unpack())
-        self._packed = ByteStream(_read(file, size_of(file) - file.tell(), progress))
+        self._packed = ByteStream(_read(file, size_of(file) - file.tell(), taken))
         self._made = 0
 
     def _unpack(self) -> Iterator[bytes]:
@@ -82,11 +83,11 @@ class GzipStream(ByteStream):
         return piece
 
 
-def _read(file: BinaryIO, size: int, progress: Callable[[int], None] | None) -> Iterator[bytes]:
+def _read(file: BinaryIO, size: int, taken: Callable[[bytes], None] | None) -> Iterator[bytes]:
     """The next ``size`` bytes of ``file``, fewer only at its end."""
     left = size
     while data := file.read(min(_INPUT, left)):
         left -= len(data)
-        if progress is not None:
-            progress(size - left)
+        if taken is not None:
+            taken(data)
         yield data

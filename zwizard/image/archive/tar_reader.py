@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import os
 import re
 import struct
@@ -38,7 +39,7 @@ _NUMBERS = {"uid": _WHOLE, "gid": _WHOLE, "size": _WHOLE,
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its name and target as stored, numbers decoded.
+    """One member: its name and target as stored, numbers decoded, ``mtime`` in whole seconds.
 
     ``hard`` marks a hard link, whose ``target`` is the other member's name. ``size`` is the
     file's, ``stored`` what the archive holds of it from ``offset`` (unpacked bytes) on;
@@ -59,6 +60,7 @@ class Member:
     hard: bool = False
     named: str = ""
     extents: tuple[tuple[int, int], ...] | None = ()
+    mtime: int = 0
 
 
 @dataclass(slots=True)
@@ -178,7 +180,7 @@ def _read_pax(data: bytes, extras: _Extras, place: int) -> None:
 
 
 def _member(source: ByteStream, header: bytes, extras: _Extras) -> Member:
-    (name, mode, uid, gid, size, _, _, kind, target, magic, uname, gname, _, _, prefix) = (
+    (name, mode, uid, gid, size, mtime, _, kind, target, magic, uname, gname, _, _, prefix) = (
         _HEADER.unpack(header)
     )
     records = extras.records
@@ -203,7 +205,7 @@ def _member(source: ByteStream, header: bytes, extras: _Extras) -> Member:
         path, sort, _number(mode) & 0o7777, _owner(records, "uid", uid),
         _owner(records, "gid", gid), real, stored, source.position,
         records.get("linkpath") or (_text(target) if kind in b"12" else ""), hard,
-        _names(records, uname, gname), extents,
+        _names(records, uname, gname), extents, _mtime(records, mtime),
     )  # fmt: skip
 
 
@@ -215,6 +217,10 @@ def _path(name: bytes, prefix: bytes, magic: bytes) -> str:
 
 def _owner(records: dict[str, str], key: str, stored: bytes) -> int:
     return _decimal(records[key]) if key in records else _number(stored)
+
+
+def _mtime(records: dict[str, str], stored: bytes) -> int:
+    return math.floor(float(records["mtime"])) if "mtime" in records else _number(stored)
 
 
 def _names(records: dict[str, str], uname: bytes, gname: bytes) -> str:

@@ -19,7 +19,6 @@ from zwizard.image.single_file import state
 from zwizard.image.tree import Entry, UnreadableError, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
-BLOCK = 512 << 10  # bytes of each piece of a file that has a key
 DATABASE = "flistdb.sqlite3"
 _LARGEST = 512 << 20  # bytes of a database: more than the largest index needs
 _METADATA = 100
