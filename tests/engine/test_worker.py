@@ -13,7 +13,8 @@ import pytest
 from tests.support.builds import new_build
 from zwizard.engine import worker
 from zwizard.engine.layers import Store, new_layer
-from zwizard.engine.worker import Worker, environment
+from zwizard.engine.sandbox import environment
+from zwizard.engine.worker import Worker
 from zwizard.jobs import events, journal
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe

@@ -19,7 +19,7 @@ from zwizard.engine import builds, redact, status
 from zwizard.engine.builds import Build
 from zwizard.engine.redact import Redactor
 from zwizard.engine.requirements import free_space
-from zwizard.engine.worker import environment
+from zwizard.engine.sandbox import environment
 from zwizard.host import tools
 from zwizard.jobs import journal
 from zwizard.steps.step import Plan

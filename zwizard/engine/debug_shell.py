@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from zwizard.engine import status, worker
+from zwizard.engine import status
 from zwizard.engine.builds import Build
-from zwizard.engine.executor import Executor, functions, variables
 from zwizard.engine.layers import DOWNLOADS, Store, discard
 from zwizard.engine.requirements import store_of
-from zwizard.engine.sandbox import tree
+from zwizard.engine.sandbox import environment, tree
 from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs.lock import claim
 from zwizard.plan import targets
@@ -120,6 +119,9 @@ def _keeping_terminal() -> Iterator[None]:
 
 def inside(build: Build, work: Path, name: str, command: str) -> int:
     """Make the tree in ``work``, run the shell or ``command`` there, and discard the tree."""
+    # What only names a shell starts without it.
+    from zwizard.engine.executor import Executor, functions, variables
+
     os.umask(0o022)
     signal.signal(signal.SIGINT, lambda *_: None)  # for the command in the tree
     made = targets.make(build.recipe())
@@ -132,22 +134,22 @@ def inside(build: Build, work: Path, name: str, command: str) -> int:
             tree(store, parents, work / "tree") as place,
             (work / "log").open("wb") as log,
         ):
-            environment = worker.environment(made)
-            executor = Executor(place, work / "archive", environment, log)
+            exported = environment(made)
+            executor = Executor(place, work / "archive", exported, log)
             for action in takewhile(lambda action: isinstance(action, _FILES), step.actions):
                 executor.perform(action)
             downloads = store.directory / DOWNLOADS
             places = variables(place, work / "archive", downloads, made.network(step))
-            return _run(build, step, place.root, environment, places, command)
+            code = f"{places}\n{functions(InTree(()), *step.actions)}\n"
+            return _run(build, step, place.root, exported, code, command)
     finally:
         discard(work)
         os.close(descriptor)
 
 
 def _run(
-    build: Build, step: Step, root: Path, environment: dict[str, str], places: str, command: str
+    build: Build, step: Step, root: Path, environment: dict[str, str], code: str, command: str
 ) -> int:
-    code = f"{places}\n{functions(InTree(()), *step.actions)}\n"
     prompt = f"({build.id} {step.name}{{}}) # "
     environment = environment | {"TERM": os.environ.get("TERM", "dumb")}
     argv: tuple[str, ...]

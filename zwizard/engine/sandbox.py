@@ -1,4 +1,4 @@
-"""The writable tree that a step works on, mounted over the finished layers."""
+"""Where a step works: its writable tree, mounted over the finished layers, and its environment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,22 @@ from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
 from zwizard.host.privileges import in_user_namespace
+from zwizard.steps.step import Plan
 from zwizard.util.errors import ZwizardError
 
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _AS_ROOT = ",volatile,redirect_dir=off,metacopy=off,index=off"
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """What the commands of a plan run with: its own variables, and this process's proxies."""
+    proxies = {
+        name: os.environ[name]
+        for proxy in _PROXIES
+        for name in (proxy, proxy.upper())
+        if name in os.environ
+    }
+    return proxies | dict(plan.environment)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.layers import ARCHIVE, DOWNLOADS, Layer, Store
 from zwizard.engine.requirements import forecast
-from zwizard.engine.sandbox import tree
+from zwizard.engine.sandbox import environment, tree
 from zwizard.host.io_meter import IoMeter
 from zwizard.jobs import events, journal, lock
 from zwizard.plan import targets
@@ -26,7 +26,6 @@ from zwizard.util import manifest, paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.user_files import ForeignFileError
 
-_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _TAIL_LINES = 20
 
 
@@ -265,17 +264,6 @@ class Worker:
 
     def _note(self, event: events.Event) -> None:
         journal.append(self.build.journal, event)
-
-
-def environment(plan: Plan) -> dict[str, str]:
-    """What the commands of a plan run with: its own variables, and this process's proxies."""
-    proxies = {
-        name: os.environ[name]
-        for proxy in _PROXIES
-        for name in (proxy, proxy.upper())
-        if name in os.environ
-    }
-    return proxies | dict(plan.environment)
 
 
 def _image_tree(tree: Path, image: Path) -> Path:

@@ -354,9 +354,11 @@ async def test_a_build_that_cannot_start_shows_the_error_and_keeps_the_draft(
         assert draft()["target"] == "vm"
 
 
-async def test_the_app_imports_neither_the_checks_nor_sh() -> None:
+async def test_the_app_and_commands_on_builds_import_neither_the_checks_nor_sh() -> None:
     import subprocess
 
-    code = "import sys, zwizard.tui.app; print(*sys.modules)"
+    code = (
+        "import sys, zwizard.tui.app, zwizard.cli.builds, zwizard.cli.recipes; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"sh", "questionary", "zwizard.checks"} & set(done.stdout.split())
