@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Without real tests, temporary files are kept in memory if possible.
     """
-    examples = 20 if "not slow" in config.option.markexpr else 100
+    examples = 10 if "not slow" in config.option.markexpr else 100
     busy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     settings.register_profile(
         "zwizard", deadline=None, max_examples=examples, suppress_health_check=busy

@@ -195,6 +195,7 @@ def test_a_late_answer_keeps_the_base() -> None:
     assert after.fingerprints()[first] != before.fingerprints()[first]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not here")
 @pytest.mark.parametrize("target", ["vm", "image"])
 def test_shellcheck_finds_nothing_in_the_script(target: str) -> None:

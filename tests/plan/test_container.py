@@ -153,6 +153,7 @@ def test_the_script_writes_the_same_note(tmp_path: Path) -> None:
     assert (tmp_path / "web.deploy.md").read_text() == made.note
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not here")
 def test_shellcheck_finds_nothing_in_the_scripts() -> None:
     settings = {"start": "#!/bin/sh\nexec nginx\n"}

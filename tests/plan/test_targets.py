@@ -264,6 +264,7 @@ def test_every_script_is_bash(recipe: Recipe) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not here")
 @pytest.mark.parametrize("recipe", [Recipe(), FULL], ids=["default", "full"])
 def test_shellcheck_finds_nothing_in_the_script(recipe: Recipe) -> None:

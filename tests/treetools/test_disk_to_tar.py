@@ -110,9 +110,10 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "functions", [executor.functions, render.functions], ids=["engine", "script"]
+    ("functions", "qcow2"),
+    [(executor.functions, True), (render.functions, False)],
+    ids=["engine-qcow2", "script-raw"],
 )
-@pytest.mark.parametrize("qcow2", [True, False])
 def test_the_root_of_an_image_with_a_boot_partition_is_put_together(
     tree: Path, tmp_path: Path, functions: Callable[[Action], str], qcow2: bool
 ) -> None:

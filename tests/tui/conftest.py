@@ -178,7 +178,8 @@ async def settle(pilot: Pilot[None]) -> None:
     async with asyncio.timeout(60):
         await handled(pilot)
         while _working():
-            await asyncio.sleep(0.002)
+            while _working():
+                await asyncio.sleep(0.002)
             await handled(pilot)
 
 

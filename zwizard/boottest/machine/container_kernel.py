@@ -10,7 +10,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
-from zwizard.engine import layers, sandbox, worker
+from zwizard.engine import layers, sandbox
 from zwizard.engine.executor import CommandError, Executor
 from zwizard.engine.failure_causes import tail
 from zwizard.engine.layers import DOWNLOADS, Store
@@ -102,7 +102,7 @@ class ContainerKernel:
             runner = Executor(
                 place,
                 place.new.parent / "none",
-                worker.environment(self._plan),
+                sandbox.environment(self._plan),
                 output,
                 downloads=self._store.directory / DOWNLOADS,
                 network=self._plan.network(step),
