@@ -202,7 +202,7 @@ def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ZwizardError, match="dists/bookworm"):
         package_index.fetch(f"file://{tmp_path}/nowhere", "bookworm", MAIN)
     with pytest.raises(ZwizardError, match="dists/bookworm"):
-        package_index.fetch("http://127.0.0.1:1/debian", "bookworm", MAIN)  # nobody listens there
+        package_index.fetch("https://joe:canary@127.0.0.1:1/debian", "bookworm", MAIN)
 
 
 def test_a_process_of_its_own_fetches_the_same(mirror: Make) -> None:

@@ -37,7 +37,10 @@ def usual(build: Build, store: Store) -> Pace:
 
 
 def to_go(status: Status, pace: Pace, now: float) -> float | None:
-    """About how many seconds a running build still takes; None if a step never ran."""
+    """About how many seconds a running build still takes.
+
+    None if a step never ran, or runs longer than usual: nobody knows.
+    """
     total = pace.get(CHECKLIST, 0.0)
     if status.checking:
         return _left(total, status.checking, now) if total else None
@@ -46,13 +49,18 @@ def to_go(status: Status, pace: Pace, now: float) -> float | None:
             continue
         if step.name not in pace:
             return None
-        whole = pace[step.name]
-        total += _left(whole, step.started, now) if step.state == "running" else whole
+        left: float | None = pace[step.name]
+        if step.state == "running":
+            left = _left(pace[step.name], step.started, now)
+        if left is None:
+            return None
+        total += left
     return total
 
 
-def _left(whole: float, started: float, now: float) -> float:
-    return max(0.0, whole - max(0.0, now - started))
+def _left(whole: float, started: float, now: float) -> float | None:
+    passed = max(0.0, now - started)
+    return whole - passed if passed <= whole else None
 
 
 def _medians(times: Iterable[tuple[str, float]]) -> Pace:

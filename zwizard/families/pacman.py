@@ -39,6 +39,7 @@ SigLevel = Required DatabaseOptional
 ParallelDownloads = 5
 """
 _SERVER = "{mirror}/$repo/os/$arch"
+_TRIES = 3  # pacman asks each server once, and gives up one after three failures
 
 # Every machine makes its own key, which signs those of the packagers: an image must have none.
 _KEYS = "/etc/pacman.d/gnupg"
@@ -139,7 +140,7 @@ def _from_outside(recipe: Recipe, distro: Distro, command: OnTree) -> tuple[Acti
     assert distro.keyring is not None
     mirror = _mirror(recipe, distro)
     server = f"Server = {_SERVER.format(mirror=mirror)}\n"
-    repositories = "".join(f"\n[{name}]\n{server}" for name in distro.components)
+    repositories = "".join(f"\n[{name}]\n{server * _TRIES}" for name in distro.components)
     return (
         TrustPackagers(
             _kept(recipe, distro), distro.keyring.package, mirror, _masters(recipe, distro)

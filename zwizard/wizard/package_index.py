@@ -6,18 +6,22 @@ verifies; one of pacman's is not checked, as the build verifies each package.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import lzma
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from zwizard.steps import programs
 from zwizard.util import paths, state_files
 from zwizard.util.errors import ZwizardError
 from zwizard.util.state_files import DamagedError
@@ -30,7 +34,7 @@ _PART = "{}/binary-amd64/Packages.xz"
 _MOST = 64 * MIB  # bytes of a compressed index
 _MOST_UNPACKED = 512 * MIB
 _MOST_STANZA = MIB
-_PATIENCE = 10.0  # seconds without a byte
+_PATIENCE = {"STALLED": "10", "TRIES": "2"}  # seconds without a byte; of fetch.sh
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _FIELD = re.compile(rb"^(Package|Version|Description|Provides): *(.*)$", re.MULTILINE)
 _ENTRY = re.compile(rb"^%(NAME|VERSION|DESC|PROVIDES)%\n((?:.+\n)*)", re.MULTILINE)
@@ -55,16 +59,11 @@ def fetch(mirror: str, suite: str, components: tuple[str, ...]) -> PackageCatalo
 
     Without a ``suite`` it is pacman's, and ``components`` are its repositories.
     """
-    from http.client import HTTPException
-    from urllib.error import URLError
-
     base = mirror.removesuffix("/$repo/os/$arch").rstrip("/")
     base = f"{base}/dists/{suite}" if suite else base
     try:
         lines = _of_suite(base, components) if suite else _of_repositories(base, components)
-    except URLError as error:
-        raise ZwizardError(one_line(f"{base}: {error.reason}")) from None
-    except (OSError, HTTPException, ValueError, EOFError, tarfile.TarError) as error:
+    except (OSError, ValueError, EOFError, tarfile.TarError) as error:
         raise ZwizardError(one_line(f"{base}: {error}")) from None
     real = {line.partition("\t")[0] for line in lines if not line.endswith("\t\t")}
     whole = (line for line in lines if not line.endswith("\t\t") or line[:-2] not in real)
@@ -104,11 +103,25 @@ def _keep(file: Path, found: PackageCatalogue) -> None:
         return  # with a full disk the next reader downloads it again
 
 
-def _open(url: str) -> IO[bytes]:
-    from urllib.request import urlopen  # only when needed: the wizard starts without it
-
-    answer: IO[bytes] = urlopen(url, timeout=_PATIENCE)  # noqa: S310 - http, https or file
-    return answer
+@contextlib.contextmanager
+def _open(url: str, most: int = _MOST) -> Iterator[IO[bytes]]:
+    """The file at ``url``, downloaded as a build does, but for someone who waits for it."""
+    with tempfile.TemporaryDirectory(prefix="zwizard-list-") as place:
+        file = Path(place) / "file"
+        script = f'{programs.script("fetch.sh")}\ntake "$(cat)" "$1" "$2"'
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script, "take", file, str(most)],
+            input=url,  # not an argument: it may hold a password
+            env={**os.environ, **_PATIENCE},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ZwizardError(one_line((done.stderr.splitlines() or [""])[-1]))
+        with file.open("rb") as opened:
+            yield opened
 
 
 def _called(suite: str) -> str:
@@ -150,8 +163,8 @@ def _of_desc(desc: bytes) -> Iterator[str]:
 
 
 def _of_suite(base: str, components: tuple[str, ...]) -> set[str]:
-    with _open(f"{base}/InRelease") as answer:
-        release = answer.read(2**22).decode("utf-8", "replace").partition("\nSHA256:\n")[2]
+    with _open(f"{base}/InRelease", 4 * MIB) as answer:
+        release = answer.read().decode("utf-8", "replace").partition("\nSHA256:\n")[2]
     lines: set[str] = set()
     for part in map(_PART.format, components):
         for stanza in _unpacked(base, part, release).split(b"\n\n"):
@@ -177,7 +190,7 @@ def _unpacked(base: str, part: str, release: str) -> bytes:
     if size > _MOST:
         raise ValueError(f"{part} has {size} bytes, more than any known archive's")
     with _open(f"{base}/{part}") as answer:
-        packed = answer.read(size + 1)
+        packed = answer.read()
     if len(packed) != size or hashlib.sha256(packed).hexdigest() != found[1]:
         raise ValueError(f"{part} is not the one that InRelease names; the mirror may be updating")
     decompressor = lzma.LZMADecompressor()

@@ -85,9 +85,9 @@ has() { # URL FILE: downloads it, a small file; false if the server says that th
 	[ -s "$2" ]
 }
 
-take() { # URL FILE: an index or a package
+take() { # URL FILE [LIMIT]: an index or a package
 	local wanted='' why
-	get "$1" "$2" $((256 << 20)) || fail "$1: $why"
+	get "$1" "$2" "${3:-$((256 << 20))}" || fail "$1: $why"
 }
 
 download() { # URL FILE: as large as there is room, of which 1 GiB is left
@@ -101,9 +101,9 @@ download() { # URL FILE: as large as there is room, of which 1 GiB is left
 # 408, 425, 429, 5xx. A file that was cut is continued if its bytes are still the same, by its
 # checksum (wanted) or the server's word. 4: the server says that there is no such file.
 get() { # URL FILE LIMIT (in bytes): else sets why
-	local try pause status answer code state='' found schemes=https options
+	local try tries=${TRIES:-5} pause status answer code state='' found schemes=https options
 	[ "${1%%:*}" = https ] || schemes=http,https
-	for try in 1 2 3 4 5; do
+	for ((try = 1; try <= tries; try++)); do
 		options=(--fail --location --proto "=http,https,file" --proto-redir "=$schemes" --output "$2"
 			--connect-timeout 20 --speed-limit 1 --speed-time "${STALLED:-30}" --max-filesize "$3"
 			--dump-header "$2.head" --write-out '%{stderr}= %{http_code} %{errormsg}\n')
@@ -150,9 +150,9 @@ get() { # URL FILE LIMIT (in bytes): else sets why
 			;;
 		*) return 1 ;;
 		esac
-		[ "$try" -lt 5 ] || return 1
+		[ "$try" -lt "$tries" ] || return 1
 		pause=$((1 << try))
-		bare <<<"$why; trying again in $pause s ($((try + 1)) of 5)"
+		bare <<<"$why; trying again in $pause s ($((try + 1)) of $tries)"
 		sleep "$pause"
 	done
 }

@@ -60,7 +60,11 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 	done
 	shift $((OPTIND - 1))
 	case $1 in # two that would make devices, mounts and namespaces, which are here already
-	debootstrap) options+=(--setenv container lxc) ;;
+	debootstrap) # its wget tries once, and waits for 15 minutes
+		options+=(--setenv container lxc --ro-bind-data 7 /etc/wgetrc)
+		exec 7< <(printf '%s\n' tries=5 timeout=30 waitretry=10 retry_connrefused=on \
+			retry_on_http_error=408,425,429,500,502,503,504)
+		;;
 	pacstrap)
 		for place in mount umount; do
 			options+=(--ro-bind /usr/bin/true "/usr/bin/$place")
