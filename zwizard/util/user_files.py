@@ -82,6 +82,7 @@ class UserFiles:
 
     def claim(self, *places: Path, replace: bool) -> None:
         """The same; with ``replace``, what is there now may be replaced."""
+        self.table.mkdir(parents=True, exist_ok=True)  # by this user, not by sudo's
         if replace:
             self.allow(*places)
         self.require(*places)
