@@ -165,3 +165,14 @@ def test_a_moved_archive_is_reported(build: Build) -> None:
     summary = status.summary(build, status.of(build))
     assert summary["archive_exists"] is False
     assert summary["target"] == ""
+
+
+def test_a_finished_build_that_starts_again_is_running_before_its_first_event(
+    build: Build,
+) -> None:
+    end(build).write_text("something else")
+    assert status.of(build).state == "changed"
+    with running(build):
+        assert status.of(build).state == "running"
+        begin(build)
+        assert status.of(build).state == "running"

@@ -112,7 +112,7 @@ class Status(job_status.Status):
     def settled(self, job: Job, *, running: bool) -> Self:
         """Corrected by the lock, and by a look at the archive: a verdict holds for its bytes."""
         status = super().settled(job, running=running)
-        if isinstance(job, Build) and status.state in CHECKED:
+        if isinstance(job, Build) and not running and status.state in CHECKED:
             state = job.user_files.state(Path(status.archive), status.sha256)
             return status if state == "same" else replace(status, state=state)
         return status

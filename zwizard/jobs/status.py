@@ -45,7 +45,8 @@ class Status:
 
     def settled(self, job: Job, *, running: bool) -> Self:
         """The status corrected by the lock: the journal of a killed job has no last event."""
-        if running and not self.started:
+        before = running and job.journal_size() == job.run_start()  # its first event
+        if before or (running and not self.started):
             return replace(self, state="running")
         if not running and self.state == "running":
             return self.after(job.interrupted())
