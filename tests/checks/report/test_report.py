@@ -32,7 +32,7 @@ must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole 
 must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel grub-root
     image-fits-disk services-enabled
 must CV: userland-arch
-must VR: initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
+must VR: tree-modes initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
     cloud-init-runs cloud-init-installed
     cloud-init-enabled cloud-init-nocloud cloud-init-clean network-renderer
     network-configured
@@ -43,7 +43,7 @@ should V: kernel-recent kernel-drivers kernel-upgrades
 should R: image-gpt-backup loader-known esp-room grub-cmdline grub-timeout root-partition-last
     image-multiple growpart
 should CV: archive-owners tree-mountpoints dev-empty special-files setuid-files path-colon
-should VR: cloud-init-network-clean ssh-server ssh-key-login ssh-host-keys
+should VR: tree-owners cloud-init-network-clean ssh-server ssh-key-login ssh-host-keys
     root-password machine-id fstab
 advice *: archive-duplicates package-cache
 advice C: container-kernel-modules container-single-process

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import lines, text
-from zwizard.checks.rule import CONTAINER_VM, EVERY, must, should
+from zwizard.checks.helpers import account, lines, text
+from zwizard.checks.rule import CONTAINER_VM, EVERY, VM_IMAGE, must, should
 from zwizard.checks.verdict import Mode, Verdict, failed, not_applicable, passed
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.examples import Examples
+from zwizard.image.executables.entrypoint import Starter, User
 from zwizard.image.executables.programs import READS as PROGRAM_READS
 from zwizard.image.executables.programs import identify
-from zwizard.image.tree import EntryType, FileTree
+from zwizard.image.tree import Entry, EntryType, FileTree
 
 _MOUNTPOINTS = ("/dev", "/proc", "/sys", "/run", "/tmp")  # noqa: S108 - the image's
 _TMPFILES = "/etc/tmpfiles.d/*.conf"
@@ -190,3 +192,88 @@ def userland_arch(context: CheckContext) -> Verdict:
     if program.x86_64:
         return passed(f"{path}: {program.description}")
     return failed(f"{path}: {program.description}")
+
+
+# What belongs to root on every system, links followed.
+_SYSTEM = (
+    "/", "/root", "/root/.ssh", "/etc", "/etc/ssh", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib",
+    "/bin", "/sbin", "/lib", "/lib64", "/var", "/var/lib", "/home",
+)  # fmt: skip
+# What is started as a user of its own, and nothing works without: its user, and its program.
+_SERVICES = (
+    ("systemd-network", "/usr/lib/systemd/systemd-networkd"),
+    ("systemd-resolve", "/usr/lib/systemd/systemd-resolved"),
+    ("messagebus", "/usr/bin/dbus-daemon"),
+    ("dbus", "/usr/bin/dbus-daemon"),
+)
+
+
+@should(
+    "System directories belong to root and nobody else writes to them",
+    VM_IMAGE,
+    source="sshd refuses root's key beneath a directory that another user owns or may write to:"
+    " “Authentication refused: bad ownership or modes for directory /root” (sshd_config(5),"
+    " StrictModes). An archive that an ordinary user packed keeps that user's number.",
+    fix="Pack as root, or with fakeroot: tar --numeric-owner -czpf NAME.tar.gz -C DIRECTORY .;"
+    " chown 0:0 and chmod go-w what is named.",
+    keys=("source.location",),
+)
+def tree_owners(context: CheckContext) -> Verdict:
+    """User 0 owns /, /root, /etc, /usr, /var, /home and what is above programs."""
+    found = _directories(context.guest, _SYSTEM)
+    # What is an ordinary user's own in a directory is packed as root's.
+    own = os.geteuid() if isinstance(context.tree, DirectoryTree) else 0
+    wrong = [
+        f"{path} belongs to user {entry.uid}" for path, entry in found if entry.uid not in {0, own}
+    ]
+    for path, entry in found:
+        bits = 0o022 if path.startswith("/root") else 0o002
+        if entry.mode & bits:
+            wrong.append(f"{path} can be written to by others ({entry.mode:o})")
+    if wrong:
+        return failed(f"{len(wrong)}: {Examples(wrong)}")
+    return passed(f"{len(found)} directories belong to user 0")
+
+
+@must(
+    "Services that run as users of their own reach their programs",
+    VM_IMAGE,
+    source="systemd starts networkd, resolved and D-Bus as users of their own: a directory that is"
+    " closed to them stops the network (systemd.exec(5), User=; “Permission denied”).",
+    fix="chmod go+rx what is named: directories of the system have mode 755.",
+    reads=("/lib/systemd/systemd-networkd", "/lib/systemd/systemd-resolved", "/bin/dbus-daemon"),
+    keys=("source.location",),
+)
+def tree_modes(context: CheckContext) -> Verdict:
+    """/, /etc, /usr and /var can be searched by all, programs and libraries read."""
+    tree = context.guest
+    closed = [
+        f"{path} ({entry.mode:o})"
+        for path, entry in _directories(tree, _SYSTEM)
+        if not entry.mode & 0o001 and not path.startswith(("/root", "/home", "/etc/ssh"))
+    ]
+    if closed:
+        return failed(f"only some users can search {Examples(closed)}")
+    checked = []
+    for name, path in _SERVICES:
+        fields = account(tree, "/etc/passwd", name)
+        if len(fields) < 4 or not (fields[2] + fields[3]).isdecimal() or fields[2] == "0":
+            continue
+        if tree.resolve(path).file is None:
+            continue
+        user = User(int(fields[2]), frozenset({int(fields[3])}))
+        found = Starter(tree, user).check(path)
+        if not found.starts:
+            return failed(f"{name} cannot start {path}: {found.evidence}")
+        checked.append(name)
+    return passed(f"searched by all; checked as {', '.join(checked) or 'no service user'}")
+
+
+def _directories(tree: FileTree, paths: Iterable[str]) -> list[tuple[str, Entry]]:
+    """Those of ``paths`` that lead to directories, each directory once."""
+    found: dict[str, tuple[str, Entry]] = {}
+    for path in paths:
+        entry = tree.resolve(path).entry
+        if entry is not None and entry.kind is EntryType.DIRECTORY:
+            found.setdefault(entry.path, (path, entry))
+    return list(found.values())
