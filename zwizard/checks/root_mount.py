@@ -11,11 +11,13 @@ from zwizard.checks.helpers import text
 from zwizard.image.executables.entrypoint import Starter
 from zwizard.image.executables.initramfs import Initramfs
 from zwizard.image.executables.programs import find_program
+from zwizard.image.tree import EntryType, Resolution
 
 VIRTIOFS = "virtiofs"
 # The first systemd that mounts a root which is no block device (NEWS, 254).
 _SYSTEMD = 254
 _ELF_BYTES = 64 << 20
+_SETTINGS = 64 << 10
 
 _OPTIONS = {
     VIRTIOFS: "CONFIG_VIRTIO_FS", "virtio_pci": "CONFIG_VIRTIO_PCI",
@@ -29,13 +31,14 @@ _OPTIONS = {
 class RootMount:
     """An initramfs with the root that it has to mount.
 
-    ``filesystem`` is the root's, ``version`` the kernel's.
+    ``filesystem`` is the root's, ``version`` the kernel's, ``init`` what starts from the root.
     """
 
     initramfs: Initramfs
     drivers: Drivers
     version: str
     filesystem: str
+    init: Resolution
 
     @property
     def virtiofs(self) -> bool:
@@ -138,6 +141,9 @@ def _mkinitcpio(mount: RootMount) -> str:
     config = text(mount.initramfs, "/config") or ""
     if _is_systemd(mount):
         return _systemd(mount)
+    if (link := mount.init.outside) is not None:
+        # Before it enters the root it looks for /new_root/sbin/init: absolute links lead astray.
+        return f"its /init follows {link.path} -> {link.target} in the initramfs itself"
     listed = re.findall(r"^MODULES=[\"'(]?([^\"'\n)]*)", config, re.MULTILINE)
     return _loading(mount, set(" ".join(listed).replace("-", "_").split()))
 
@@ -166,19 +172,28 @@ def _blocks_only(name: str) -> Callable[[RootMount], str]:
 
 def _by_hand(mount: RootMount) -> str:
     """An /init of somebody's own: whether it speaks of this root, and of its drivers."""
-    tree = mount.initramfs
-    with tree.open("/init") as file:
+    with mount.initramfs.open("/init") as file:
         content = file.read(_ELF_BYTES).decode("utf-8", "replace")
-    words = ("rootfstype", "root=", mount.filesystem)
-    if mount.virtiofs and not any(word in content for word in ("rootfstype", VIRTIOFS)):
-        return "its /init does not mount a virtiofs"
-    if not any(word in content for word in words):
-        return "its /init does not mount the root"
+    words = ("rootfstype", mount.filesystem, *(() if mount.virtiofs else ("root=", "/dev/vda")))
+    if not any(word in content for word in words) and not _settings_name(mount):
+        return f"its /init does not mount a {mount.filesystem}"
     if any(word in content for word in ("modalias", "udevd", "mdev")):
         return ""
     spoken = content.replace("-", "_")
     silent = [name for name in mount.needed if mount.loaded(name) and name not in spoken]
     return f"its /init does not load {silent[0]}" if silent else ""
+
+
+def _settings_name(mount: RootMount) -> bool:
+    """Whether a small file beside /init names the root's file system."""
+    tree, word = mount.initramfs, mount.filesystem.encode()
+    for entry in tree.entries():
+        small = entry.kind is EntryType.FILE and 0 < entry.size <= _SETTINGS
+        if small and "/modules/" not in entry.path:
+            with tree.open_entry(entry) as file:
+                if word in file.read():
+                    return True
+    return False
 
 
 MAKERS = (

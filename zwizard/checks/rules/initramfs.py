@@ -140,7 +140,8 @@ def initrd_root(context: CheckContext) -> Verdict:
     version = context.kernel.version
     if not version:
         return unknown("the kernel's version was not found, so its modules are not known")
-    mount = RootMount(context.initramfs, context.drivers, version, context.boot.filesystem)
+    init = context.guest.resolve(context.starts)
+    mount = RootMount(context.initramfs, context.drivers, version, context.boot.filesystem, init)
     maker = maker_of(mount)
     # The drivers of virtiofs have rules of their own.
     fault = "" if mount.virtiofs else mount.driver_fault()

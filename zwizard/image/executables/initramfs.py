@@ -84,6 +84,8 @@ class Initramfs(IndexedTree):
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file; raises UnreadableError for a module."""
+        if not entry.size:
+            return io.BytesIO()
         if entry.inode not in self._kept:
             raise UnreadableError(
                 f"{entry.path} of the initramfs was not read", "Check the initramfs."
