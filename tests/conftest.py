@@ -79,8 +79,12 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["zwizard", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        mask = os.umask(0o022)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            os.umask(mask)
         output = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, output.out, output.err

@@ -15,6 +15,9 @@ def main() -> None:
     """Run the command line; zwizard errors become two lines and an exit code."""
     from zwizard.cli.app import zwizard
     from zwizard.util.errors import ZwizardError, describe_os_error
+    from zwizard.util.paths import keep_private
+
+    keep_private()
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

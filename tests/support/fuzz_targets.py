@@ -397,7 +397,7 @@ LOG = b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07 a\rb\tc \xe2\x80\xae\n$ curl -u a:
 
 
 def _log(place: Path, data: bytes) -> None:
-    shown = data.decode("utf-8", "replace")
+    shown = data[: 1 << 18].decode("utf-8", "replace")
     hide_secrets(shown)
     for line in shown.split("\n")[:1000]:
         text = ansi.parse(line).text

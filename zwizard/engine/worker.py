@@ -156,7 +156,8 @@ class Worker:
 
     def _log(self, number: int) -> Path:
         log = self.build.step_log(number, self.plan.steps[number - 1].name)
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(paths.private(str(log), os.O_WRONLY | os.O_CREAT))
         return log
 
     def _step(self, number: int, step: Step, parents: tuple[str, ...], fingerprint: str) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zwizard.util import paths
+
 
 def acquire(path: Path, *, shared: bool = False) -> int | None:
     """A descriptor that locks a file (made if missing) or directory; None if it is held.
@@ -17,7 +19,7 @@ def acquire(path: Path, *, shared: bool = False) -> int | None:
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     while True:
-        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        descriptor = paths.private(str(path), flags)
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:

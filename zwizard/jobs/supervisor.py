@@ -54,7 +54,7 @@ def _launch(job: Job, options: tuple[str, ...]) -> bool:
     # By this user, not by sudo's.
     job.workspace(paths.cache(), privilege).parent.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, "-m", _MODULE, job.kind(), str(job.directory), str(paths.cache()))
-    with job.log.open("wb") as output:
+    with open(job.log, "wb", opener=paths.private) as output:
         process = subprocess.Popen(
             [*privilege.launch(), *command, *options],
             stdin=subprocess.PIPE if job.attended else subprocess.DEVNULL,

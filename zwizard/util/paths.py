@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -37,6 +38,31 @@ def numbered(name: str) -> Iterator[str]:
         yield f"{name}-{number}"
 
 
+_USERS_MASK = [0o022]  # what the user's own files are made with
+
+
+def keep_private() -> None:
+    """Make files from now on, and these directories, so that only this user can read them."""
+    _USERS_MASK[0] = os.umask(0o077)
+    for home in (state(), cache()):
+        with contextlib.suppress(OSError):  # it does not exist yet, or is another user's
+            home.chmod(0o700)
+
+
+def for_users(mode: int) -> int:
+    """The ``mode`` that a file for the user gets, by the user's own umask."""
+    return mode & ~_USERS_MASK[0]
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for ``open``: only the owner of the directory can read the file that it makes."""
+    made = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    owner = Path(path).parent.stat()
+    if os.geteuid() == 0 != owner.st_uid and flags & os.O_CREAT:  # for the user of sudo
+        os.fchown(made, owner.st_uid, owner.st_gid)
+    return made
+
+
 def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
     """Write ``text`` so that ``path`` holds either what it held or all of ``text``.
 
@@ -45,7 +71,7 @@ def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with open(beside, "w", encoding="utf-8", opener=private) as file:
             file.write(text)
             file.flush()
             if lasting:

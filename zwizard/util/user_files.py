@@ -121,7 +121,9 @@ class UserFiles:
         Until then it has no name where the file system can do that: nothing stays after a kill.
         """
         self.require(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for missing in reversed([place for place in path.parents if not place.exists()]):
+            missing.mkdir(exist_ok=True)
+            missing.chmod(paths.for_users(0o777))
         name, part = path.name, f".zwizard-{secrets.token_hex(8)}"
         flags = os.O_RDWR | os.O_CLOEXEC
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -135,6 +137,7 @@ class UserFiles:
             with os.fdopen(made, "w+b") as file:
                 yield file
                 file.flush()
+                os.fchmod(made, paths.for_users(mode))
                 os.fsync(made)
                 # First, so that a run that is killed here recognises its file.
                 self._remember(path, os.fstat(made), "", ours=True)
