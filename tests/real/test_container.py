@@ -12,6 +12,8 @@ from tests.real.test_build import members
 from tests.real.workplace import Result, Workplace
 from tests.support.oci import Layout, Members, packed
 from zwizard.host import tools
+from zwizard.plan.targets import make
+from zwizard.recipe.model import Recipe
 
 pytestmark = [
     pytest.mark.real,
@@ -81,9 +83,10 @@ class TestOneProgram:
         assert result.steps("step-started") == ["program", "pack"]
 
     def test_is_never_called_ready_without_its_program(self, place: Workplace) -> None:
-        for layer in place.layers.iterdir():  # as a fault of the disk might do
-            (layer / "tree/app").unlink(missing_ok=True)
-            (layer / "archive.tar.gz").unlink(missing_ok=True)
+        recipe = Recipe.load(place.build_directory("web") / "recipe.toml")
+        for fingerprint in make(recipe).fingerprints():  # as a fault of the disk might do
+            (place.layers / fingerprint / "tree/app").unlink(missing_ok=True)
+            (place.layers / fingerprint / "archive.tar.gz").unlink(missing_ok=True)
         result = build(place, "web", PROGRAM)
         whole = "app" in members(place.directory / "web.tar.gz")
         assert result.code == (0 if whole else 3)
