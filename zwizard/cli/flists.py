@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zwizard.cli.app import json_option, zwizard
+from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
 from zwizard.util.documents import document
@@ -17,16 +18,16 @@ _SHOWN = 20  # differences on the screen; JSON has more
 
 @zwizard.command()
 @click.argument("archive", type=click.Path(path_type=Path))
-@click.argument("flist")
+@click.argument("flist", type=click.Path())
 @json_option
 def verify(archive: Path, flist: str, *, as_json: bool) -> int:
     """Compare an archive with its flist, block by block.
 
-    ARCHIVE is a .tar.gz, FLIST what a hub made of it (.flist), or rfs 2 (.fl). Compared are the
-    name, type, mode, owner, time, size, link target and content of every entry; contents by their
-    hashes, which are in the flist.
+    ARCHIVE is a .tar.gz, FLIST what a hub made of it (.flist), or rfs 2 (.fl), also by its URL.
+    Compared are the name, type, mode, owner, time, size, link target and content of every entry;
+    contents by their hashes, which are in the flist.
     """
-    with FlistTree(Path(flist)) as made:
+    with local_flist(flist) as file, FlistTree(file) as made:
         read = read_archive(archive, made.key_bytes)
         with read.tree:
             found = compare(read, made)

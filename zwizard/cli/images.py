@@ -16,6 +16,7 @@ from zwizard.console import boot_progress
 from zwizard.console import repair as repair_progress
 from zwizard.engine import builds, verdicts
 from zwizard.engine import repair as repairs
+from zwizard.hub.download import local_flist
 from zwizard.sources import deployment
 from zwizard.util import user_files
 from zwizard.util.documents import document
@@ -37,7 +38,7 @@ _disk_size = click.option(
 
 
 @zwizard.command()
-@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.argument("place", metavar="[PATH]", type=click.Path(), required=False)
 @click.option("--mode", type=click.Choice(["container", "vm", "image"]), help="The intended mode.")
 @_disk_size
 @_entrypoint
@@ -47,7 +48,7 @@ _disk_size = click.option(
 @replace_option
 @json_option
 def check(
-    path: Path | None,
+    place: str | None,
     *,
     mode: str | None,
     disk_size: int | None,
@@ -59,18 +60,20 @@ def check(
 ) -> int:
     """Check an image against every rule of Zero-OS.
 
-    PATH is a directory, a .tar.gz or a disk image, made by zwizard or elsewhere; or a flist. Of a
-    flist the rules that need contents are not checked, so it is never ready.
+    PATH is a directory, a .tar.gz or a disk image, made by zwizard or elsewhere; or a flist, also
+    one on a hub by its URL. Of a flist the rules that need contents are not checked, so it is
+    never ready.
     """
     if explain is not None:
         text = checks.explain_rule(explain) if explain else checks.list_rules()
         click.echo(text, nl=False)
         return 0
-    if path is None:
+    if place is None:
         raise UsageError("PATH is missing", "Name a directory, a .tar.gz or a disk image.")
     if report:
         checks.check_name(report)
         user_files.here().claim(report, replace=replace)
+    path = Path(place)
     built = builds.container_at(path.resolve())
     build = verdicts.about(path.resolve())
     if build and (mode, disk_size, entrypoint) == (None, None, None):
@@ -78,7 +81,9 @@ def check(
     else:
         if built and entrypoint is None:
             entrypoint = deployment.entrypoint(built[0])
-        found = checks.check(path, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
+        with local_flist(place) as file:
+            found = checks.check(file, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
+        found = dataclasses.replace(found, artefact=place)
     if report:
         checks.write_report(found, report)
     boot_test = records.last_test_of_file(path) if found.ready else None

@@ -86,12 +86,12 @@ class TarballTree(IndexedTree):
         self._owners: set[str] = set()
         self.duplicates = Examples()
         self._keep = keep
-        self._spool = TempStore()
         self._kept: dict[int, tuple[int, int]] = {}
         self._kept_bytes = 0
         self._passes = 0
         with _opened(path) as file:
             self._state = state(file.fileno())
+            self._spool = TempStore()
             self._size = os.fstat(file.fileno()).st_size
             self._taken = 0
             self._scan(GzipStream(file, self._take))

@@ -1,0 +1,1 @@
+"""The hub: downloading what is on it."""
