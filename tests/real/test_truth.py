@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults import write
-from tests.truth import cloud_init, netplan, sshd
+from tests.truth import cloud_init, fstab, netplan, sshd
 
 pytestmark = pytest.mark.real
 
@@ -80,4 +80,21 @@ def test_netplan_accepts_and_refuses_files_as_recorded(guest: Guest) -> None:
         made = guest.run("/usr/lib/netplan/generate")
         if (made.returncode == 0) != (name in netplan.ACCEPTED):
             wrong[name] = made.stderr
+    assert wrong == {}
+
+
+GENERATE = (
+    "mkdir /tmp/a /tmp/b /tmp/c;"
+    " /usr/lib/systemd/system-generators/systemd-fstab-generator /tmp/a /tmp/b /tmp/c;"
+    " ls /tmp/a/local-fs.target.requires"
+)
+
+
+def test_systemd_requires_the_mounts_as_recorded(guest: Guest) -> None:
+    wrong = {}
+    for line in (*fstab.REQUIRED, *fstab.NOT_REQUIRED):
+        write("etc/fstab", f"{line}\n".encode())(guest.reset())
+        made = guest.run("sh", "-c", GENERATE)
+        if (".mount" in made.stdout) != (line in fstab.REQUIRED):
+            wrong[line] = made.stdout + made.stderr
     assert wrong == {}

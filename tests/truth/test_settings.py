@@ -8,11 +8,12 @@ import pytest
 
 from tests.support.faults import write
 from tests.support.trees import vm_tree
-from tests.truth import cloud_init, netplan, sshd
+from tests.truth import cloud_init, fstab, netplan, sshd
 from tests.truth.row import Row
 from zwizard.checks import Mode, Outcome, find_rule
 from zwizard.checks.context import CheckContext
 from zwizard.checks.settings.cloud_config import read_cloud_config
+from zwizard.checks.settings.fstab import read_fstab
 from zwizard.checks.settings.netplan import read_netplan
 from zwizard.image import open_tree
 
@@ -49,3 +50,10 @@ def test_netplan_accepts_a_file_that_it_accepts(name: str, tmp_path: Path) -> No
     write("etc/netplan/01.yaml", content.encode())(tmp_path)
     with open_tree(tmp_path) as tree:
         assert (read_netplan(tree).fault == "") == (name in netplan.ACCEPTED)
+
+
+@pytest.mark.parametrize("line", [*fstab.REQUIRED, *fstab.NOT_REQUIRED])
+def test_the_boot_requires_a_mount_that_systemd_requires(line: str, tmp_path: Path) -> None:
+    write("etc/fstab", f"{line}\n".encode())(tmp_path)
+    with open_tree(tmp_path) as tree:
+        assert [mount.required for mount in read_fstab(tree)] == [line in fstab.REQUIRED]

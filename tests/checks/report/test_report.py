@@ -35,7 +35,7 @@ must CV: userland-arch
 must VR: tree-modes initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
     cloud-init-runs cloud-init-installed
     cloud-init-enabled cloud-init-nocloud cloud-init-clean network-renderer
-    network-configured
+    network-configured fstab-mounts first-boot-asks
 should *: archive-name-survives mode-single no-secrets resolv-conf
     flist-directory-segments
 should C: entrypoint-link entrypoint-startup-toml

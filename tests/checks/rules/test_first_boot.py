@@ -86,6 +86,14 @@ IFUPDOWN = both(
 )
 OLD = write(f"{PACKAGE}/version.py", b'__VERSION__ = "22.1"\n')
 
+FIRSTBOOT = both(
+    write(f"{UNITS}/systemd-firstboot.service",
+          b"[Service]\nExecStart=systemd-firstboot --prompt-locale --prompt-timezone"
+          b" --prompt-root-password\n"),
+    link_in(f"{UNITS}/sysinit.target.wants/systemd-firstboot.service",
+            "../systemd-firstboot.service"),
+)  # fmt: skip
+
 BROKEN: list[tuple[str, str, Fault]] = [
     ("cloud-init-installed", "cloud-init is not installed", remove("usr/bin/cloud-init")),
     ("cloud-init-installed", "its Python package cloudinit is missing", remove(PACKAGE)),
@@ -205,6 +213,17 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("resolv-conf", "a file of systemd-resolved, which is not enabled",
      link("etc/resolv.conf", "/run/systemd/resolve/stub-resolv.conf")),
     ("fstab", "UUID=1234-ABCD /boot/efi vfat", write("etc/fstab", b"UUID=1234-ABCD /boot/efi vfat defaults 0 1\n")),  # noqa: E501
+    ("fstab-mounts", "UUID=1234-ABCD /boot/efi vfat",
+     write("etc/fstab", b"UUID=1234-ABCD /boot/efi vfat defaults 0 1\n")),
+    ("fstab-mounts", "data /data virtiofs", write("etc/fstab", b"data /data virtiofs\n")),
+    ("fstab-mounts", "/srv/a /mnt none bind", write("etc/fstab", b"/srv/a /mnt none bind\n")),
+    ("first-boot-asks", "asks for timezone", both(
+        remove("etc/machine-id"), FIRSTBOOT, write("usr/share/zoneinfo/UTC", b""))),
+    ("first-boot-asks", "asks for root-password", both(
+        write("etc/machine-id", b"uninitialized\n"), FIRSTBOOT, shadow("!unprovisioned"))),
+    ("first-boot-asks", "asks for locale", both(
+        write("etc/machine-id", b"uninitialized\n"), FIRSTBOOT,
+        write("usr/lib/locale/locale-archive", b""))),
     ("fstab", "/dev/loop0p3", write("etc/fstab", b"/dev/loop0p3 / ext4 nofail 0 1\n")),
     ("package-cache", "1 packages, 0 MiB, such as /var/cache/apt/archives/vim.deb",
      write("var/cache/apt/archives/vim.deb", b"x")),
@@ -350,6 +369,17 @@ OPENRC = both(
         ("resolv-conf", both(
             link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
             unit("systemd-resolved.service", "multi-user.target.wants"))),
+        ("fstab-mounts", write("etc/fstab", b"UUID=1-2 / ext4 defaults 0 1\nvroot / virtiofs\n")),
+        ("fstab-mounts", write("etc/fstab", b"tmpfs /tmp tmpfs\n/etc /mnt none bind\n")),
+        ("fstab-mounts", write("etc/fstab", b"LABEL=CIDATA /seed vfat ro\n/swap none swap sw\n")),
+        ("first-boot-asks", both(remove("etc/machine-id"), FIRSTBOOT)),
+        ("first-boot-asks", both(
+            remove("etc/machine-id"), FIRSTBOOT, write("usr/share/zoneinfo/UTC", b""),
+            link("etc/systemd/system/systemd-firstboot.service", "/dev/null"))),
+        ("first-boot-asks", both(
+            remove("etc/machine-id"), FIRSTBOOT, write("usr/share/zoneinfo/UTC", b""),
+            write("usr/lib/locale/locale-archive", b""), write("etc/locale.conf", b"LANG=C"),
+            link("etc/localtime", "/usr/share/zoneinfo/UTC"))),
         ("fstab", write("etc/fstab", b"LABEL=data /data ext4 nofail 0 2\ntmpfs /tmp tmpfs\n")),
         ("package-cache", directory("var")),
         ("setuid-files", both(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable, Mapping
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import BY_HAND, files, lines, text
-from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, advice, should
+from zwizard.checks.helpers import account, files, lines, text
+from zwizard.checks.rule import CONTAINER, EVERY, VM_IMAGE, advice, must, should
 from zwizard.checks.verdict import Mode, Verdict, failed, passed
-from zwizard.image.tree import EntryType
+from zwizard.image.tree import EntryType, FileTree
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -33,6 +34,69 @@ def machine_id(context: CheckContext) -> Verdict:
             return failed(f"{path} has {shown}")
     there = context.guest.lstat("/etc/machine-id")
     return passed("/etc/machine-id is empty" if there else "/etc/machine-id does not exist")
+
+
+@must(
+    "The first boot asks nothing",
+    VM_IMAGE,
+    source="With a machine ID that is uninitialized or missing systemd calls this the first boot,"
+    " and systemd-firstboot waits at the console for what is not set: “Press any key to proceed”"
+    " (machine-id(5), systemd-firstboot(1)).",
+    fix="Empty /etc/machine-id, which is no first boot; or systemctl mask systemd-firstboot, or"
+    " set what it asks for: systemd-firstboot --root=… --timezone=UTC --locale=C.UTF-8.",
+    reads=("/etc/machine-id", "/lib/systemd/system/systemd-firstboot.service", "/etc/shadow"),
+    keys=("system.run",),
+)
+def first_boot_asks(context: CheckContext) -> Verdict:
+    """It is no first boot, or everything is set that systemd-firstboot asks for."""
+    tree = context.guest
+    identity = text(tree, "/etc/machine-id")
+    if identity is not None and identity.strip() != "uninitialized":
+        return passed("/etc/machine-id is no sign of a first boot")
+    if not context.services.enabled("systemd-firstboot"):
+        return passed("systemd-firstboot does not run")
+    unit = context.services.unit("systemd-firstboot")
+    asked = set(_PROMPT.findall((text(tree, unit.path) if unit is not None else None) or ""))
+    open_ones = [name for name, is_set in _ANSWERS.items() if name in asked and not is_set(tree)]
+    if open_ones:
+        return failed(f"systemd-firstboot asks for {', '.join(open_ones)}")
+    return passed("systemd-firstboot finds everything set")
+
+
+_PROMPT = re.compile(r"--prompt-(\S+)")
+
+
+def _any(*patterns: str) -> Callable[[FileTree], bool]:
+    return lambda tree: any(tree.glob(*patterns))
+
+
+def _one_locale(tree: FileTree) -> bool:
+    """A locale is set, or there is no choice."""
+    installed = list(tree.glob("/usr/lib/locale/*"))
+    several = len(installed) > 1 or any(entry.name == "locale-archive" for entry in installed)
+    return not several or _any("/etc/locale.conf", "/etc/default/locale")(tree)
+
+
+def _one_keymap(tree: FileTree) -> bool:
+    installed = _any("/usr/share/keymaps/*", "/usr/share/kbd/keymaps/*", "/usr/lib/kbd/keymaps/*")
+    return not installed(tree) or _any("/etc/vconsole.conf")(tree)
+
+
+def _root_is_set(tree: FileTree) -> bool:
+    password = [*account(tree, "/etc/shadow"), ""][1]
+    accounts = all(map(tree.lstat, ("/etc/passwd", "/etc/shadow")))
+    return accounts and password != "!unprovisioned"  # noqa: S105 - systemd's word for none
+
+
+# Without a list to choose from it asks nothing.
+_ANSWERS: Mapping[str, Callable[[FileTree], bool]] = {
+    "locale": _one_locale,
+    "keymap": _one_keymap,
+    "timezone": lambda tree: (
+        any(tree.glob("/etc/localtime")) or not any(tree.glob("/usr/share/zoneinfo/*"))
+    ),
+    "root-password": _root_is_set,
+}
 
 
 # What distributions call a machine that has no name yet.
@@ -113,39 +177,6 @@ def _by_service(context: CheckContext, service: str) -> Verdict:
         f"systemctl enable {service}, or write the file: echo 'nameserver 1.1.1.1' >"
         " /etc/resolv.conf",
     )
-
-
-@should(
-    "/etc/fstab mounts only disks that exist",
-    VM_IMAGE,
-    source="A missing device delays the boot by 90 seconds and then stops it (systemd.mount(5))."
-    " The root of a VM with its own kernel is virtiofs; that of a disk image is one of the"
-    " image's own partitions.",
-    fix="Remove the line, or add nofail to its options; in a disk image name partitions by UUID=:"
-    " genfstab -U.",
-    reads=("/etc/fstab",),
-    keys=("system.run",),
-)
-def fstab(context: CheckContext) -> Verdict:
-    """Block devices are the disk image's own or have nofail; none is a loop device."""
-    listed = (line.split() for line in lines(context.guest, "/etc/fstab", BY_HAND))
-    mounts = [fields for fields in listed if len(fields) > 2 and _DEVICE.match(fields[0])]
-    wrong = [" ".join(fields) for fields in mounts if not _fits(context, fields)]
-    if wrong:
-        return failed(f"/etc/fstab has: {'; '.join(wrong[:3])}")
-    return passed(f"{len(mounts)} block devices, all available" if mounts else "no block devices")
-
-
-_DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
-
-
-def _fits(context: CheckContext, fields: list[str]) -> bool:
-    """Whether the machine boots with a line of fstab(5) that names a block device."""
-    device = fields[0].replace('"', "")
-    if "/dev/loop" in device:
-        return False
-    optional = {"nofail", "noauto"}.intersection(",".join(fields[3:4]).split(","))
-    return bool(optional) or (context.mode is Mode.IMAGE and context.has_device(device))
 
 
 _CACHES = (
