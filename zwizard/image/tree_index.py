@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from zwizard.image.tree import Entry, EntryType, FileTree
 
 # What one entry costs beside its own text (the record, its integers, its place in the tables),
-# and what all may cost together: over a million entries, many times any server's (checklist.md
-# states time and memory).
+# and what all may cost together: over a million entries, many times any server's (the
+# manual's page on security states time and memory).
 _ENTRY_COST = 400
 INDEX_BYTES = 512 << 20
 
