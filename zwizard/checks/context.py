@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from zwizard.checks.boot_entry import BootEntry, grub_entry
 from zwizard.checks.drivers import Drivers, read_drivers
+from zwizard.checks.helpers import startup_arguments
 from zwizard.checks.mode_detection import DISK_IMAGE, INITRD, KERNEL, Detection, detect
 from zwizard.checks.root_mount import VIRTIOFS
 from zwizard.checks.services import Services, read_services
@@ -77,7 +78,19 @@ class CheckContext:
     @cached_property
     def starter(self) -> Starter:
         """What says whether a program of the guest can start."""
-        return Starter(self.guest)
+        return Starter(self.guest, libraries=self._libraries)
+
+    @property
+    def _libraries(self) -> str:
+        """LD_LIBRARY_PATH of a container: Zero-OS takes it from a converted Docker image."""
+        if self.mode is not Mode.CONTAINER:
+            return ""
+        try:
+            environment = startup_arguments(self.tree).get("env")
+        except UnreadableError:
+            return ""
+        value = environment.get("LD_LIBRARY_PATH") if isinstance(environment, dict) else ""
+        return value if isinstance(value, str) else ""
 
     @cached_property
     def start(self) -> StartCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -98,3 +99,20 @@ def files(tree: FileTree, directory: str) -> Iterator[Entry]:
     for entry in tree.walk(directory):
         if entry.kind is not EntryType.DIRECTORY:
             yield entry
+
+
+STARTUP = "/.startup.toml"
+"""What a converted Docker image starts, of which Zero-OS reads the environment."""
+
+
+def startup_arguments(tree: FileTree) -> dict[str, object]:
+    """``[startup.entry.args]`` of STARTUP, {} without; raises UnreadableError if it is no TOML."""
+    try:
+        found: object = tomllib.loads(text(tree, STARTUP) or "")
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UnreadableError(
+            f"{STARTUP} is not valid TOML", "Correct it, or remove it."
+        ) from error
+    for key in ("startup", "entry", "args"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -104,6 +104,10 @@ def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None
         ("/app", both(BUSYBOX, link("bin/sh", "busybox"), app(b"#! /bin/sh -e\n"))),
         ("/app", both(BUSYBOX, link("bin/env", "busybox"), app(b"#!/bin/env busybox\n"))),
         ("/run/app", both(link("run/app", "../app"))),
+        ("/app", both(GLIBC, write("opt/libx.so", dynamic()),
+                      app(dynamic("libx.so", interpreter=f"/{LOADER}")),
+                      write(".startup.toml", b"[startup.entry.args.env]\n"
+                            b"LD_LIBRARY_PATH = '/opt'\n"))),
         ("/app --port 80", both()),
         (None, both(directory("sbin"), link("sbin/init", "../app"))),
         (None, both(directory("sbin"), link("sbin/init", "../app"),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 
 from zwizard.checks.context import CheckContext
-from zwizard.checks.helpers import lines, relative_links, text, verdict_of
+from zwizard.checks.helpers import (
+    STARTUP,
+    lines,
+    relative_links,
+    startup_arguments,
+    text,
+    verdict_of,
+)
 from zwizard.checks.rule import CONTAINER, advice, must, should
-from zwizard.checks.verdict import Verdict, failed, passed, unknown
+from zwizard.checks.verdict import Verdict, failed, passed
 from zwizard.image.executables.entrypoint import Part
 from zwizard.image.executables.libraries import READS as LIBRARIES
 from zwizard.image.executables.programs import READS, find_program
 from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.image.tree import Entry, FileTree
 
-_STARTUP = "/.startup.toml"
 _MODULE_LISTS = ("/etc/modules", "/etc/modules-load.d/*")
 
 
@@ -76,7 +81,7 @@ def entrypoint_loader(context: CheckContext) -> Verdict:
     fix="Add the packages of these libraries, run ldconfig in the image, or link the program"
     " statically.",
     after="entrypoint-loader",
-    reads=LIBRARIES,
+    reads=(*LIBRARIES, STARTUP),
     keys=("container.entrypoint",),
 )
 def entrypoint_starts(context: CheckContext) -> Verdict:
@@ -91,32 +96,20 @@ def entrypoint_starts(context: CheckContext) -> Verdict:
     " converted), but currently not the entrypoint: without one in the deployment it starts"
     " /sbin/init (zosbase, fListStartup).",
     fix="Set the entrypoint in the deployment, and give it here with --entrypoint.",
-    reads=(_STARTUP,),
+    reads=(STARTUP,),
     keys=("container.entrypoint",),
 )
 def entrypoint_startup_toml(context: CheckContext) -> Verdict:
     """/.startup.toml does not exist or names no entrypoint, or the entrypoint is given."""
-    content = text(context.tree, _STARTUP)
+    content = text(context.tree, STARTUP)
     if content is None:
-        return passed(f"{_STARTUP} does not exist")
+        return passed(f"{STARTUP} does not exist")
     if context.entrypoint:
         return passed(f"the entrypoint {context.entrypoint} is given")
-    try:
-        settings = tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return unknown(f"{_STARTUP} is not valid TOML")
-    named = _named(settings)
+    named = startup_arguments(context.tree).get("name")
     if named:
-        return failed(f"{_STARTUP} names {named}, and no entrypoint is given")
-    return passed(f"{_STARTUP} names no entrypoint")
-
-
-def _named(settings: dict[str, object]) -> str:
-    """The program of ``[startup.entry.args]``, "" if there is none."""
-    found: object = settings
-    for key in ("startup", "entry", "args", "name"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, str) else ""
+        return failed(f"{STARTUP} names {named}, and no entrypoint is given")
+    return passed(f"{STARTUP} names no entrypoint")
 
 
 @advice(

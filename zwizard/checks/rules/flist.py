@@ -203,8 +203,6 @@ _SYSTEM = (
 _SERVICES = (
     ("systemd-network", "/usr/lib/systemd/systemd-networkd"),
     ("systemd-resolve", "/usr/lib/systemd/systemd-resolved"),
-    ("messagebus", "/usr/bin/dbus-daemon"),
-    ("dbus", "/usr/bin/dbus-daemon"),
 )
 
 
@@ -238,10 +236,10 @@ def tree_owners(context: CheckContext) -> Verdict:
 @must(
     "Services that run as users of their own reach their programs",
     VM_IMAGE,
-    source="systemd starts networkd, resolved and D-Bus as users of their own: a directory that is"
+    source="systemd starts networkd and resolved as users of their own: a directory that is"
     " closed to them stops the network (systemd.exec(5), User=; “Permission denied”).",
     fix="chmod go+rx what is named: directories of the system have mode 755.",
-    reads=("/lib/systemd/systemd-networkd", "/lib/systemd/systemd-resolved", "/bin/dbus-daemon"),
+    reads=("/lib/systemd/systemd-networkd", "/lib/systemd/systemd-resolved"),
     keys=("source.location",),
 )
 def tree_modes(context: CheckContext) -> Verdict:
