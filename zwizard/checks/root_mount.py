@@ -124,14 +124,16 @@ def _loading(mount: RootMount, listed: set[str]) -> str:
 
 
 def _dracut(mount: RootMount) -> str:
-    module, name = (VIRTIOFS, VIRTIOFS) if mount.virtiofs else ("rootfs-block", "block")
-    if not mount.exists(*(f"{place}/hooks/cmdline/*parse-{name}.sh" for place in _DRACUT)):
-        return f"dracut's module {module} is not in it: “Don't know how to handle root=”"
+    if not mount.virtiofs:
+        hooks = [f"{place}/hooks/cmdline/*parse-block.sh" for place in _DRACUT]
+        generator = "/lib/systemd/system-generators/dracut-rootfs-generator"
+        found = mount.exists(*hooks, generator)
+        return "" if found else "dracut's module rootfs-block is not in it"
+    if not mount.exists(*(f"{place}/hooks/cmdline/*parse-virtiofs.sh" for place in _DRACUT)):
+        return "dracut's module virtiofs is not in it: “Don't know how to handle root=vroot”"
     mounts = [f"{place}/hooks/{at}/*mount-virtiofs.sh" for place in _DRACUT
               for at in ("pre-mount", "mount")]  # fmt: skip
-    if mount.virtiofs and not mount.exists(*mounts):
-        return "dracut's hook mount-virtiofs.sh is not in it"
-    return ""
+    return "" if mount.exists(*mounts) else "dracut's hook mount-virtiofs.sh is not in it"
 
 
 _DRACUT = ("/lib/dracut", "/var/lib/dracut")

@@ -57,7 +57,10 @@ def init_starts(context: CheckContext) -> Verdict:
     " libraries”, or whose shell does not exist (ld.so(8), login(1)). sshd also ends if it"
     " does not know an option or a value, and without host keys (sshd(8)).",
     fix=f"{_LIBRARY_FIX} Correct what sshd -t in the image reports.",
-    reads=("/sbin/sshd", "/lib/openssh/*", "/bin/bash", "/bin/dash", "/bin/zsh", "/etc/passwd"),
+    reads=(
+        *("/sbin/sshd", "/lib/openssh/*", "/bin/bash", "/bin/dash", "/bin/zsh", "/etc/passwd"),
+        *("/etc/systemd/system/ssh*.service.d/*.conf", "/etc/init.d/ssh*"),
+    ),
     keys=("source.packages",),
 )
 def ssh_starts(context: CheckContext) -> Verdict:

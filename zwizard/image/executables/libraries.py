@@ -22,10 +22,9 @@ _MUSL_PATH = "/etc/ld-musl-x86_64.path"
 _MUSL_DIRECTORIES = "/lib:/usr/local/lib:/usr/lib"
 # Names that musl's loader stands for itself (ldso/dynlink.c, load_library).
 _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
-# The directories that are built into glibc's loader: texts that end with a slash, in a row.
-_SYSTEM = re.compile(rb"(?:(?:/[\w.+-]+)*/lib[\w.+-]*(?:/[\w.+-]+)*/\x00)+")
 _DIRECTORIES = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
                 "/lib", "/usr/lib")  # fmt: skip
+_DIRECTORY = re.compile(rb"/[\w./+-]*/\Z")
 _TOKEN = re.compile(r"\$(?:\{(\w+)\}|(ORIGIN|LIB|PLATFORM))")
 _LOADER_BYTES = 4 << 20
 _TEXT = 64 << 10
@@ -76,6 +75,7 @@ class Libraries:
         self._tree = tree
         self._readable = readable
         self._read: dict[str, Elf | None] = {}
+        self._system: dict[str, tuple[str, ...]] = {}
 
     def missing(self, program: Entry, elf: Elf, loader: Entry, directories: str = "") -> str:
         """The first thing that the loader does not find, in words; "" if all is there.
@@ -186,10 +186,10 @@ class Libraries:
 
     def _system_directories(self, loader: Entry) -> tuple[str, ...]:
         """The directories that are built into glibc's loader, which distributions change."""
-        with self._tree.open_entry(loader) as file:
-            found = max(_SYSTEM.findall(file.read(_LOADER_BYTES)), key=len, default=b"")
-        named = found.decode("ascii").rstrip("\x00").split("\x00")
-        return tuple(filter(None, (name.rstrip("/") for name in named))) or _DIRECTORIES
+        if loader.path not in self._system:
+            with self._tree.open_entry(loader) as file:
+                self._system[loader.path] = _built_in(file.read(_LOADER_BYTES))
+        return self._system[loader.path]
 
     @cached_property
     def _cache(self) -> Mapping[str, str]:
@@ -236,3 +236,17 @@ def _expanded(place: str, path: str) -> tuple[str, ...]:
 def _text(data: bytes, offset: int) -> str:
     end = data.find(b"\x00", offset)
     return data[offset : max(end, offset)].decode("utf-8", "surrogateescape")
+
+
+def _built_in(loader: bytes) -> tuple[str, ...]:
+    """The directories in a loader's text: the longest row of paths that end with a slash."""
+    longest: list[bytes] = []
+    row: list[bytes] = []
+    for word in loader.split(b"\x00"):
+        found = _DIRECTORY.search(word) if word[-1:] == b"/" and b"/lib" in word else None
+        if found is not None:
+            row.append(found[0])
+            longest = max(longest, row, key=len)
+        elif row:
+            row = []
+    return tuple(word.decode("ascii").rstrip("/") for word in longest) or _DIRECTORIES
