@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line; zwizard errors become two lines and an exit code."""
     from zwizard.cli.app import zwizard
-    from zwizard.util.errors import ZwizardError, describe_os_error
+    from zwizard.util.errors import ZwizardError
     from zwizard.util.paths import keep_private
+    from zwizard.util.places import describe_os_error
 
     keep_private()
 

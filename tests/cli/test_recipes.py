@@ -138,7 +138,7 @@ def test_a_build_that_cannot_write_its_archive_fails_before_the_first_step(
     code, out, _ = run("build", recipe)
     assert code == 1
     assert f"✗ {tmp_path / 'file'} is not a directory\n" in out
-    assert "Choose another directory for the archive." in out
+    assert "choose another directory for the archive." in out
     code, out, _ = run("resume", "web", "--json")
     assert code == 1
     events = [json.loads(line) for line in out.splitlines()]

@@ -28,7 +28,8 @@ level=fatal msg="writing blob: Digest did not match, expected sha256:9c5c, got s
     " or malicious. Use another archive.",
     """\
 /given/x.tar.gz cannot be used: it unpacks to more than 3.0 GiB, which is all that is free here
-""": "The archive unpacks to more than the free space: is it the right file?",
+""": "The archive unpacks to more than the free space: make room in the cache (zwizard clean,"
+    " XDG_CACHE_HOME), or is it the wrong file?",
     """\
 its os-release says ID=ubuntu, which is not debian: write distro = "ubuntu" under [source]
 """: "The image is of another distribution; set the distribution to ubuntu.",

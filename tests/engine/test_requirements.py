@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import time
@@ -16,8 +17,9 @@ from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.requirements import Forecast, forecast
 from zwizard.host import tools as host_tools
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Kernel, Recipe, Source
+from zwizard.recipe.model import Container, Kernel, Recipe, Source
 from zwizard.steps.step import Plan
+from zwizard.util import places
 
 RECIPE = Recipe()
 PLAN = make(RECIPE)
@@ -161,9 +163,62 @@ def test_too_little_space_names_needed_and_free(
     assert message.startswith(f"{store.directory} has 300.0 MiB free, and this needs about ")
     assert "zwizard clean" in remedy
     commit(store, PLAN, *range(1, 7))
-    assert "460.0 MiB" in forecast(PLAN, store, tmp_path).problems[0].message
+    # The archive, its copy on the same file system, and what stays free.
+    assert "570.0 MiB" in forecast(PLAN, store, tmp_path).problems[0].message
     commit(store, PLAN, 7)
+    store.archive(PLAN.fingerprints()[-1]).write_bytes(b"packed")
     assert forecast(PLAN, store, tmp_path).problems == ()
+
+
+def test_space_is_measured_in_each_directory_with_a_remedy_for_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"layers": 2**40, "images": 100 * 2**20, "state": 2**20}
+    monkeypatch.setattr(places, "free_space", lambda place: free[place.name])
+    monkeypatch.setattr(requirements, "_device", lambda place: place.name)
+    places_ = tmp_path / "images", tmp_path / "state"
+    full, state = forecast(PLAN, store, places_[0], state=places_[1]).problems
+    assert full.message == f"{places_[0]} has 100.0 MiB free, and this needs about 310.0 MiB"
+    assert "another directory for the archive" in full.remedy
+    assert state.message.startswith(f"{places_[1]} has 1.0 MiB free")
+    assert "XDG_STATE_HOME" in state.remedy
+    commit(store, PLAN, *range(1, 8))
+    packed = store.archive(PLAN.fingerprints()[-1])
+    with packed.open("wb") as file:
+        file.truncate(200 * 2**20)
+    (full,) = forecast(PLAN, store, places_[0], state=places_[1]).problems
+    assert "250.0 MiB" in full.message  # the archive as it is
+    places_[0].mkdir()
+    shutil.copyfile(packed, places_[0] / PLAN.archive)
+    assert forecast(PLAN, store, places_[0], state=places_[1]).problems == ()  # delivered
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_import_needs_as_much_as_its_file_takes_unpacked(
+    store: Store, tmp_path: Path, packed: bool
+) -> None:
+    file = tmp_path / "tree.tar"
+    file.write_bytes(gzip.compress(os.urandom(25 * 2**20), 0) if packed else bytes(25 * 2**20))
+    source = Source(kind="rootfs", location=str(file), distro="other")
+    plan = make(
+        replace(RECIPE, target="container", source=source, container=Container("/bin/app"))
+    )
+    ahead = forecast(plan, store, tmp_path)
+    assert (180 if packed else 40) < ahead.needs / 2**20 < (250 if packed else 90)
+    assert ahead.steps[0].step.size < plan.steps[0].size
+
+
+def test_a_directory_to_import_is_measured_and_a_url_is_guessed(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_bytes(bytes(2**20))
+    assert 2**20 <= requirements.unpacked_size(tmp_path / "tree") < 2**21
+    source = Source(kind="rootfs", location="https://host.example/a.tar", distro="other")
+    plan = make(
+        replace(RECIPE, target="container", source=source, container=Container("/bin/app"))
+    )
+    assert forecast(plan, store, tmp_path).steps[0].step == plan.steps[0]
 
 
 def test_an_output_that_is_a_file_is_no_directory(store: Store, tmp_path: Path) -> None:
@@ -190,8 +245,3 @@ def test_all_problems_are_listed_together(tools: Path, store: Store, tmp_path: P
     (tools / "tar").unlink()
     (tmp_path / "file").write_text("")
     assert len(forecast(PLAN, store, tmp_path / "file").problems) == 2
-
-
-def test_the_nearest_parent_that_exists_is_found(tmp_path: Path) -> None:
-    assert requirements.existing(tmp_path / "a/b/c") == tmp_path
-    assert requirements.free_space(tmp_path / "a/b") == shutil.disk_usage(tmp_path).free

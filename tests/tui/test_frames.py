@@ -26,6 +26,7 @@ from zwizard.jobs import journal
 from zwizard.tui.screens.home import BuildRows
 from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.field import Field, field_id
+from zwizard.util import places
 
 pytestmark = pytest.mark.parametrize(
     "size",
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def fixed_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host whose free space, tools and time never change."""
-    monkeypatch.setattr(requirements, "free_space", lambda _: 70 * 2**30)
+    monkeypatch.setattr(places, "free_space", lambda _: 70 * 2**30)
     monkeypatch.setattr(requirements, "_place_problem", lambda *_: [])
     monkeypatch.setattr(tools, "find", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 7200))

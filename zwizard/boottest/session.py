@@ -10,14 +10,17 @@ from pathlib import Path
 from zwizard.boottest import records
 from zwizard.boottest.request import BootTest, BootTestRequest
 from zwizard.engine import builds
+from zwizard.engine.requirements import unpacked_size
 from zwizard.host import tools
 from zwizard.host.privileges import find_privilege
 from zwizard.image.flist.tree import require_contents
 from zwizard.jobs import supervisor
 from zwizard.sources import deployment
-from zwizard.util import paths
+from zwizard.util import paths, places
 from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.units import MIB
 
+_SPARE, _RESULTS = 50 * MIB, 5 * MIB  # what a boot test itself writes
 _TOOLS = ("qemu-system-x86_64", "mkfs.vfat", "mcopy", "ssh", "tar", "unshare", "mount")
 
 
@@ -41,6 +44,7 @@ def prepare(request: BootTestRequest) -> BootTest:
         )
     require_contents(artefact)
     check_tools(artefact)
+    _require_space(artefact)
     privilege = find_privilege()
     privilege.require()
     job = _new(artefact)
@@ -56,6 +60,14 @@ def prepare(request: BootTestRequest) -> BootTest:
         )
     paths.write_atomically(job.request, whole.to_json())
     return job
+
+
+def _require_space(artefact: Path) -> None:
+    """Raise ZwizardError unless there is room for the results, and to unpack or copy a file."""
+    copied = unpacked_size(artefact) if artefact.is_file() else 0
+    for place, needs in ((paths.state(), _RESULTS), (paths.cache(), copied + _SPARE)):
+        if reason := places.obstacle(place) or places.lack_of_space(place, needs):
+            raise ZwizardError(reason, places.remedy(place))
 
 
 def check_tools(artefact: Path) -> None:

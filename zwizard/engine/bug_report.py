@@ -18,12 +18,11 @@ from zwizard import __version__
 from zwizard.engine import builds, redact, status
 from zwizard.engine.builds import Build
 from zwizard.engine.redact import Redactor
-from zwizard.engine.requirements import free_space
 from zwizard.engine.sandbox import environment
 from zwizard.host import tools
 from zwizard.jobs import journal
 from zwizard.steps.step import Plan
-from zwizard.util import paths, user_files
+from zwizard.util import paths, places, user_files
 from zwizard.util.documents import document
 from zwizard.util.text import size
 from zwizard.util.units import MIB
@@ -136,7 +135,7 @@ def _versions() -> str:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "distribution": _distribution(),
         "processors": os.cpu_count(),
-        "free": size(free_space(paths.cache())),
+        "free": size(places.free_space(paths.cache())),
         "terminal": os.environ.get("TERM", ""),
         "locale": os.environ.get("LC_ALL") or os.environ.get("LANG", ""),
     }

@@ -23,7 +23,10 @@ from zwizard.steps.actions import DOWNLOADS, OUT, ROOT, Action
 from zwizard.util.errors import ZwizardError
 
 _PULSE = 0.2  # seconds
-_TREETOOL = f'treetool() {{ {shlex.quote(sys.executable)} -m zwizard.treetools."$1" "${{@:2}}"; }}'
+_TREETOOL = (
+    f"treetool() {{ TMPDIR=${{OUT:+${{OUT%/*}}}} {shlex.quote(sys.executable)}"
+    ' -m zwizard.treetools."$1" "${@:2}"; }'
+)
 
 
 def functions(*actions: Action) -> str:

@@ -86,7 +86,8 @@ _CAUSES = tuple(
         ),
         (
             r"it unpacks to more than",
-            "The archive unpacks to more than the free space: is it the right file?",
+            "The archive unpacks to more than the free space: make room in the cache"
+            " (zwizard clean, XDG_CACHE_HOME), or is it the wrong file?",
             "source.location",
         ),
         (

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
-from zwizard.engine.layers import Layer, Store
+from zwizard.engine.layers import Layer, Store, disk_usage
 from zwizard.host import tools
 from zwizard.host.privileges import Privilege
+from zwizard.image.archive.decompress import is_compressed
 from zwizard.steps.step import Plan, Step
-from zwizard.util import paths
-from zwizard.util.text import size
+from zwizard.util import paths, places
 from zwizard.util.units import MIB
 
-_SPARE = 200 * MIB  # bytes that should stay free
+_SPARE = 50 * MIB  # bytes that should stay free
+_NOTES = 10 * MIB  # a build's journal, logs and report
+_GROWTH = 4  # times that a compressed file grows, at most as a rule
+_QCOW2 = b"QFI\xfb"
+_ANOTHER_OUTPUT = "Free some space there, or choose another directory for the archive."
 
 
 @dataclass(frozen=True)
@@ -63,29 +66,77 @@ def store_of(privilege: Privilege) -> Store:
 
 
 def forecast(
-    plan: Plan, store: Store, output: Path, changes: Mapping[str, str] | None = None
+    plan: Plan,
+    store: Store,
+    output: Path,
+    changes: Mapping[str, str] | None = None,
+    state: Path | None = None,
 ) -> Forecast:
     """What building ``plan`` into the directory ``output`` would do.
+
+    ``state``: the directory of its journal and logs, this user's by default.
 
     ``changes`` describes, by key, what changed in the recipe since this archive was last built:
     the reasons that steps run. None: it was never built.
     """
+    plan = _measured(plan)
     unmade = "not built yet" if changes is None else "not finished yet"
     steps = _states(plan, store, changes or {}, unmade)
-    to_run = tuple(state.step for state in steps if not state.layer)
-    needs = sum(step.size for step in to_run)
-    free = free_space(store.directory)
+    to_run = tuple(step.step for step in steps if not step.layer)
+    needs, delivers = sum(step.size for step in to_run), _archive_size(plan, store, output)
+    beside = _device(output) == _device(store.directory)
     missing = tools.missing(replace(plan, steps=to_run).tools() if to_run else ())
+    own = places.own()
     problems = [
         *([UnmetRequirement(*tools.describe_missing(missing))] if missing else []),
-        *_place_problem(output, "Choose another directory for the archive."),
-        *_place_problem(store.directory, "Move the cache with XDG_CACHE_HOME."),
+        *_place_problem(output, 0 if beside else delivers, _ANOTHER_OUTPUT),
+        *_place_problem(store.directory, needs + (delivers if beside else 0), own[paths.cache()]),
+        *_place_problem(state or paths.state(), _NOTES if to_run else 0, own[paths.state()]),
     ]
-    if to_run and free < needs + _SPARE:
-        message = f"{store.directory} has {size(free)} free, and this needs about"
-        remedy = "Free some space (zwizard clean), or move the cache with XDG_CACHE_HOME."
-        problems.append(UnmetRequirement(f"{message} {size(needs + _SPARE)}", remedy))
+    free = places.free_space(store.directory)
     return Forecast(steps, needs, free, tuple(problems), missing)
+
+
+def unpacked_size(file: Path) -> int:
+    """About how many bytes the contents of a file or directory take; raises OSError."""
+    if file.is_dir():
+        return _directory_size(file, file.stat().st_mtime_ns)
+    with file.open("rb") as opened:
+        grows = is_compressed(opened) or opened.read(len(_QCOW2)) == _QCOW2
+    return file.stat().st_blocks * 512 * (_GROWTH if grows else 1)
+
+
+@lru_cache(maxsize=8)
+def _directory_size(directory: Path, _changed: int) -> int:
+    return disk_usage(directory)
+
+
+def _measured(plan: Plan) -> Plan:
+    """``plan`` with the sizes of what is made of a file, by that file if it is on this machine."""
+    first = plan.steps[0]
+    try:
+        taken = unpacked_size(Path(first.unpacks)) if first.unpacks else None
+    except OSError:  # a URL, or a problem that is reported elsewhere
+        taken = None
+    if taken is None:
+        return plan
+    steps = (replace(first, size=taken + taken // 4), *plan.steps[1:])
+    packs = replace(steps[-1], size=sum(step.size for step in steps[:-1]) // 2)
+    return replace(plan, steps=(*steps[:-1], packs))
+
+
+def _archive_size(plan: Plan, store: Store, output: Path) -> int:
+    """About how many bytes the archive will take in ``output``; 0 if it is there already."""
+    try:
+        packed = store.archive(plan.fingerprints()[-1]).stat().st_size
+        delivered = output / plan.archive
+        return 0 if delivered.exists() and delivered.stat().st_size == packed else packed
+    except OSError:
+        return plan.steps[-1].size
+
+
+def _device(directory: Path) -> int:
+    return places.existing(directory).lstat().st_dev
 
 
 def _states(
@@ -105,21 +156,9 @@ def _states(
     return tuple(states)
 
 
-def _place_problem(directory: Path, remedy: str) -> list[UnmetRequirement]:
-    """Why nothing can be written to ``directory``, if so."""
-    place = existing(directory)
-    if not place.is_dir():
-        return [UnmetRequirement(f"{place} is not a directory", remedy)]
-    if not os.access(place, os.W_OK | os.X_OK):
-        return [UnmetRequirement(f"you cannot write to {directory}", remedy)]
-    return []
-
-
-def existing(path: Path) -> Path:
-    """``path``, or its nearest parent that exists."""
-    return next(place for place in (path, *path.parents) if place.exists())
-
-
-def free_space(path: Path) -> int:
-    """Bytes free for this user on the file system of ``path``."""
-    return shutil.disk_usage(existing(path)).free
+def _place_problem(directory: Path, needs: int, remedy: str) -> list[UnmetRequirement]:
+    """Why ``needs`` bytes cannot be written to ``directory``, if so."""
+    reason = places.obstacle(directory)
+    if not reason and needs:
+        reason = places.lack_of_space(directory, needs + _SPARE)
+    return [UnmetRequirement(reason, remedy)] if reason else []

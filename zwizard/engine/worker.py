@@ -22,11 +22,15 @@ from zwizard.host.io_meter import IoMeter
 from zwizard.jobs import events, journal, lock
 from zwizard.plan import targets
 from zwizard.steps.step import IMAGE, Plan, Step
-from zwizard.util import manifest, paths
+from zwizard.util import manifest, paths, places
 from zwizard.util.errors import ZwizardError
+from zwizard.util.places import describe_os_error
+from zwizard.util.text import size
+from zwizard.util.units import MIB
 from zwizard.util.user_files import ForeignFileError
 
 _TAIL_LINES = 20
+_ALMOST_FULL = 16 * MIB
 
 
 @dataclass
@@ -55,7 +59,8 @@ class Worker:
         recipe, fingerprints = self.build.recipe(), self.plan.fingerprints()
         steps = [{"name": step.name, "title": step.title} for step in self.plan.steps]
         self._note(events.BuildStarted(steps=steps))
-        ahead = forecast(self.plan, self.store, Path(recipe.output.directory))
+        output = Path(recipe.output.directory)
+        ahead = forecast(self.plan, self.store, output, state=self.build.directory)
         if ahead.problems:
             first = ahead.problems[0]
             self._note(events.BuildFailed(error=first.message, hint=first.remedy))
@@ -223,7 +228,7 @@ class Worker:
         self._note(events.StepFailed(step=step.name, seconds=seconds, tail=tail))
         self._note(
             events.BuildFailed(
-                error=f"{step.name}: {message}",
+                error=f"{step.name}: {message}{self._full()}",
                 hint=getattr(error, "hint", "") or f"The whole log: {log}",
                 cause=cause.message,
                 key=cause.key,
@@ -231,6 +236,13 @@ class Worker:
                 log=str(log),
             )
         )
+
+    def _full(self) -> str:
+        """How the directory of the layers is full, or ""."""
+        if (free := places.free_space(self.store.directory)) > _ALMOST_FULL:
+            return ""
+        needs = f"the step needs more than {size(layers.disk_usage(self.work))}"
+        return f" ({self.store.directory} has {size(free)} free, and {needs})"
 
     def _deliver(self, fingerprint: str) -> None:
         """Put the archive where the recipe wants it, check it, and report the result."""
@@ -242,7 +254,10 @@ class Worker:
             raise
         packed = self.store.archive(fingerprint)
         if files.state(archive, _kept_sum(packed)) != "same":
-            files.copy(packed, archive)
+            try:
+                files.copy(packed, archive)
+            except OSError as error:
+                raise describe_os_error(error, packed.stat().st_size) from None
         if note:
             files.write(note, self.plan.note)
         verdict = verdicts.of_archive(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zwizard.jobs.events import Event, parse
+from zwizard.util.errors import naming
 from zwizard.util.paths import private
 
 _E = TypeVar("_E", bound=Event)
@@ -20,7 +21,7 @@ def append(path: Path, event: _E) -> _E:
     """Add an event, stamped with the time; it is synced to the disk unless it is progress."""
     stamped = replace(event, at=round(time.time(), 3))
     line = json.dumps(stamped.to_json(), ensure_ascii=False) + "\n"
-    with open(path, "a+b", opener=private) as file:
+    with naming(path), open(path, "a+b", opener=private) as file:
         # A torn last line must not swallow this one.
         if file.tell():
             file.seek(-1, os.SEEK_END)

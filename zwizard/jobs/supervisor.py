@@ -17,12 +17,13 @@ from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Event
 from zwizard.jobs.job import Job, load
-from zwizard.util import paths, state_files
+from zwizard.util import paths, places, state_files
 from zwizard.util.errors import ZwizardError
 
 _MODULE = "zwizard.jobs.supervisor"  # what -m takes, also where __name__ is __main__
 _WORKER = "zwizard.jobs.worker"
 _POLL = 0.02  # seconds
+_NOTES = 1 << 20  # bytes that a run needs at least for its journal
 _LOOK = 0.2  # seconds between looks for a cancel request
 _BUSY = 75  # exit status of a supervisor that finds the job running
 
@@ -83,10 +84,11 @@ def _await(job: Job, before: int, process: subprocess.Popen[bytes]) -> bool:
         if status == _BUSY:
             return False
         if status is not None:
-            output = job.log.read_text("utf-8", "replace").strip()
+            full = places.lack_of_space(job.directory, _NOTES)
+            output = full or job.log.read_text("utf-8", "replace").strip()
             raise ZwizardError(
                 f"the process of {job.id} ended at once (exit status {status}): {output}",
-                "With sudo: run `sudo -v` first.",
+                places.remedy(job.directory) if full else "With sudo: run `sudo -v` first.",
             )
         time.sleep(_POLL)
     return True

@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from zwizard.jobs import journal
 from zwizard.jobs.job import Job, load
-from zwizard.util.errors import ZwizardError, describe_os_error
+from zwizard.util.errors import ZwizardError
+from zwizard.util.places import describe_os_error
 
 
 def work(job: Job, workspace: Path, options: tuple[str, ...]) -> int:
     """Do the job; its exit status. What keeps it from being done goes to the journal."""
     os.umask(0o022)
+    tempfile.tempdir = str(workspace)  # there is room, and nothing stays
     try:
         status: int = importlib.import_module(job.worker).work(job, workspace, *options)
     except (ZwizardError, OSError) as error:

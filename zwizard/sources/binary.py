@@ -45,6 +45,7 @@ def _program(recipe: Recipe) -> tuple[Step, ...]:
             answers=("source.location", "source.sha256", "container.entrypoint"),
             network="://" in source.location,
             size=_SIZE,
+            unpacks=source.location,
         ),
     )
 

@@ -34,6 +34,7 @@ def _convert(recipe: Recipe) -> tuple[Step, ...]:
             answers=("source.location", "source.sha256", "checklist.disk_size"),
             network="://" in source.location,
             size=2500 * MIB,
+            unpacks=source.location,
             guide=(
                 "qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw"
             ),
@@ -61,6 +62,7 @@ def _machine(recipe: Recipe) -> tuple[Step, ...]:
         answers=("source.location", "source.sha256", "source.distro"),
         network="://" in source.location,
         size=2000 * MIB,
+        unpacks=source.location,
         guide="qemu-img convert -p -f qcow2 -O raw bionic-server-cloudimg-amd64.img image.raw",
     )
     return (step, completion.complete(recipe))

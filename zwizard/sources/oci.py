@@ -43,6 +43,7 @@ def _image(recipe: Recipe) -> tuple[Step, ...]:
         ),
         answers=("source.location", "source.sha256"),
         size=500 * MIB,
+        unpacks=source.location,
     )
     start = Step(
         "start",

@@ -10,6 +10,7 @@ from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.relevance import LOCAL
 from zwizard.sources import inspection
+from zwizard.util import places
 from zwizard.util.errors import UsageError
 
 _SUMS = {
@@ -82,8 +83,14 @@ def place(path: str, base: Path) -> Path:
 
 
 def output_directory(recipe: Recipe, base: Path) -> Path:
-    """Where the archive goes, absolute; ``base``: what a relative directory is relative to."""
-    return place(recipe.output.directory, base)
+    """Where the archive goes, absolute; ``base``: what a relative directory is relative to.
+
+    UsageError if it is a link to nothing.
+    """
+    directory = place(recipe.output.directory, base)
+    if reason := places.dangling(base / Path(recipe.output.directory).expanduser()):
+        raise UsageError(reason, "Name another directory: output.directory.")
+    return directory
 
 
 def _verified_sum(values: dict[str, str], key: str, sha256: str) -> str:

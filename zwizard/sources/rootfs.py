@@ -38,6 +38,7 @@ def import_step(recipe: Recipe, *more: Action) -> Step:
         answers=("source.location", "source.sha256", "source.distro"),
         network="://" in source.location,
         size=1200 * MIB,
+        unpacks=source.location,
     )
 
 

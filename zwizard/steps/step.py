@@ -20,7 +20,8 @@ class Step:
 
     ``why``: sentences of the Zmachine guide (quoted), and ours. ``answers``: the
     recipe keys that decide it. ``network``: its commands reach the internet. ``size``: about how
-    many bytes its layer takes. ``guide``: the guide's own commands, where they differ.
+    many bytes its layer takes; ``unpacks``: the file, directory or URL that decides it instead.
+    ``guide``: the guide's own commands, where they differ.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Step:
     answers: tuple[str, ...] = ()
     network: bool = False
     size: int = 0
+    unpacks: str = ""
     guide: str = ""
 
     @property

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class ZwizardError(Exception):
     """A failure, explained to the user.
@@ -25,11 +29,11 @@ class UsageError(ZwizardError):
     exit_code = 2
 
 
-def describe_os_error(error: OSError) -> ZwizardError:
-    """An error of the system, such as a full disk, with what to do."""
-    where = f"{error.filename}: " if error.filename else ""
-    return ZwizardError(
-        f"{where}{error.strerror or error}",
-        "Free some space, or use a place that you can write to: XDG_CACHE_HOME moves the layers,"
-        " XDG_STATE_HOME the builds.",
-    )
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError that names no file, as of a write to a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+from zwizard.util.errors import naming
+
 
 def state() -> Path:
     """Builds and the draft (XDG_STATE_HOME moves it)."""
@@ -71,7 +73,7 @@ def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "w", encoding="utf-8", opener=private) as file:
+        with naming(path), open(beside, "w", encoding="utf-8", opener=private) as file:
             file.write(text)
             file.flush()
             if lasting:

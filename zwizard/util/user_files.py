@@ -8,6 +8,7 @@ allows it. The same table knows the SHA-256 of a file for as long as the file is
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from zwizard.util import paths
-from zwizard.util.errors import UsageError
+from zwizard.util.errors import UsageError, naming
 
 State = Literal["same", "changed", "missing"]
 FileState = tuple[int, int, int]  # inode, bytes, nanoseconds since 1970 of the last change
@@ -100,16 +101,18 @@ class UserFiles:
 
     def write(self, path: Path, data: str | bytes, *, mode: int = 0o666) -> None:
         """Write a file; at ``path`` is either what was there, or all of ``data``."""
-        with self._new(path, mode) as file:
+        with naming(path), self._new(path, mode) as file:
             file.write(data.encode() if isinstance(data, str) else data)
 
     def copy(self, source: Path, path: Path) -> None:
         """Write a copy of ``source``, which shares no inode with it, only blocks if possible."""
-        with self._new(path, 0o666) as file, source.open("rb") as original:
+        with naming(path), self._new(path, 0o666) as file, source.open("rb") as original:
             try:
                 while os.copy_file_range(original.fileno(), file.fileno(), _CHUNK):
                     pass
-            except OSError:  # of different file systems, on an old kernel
+            except OSError as error:  # of different file systems, on an old kernel
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
                 original.seek(0)
                 file.seek(0)
                 shutil.copyfileobj(original, file)

@@ -39,6 +39,7 @@ from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.home import BuildRows, HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
+from zwizard.util import places
 from zwizard.util.hashing import sha256_of
 
 
@@ -91,7 +92,7 @@ async def test_free_space_is_updated_when_home_is_shown_again(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = [70 * 2**30]
-    monkeypatch.setattr(requirements, "free_space", lambda _: free[0])
+    monkeypatch.setattr(places, "free_space", lambda _: free[0])
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "70.0 GiB free" in frame(app)

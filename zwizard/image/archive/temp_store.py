@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from zwizard.image.disk.ranges import FileRange
+from zwizard.util import places
+from zwizard.util.errors import naming
 
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
@@ -26,15 +28,19 @@ class TempStore:
         there is none left.
         """
         start = self._end
+        with naming(places.temporary()):
+            self._write(start, pieces)
+            self._end = start + size
+            self._file.truncate(self._end)
+        return start, size
+
+    def _write(self, start: int, pieces: Iterable[tuple[int, bytes]]) -> None:
         for offset, data in pieces:
             for at in range(0, len(data), _BLOCK):
                 block = data[at : at + _BLOCK]
                 if block != _ZEROS[: len(block)]:
                     self._file.seek(start + offset + at)
                     self._file.write(block)
-        self._end = start + size
-        self._file.truncate(self._end)
-        return start, size
 
     def open(self, start: int, size: int) -> BinaryIO:
         """What was kept there, seekable; reads do not disturb each other."""

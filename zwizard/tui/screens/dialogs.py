@@ -21,7 +21,8 @@ from zwizard.tui.format import block, plain
 from zwizard.tui.widgets.keys import Keys
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
-from zwizard.util.errors import ZwizardError, describe_os_error
+from zwizard.util.errors import ZwizardError
+from zwizard.util.places import describe_os_error
 
 T = TypeVar("T")
 P = ParamSpec("P")

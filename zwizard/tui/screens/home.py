@@ -17,7 +17,7 @@ from textual.widgets import OptionList, Static
 
 from zwizard.boottest import records
 from zwizard.console import tables
-from zwizard.engine import builds, gc, requirements
+from zwizard.engine import builds, gc
 from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, Status
 from zwizard.tui.background import in_background
@@ -28,7 +28,7 @@ from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Option, shows_errors
 from zwizard.tui.screens.files import AskPath
 from zwizard.tui.widgets.stable_list import Row, StableList
-from zwizard.util import paths
+from zwizard.util import paths, places
 from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line, size
 from zwizard.wizard import questions
@@ -115,7 +115,7 @@ class HomeScreen(BaseScreen[None]):
     @work(exclusive=True, group="host")
     async def _show_host(self) -> None:
         host = await self.wizard.host()
-        free = await in_background(lambda: requirements.free_space(paths.cache()))
+        free = await in_background(lambda: places.free_space(paths.cache()))
         text = f"{host.word} · {size(free)} free · {host.system}"
         self.query_one("#machine", Static).update(plain(text, MUTED))
 
