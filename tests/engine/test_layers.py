@@ -272,10 +272,10 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_on_the_new_file(
     opened: list[int] = []
     real = os.open
 
-    def open_and_lose(path: Path, flags: int, mode: int = 0o777) -> int:
+    def open_and_lose(path: str | Path, flags: int, mode: int = 0o777) -> int:
         opened.append(real(path, flags, mode))
         if len(opened) == 1:
-            path.unlink()
+            Path(path).unlink()
         return opened[-1]
 
     monkeypatch.setattr(os, "open", open_and_lose)
