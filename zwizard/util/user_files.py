@@ -123,7 +123,6 @@ class UserFiles:
 
         Until then it has no name where the file system can do that: nothing stays after a kill.
         """
-        self.require(path)
         for missing in reversed([place for place in path.parents if not place.exists()]):
             missing.mkdir(exist_ok=True)
             missing.chmod(paths.for_users(0o777))
