@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 
 from tests.support import disks, oci
 from tests.support.executables import MICROCODE, PACKERS, bzimage, elf, initramfs
+from tests.support.flist_bytes import database, packed_flist, small
 from tests.support.limits import bounds
 from tests.support.trees import tarred, vm_tree
 from zwizard.checks import Report, check
 from zwizard.engine.redact import hide_secrets
-from zwizard.image import UnreadableError
+from zwizard.image import FlistTree, UnreadableError
 from zwizard.image.archive.byte_stream import ArchiveError, plain
 from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.disk.ext4 import Ext4Tree
@@ -378,6 +379,11 @@ def _image(place: Path, data: bytes) -> None:
             read(path)
 
 
+def _flist(place: Path, data: bytes) -> None:
+    with contextlib.suppress(UnreadableError):
+        _walk(FlistTree(packed_flist(place / "image.flist", data)))
+
+
 def _unpacked(place: Path, data: bytes) -> None:
     with contextlib.suppress(ArchiveError, RefusedMemberError):
         sift(plain(io.BytesIO(data)), io.BytesIO(), MemberFilter(1 << 40, 1000, 1000))
@@ -434,6 +440,7 @@ _FORMS: dict[str, tuple[Callable[[], bytes], Callable[[Path, bytes], None]]] = {
     "ext4-sums": (lambda: _ext("-t", "ext4"), _volume(Ext4Tree)),
     "disk": (_whole, _disk),
     "oci": (_oci, _image),
+    "flist": (lambda: database(small()), _flist),
     "untar": (_tar, _unpacked),
     "recipe": (RECIPE.encode, _recipe),
     "log": (partial(bytes, LOG), _log),

@@ -164,6 +164,14 @@ def test_a_damaged_page_is_an_error_of_ours(path: Path, at: int) -> None:
     assert isinstance(tree, FileTree)
 
 
+def test_an_error_of_sqlite_that_is_no_text_is_an_error_of_ours(path: Path) -> None:
+    made = database(small()).replace(
+        b"CREATE TABLE entries", b"CREATE TABLE \xd3\xd3\xd3 \xd3\xd3\xd3"
+    )
+    with pytest.raises(UnreadableError, match="damaged"):
+        open_tree(packed_flist(path, made))
+
+
 RFS = """
 CREATE TABLE inode (ino INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER, name VARCHAR(255),
     size INTEGER, uid INTEGER, gid INTEGER, mode INTEGER, rdev INTEGER, ctime INTEGER,

@@ -33,7 +33,7 @@ class Database:
         self._ticks = 0
         try:
             self._open(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # a message quotes the file
             raise self._damaged(error) from error
         self.tables = self._check_schema()
         self._connection.set_authorizer(_authorize)
@@ -61,7 +61,7 @@ class Database:
             raise self._foreign("very many tables")
         tables = frozenset(_text(name) for kind, name, _ in found if kind == b"table")
         for kind, name, sql in found:
-            if kind not in {b"table", b"index"} or b"VIRTUAL" in (sql or b"").upper()[:40]:
+            if kind not in {b"table", b"index"} or "VIRTUAL" in _text(sql).upper()[:40]:
                 raise self._foreign(f"the {_text(kind)} {_text(name)[:200]}")
         for table in tables:
             hidden = self.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden", table)
@@ -76,7 +76,7 @@ class Database:
         """The rows that ``statement`` selects, texts as bytes; raises UnreadableError."""
         try:
             yield from self._connection.execute(statement, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # a message quotes the file
             raise self._damaged(error) from error
 
     def value(self, statement: str, key: str) -> bytes | None:
@@ -85,7 +85,7 @@ class Database:
             return found if isinstance(found, bytes) else b""
         return None
 
-    def _damaged(self, error: sqlite3.Error) -> UnreadableError:
+    def _damaged(self, error: Exception) -> UnreadableError:
         return UnreadableError(f"{self._shown} is no flist, or damaged: {error}", _HINT)
 
     def close(self) -> None:
