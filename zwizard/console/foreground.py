@@ -21,6 +21,7 @@ from zwizard.util.text import sanitise
 
 _POLL = 0.1  # seconds between looks at the journal
 _PATIENCE = 5.0  # seconds that the job has for clearing up
+_HURRY = 1.0  # the same, once the user has asked it to stop
 _TWICE = 1.0  # seconds within which two signals are one request
 
 
@@ -97,7 +98,7 @@ def _until_end(
             write_json(event.to_json()) if as_json else _write(narrator.lines(event))
             if isinstance(event, Last):
                 # So that what the user does next does not meet it.
-                follower.wait_until_released(_PATIENCE)
+                follower.wait_until_released(_HURRY if asked.is_set() else _PATIENCE)
                 return event.exit_code
         if not as_json:
             _write(narrator.idle())

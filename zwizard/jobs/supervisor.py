@@ -132,10 +132,10 @@ def supervise(job: Job, cache: Path, options: tuple[str, ...]) -> int:
     )
     status = _wait(job, worker)
     os.close(claimed)
-    _clear(workspace, privilege)
     if not job.ended():
         cancelled = job.cancel_request.exists()
         journal.append(job.journal, job.cancelled() if cancelled else _interrupted(job))
+    _clear(workspace, privilege)  # a large tree takes seconds; nobody has to wait for it
     job.cancel_request.unlink(missing_ok=True)
     _give_back(job)
     os.close(held)
