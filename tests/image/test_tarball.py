@@ -358,6 +358,18 @@ def test_contents_that_were_not_kept_are_fetched(
     assert tree.read("/boot/vmlinuz", 1 << 20) == (root / "boot/vmlinuz").read_bytes()
 
 
+def test_contents_that_are_announced_are_fetched_in_one_pass(
+    opened: Opener, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tarball_module, "_PASSES", 1)
+    tree = opened(packed(root, tmp_path / "a.tar.gz"))
+    tree.prepare([e for e in (tree.node("/etc/hosts"), tree.node("/etc/passwd")) if e])
+    assert tree.read("/etc/hosts", 9) == b"127.0.0.1"
+    assert tree.read("/etc/passwd", 4) == b"root"
+    with pytest.raises(UnreadableError, match="too many files"):
+        tree.read("/etc/shadow", 9)
+
+
 def test_an_archive_replaced_meanwhile_is_not_read_further(
     opened: Opener, root: Path, tmp_path: Path
 ) -> None:

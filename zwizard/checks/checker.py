@@ -21,6 +21,7 @@ from zwizard.image import (
     UnreadableError,
     open_tree,
 )
+from zwizard.image.executables.entrypoint import first_program
 from zwizard.image.flist.tree import NotInFlistError
 from zwizard.util.errors import UsageError
 
@@ -44,7 +45,8 @@ def check(
     """
     stated = None if mode is None else _mode(mode)
     _check_waivers(waive)
-    keep = Keep(pattern for rule in all_rules() for pattern in rule.reads)
+    reads = (pattern for rule in all_rules() for pattern in rule.reads)
+    keep = Keep([*reads, first_program(entrypoint)])
     with open_tree(path, keep=keep, progress=progress) as tree:
         context = CheckContext(
             tree,
