@@ -26,9 +26,9 @@ def root(tmp_path: Path) -> Path:
 INTERFACE = """\
 must *: archive-name archive-readable archive-root archive-paths mode build-leftovers
     flist-directory-size flist-file-size flist-names
-must C: entrypoint entrypoint-loader entrypoint-starts
+must C: entrypoint-link entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
-    initrd-resolves initrd-virtiofs initrd-virtio-pci
+    initrd-resolves initrd-virtiofs initrd-virtio-pci kernel-drivers
 must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel grub-root
     image-fits-disk services-enabled
 must CV: userland-arch
@@ -38,8 +38,8 @@ must VR: tree-modes initrd-readable initrd-init initrd-root init-present init-st
     network-configured fstab-mounts first-boot-asks
 should *: archive-name-survives mode-single no-secrets resolv-conf
     flist-directory-segments
-should C: entrypoint-link entrypoint-startup-toml
-should V: kernel-recent kernel-drivers kernel-upgrades
+should C: entrypoint-startup-toml
+should V: kernel-recent kernel-upgrades
 should R: image-gpt-backup loader-known esp-room grub-cmdline grub-timeout root-partition-last
     image-multiple growpart
 should CV: archive-owners tree-mountpoints dev-empty special-files setuid-files path-colon

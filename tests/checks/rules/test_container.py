@@ -48,6 +48,9 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("entrypoint", "/app is empty", app(b"")),
     ("entrypoint-link", "on the path /app: /app -> /real",
      both(write("real", program()), mode("real", 0o755), link("app", "/real"))),
+    ("entrypoint-link", "on the path /app: /app -> /etc/alternatives/app",
+     both(write("real", program()), mode("real", 0o755), directory("etc/alternatives"),
+          link("etc/alternatives/app", "/real"), link("app", "/etc/alternatives/app"))),
     ("entrypoint-loader", f"/app needs /{LOADER} does not exist", app(program(interpreter=f"/{LOADER}"))),  # noqa: E501
     ("entrypoint-loader", "/app needs /bin/sh does not exist", app(b"#!/bin/sh\n")),
     ("entrypoint-loader", "/app needs node by env, which is not in the image",
@@ -88,6 +91,12 @@ def test_a_broken_container_fails_in_its_rule_as_directory_and_as_tarball(
     assert [(f.slug, f.outcome) for f in one.findings] == [
         (f.slug, f.outcome) for f in two.findings
     ]
+
+
+def test_an_absolute_link_to_busybox_is_a_warning(root: Path) -> None:
+    both(BUSYBOX, link("app", "/bin/busybox"))(root)
+    finding = check(root, mode="container", entrypoint="/app").finding("entrypoint-link")
+    assert (finding.outcome, finding.severity) == (Outcome.FAIL, Severity.SHOULD)
 
 
 def test_every_rule_on_containers_alone_is_broken_and_every_must_twice() -> None:

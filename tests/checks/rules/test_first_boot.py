@@ -183,6 +183,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("cloud-init-runs", "has distro: gentoo2", setting("system_info", "{distro: gentoo2}")),
     ("cloud-init-runs", "settings are ignored; /etc/cloud/cloud.cfg.d/zz-own.cfg is not YAML",
      setting("ntp", "[")),
+    ("cloud-init-runs", "has preserve_hostname", setting("preserve_hostname", "true")),
     ("cloud-init-runs", "does not run set_hostname",
      setting("cloud_init_modules", "[mounts, users-groups, ssh]")),
     ("cloud-init-nocloud", "has seedfrom: http://x/",

@@ -115,6 +115,10 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("kernel-drivers", "missing: virtio_blk", remove(f"{MODULES}/kernel/virtio_blk.ko")),
     ("kernel-drivers", "missing: nls_cp850", configured("CODEPAGE=437", "CODEPAGE=850")),
     ("kernel-drivers", "missing: nls_utf8", configured('"ascii"', '"utf8"')),
+    ("kernel-drivers", "/etc/modprobe.d/x.conf has: blacklist virtio-net",
+     write("etc/modprobe.d/x.conf", b"blacklist virtio-net\n")),
+    ("kernel-drivers", "has: install vfat /bin/true",
+     write("etc/modprobe.d/x.conf", b"install vfat /bin/true\n")),
     ("kernel-drivers", "missing: 8250 console",
      configured("CONFIG_SERIAL_8250_CONSOLE=y", "# CONFIG_SERIAL_8250_CONSOLE is not set")),
     ("kernel-btrfs", "btrfs is missing", remove(f"{MODULES}/kernel/btrfs.ko")),
@@ -202,6 +206,10 @@ def test_a_broken_image_fails_in_its_rule_as_directory_and_as_tarball(
         ("kernel-version", both(
             remove("usr/lib/modules", "boot/initrd.img"),
             write(f"boot/{NAME}", elf(configuration="CONFIG_MODULES is not set\n")))),
+        ("kernel-drivers", write("etc/modprobe.d/x.conf", b"blacklist vfat\nblacklist pcspkr\n")),
+        ("kernel-drivers", both(
+            write("etc/modprobe.d/x.conf", b"blacklist virtio_net\n"),
+            write("etc/modules", b"virtio_net\n"))),
         ("kernel-drivers", both(
             remove(CONFIG_FILE),
             write(f"{MODULES}/kernel/nls_iso8859-1.ko", b"x"))),

@@ -188,6 +188,13 @@ def configuration_fault(context: CheckContext) -> Verdict | None:
         return failed(f"system_info has distro: {distro}, which this cloud-init does not know")
     if broken:
         return failed(f"settings are ignored{broken}", severity=Severity.SHOULD)
+    if str(cloud.get("preserve_hostname")).lower() in {"true", "1", "on", "yes"}:
+        return failed(
+            f"{cloud.origins['preserve_hostname']} has preserve_hostname: the machine keeps the"
+            " image's name",
+            "Remove preserve_hostname.",
+            Severity.SHOULD,
+        )
     if missing:
         return failed(
             f"it does not run {missing[0]}: {_NEEDED[missing[0]]}", severity=Severity.SHOULD

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import READS as DRIVER_READS
 from zwizard.checks.drivers import DriverLocation, Drivers
-from zwizard.checks.helpers import leads_to_file, relative_links
+from zwizard.checks.helpers import leads_to_file, lines, relative_links
 from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.rule import VM, advice, must, should
-from zwizard.checks.verdict import Verdict, failed, passed, unknown
-from zwizard.image.tree import EntryType
+from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.tree import EntryType, FileTree
 
 _EXTRACT = "Extract the ELF from it: zwizard repair does, like the kernel's extract-vmlinux."
 
@@ -168,28 +169,56 @@ def kernel_recent(context: CheckContext) -> Verdict:
     return passed(version) if recent else failed(version)
 
 
-@should(
+_MODPROBE = ("/etc/modprobe.d/*.conf", "/lib/modprobe.d/*.conf")
+_LOADED = ("/etc/modules", "/etc/modules-load.d/*.conf", "/lib/modules-load.d/*.conf")
+# udev loads drivers of devices, and heeds blacklist; the kernel loads file systems, and does not.
+_BY_UDEV = frozenset({"virtio_blk", "virtio_net"})
+
+
+@must(
     "The kernel has the drivers of a Zero-OS machine",
     VM,
     source="The guest gets its settings on a FAT disk over virtio-blk, its network over virtio-net"
     " and its console on ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
-    fix="Install the distribution's full set of modules for this kernel, or build the drivers in.",
+    fix="Install the distribution's full set of modules for this kernel, or build the drivers in;"
+    " remove lines of modprobe.d that disable them.",
     after="kernel-version",
+    reads=_MODPROBE,
     keys=("kernel.package", "kernel.file"),
 )
 def kernel_drivers(context: CheckContext) -> Verdict:
-    """virtio_blk, virtio_net and vfat with its code pages exist; the 8250 console is built in."""
+    """virtio_blk, virtio_net and vfat exist and are loaded; without 8250 console: a warning."""
     drivers = context.drivers
     needed = (*_DRIVERS, *_code_pages(drivers))
     places = {module: drivers.place(module, option) for module, option in needed}
     places["8250 console"] = _console(drivers)
     missing = [name for name, place in places.items() if place is DriverLocation.MISSING]
     if missing:
-        return failed(f"missing: {', '.join(missing)}")
+        only_console = missing == ["8250 console"]
+        severity = Severity.SHOULD if only_console else None
+        return failed(f"missing: {', '.join(missing)}", severity=severity)
+    modules = {name for name, place in places.items() if place is DriverLocation.MODULE}
+    if (disabled := next(_disabled(context.tree, modules), None)) is not None:
+        return failed(disabled)
     doubtful = [name for name, place in places.items() if place is DriverLocation.UNKNOWN]
     if doubtful:
         return unknown(f"no kernel configuration lists {', '.join(doubtful)}")
     return passed(", ".join(f"{name} {place.value}" for name, place in places.items()))
+
+
+def _disabled(tree: FileTree, modules: set[str]) -> Iterator[str]:
+    """The lines of modprobe.d(5) that keep one of ``modules`` from being loaded."""
+    found = {entry.name: entry.path for entry in tree.glob(*reversed(_MODPROBE))}
+    named = {line.replace("-", "_") for entry in tree.glob(*_LOADED)
+             for line in lines(tree, entry.path)}  # fmt: skip
+    for path in sorted(found.values()):
+        for line in lines(tree, path):
+            command, name, *rest = [*line.split(), "", ""]
+            name = name.replace("-", "_")
+            by_udev = command == "blacklist" and name in _BY_UDEV - named
+            never = command == "install" and rest[0].endswith(("/true", "/false"))
+            if name in modules and (by_udev or never):
+                yield f"{path} has: {line}"
 
 
 def _code_pages(drivers: Drivers) -> tuple[tuple[str, str], ...]:
