@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.compression import GZIP
 from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.image.archive.tar_reader import contents, members
 from zwizard.image.examples import Examples
@@ -105,8 +106,9 @@ def is_flist(file: BinaryIO) -> bool:
     """Whether ``file`` is a flist: a database, or a .tar.gz of nothing but one."""
     here = file.tell()
     try:
-        if file.read(len(_SQLITE)) == _SQLITE:
-            return True
+        head = file.read(len(_SQLITE))
+        if head == _SQLITE or not head.startswith(GZIP.magic):
+            return head == _SQLITE
         file.seek(here)
         first = islice(members(GzipStream(file)), _FIRST)
         return any(Path(member.name).name == DATABASE for member in first)
