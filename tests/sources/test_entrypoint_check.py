@@ -69,7 +69,9 @@ def one_too_deep(place: Path) -> Path:
 def a_directory(place: Path) -> Path:
     found = place / "given"
     found.mkdir()
-    subprocess.run(["tar", "-xzf", a_tar(place), "-C", found], check=True)
+    packed = a_tar(place)
+    subprocess.run(["tar", "-xzf", packed, "-C", found], check=True)
+    packed.unlink()
     return found
 
 

@@ -136,6 +136,13 @@ def test_the_default_name_follows_target_and_source() -> None:
     assert BY_KEY["name"].answer({}) == "debian-vm"
     assert BY_KEY["name"].answer({"target": "container"}) == "debian-container"
     assert BY_KEY["name"].answer({"target": "container", "name": "web"}) == "web"
+    imported = {"target": "container", "source.kind": "rootfs"}
+    assert BY_KEY["name"].answer({**imported, "source.location": "/srv/web.tar"}) == "web"
+
+
+def test_by_default_an_archive_does_not_get_the_name_of_its_source() -> None:
+    answers = {"target": "vm", "source.kind": "rootfs", "source.location": "web.tar.gz"}
+    assert BY_KEY["name"].answer(answers) == "web-vm"
 
 
 def test_spaces_around_a_line_do_not_count() -> None:

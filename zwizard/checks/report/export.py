@@ -107,6 +107,8 @@ _FORMS: dict[str, Callable[[Report], str]] = {".md": render_markdown, ".html": r
 
 def check_name(path: Path | str) -> None:
     """Raise UsageError unless a report can be written under the name of ``path``."""
+    if not Path(path).parent.is_dir():
+        raise UsageError(f"there is no directory {Path(path).parent}", "Choose another path.")
     if Path(path).suffix.lower() not in _FORMS:
         raise UsageError(
             f"a report cannot be written as {Path(path).name}",

@@ -36,13 +36,15 @@ _TARGETS = (
 
 
 def _name(answers: RawAnswers) -> str:
-    """After what it is made of."""
+    """After what it is made of, but not so that the archive has the name of its source."""
     target = target_of(answers)
     if is_installed(answers):
         return f"{distro_of(answers).name}-{target}"
     file = answers.get("source.location", "").rstrip("/").rpartition("/")[2]
     stem = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_-]", "", file.partition(".")[0])
-    return stem[:60] or f"my-{target}"
+    if not stem or file == f"{stem}.tar.gz":
+        return f"{stem[:50] or 'my'}-{target}"
+    return stem[:60]
 
 
 PAGE = Page(
