@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.style import Style
@@ -84,16 +85,17 @@ async def test_the_usual_time_of_each_step_is_shown(
 
 
 async def test_the_time_left_is_estimated_when_every_steps_time_is_recorded(
-    app: ZwizardApp,
+    app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journal, "time", SimpleNamespace(time=lambda: NOW - 30))
     older = a_build("older", done=6)
     journal.append(older.journal, events.StepFinished(step="pack", seconds=10.0, bytes=1))
     build = a_build(done=2)
     with Held(build):
         async with app.run_test(size=(120, 40)) as pilot:
             app.show_build(build)
-            # By this test's clock initramfs is overdue: three steps of 38 s and one of 10 s.
-            await until(pilot, lambda: "about 2 min 4 s to go" in frame(app))
+            # 8 s of initramfs, three steps of 38 s and one of 10 s.
+            await until(pilot, lambda: "about 2 min 12 s to go" in frame(app))
 
 
 async def test_bytes_written_and_the_age_of_the_output_are_shown(app: ZwizardApp) -> None:

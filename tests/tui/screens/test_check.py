@@ -239,7 +239,7 @@ async def test_the_report_is_exported_and_its_path_notified(
         await press(pilot, "ctrl+u", *"report.pdf", "enter")
         assert "cannot be written as report.pdf" in frame(app)
         await press(pilot, "ctrl+u", *f"none/{name}", "enter")
-        assert "none is not a directory" in frame(app)
+        assert "there is no directory none" in frame(app)
         Path(name).write_text("before")
         await press(pilot, "ctrl+u", *name, "enter")
         assert Path(name).read_text() == "before"  # until Enter is pressed again

@@ -472,7 +472,7 @@ async def test_a_build_is_resumed_over_a_file_of_others_only_after_a_yes(
     web.archive().write_text("precious")
     async with app.run_test(size=(100, 24)) as pilot:
         await press(pilot, "r")
-        await until(pilot, lambda: "web.tar.gz was not written by zwizard" in frame(app))
+        await until(pilot, lambda: "Replace what is there?" in frame(app))
         await press(pilot, "k")
         assert started == []
         await press(pilot, "r", "r")
