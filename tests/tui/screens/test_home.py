@@ -471,6 +471,7 @@ async def test_a_build_is_resumed_over_a_file_of_others_only_after_a_yes(
     web = a_build("web", 2)
     web.archive().write_text("precious")
     async with app.run_test(size=(100, 24)) as pilot:
+        await settle(pilot)
         await press(pilot, "r")
         await until(pilot, lambda: "Replace what is there?" in frame(app))
         await press(pilot, "k")
