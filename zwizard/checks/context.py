@@ -18,6 +18,7 @@ from zwizard.image.disk.disk_image import DiskImage
 from zwizard.image.executables.entrypoint import StartCheck, Starter, first_program
 from zwizard.image.executables.initramfs import Initramfs, read_initramfs
 from zwizard.image.executables.kernel import KernelImage, read_kernel
+from zwizard.image.flist.listing import Listing, listings
 from zwizard.image.single_file import SingleFileTree
 from zwizard.image.tree import FileTree, UnreadableError
 
@@ -106,6 +107,11 @@ class CheckContext:
     def cloud(self) -> CloudConfig:
         """cloud-init's configuration in the guest; raises UnreadableError."""
         return read_cloud_config(self.guest)
+
+    @cached_property
+    def listings(self) -> dict[str, Listing]:
+        """The listing that each directory gets in a flist, by its path."""
+        return listings(self.tree)
 
     @cached_property
     def detection(self) -> Detection:

@@ -12,8 +12,8 @@ from tests.support.trees import archive, member, vm_tree
 from zwizard.checks import Mode, Outcome, Severity, check
 from zwizard.checks.context import CheckContext
 from zwizard.checks.rules import all_rules
-from zwizard.checks.rules.flist_limits import listing_sizes
 from zwizard.checks.verdict import Verdict
+from zwizard.image.flist.listing import listings
 from zwizard.image.tree import Entry, EntryType
 from zwizard.image.tree_index import IndexedTree
 
@@ -55,11 +55,11 @@ def many(count: int, size: int = 0) -> Iterator[Entry]:
 # What zflist wrote, in bytes (an image.raw of so many GiB alone in its directory).
 @pytest.mark.parametrize(("gibibytes", "written"), [(1, 131_488), (2, 262_664)])
 def test_the_size_of_a_listing_is_what_the_hub_writes(gibibytes: int, written: int) -> None:
-    assert listing_sizes(EntryTree(image(gibibytes)))["/"] == pytest.approx(written, rel=0.0005)
+    assert listings(EntryTree(image(gibibytes)))["/"].size == pytest.approx(written, rel=0.0005)
 
 
 def test_the_size_of_a_listing_of_empty_files_is_what_the_hub_writes() -> None:
-    needed = listing_sizes(EntryTree(*many(1000)))["/big"]
+    needed = listings(EntryTree(*many(1000)))["/big"].size
     assert needed * 30 == pytest.approx(3_841_904, rel=0.003)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import EVERY, must, should
@@ -17,7 +16,6 @@ from zwizard.util.text import size
 
 LISTING = 4 << 20  # bytes of the buffer that a directory's listing is written to
 _WARN = LISTING // 4 * 3
-_SEGMENT = 4016  # bytes of a segment of the listing; each takes four more in a table
 _SEGMENTS = 511  # those that the node's reader takes
 
 
@@ -34,7 +32,7 @@ _SEGMENTS = 511  # those that the node's reader takes
 )
 def flist_directory_size(context: CheckContext) -> Verdict:
     """The entries of each directory need at most 4 MiB; from 3 MiB on it is a warning."""
-    sizes = listing_sizes(context.tree)
+    sizes = {path: listing.size for path, listing in context.listings.items()}
     largest = max(sizes, key=lambda path: sizes[path])
     over = sorted(path for path, needed in sizes.items() if needed > LISTING)
     if over:
@@ -60,64 +58,10 @@ def flist_directory_size(context: CheckContext) -> Verdict:
 )
 def flist_directory_segments(context: CheckContext) -> Verdict:
     """The listing of each directory has at most 511 segments."""
-    counts = {path: listing.segments for path, listing in _listings(context.tree).items()}
+    counts = {path: listing.segments for path, listing in context.listings.items()}
     largest = max(counts, key=lambda path: counts[path])
     verdict = failed if counts[largest] > _SEGMENTS else passed
     return verdict(f"the largest, {largest}, needs {counts[largest]} segments")
-
-
-@dataclass(slots=True)
-class _Listing:
-    """The listing of a directory: bytes of its ``large`` lists, each in a segment, and others.
-
-    ``room`` is what the segments of the large lists have left for others.
-    """
-
-    small: int = 208  # of an empty directory
-    large: int = 0
-    lists: int = 1
-    room: int = 0
-
-    @property
-    def segments(self) -> int:
-        return 1 + self.lists + max(0, self.small - self.room) // _SEGMENT
-
-    @property
-    def size(self) -> int:
-        return self.small + self.large + 4 * self.segments
-
-    def add(self, entry: Entry) -> None:
-        self.large += 48
-        self.small += 48 + _padded(len(os.fsencode(entry.name)) + 1)
-        if entry.kind is EntryType.FILE:
-            blocks = -(-entry.size // BLOCK)
-            self.small += 16 + 48 * blocks
-            if (of_blocks := 16 * blocks + 24) > _SEGMENT:
-                self.large += of_blocks
-                self.lists += 1
-                self.room += -(of_blocks + 88) % 4096
-            elif blocks:
-                self.small += of_blocks
-        elif entry.kind is EntryType.DIRECTORY:
-            self.small += 56
-        else:
-            self.small += 16 + _padded(len(os.fsencode(entry.target)) + 1)
-
-
-def _listings(tree: FileTree) -> dict[str, _Listing]:
-    found = {"/": _Listing()}
-    for entry in tree.entries():
-        found.setdefault(entry.path.rpartition("/")[0] or "/", _Listing()).add(entry)
-    return found
-
-
-def listing_sizes(tree: FileTree) -> dict[str, int]:
-    """The bytes that the listing of each directory of ``tree`` needs in a flist."""
-    return {path: listing.size for path, listing in _listings(tree).items()}
-
-
-def _padded(count: int) -> int:
-    return (count + 7) // 8 * 8
 
 
 @must(
