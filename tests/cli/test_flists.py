@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from tests.image.flist.test_compare import D, F, made, packed
@@ -39,7 +40,11 @@ def test_verify_refuses_what_it_cannot_read(run: Run, tmp_path: Path) -> None:
     archive, flist = packed(tmp_path / "x.tar.gz", D, F), small_flist(tmp_path / "x.flist")
     refused(run("verify", archive, archive), "flistdb.sqlite3 is missing")
     refused(run("verify", tmp_path / "none", flist), "none cannot be read")
-    refused(run("verify", archive, tmp_path), "cannot be read")
+    refused(run("verify", archive, tmp_path), "is no regular file")
+    os.mkfifo(tmp_path / "fifo")  # nobody writes to it
+    refused(run("verify", archive, tmp_path / "fifo"), "fifo is no regular file")
+    refused(run("verify", tmp_path / "fifo", flist), "fifo is no regular file")
+    refused(run("check", ""), "PATH is missing")
 
 
 def test_check_of_a_flist_ends_with_3(run: Run, tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def test_a_journal_that_is_not_there_has_no_events(journal: Path) -> None:
     assert replay(journal) == []
 
 
+def test_a_fifo_in_its_place_is_not_waited_for(journal: Path) -> None:
+    os.mkfifo(journal)
+    assert replay(journal) == []
+
+
 TORN = [
     '{"event": "step-fin',
     '{"event"',

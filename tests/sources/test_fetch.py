@@ -103,6 +103,11 @@ def test_a_redirect_to_another_scheme_is_not_followed(
     assert not fetched.file.exists()
 
 
+def test_what_is_no_web_server_is_said_to_be_none(server: Server, tmp_path: Path) -> None:
+    server.faults = ["noise"]
+    assert Fetched(server.url("file"), tmp_path).why.startswith("1: what answers is no web server")
+
+
 def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
     server.faults = [server.url("file")]
     assert Fetched(server.url("moved"), tmp_path).is_whole()

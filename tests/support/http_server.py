@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     """Serves the files in ``files``; ``cuts`` says how often an answer breaks off half-way.
 
     ``faults`` are what the next answers are instead: a status, a URL that it leads to, or "stall"
-    (half of the file and no more), "endless" or "trickle" (a byte now and then).
+    (half of the file and no more), "endless", "trickle" (a byte now and then) or "noise" (no HTTP).
     """
 
     def __init__(self) -> None:
@@ -76,6 +76,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(fault)
             return
         self.close_connection = True
+        if fault == "noise":
+            self.wfile.write(b"\x80\x03 no web server\n")
+            return
         self.send_response(302 if "://" in fault else 200)
         if "://" in fault:
             self.send_header("Location", fault)

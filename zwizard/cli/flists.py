@@ -11,6 +11,7 @@ from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
 from zwizard.util.documents import document
+from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line
 
 _SHOWN = 20  # differences on the screen; JSON has more
@@ -27,7 +28,15 @@ def verify(archive: Path, flist: str, *, as_json: bool) -> int:
     Compared are the name, type, mode, owner, time, size, link target and content of every entry;
     contents by their hashes, which are in the flist.
     """
-    with local_flist(flist) as file, FlistTree(file) as made:
+    with local_flist(flist) as file:
+        for path in (archive, file):
+            if path.exists() and not path.is_file():
+                raise UsageError(f"{path} is no regular file", "Give an archive and its flist.")
+        return _verify(archive, file, flist, as_json=as_json)
+
+
+def _verify(archive: Path, file: Path, flist: str, *, as_json: bool) -> int:
+    with FlistTree(file) as made:
         read = read_archive(archive, made.key_bytes)
         with read.tree:
             found = compare(read, made)

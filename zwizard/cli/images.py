@@ -68,7 +68,7 @@ def check(
         text = checks.explain_rule(explain) if explain else checks.list_rules()
         click.echo(text, nl=False)
         return 0
-    if place is None:
+    if not place:
         raise UsageError("PATH is missing", "Name a directory, a .tar.gz or a disk image.")
     if report:
         checks.check_name(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -48,12 +49,12 @@ class Reader:
 
     def read(self) -> Iterator[Event]:
         """The events since the last call; an unfinished line waits, a broken one is skipped."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._position)
-                data = file.read()
-        except (FileNotFoundError, IsADirectoryError):
-            return
+        data = b""
+        if not self.path.is_file():
+            return  # not yet; or something else is in its place, and could be waited for
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            file.seek(self._position)
+            data = file.read()
         whole = data.rfind(b"\n") + 1
         self._position += whole
         for line in data[:whole].splitlines():

@@ -141,7 +141,10 @@ get() { # URL FILE LIMIT (in bytes): else sets why
 		28:*) why="stalled: ${why:-no answer}" ;;
 		5:* | 6:* | 7:* | 16:* | 18:* | 35:* | 52:* | 55:* | 56:* | 92:*) ;;
 		1:*)
-			why="it leads to another scheme, which is not followed ($why)"
+			case $why in
+			*HTTP/0.9*) why="what answers is no web server ($why)" ;;
+			*) why="it leads to another scheme, which is not followed ($why)" ;;
+			esac
 			return 1
 			;;
 		22:*)
