@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     """Serves the files in ``files``; ``cuts`` says how often an answer breaks off half-way.
 
     ``faults`` are what the next answers are instead: a status, a URL that it leads to, or "stall"
-    (half of the file and no more), "endless", "trickle" (a byte now and then) or "noise" (no HTTP).
+    (half of the file and no more), "endless", "trickle" (a byte now and then), "noise" (no HTTP).
     """
 
     def __init__(self) -> None:

@@ -50,7 +50,6 @@ class Row:
 
 
 BOOTED = "the machine started (QEMU, Debian 12's cloud kernel)"
-CASE = "the initramfs stopped (QEMU)"
 
 ROWS = [
     Row("initramfs-tools", TOOLS, True, "made by initramfs-tools", BOOTED),
@@ -70,7 +69,8 @@ ROWS = [
     Row("initramfs-tools, nothing loads virtio_pci", TOOLS | {"conf/modules": b""}, False,
         "nothing loads virtio_pci", "scripts/functions: load_modules, or udev"),
     Row("initramfs-tools with udev", TOOLS | {"conf/modules": b"",
-        "usr/lib/systemd/systemd-udevd": program()}, True, "made by initramfs-tools", BOOTED),
+        "usr/lib/systemd/systemd-udevd": program()}, True, "made by initramfs-tools",
+        "initramfs-tools, scripts/init-top/udev"),
     Row("dracut without its module virtiofs", DRACUT, False, "dracut's module virtiofs",
         "FATAL: Don't know how to handle 'root=vroot'"),
     Row("dracut with it", DRACUT | VIRTIOFS_HOOKS, True, "made by dracut",
@@ -104,11 +104,15 @@ ROWS = [
         "made by booster", "init/deviceref.go", disk=True),
     Row("tiny-initramfs", {"init": program() + b"(only /dev/, 0xMAJMIN and UUID= are supported)"},
         False, "block devices", "tiny_initramfs.c"),
-    Row("an /init of one's own", SH | {"init": HAND}, True, "an unknown program", BOOTED),
+    Row("an /init of one's own", SH | {"init": HAND}, True, "an unknown program",
+        "read; its like is booted by tests/real/test_arch.py"),
+    Row("one with a list of modules", SH | {"list": b"a/virtio_pci.ko\na/virtiofs.ko\n",
+        "init": HAND.replace(b"modprobe virtio_pci\nmodprobe virtiofs", b"load </list")},
+        True, "an unknown program", "tests/real/test_arch.py"),
     Row("one for another root", SH | {"init": b"#!/bin/sh\nmount /dev/sda1 /new\n"}, False,
-        "does not mount a virtiofs", CASE),
+        "does not mount a virtiofs", "read"),
     Row("one that loads no driver", SH | {"init": HAND.replace(b"modprobe virtio_pci\n", b"")},
-        False, "does not load virtio_pci", CASE),
+        False, "does not load virtio_pci", "read"),
     Row("one that reads a file", SH | {"init": b"#!/bin/sh\nudevd\n. /fs\n", "fs": b"T=virtiofs"},
         True, "an unknown program", "NixOS's stage-1-init.sh"),
 ]  # fmt: skip

@@ -173,29 +173,32 @@ def _blocks_only(name: str) -> Callable[[RootMount], str]:
 
 
 def _by_hand(mount: RootMount) -> str:
-    """An /init of somebody's own: whether it speaks of this root, and of its drivers."""
+    """An /init of somebody's own: whether it speaks of this root, and of its drivers.
+
+    What it reads may be in a small file beside it: the root's file system, a list of modules.
+    """
     with mount.initramfs.open("/init") as file:
         content = file.read(_ELF_BYTES).decode("utf-8", "replace")
+    settings = _settings(mount)
     words = ("rootfstype", mount.filesystem, *(() if mount.virtiofs else ("root=", "/dev/vda")))
-    if not any(word in content for word in words) and not _settings_name(mount):
+    if not any(word in content for word in words) and mount.filesystem not in settings:
         return f"its /init does not mount a {mount.filesystem}"
     if any(word in content for word in ("modalias", "udevd", "mdev")):
         return ""
-    spoken = content.replace("-", "_")
+    spoken = f"{content}\n{settings}".replace("-", "_")
     silent = [name for name in mount.needed if mount.loaded(name) and name not in spoken]
     return f"its /init does not load {silent[0]}" if silent else ""
 
 
-def _settings_name(mount: RootMount) -> bool:
-    """Whether a small file beside /init names the root's file system."""
-    tree, word = mount.initramfs, mount.filesystem.encode()
-    for entry in tree.entries():
+def _settings(mount: RootMount) -> str:
+    """The small files of the initramfs that are no modules."""
+    found = []
+    for entry in mount.initramfs.entries():
         small = entry.kind is EntryType.FILE and 0 < entry.size <= _SETTINGS
         if small and "/modules/" not in entry.path:
-            with tree.open_entry(entry) as file:
-                if word in file.read():
-                    return True
-    return False
+            with mount.initramfs.open_entry(entry) as file:
+                found.append(file.read().decode("utf-8", "replace"))
+    return "\n".join(found)
 
 
 MAKERS = (
