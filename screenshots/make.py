@@ -223,10 +223,12 @@ def offline(svg: str) -> str:
 def kept(name: str, as_: str = "", until: tuple[str, str] | None = None) -> Any:
     """A kept build in this state directory, up to (and with) the event ``until``."""
     from zwizard.engine import builds
+    from zwizard.util import state_files
 
     place = builds.directory() / (as_ or name)
     shutil.copytree(HERE / "builds" / name, place)
     found = builds.Build(place)
+    state_files.write(found.recipe_file, found.recipe_file.read_text("utf-8"))
     if until:
         events = [json.loads(line) for line in found.journal.read_text("utf-8").splitlines()]
         end = next(i for i, e in enumerate(events) if (e["event"], e.get("step")) == until)
@@ -257,8 +259,10 @@ def shift(build: Any, to: float) -> None:
 
 def rewrite(build: Any, old: str, new: str) -> None:
     """Another word in its recipe."""
-    text = build.recipe_file.read_text("utf-8")
-    build.recipe_file.write_text(text.replace(old, new), "utf-8")
+    from zwizard.util import state_files
+
+    text = state_files.read(build.recipe_file, "")
+    state_files.write(build.recipe_file, text.replace(old, new))
 
 
 class held:  # noqa: N801 - reads as a verb
