@@ -289,12 +289,14 @@ def layers(recipe: Any, build: Any) -> None:
     store = requirements.store_of(Privilege("userns", ""))
     events = [json.loads(line) for line in build.journal.read_text("utf-8").splitlines()]
     made = make(recipe)
+    below = 0.0
     for step, print_ in zip(made.steps, made.fingerprints(), strict=True):
         done = next(e for e in events if e["event"] == "step-finished" and e["step"] == step.name)
         work = store.work("picture")
         (work / "tree").mkdir(parents=True)
-        facts = done["bytes"], done["seconds"], done["at"], boot_id()
+        facts = done["bytes"], done["seconds"], done["at"], below, boot_id()
         store.commit(work, Layer(print_, step.name, False, *facts))
+        below = done["at"]
 
 
 # --- keeping a build -----------------------------------------------------------------------------
