@@ -46,6 +46,7 @@ on_tree() { # [-r PATH | -w PATH]... COMMAND...: runs a program of this machine 
 	mkdir -p "$DOWNLOADS"
 	# Package managers run programs in the tree themselves: those need devices and /proc.
 	mkdir -p "$ROOT"/{dev,proc}
+	options+=(--setenv TAR_OPTIONS --exclude=./proc) # only real root may change its owner and mode
 	for place in null zero full random urandom tty; do
 		[ -e "$ROOT/dev/$place" ] || nodes+=("$ROOT/dev/$place")
 		options+=(--dev-bind "/dev/$place" "$ROOT/dev/$place")
