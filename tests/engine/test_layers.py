@@ -43,7 +43,7 @@ def make(
     return layer
 
 
-def prove(store: Store, layer: Layer) -> None:
+def write_manifest(store: Store, layer: Layer) -> None:
     manifest.write(store.tree(layer.fingerprint), store.manifest(layer.fingerprint))
 
 
@@ -72,7 +72,7 @@ def test_a_layer_whose_record_is_torn_is_none(store: Store, record: str) -> None
 def test_a_layer_of_an_earlier_boot_counts_only_if_it_had_reached_the_disk(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prove(store, make(store, PRINT))
+    write_manifest(store, make(store, PRINT))
     store.sync()
     make(store, "e" * 32)
     store.sync()  # without a manifest it is not marked
@@ -102,7 +102,7 @@ def test_of_two_that_finish_the_same_layer_the_first_stays(store: Store) -> None
 def test_layers_are_on_the_disk_before_they_are_marked_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prove(store, make(store))
+    write_manifest(store, make(store))
     synced: list[tuple[Path, bool]] = []
 
     class Libc:
@@ -198,7 +198,7 @@ def test_a_file_in_the_place_of_a_layer_gives_way(store: Store) -> None:
 def test_a_layer_without_a_manifest_is_one_whose_maker_was_killed_only_before_it_is_synced(
     store: Store,
 ) -> None:
-    prove(store, make(store))
+    write_manifest(store, make(store))
     assert not store.has_no_manifest_yet(PRINT)
     store.manifest(PRINT).unlink()
     assert store.has_no_manifest_yet(PRINT)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.builds import new_build
-from zwizard.engine import worker
 from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.sandbox import environment
 from zwizard.engine.worker import Worker
@@ -76,17 +75,18 @@ def test_a_proxy_of_the_user_reaches_the_commands_of_an_exported_script(
 def test_a_packed_archive_is_on_the_disk_before_its_sum_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = tmp_path / "archive.tar.gz"
-    archive.write_bytes(b"packed")
+    store = Store(tmp_path)
+    store.path(SUM).mkdir()
+    store.archive(SUM).write_bytes(b"packed")
     order: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(_name_of(descriptor)))
-    worker._keep_sum(archive, SUM)
+    store.keep_sum(SUM, SUM)
     assert order[0] == "archive.tar.gz"
-    assert (tmp_path / "sha256").read_text() == SUM
-    worker._keep_sum(archive, SUM)  # it is known already
+    assert store.sum_file(SUM).read_text() == SUM
+    store.keep_sum(SUM, SUM)  # it is known already
     assert order.count("archive.tar.gz") == 1
-    with pytest.raises(ZwizardError, match="not the packed one"):
-        worker._keep_sum(archive, "22" * 32)
+    with pytest.raises(ZwizardError, match="is not the packed one"):
+        store.keep_sum(SUM, "22" * 32)
 
 
 def _name_of(descriptor: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zwizard.jobs import lock
-from zwizard.util import manifest
+from zwizard.util import manifest, paths
 from zwizard.util.errors import ZwizardError
 from zwizard.util.hashing import sha256_of
 
@@ -133,6 +133,22 @@ class Store:
         """The SHA-256 of the layer's single file; it is missing until it has been computed."""
         return self.path(fingerprint) / "sha256"
 
+    def kept_sum(self, fingerprint: str) -> str:
+        """What is in :meth:`sum_file`, "" if it is missing."""
+        return _read(self.sum_file(fingerprint))
+
+    def keep_sum(self, fingerprint: str, sha256: str) -> None:
+        """Keep the SHA-256 of the copy of a layer's single file; ZwizardError for another."""
+        if not (kept := self.kept_sum(fingerprint)):
+            with self.archive(fingerprint).open("rb") as file:
+                os.fsync(file.fileno())
+            paths.write_atomically(self.sum_file(fingerprint), sha256)
+        elif kept != sha256:
+            raise ZwizardError(
+                f"the delivered archive, with the SHA-256 {sha256}, is not the packed one, {kept}",
+                "Something changed it at once, or the disk is damaged: resume the build.",
+            )
+
     def manifest(self, fingerprint: str) -> Path:
         """The manifest of the layer's tree; it may be missing for a while after a commit."""
         return self.path(fingerprint) / "manifest"
@@ -191,10 +207,10 @@ class Store:
 
     def sync(self) -> None:
         """Bring every finished layer to the disk, and mark it as lasting."""
-        paths = [self.path(layer.fingerprint) for layer in self.all()]
+        layers = [self.path(layer.fingerprint) for layer in self.all()]
         # Without its manifest a layer counts during this boot only.
         complete = [
-            path for path in paths if any((path / n).exists() for n in ("manifest", ARCHIVE))
+            path for path in layers if any((path / n).exists() for n in ("manifest", ARCHIVE))
         ]
         unsynced = [path / "synced" for path in complete if not (path / "synced").exists()]
         if unsynced:

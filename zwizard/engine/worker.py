@@ -81,10 +81,9 @@ class Worker:
 
     def _was_interrupted(self) -> bool:
         """Whether the last run was killed, or the machine stopped during it."""
-        last = journal.replay(self.build.journal)[-1:]
-        return not all(
-            isinstance(event, events.Last) and not isinstance(event, events.Interrupted)
-            for event in last
+        before = journal.replay(self.build.journal)
+        return bool(before) and (
+            not isinstance(before[-1], events.Last) or isinstance(before[-1], events.Interrupted)
         )
 
     def _provide(self, number: int, fingerprints: tuple[str, ...]) -> bool:
@@ -131,12 +130,15 @@ class Worker:
         if self._complete:
             return ""
         if self.store.has_no_manifest_yet(fingerprint):
-            self._prove(fingerprint)
+            self._write_manifest(fingerprint)
             return ""
         return self.store.damage(fingerprint, whole=self._whole)
 
-    def _prove(self, fingerprint: str) -> None:
-        """Write the manifest of a layer, while the next step runs."""
+    def _write_manifest(self, fingerprint: str) -> None:
+        """Write the manifest of a layer, while the next step runs.
+
+        Without it, the layer counts during this boot only, and its next user writes it.
+        """
         tree, file = self.store.tree(fingerprint), self.store.manifest(fingerprint)
         self._beside.submit(manifest.write, tree, file)
 
@@ -217,7 +219,7 @@ class Worker:
         self.store.commit(place.new.parent, layer)
         layers.discard(self.work)
         if step.leaves != "archive":
-            self._prove(fingerprint)
+            self._write_manifest(fingerprint)
         return layer
 
     def _fail(self, step: Step, log: Path, since: float, error: Exception, command: str) -> None:
@@ -253,7 +255,7 @@ class Worker:
             error.hint = f"Move it away and resume, or: zwizard resume {self.build.id} --replace"
             raise
         packed = self.store.archive(fingerprint)
-        if files.state(archive, _kept_sum(packed)) != "same":
+        if files.state(archive, self.store.kept_sum(fingerprint)) != "same":
             try:
                 files.copy(packed, archive)
             except OSError as error:
@@ -263,7 +265,7 @@ class Worker:
         verdict = verdicts.of_archive(
             self.build, checking=lambda: self._note(events.CheckStarted())
         )
-        _keep_sum(packed, verdict.sha256)
+        self.store.keep_sum(fingerprint, verdict.sha256)
         self._note(
             events.BuildFinished(
                 build=self.build.id,
@@ -287,25 +289,6 @@ def _image_tree(tree: Path, image: Path) -> Path:
     tree.mkdir()
     image.rename(tree / IMAGE)
     return tree
-
-
-def _kept_sum(packed: Path) -> str:
-    """The SHA-256 beside a packed archive, "" if there is none."""
-    kept = packed.with_name("sha256")
-    return kept.read_text("ascii") if kept.exists() else ""
-
-
-def _keep_sum(packed: Path, sha256: str) -> None:
-    """Write the SHA-256 of the copy of a packed archive beside it; ZwizardError for another."""
-    if not (kept := _kept_sum(packed)):
-        with packed.open("rb") as file:
-            os.fsync(file.fileno())
-        paths.write_atomically(packed.with_name("sha256"), sha256)
-    elif kept != sha256:
-        raise ZwizardError(
-            f"the delivered archive is not the packed one: its SHA-256 is {sha256}, not {kept}",
-            "Something changed it at once, or the disk is damaged: resume the build.",
-        )
 
 
 @contextmanager
