@@ -12,14 +12,17 @@ from tests.checks.rules.test_first_boot import special
 from tests.support import disks
 from tests.support.faults import (
     ARCHIVES,
+    FLIST,
     NAMES,
     Fault,
     both,
+    cut,
     directory,
     emptied,
     executable,
     link,
     mode,
+    move,
     remove,
     wrapped,
     write,
@@ -30,6 +33,8 @@ from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 pytestmark = pytest.mark.real
 
 ENTRYPOINT = "/bin/httpd -f"
+LOADER = "ld-linux-x86-64.so.2"
+PROGRAMS = ("ls", "sshd", "fuse.ko", LOADER)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ def whole(more_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A web server: Debian's static busybox under its names, and nothing else."""
     place = tmp_path_factory.mktemp("container")
     disks.run("tar", "-xzf", more_archive, "-C", place, "--wildcards", "./usr/bin/busybox",
-              "./usr/sbin/sshd", "./usr/bin/ls", "./usr/lib/modules/*/fuse/fuse.ko")  # fmt: skip
+              "./usr/sbin/sshd", "./usr/bin/ls", "./usr/lib/modules/*/fuse/fuse.ko",
+              f"./usr/lib/x86_64-linux-gnu/{LOADER}")  # fmt: skip
     root = place / "root"
     for name in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):
         (root / name).mkdir(parents=True)
@@ -72,11 +78,12 @@ def test_a_good_container_is_ready_as_directory_and_as_tarball(root: Path, tmp_p
             assert a.evidence == b.evidence
 
 
-def another(name: str) -> Fault:
-    """In the place of busybox, another of Debian's programs."""
+def another(name: str, at: str = "bin/busybox") -> Fault:
+    """In the place of busybox, or ``at`` another, one more of Debian's programs."""
 
     def breaks(root: Path) -> None:
-        shutil.copy(root.parents[0] / "programs" / name, root / "bin/busybox")
+        (root / at).parent.mkdir(exist_ok=True)
+        shutil.copy(root.parent / "programs" / name, root / at)
 
     return breaks
 
@@ -102,10 +109,15 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("entrypoint", "/bin/busybox, which does not exist", remove("bin/busybox")),
     ("entrypoint", "not executable (mode 644)", mode("bin/busybox", 0o644)),
     ("entrypoint-link", "/bin/httpd -> /bin/busybox", link("bin/httpd", "/bin/busybox")),
+    ("entrypoint-link", "on the path /bin/httpd: /bin -> /programs",
+     both(move("bin", "programs"), link("bin", "/programs"))),
     ("entrypoint-loader", "/bin/httpd needs /lib64/ld-linux-x86-64.so.2 does not exist",
      another("ls")),
     ("entrypoint-loader", "/bin/httpd needs /bin/bash does not exist",
      both(remove("bin/httpd"), executable("bin/httpd", "#!/bin/bash\nexec busybox httpd\n"))),
+    ("entrypoint-starts", "busybox needs libselinux.so.1, which is not where its loader searches",
+     both(another("ls"), another(LOADER, f"lib64/{LOADER}"))),
+    ("entrypoint-starts", "/bin/httpd is truncated", lambda root: cut(0.5)(root / "bin/busybox")),
     ("userland-arch", "ELF64, ARM64", bytes_at(18, b"\xb7\x00")),
     ("userland-arch", "ELF32", bytes_at(4, b"\x01")),
     ("resolv-conf", "leads to /run/systemd/resolve/stub-resolv.conf, which does not exist",
@@ -127,6 +139,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("dev-empty", "1: /dev/null", write("dev/null", b"")),
     ("special-files", "/etc/pipe (fifo)", special("etc/pipe")),
     ("setuid-files", "/bin/busybox (4755)", mode("bin/busybox", 0o4755)),
+    *FLIST,
 ]  # fmt: skip
 
 
@@ -139,8 +152,8 @@ def test_a_broken_container_fails_the_rule_that_covers_it(
 ) -> None:
     programs = root.parent / "programs"
     programs.mkdir()
-    for path in (*(whole.parent / "usr").rglob("*/ls"), *(whole.parent / "usr").rglob("sshd"),
-                 *(whole.parent / "usr").rglob("fuse.ko")):  # fmt: skip
+    for name in PROGRAMS:
+        (path,) = (whole.parent / "usr").rglob(name)
         shutil.copy(path, programs)
     breaks(root)
     report = check(root, mode="container", entrypoint=ENTRYPOINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def link(name: str, target: str) -> Fault:
 
 
 def directory(name: str) -> Fault:
-    return lambda root: (root / name).mkdir()
+    return lambda root: (root / name).mkdir(exist_ok=True)
 
 
 def move(name: str, to: str) -> Fault:
@@ -121,6 +122,30 @@ def replaced(name: str, old: str, new: str) -> Fault:
         write(name, text.replace(old, new).encode())(root)
 
     return breaks
+
+
+def sparse(name: str, size: int) -> Fault:
+    """A file that is one hole."""
+
+    def breaks(root: Path) -> None:
+        write(name, b"")(root)
+        os.truncate(root / name, size)
+
+    return breaks
+
+
+LATIN = os.fsdecode(b"caf\xe9")
+FLIST: list[tuple[str, str, Fault]] = [
+    ("flist-directory-size", "/own needs", sparse("own/large", 32 << 30)),
+    ("flist-directory-size", "/own needs",
+     both(*(sparse(f"own/{number}", 655 << 19) for number in range(100)))),
+    ("flist-directory-segments", "the largest, /own, needs", sparse("own/large", 21 << 30)),
+    ("flist-file-size", "/own/large loses its last 100 of", sparse("own/large", (3 << 30) + 100)),
+    ("flist-file-size", "/own/large loses its last 1 of", sparse("own/large", (16 << 20) + 1)),
+    ("flist-names", r"1: /own/caf\xe9", write(f"own/{LATIN}", b"")),
+    ("flist-names", r"1: /own -> caf\xe9", link("own", LATIN)),
+]  # fmt: skip
+"""What any image can have and a flist cannot hold: rule, evidence, how."""
 
 
 # --- archives -----------------------------------------------------------------------------------
