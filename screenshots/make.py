@@ -180,15 +180,19 @@ async def checklist() -> str:
 @asynccontextmanager
 async def shown(now: float) -> AsyncIterator[tuple[Any, Any]]:
     """The app, on a machine that is always the same."""
-    from zwizard.engine import requirements
+    from zwizard.engine import requirements, verdicts
     from zwizard.host import tools
     from zwizard.host.privileges import Privilege
     from zwizard.tui.app import ZwizardApp
+    from zwizard.util import places
+    from zwizard.util.user_files import UserFiles
     from zwizard.wizard.review import HostState
     from zwizard.wizard.suggestion_service import SuggestionService
     from zwizard.wizard.suggestions import PackageCatalogue
 
-    requirements.free_space = lambda _: 65 * 2**30
+    places.free_space = lambda _: 65 * 2**30
+    UserFiles.state = lambda *_: "same"  # type: ignore[method-assign] - the archive is ada's
+    verdicts.verified = lambda build: verdicts.kept(build).report
     requirements._place_problem = lambda *_: []  # noqa: SLF001 - nobody is ada
     tools.find = lambda name: f"/usr/bin/{name}"
     host = HostState(

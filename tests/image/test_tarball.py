@@ -167,6 +167,19 @@ def test_progress_is_reported_in_bytes_of_the_archive(root: Path, tmp_path: Path
     assert seen[-1] == (path.stat().st_size, path.stat().st_size)
 
 
+def test_nothing_stays_open_when_reading_is_given_up(root: Path, tmp_path: Path) -> None:
+    path = packed(root, tmp_path / "a.tar.gz")
+    before = os.listdir("/proc/self/fd")
+
+    def give_up(done: int, total: int) -> None:
+        raise UnreadableError("enough", "")
+
+    with pytest.raises(UnreadableError) as error:  # which holds what it went through
+        TarballTree(path, progress=give_up)
+    assert os.listdir("/proc/self/fd") == before
+    assert error.value.message == "enough"
+
+
 # What tar would unpack
 
 

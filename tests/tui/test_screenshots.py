@@ -37,3 +37,9 @@ def test_every_picture_is_up_to_date(tmp_path: Path) -> None:
 def test_no_picture_loads_anything() -> None:
     for picture in SCREENSHOTS.glob("*.svg"):
         assert not re.findall(r"@font-face|url\((?!#)|href=\"http", picture.read_text())
+
+
+def test_no_picture_names_a_place_that_is_gone() -> None:
+    """As the message of an error does."""
+    for picture in SCREENSHOTS.glob("*.svg"):
+        assert "/tmp/" not in "\n".join(shown(picture))

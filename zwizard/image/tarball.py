@@ -94,7 +94,11 @@ class TarballTree(IndexedTree):
             self._spool = TempStore()
             self._size = os.fstat(file.fileno()).st_size
             self._taken = 0
-            self._scan(GzipStream(file, self._take))
+            try:
+                self._scan(GzipStream(file, self._take))
+            except BaseException:
+                self.close()
+                raise
             if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
 
@@ -118,7 +122,6 @@ class TarballTree(IndexedTree):
         except IndexFullError:
             self.fault, self.bounded = f"it has more than {self.members - 1} members", True
         except OSError as error:
-            self.close()
             hint = "Check the disk, and that the directory for temporary files has room (TMPDIR)."
             raise unreadable(self.path, error, hint) from error
 

@@ -173,6 +173,8 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("ssh-key-login", "root's password has expired", write("etc/shadow", b"root::0:0:99999:7:::")),
     ("ssh-key-login", "root's account expires", write("etc/shadow", b"root:*:19518:0:9:7::1:")),
     ("ssh-starts", "own.conf line 1: bad configuration option: own", sshd("Own yes")),
+    ("ssh-starts", "bad configuration option", write("etc/ssh/sshd_config", b"\x80 yes\n")),
+    ("ssh-starts", "bad port 222", sshd(f"Port {'2' * 5000}")),
     ("ssh-starts", "sshd's own user", write("etc/passwd", b"root:x:0:0::/root:/bin/bash\n")),
     ("ssh-starts", "listens only to 192.168.1.10:22", sshd("ListenAddress 192.168.1.10:22")),
     ("ssh-starts", "cloud-init makes none", setting("ssh_genkeytypes", "[]")),

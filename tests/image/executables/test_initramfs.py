@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
@@ -100,3 +101,15 @@ def test_endless_parts_and_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     assert "more than 64 parts" in read(PACKERS["gzip"](b"") * 1000).fault
     monkeypatch.setattr(reader, "_ENTRIES", 10)
     assert "more than 10 files" in read(cpio({str(n): b"" for n in range(20)})).fault
+
+
+def test_nothing_stays_open_when_its_disk_fails() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="Input/output") as error:
+        read_initramfs(Failing(b"07070"))
+    assert os.listdir("/proc/self/fd") == before
+    assert error.traceback  # it holds what it went through

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 
@@ -62,7 +63,7 @@ def _words(tree: FileTree) -> sshd_config.Knows:
             return file.read(_PROGRAM)
 
     # The linker may store a word as the end of another.
-    return lambda word: f"{word}\0".encode() in program()
+    return lambda word: os.fsencode(f"{word}\0") in program()
 
 
 def _missing(context: CheckContext) -> Iterator[str]:

@@ -200,7 +200,8 @@ def _fault(line: Directive, knows: Knows) -> str:
             return f"{where}: {keyword} cannot be {arguments[0]}"
         if len(arguments) > 1:
             return f"{where}: {keyword} has more than one argument"
-    if keyword == "port" and not (arguments[0].isdecimal() and 0 < int(arguments[0]) < 1 << 16):
+    port = re.fullmatch("0*([0-9]{1,5})", arguments[0])
+    if keyword == "port" and not (port and 0 < int(port[1]) < 1 << 16):
         return f"{where}: bad port {arguments[0]}"
     if keyword in _ALGORITHMS:
         for name in arguments[0].lstrip("+^").split(","):

@@ -256,6 +256,9 @@ def read_initramfs(file: BinaryIO, path: Path = Path("initramfs")) -> Initramfs:
     except CompressionError as error:
         unsupported = found.compressions[-1:] == ["lzo"]
         found.fault, found.bounded = str(error), unsupported
+    except BaseException:
+        found.close()
+        raise
     return found
 
 
