@@ -169,14 +169,14 @@ def test_progress_is_reported_in_bytes_of_the_archive(root: Path, tmp_path: Path
 
 def test_nothing_stays_open_when_reading_is_given_up(root: Path, tmp_path: Path) -> None:
     path = packed(root, tmp_path / "a.tar.gz")
-    before = os.listdir("/proc/self/fd")
+    before = sorted(Path("/proc/self/fd").iterdir())
 
     def give_up(done: int, total: int) -> None:
         raise UnreadableError("enough", "")
 
     with pytest.raises(UnreadableError) as error:  # which holds what it went through
         TarballTree(path, progress=give_up)
-    assert os.listdir("/proc/self/fd") == before
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
     assert error.value.message == "enough"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+from pathlib import Path
 
 import pytest
 
@@ -108,8 +108,8 @@ def test_nothing_stays_open_when_its_disk_fails() -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             raise OSError(5, "Input/output error")
 
-    before = os.listdir("/proc/self/fd")
+    before = sorted(Path("/proc/self/fd").iterdir())
     with pytest.raises(OSError, match="Input/output") as error:
         read_initramfs(Failing(b"07070"))
-    assert os.listdir("/proc/self/fd") == before
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
     assert error.traceback  # it holds what it went through
