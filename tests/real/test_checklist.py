@@ -15,10 +15,11 @@ import zstandard
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
 from tests.support import disks
 from tests.support.disks import Part
-from tests.support.executables import bzimage, cpio
+from tests.support.executables import bzimage, cpio, cpio_member, program
 from tests.support.faults import (
     ARCHIVES,
     BYTES,
+    FLIST,
     MEMBERS,
     NAMES,
     Fault,
@@ -29,7 +30,7 @@ from tests.support.faults import (
     wrapped,
     write,
 )
-from zwizard.checks import Mode, Outcome, Severity, all_rules, check
+from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
 
 pytestmark = pytest.mark.real
 
@@ -76,6 +77,7 @@ def _restore(own: Path, whole: Path) -> None:
         path = own / name
         if item.is_dir(follow_symlinks=False):
             path.mkdir(exist_ok=True)
+            path.chmod(item.stat().st_mode)
             _restore(path, whole / name)
         elif not os.path.lexists(path):
             os.link(item.path, path, follow_symlinks=False)
@@ -93,6 +95,37 @@ def kernel(root: Path) -> str:
 
 def initrd(root: Path) -> str:
     return f"boot/{(root / 'boot/initrd.img').readlink()}"
+
+
+GRUB_CFG = """\
+set timeout=0
+menuentry 'Debian' {{
+	linux	/{kernel} root=UUID={uuid} ro  loglevel=3 console=tty console=ttyS0
+	initrd	/{initrd}
+}}
+"""
+
+
+def for_disk(root: Path) -> None:
+    """A menu as grub-mkconfig makes it, and virtio_blk in the initramfs, as disk images have."""
+    menu = GRUB_CFG.format(kernel=kernel(root), initrd=initrd(root), uuid=disks.ROOT_UUID)
+    write("boot/grub/grub.cfg", menu.encode())(root)
+    (driver,) = root.glob("usr/lib/modules/*/kernel/drivers/block/virtio_blk.ko")
+    lists = root.glob("usr/lib/modules/*/modules.*")
+    files = {str(path.relative_to(root)): path.read_bytes() for path in (driver, *lists)}
+    files["conf/modules"] = b"virtiofs\nvirtio_pci\nvirtio_blk\next4\n"
+    followed(cpio(files))(root)
+
+
+def compare_guests(image: Report, vm: Report) -> None:
+    """The same guest has the same findings in a disk image and as a VM."""
+    for rule in all_rules():
+        own = rule.slug.startswith(("archive", "mode", "flist")) or rule.slug == "fstab"
+        if {Mode.VM, Mode.IMAGE} <= rule.modes and not own:
+            one, two = image.finding(rule.slug), vm.finding(rule.slug)
+            assert one.outcome is two.outcome, rule.slug
+            if rule.slug != "initrd-root":  # which says on what the root is
+                assert one.evidence == two.evidence
 
 
 def edited(name: Callable[[Path], str], change: Callable[[bytes], bytes]) -> Fault:
@@ -114,13 +147,22 @@ def version(old: bytes, new: bytes) -> Fault:
 
 def without_module(name: str) -> Fault:
     """The real initramfs with a module under another name."""
+    return replaced_inside(f"{name}.ko".encode(), b"x" * len(name) + b".ko")
+
+
+def replaced_inside(old: bytes, new: bytes) -> Fault:
+    """The real initramfs with other words in it, as many bytes."""
 
     def changed(data: bytes) -> bytes:
         inside = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-        return zstandard.compress(inside.replace(f"{name}.ko".encode(), b"x" * len(name) + b".ko"),
-                                  1)  # fmt: skip
+        return zstandard.compress(inside.replace(old, new), 1)
 
     return edited(initrd, changed)
+
+
+def followed(archive: bytes) -> Fault:
+    """The real initramfs with another archive behind it, whose files replace its own."""
+    return edited(initrd, lambda data: data + zstandard.compress(archive))
 
 
 def modules(pattern: str) -> Fault:
@@ -165,6 +207,7 @@ BROKEN_KERNEL: list[tuple[str, Fault]] = [
     ("kernel-version", modules("modules.dep")),
     ("kernel-recent", version(b"6.", b"4.")),
     ("kernel-drivers", modules("virtio_net.ko*")),
+    ("kernel-drivers", modules("vfat.ko*")),
     ("kernel-btrfs", modules("btrfs.ko*")),
     ("kernel-upgrades", remove("etc/kernel/postinst.d/zz-zos-kernel")),
     ("initrd-resolves", link("boot/initrd.img", "gone")),
@@ -175,6 +218,10 @@ BROKEN_KERNEL: list[tuple[str, Fault]] = [
     ("initrd-virtiofs", edited(initrd, lambda data: cpio({"init": b"x"}))),
     ("initrd-virtio-pci", without_module("virtio_pci")),
     ("initrd-virtio-pci", edited(initrd, lambda data: cpio({"init": b"x"}))),
+    ("initrd-init", followed(cpio({"init": b"#!/bin/no\n"}))),
+    ("initrd-init", followed(cpio_member("init", program(), 0o100644))),
+    ("initrd-root", replaced_inside(b"scripts/local", b"scripts/lacol")),
+    ("initrd-root", followed(cpio({"conf/conf.d/own": b"BOOT=nfs\n"}))),
     ("init-present", remove("usr/lib/systemd/systemd")),
     ("init-present", link("usr/sbin/init", "/bin/nothing")),
 ]  # fmt: skip
@@ -188,6 +235,7 @@ HARMLESS = {
 MUTANTS = [
     *BROKEN_KERNEL,
     *((slug, breaks) for slug, evidence, breaks in BROKEN_GUEST if evidence not in HARMLESS),
+    *((slug, breaks) for slug, _, breaks in FLIST),
 ]
 
 
@@ -211,17 +259,12 @@ class TestAGoodVm:
                 assert a.evidence == b.evidence
 
     def test_gives_the_same_findings_of_its_guest_inside_a_disk_image(
-        self, unpacked: Path, tmp_path: Path
+        self, root: Path, tmp_path: Path
     ) -> None:
         disks.need_tools()
-        path = disks.disk(tmp_path / "image.raw", unpacked, Part(disks.ROOT_TYPE, 41, 2047))
-        one = check(path, disk_size=5 << 30)
-        two = check(unpacked, mode="vm")
-        shared = [rule for rule in all_rules() if {Mode.VM, Mode.IMAGE} <= rule.modes]
-        for rule in shared:
-            if not rule.slug.startswith(("archive", "mode")):
-                finding, other = one.finding(rule.slug), two.finding(rule.slug)
-                assert (finding.outcome, finding.evidence) == (other.outcome, other.evidence)
+        for_disk(root)
+        path = disks.disk(tmp_path / "image.raw", root, Part(disks.ROOT_TYPE, 41, 2047))
+        compare_guests(check(path, disk_size=5 << 30), check(root, mode="vm"))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ UNITS = "usr/lib/systemd/system"
 WANTED = "etc/systemd/system/cloud-init.target.wants"
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
 ID = b"0123456789abcdef0123456789abcdef\n"
-GLIBC = "/lib64/ld-linux-x86-64.so.2"
+LSB = "/lib64/ld-lsb-x86-64.so.3"  # the loader of LSB programs, which Debian has no longer
 
 
 @pytest.fixture
@@ -67,6 +67,10 @@ def link_in(name: str, target: str) -> Fault:
         link(name, target)(root)
 
     return breaks
+
+
+def absent(name: str) -> Fault:
+    return both(link_in(name, "gone"), remove(name))
 
 
 def renderers(*names: str) -> Fault:
@@ -172,9 +176,9 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("ssh-key-login", "refuses root once cloud-init has locked", sshd("UsePAM no")),
     ("ssh-key-login", "root's password has expired", write("etc/shadow", b"root::0:0:99999:7:::")),
     ("ssh-key-login", "root's account expires", write("etc/shadow", b"root:*:19518:0:9:7::1:")),
-    ("ssh-starts", "own.conf line 1: bad configuration option: own", sshd("Own yes")),
     ("ssh-starts", "bad configuration option", write("etc/ssh/sshd_config", b"\x80 yes\n")),
     ("ssh-starts", "bad port 222", sshd(f"Port {'2' * 5000}")),
+    ("ssh-starts", "own.conf line 1: bad configuration option: ownoption", sshd("OwnOption yes")),
     ("ssh-starts", "sshd's own user", write("etc/passwd", b"root:x:0:0::/root:/bin/bash\n")),
     ("ssh-starts", "listens only to 192.168.1.10:22", sshd("ListenAddress 192.168.1.10:22")),
     ("ssh-starts", "cloud-init makes none", setting("ssh_genkeytypes", "[]")),
@@ -221,12 +225,13 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("fstab-mounts", "data /data virtiofs", write("etc/fstab", b"data /data virtiofs\n")),
     ("fstab-mounts", "/srv/a /mnt none bind", write("etc/fstab", b"/srv/a /mnt none bind\n")),
     ("first-boot-asks", "asks for timezone", both(
-        remove("etc/machine-id"), FIRSTBOOT, write("usr/share/zoneinfo/UTC", b""))),
+        remove("etc/machine-id"), FIRSTBOOT, absent("etc/localtime"),
+        write("usr/share/zoneinfo/UTC", b""))),
     ("first-boot-asks", "asks for root-password", both(
         write("etc/machine-id", b"uninitialized\n"), FIRSTBOOT, shadow("!unprovisioned"))),
     ("first-boot-asks", "asks for locale", both(
         write("etc/machine-id", b"uninitialized\n"), FIRSTBOOT,
-        write("usr/lib/locale/locale-archive", b""))),
+        absent("etc/default/locale"), write("usr/lib/locale/locale-archive", b""))),
     ("fstab", "/dev/loop0p3", write("etc/fstab", b"/dev/loop0p3 / ext4 nofail 0 1\n")),
     ("package-cache", "1 packages, 0 MiB, such as /var/cache/apt/archives/vim.deb",
      write("var/cache/apt/archives/vim.deb", b"x")),
@@ -251,20 +256,20 @@ BROKEN: list[tuple[str, str, Fault]] = [
      both(write("etc/passwd", b"root:x:0:0::/root:/bin/bash\nsystemd-network:x:998:998::/:/no\n"),
           write("usr/lib/systemd/systemd-networkd", program()),
           mode("usr/lib/systemd/systemd-networkd", 0o755), mode("usr/lib/systemd", 0o750))),
-    ("init-starts", "/sbin/init needs /lib64/ld-linux-x86-64.so.2 does not exist",
-     write("usr/lib/systemd/systemd", dynamic("libc.so.6", interpreter=GLIBC))),
+    ("init-starts", f"/sbin/init needs {LSB} does not exist",
+     write("usr/lib/systemd/systemd", dynamic("libc.so.6", interpreter=LSB))),
     ("init-starts", "/sbin/init needs /bin/no does not exist",
      write("usr/lib/systemd/systemd", b"#!/bin/no\n")),
-    ("ssh-starts", f"/usr/sbin/sshd needs {GLIBC} does not exist",
-     write("usr/sbin/sshd", dynamic("libc.so.6", interpreter=GLIBC))),
+    ("ssh-starts", f"/usr/sbin/sshd needs {LSB} does not exist",
+     write("usr/sbin/sshd", dynamic("libc.so.6", interpreter=LSB))),
     ("ssh-starts", "/bin/zsh does not exist",
      write("etc/passwd", b"root:x:0:0:root:/root:/bin/zsh\n")),
-    ("cloud-init-runs", "/usr/bin/cloud-init needs /usr/bin/python3 does not exist",
-     write("usr/bin/cloud-init", b"#!/usr/bin/python3\n")),
-    ("cloud-init-runs", "/usr/bin/python3.11 does not find the modules os, encodings, json",
+    ("cloud-init-runs", "/usr/bin/cloud-init needs /usr/local/bin/python3 does not exist",
+     write("usr/bin/cloud-init", b"#!/usr/local/bin/python3\n")),
+    ("cloud-init-runs", "/usr/bin/python3.14 does not find the modules os, encodings, json",
      both(write("usr/bin/cloud-init", b"#!/usr/bin/python3\n"),
-          write("usr/bin/python3.11", program()), mode("usr/bin/python3.11", 0o755),
-          link("usr/bin/python3", "python3.11"))),
+          write("usr/bin/python3.14", program()), mode("usr/bin/python3.14", 0o755),
+          link("usr/bin/python3", "python3.14"))),
     ("userland-arch", "/sbin/init: a text file", write("usr/lib/systemd/systemd", b"hello\n")),
     ("userland-arch", "a script for /bin/sh does not exist",
      write("usr/lib/systemd/systemd", b"#!/bin/sh\n")),
