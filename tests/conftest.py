@@ -10,6 +10,7 @@ import itertools
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 
+from tests.hub.hub import Hub
+from tests.hub.server import running
 from tests.support.command import Run
 from zwizard.__main__ import main
 
@@ -90,6 +93,13 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return ended.value.code, output.out, output.err
 
     return run
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub on loopback without flists, for one test."""
+    with running(Hub(tmp_path_factory.mktemp("hub"))) as hub:
+        yield hub
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,0 +1,73 @@
+"""What a test knows of its hub: where it is, what is on it, what it was asked, what goes wrong."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+
+from tests.hub.access import make_token
+from tests.hub.faults import Call, Fault
+from tests.hub.store import Store
+from tests.hub.upload import Form
+
+
+@dataclass
+class Request:
+    """A request as the hub saw it."""
+
+    method: str
+    path: str
+    call: Call
+    headers: Message
+    body: int = 0  # bytes that were read
+    form: Form = field(default_factory=Form)
+
+
+class Hub:
+    """A hub; a test sets its attributes and reads its ``requests``."""
+
+    def __init__(self, directory: Path, user: str = "alice.3bot") -> None:
+        self.url = self.elsewhere = ""  # of the hub and of another host, while they run
+        self.user = user
+        self.seed = b"the seed of this hub"  # another one for another hub
+        self.token = make_token(user, self.seed)
+        self.accounts: dict[str, str] = {}  # a shared account: its user
+        self.readonly = False
+        self.faults: list[Fault] = []
+        self.requests: list[Request] = []
+        self.strangers: list[Request] = []  # what the other host was asked
+        self.unpack_seconds = 0.0
+        self.may_finish = threading.Event()  # cleared: no upload is unpacked until it is set
+        self.may_finish.set()
+        self.unpacking = threading.Event()  # set when the body of an upload has arrived
+        self.over = threading.Event()  # set at the end: nothing waits any longer
+        self.mistakes: list[BaseException] = []  # of the server itself
+        self.spool = directory / "spool"
+        self.store = Store(directory / "users")
+        for needed in (self.spool, self.store.directory):
+            needed.mkdir(parents=True, exist_ok=True)
+        self.numbers = itertools.count()
+
+    @property
+    def uploads(self) -> list[Request]:
+        return [request for request in self.requests if request.call == Call.UPLOAD]
+
+    def names(self) -> list[str]:
+        """The names of the user's flists."""
+        return self.store.names(self.user)
+
+    def flist(self, name: str) -> bytes | None:
+        """The user's flist of this name."""
+        path = self.store.path(self.user, name)
+        return path.read_bytes() if path.is_file() else None
+
+    def fault(self, call: Call) -> Fault | None:
+        """The fault that the latest request of this kind meets, if any."""
+        number = sum(request.call == call for request in self.requests)
+        for fault in self.faults:
+            if fault.call == call and fault.skip < number <= fault.skip + fault.times:
+                return fault
+        return None
