@@ -16,7 +16,7 @@ from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.archive.temp_store import TempStore
 from zwizard.image.examples import Examples
 from zwizard.image.single_file import state
-from zwizard.image.tree import Entry, EntryType, UnreadableError, unreadable
+from zwizard.image.tree import MAX_LINKS, Entry, EntryType, UnreadableError, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
@@ -60,9 +60,10 @@ class TarballTree(IndexedTree):
 
     ``fault`` is why the archive is not complete, "" if it is; ``bounded`` that reading it to the
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
-    would not be unpacked where they say (absolute, climbing, beneath a link, hard links to
-    nothing), ``duplicates`` the paths met again. ``named`` counts the members whose owner is
-    stored by name too, and ``owners`` are those names. A ``digest`` gets all that is read.
+    would not be unpacked where they say (absolute, climbing, beneath a link that tar does not
+    follow, hard links to nothing), ``duplicates`` the paths met again. ``named`` counts the
+    members whose owner is stored by name too, and ``owners`` are those names. A ``digest`` gets
+    all that is read.
     """
 
     def __init__(
@@ -149,6 +150,9 @@ class TarballTree(IndexedTree):
             self.unsafe.add(f"{member.name} is absolute")
         if member.named:
             self._note_owner(member.named)
+        path, above = self._place(path)
+        if above is not None:
+            self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
         entry = self._entry(path, member)
         if path == "/":
             if entry is not None and entry.kind is EntryType.DIRECTORY:
@@ -156,9 +160,6 @@ class TarballTree(IndexedTree):
             return ""
         if entry is None:
             return ""
-        above = self._above(path)
-        if above is not None:
-            self.unsafe.add(f"{member.name} lies beneath {above.path}, a {above.kind.value}")
         before = self._put(entry)
         if before is not None:
             self.duplicates.add(path)
@@ -185,17 +186,34 @@ class TarballTree(IndexedTree):
         if climbs or member.target.startswith("/"):
             self.unsafe.add(f"{member.name} is a hard link out of the archive, {member.target}")
             return None
-        other = self.node(target)
+        other = self.node(self._place(target)[0])
         if other is None or other.kind is EntryType.DIRECTORY:
             self.unsafe.add(f"{member.name} is a hard link to {member.target}, which is missing")
             return None
         return replace(other, path=path)
 
+    def _place(self, path: str) -> tuple[str, Entry | None]:
+        """Where tar writes ``path``, and what above it is in its way.
+
+        It follows the links that it has unpacked, into directories that it has unpacked.
+        """
+        for _ in range(MAX_LINKS):
+            above = self._above(path)
+            if above is None or above.kind is EntryType.DIRECTORY:
+                return path, None
+            found = self.resolve(above.path)
+            if found.entry is None or found.entry.kind is not EntryType.DIRECTORY:
+                break
+            if any(leads_out(link.target) for link in found.chain):
+                break
+            path = found.entry.path.rstrip("/") + path.removeprefix(above.path)
+        return path, above
+
     def _above(self, path: str) -> Entry | None:
-        """The nearest parent of ``path`` that exists, if it is not a directory."""
+        """The nearest parent of ``path`` that exists."""
         while path := path.rpartition("/")[0]:
             if entry := self.node(path):
-                return None if entry.kind is EntryType.DIRECTORY else entry
+                return entry
         return None
 
     def _hold(self, member: Member, pieces: Iterable[tuple[int, bytes]]) -> None:
@@ -273,6 +291,11 @@ def inside(name: str) -> tuple[str, bool]:
     """The path in the image that a member name means, and whether it climbs with ``..``."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
     return "/" + "/".join(parts), ".." in parts
+
+
+def leads_out(target: str) -> bool:
+    """Whether tar makes the link to ``target`` only at the end: nothing is unpacked through it."""
+    return target.startswith("/") or ".." in target.split("/")
 
 
 def too_long(path: str) -> bool:

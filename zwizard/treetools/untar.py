@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream, plain
 from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.tar_reader import BLOCK, Member, members
-from zwizard.image.tarball import inside, too_long
+from zwizard.image.tarball import inside, leads_out, too_long
 from zwizard.image.tree import EntryType
 from zwizard.util.hashing import sha256_of
 from zwizard.util.text import one_line, size
@@ -65,7 +65,8 @@ class MemberFilter:
             return False
         self._expect_room(member)
         self._expect_owner(member)
-        (self._links.add if member.kind is EntryType.LINK else self._links.discard)(path)
+        barred = member.kind is EntryType.LINK and leads_out(member.target)
+        (self._links.add if barred else self._links.discard)(path)
         self._missing.discard(path)
         return True
 

@@ -132,12 +132,13 @@ def _wraps(context: CheckContext, directory: Entry) -> bool:
     "Every member is unpacked where its name says",
     EVERY,
     source="The hub unpacks with tar into its own directory: a member that is absolute, contains"
-    " .. or passes through a link is dropped or ends elsewhere (0-hub, tar -xpf).",
+    " .. or passes through a link that is absolute or contains .. is dropped or ends elsewhere"
+    " (0-hub, tar -xpf).",
     fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
     of_archive=True,
 )
 def archive_paths(context: CheckContext) -> Verdict:
-    """No member is absolute, contains .. or lies beneath a link; every hard link has a target."""
+    """No member is absolute, contains .. or lies beneath what is no directory."""
     match context.tree:
         case TarballTree(unsafe=unsafe) if unsafe:
             return failed(str(unsafe))
