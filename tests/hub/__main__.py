@@ -28,6 +28,8 @@ def main() -> None:
     if options.list_faults:
         print("\n".join(BY_NAME))
         return
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # of every thread
     with tempfile.TemporaryDirectory(prefix="hub-") as temporary:
         directory = options.directory or Path(temporary)
         hub = Hub(directory, options.user)
@@ -37,7 +39,7 @@ def main() -> None:
         with running(hub, options.port):
             token.write_text(hub.token + "\n")
             print(f"hub:   {hub.url}\nuser:  {hub.user}\ntoken: {token}", flush=True)
-            signal.sigwait([signal.SIGINT, signal.SIGTERM])
+            signal.sigwait(ends)
 
 
 if __name__ == "__main__":

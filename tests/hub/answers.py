@@ -40,6 +40,7 @@ class Connection(BaseHTTPRequestHandler):
     """A connection over which answers are sent."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass

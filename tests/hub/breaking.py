@@ -186,6 +186,8 @@ def spoiled(tree: Tree, content: Content) -> Tree:
             del tree[last(Kind.FILE).path]
         case Content.NO_DIRECTORY:
             lost = last(Kind.FILE).parent + b"/"
+            if lost == b"/":
+                raise ValueError("the last file is in no directory")
             tree = {path: n for path, n in tree.items() if not path.startswith(lost)}
         case Content.EXTRA:
             tree[b"extra"] = Node(b"extra", Kind.FILE, 0o644)

@@ -22,6 +22,7 @@ class Call(Enum):
     DOWNLOAD = "download"
     HEAD = "head"
     MD5 = "md5"
+    BLOCKS = "blocks"  # a connection to the store of the blocks
     OTHER = "other"
 
 
@@ -98,28 +99,55 @@ class Content(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault; a request that meets it has no effect, unless it is ``done``."""
+    """A fault; a request that meets it has no effect, unless it is ``done`` or ``early``."""
 
     what: Exchange | Claim | Content
     call: Call = Call.UPLOAD
     times: int = 1  # requests of this call that meet it
     skip: int = 0  # requests of this call before
     done: bool = False  # the hub does what is asked, and then the fault happens
-    at: int | None = None  # bytes of the body that the hub reads before
+    early: bool = False  # of an upload: the fault, and then what is asked is done
+    at: int | None = None  # bytes of an upload's body that the hub reads before
 
     def __str__(self) -> str:
         parts = [self.call.value, self.what.value]
-        parts += ["done"] * self.done + ([] if self.at is None else [f"at-{self.at}"])
+        parts += ["done"] * self.done + ["early"] * self.early
+        parts += [] if self.at is None else [f"at-{self.at}"]
         return ":".join(parts)
 
 
-CHANGING = (Call.UPLOAD, Call.RENAME, Call.DELETE)
-USED = (Call.ME, Call.LIGHT, Call.METADATA, *CHANGING, Call.DOWNLOAD, Call.HEAD, Call.MD5)
+ALWAYS = 1 << 30  # times
 
+CHANGING = (Call.UPLOAD, Call.RENAME, Call.DELETE)
+_READING = (Call.ME, Call.LIGHT, Call.METADATA, Call.DOWNLOAD, Call.MD5)
+_OF_A_BODY = {
+    Exchange.CUT,
+    Exchange.STALL,
+    Exchange.TRICKLE,
+    Exchange.ENDLESS,
+    Exchange.HTML,
+    Exchange.EMPTY,
+    Exchange.GARBLED,
+    Exchange.SHAPE,
+    Exchange.ECHO,
+    Exchange.HOSTILE,
+}
+_ONLY_SOMETIMES = {Exchange.WRONG, Exchange.LIE}
+_ALWAYS_POSSIBLE = [what for what in Exchange if what not in _ONLY_SOMETIMES]
+
+# Each fault that an upload and what is before and after it can meet.
 EVERY = [
-    *(Fault(what, call) for call in USED for what in Exchange),
-    *(Fault(what, call, done=True) for call in CHANGING for what in Exchange),
+    *(Fault(what, call) for call in (*_READING, *CHANGING) for what in _ALWAYS_POSSIBLE),
+    *(Fault(what, Call.HEAD) for what in _ALWAYS_POSSIBLE if what not in _OF_A_BODY),
+    *(Fault(Exchange.WRONG, call) for call in _READING),
+    *(Fault(Exchange.LIE, call) for call in CHANGING),
+    *(Fault(what, call, done=True) for call in CHANGING for what in _ALWAYS_POSSIBLE),
+    *(Fault(what, early=True) for what in (Exchange.DROP, Exchange.RESET)),
+    *(Fault(what, early=True) for what in (Exchange.BAD_GATEWAY, Exchange.GATEWAY_TIMEOUT)),
+    *(Fault(what, at=0) for what in (Exchange.TOO_LARGE, Exchange.REDIRECT_SAME)),
     *(Fault(what, at=1 << 16) for what in (Exchange.DROP, Exchange.RESET, Exchange.SILENCE)),
     *(Fault(what) for what in (*Claim, *Content)),
+    *(Fault(what, Call.BLOCKS) for what in (Exchange.DROP, Exchange.SILENCE)),
+    *(Fault(what, Call.BLOCKS) for what in (Exchange.NOISE, Exchange.WRONG)),
 ]
 BY_NAME = {str(fault): fault for fault in EVERY}

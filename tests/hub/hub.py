@@ -43,6 +43,8 @@ class Hub:
         self.may_finish = threading.Event()  # cleared: no upload is unpacked until it is set
         self.may_finish.set()
         self.unpacking = threading.Event()  # set when the body of an upload has arrived
+        self.blocks_port = 0  # of the store of the blocks
+        self.certificate: Path | None = None  # with its key: the hub then speaks https
         self.over = threading.Event()  # set at the end: nothing waits any longer
         self.mistakes: list[BaseException] = []  # of the server itself
         self.spool = directory / "spool"

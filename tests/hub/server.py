@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -12,13 +14,15 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from tests.hub import breaking
 from tests.hub.access import DeniedError, user_of
 from tests.hub.answers import TEXT, Answer, Connection, as_json, error, page, success
-from tests.hub.faults import Call, Claim, Content, Exchange
+from tests.hub.blocks import Blocks
+from tests.hub.faults import Call, Claim, Content, Exchange, Fault
 from tests.hub.flist import backend, make_flist
 from tests.hub.hub import Hub, Request
 from tests.hub.store import PROTECTED, answer_of_upload
@@ -29,10 +33,21 @@ from tests.hub.upload import BrokenOffError, Form, flist_name, parse, receive, s
 @contextmanager
 def running(hub: Hub, port: int = 0) -> Iterator[Hub]:
     """Serve in threads until the end; a mistake of the server's own is raised there."""
-    servers = [Server(("127.0.0.1", port), Handler, hub), Server(("127.0.0.2", 0), Stranger, hub)]
-    hub.url, hub.elsewhere = (
-        f"http://{server.server_address[0]!s}:{server.server_port}" for server in servers
+    here, other = (
+        Server(("127.0.0.1", port), Handler, hub),
+        Server(("127.0.0.2", 0), Stranger, hub),
     )
+    blocks = Blocks(hub)
+    scheme = "http"
+    if hub.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(hub.certificate)
+        here.socket = context.wrap_socket(here.socket, server_side=True)
+        scheme = "https"
+    hub.url = f"{scheme}://127.0.0.1:{here.server_port}"
+    hub.elsewhere = f"http://127.0.0.2:{other.server_port}"
+    hub.blocks_port = blocks.server_address[1]
+    servers: list[BaseServer] = [here, other, blocks]
     threads = [
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         for server in servers
@@ -70,7 +85,7 @@ class Handler(Connection):
 
     server: Server
     seen: Request
-    pretend = False  # answer as if it had been done
+    fault: Fault | None
 
     @property
     def hub(self) -> Hub:
@@ -81,14 +96,23 @@ class Handler(Connection):
         call, answer = self._route(path)
         self.seen = Request(self.command, self.path, call, self.headers)
         self.hub.requests.append(self.seen)
-        fault = self.hub.fault(call)
-        self.pretend = fault is not None and isinstance(fault.what, Exchange) and not fault.done
-        if fault is not None and isinstance(fault.what, Exchange):
-            breaking.serve(self, self.hub, fault, answer)
-        else:
+        fault = self.fault = self.hub.fault(call)
+        if fault is None or not isinstance(fault.what, Exchange):
             self.send(answer())
+        elif fault.early:
+            answer()
+        else:
+            breaking.serve(self, self.hub, fault, answer)
 
     do_GET = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815
+
+    @property
+    def pretend(self) -> bool:
+        """Whether to answer as if it had been done, and do nothing."""
+        fault = self.fault
+        if fault is None or not isinstance(fault.what, Exchange):
+            return False
+        return not (fault.done or fault.early)
 
     def _route(self, path: str) -> tuple[Call, Callable[[], Answer]]:
         for methods, pattern, call, function in ROUTES:
@@ -211,6 +235,9 @@ class Handler(Connection):
             name = original.rpartition("/")[2]
         name = flist_name(name.removesuffix(".tar.gz"))
         now = int(time.time())
+        if self.fault and self.fault.early:
+            breaking.serve(self, self.hub, self.fault, success)
+            self.connection.shutdown(socket.SHUT_RDWR)
         self.hub.unpacking.set()
         self.hub.may_finish.wait()
         self.hub.over.wait(self.hub.unpack_seconds)
@@ -219,23 +246,22 @@ class Handler(Connection):
             archive.seek(form.start)
             tree = unpack(archive, now)
         answer = {"name": name, "files": answer_of_upload(tree)}
-        fault = self.hub.fault(Call.UPLOAD)
-        what = fault.what if fault else None
+        what = self.fault.what if self.fault else None
         if isinstance(what, Content):
             tree = breaking.spoiled(tree, what)
         if isinstance(what, Claim):
             answer = breaking.claimed(answer, what)
-        flist = make_flist(tree, _metadata(form), made=now)
+        flist = make_flist(tree, _metadata(form, self.hub), made=now)
         if not self.pretend:
             self.hub.store.publish(user, name, breaking.damaged(flist, what), tree)
         return success(answer)
 
 
-def _metadata(form: Form) -> dict[str, str]:
+def _metadata(form: Form, hub: Hub) -> dict[str, str]:
     fields = ((key.partition("metadata-"), value) for key, value in form.fields.items())
     asked = {key: value for (before, found, key), value in fields if found and not before}
     kept = {key: value for key, value in asked.items() if key not in PROTECTED}
-    return kept | {"backend": backend("127.0.0.1", 9900)}
+    return kept | {"backend": backend("127.0.0.1", hub.blocks_port)}
 
 
 class Stranger(Connection):

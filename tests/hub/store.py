@@ -10,7 +10,7 @@ import tarfile
 from contextlib import suppress
 from pathlib import Path
 
-from tests.hub.flist import Kind, Tree, make_flist
+from tests.hub.flist import Kind, Tree, block_id, make_flist
 from tests.hub.unpack import counts
 from tests.hub.upload import flist_name
 
@@ -23,6 +23,7 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.trees: dict[str, Tree] = {}
+        self.blocks: set[bytes] = set()  # their names, of all flists that were ever made here
 
     def path(self, user: str, name: str) -> Path:
         return self.directory / user / flist_name(name)
@@ -41,6 +42,7 @@ class Store:
         path.unlink(missing_ok=True)
         path.write_bytes(flist)
         self.trees[_md5(flist)] = tree or {}
+        self.blocks |= {block_id(key) for node in (tree or {}).values() for key in node.keys}
         return path
 
     def make(self, user: str, name: str, tree: Tree, metadata: dict[str, str], made: int) -> None:

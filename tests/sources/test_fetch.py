@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import self_signed
 from tests.support.http_server import Server
 from zwizard.steps import programs
 
@@ -116,12 +117,8 @@ def test_a_redirect_is_followed(server: Server, tmp_path: Path) -> None:
 @pytest.fixture
 def encrypted(server: Server, tmp_path: Path) -> Server:
     """The same, with a certificate that nobody has signed."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = "openssl req -x509 -nodes -newkey rsa:2048 -subj /CN=x"
-    written = ("-keyout", key, "-out", certificate)
-    subprocess.run([*make.split(), *written], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(self_signed(tmp_path))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     return server
 
