@@ -404,3 +404,16 @@ def test_a_boot_that_is_a_link_out_of_the_tree_is_left_alone(
     with pytest.raises(subprocess.CalledProcessError):
         by_bash(action, root)
     assert list(outside.iterdir()) == []
+
+
+def test_a_kernel_of_the_recipes_takes_the_place_of_the_trees(
+    executor: MakeExecutor, tmp_path: Path
+) -> None:
+    root = tmp_path / "tree"
+    (root / "boot").mkdir(parents=True)
+    for name in ("vmlinuz", "initrd.img", "initrd.img-6.1"):
+        (root / "boot" / name).write_text("the tree's")
+    (tmp_path / "mine").write_text("mine")
+    executor(root).perform(InstallKernel(str(tmp_path / "mine"), "", "", ""))
+    assert {p.name for p in (root / "boot").iterdir()} == {"initrd.img-6.1", "vmlinuz-own"}
+    assert (root / "boot/vmlinuz-own").read_text() == "mine"

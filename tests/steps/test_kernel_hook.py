@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from zwizard.image.boot_files import find_boot_files
+from zwizard.image.directory import DirectoryTree
+
 HOOK = str(resources.files("zwizard.steps").joinpath("scripts/zz-zos-kernel"))
 
 PACKERS = {
@@ -146,17 +149,19 @@ def test_a_second_run_changes_nothing(boot: Path, run: Run) -> None:
     assert [(path.name, path.read_bytes()) for path in sorted(boot.iterdir())] == before
 
 
-def test_of_several_kernels_all_are_unpacked_and_the_newest_by_version_is_linked(
+def test_of_several_kernels_the_newest_by_version_is_unpacked_and_linked(
     boot: Path, run: Run
 ) -> None:
     for version, packer in (("6.1.0-9", "xz"), ("6.1.0-10", "zstd"), ("5.10.0-30", "gzip")):
         (boot / f"vmlinuz-{version}").write_bytes(bzimage(elf(version), packer))
         (boot / f"initrd.img-{version}").write_text(version)
+    (boot / "vmlinuz").symlink_to("vmlinuz-6.1.0-9")
+    (boot / "initrd.img").symlink_to("initrd.img-6.1.0-9")
     assert run().returncode == 0
     assert (boot / "vmlinuz").readlink() == Path("vmlinuz-6.1.0-10")
     assert (boot / "initrd.img").read_text() == "6.1.0-10"
-    for version in ("6.1.0-9", "6.1.0-10", "5.10.0-30"):
-        assert (boot / f"vmlinuz-{version}").read_bytes() == elf(version)
+    assert (boot / "vmlinuz").read_bytes() == elf("6.1.0-10")
+    assert (boot / "vmlinuz-6.1.0-9").read_bytes() == bzimage(elf("6.1.0-9"), "xz")
 
 
 def test_after_the_newest_is_removed_the_one_before_is_linked(boot: Path, run: Run) -> None:
@@ -171,12 +176,36 @@ def test_after_the_newest_is_removed_the_one_before_is_linked(boot: Path, run: R
     assert (boot / "initrd.img").readlink() == Path("initrd.img-6.1.0-1")
 
 
-def test_with_no_kernel_left_no_link_dangles(boot: Path, run: Run) -> None:
+def test_with_no_kernel_left_nothing_is_removed_and_that_is_said(boot: Path, run: Run) -> None:
     (boot / "vmlinuz").symlink_to("vmlinuz-6.1.0-1")
-    (boot / "initrd.img").symlink_to("initrd.img-6.1.0-1")
-    (boot / "config-6.1.0-1").write_text("")
+    (boot / "initrd.img").write_text("somebody's")
+    done = run()
+    assert (done.returncode, names(boot)) == (0, ["initrd.img", "vmlinuz"])
+    assert "no kernel was found in /boot" in done.stdout
+
+
+def test_a_kernel_of_the_users_own_is_unpacked_and_stays_at_upgrades(boot: Path, run: Run) -> None:
+    (boot / "vmlinuz").write_bytes(bzimage(elf("mine"), "gzip"))
+    (boot / "initrd.img").write_text("mine")
+    (boot / "vmlinuz-6.1.0-1").write_bytes(elf("package's"))
+    (boot / "initrd.img-6.1.0-1").write_text("package's")
     assert run().returncode == 0
-    assert names(boot) == ["config-6.1.0-1"]
+    assert (boot / "vmlinuz").read_bytes() == elf("mine")
+    assert not (boot / "vmlinuz").is_symlink()
+    assert (boot / "initrd.img").read_text() == "mine"
+
+
+def test_at_an_upgrade_an_initramfs_under_the_links_name_is_moved_aside(
+    boot: Path, run: Run
+) -> None:
+    (boot / "vmlinuz").symlink_to("vmlinuz-6.1.0-1")
+    (boot / "initrd.img").write_text("of 6.1.0-1")
+    for version in ("6.1.0-1", "6.1.0-2"):
+        (boot / f"vmlinuz-{version}").write_bytes(elf(version))
+    (boot / "initrd.img-6.1.0-2").write_text("of 6.1.0-2")
+    assert run().returncode == 0
+    assert (boot / "initrd.img").read_text() == "of 6.1.0-2"
+    assert (boot / "initrd.img.old").read_text() == "of 6.1.0-1"
 
 
 def test_a_kernel_whose_initramfs_comes_later_gets_no_dangling_link(boot: Path, run: Run) -> None:
@@ -191,7 +220,7 @@ def test_a_missing_unpacker_fails_and_leaves_the_kernel(boot: Path, tmp_path: Pa
     kernel.write_bytes(packed := bzimage(elf(), "zstd"))
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("od", "tr", "tail", "head", "stat", "sort", "grep", "rm"):
+    for tool in ("od", "tr", "tail", "head", "stat", "sort", "grep", "rm", "cut"):
         (tools / tool).symlink_to(f"/usr/bin/{tool}")
     environment = {"PATH": str(tools), "ZOS_BOOT": str(boot)}
     done = subprocess.run(
@@ -239,3 +268,100 @@ def test_on_arch_an_upgrade_and_a_removal_take_the_old_elf_with_them(arch: Path)
     run_in(arch)
     assert names(arch) == ["vmlinux-linux", "vmlinuz", "vmlinuz-linux"]
     assert (arch / "vmlinuz").read_bytes() == elf("later")
+
+
+# --- what others put into /boot: the hook and the checklist find the same there ------------------
+
+V = "6.1.0-1"
+GIVEN: dict[str, tuple[dict[str, str], str, str]] = {  # a link is "-> TARGET"
+    "Debian's links in the root": (
+        {"vmlinuz": "-> boot/vmlinuz-5.10.0-9", "boot/vmlinuz-5.10.0-9": "",
+         f"boot/vmlinuz-{V}": "", "boot/initrd.img-5.10.0-9": "", f"boot/initrd.img-{V}": ""},
+        "vmlinuz-5.10.0-9", "initrd.img-5.10.0-9"),
+    "Ubuntu, an older kernel linked": (
+        {"boot/vmlinuz": "-> vmlinuz-5.15.0-25-generic", "boot/vmlinuz-5.15.0-25-generic": "",
+         "boot/initrd.img-5.15.0-25-generic": "", "boot/vmlinuz-6.8.0-1-generic": "",
+         "boot/initrd.img-6.8.0-1-generic": "", "boot/vmlinuz.old": "-> vmlinuz-6.8.0-1-generic"},
+        "vmlinuz-5.15.0-25-generic", "initrd.img-5.15.0-25-generic"),
+    "absolute links": (
+        {"boot/vmlinuz": f"-> /boot/vmlinuz-{V}", f"boot/vmlinuz-{V}": "",
+         "boot/initrd.img": "-> /boot/mine.img", "boot/mine.img": ""},
+        f"vmlinuz-{V}", "mine.img"),
+    "the guide's own kernel": (
+        {"boot/vmlinuz": "", "boot/initrd.img": ""}, "vmlinuz", "initrd.img"),
+    "a kernel beside SUSE's link": (
+        {"boot/vmlinuz": "", "boot/initrd": ""}, "vmlinuz", "initrd"),
+    "Alpine": (
+        {"boot/vmlinuz-virt": "", "boot/initramfs-virt": "", "boot/config-virt": ""},
+        "vmlinuz-virt", "initramfs-virt"),
+    "SUSE": (
+        {"boot/vmlinuz": "-> vmlinuz-6.4.0-21-default", "boot/vmlinuz-6.4.0-21-default": "",
+         "boot/initrd": "-> initrd-6.4.0-21-default", "boot/initrd-6.4.0-21-default": ""},
+        "vmlinuz-6.4.0-21-default", "initrd-6.4.0-21-default"),
+    "Fedora, with a rescue kernel": (
+        {"boot/vmlinuz-6.8.5-301.fc40.x86_64": "", "boot/initramfs-6.8.5-301.fc40.x86_64.img": "",
+         "boot/vmlinuz-0-rescue-1f2e": "", "boot/initramfs-0-rescue-1f2e.img": ""},
+        "vmlinuz-6.8.5-301.fc40.x86_64", "initramfs-6.8.5-301.fc40.x86_64.img"),
+    "kernel-install": (
+        {"boot/1f2e/6.8.5/linux": "", "boot/1f2e/6.8.5/initrd": "", "boot/1f2e/6.10.1/linux": "",
+         "boot/1f2e/6.10.1/initrd": "", "boot/loader/entries/1f2e-6.10.1.conf": "x"},
+        "1f2e/6.10.1/linux", "1f2e/6.10.1/initrd"),
+    "mkosi, beside the modules": (
+        {"usr/lib/modules/6.8.5/vmlinuz": "", "usr/lib/modules/6.8.5/initrd": "",
+         "boot/initrd.img": "-> initrd.img-5"},
+        "../usr/lib/modules/6.8.5/vmlinuz", "../usr/lib/modules/6.8.5/initrd"),
+    "modules that a link of the tree leads to": (
+        {"usr": "-> elsewhere", "elsewhere/lib/modules/6.8.5/vmlinuz": ""}, "", ""),
+    "Void": (
+        {"boot/vmlinuz-6.6.30_1": "", "boot/initramfs-6.6.30_1.img": "",
+         "boot/vmlinuz-6.6.9_1": "", "boot/initramfs-6.6.9_1.img": ""},
+        "vmlinuz-6.6.30_1", "initramfs-6.6.30_1.img"),
+    "Gentoo": (
+        {"boot/kernel-6.6.30-gentoo": "", "boot/initramfs-6.6.30-gentoo.img": "",
+         "boot/kernel-6.6.30-gentoo.old": ""},
+        "kernel-6.6.30-gentoo", "initramfs-6.6.30-gentoo.img"),
+    "booster": (
+        {"boot/vmlinuz-lts": "", "boot/booster-lts.img": ""}, "vmlinuz-lts", "booster-lts.img"),
+    "the newest without an initramfs": (
+        {"boot/vmlinuz-6.1.0": "", "boot/initrd.img-6.1.0": "", "boot/vmlinuz-6.2.0": ""},
+        "vmlinuz-6.1.0", "initrd.img-6.1.0"),
+    "the recipe's own": (
+        {"boot/vmlinuz-own": "", "boot/vmlinuz-6.1.0": "", "boot/initrd.img-6.1.0": "",
+         "boot/vmlinuz": "-> vmlinuz-6.1.0", "boot/initrd.img": "-> initrd.img-6.1.0"},
+        "vmlinuz-own", ""),
+    "an ELF that is linked": (
+        {"boot/vmlinuz": "-> vmlinux-6.1.0", "boot/vmlinux-6.1.0": ""}, "vmlinux-6.1.0", ""),
+    "a link out of the tree": (
+        {"boot/vmlinuz": "-> ../../vmlinuz-6.1.0", "../vmlinuz-6.1.0": ""}, "", ""),
+    "no kernel": ({"boot/initrd.img": "", "boot/vmlinuz": "-> gone"}, "", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_hook_and_the_checklist_start_the_same_and_nothing_is_lost(
+    name: str, tmp_path: Path
+) -> None:
+    files, kernel, initrd = GIVEN[name]
+    root = tmp_path / "tree"
+    for path, content in files.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if content.startswith("-> "):
+            place.symlink_to(content[3:])
+        else:
+            place.write_bytes(elf(path))
+    (root / "boot").mkdir(exist_ok=True)
+    found = find_boot_files(DirectoryTree(root))
+    whole = (found.kernel, found.initrd) if found else ("", "")
+    assert [os.path.relpath(path, "/boot") if path else "" for path in whole] == [kernel, initrd]
+    kept = {path: (root / path).read_bytes() for path, text in files.items() if not text}
+    before = sorted(root.rglob("*"))
+    run_in(root / "boot")
+    assert [path for path in kept if (root / path).read_bytes() != kept[path]] == []
+    if not kernel:
+        assert sorted(root.rglob("*")) == before
+    for link, target in (("vmlinuz", kernel), ("initrd.img", initrd)):
+        if target:
+            place = root / "boot" / link
+            assert place.samefile(root / "boot" / target)
+            assert not place.is_symlink() or not place.readlink().is_absolute()

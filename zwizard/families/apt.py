@@ -148,7 +148,7 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     files = {name: distro.shown_by.get(name, "") for name in names}
     for package in recipe.kernel.packages(distro):
         own = recipe.kernel.package
-        files[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz-*"
+        files[package] = f"/var/lib/dpkg/info/{own}.list" if own else "/boot/vmlinuz*"
     pairs = (word for pair in files.items() for word in pair)
     answers = _GRUB_ANSWERS if image else ()
     return (QUIET, *answers, InTree(("sh", "-c", script, "complete", *pairs)), UNQUIET)

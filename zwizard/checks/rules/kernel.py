@@ -12,6 +12,7 @@ from zwizard.checks.helpers import leads_to_file, lines, relative_links
 from zwizard.checks.mode_detection import INITRD, KERNEL
 from zwizard.checks.rule import VM, advice, must, should
 from zwizard.checks.verdict import Severity, Verdict, failed, passed, unknown
+from zwizard.image.boot_files import find_boot_files
 from zwizard.image.tree import EntryType, FileTree
 
 _EXTRACT = "Extract the ELF from it: zwizard repair does, like the kernel's extract-vmlinux."
@@ -42,9 +43,9 @@ def kernel_resolves(context: CheckContext) -> Verdict:
 
 
 def _elsewhere(context: CheckContext) -> str:
-    """Kernels at other paths: Debian has links in the root, others use other names."""
-    found = [entry.path for entry in context.tree.glob("/boot/vmlinuz-*", "/vmlinuz")]
-    return f"; found instead: {', '.join(found[:3])}" if found else ""
+    """The kernel that should be there: Debian has links in the root, others use other names."""
+    found = find_boot_files(context.tree)
+    return f"; found instead: {found.kernel}" if found else ""
 
 
 @must(
