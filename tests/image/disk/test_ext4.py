@@ -13,6 +13,7 @@ import pytest
 from tests.support import disks
 from zwizard.image import DirectoryTree, UnreadableError
 from zwizard.image.disk import ext4
+from zwizard.image.disk.crc32c import crc32c
 from zwizard.image.disk.ext4 import Ext4Tree
 from zwizard.image.disk.ext4_superblock import read_superblock
 from zwizard.image.disk.ranges import FileRange
@@ -150,6 +151,32 @@ def test_a_hashed_directory_is_read(image_of: MakeImage) -> None:
     shown = subprocess.run(["debugfs", "-R", "stat /many", path], capture_output=True, text=True,
                            check=True).stdout  # fmt: skip
     assert "Flags: 0x81000" in shown
+    assert len(opened(path).children("/many")) == NAMES
+
+
+def test_the_index_of_a_grown_directory_keeps_the_end_of_its_first_block(
+    image_of: MakeImage,
+) -> None:
+    """As the kernel makes an index: of the old end only the checksum is another's."""
+    path = image_of("-t", "ext4", "-b", "4096")
+    subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
+    view = opened(path)
+    many = view.node("/many")
+    assert many is not None
+    blocks = subprocess.run(["debugfs", "-R", "blocks /many", path], capture_output=True,
+                            text=True, check=True).stdout.split()  # fmt: skip
+    at, seed = int(blocks[0]) * 4096, view._inode(many.inode).seed
+    assert seed is not None
+    with path.open("r+b") as file:
+        file.seek(at)
+        root = file.read(4096)
+        used = root[: 32 + int.from_bytes(root[34:36], "little") * 8]
+        end = b"\x0c\x00\x00\xde"
+        file.seek(at + 4088)
+        file.write(end + crc32c(used + end + bytes(4), seed).to_bytes(4, "little"))
+    assert (
+        subprocess.run(["e2fsck", "-fn", path], capture_output=True, check=False).returncode == 0
+    )
     assert len(opened(path).children("/many")) == NAMES
 
 

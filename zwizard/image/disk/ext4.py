@@ -13,6 +13,7 @@ from zwizard.image.disk.crc32c import crc32c
 from zwizard.image.disk.ext4_inode import (
     ENCRYPTED,
     EXTENTS,
+    INDEXED,
     INLINE,
     Inode,
     add_names,
@@ -99,10 +100,12 @@ class Ext4Tree(VolumeTree[int]):
             yield inode.place[4:]  # the first four bytes are the parent
             yield inode.inline
             return
+        root = bool(inode.flags & INDEXED)
         with self._open(inode) as file:
             while data := file.read(self.superblock.block_size):
                 self._count(len(data))
-                check_names(data, inode.seed)
+                check_names(data, inode.seed, index=root)
+                root = False
                 yield data
 
     def _open(self, inode: Inode) -> BinaryIO:
