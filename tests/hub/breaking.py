@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tests.hub.answers import TEXT, Answer, Connection, as_json, error, page, success
 from tests.hub.faults import Call, Claim, Content, Exchange, Fault
@@ -115,9 +114,10 @@ def _of_another(call: Call) -> Answer:
             return success({"name": "other.flist"})
 
 
-def claimed(payload: dict[str, Any], claim: Claim) -> dict[str, Any]:
-    """What the answer to an upload says instead of ``payload``."""
-    payload = copy.deepcopy(payload)
+def claimed(answer: Answer, claim: Claim) -> Answer:
+    """What is said of an upload instead of the true ``answer``."""
+    document = json.loads(answer.body)
+    payload = document["payload"]
     files = payload["files"]
     numbers = files.get("response", {})
     less = {
@@ -138,7 +138,9 @@ def claimed(payload: dict[str, Any], claim: Claim) -> dict[str, Any]:
         payload["name"] = "other.flist"
     elif claim == Claim.NO_COUNTS:
         del payload["files"]
-    return payload
+    elif claim == Claim.ERROR:
+        document = {"status": "error", "message": "putdir failed"}
+    return as_json(document)
 
 
 def spoiled(tree: Tree, content: Content) -> Tree:

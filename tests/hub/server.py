@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -237,7 +237,8 @@ class Handler(Connection):
         now = int(time.time())
         if self.fault and self.fault.early:
             breaking.serve(self, self.hub, self.fault, success)
-            self.connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # reset
+                self.connection.shutdown(socket.SHUT_RDWR)
         self.hub.unpacking.set()
         self.hub.may_finish.wait()
         self.hub.over.wait(self.hub.unpack_seconds)
@@ -245,7 +246,7 @@ class Handler(Connection):
         with body.open("rb") as archive:
             archive.seek(form.start)
             tree = unpack(archive, now)
-        answer = {"name": name, "files": answer_of_upload(tree)}
+        answer = success({"name": name, "files": answer_of_upload(tree)})
         what = self.fault.what if self.fault else None
         if isinstance(what, Content):
             tree = breaking.spoiled(tree, what)
@@ -254,7 +255,7 @@ class Handler(Connection):
         flist = make_flist(tree, _metadata(form, self.hub), made=now)
         if not self.pretend:
             self.hub.store.publish(user, name, breaking.damaged(flist, what), tree)
-        return success(answer)
+        return answer
 
 
 def _metadata(form: Form, hub: Hub) -> dict[str, str]:
@@ -274,6 +275,8 @@ class Stranger(Connection):
         self.server.hub.strangers.append(
             Request(self.command, self.path, Call.OTHER, self.headers)
         )
+        with suppress(BrokenOffError):
+            receive(self.rfile, self.headers, Path(os.devnull))
         self.send(success({"username": self.server.hub.user}))
 
     do_GET = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815
