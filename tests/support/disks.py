@@ -70,13 +70,34 @@ def run(*command: str | Path, stdin: str = "") -> None:
     )
 
 
-def efi(machine: int = 0x8664, text: bytes = b"Welcome to GRUB!") -> bytes:
-    """The headers of an EFI program, and some text."""
+def efi(machine: int = 0x8664, **sections: bytes) -> bytes:
+    """An EFI program of these sections, with dots instead of "_" in their names."""
     head = bytearray(64)
     head[0:2] = b"MZ"
     struct.pack_into("<I", head, 60, 64)
-    coff = b"PE\x00\x00" + struct.pack("<HHIIIHH", machine, 0, 0, 0, 0, 240, 0x22)
-    return bytes(head) + coff + struct.pack("<H", 0x20B) + bytes(238) + text
+    coff = struct.pack("<HHIIIHH", machine, len(sections), 0, 0, 0, 240, 0x22)
+    table, body = b"", b""
+    start = len(head) + 4 + len(coff) + 240 + 40 * len(sections)
+    for name, data in sections.items():
+        place = struct.pack("<IIII", len(data), 0, len(data), start + len(body))
+        table += name.replace("_", ".").encode().ljust(8, b"\x00") + place + bytes(16)
+        body += data
+    return (
+        bytes(head) + b"PE\x00\x00" + coff + struct.pack("<H", 0x20B) + bytes(238) + table + body
+    )
+
+
+def grub_loader(
+    script: str = "", prefix: str = "/boot/grub", modules: bytes = b"\x00normal\x00"
+) -> bytes:
+    """GRUB as grub-mkimage makes it."""
+    objects = b"".join(
+        struct.pack("<II", kind, 8 + len(data)) + data
+        for kind, data in (
+            (0, modules), (2, script.encode() + b"\x00"), (3, prefix.encode() + b"\x00")
+        )
+    )  # fmt: skip
+    return efi(mods=b"mimg" + bytes(4) + struct.pack("<QQ", 24, 24 + len(objects)) + objects)
 
 
 @dataclass(frozen=True)
@@ -163,7 +184,8 @@ def ext(path: Path, size: int, tree: Path, *options: str) -> Path:
     return path
 
 
-LOADER = {"EFI/BOOT/BOOTX64.EFI": efi()}
+SEARCH = f"search --no-floppy --fs-uuid --set=root {ROOT_UUID}\nset prefix=($root)/boot/grub\n"
+LOADER = {"EFI/BOOT/BOOTX64.EFI": grub_loader(SEARCH)}
 
 
 def disk(path: Path, tree: Path, root: Part = ROOT_PART, esp: dict[str, bytes] = LOADER) -> Path:

@@ -29,8 +29,8 @@ must *: archive-name archive-readable archive-root archive-paths mode build-left
 must C: entrypoint-link entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
     initrd-resolves initrd-virtiofs initrd-virtio-pci kernel-drivers
-must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader grub-kernel grub-root
-    image-fits-disk services-enabled
+must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader loader-files
+    grub-kernel grub-root image-fits-disk services-enabled
 must CV: userland-arch
 must VR: tree-modes initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
     cloud-init-runs cloud-init-installed

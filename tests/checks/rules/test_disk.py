@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 from tests.checks.rules.test_first_boot import BROKEN as BROKEN_GUEST
 from tests.image.disk.test_disk_image import PLACES
 from tests.support import disks
-from tests.support.disks import DATA_TYPE, ESP_PART, GRUB_CFG, MIB, ROOT_PART, ROOT_UUID, Part, efi
+from tests.support.disks import (
+    DATA_TYPE,
+    ESP_PART,
+    GRUB_CFG,
+    MIB,
+    ROOT_PART,
+    ROOT_UUID,
+    SEARCH,
+    Part,
+    efi,
+    grub_loader,
+)
 from tests.support.executables import NAME, VERSION, bzimage, elf, initramfs
 from tests.support.limits import bounds
 from tests.support.trees import numbers
@@ -173,6 +184,9 @@ def seventeen(path: Path) -> None:
     table(*(Part(DATA_TYPE, 1 + 2 * n, 3 + 2 * n) for n in range(17)))(path)
 
 
+SHIM = efi(_data=b"UEFI SHIM\n$Version: 16.1 $ grub")
+SIGNED = grub_loader("normal (memdisk)/grub.cfg\n", "/EFI/debian")
+SEARCHING = SEARCH.encode() + b"configfile $prefix/grub.cfg\n"
 MINE = Part(DATA_TYPE, ESP_PART.start, ESP_PART.end)
 XFS = edit(ROOT_PART.start * MIB, b"XFSB" + bytes(4096))
 
@@ -206,10 +220,29 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("esp-loader", "is not an EFI program", on_esp({"EFI/BOOT/BOOTX64.EFI": b"grub\n"})),
     ("esp-loader", "names /vmlinuz, which does not exist",
      on_esp({"loader/loader.conf": b"", "loader/entries/arch.conf": b"linux /vmlinuz\n"})),
+    ("loader-files", "BOOTX64.EFI is shim, and /EFI/BOOT/grubx64.efi does not exist",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": SHIM})),
+    ("loader-files", "/EFI/BOOT/grubx64.efi is not an EFI program",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": SHIM, "EFI/BOOT/grubx64.efi": b"grub"})),
+    ("loader-files", "is GRUB and reads /EFI/debian/grub.cfg, which the ESP lacks",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": SIGNED})),
+    ("loader-files", "grubx64.efi is GRUB and reads /EFI/debian/grub.cfg, which the ESP lacks",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": SHIM, "EFI/BOOT/grubx64.efi": SIGNED})),
+    ("loader-files", "ESP/EFI/debian/grub.cfg looks for the file system 1-2, which is not in",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": SIGNED,
+             "EFI/debian/grub.cfg": b"search.fs_uuid 1-2 root\nset prefix=($root)'/grub'\n"})),
+    ("loader-files", "BOOTX64.EFI looks for the file system 1-2, which is not in the image",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": grub_loader(SEARCH.replace(ROOT_UUID, "1-2"))})),
+    ("loader-files", "leads GRUB to partition 2, where /boot/grub/grub.cfg does not exist",
+     remove("/boot/grub/grub.cfg")),
+    ("loader-files", "partition 2, where /boot/grub/x86_64-efi/normal.mod does not exist",
+     on_esp({"EFI/BOOT/BOOTX64.EFI": grub_loader(SEARCH, modules=b"")})),
+    ("loader-files", "which has the feature casefold, that GRUB cannot read",
+     on_root("feature casefold")),
     ("loader-known", "is systemd-boot",
-     on_esp({"EFI/BOOT/BOOTX64.EFI": efi(text=b"#### LoaderInfo: systemd-boot 252 ####")})),
+     on_esp({"EFI/BOOT/BOOTX64.EFI": efi(_sdmagic=b"#### LoaderInfo: systemd-boot 252 ####")})),
     ("loader-known", "is an unknown boot loader",
-     on_esp({"EFI/BOOT/BOOTX64.EFI": efi(text=b"my own")})),
+     on_esp({"EFI/BOOT/BOOTX64.EFI": efi(_text=b"my own grub, systemd-boot")})),
     ("loader-known", "Ubuntu 24.04: it will most probably not start",
      write("/usr/lib/os-release", 'ID=ubuntu\nVERSION_ID="24.04"\n')),
     ("esp-room", "another kernel and initramfs need 30",
@@ -375,6 +408,26 @@ def test_a_qcow2_is_recognised_under_any_name(tmp_path: Path) -> None:
     other.write_text("hello")
     with pytest.raises(UnreadableError, match="a text file, not a directory"):
         check(other)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"EFI/BOOT/BOOTX64.EFI": SIGNED, "EFI/debian/grub.cfg": SEARCHING},
+        {"EFI/BOOT/BOOTX64.EFI": SIGNED, "EFI/BOOT/grub.cfg": SEARCHING},
+        {"EFI/BOOT/BOOTX64.EFI": SHIM, "EFI/BOOT/grubx64.efi": SIGNED,
+         "EFI/debian/grub.cfg": SEARCHING},
+        {"EFI/BOOT/BOOTX64.EFI": SHIM, "EFI/BOOT/fbx64.efi": efi()},
+        {"EFI/BOOT/BOOTX64.EFI": SIGNED, "EFI/debian/grub.cfg": b"menuentry x {\n}\n"},
+        {"EFI/BOOT/BOOTX64.EFI": grub_loader("search --label x --set=root\n")},
+        {"EFI/BOOT/BOOTX64.EFI": grub_loader(prefix="(,gpt2)/boot/grub")},
+        {"EFI/BOOT/BOOTX64.EFI": efi(_sdmagic=b"systemd-boot")},
+        {"EFI/BOOT/BOOTX64.EFI": efi(_linux=b"x")},
+    ],
+)  # fmt: skip
+def test_a_loader_with_what_it_starts_is_good(image: Path, files: dict[str, bytes]) -> None:
+    on_esp(files)(image)
+    assert judged(image).finding("loader-files").outcome is Outcome.PASS
 
 
 def test_loader_entries_with_their_files_boot_too(image: Path) -> None:

@@ -12,7 +12,7 @@ from zwizard.checks.rule import Rule
 SUBJECTS = (
     "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "programs",
     "network", "ssh", "access", "secrets", "first_boot", "flist", "flist_limits",
-    "disk.partitions", "disk.esp", "disk.grub", "disk.mounts", "container",
+    "disk.partitions", "disk.esp", "disk.loader", "disk.grub", "disk.mounts", "container",
 )  # fmt: skip
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.rule import IMAGE, must, should
 from zwizard.checks.verdict import Severity, Verdict, failed, passed
+from zwizard.image.executables.boot_loader import BootLoader, read_boot_loader
 from zwizard.image.tree import EntryType, FileTree
-from zwizard.sources.detect_distro import parse_release
 from zwizard.util.units import MIB
 
 LOADER = "/EFI/BOOT/BOOTX64.EFI"
@@ -90,7 +89,7 @@ def esp_loader(context: CheckContext) -> Verdict:
     if found.file is None:
         others = ", ".join(e.path for e in esp.listing("/EFI"))
         return failed(f"{found.shown}{f'; found instead: {others}' if others else ''}")
-    fault = _pe_fault(esp.read(LOADER, 4096))
+    fault = boot_loader(esp).fault
     return failed(f"{LOADER} {fault}") if fault else passed(f"{found.file.path}, PE32+, x86-64")
 
 
@@ -113,61 +112,9 @@ def _entry_fault(esp: FileTree, path: str) -> str:
     return f"{path} names {missing[0]}, which does not exist" if missing else ""
 
 
-def _pe_fault(head: bytes) -> str:
-    if head[:2] != b"MZ" or len(head) < 64:
-        return "is not an EFI program"
-    (at,) = struct.unpack_from("<I", head, 60)
-    if at > len(head) - 26 or head[at : at + 4] != b"PE\x00\x00":
-        return "is not an EFI program"
-    (machine,) = struct.unpack_from("<H", head, at + 4)
-    (magic,) = struct.unpack_from("<H", head, at + 24)
-    if machine != 0x8664 or magic != 0x20B:
-        return f"is for another processor (machine {machine:#x})"
-    return ""
-
-
-@should(
-    "The boot loader is known to work with Zero-OS's firmware",
-    IMAGE,
-    source="“Only grub2 has been tested and known to work.” (Zmachine guide, “Installation”); the"
-    " firmware fails with GRUB of Ubuntu newer than 20.04, and with systemd-boot above 2 GiB of"
-    " memory (rust-hypervisor-firmware issues 382 and 175).",
-    fix="Make it a VM with its own kernel instead, which needs no boot loader; or install GRUB.",
-    after="esp-loader",
-    keys=("source.suite",),
-)
-def loader_known(context: CheckContext) -> Verdict:
-    """The boot loader is GRUB, and not from Ubuntu newer than 20.04."""
-    esp = context.disk.esp_tree
-    if esp.resolve(LOADER).file is None:
-        return failed("no boot loader, only /loader/entries: untested")
-    name = loader_name(esp)
-    if name not in {"GRUB", "shim and GRUB"}:
-        return failed(f"{LOADER} is {name}")
-    guest = context.guest
-    release = parse_release(
-        text(guest, "/etc/os-release") or text(guest, "/usr/lib/os-release") or ""
-    )
-    version = release.get("VERSION_ID", "")
-    number = re.match(r"(\d{1,4})\.(\d{1,4})", version)
-    if release.get("ID") == "ubuntu" and number and tuple(map(int, number.groups())) > (20, 4):
-        return failed(f"GRUB of Ubuntu {version}: it will most probably not start on Zero-OS")
-    return passed(name)
-
-
-def loader_name(esp: FileTree) -> str:
-    """What the program at LOADER is; raises UnreadableError if it does not exist."""
-    program = esp.read(LOADER, _PROGRAM)
-    if b"systemd-boot" in program or "systemd-boot".encode("utf-16-le") in program:
-        return "systemd-boot"
-    if b"grub" in program.lower():
-        return "GRUB"
-    if b"shim," in program or "shim".encode("utf-16-le") in program:
-        second = esp.resolve("/EFI/BOOT/grubx64.efi").file
-        return (
-            "shim and GRUB" if second is not None else "shim, without grubx64.efi in its directory"
-        )
-    return "an unknown boot loader"
+def boot_loader(esp: FileTree, path: str = LOADER) -> BootLoader:
+    """What the program at ``path`` is; raises UnreadableError if it does not exist."""
+    return read_boot_loader(esp.read(path, _PROGRAM))
 
 
 @should(

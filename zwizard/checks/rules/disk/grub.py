@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import SETTINGS, few, text, texts
 from zwizard.checks.rule import IMAGE, must, should
-from zwizard.checks.rules.disk.esp import LOADER, loader_entries, loader_name
+from zwizard.checks.rules.disk.esp import LOADER, loader_entries
+from zwizard.checks.rules.disk.loader import loader_name
 from zwizard.checks.verdict import Verdict, failed, not_applicable, passed, unknown
 from zwizard.image.executables.kernel import read_bzimage
 from zwizard.image.magic import HEAD, file_type
