@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--user", default="alice.3bot")
     parser.add_argument("--token-file", type=Path, help="where to write a valid token")
     parser.add_argument("--slow-unpack", type=float, default=0, metavar="SECONDS")
+    parser.add_argument("--slow-read", type=float, default=0, metavar="MIB", help="a second")
     parser.add_argument("--readonly", action="store_true", help="a hub that is a mirror")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME", choices=BY_NAME,
                         help="see --list-faults; may be repeated")  # fmt: skip
@@ -34,6 +35,7 @@ def main() -> None:
         directory = options.directory or Path(temporary)
         hub = Hub(directory, options.user)
         hub.unpack_seconds, hub.readonly = options.slow_unpack, options.readonly
+        hub.read_speed = options.slow_read * (1 << 20)
         hub.faults = [BY_NAME[name] for name in options.fault]
         token = options.token_file or directory / "token"
         with running(hub, options.port):

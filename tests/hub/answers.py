@@ -41,6 +41,7 @@ class Connection(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    cookie = ""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -53,6 +54,8 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Origin", "*")
         if answer.location:
             self.send_header("Location", answer.location)
+        if self.cookie:
+            self.send_header("Set-Cookie", self.cookie)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

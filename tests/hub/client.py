@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import httpx
 
 from tests.hub.hub import Hub
@@ -21,3 +24,12 @@ class Client(httpx.Client):
         fields = {f"metadata-{key}": value for key, value in metadata.items()}
         files = {"file": (name, data)}
         return self.post("/api/flist/me/upload", files=files, data=fields)
+
+
+def wait_until(true: Callable[[], bool]) -> bool:
+    """Whether it is true, at the latest after some seconds."""
+    for _ in range(1000):
+        if true():
+            return True
+        time.sleep(0.01)
+    return False

@@ -39,8 +39,13 @@ class Hub:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.strangers: list[Request] = []  # what the other host was asked
+        self.read_speed = 0.0  # bytes of an upload a second; 0: as they come
         self.unpack_seconds = 0.0
-        self.may_finish = threading.Event()  # cleared: no upload is unpacked until it is set
+        self.commit_seconds = 0.0  # for how long only half of a new flist is there
+        self.receiving = threading.Event()  # set when the first bytes of an upload have arrived
+        self.may_receive = threading.Event()  # cleared: no more of an upload is read
+        self.may_receive.set()
+        self.may_finish = threading.Event()  # cleared: no upload is unpacked
         self.may_finish.set()
         self.unpacking = threading.Event()  # set when the body of an upload has arrived
         self.blocks_port = 0  # of the store of the blocks

@@ -23,7 +23,7 @@ from tests.hub.access import DeniedError, user_of
 from tests.hub.answers import TEXT, Answer, Connection, as_json, error, page, success
 from tests.hub.blocks import Blocks
 from tests.hub.faults import Call, Claim, Content, Exchange, Fault
-from tests.hub.flist import backend, make_flist
+from tests.hub.flist import Tree, backend, make_flist
 from tests.hub.hub import Hub, Request
 from tests.hub.store import PROTECTED, answer_of_upload
 from tests.hub.unpack import unpack
@@ -59,6 +59,7 @@ def running(hub: Hub, port: int = 0) -> Iterator[Hub]:
     finally:
         hub.over.set()
         hub.may_finish.set()
+        hub.may_receive.set()
         for server, thread in zip(servers, threads, strict=True):
             server.shutdown()
             thread.join()
@@ -161,6 +162,7 @@ class Handler(Connection):
         except DeniedError as denied:
             self.close_connection = True  # without reading the body of an upload
             return error(denied.message, denied.status)
+        self.cookie = "session=of-another-user; HttpOnly; Path=/"  # not to be sent back
         return function(user)
 
     def me(self) -> Answer:
@@ -213,7 +215,7 @@ class Handler(Connection):
     def _upload(self, user: str) -> Answer:
         body = self.hub.spool / str(next(self.hub.numbers))
         try:
-            self.seen.body = receive(self.rfile, self.headers, body)
+            receive(self.rfile, self.headers, body, arrived=self._arrived)
             self.seen.form = parse(body, self.headers.get("Content-Type", ""))
             return self._take(user, self.seen.form, body)
         except BrokenOffError:
@@ -221,6 +223,13 @@ class Handler(Connection):
             return page(400)
         finally:
             body.unlink(missing_ok=True)
+
+    def _arrived(self, count: int) -> None:
+        self.seen.body += count
+        self.hub.receiving.set()
+        self.hub.may_receive.wait()
+        if self.hub.read_speed:
+            self.hub.over.wait(count / self.hub.read_speed)
 
     def _take(self, user: str, form: Form, body: Path) -> Answer:
         """Make the flist of an upload, as the hub does: nothing of it is checked."""
@@ -254,8 +263,14 @@ class Handler(Connection):
             answer = breaking.claimed(answer, what)
         flist = make_flist(tree, _metadata(form, self.hub), made=now)
         if not self.pretend:
-            self.hub.store.publish(user, name, breaking.damaged(flist, what), tree)
+            self._commit(user, name, breaking.damaged(flist, what), tree)
         return answer
+
+    def _commit(self, user: str, name: str, flist: bytes, tree: Tree) -> None:
+        if self.hub.commit_seconds:
+            self.hub.store.publish(user, name, flist[: len(flist) // 2])
+            self.hub.over.wait(self.hub.commit_seconds)
+        self.hub.store.publish(user, name, flist, tree)
 
 
 def _metadata(form: Form, hub: Hub) -> dict[str, str]:

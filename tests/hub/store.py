@@ -7,6 +7,7 @@ import io
 import shutil
 import sqlite3
 import tarfile
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,8 +40,9 @@ class Store:
         """Put ``flist`` there, over one of the same name; of a link, only the link is replaced."""
         path = self.path(user, name)
         path.parent.mkdir(exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_bytes(flist)
+        with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
+            file.write(flist)
+        Path(file.name).replace(path)
         self.trees[_md5(flist)] = tree or {}
         self.blocks |= {block_id(key) for node in (tree or {}).values() for key in node.keys}
         return path

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 import httpx
 import pytest
 
-from tests.hub.client import Client
+from tests.hub.client import Client, wait_until
 from tests.hub.faults import (
     ALWAYS,
     BY_NAME,
@@ -33,15 +32,6 @@ LIGHT = f"/api/flist/{ALICE}/a/light"
 def client(hub: Hub) -> Iterator[Client]:
     with Client(hub) as client:
         yield client
-
-
-def wait_until(true: Callable[[], bool]) -> bool:
-    """Whether it is true, at the latest after some seconds."""
-    for _ in range(1000):
-        if true():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
@@ -211,7 +201,7 @@ def test_an_upload_can_be_unpacked_after_its_answer(
 def test_an_upload_can_be_cut_while_it_is_sent(hub: Hub, client: Client, what: str) -> None:
     hub.faults = [BY_NAME[f"upload:{what}:at-65536"]]
     with pytest.raises(httpx.TransportError):
-        client.upload("a.tar.gz", bytes(16 << 20))
+        client.upload("a.tar.gz", bytes(64 << 20))
     assert hub.names() == []
 
 
@@ -219,7 +209,7 @@ def test_a_hub_can_stop_reading(hub: Hub, client: Client) -> None:
     hub.faults = [BY_NAME["upload:silence:at-65536"]]
     client.timeout = httpx.Timeout(10, write=0.05)
     with pytest.raises(httpx.WriteTimeout):
-        client.upload("a.tar.gz", bytes(16 << 20))
+        client.upload("a.tar.gz", bytes(64 << 20))
 
 
 def test_a_lie_says_that_it_was_done(hub: Hub, client: Client) -> None:

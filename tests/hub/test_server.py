@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.hub.access import make_token
-from tests.hub.client import Client
+from tests.hub.client import Client, wait_until
 from tests.hub.hub import Hub
 from tests.hub.samples import SAMPLE, packed
 from tests.hub.server import running
@@ -139,12 +139,38 @@ def test_an_upload_that_breaks_off_makes_nothing(hub: Hub) -> None:
     assert list(hub.spool.iterdir()) == []
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_an_upload_can_be_stopped_on_its_way(hub: Hub, client: Client, slow: bool) -> None:
+    if slow:
+        hub.read_speed = 1
+    else:
+        hub.may_receive.clear()
+    client.timeout = httpx.Timeout(10, write=0.05)
+    with pytest.raises(httpx.WriteTimeout):
+        client.upload("x.tar.gz", bytes(64 << 20))
+    assert hub.receiving.wait(10)
+    assert not hub.unpacking.is_set()
+    assert 0 < hub.uploads[0].body < 1 << 20
+
+
+def test_a_flist_can_be_seen_before_it_is_whole(hub: Hub, client: Client) -> None:
+    hub.commit_seconds = 60
+    client.timeout = httpx.Timeout(10, read=0.05)
+    with pytest.raises(httpx.ReadTimeout):
+        client.upload("x.tar.gz", packed())
+    assert wait_until(lambda: hub.flist("x") is not None)
+    half = len(hub.flist("x") or b"")
+    hub.over.set()
+    assert wait_until(lambda: len(hub.flist("x") or b"") > half)
+
+
 # --- who -----------------------------------------------------------------------------------------
 
 
 def test_a_token_is_of_its_user(hub: Hub, client: Client) -> None:
     me = {"status": "success", "payload": {"username": ALICE}}
     assert client.get("/api/flist/me").json() == me
+    assert client.cookies.get("session")  # as Flask; a user should not send it back
     client.headers["Authorization"] = f"BEARER {hub.token}"
     assert client.get("/api/flist/me").json() == me
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage, Message
@@ -29,20 +30,23 @@ class Form:
     size: int = 0
 
 
-def receive(stream: BufferedIOBase, headers: Message, body: Path, limit: int | None = None) -> int:
-    """Save a request's body in ``body``, of at most ``limit`` bytes; returns its length.
+def receive(
+    stream: BufferedIOBase,
+    headers: Message,
+    body: Path,
+    limit: float = math.inf,
+    arrived: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Save a request's body in ``body``, but for what comes after ``limit`` bytes.
 
-    Raises BrokenOffError.
+    ``arrived`` is called with the bytes of each piece. Raises BrokenOffError.
     """
     done = 0
-    if limit == 0:
-        return done
+    pieces = _pieces(stream, headers)
     with body.open("wb") as file:
-        for piece in _pieces(stream, headers):
+        while done < limit and (piece := next(pieces, b"")):
             done += file.write(piece)
-            if limit is not None and done >= limit:
-                break
-    return done
+            arrived(len(piece))
 
 
 def _pieces(stream: BufferedIOBase, headers: Message) -> Iterator[bytes]:
