@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+from collections.abc import Callable
 
 from tests.hub.flist import PIECE
 
@@ -19,14 +21,21 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, **facts: object) -> tarfile.
     return member
 
 
-def packed(*members: tuple[tarfile.TarInfo, bytes], compression: str = "gz") -> bytes:
-    """An archive of members and their contents."""
+def gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def packed(
+    *members: tuple[tarfile.TarInfo, bytes],
+    compress: Callable[[bytes], bytes] = gzipped,
+) -> bytes:
+    """An archive of members and their contents; the same bytes each time."""
     data = io.BytesIO()
-    with tarfile.open(mode=f"w:{compression}", fileobj=data) as tar:  # type: ignore[call-overload]
+    with tarfile.open(mode="w", fileobj=data) as tar:
         for member, content in members:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    return data.getvalue()
+    return compress(data.getvalue())
 
 
 # An entry of every kind; a file of three pieces is the last file, so that each fault of a

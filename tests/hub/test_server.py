@@ -68,7 +68,9 @@ def test_the_second_upload_of_a_name_replaces_the_first(hub: Hub, client: Client
     assert hub.flist("x") != first
 
 
-@pytest.mark.parametrize("archive", [b"a text file\n", b"", packed()])
+@pytest.mark.parametrize(
+    "archive", [b"a text file\n", b"", packed()], ids=["text", "nothing", "tar"]
+)
 def test_of_garbage_the_hub_says_success_and_makes_an_empty_flist(
     hub: Hub, client: Client, archive: bytes
 ) -> None:
