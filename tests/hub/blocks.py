@@ -6,10 +6,10 @@ from email.message import Message
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 from tests.hub.faults import Call, Exchange
-from tests.hub.hub import Hub, Request
+from tests.hub.hub import Hub, RememberMistakes, Request
 
 
-class Blocks(ThreadingTCPServer):
+class Blocks(RememberMistakes, ThreadingTCPServer):
     """The store; the real one's rule that everybody may read holds here too."""
 
     allow_reuse_address = True
@@ -29,13 +29,15 @@ class Asked(StreamRequestHandler):
         hub = self.server.hub
         hub.requests.append(Request("EXISTS", "", Call.BLOCKS, Message()))
         fault = hub.fault(Call.BLOCKS)
-        if fault is not None and fault.what == Exchange.NOISE:
-            self.wfile.write(b"HTTP/1.1 400 no store\r\n\r\n")
-        elif fault is not None and fault.what == Exchange.SILENCE:
-            hub.over.wait()
-        elif fault is None or fault.what == Exchange.WRONG:
-            while command := self._command():
-                self.wfile.write(self._answer(command, lost=fault is not None))
+        what = fault.what if fault else None
+        while command := self._command():
+            if what == Exchange.SILENCE:
+                hub.over.wait()
+            elif what == Exchange.NOISE:
+                self.wfile.write(b"HTTP/1.1 400 no store\r\n\r\n")
+            if what in {Exchange.SILENCE, Exchange.NOISE, Exchange.DROP}:
+                return
+            self.wfile.write(self._answer(command, lost=what == Exchange.WRONG))
 
     def _command(self) -> list[bytes]:
         """The next command: an array of strings, each after its length; [] at the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from dataclasses import dataclass, field
 from email.message import Message
@@ -78,3 +79,14 @@ class Hub:
             if fault.call == call and fault.skip < number <= fault.skip + fault.times:
                 return fault
         return None
+
+
+class RememberMistakes:
+    """What a server does when it fails: that a client has gone away is no mistake of its own."""
+
+    hub: Hub
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        mistake = sys.exc_info()[1]
+        if mistake is not None and not isinstance(mistake, OSError):
+            self.hub.mistakes.append(mistake)

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseServer
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from tests.hub import breaking
@@ -24,7 +23,7 @@ from tests.hub.answers import TEXT, Answer, Connection, as_json, error, page, su
 from tests.hub.blocks import Blocks
 from tests.hub.faults import Call, Claim, Content, Exchange, Fault
 from tests.hub.flist import Tree, backend, make_flist
-from tests.hub.hub import Hub, Request
+from tests.hub.hub import Hub, RememberMistakes, Request
 from tests.hub.store import PROTECTED, answer_of_upload
 from tests.hub.unpack import unpack
 from tests.hub.upload import BrokenOffError, Form, flist_name, parse, receive, secure_name
@@ -68,17 +67,12 @@ def running(hub: Hub, port: int = 0) -> Iterator[Hub]:
         raise mistake
 
 
-class Server(ThreadingHTTPServer):
-    """A server whose own mistakes are kept; that a client goes away is none."""
+class Server(RememberMistakes, ThreadingHTTPServer):
+    """A server of the hub."""
 
     def __init__(self, place: tuple[str, int], handler: type[Connection], hub: Hub) -> None:
         super().__init__(place, handler)
         self.hub = hub
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        mistake = sys.exc_info()[1]
-        if mistake is not None and not isinstance(mistake, OSError):
-            self.hub.mistakes.append(mistake)
 
 
 class Handler(Connection):

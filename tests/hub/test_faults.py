@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from tests.hub.faults import (
 )
 from tests.hub.hub import Hub
 from tests.hub.samples import packed
+from tests.hub.server import running
 
 ALICE = "alice.3bot"
 LIGHT = f"/api/flist/{ALICE}/a/light"
@@ -261,5 +263,22 @@ def test_the_store_fails(hub: Hub, client: Client, what: Exchange, answer: bytes
     block = next(iter(hub.store.blocks))
     with socket.create_connection(("127.0.0.1", hub.blocks_port)) as connection:
         connection.sendall(b"*2\r\n$6\r\nEXISTS\r\n$16\r\n" + block + b"\r\n")
-        with suppress(ConnectionResetError):
-            assert connection.recv(100) == answer
+        assert connection.recv(100) == answer
+
+
+def test_the_store_is_silent(hub: Hub) -> None:
+    hub.faults = [Fault(Exchange.SILENCE, Call.BLOCKS)]
+    with socket.create_connection(("127.0.0.1", hub.blocks_port), 0.05) as connection:
+        connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+
+
+def test_a_mistake_of_the_server_is_raised_at_the_end(tmp_path: Path) -> None:
+    served = running(Hub(tmp_path))
+    hub = served.__enter__()
+    hub.faults = [Fault(Content.MODE)]
+    with Client(hub) as client, pytest.raises(httpx.RemoteProtocolError):
+        client.upload("x.tar.gz", packed())
+    with pytest.raises(ValueError, match="no FILE"):
+        served.__exit__(None, None, None)
