@@ -178,7 +178,7 @@ def test_a_killed_boot_test_of_an_ordinary_user_leaves_nothing_behind(
     program.wait()
     if program.stderr:
         program.stderr.close()
-    ordinary_place.wait_for(lambda: not _left(ordinary_place), "something of it stays", 20)
+    ordinary_place.wait_for(lambda: not _left(ordinary_place), "something of it stays")
     assert records.digest(archive) == vm.sha256
     archive.unlink()
 

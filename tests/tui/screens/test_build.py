@@ -393,7 +393,7 @@ async def test_a_finished_build_rings_the_bell_and_opens_its_checklist(
             held.release()
             await until(pilot, lambda: "✓ Ready" in frame(app))
             await until(pilot, lambda: bells)
-            assert "171.7 MiB" in frame(app)
+            await until(pilot, lambda: "171.7 MiB" in frame(app))
             assert sha256_of(build.archive()) in frame(app)  # the whole sum, on one line
             await press(pilot, "c")
             on(app, CheckScreen)

@@ -62,7 +62,7 @@ def _words(tree: FileTree) -> sshd_config.Knows:
             return file.read(_PROGRAM)
 
     # The linker may store a word as the end of another; other bytes are in it by chance.
-    return lambda word: word.isascii() and word.isalnum() and f"{word}\0".encode() in program()
+    return lambda word: word.isascii() and word.isprintable() and f"{word}\0".encode() in program()
 
 
 def _missing(context: CheckContext) -> Iterator[str]:
