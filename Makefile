@@ -30,7 +30,7 @@ run: $(VENV)/.run
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations 60
 
 # Without the tests that build real images, start machines or try very many inputs.
 test-fast: $(VENV)/.test lint

@@ -54,10 +54,12 @@ IN_THE_BACKGROUND = (
 )
 
 
+@pytest.mark.slow
 def test_what_runs_in_the_background_loads_no_user_interface() -> None:
     assert loaded(f"import {', '.join(IN_THE_BACKGROUND)}", "click", *FACES) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_load_nothing_heavy(option: str) -> None:
     code = (
@@ -82,6 +84,7 @@ def imports(module: str) -> set[str]:
     return found & modules().keys() - {module}
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {module: imports(module) for module in modules()}
     # Take away what imports nothing that is left, until only circles and their users remain;
@@ -194,6 +197,7 @@ def words() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_retired_words_are_in_no_name() -> None:
     assert RETIRED & words() == set()
 

@@ -188,6 +188,7 @@ def many(line: bytes, size: int = MIB) -> bytes:
     return line * (size // len(line))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -220,6 +221,7 @@ def test_settings_made_to_be_slow_are_checked_in_time(root: Path, name: str, dat
         assert not (finding.blocks and report.ready)
 
 
+@pytest.mark.slow
 def test_endless_settings_are_not_all_read(root: Path) -> None:
     for number in range(40):
         write(f"etc/tmpfiles.d/{number}.conf", bytes(MIB))(root)
@@ -256,6 +258,7 @@ def hostile_disk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "slug", "evidence"),
     [

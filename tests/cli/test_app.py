@@ -39,6 +39,7 @@ def test_the_version_is_printed(run: Run) -> None:
     assert run("--version") == (0, f"zwizard {__version__}\n", "")
 
 
+@pytest.mark.slow
 def test_the_program_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "zwizard", "lst"], capture_output=True, text=True, check=False

@@ -30,6 +30,7 @@ def test_an_unknown_build_is_an_error_that_lists_the_builds(
     refused(run(command, "wbe"), "there is no build 'wbe'", "Builds: web.")
 
 
+@pytest.mark.slow
 def test_a_glyph_that_the_terminal_cannot_encode_is_replaced(build: Build) -> None:
     begin(build)
     done = subprocess.run(
@@ -223,6 +224,7 @@ def test_a_running_build_is_not_deleted(run: Run, build: Build) -> None:
     assert build.directory.exists()
 
 
+@pytest.mark.slow
 def test_rm_asks_and_respects_the_answer(build: Build, tmp_path: Path) -> None:
     code, output = in_a_terminal([("[y/N]", "n\r")], "rm", "web", cwd=tmp_path)
     assert code == 130

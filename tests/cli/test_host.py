@@ -31,6 +31,7 @@ def test_clean_without_layers_frees_nothing(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_clean_removes_only_layers_that_no_build_uses(
     run: Run, build: Build, store: Store
 ) -> None:
@@ -54,6 +55,7 @@ def layer_names(layers: Path) -> list[str]:
     return sorted(p.name for p in layers.iterdir() if p.name not in {".locks", ".work"})
 
 
+@pytest.mark.slow
 def test_clean_keeps_what_a_build_a_shell_or_a_boot_test_uses(run: Run, store: Store) -> None:
     for name in ("e" * 32, "f" * 32):
         (store.path(name) / "tree").mkdir(parents=True)
@@ -77,6 +79,7 @@ def test_clean_keeps_what_a_build_a_shell_or_a_boot_test_uses(run: Run, store: S
     assert list((store.directory / ".work").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_verify_cache_removes_what_is_damaged_and_names_it(run: Run, store: Store) -> None:
     assert run("verify-cache") == (0, "0 layers, 0 damaged\n", "")
     for name in ("e" * 32, "f" * 32):
@@ -135,6 +138,7 @@ def test_the_bash_completion_is_valid_bash(run: Run) -> None:
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
+@pytest.mark.slow
 def test_commands_and_builds_are_completed(build: Build, tmp_path: Path) -> None:
     new_build("other", tmp_path)
 

@@ -43,6 +43,7 @@ def test_a_recipe_without_a_key_is_none(run: Run, recipe: Path, command: str, te
     refused(run(command, recipe), f"{recipe} has no key of a recipe", "--default")
 
 
+@pytest.mark.slow
 def test_empty_standard_input_is_no_recipe() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "zwizard", "plan", "-"],
@@ -75,6 +76,7 @@ def test_a_directory_that_cannot_be_written_is_named_with_its_variable(
     assert "Traceback" not in out + err
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_the_output_is_an_error_without_traceback(recipe: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 - it is no file
         done = subprocess.run(
@@ -129,6 +131,7 @@ def rootfs_recipe(place: Path, entrypoint: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_build_that_cannot_write_its_archive_fails_before_the_first_step(
     run: Run, recipe: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ def test_without_a_terminal_the_wizard_names_what_to_use_instead(
     assert len(result[2].splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_plain_wizard_saves_the_draft(tmp_path: Path) -> None:
     keys = [("arrow keys", "\r"), ("goes back", "\x15web\r"), ("arrow keys", "\x03")]
     code, output = in_a_terminal(keys, "new", "--plain", cwd=tmp_path)
@@ -30,6 +31,7 @@ def test_ctrl_c_in_the_plain_wizard_saves_the_draft(tmp_path: Path) -> None:
     assert "Kind of Zmachine" not in output
 
 
+@pytest.mark.slow
 def test_new_from_starts_with_the_answers_of_a_recipe(recipe: Path, tmp_path: Path) -> None:
     Recipe.load(recipe)
     code, output = in_a_terminal(

@@ -151,6 +151,7 @@ def test_a_killed_build_process_is_reported_with_a_hint(build: Build, capsys: Ca
     ]
 
 
+@pytest.mark.slow
 def test_who_stops_it_while_the_runner_comes_up_stops_it(
     build: Build, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_cancelled_build_ends_with_130(build: Build, capsys: Capture) -> None:
     assert "finished steps are kept" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_failure_ends_with_what_to_do_as_commands_to_paste(
     build: Build, capsys: Capture
 ) -> None:

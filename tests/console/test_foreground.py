@@ -18,6 +18,8 @@ from zwizard.host.privileges import find_privilege
 from zwizard.jobs.events import Event
 from zwizard.jobs.job import Job
 
+pytestmark = pytest.mark.slow
+
 needs_namespaces = pytest.mark.skipif(
     find_privilege().mode not in {"root", "userns"}, reason="no namespaces without a password"
 )

@@ -81,12 +81,14 @@ def test_what_a_report_needs_is_in_it_and_it_says_so(build: Build, tmp_path: Pat
         assert name in held["README.txt"] or name == "README.txt"
 
 
+@pytest.mark.slow
 def test_two_in_a_second_are_two_files(build: Build, tmp_path: Path) -> None:
     made = [bug_report.make(build, tmp_path).path for _ in range(3)]
     assert len(set(made)) == 3
     assert all(path.exists() for path in made)
 
 
+@pytest.mark.slow
 def test_of_an_endless_log_the_ends_are_kept(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +115,7 @@ def command(*arguments: str, place: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_saves_it_where_one_is_and_says_so(build: Build, tmp_path: Path) -> None:
     done = command("bundle", "web", place=tmp_path)
     (made,) = tmp_path.glob("web-report-*.tar.gz")

@@ -51,6 +51,7 @@ def test_an_action_removes_a_deep_tree(deep: Path) -> None:
     assert list(deep.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_deep_tree_becomes_commands_of_debugfs(deep: Path) -> None:
     writer = ext4_writer._Writer(os.fsencode(deep), 0, b"", b"")
     assert list(writer.commands()).count(b'mkdir "d"') == DEEP

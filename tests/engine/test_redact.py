@@ -157,6 +157,7 @@ def test_a_secret_that_a_url_has_escaped_is_found_as_it_is() -> None:
     assert "p@ss/word" not in redactor.clean("tried p@ss/word")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

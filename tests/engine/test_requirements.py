@@ -170,6 +170,7 @@ def test_too_little_space_names_needed_and_free(
     assert forecast(PLAN, store, tmp_path).problems == ()
 
 
+@pytest.mark.slow
 def test_space_is_measured_in_each_directory_with_a_remedy_for_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +194,7 @@ def test_space_is_measured_in_each_directory_with_a_remedy_for_it(
     assert forecast(PLAN, store, places_[0], state=places_[1]).problems == ()  # delivered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_import_needs_as_much_as_its_file_takes_unpacked(
     store: Store, tmp_path: Path, packed: bool

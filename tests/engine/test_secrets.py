@@ -74,6 +74,7 @@ def perform(
     return (place / "log").read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [True, False])
 def test_a_url_with_a_password_and_a_signature(
     server: Watcher, tmp_path: Path, *, held: bool

@@ -51,6 +51,7 @@ exec chroot . "${@:2}"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes rights from root")
 @pytest.mark.parametrize(
     ("prefix", "reason"),

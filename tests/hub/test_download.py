@@ -59,6 +59,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.flist", "moved"])
 def test_a_flist_on_a_hub_is_read_as_a_file(hub: str, name: str) -> None:
     with local_flist(f"{hub}/{name}") as path, FlistTree(path) as tree:
@@ -71,6 +72,7 @@ def test_a_path_is_left_as_it_is(tmp_path: Path) -> None:
         assert path == tmp_path / "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "error", "what"),
     [
@@ -129,6 +131,7 @@ def test_other_urls_are_refused_without_their_password(url: str) -> None:
     assert "secret" not in error.value.message
 
 
+@pytest.mark.slow
 def test_check_and_verify_take_a_url(run: Run, hub: str, tmp_path: Path) -> None:
     code, out, _ = run("check", f"{hub}/x.flist")
     assert (code, out.splitlines()[0]) == (3, f"{hub}/x.flist: a container")

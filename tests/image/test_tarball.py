@@ -424,6 +424,7 @@ def test_patterns_match_within_one_component(pattern: str, path: str, kept: bool
 # Hostile archives
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked_to_the_end(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +437,7 @@ def test_a_bomb_is_not_unpacked_to_the_end(
         tree.read("/zeros", 1)
 
 
+@pytest.mark.slow
 def test_a_disk_image_of_zeros_is_not_a_bomb(opened: Opener, tmp_path: Path) -> None:
     tree = opened(archive(tmp_path / "a.tar.gz", (member("image.raw"), bytes(64 << 20))))
     assert tree.fault == ""

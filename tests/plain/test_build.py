@@ -165,6 +165,7 @@ def test_without_unfinished_builds_the_list_is_an_error(keyboard: PipeInput, her
         pick()
 
 
+@pytest.mark.slow
 def test_more_than_nine_builds_can_be_listed(keyboard: PipeInput, here: Path) -> None:
     for number in range(12):
         begin(new_build(f"web{number}", here))
@@ -172,6 +173,7 @@ def test_more_than_nine_builds_can_be_listed(keyboard: PipeInput, here: Path) ->
     assert pick() == "web0"
 
 
+@pytest.mark.slow
 def test_a_file_of_others_is_replaced_only_after_a_yes(
     keyboard: PipeInput, capsys: Capture, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prompt_toolkit.input import PipeInput
 
 from tests.plain.keys import (
@@ -17,6 +18,8 @@ from tests.plain.keys import (
 )
 from zwizard.plain import wizard
 from zwizard.recipe.model import Output, Recipe
+
+pytestmark = pytest.mark.slow
 
 SAVE = ("3", ENTER)
 

@@ -32,6 +32,8 @@ from zwizard.recipe.model import Recipe, System
 from zwizard.wizard import package_index, questions, suggestions
 from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
+pytestmark = pytest.mark.slow
+
 ASKED = questions.asked({})
 
 

@@ -124,6 +124,7 @@ def test_the_review_shows_every_step_and_the_place_of_the_archive(
     assert f"Archive: {here / 'debian-vm.tar.gz'} Runs as:" in " ".join(output.split())
 
 
+@pytest.mark.slow
 def test_every_command_is_shown_unwrapped_and_without_escapes(
     keyboard: PipeInput, capsys: Capture
 ) -> None:
@@ -137,6 +138,7 @@ def test_every_command_is_shown_unwrapped_and_without_escapes(
     assert "\x1b" not in output
 
 
+@pytest.mark.slow
 def test_an_answer_is_changed_from_the_review(keyboard: PipeInput, capsys: Capture) -> None:
     save_full_draft()
     press(keyboard, ENTER, "4" + ENTER, DOWN + ENTER, CLEAR + "web" + ENTER, LEAVE)
@@ -145,6 +147,7 @@ def test_an_answer_is_changed_from_the_review(keyboard: PipeInput, capsys: Captu
     assert answers()["name"] == "web"
 
 
+@pytest.mark.slow
 def test_going_back_from_changing_an_answer_changes_nothing(keyboard: PipeInput) -> None:
     save_full_draft()
     before = answers()
@@ -154,6 +157,7 @@ def test_going_back_from_changing_an_answer_changes_nothing(keyboard: PipeInput)
     assert answers() == before
 
 
+@pytest.mark.slow
 def test_contradicting_answers_are_named_and_fixed_from_the_review(
     keyboard: PipeInput, capsys: Capture
 ) -> None:
@@ -179,6 +183,7 @@ def test_the_commands_of_the_guide_are_shown_too(keyboard: PipeInput, capsys: Ca
     )
 
 
+@pytest.mark.slow
 def test_a_draft_that_cannot_be_saved_is_reported(
     keyboard: PipeInput, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def take(file: Path, root: Path, sha256: str = "", path: str = "/opt/its place/b
     return "" if done.returncode == 0 else done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @needs_busybox
 def test_a_static_program_lands_in_its_place_and_can_be_run(tmp_path: Path) -> None:
     program = tmp_path / "not executable"

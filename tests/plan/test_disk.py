@@ -8,6 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
@@ -22,6 +24,7 @@ LAYOUT = Layout(
 DISK = MakeDisk(LAYOUT, 1_686_355_200)
 
 
+@pytest.mark.slow
 def test_a_tree_becomes_a_disk_with_the_esp_in_a_partition_of_its_own(tmp_path: Path) -> None:
     tree, disk = tmp_path / "tree", tmp_path / "image.raw"
     loader = tree / "boot/efi/EFI/BOOT/BOOTX64.EFI"
@@ -62,6 +65,7 @@ def test_the_exported_script_is_bash_that_brings_its_functions_along() -> None:
     assert "\nmake_disk 2048 100 /boot/efi cloud-root " in script
 
 
+@pytest.mark.slow
 def test_the_exported_script_packs_the_disk_and_nothing_else(tmp_path: Path) -> None:
     tree = Step("tree", "Tree", ("why",), (Host(("install", "-d", f"{ROOT}/boot/efi")),))
     disk = Step("disk", "Disk", ("why",), (DISK,))

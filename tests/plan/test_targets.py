@@ -124,6 +124,7 @@ def test_packages_added_later_keep_what_comes_before_them() -> None:
     assert not set(without.fingerprints()[4:]) & set(make(FULL).fingerprints())
 
 
+@pytest.mark.slow
 @given(recipes())
 def test_a_step_is_identified_by_what_it_runs_and_all_before_it(recipe: Recipe) -> None:
     prints = make(recipe).fingerprints()
@@ -256,6 +257,7 @@ def test_the_initramfs_gets_every_module_that_was_asked_for() -> None:
 # --- what is shown ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(recipes())
 @settings(max_examples=25)
 def test_every_script_is_bash(recipe: Recipe) -> None:

@@ -378,6 +378,7 @@ def test_a_recipe_cannot_be_changed() -> None:
         Recipe().name = "other"  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @given(recipes())
 def test_every_recipe_survives_its_file(recipe: Recipe) -> None:
     assert Recipe.from_toml(recipe.to_toml()) == recipe

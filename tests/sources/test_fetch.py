@@ -62,6 +62,7 @@ def test_a_server_that_has_no_time_is_asked_again_later(
     assert fetched.pauses == PAUSES[:2]
 
 
+@pytest.mark.slow
 def test_it_is_asked_five_times(server: Server, tmp_path: Path) -> None:
     server.faults = [503] * 9
     fetched = Fetched(server.url("file"), tmp_path)
@@ -79,6 +80,7 @@ def test_a_file_that_is_not_there_is_said_at_once(
     assert not fetched.pauses
 
 
+@pytest.mark.slow
 def test_a_refused_connection_is_tried_again(server: Server, tmp_path: Path) -> None:
     fetched = Fetched("http://127.0.0.1:9/file", tmp_path)
     assert "127.0.0.1 port 9" in fetched.why
@@ -123,6 +125,7 @@ def encrypted(server: Server, tmp_path: Path) -> Server:
     return server
 
 
+@pytest.mark.slow
 def test_a_wrong_certificate_is_said_at_once(encrypted: Server, tmp_path: Path) -> None:
     fetched = Fetched(encrypted.url("file").replace("http", "https"), tmp_path)
     assert "certificate" in fetched.why

@@ -338,11 +338,13 @@ as_root = pytest.mark.skipif(find_privilege().mode != "root", reason="owners are
 @needs_tools
 @as_root
 class TestLayingOut:
+    @pytest.mark.slow
     def test_whiteouts_opaque_ones_and_owners(self, layout: Layout, tmp_path: Path) -> None:
         tree, wrong = lay_out(layout.image(BASE, TOP).nested(), tmp_path)
         assert wrong == ""
         assert seen(tree) == LAID_OUT
 
+    @pytest.mark.slow
     def test_a_tar_of_it_and_what_docker_save_writes(self, layout: Layout, tmp_path: Path) -> None:
         directory = layout.image(BASE, TOP).write()
         tar, saved = packed(directory, tmp_path / "image.tar"), tmp_path / "saved.tar"
@@ -366,6 +368,7 @@ class TestLayingOut:
             assert wrong == ""
             assert seen(tree) == LAID_OUT
 
+    @pytest.mark.slow
     def test_one_for_other_processors_is_refused_again(
         self, layout: Layout, tmp_path: Path
     ) -> None:

@@ -172,6 +172,7 @@ def test_a_truncated_or_invalid_archive_is_reported(tree: Path) -> None:
         unpacked(tree, gzip.compress(b"hello\n" * 200))
 
 
+@pytest.mark.slow
 def test_where_nothing_comes_the_reason_is_the_other_programs(tree: Path) -> None:
     command = ["bash", "-c", 'echo "no, because" >&2 | "$@"', "-", sys.executable]
     command += ["-m", "zwizard.treetools.untar", "-", str(tree)]
@@ -301,6 +302,7 @@ def given(tmp_path: Path) -> Callable[[bytes], str]:
 Given = Callable[[bytes], str]
 
 
+@pytest.mark.slow
 def test_a_tree_inside_one_directory_is_moved_up(brought: Run, given: Given, tree: Path) -> None:
     archive = system(DEBIAN, file("ubuntu:jammy/ubuntu:jammy/x"), inside="ubuntu:jammy/")
     told = brought(Import(given(archive), "", "debian", init=False))
@@ -308,6 +310,7 @@ def test_a_tree_inside_one_directory_is_moved_up(brought: Run, given: Given, tre
     assert sorted(path.name for path in tree.iterdir()) == ["etc", "ubuntu:jammy", "usr"]
 
 
+@pytest.mark.slow
 def test_a_tree_of_one_directory_that_is_no_system_stays(
     brought: Run, given: Given, tree: Path
 ) -> None:
@@ -318,6 +321,7 @@ def test_a_tree_of_one_directory_that_is_no_system_stays(
 RELEASES = ((DEBIAN, "debian"), (MINT, "ubuntu"), (ALPINE, "other"), (b"", "other"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["debian", "ubuntu", "arch", "other"])
 @pytest.mark.parametrize(
     ("brought", "release", "distro"),
@@ -339,6 +343,7 @@ def test_it_has_to_be_the_distribution_that_the_recipe_names(
         assert told.endswith(f'is not {named}: write distro = "{distro}" under [source]')
 
 
+@pytest.mark.slow
 def test_programs_for_another_processor_are_named(brought: Run, given: Given) -> None:
     arm = program()[:18] + b"\xb7\x00" + program()[20:]
     archive = tar(file("usr/bin/bash", arm), file("usr/lib/os-release", ALPINE))
@@ -346,6 +351,7 @@ def test_programs_for_another_processor_are_named(brought: Run, given: Given) ->
     assert told == "✗ /usr/bin/bash is for ARM64; Zero-OS runs x86-64 (amd64)"
 
 
+@pytest.mark.slow
 def test_where_an_init_is_needed_and_none_is_there_it_is_refused(
     brought: Run, given: Given
 ) -> None:
@@ -355,6 +361,7 @@ def test_where_an_init_is_needed_and_none_is_there_it_is_refused(
     assert "Alpine Linux v3.20" in brought(Import(given(whole), "", "other", init=True))
 
 
+@pytest.mark.slow
 def test_a_directory_is_taken_as_it_was_planned(brought: Run, tree: Path, tmp_path: Path) -> None:
     given = tmp_path / "a:directory"
     (given / "usr/lib").mkdir(parents=True)
@@ -372,6 +379,7 @@ def test_a_directory_is_taken_as_it_was_planned(brought: Run, tree: Path, tmp_pa
     assert again == f"✗ {given} has changed since the build was planned: build again"
 
 
+@pytest.mark.slow
 def test_a_url_is_downloaded_and_verified(brought: Run, server: Server, tree: Path) -> None:
     server.files["root.tar.zst"] = zstd(system())
     url = server.url("root.tar.zst")
@@ -381,6 +389,7 @@ def test_a_url_is_downloaded_and_verified(brought: Run, server: Server, tree: Pa
     assert (tree / "usr/bin/bash").exists()
 
 
+@pytest.mark.slow
 def test_an_os_release_is_read_and_never_run(brought: Run, given: Given, tmp_path: Path) -> None:
     evil = b'ID=$(touch "$ROOT/ran")\nID_LIKE="`touch /ran` debian"\nPRETTY_NAME="\x1b[31mred"\n'
     told = brought(Import(given(system(evil)), "", "debian", init=False))

@@ -74,6 +74,7 @@ def names(boot: Path) -> list[str]:
     return sorted(path.name for path in boot.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_kernel_packed_in_any_way_becomes_the_elf_that_was_packed(
     packer: str, boot: Path, run: Run
@@ -149,6 +150,7 @@ def test_a_second_run_changes_nothing(boot: Path, run: Run) -> None:
     assert [(path.name, path.read_bytes()) for path in sorted(boot.iterdir())] == before
 
 
+@pytest.mark.slow
 def test_of_several_kernels_the_newest_by_version_is_unpacked_and_linked(
     boot: Path, run: Run
 ) -> None:
@@ -259,6 +261,7 @@ def test_on_arch_the_elf_lies_beside_the_packed_kernel(arch: Path) -> None:
     assert (arch / "initrd.img").readlink() == Path("initramfs-linux.img")
 
 
+@pytest.mark.slow
 def test_on_arch_an_upgrade_and_a_removal_take_the_old_elf_with_them(arch: Path) -> None:
     for name in ("linux", "linux-lts"):
         (arch / f"vmlinuz-{name}").write_bytes(bzimage(elf(name), "gzip"))

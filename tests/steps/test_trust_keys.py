@@ -80,6 +80,7 @@ def fingerprints(ring: Path) -> list[str]:
     return [line.split(":")[9] for line in said.splitlines() if line.startswith("fpr")]
 
 
+@pytest.mark.slow
 def test_of_the_keys_offered_only_the_known_ones_are_taken(mirror: Mirror, tmp_path: Path) -> None:
     known = mirror.key("archive")
     mirror.key("stranger")
@@ -92,6 +93,7 @@ def test_of_the_keys_offered_only_the_known_ones_are_taken(mirror: Mirror, tmp_p
     assert fingerprints(kept) == [known]
 
 
+@pytest.mark.slow
 def test_a_mirror_with_other_keys_is_refused_and_nothing_is_kept(
     mirror: Mirror, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_mirror_with_other_keys_is_refused_and_nothing_is_kept(
     assert [path for path in (tmp_path / "downloads").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_mirror_without_the_package_is_refused(mirror: Mirror, tmp_path: Path) -> None:
     known = mirror.key("archive")
     mirror.publish()

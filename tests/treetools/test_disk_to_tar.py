@@ -51,6 +51,7 @@ def expected(tree: Path) -> set[str]:
     return {f"./{path.relative_to(tree)}" for path in tree.rglob("*") if not path.is_fifo()}
 
 
+@pytest.mark.slow
 def test_names_owners_modes_times_and_contents_are_the_images(tree: Path, tmp_path: Path) -> None:
     disks.need_tools()
     found = written(disks.disk(tmp_path / "disk.raw", tree, ROOT))
@@ -109,6 +110,7 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
         written(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("functions", "qcow2"),
     [(executor.functions, True), (render.functions, False)],

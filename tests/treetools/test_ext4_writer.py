@@ -175,6 +175,7 @@ def test_a_name_that_debugfs_cannot_write_is_an_error(
     assert "two\\nlines" in said
 
 
+@pytest.mark.slow
 def test_debugfs_ending_early_shows_its_own_message(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

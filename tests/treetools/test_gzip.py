@@ -13,6 +13,8 @@ import pytest
 from zwizard.steps import programs
 from zwizard.treetools.gzip import BLOCK, compress
 
+pytestmark = pytest.mark.slow
+
 LONG = array("I", range(3 * BLOCK // 4)).tobytes() + b"the end"
 
 

@@ -99,8 +99,8 @@ async def _give_way(*_: float) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for messages instead of time; in the fast set, paint only what is looked at."""
-    if not request.node.get_closest_marker("slow"):
+    """Wait for messages instead of time; paint only what is looked at, unless "painted" asks."""
+    if not request.node.get_closest_marker("painted"):
         monkeypatch.setattr(Screen, "_compositor_refresh", _paint_later)
     monkeypatch.setattr(Stylesheet, "_parse_rules", _parse_once)
     monkeypatch.setattr("textual.app.wait_for_idle", _give_way)

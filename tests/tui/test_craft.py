@@ -41,6 +41,8 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
 from zwizard.util import paths
 
+pytestmark = pytest.mark.slow
+
 
 def to_home(_: ZwizardApp) -> None:
     a_build("somewhat-long-name-of-a-build", 2)
@@ -195,7 +197,7 @@ async def test_states_are_readable_without_colour(
         assert "■ stopped" in frame(app)
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_pressing_any_key_never_crashes(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,7 +400,7 @@ def test_only_the_linux_console_gets_its_own_driver(monkeypatch: pytest.MonkeyPa
     assert linux_console.driver() is not None
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 @pytest.mark.parametrize("go", SCREENS.values(), ids=SCREENS)
 async def test_resizing_at_any_moment(app: ZwizardApp, go: Go) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
@@ -411,7 +413,7 @@ async def test_resizing_at_any_moment(app: ZwizardApp, go: Go) -> None:
         assert "F1 Help" in frame(app)
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_the_mouse_can_do_everything(make_app: MakeApp) -> None:
     app = make_app(fetch=a_list)
     async with app.run_test(size=(80, 40)) as pilot:

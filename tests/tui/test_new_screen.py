@@ -38,6 +38,7 @@ def new_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "SCREENS", [*app_module.SCREENS, entry])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("new_screen")
 async def test_a_new_screen_opens_by_its_key_and_from_the_palette(make_app: MakeApp) -> None:
     app = make_app()

@@ -68,6 +68,7 @@ def test_no_title_is_sent_to_a_terminal_without_one(
     assert not has_title(terminal)
 
 
+@pytest.mark.slow
 async def test_a_build_that_ends_off_screen_rings_the_bell_and_is_reported(
     app: ZwizardApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_saving_a_theme_creates_the_file() -> None:
     assert paths.preferences().read_text() == 'theme = "high-contrast"\n'
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -22,6 +22,7 @@ def shown(picture: Path) -> list[str]:
 
 
 @pytest.mark.slow  # draws nine pictures
+@pytest.mark.painted
 def test_every_picture_is_up_to_date(tmp_path: Path) -> None:
     script = SCREENSHOTS / "make.py"
     made = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)

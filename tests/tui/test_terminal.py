@@ -217,6 +217,7 @@ def test_closing_the_terminal_leaves_the_build_running(terminal: Terminal, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.painted
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="it builds as root"
 )
@@ -293,6 +294,7 @@ def test_a_build_fails_is_inspected_fixed_and_resumed(
     terminal.wait("Resume:  zwizard resume web", seconds=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_killed_wizard_leaves_the_terminal_usable(
     terminal: Terminal, number: signal.Signals
@@ -307,6 +309,7 @@ def test_a_killed_wizard_leaves_the_terminal_usable(
     assert not terminal.alternate
 
 
+@pytest.mark.slow
 def test_the_draft_survives_a_killed_wizard(terminal: Terminal) -> None:
     terminal.type(str(PROGRAM))
     terminal.wait("Press n to start")
@@ -322,6 +325,7 @@ def test_the_draft_survives_a_killed_wizard(terminal: Terminal) -> None:
     assert "mine" in shown
 
 
+@pytest.mark.slow
 def test_a_crash_leaves_the_terminal_usable_and_the_draft_kept(
     terminal: Terminal,
 ) -> None:

@@ -174,6 +174,7 @@ def test_what_a_name_has_for_a_terminal_is_not_in_the_evidence(tree: Path) -> No
     assert difference(tree).isprintable()
 
 
+@pytest.mark.slow
 def test_a_tree_of_any_depth_has_a_manifest(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -18,6 +18,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027])
 def test_nobody_else_reads_what_is_kept(tmp_path: Path, xdg: Path, umask: int) -> None:
     (xdg / "state/zwizard").mkdir(parents=True, mode=0o755)

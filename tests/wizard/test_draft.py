@@ -38,6 +38,7 @@ def test_a_wrong_answer_is_kept_as_it_was_typed(file: Path) -> None:
     assert Draft.open(file)["name"] == "not a name\n"
 
 
+@pytest.mark.slow
 def test_answers_survive_a_kill_right_after_they_were_typed(file: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from zwizard.wizard.draft import Draft\n"

@@ -77,6 +77,7 @@ def test_no_answers_lead_to_the_default_recipe() -> None:
     assert questions.to_recipe({}) == Recipe()
 
 
+@pytest.mark.slow
 @given(recipes())
 def test_answers_lead_back_to_the_recipe_they_came_from(recipe: Recipe) -> None:
     assert questions.to_recipe(questions.from_recipe(recipe)) == recipe

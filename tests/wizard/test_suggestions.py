@@ -165,6 +165,7 @@ def test_doubts_are_listed_by_key() -> None:
     assert list(told) == ["source.packages"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.sampled_from(sorted(BY_KEY)), st.text(max_size=30), st.booleans())
 def test_no_answer_is_too_strange(key: str, text: str, typing: bool) -> None:

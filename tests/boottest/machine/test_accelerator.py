@@ -15,11 +15,13 @@ needs_qemu = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_qemu
 def test_the_tiny_guest_runs_where_guests_can_run() -> None:
     assert accelerator.run_tiny_guest("tcg") == ""
 
 
+@pytest.mark.slow
 @needs_qemu
 def test_a_guest_without_the_exit_code_did_not_run(
     monkeypatch: pytest.MonkeyPatch,

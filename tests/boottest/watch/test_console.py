@@ -133,6 +133,7 @@ def test_a_console_is_silent_until_it_prints_something(data: bytes, silent: bool
     assert console.silent is silent
 
 
+@pytest.mark.slow
 def test_the_end_of_an_endless_console_is_kept() -> None:
     console = Console()
     for number in range(30):

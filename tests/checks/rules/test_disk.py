@@ -323,6 +323,7 @@ def test_every_rule_on_disks_alone_is_broken_and_every_must_twice() -> None:
             )
 
 
+@pytest.mark.slow
 def test_a_good_disk_is_ready_alone_in_a_directory_and_in_a_tarball(
     image: Path, tmp_path: Path
 ) -> None:
@@ -339,6 +340,7 @@ def test_a_good_disk_is_ready_alone_in_a_directory_and_in_a_tarball(
         assert report.ready
 
 
+@pytest.mark.slow
 def test_the_guest_is_judged_like_the_same_tree_in_a_directory(tree: Path, image: Path) -> None:
     one, two = judged(image), check(tree, mode="vm")
     for rule in all_rules():
@@ -352,6 +354,7 @@ def test_the_guest_is_judged_like_the_same_tree_in_a_directory(tree: Path, image
                 assert finding.evidence == other.evidence
 
 
+@pytest.mark.slow
 def test_the_size_is_compared_with_the_rented_disk(image: Path) -> None:
     size = image.stat().st_size
     assert check(image, disk_size=size).ready
@@ -365,6 +368,7 @@ def test_the_size_is_compared_with_the_rented_disk(image: Path) -> None:
     assert not unsaid.ready
 
 
+@pytest.mark.slow
 def test_a_fat16_esp_is_a_warning(image: Path) -> None:
     on_esp(disks.LOADER, "-F", "16")(image)
     report = judged(image)
@@ -430,6 +434,7 @@ def test_a_loader_with_what_it_starts_is_good(image: Path, files: dict[str, byte
     assert judged(image).finding("loader-files").outcome is Outcome.PASS
 
 
+@pytest.mark.slow
 def test_loader_entries_with_their_files_boot_too(image: Path) -> None:
     on_esp({
         "loader/loader.conf": b"", "vmlinuz": b"x", "initrd.img": b"x",
@@ -442,6 +447,7 @@ def test_loader_entries_with_their_files_boot_too(image: Path) -> None:
     assert "console=ttyS0 is missing" in report.finding("grub-cmdline").evidence
 
 
+@pytest.mark.slow
 @given(
     edits=st.lists(
         st.tuples(st.sampled_from(PLACES), st.floats(0, 1), st.binary(min_size=1, max_size=8)),

@@ -158,6 +158,7 @@ def test_free_space_matches_that_of_the_tools(tmp_path: Path) -> None:
     assert FatTree(path, stretch(path)).free == free
 
 
+@pytest.mark.slow
 def test_a_loop_of_clusters_ends(tmp_path: Path) -> None:
     path = disks.fat(tmp_path / "fat", 40, {"kernel": bytes(MIB)})
     view = FatTree(path, stretch(path))

@@ -141,10 +141,12 @@ def contents_of(view: FileTree) -> dict[str, tuple[object, ...]]:
     return found
 
 
+@pytest.mark.slow
 def test_ext4_with_any_features_has_the_tree_that_was_written(image: Path, tree: Path) -> None:
     assert contents_of(opened(image)) == contents_of(DirectoryTree(tree))
 
 
+@pytest.mark.slow
 def test_a_hashed_directory_is_read(image_of: MakeImage) -> None:
     path = image_of("-t", "ext4", "-b", "1024")
     subprocess.run(["e2fsck", "-fyD", path], capture_output=True, check=False)
@@ -180,6 +182,7 @@ def test_the_index_of_a_grown_directory_keeps_the_end_of_its_first_block(
     assert len(opened(path).children("/many")) == NAMES
 
 
+@pytest.mark.slow
 def test_only_requested_paths_are_read(tree: Path, image_of: MakeImage) -> None:
     view = opened(image_of())
     assert view.resolve("/etc/longer").file is not None
@@ -191,6 +194,7 @@ def test_only_requested_paths_are_read(tree: Path, image_of: MakeImage) -> None:
     assert view.node("/nothing") is None
 
 
+@pytest.mark.slow
 def test_the_superblock_is_read(image_of: MakeImage) -> None:
     path = image_of()
     found = read_superblock(FileRange(disks.handle(path), 0, path.stat().st_size))
@@ -278,6 +282,7 @@ def test_metadata_with_a_wrong_checksum_is_refused_as_by_the_kernel(
         opened(path).read("/etc/tiny", 1)
 
 
+@pytest.mark.slow
 def test_an_endless_file_system_is_refused(
     image_of: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

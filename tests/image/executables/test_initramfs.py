@@ -89,6 +89,7 @@ def test_an_empty_image_has_nothing() -> None:
     assert (found.fault, found.node("/init"), found.count) == ("", None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", PACKERS)
 def test_a_bomb_is_bounded(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_UNPACKED", 1 << 20)

@@ -25,6 +25,8 @@ from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.boot_test import BootTestScreen
 from zwizard.util.errors import ZwizardError
 
+pytestmark = pytest.mark.slow
+
 
 class FakeBootTest:
     """A boot test whose events the test writes."""

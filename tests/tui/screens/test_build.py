@@ -38,6 +38,8 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.log_view import LogView
 from zwizard.util.hashing import sha256_of
 
+pytestmark = pytest.mark.slow
+
 
 def is_following(app: ZwizardApp) -> bool:
     return app.screen.query_one(LogView).following
@@ -359,7 +361,7 @@ async def test_change_opens_the_question_of_the_failed_step(
         assert draft()["name"] == "mine"
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_a_draft_that_a_build_has_is_replaced_without_asking(app: ZwizardApp) -> None:
     build = a_build("mine", 4, source={"packages": ["htpo"]})
     fail(build, "more-packages", error="more-packages: exit status 100", hint="", command="")

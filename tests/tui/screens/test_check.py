@@ -36,6 +36,8 @@ from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.screens.review import ReviewScreen
 from zwizard.wizard import questions
 
+pytestmark = pytest.mark.slow
+
 FINDINGS = [
     finding("archive-name"),
     finding("kernel-elf", outcome="fail", evidence="/boot/vmlinuz is a bzImage (xz)"),
@@ -368,7 +370,7 @@ def broken(tmp_path: Path) -> Path:
     return tree
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_fix_builds_a_new_archive(app: ZwizardApp, broken: Path) -> None:
     made = broken.with_name("ubuntu-jammy-repaired.tar.gz")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -391,7 +393,7 @@ async def test_fix_builds_a_new_archive(app: ZwizardApp, broken: Path) -> None:
     assert {f.slug for f in report.findings if f.wrong} == {"no-secrets"}
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_fix_is_not_offered_for_a_good_image_or_a_build(
     app: ZwizardApp, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ async def open_container(pilot: Pilot[None], kind: str) -> None:
     await open_page(pilot, "source")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fits", "other"),
     [
@@ -74,6 +75,7 @@ async def test_the_list_shows_only_files_of_the_chosen_kind(
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 18)], ids=["80x24", "60x18"])
 @pytest.mark.slow
+@pytest.mark.painted
 async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
     app: ZwizardApp, size: tuple[int, int]
 ) -> None:
@@ -105,6 +107,7 @@ async def test_a_static_program_becomes_a_container_with_the_keyboard_only(
 
 
 @pytest.mark.slow
+@pytest.mark.painted
 async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
     app: ZwizardApp,
 ) -> None:
@@ -121,6 +124,7 @@ async def test_a_missing_file_stays_reported_at_the_field_until_it_changes(
 
 
 @pytest.mark.slow
+@pytest.mark.painted
 async def test_a_file_that_is_not_a_container_image_is_reported(
     app: ZwizardApp, tmp_path: Path
 ) -> None:
@@ -136,6 +140,7 @@ async def test_a_file_that_is_not_a_container_image_is_reported(
 
 
 @pytest.mark.slow
+@pytest.mark.painted
 async def test_a_missing_entrypoint_is_reported_at_its_field(
     app: ZwizardApp, tmp_path: Path
 ) -> None:

@@ -42,6 +42,8 @@ from zwizard.tui.screens.review import ReviewScreen
 from zwizard.util import places
 from zwizard.util.hashing import sha256_of
 
+pytestmark = pytest.mark.slow
+
 
 async def test_without_builds_home_explains_how_to_start(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:

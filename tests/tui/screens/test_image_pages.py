@@ -12,6 +12,8 @@ from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util import paths
 from zwizard.wizard.draft import Draft
 
+pytestmark = pytest.mark.slow
+
 
 def set_draft(**values: str) -> None:
     """Save these answers as the draft; ``__`` in a key stands for a dot."""
@@ -20,7 +22,7 @@ def set_draft(**values: str) -> None:
         saved.set(key.replace("__", "."), text)
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_a_disk_image_has_the_pages_disk_and_grub(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

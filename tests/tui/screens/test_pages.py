@@ -38,6 +38,8 @@ from zwizard.util import paths
 from zwizard.wizard import questions
 from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 
+pytestmark = pytest.mark.slow
+
 
 def field(app: ZwizardApp, key: str) -> Field:
     return app.screen.query_one(f"#{field_id(key)}", Field)
@@ -319,7 +321,7 @@ async def test_help_explains_the_focused_question_and_the_keys(app: ZwizardApp) 
         assert on(app, PageScreen).page == "kernel"
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_visiting_every_page_changes_no_answer(
     make_app: MakeApp,
 ) -> None:
@@ -376,7 +378,7 @@ async def test_a_changed_answer_marks_the_later_page_that_depends_on_it(
         assert "! Source" in frame(app)  # debootstrap cannot build minimal
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "target")
@@ -385,7 +387,7 @@ async def test_every_page_shows_the_space_that_is_needed_and_free(app: ZwizardAp
             assert "free." in " ".join(frame(app).split())
 
 
-@pytest.mark.slow
+@pytest.mark.painted
 async def test_pages_of_a_container_without_entrypoint_show_the_space(app: ZwizardApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "target")

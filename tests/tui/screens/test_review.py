@@ -45,6 +45,8 @@ from zwizard.wizard import questions
 from zwizard.wizard.questions import to_recipe
 from zwizard.wizard.review import HostState
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def all_tools(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ def test_colours_do_not_change_the_text(raw: str) -> None:
     assert parse(raw).text == one_line(raw)
 
 
+@pytest.mark.slow
 def test_the_number_of_runs_is_limited() -> None:
     line = parse("\x1b[31ma\x1b[32mb" * 5000)
     assert line.text == "ab" * 5000
