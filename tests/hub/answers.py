@@ -46,6 +46,9 @@ class Connection(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
+    def arrived(self, count: int) -> None:
+        """Called when ``count`` bytes of a request's body have arrived."""
+
     def send(self, answer: Answer, length: int | None = None) -> None:
         """Send ``answer``; ``length`` is what is said of its length, if not the truth."""
         self.send_response(answer.status)

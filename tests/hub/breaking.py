@@ -42,7 +42,7 @@ def serve(handler: Connection, hub: Hub, fault: Fault, answer: Callable[[], Answ
     else:
         true = success()
         try:
-            receive(handler.rfile, handler.headers, Path(os.devnull), fault.at)
+            receive(handler.rfile, handler.headers, Path(os.devnull), fault.at, handler.arrived)
         except BrokenOffError:
             return
     handler.close_connection = True

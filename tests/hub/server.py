@@ -209,7 +209,7 @@ class Handler(Connection):
     def _upload(self, user: str) -> Answer:
         body = self.hub.spool / str(next(self.hub.numbers))
         try:
-            receive(self.rfile, self.headers, body, arrived=self._arrived)
+            receive(self.rfile, self.headers, body, arrived=self.arrived)
             self.seen.form = parse(body, self.headers.get("Content-Type", ""))
             return self._take(user, self.seen.form, body)
         except BrokenOffError:
@@ -218,7 +218,7 @@ class Handler(Connection):
         finally:
             body.unlink(missing_ok=True)
 
-    def _arrived(self, count: int) -> None:
+    def arrived(self, count: int) -> None:
         self.seen.body += count
         self.hub.receiving.set()
         self.hub.may_receive.wait()
@@ -268,9 +268,8 @@ class Handler(Connection):
 
 
 def _metadata(form: Form, hub: Hub) -> dict[str, str]:
-    fields = ((key.partition("metadata-"), value) for key, value in form.fields.items())
-    asked = {key: value for (before, found, key), value in fields if found and not before}
-    kept = {key: value for key, value in asked.items() if key not in PROTECTED}
+    fields = [(key.removeprefix("metadata-"), key, value) for key, value in form.fields.items()]
+    kept = {name: value for name, key, value in fields if name not in {key, *PROTECTED}}
     return kept | {"backend": backend("127.0.0.1", hub.blocks_port)}
 
 

@@ -205,6 +205,7 @@ def test_an_upload_can_be_cut_while_it_is_sent(hub: Hub, client: Client, what: s
     with pytest.raises(httpx.TransportError):
         client.upload("a.tar.gz", bytes(64 << 20))
     assert hub.names() == []
+    assert hub.uploads[0].body == 1 << 16
 
 
 def test_a_hub_can_stop_reading(hub: Hub, client: Client) -> None:

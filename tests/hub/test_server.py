@@ -51,6 +51,13 @@ def test_an_upload_is_there_with_what_was_in_it(hub: Hub, client: Client) -> Non
     assert (request.form.filename, request.form.size) == ("my.tar.gz", len(SAMPLE))
 
 
+def test_only_fields_named_so_are_metadata(client: Client) -> None:
+    fields = {"metadata-a": "1", "x-metadata-b": "2", "c": "3", "metadata-volume": "4"}
+    client.post("/api/flist/me/upload", files={"file": ("x.tar.gz", b"")}, data=fields)
+    found = client.get(f"/api/flist/{ALICE}/x/metadata").json()
+    assert found.keys() == {"a", "backend"}
+
+
 def test_an_upload_in_chunks_is_accepted(hub: Hub, client: Client) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.tar.gz"\r\n\r\n'
     body = [form, SAMPLE[:1000], SAMPLE[1000:], b"\r\n--b--\r\n"]
@@ -197,7 +204,9 @@ def test_with_a_bad_token_the_body_of_an_upload_is_not_read(hub: Hub) -> None:
     head = b"POST /api/flist/me/upload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", httpx.URL(hub.url).port or 0)) as connection:
         connection.sendall(head)
-        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 401 ")
+        connection.settimeout(10)
+        with connection.makefile("rb") as answer:
+            assert answer.read().startswith(b"HTTP/1.1 401 ")  # to the end: it is closed
     assert hub.uploads[0].body == 0
 
 
@@ -287,6 +296,20 @@ def test_names_that_are_not_utf8_have_no_path_in_the_list(client: Client) -> Non
     content = client.get(f"/api/flist/{ALICE}/x").json()["content"]
     assert len(content) == 15
     assert sum("path" not in line for line in content) == 1
+
+
+def test_a_link_leads_elsewhere_afterwards_and_an_upload_replaces_it(
+    hub: Hub, client: Client
+) -> None:
+    client.upload("a.tar.gz", packed())
+    client.upload("b.tar.gz")
+    a, b = hub.flist("a"), hub.flist("b")
+    for name in ("a", "b"):
+        client.get(f"/api/flist/me/{name}/link/c")
+        assert hub.flist("c") == hub.flist(name)
+    client.upload("c.tar.gz", b"garbage")
+    assert (hub.flist("a"), hub.flist("b")) == (a, b)
+    assert client.get(f"/api/flist/{ALICE}/c/light").json()["type"] == "regular"
 
 
 # --- its store, its certificate, by hand ---------------------------------------------------------
