@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from tests.hub.faults import BY_NAME
+from tests.hub.faults import BY_NAME, Fault
 from tests.hub.hub import Hub
 from tests.hub.server import running
 
@@ -22,8 +23,9 @@ def main() -> None:
     parser.add_argument("--slow-unpack", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--slow-read", type=float, default=0, metavar="MIB", help="a second")
     parser.add_argument("--readonly", action="store_true", help="a hub that is a mirror")
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME", choices=BY_NAME,
+    parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="NAME",
                         help="see --list-faults; may be repeated")  # fmt: skip
+    parser.add_argument("--times", type=int, default=1, help="how often each fault happens")
     parser.add_argument("--list-faults", action="store_true")
     options = parser.parse_args()
     if options.list_faults:
@@ -36,12 +38,18 @@ def main() -> None:
         hub = Hub(directory, options.user)
         hub.unpack_seconds, hub.readonly = options.slow_unpack, options.readonly
         hub.read_speed = options.slow_read * (1 << 20)
-        hub.faults = [BY_NAME[name] for name in options.fault]
+        hub.faults = [replace(fault, times=options.times) for fault in options.fault]
         token = options.token_file or directory / "token"
         with running(hub, options.port):
             token.write_text(hub.token + "\n")
             print(f"hub:   {hub.url}\nuser:  {hub.user}\ntoken: {token}", flush=True)
             signal.sigwait(ends)
+
+
+def _fault(name: str) -> Fault:
+    if name not in BY_NAME:
+        raise argparse.ArgumentTypeError(f"there is no fault {name!r}: see --list-faults")
+    return BY_NAME[name]
 
 
 if __name__ == "__main__":
