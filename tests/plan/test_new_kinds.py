@@ -47,7 +47,7 @@ DNF = '''
 """Fedora's family, by dnf."""
 
 from zwizard.families.none import (
-    LOCALE_FILE, ZONE_FILE, clean, commands, complete, initramfs, kernel
+    LOCALE_FILE, ZONE_FILE, clean, commands, complete, kernel
 )
 from zwizard.steps.actions import ROOT, InTree, Host
 from zwizard.steps.step import Step
@@ -61,6 +61,10 @@ def bootstrap(recipe, distro, suite):
 def packages(recipe, distro, suite):
     names = (*distro.vm_packages, *recipe.kernel.packages(distro))
     return Step("packages", "Install", ("why",), install(recipe, distro, names), network=True)
+
+
+def initramfs(modules, *, image):
+    return (InTree(("dracut", "--force")),)
 
 
 def install(recipe, distro, names):

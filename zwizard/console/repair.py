@@ -57,8 +57,14 @@ def describe(remedy: Remedy) -> str:
 
 
 def _by_hand(remedy: Remedy) -> list[str]:
-    lines = [f"  {checks.MARKS[f.outcome]} {f.slug}: {f.fix}" for f in remedy.left]
+    lines = [
+        f"  {checks.MARKS[f.outcome]} {f.slug}: {_why(remedy, f.slug)}{f.fix}" for f in remedy.left
+    ]
     return ["", "Not fixed:", *map(one_line, lines)] if lines else []
+
+
+def _why(remedy: Remedy, slug: str) -> str:
+    return f"{remedy.reasons[slug]}. " if slug in remedy.reasons else ""
 
 
 def _event(remedy: Remedy) -> dict[str, object]:
@@ -68,5 +74,8 @@ def _event(remedy: Remedy) -> dict[str, object]:
         "archive": str(remedy.archive) if remedy.recipe else None,
         "fixed": [{"rule": f.slug, "changes": fix.changes} for f, fix in remedy.fixed],
         "programs": remedy.programs,
-        "left": [finding.to_json() for finding in remedy.left],
+        "left": [
+            finding.to_json() | {"reason": remedy.reasons.get(finding.slug, "")}
+            for finding in remedy.left
+        ],
     }

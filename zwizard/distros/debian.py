@@ -55,7 +55,7 @@ DEBIAN = Distro(
         "dbus": "/usr/bin/dbus-daemon /usr/bin/dbus-broker",
         "iproute2": "/sbin/ip /bin/ip",
         "udev": "/usr/bin/udevadm /bin/udevadm",
-        "initramfs-tools": "/usr/sbin/update-initramfs",
+        "initramfs-tools": "/usr/sbin/update-initramfs /usr/lib/dracut/modules.d/*virtiofs",
         "cloud-init": "/usr/bin/cloud-init",
         "openssh-server": "/usr/sbin/sshd",
         "netplan.io": "/usr/sbin/netplan /sbin/ifup /usr/sbin/NetworkManager",

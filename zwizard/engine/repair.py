@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zwizard import checks
+from zwizard import checks, distros
 from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.engine import builds
+from zwizard.image import open_tree
 from zwizard.image.flist.tree import require_contents
 from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
@@ -30,13 +32,15 @@ _INITRD, _NEW_INITRD = "initrd-resolves", "initrd-readable"
 class Remedy:
     """How to repair the image at ``path``: build ``recipe`` (None if nothing can be fixed).
 
-    ``fixed`` are the findings with their fixes; those ``left`` cannot be fixed here.
+    ``fixed`` are the findings with their fixes; those ``left`` cannot be fixed here, for the
+    ``reasons`` that are known, by the names of their rules.
     """
 
     path: Path
     recipe: Recipe | None
     fixed: tuple[tuple[Finding, Fix], ...]
     left: tuple[Finding, ...]
+    reasons: Mapping[str, str]
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -119,10 +123,11 @@ def remedy(
         wrong = tuple(finding for finding in wrong if fix_for(finding.slug, "other") is REPACK)
     distro = detect_distro(path).distro
     pairs = [(finding, fix_for(finding.slug, distro)) for finding in wrong]
-    fixed = tuple((finding, fix) for finding, fix in pairs if fix)
-    left = tuple(finding for finding, fix in pairs if not fix)
+    reasons = dict(_reasons(path, pairs, distro))
+    fixed = tuple((f, fix) for f, fix in pairs if fix and f.slug not in reasons)
+    left = tuple(f for f, fix in pairs if not fix or f.slug in reasons)
     if not fixed:
-        return Remedy(path, None, (), left)
+        return Remedy(path, None, (), left, reasons)
     place = (output or path.parent).resolve()
     recipe = Recipe(
         name=_free_name(path, place),
@@ -136,7 +141,22 @@ def remedy(
         container=starts or started(path, None),
         output=Output(directory=str(place)),
     )
-    return Remedy(path, Recipe.from_dict(recipe.to_dict()), fixed, left)
+    return Remedy(path, Recipe.from_dict(recipe.to_dict()), fixed, left, reasons)
+
+
+def _reasons(
+    path: Path, pairs: list[tuple[Finding, Fix | None]], distro: str
+) -> Iterator[tuple[str, str]]:
+    """Why a finding that is fixed elsewhere is not here, by the name of its rule."""
+    tools = distros.named(distro).family != "none"
+    if not tools:
+        for finding, fix in pairs:
+            if fix is None and any(finding.slug in other.rules for other in FIXES):
+                yield finding.slug, "its package manager is not supported"
+    hindered = [(f.slug, fix.obstacle) for f, fix in pairs if fix and fix.obstacle]
+    if hindered:
+        with open_tree(path) as tree:
+            yield from ((slug, why) for slug, obstacle in hindered if (why := obstacle(tree)))
 
 
 def further(recipe: Recipe, report: Report) -> Recipe | None:

@@ -173,15 +173,15 @@ def _install(names: tuple[str, ...], *, recommends: bool) -> tuple[str, ...]:
 
 
 # A disk image's root is always ext4 on a virtio disk.
-_DISK_MODULES = ("virtio_blk", "ext4", "crc32c")
+DISK_MODULES = ("virtio_blk", "ext4", "crc32c")
 
 # At a low level, zstd compresses faster and decompresses as fast.
-_CONFIGURATION = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n"
+CONFIGURATION = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n"
 
 
 # A VM boots 30 seconds faster. Later scripts read what one writes to param.conf
 # (initramfs-tools(7)).
-_AT_ONCE = """\
+AT_ONCE = """\
 #!/bin/sh
 # Written by zwizard. Zero-OS says rootdelay=30 to every machine, and initramfs-tools sleeps that
 # long, whatever is there already: a root over virtiofs is, as soon as its driver.
@@ -190,15 +190,15 @@ case " $(cat /proc/cmdline) " in
 *" rootfstype=virtiofs "*) echo "ROOTDELAY=" >>/conf/param.conf ;;
 esac
 """
-_NO_DELAY = Write("/etc/initramfs-tools/scripts/init-top/zwizard", _AT_ONCE, mode=0o755)
+_NO_DELAY = Write("/etc/initramfs-tools/scripts/init-top/zwizard", AT_ONCE, mode=0o755)
 
 
 def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
     """With initramfs-tools."""
-    names = (*modules, *(_DISK_MODULES if image else ()))
+    names = (*modules, *(DISK_MODULES if image else ()))
     return (
         Append("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in names)),
-        Write("/etc/initramfs-tools/conf.d/zwizard", _CONFIGURATION),
+        Write("/etc/initramfs-tools/conf.d/zwizard", CONFIGURATION),
         *(() if image else (_NO_DELAY,)),
         InTree(("update-initramfs", "-c", "-k", "all")),
     )

@@ -36,7 +36,7 @@ class Family(Protocol):
         """Install into an imported tree the missing packages that a VM needs."""
 
     def initramfs(self, modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
-        """Make the initramfs, with ``modules`` and those that a disk ``image`` needs."""
+        """Make the initramfs of a new tree, with ``modules`` and those of a disk ``image``."""
 
     def kernel(self) -> tuple[Action, ...]:
         """Unpack the kernel to ELF and link it in /boot, now and after every upgrade."""

@@ -20,16 +20,6 @@ def complete(recipe: Recipe, distro: Distro) -> tuple[Action, ...]:
     return install(recipe, distro, (*distro.vm_packages, *distro.minimal_packages))
 
 
-def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
-    """Print what it must contain."""
-    return (
-        _print(
-            f"not made: the initramfs; it must contain {' and '.join(modules)}. With dracut:"
-            " --no-hostonly --add virtiofs; with mkinitcpio: MODULES=(virtio_pci virtiofs)"
-        ),
-    )
-
-
 def kernel() -> tuple[Action, ...]:
     """Nothing: it is unpacked from outside; the machine itself handles its upgrades."""
     return ()

@@ -234,13 +234,18 @@ Exec = {_SCRIPT}
 
 def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
     """With mkinitcpio, without detecting this machine's hardware (autodetect)."""
-    names = (*modules, *(_DISK_MODULES if image else ()))
-    hooks = ("base", "udev", *(("fsck",) if image else ()))
-    text = _MKINITCPIO.format(modules=" ".join(names), hooks=" ".join(hooks))
+    text = mkinitcpio(modules, image=image)
     return (
         Write("/etc/mkinitcpio.conf.d/zwizard.conf", text),
         InTree(("sh", "-c", _MAKE_INITRAMFS)),
     )
+
+
+def mkinitcpio(modules: tuple[str, ...], *, image: bool) -> str:
+    """The text of mkinitcpio's configuration."""
+    names = (*modules, *(_DISK_MODULES if image else ()))
+    hooks = ("base", "udev", *(("fsck",) if image else ()))
+    return _MKINITCPIO.format(modules=" ".join(names), hooks=" ".join(hooks))
 
 
 def kernel() -> tuple[Action, ...]:

@@ -15,6 +15,16 @@ _NAMES = ("vmlinuz-*", "kernel-*", "*/*/linux")
 _BESIDE_MODULES = ("/usr/lib/modules/*/vmlinuz", "/lib/modules/*/vmlinuz")
 _SPARE = re.compile(r"[^A-Za-z0-9./_+~:@-]|\.(?:old|bak)$|\.dpkg-|\.rpm|rescue")
 _LINKS = 4
+_TOOLS = (
+    *("/usr/sbin/update-initramfs", "/usr/lib/dracut/modules.d/*virtiofs"),
+    "/usr/bin/mkinitcpio",
+)
+_UNFIT = {
+    "/usr/bin/dracut": "its dracut has no module virtiofs (dracut-network, or a newer dracut)",
+    "/usr/sbin/update-tirfs": "tiny-initramfs takes only a device as root=, not Zero-OS's vroot",
+    "/usr/bin/booster": "booster does not know rootfstype=virtiofs",
+    "/sbin/mkinitfs": "it is not known whether Alpine's mkinitfs mounts a root over virtiofs",
+}
 _INITRDS = (
     *("initrd.img-{}", "initramfs-{}.img", "initramfs-{}", "initrd-{}", "initrd-{}.img"),
     "booster-{}.img",
@@ -43,6 +53,19 @@ def find_boot_files(tree: FileTree) -> BootFiles | None:
     if not kept and kernel != f"{BOOT}vmlinuz-own":
         kept = _follow(tree, f"{BOOT}initrd.img")
     return BootFiles(kernel, kept)
+
+
+def why_no_initramfs(tree: FileTree) -> str:
+    """Why ``steps/scripts/initramfs.sh`` makes no initramfs in the tree; "" if it makes one."""
+    if any(True for _ in tree.glob(*_TOOLS)):
+        return ""
+    unfit = (why for path, why in _UNFIT.items() if tree.resolve(path).file)
+    return next(unfit, "no tool that makes an initramfs is in it")
+
+
+def why_no_kernel(tree: FileTree) -> str:
+    """Why nothing can be linked as the kernel; "" if something can."""
+    return "" if find_boot_files(tree) else "no kernel is in it, under any distribution's name"
 
 
 def _file(tree: FileTree, path: str) -> str:

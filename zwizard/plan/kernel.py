@@ -5,6 +5,8 @@ from __future__ import annotations
 from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.recipe.model import Recipe
+from zwizard.recipe.relevance import treatment
+from zwizard.sources import completion
 from zwizard.steps.actions import InstallKernel
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
@@ -12,7 +14,9 @@ from zwizard.util.units import MIB
 
 def initramfs(recipe: Recipe, distro: Distro) -> Step:
     """An initramfs with the modules that reach the root file system; or the user's own kernel."""
-    own, modules = recipe.kernel, recipe.kernel.modules
+    own, modules, image = recipe.kernel, recipe.kernel.modules, recipe.target == "image"
+    new = treatment(recipe.values()) == "installed"
+    make = family.of(distro).initramfs if new else completion.initramfs
     if own.file:
         return Step(
             "own-kernel",
@@ -35,7 +39,7 @@ def initramfs(recipe: Recipe, distro: Distro) -> Step:
             "With only the modules that reach the root file system, which has all others: the"
             " machine boots faster.",
         ),
-        family.of(distro).initramfs(modules, image=recipe.target == "image"),
+        make(modules, image=image),
         answers=("kernel.modules",),
         size=20 * MIB,
         guide=("echo 'fs-virtiofs' >> /etc/initramfs-tools/modules\nupdate-initramfs -c -k all"),

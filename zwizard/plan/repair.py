@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from zwizard import distros
 from zwizard.distros.base import Distro
 from zwizard.families import family
+from zwizard.image.boot_files import why_no_initramfs, why_no_kernel
+from zwizard.image.tree import FileTree
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import completion
@@ -27,7 +29,7 @@ class Fix:
     """What fixes ``rules`` of a VM or container: its step, and what it changes, in words.
 
     It takes ``actions``, and those ``by_family``, which run the tree's own package manager: one
-    that zwizard must support.
+    that zwizard must support. ``obstacle`` says why it cannot work in a tree, "" if it can.
     """
 
     rules: tuple[str, ...]
@@ -35,6 +37,7 @@ class Fix:
     changes: str
     actions: tuple[Action, ...] = ()
     by_family: Callable[[Distro, Recipe], tuple[Action, ...]] | None = None
+    obstacle: Callable[[FileTree], str] | None = None
 
 
 def _enabled(*units: str) -> Action:
@@ -72,15 +75,17 @@ FIXES = (
     Fix(
         ("initrd-virtiofs", "initrd-virtio-pci", "initrd-readable"),
         "initramfs",
-        "the initramfs is made again, with virtiofs and virtio_pci",
-        by_family=lambda distro, _: family.of(distro).initramfs(_MODULES, image=False),
+        "the initramfs is made again by the image's own tool, with virtiofs and virtio_pci",
+        completion.initramfs(_MODULES, image=False),
+        obstacle=why_no_initramfs,
     ),
     Fix(
         ("mode", "kernel-resolves", "kernel-link-relative", "kernel-elf", "initrd-resolves"),
         "kernel",
-        "the kernels are unpacked to ELF, and /boot/vmlinuz and /boot/initrd.img are relative"
-        " links to the newest",
+        "the kernel that is linked, or else the newest, is unpacked to ELF, and /boot/vmlinuz and"
+        " /boot/initrd.img are relative links to it and its initramfs",
         completion.unpack_kernels(),
+        obstacle=why_no_kernel,
     ),
     Fix(
         ("kernel-upgrades",),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zwizard import distros
-from zwizard.families import family, guest
+from zwizard.families import apt, family, guest, pacman
 from zwizard.recipe.fields import FIELDS
 from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
-from zwizard.steps.actions import Action, Directory, InTree, LinkKernels, Remove, Write
+from zwizard.steps.actions import Action, Directory, InTree, LinkKernels, Remove, ShInTree, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
 
@@ -65,6 +65,15 @@ def complete(recipe: Recipe) -> Step:
         size=500 * MIB,
         guide="apt-get update\napt-get install cloud-init openssh-server curl",
     )
+
+
+def initramfs(modules: tuple[str, ...], *, image: bool) -> tuple[Action, ...]:
+    """The initramfs, with ``modules`` and those of a disk, by the tool that the tree has."""
+    names = (*modules, *(apt.DISK_MODULES if image else ()))
+    at_once = "" if image else apt.AT_ONCE
+    configurations = (apt.CONFIGURATION, at_once, pacman.mkinitcpio(modules, image=image))
+    script = programs.script("initramfs.sh")
+    return (ShInTree(("sh", "-c", script, "initramfs", " ".join(names), *configurations)),)
 
 
 def unpack_kernels() -> tuple[Action, ...]:

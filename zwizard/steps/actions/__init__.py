@@ -3,7 +3,7 @@
 from zwizard.steps.actions.action import DOWNLOADS, OUT, ROOT, Action, Workplace
 from zwizard.steps.actions.binary import InstallBinary
 from zwizard.steps.actions.cloud_image import Convert
-from zwizard.steps.actions.commands import Host, InTree, LinesInTree, OnTree
+from zwizard.steps.actions.commands import Host, InTree, LinesInTree, OnTree, ShInTree
 from zwizard.steps.actions.disk import Layout, MakeDisk
 from zwizard.steps.actions.files import Append, Directory, Link, Remove, Write
 from zwizard.steps.actions.kernels import InstallKernel, LinkKernels
@@ -34,6 +34,7 @@ __all__ = [
     "OnTree",
     "Pack",
     "Remove",
+    "ShInTree",
     "TrustKeys",
     "TrustPackagers",
     "UnpackOci",

@@ -44,6 +44,16 @@ class InTree(_Sandboxed):
 
 
 @dataclass(frozen=True)
+class ShInTree(InTree):
+    """Run a program of the tree where the tree has a shell; else nothing is done."""
+
+    def shell(self) -> str:
+        """One line of bash; what the path leads to may be known only inside the tree."""
+        sh = '"${ROOT:?}"/bin/sh'
+        return f"{{ [ ! -e {sh} ] && [ ! -L {sh} ]; }} || {super().shell()}"
+
+
+@dataclass(frozen=True)
 class LinesInTree(_Sandboxed):
     """Run lines of the user's with the tree's shell; not as arguments, which everyone can see."""
 
