@@ -430,6 +430,16 @@ WRONG = {
         "docker://nginx",
         "skopeo copy docker://IMAGE docker-archive:image.tar",
     ),
+    '[source]\nkind = "rootfs"\nlocation = "ftp://a.b/c.tar"\ndistro = "debian"': (
+        "source.location",
+        None,
+        "ftp:// is not supported",
+    ),
+    '[source]\nkind = "cloud-image"\nlocation = "file:///c.img"\ndistro = "debian"': (
+        "source.location",
+        None,
+        "or the path of a file",
+    ),
     'target = "container"\n[container]\nenv = {A = 1}': (
         "container.env",
         {"A": 1},

@@ -52,6 +52,9 @@ def _source(values: Values) -> Iterator[Problem]:
         yield Problem("source.location", None, f"a {kind} needs {place}")
     elif kind in LOCAL and "://" in location:
         yield Problem("source.location", location, _LOCAL)
+    elif (scheme := location.partition("://")[0]) != location and scheme not in ("http", "https"):
+        allowed = f"{scheme}:// is not supported: http://, https://, or the path of a file"
+        yield Problem("source.location", None, allowed)
 
 
 def _distro(values: Values) -> Iterator[Problem]:
