@@ -6,6 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from tests.hub.hub import Hub
 from tests.image.flist.test_compare import D, F, made, packed
 from tests.support.command import Run, refused
 from tests.support.flist_bytes import ACL, permissions, small_flist
@@ -59,3 +62,37 @@ def test_repair_and_boot_refuse_a_flist(run: Run, tmp_path: Path) -> None:
     flist = small_flist(tmp_path / "x.flist")
     for command in ("repair", "boot"):
         refused(run(command, flist), "is a flist, which has no contents")
+
+
+@pytest.mark.slow
+def test_upload_ends_with_the_flist_and_its_checksum(
+    run: Run, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZWIZARD_HUB_TOKEN", hub.token)
+    archive = packed(tmp_path / "web.tar.gz", D, F)
+    command = ("upload", archive, "--hub", hub.url, "--json")
+    code, out, err = run(*command)
+    assert (code, out) == (3, "")
+    assert "--force" in err
+    code, out, _ = run(*command, "--force")
+    last = json.loads(out.splitlines()[-1])
+    assert (code, last["event"], last["url"]) == (0, "uploaded", f"{hub.url}/{hub.user}/web.flist")
+    assert last["md5"] == hub.store.md5(hub.user, "web")
+    (tmp_path / "other").mkdir()
+    other = packed(tmp_path / "other/web.tar.gz", D)
+    result = run("upload", other, "--hub", hub.url, "--json", "--force")
+    refused(result, "web.flist is on", "--replace")
+
+
+def test_upload_refuses_before_anything_is_sent(
+    run: Run, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = packed(tmp_path / "web.tar.gz", D, F)
+    for name in ("ZWIZARD_HUB_TOKEN", "ZFLIST_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    refused(run("upload", archive, "--hub", hub.url), "there is no token", f"{hub.url}/token")
+    refused(run("upload", archive, "--hub", "http://hub.example"), "not encrypted")
+    refused(run("upload", tmp_path / "none.tar.gz"), "does not exist")
+    refused(run("upload", tmp_path), "no .tar.gz")
+    refused(run("upload", archive, "--name", "a b"), "name of a flist", "--name")
+    assert not hub.requests

@@ -1,12 +1,15 @@
-"""Commands about flists: verify."""
+"""Commands about flists: verify, upload."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
 
 from zwizard.cli.app import json_option, zwizard
+from zwizard.console import upload_progress
+from zwizard.hub import session
 from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
@@ -33,6 +36,39 @@ def verify(archive: Path, flist: str, *, as_json: bool) -> int:
             if path.exists() and not path.is_file():
                 raise UsageError(f"{path} is no regular file", "Give an archive and its flist.")
         return _verify(archive, file, flist, as_json=as_json)
+
+
+@zwizard.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--hub", metavar="URL", help="The hub; default: https://hub.threefold.me.")
+@click.option("--name", help="Name of the flist; default: that of the archive.")
+@click.option("--user", help="Account to use in place of the token's own.")
+@click.option("--replace", is_flag=True, help="Replace a flist of this name.")
+@click.option("--force", is_flag=True, help="Upload an archive that is not ready.")
+@click.option("--detach", is_flag=True, help="Leave the upload running in the background.")
+@json_option
+def upload(
+    path: Path,
+    *,
+    hub: str | None,
+    name: str | None,
+    user: str | None,
+    replace: bool,
+    force: bool,
+    detach: bool,
+    as_json: bool,
+) -> int:
+    """Upload an archive to a hub, and compare what arrived.
+
+    PATH is a .tar.gz that the checklist calls ready. It is sent under a temporary name, read back
+    and compared entry by entry and block by block; only if all is equal it gets its name. A second
+    `zwizard upload` of the same archive follows or resumes the first; Ctrl-C stops it, and removes
+    what is on the hub. The token is taken from ZWIZARD_HUB_TOKEN, ZFLIST_HUB_TOKEN or the system's
+    keyring, or asked for.
+    """
+    request = session.target(path, hub, name, user)
+    request = dataclasses.replace(request, replace=replace)
+    return upload_progress.run(request, force=force, detach=detach, as_json=as_json)
 
 
 def _verify(archive: Path, file: Path, flist: str, *, as_json: bool) -> int:

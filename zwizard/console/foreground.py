@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
-from zwizard.host.privileges import find_privilege
 from zwizard.jobs import supervisor
 from zwizard.jobs.events import Event, Last
 from zwizard.jobs.follower import Follower
@@ -35,23 +34,23 @@ class Narrator(Protocol):
         """What to print when nothing has happened."""
 
 
-def run(job: Job, *options: str, narrator: Narrator, as_json: bool) -> int:
+def run(job: Job, *options: str, narrator: Narrator, as_json: bool, secret: bytes = b"") -> int:
     """Run ``job`` until it ends; its exit code.
 
     It is cancelled by Ctrl-C, SIGTERM and SIGHUP, and if its events can no longer be printed.
     """
     if not job.running():
-        find_privilege().authorise()
+        job.privilege().authorise()
     with _cancelled_with_this_process(job) as asked:
-        supervisor.start(job, *options)
+        supervisor.start(job, *options, secret=secret)
         return _until_end(Follower(job), narrator, asked, as_json=as_json)
 
 
-def detach(job: Job, *options: str) -> None:
+def detach(job: Job, *options: str, secret: bytes = b"") -> None:
     """Start ``job`` unless it is running; it goes on when this process ends."""
     if not job.running():
-        find_privilege().authorise()
-    supervisor.start(job, *options)
+        job.privilege().authorise()
+    supervisor.start(job, *options, secret=secret)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Privilege:
     ``remedy`` how to get it.
     """
 
-    mode: Literal["root", "userns", "sudo", "none"]
+    mode: Literal["root", "userns", "sudo", "none", "own"]
     description: str
     remedy: str = ""
 
@@ -59,6 +59,8 @@ class Privilege:
 
     def isolate(self) -> tuple[str, ...]:
         """The prefix that runs a command in namespaces of its own."""
+        if self.mode == "own":
+            return ()
         return _MAPPED if self.mode == "userns" else _UNSHARE
 
     def launch_isolated(self) -> tuple[str, ...]:
@@ -84,6 +86,8 @@ class Privilege:
         ids = subordinate_ids(SUBUIDS)
         return cache / f"layers/uid-{ids.start if ids else None}"
 
+
+OWN = Privilege("own", "you, without namespaces")  # for what runs no other program
 
 _FOR_ROOT = (
     "In a container: start it with --privileged. In a chroot whose root is no mount point: bind it"

@@ -58,13 +58,14 @@ def check_url(url: str) -> None:
         raise UsageError(
             "the URL has a user name or no host", "Give it as https://HOST/USER/NAME."
         )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise UsageError(
             f"{url} is not encrypted", "Use https; http is for hubs on this machine (127.0.0.1)."
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -79,7 +80,7 @@ def _download(url: str, path: Path) -> None:
     try:
         for _ in range(_REDIRECTS):
             check_url(url)
-            here = _is_loopback(urlsplit(url).hostname or "")
+            here = is_loopback(urlsplit(url).hostname or "")
             with (
                 httpx.Client(timeout=timeout, trust_env=not here) as client,
                 client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,

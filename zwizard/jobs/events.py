@@ -307,3 +307,80 @@ class BootTestInterrupted(Interrupted, name="boot-test-interrupted"):
 
     error: str = "The boot test's process died (killed, or the host went down)."
     hint: str = "Start it again; the image is unchanged."
+
+
+# --- uploads -------------------------------------------------------------------------------------
+
+
+class UploadStarted(Event, name="upload-started"):
+    """An upload of ``artefact`` started: it becomes ``flist`` on ``hub``."""
+
+    artefact: str
+    hub: str
+    flist: str
+
+
+class UploadPhase(Event, name="upload-phase"):
+    """An upload has reached ``phase``: ``temporary`` is the name under which it is sent.
+
+    Phases: reading, asking, sending, unpacking, polling, waiting, comparing, publishing, removing.
+    ``why``: why it waits, polls or removes.
+    """
+
+    phase: str
+    temporary: str = ""
+    why: str = ""
+
+
+class UploadProgress(Event, name="upload-progress"):
+    """The phase has come to ``done`` of ``total`` bytes."""
+
+    synced = False
+
+    done: int
+    total: int
+
+
+class UploadRemoved(Event, name="upload-removed"):
+    """Nothing named ``temporary`` is on the hub any more."""
+
+    temporary: str
+
+
+class UploadFinished(Last, name="uploaded"):
+    """The flist is at ``url``, and holds exactly what the archive holds.
+
+    ``sent`` is false if it was there already; ``chunks`` counts the blocks compared.
+    """
+
+    url: str
+    md5: str
+    hub: str = ""
+    user: str = ""
+    flist: str = ""
+    artefact: str = ""
+    archive_sha256: str = ""
+    entries: int = 0
+    chunks: int = 0
+    unpacked: int = 0
+    seconds: float = 0.0
+    sent: bool = True
+    verified: bool = True
+    exit_code = 0
+
+
+class UploadFailed(Failed, name="upload-failed"):
+    """The upload failed; a flist of the same name is as it was. ``differences``: the first."""
+
+    differences: list[dict[str, str]] = field(default_factory=list)
+
+
+class UploadCancelled(Cancelled, name="upload-cancelled"):
+    """The user stopped the upload; nothing of it stays on the hub."""
+
+
+class UploadInterrupted(Interrupted, name="upload-interrupted"):
+    """The upload's process died."""
+
+    error: str = "The upload's process died (killed, or the host went down)."
+    hint: str = "Upload again: it resumes, and removes what was left on the hub."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from zwizard.host.privileges import Privilege
+from zwizard.host.privileges import Privilege, find_privilege
 from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Cancelled, Event, Failed, Interrupted, Last
 
@@ -34,8 +34,9 @@ class Job(ABC):
     a ``Last``. Errors, cancelling and early death become ``failed``, ``cancelled`` and
     ``interrupted`` events without its help.
 
-    A cancelled job is killed, at any moment: what a worker keeps must be whole or not there. A job
-    that is ``attended`` is cancelled when the process that started it ends; any other outlives it.
+    A cancelled job is killed, at any moment: what a worker keeps must be whole or not there. One
+    with a ``grace`` (seconds) may see its ``cancel_request`` before, and clear up. A job that is
+    ``attended`` is cancelled when the process that started it ends; any other outlives it.
     """
 
     directory: Path
@@ -45,6 +46,7 @@ class Job(ABC):
     cancelled: ClassVar[type[Cancelled]]
     interrupted: ClassVar[type[Interrupted]]
     attended: ClassVar[bool] = False
+    grace: ClassVar[float] = 0.0
 
     journal = JobFile("journal.jsonl")
     log = JobFile("job.log")  # what the job's own processes printed: empty unless something broke
@@ -56,6 +58,10 @@ class Job(ABC):
     @abstractmethod
     def workspace(self, cache: Path, privilege: Privilege) -> Path:
         """The directory to work in; the supervisor makes and removes it, and any beside it."""
+
+    def privilege(self) -> Privilege:
+        """What its processes run with."""
+        return find_privilege()
 
     def outputs(self) -> Iterable[Path]:
         """Files outside of ``directory`` that the job makes for the user."""

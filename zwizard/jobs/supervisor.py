@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from zwizard.host.privileges import Privilege, find_privilege
+from zwizard.host.privileges import Privilege
 from zwizard.jobs import journal, lock
 from zwizard.jobs.events import Event
 from zwizard.jobs.job import Job, load
@@ -25,13 +25,16 @@ _WORKER = "zwizard.jobs.worker"
 _POLL = 0.02  # seconds
 _NOTES = 1 << 20  # bytes that a run needs at least for its journal
 _LOOK = 0.2  # seconds between looks for a cancel request
+_SECRETS = frozenset({"ZWIZARD_HUB_TOKEN", "ZFLIST_HUB_TOKEN"})  # of the environment
 _BUSY = 75  # exit status of a supervisor that finds the job running
 
 
-def start(job: Job, *options: str) -> None:
+def start(job: Job, *options: str, secret: bytes = b"") -> None:
     """Start ``job`` unless it is running, and return when its journal tells of the run.
 
-    A run that has just ended is waited for, so that the job is started again. Raises ZwizardError
+    The worker reads ``secret`` (below 64 KiB) from its standard input, so that it is in no file,
+    argument or environment. A run that has just ended is waited for, so that the job is started
+    again. Raises ZwizardError
     if it does not come up, with what it printed, or if its directory is damaged.
     """
     for file in (job.journal, job.log, job.lock, job.cancel_request):
@@ -42,13 +45,13 @@ def start(job: Job, *options: str) -> None:
             if not job.ended():
                 return
             time.sleep(_POLL)
-        if _launch(job, options):
+        if _launch(job, options, secret):
             return
 
 
-def _launch(job: Job, options: tuple[str, ...]) -> bool:
+def _launch(job: Job, options: tuple[str, ...], secret: bytes) -> bool:
     """Start a supervisor; False if another one was quicker."""
-    privilege = find_privilege()
+    privilege = job.privilege()
     privilege.require()
     before = job.journal_size()
     job.cancel_request.unlink(missing_ok=True)
@@ -58,21 +61,30 @@ def _launch(job: Job, options: tuple[str, ...]) -> bool:
     with open(job.log, "wb", opener=paths.private) as output:
         process = subprocess.Popen(
             [*privilege.launch(), *command, *options],
-            stdin=subprocess.PIPE if job.attended else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if job.attended or secret else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             # sudo recognises by the session whom it has asked; the supervisor leaves it itself.
             start_new_session=privilege.mode != "sudo",
             cwd="/",
+            env={name: value for name, value in os.environ.items() if name not in _SECRETS},
         )
+    if secret:
+        _hand_over(secret, process)
     # The thread ends with this process, and closes what an attended job reads from.
     threading.Thread(target=_reap, args=(job, process), daemon=True).start()
     return _await(job, before, process)
 
 
+def _hand_over(secret: bytes, process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it has ended at once
+        process.stdin.write(secret)
+
+
 def _reap(job: Job, process: subprocess.Popen[bytes]) -> None:
     process.wait()
-    if process.stdin:
+    if job.attended and process.stdin:
         process.stdin.close()
         recover(job)  # an attended job is nobody else's
 
@@ -101,7 +113,7 @@ def recover(job: Job) -> None:
             return
         try:
             if not job.ended():  # nobody else was quicker
-                privilege = find_privilege()
+                privilege = job.privilege()
                 _clear(job.workspace(paths.cache(), privilege), privilege)
                 journal.append(job.journal, job.interrupted())
         finally:
@@ -120,13 +132,13 @@ def supervise(job: Job, cache: Path, options: tuple[str, ...]) -> int:
         return _BUSY
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _on_signal(job, number))
-    privilege = find_privilege()
+    privilege = job.privilege()
     workspace = job.workspace(cache, privilege)
     claimed = lock.claim(workspace, lambda abandoned: _clear(abandoned, privilege))
     command = (sys.executable, "-m", _WORKER, job.kind(), str(job.directory), str(workspace))
     worker = subprocess.Popen(
         [*privilege.isolate(), *command, *options],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if job.attended else None,  # a secret comes there
         pass_fds=(held, claimed),  # locked as long as supervisor or worker lives
         preexec_fn=_die_with_parent,
     )
@@ -157,6 +169,7 @@ def _wait(job: Job, worker: subprocess.Popen[bytes]) -> int:
         if caller in ready and not os.read(caller, 4096):
             job.cancel_request.touch()
         if job.cancel_request.exists():
+            select.select([ended], [], [], job.grace)
             worker.kill()
             break
     return worker.wait()

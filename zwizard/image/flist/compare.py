@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,15 @@ class ReadArchive:
         return Counts(kinds.count(EntryType.FILE), kinds.count(EntryType.LINK), special, size)
 
 
-def read_archive(path: Path, key_bytes: int = 16) -> ReadArchive:
-    """Read the archive at ``path`` once; raises UnreadableError if it is damaged."""
+def read_archive(
+    path: Path, key_bytes: int = 16, progress: Callable[[int, int], None] | None = None
+) -> ReadArchive:
+    """Read the archive at ``path`` once; raises UnreadableError if it is damaged.
+
+    ``progress`` gets (bytes read, bytes in all).
+    """
     digest = BlockDigest(key_bytes)
-    tree = TarballTree(path, digest=digest)
+    tree = TarballTree(path, progress=progress, digest=digest)
     if tree.fault:
         tree.close()
         raise UnreadableError(f"{path}: {tree.fault}", "Pack it again, or copy the whole file.")
