@@ -114,6 +114,17 @@ def test_a_build_that_is_not_ready_lists_its_errors(build: Build, capsys: Captur
     assert "\x1b" not in output
 
 
+def test_a_build_that_is_ready_names_its_warnings(build: Build, capsys: Capture) -> None:
+    warnings = [{"rule": "fstab", "evidence": "UUID=1 /a\x1b[2J", "fix": "Add nofail."}]
+    runner = meanwhile(build, lambda: end(build, warnings=warnings))
+    assert build_progress.run(build, as_json=False) == 0
+    runner.join()
+    output = capsys.readouterr().out
+    assert "✓ ready: web.tar.gz, 7 Bytes\n    warning: fstab: UUID=1 /a" in output
+    assert "\n        do: Add nofail.\n" in output
+    assert "\x1b" not in output
+
+
 def test_one_rule_blocks_alone(build: Build, capsys: Capture) -> None:
     blocking = [{"rule": "entrypoint", "evidence": "/a is not there", "fix": ""}]
     runner = meanwhile(build, lambda: end(build, ready=False, blocking=blocking))

@@ -51,7 +51,13 @@ def deliver(build: Build, data: bytes = b"archive") -> str:
     return build.user_files.digest(build.archive())
 
 
-def end(build: Build, *, ready: bool = True, blocking: Sequence[dict[str, str]] = ()) -> Path:
+def end(
+    build: Build,
+    *,
+    ready: bool = True,
+    blocking: Sequence[dict[str, str]] = (),
+    warnings: Sequence[dict[str, str]] = (),
+) -> Path:
     """Record that the build finished; return its archive."""
     for step in begin(build):
         finish(build, step)
@@ -67,6 +73,7 @@ def end(build: Build, *, ready: bool = True, blocking: Sequence[dict[str, str]] 
             ready=ready,
             blocks=0 if ready else len(blocking) or 2,
             blocking=list(blocking),
+            warnings=list(warnings),
         ),
     )
     return file

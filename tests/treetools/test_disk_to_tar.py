@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tarfile
@@ -14,12 +15,15 @@ from tests.support import disks
 from tests.support.disks import DATA_TYPE, ESP_PART, ROOT_TYPE, Part
 from tests.support.trees import vm_tree
 from zwizard.engine import executor
+from zwizard.image.disk.disk_image import Volume
+from zwizard.image.disk.gpt import Partition
+from zwizard.image.disk.ranges import FileRange
 from zwizard.image.tree import UnreadableError
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
 from zwizard.steps import render
 from zwizard.steps.actions import Action, ImportDisk
-from zwizard.treetools.disk_to_tar import tree_of, write_tar
+from zwizard.treetools.disk_to_tar import edit_fstab, tree_of, write_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
 ROOT, BOOT = Part(ROOT_TYPE, 41, 80), Part(DATA_TYPE, 80, 95)
@@ -34,6 +38,8 @@ def tree(tmp_path: Path) -> Path:
     os.utime(root / "etc/hosts", (1_000_000_000, 1_000_000_000))
     (root / "tmp").chmod(0o1777)
     os.mkfifo(root / "etc/pipe")
+    os.link(root / "etc/hosts", root / "etc/hosts.same")
+    (root / "etc/fstab").write_text("LABEL=root / ext4 defaults 0 1\ntmpfs /srv tmpfs\n")
     (root / "sparse").write_bytes(b"")
     os.truncate(root / "sparse", 3 * disks.MIB)
     return root
@@ -42,7 +48,7 @@ def tree(tmp_path: Path) -> Path:
 def written(image: Path) -> dict[str, tarfile.TarInfo]:
     out = image.with_suffix(".tar")
     with image.open("rb") as file, out.open("wb") as packed:
-        write_tar(tree_of(image, file), packed)
+        write_tar(*tree_of(image, file), packed)
     with tarfile.open(out) as archive:
         return {member.name: member for member in archive}
 
@@ -59,12 +65,54 @@ def test_names_owners_modes_times_and_contents_are_the_images(tree: Path, tmp_pa
     hosts = found["./etc/hosts"]
     assert (hosts.uid, hosts.gid, hosts.mode, hosts.mtime) == (33, 4242, 0o640, 1_000_000_000)
     assert found["./tmp"].mode == 0o1777
+    same = found["./etc/hosts.same"]
+    assert (same.type, same.linkname) == (tarfile.LNKTYPE, "./etc/hosts")
     assert found["./sparse"].size == 3 * disks.MIB
     assert found["./boot/vmlinuz"].linkname == os.fspath((tree / "boot/vmlinuz").readlink())
     with tarfile.open(tmp_path / "disk.tar") as archive:
         file = archive.extractfile("./usr/lib/systemd/systemd")
         assert file is not None
         assert file.read() == (tree / "usr/lib/systemd/systemd").read_bytes()
+        file = archive.extractfile("./etc/fstab")
+        assert file is not None
+        root, kept = file.read().decode().splitlines()
+    assert root.startswith("#")
+    assert kept == "tmpfs /srv tmpfs"
+
+
+def volume(number: int, uuid: str, label: str, name: str = "") -> Volume:
+    part = Partition(number, disks.ROOT_TYPE, f"part-{number}", name, 0, 0)
+    return Volume(part, FileRange(io.BytesIO(), 0, 0), "ext4", uuid, label)
+
+
+OWN = (volume(1, "aaaa-1", "cloudimg-rootfs"), volume(15, "BBBB-2", "UEFI"))
+LINES = {
+    "LABEL=cloudimg-rootfs / ext4 defaults 0 1": True,
+    "UUID=AAAA-1 /also ext4": True,
+    "LABEL=UEFI /boot/efi vfat umask=0077 0 1": True,
+    "/dev/sda15 /boot/efi vfat": True,
+    "/dev/nvme0n1p1 /old ext4": True,
+    "PARTUUID=part-15 /boot/efi vfat": True,
+    "UUID=unknown / ext4": True,  # whatever it names, Zero-OS mounts the root
+    "/dev/sda2 /other ext4": False,
+    "/dev/sdb1 /other ext4": False,
+    "UUID=cccc-3 /data ext4 nofail": False,
+    "tmpfs /tmp tmpfs nosuid": False,
+    "server:/export /mnt nfs _netdev": False,
+    "/swapfile none swap sw 0 0": False,
+    "# LABEL=UEFI /boot/efi vfat": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("line", "own"), LINES.items())
+def test_only_the_disks_own_partitions_are_left_out_of_fstab(line: str, own: bool) -> None:
+    text, left_out = edit_fstab(f"proc /proc proc\n{line}\ntmpfs /run tmpfs\n", OWN)
+    first, middle, last = text.splitlines()
+    assert (first, last) == ("proc /proc proc", "tmpfs /run tmpfs")
+    assert left_out == ([line] if own else [])
+    assert middle.endswith(line)
+    assert (middle != line) is own
 
 
 def whole(path: Path, tree: Path, kind: str = "ext4") -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zwizard.console import foreground
@@ -132,23 +133,27 @@ def _silence(log: Path, since: float, now: float) -> str:
     return f"no output for {duration(quiet)}" if quiet >= _FIRST else ""
 
 
-_NAMED = 5  # blocking rules that are named; mostly they have one cause
+_NAMED = 5  # findings that are named; mostly they have one cause
 _EVIDENCE = 300  # characters
 
 
 def _verdict(event: events.BuildFinished) -> list[str]:
     archive = f"{Path(event.archive).name}, {size(event.bytes)}"
     if event.ready:
-        return [f"✓ ready: {archive}"]
+        return [f"✓ ready: {archive}", *_named("warning: ", event.warnings)]
     errors = f"{event.blocks} error{'' if event.blocks == 1 else 's'}"
     return [f"✗ not ready: {errors} ({archive})", *_blocking(event)]
 
 
 def _blocking(event: events.BuildFinished) -> list[str]:
     """The rules that block, the first few with what was found and what to do."""
-    lines = []
-    for finding in event.blocking[:_NAMED]:
-        lines.append(f"    {finding['rule']}: {one_line(finding['evidence'])[:_EVIDENCE]}")
+    everything = f"  all findings: zwizard check {shlex.quote(event.archive)}"
+    return [*_named("", event.blocking), everything]
+
+
+def _named(word: str, findings: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """The first of them, each after ``word``."""
+    for finding in findings[:_NAMED]:
+        yield f"    {word}{finding['rule']}: {one_line(finding['evidence'])[:_EVIDENCE]}"
         if finding["fix"]:
-            lines.append(f"        do: {one_line(finding['fix'])[:_EVIDENCE]}")
-    return [*lines, f"  all findings: zwizard check {shlex.quote(event.archive)}"]
+            yield f"        do: {one_line(finding['fix'])[:_EVIDENCE]}"

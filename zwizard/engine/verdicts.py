@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zwizard import __version__, checks
-from zwizard.checks import Report
+from zwizard.checks import Finding, Report
+from zwizard.checks.report.report import Group
 from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.jobs import events, journal
@@ -42,8 +43,17 @@ class Verdict:
     @property
     def blocking(self) -> list[dict[str, str]]:
         """The findings that keep the archive from being ready, for an event."""
-        data = [found.to_json() for found in self.report.findings if found.blocks]
-        return [{key: found[key] for key in ("rule", "evidence", "fix")} for found in data]
+        return _for_event(found for found in self.report.findings if found.blocks)
+
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """The ``should`` rules that failed, for an event."""
+        return _for_event(self.report.under(Group.WARNING))
+
+
+def _for_event(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    data = (finding.to_json() for finding in findings)
+    return [{key: found[key] for key in ("rule", "evidence", "fix")} for found in data]
 
 
 def kept(build: Build) -> Verdict:

@@ -276,6 +276,7 @@ class Worker:
                 ready=verdict.report.ready,
                 blocks=len(verdict.blocking),
                 blocking=verdict.blocking,
+                warnings=verdict.warnings,
                 note=str(note or ""),
             )
         )

@@ -176,7 +176,8 @@ class CheckStarted(Event, name="check-started"):
 class BuildFinished(Last, name="build-finished"):
     """The archive is made; ``blocks`` counts the ``must`` rules that failed or are unknown.
 
-    ``blocking`` has their ``rule``, ``evidence`` and ``fix``; ``note`` is the deployment note.
+    ``blocking`` has their ``rule``, ``evidence`` and ``fix``, ``warnings`` those of the ``should``
+    rules that failed; ``note`` is the deployment note.
     """
 
     ready: bool
@@ -187,6 +188,7 @@ class BuildFinished(Last, name="build-finished"):
     bytes: int = 0
     blocks: int = 0
     blocking: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, str]] = field(default_factory=list)
     note: str = ""
 
     @property

@@ -90,8 +90,9 @@ FIXES = (
     Fix(
         ("kernel-upgrades",),
         "kernel",
-        "a hook unpacks each new kernel when it is installed",
-        completion.unpack_kernels(),
+        "a hook unpacks each new kernel when it is installed, and GRUB's menu is removed: with it"
+        " GRUB's own hook fails where no disk is",
+        (completion.NO_GRUB, *completion.unpack_kernels()),
         lambda distro, _: family.of(distro).kernel(),
     ),
     Fix(

@@ -11,7 +11,7 @@ from zwizard.image.magic import HEAD, file_type
 from zwizard.recipe.model import Recipe
 from zwizard.sources import completion
 from zwizard.sources.base import EPOCH, InputReport, SourceKind
-from zwizard.steps.actions import Convert, ImportDisk, Remove, Write
+from zwizard.steps.actions import Convert, ImportDisk, Remove
 from zwizard.steps.step import Step
 from zwizard.util.text import parse_size, size
 from zwizard.util.units import MIB
@@ -50,13 +50,14 @@ def _machine(recipe: Recipe) -> tuple[Step, ...]:
         "import",
         "Take the root file system out of the disk image",
         (
-            "Nothing is mounted, and nothing of the image is changed. A flist has no partitions:"
-            " what mounts them is left out.",
+            "Nothing is mounted, and the image is not changed. A flist has no partitions: lines of"
+            " /etc/fstab that mount the disk's own become comments. /boot/efi and GRUB's menu,"
+            " which makes GRUB's hooks fail at upgrades, are left out.",
         ),
         (
             ImportDisk(source.location, source.sha256, source.distro, init),
-            Write("/etc/fstab", "# Zero-OS mounts the root, and cloud-init the disks.\n"),
             Remove(("/boot/efi/*",)),
+            completion.NO_GRUB,
             completion.RESOLV,
         ),
         answers=("source.location", "source.sha256", "source.distro"),

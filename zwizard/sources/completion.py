@@ -33,6 +33,9 @@ RENDERED = Remove(
 )
 """What cloud-init keeps of the machines it ran on: its state, and the network it set up."""
 
+NO_GRUB = Remove(("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"))
+"""Where it is missing, GRUB's hooks and package do nothing: its tools fail without a disk."""
+
 CACHES = Remove(
     (
         *("/var/cache/apt/archives/*.deb", "/var/cache/pacman/pkg/*", "/var/cache/dnf/*"),

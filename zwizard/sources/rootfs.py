@@ -44,7 +44,8 @@ def import_step(recipe: Recipe, *more: Action) -> Step:
 
 def _machine(recipe: Recipe) -> tuple[Step, ...]:
     """Name resolution is needed by what is installed next."""
-    return (import_step(recipe, completion.RESOLV), completion.complete(recipe))
+    no_grub = (completion.NO_GRUB,) if recipe.target == "vm" else ()
+    return (import_step(recipe, completion.RESOLV, *no_grub), completion.complete(recipe))
 
 
 def _clean(recipe: Recipe) -> Step:

@@ -64,6 +64,12 @@ def test_a_good_vm_is_ready_as_directory_and_as_tarball(root: Path, tmp_path: Pa
 
 # What breaks each rule: how, and a word of the evidence.
 
+# As Debian's GRUB has them.
+GRUB_HOOK = both(
+    own_hook,
+    executable("etc/kernel/postinst.d/zz-update-grub", "exec update-grub"),
+    executable("usr/sbin/update-grub", "exec grub-mkconfig -o /boot/grub/grub.cfg"),
+)
 IMAGE_PACKAGE = f"Package: linux-image-{VERSION}\nStatus: install ok installed"
 HELD_PACKAGE = f"Package: linux-image-{VERSION}\nStatus: hold ok installed"
 META_PACKAGE = "Package: linux-image-cloud-amd64\nStatus: install ok installed"
@@ -123,6 +129,10 @@ BROKEN: list[tuple[str, str, Fault]] = [
      configured("CONFIG_SERIAL_8250_CONSOLE=y", "# CONFIG_SERIAL_8250_CONSOLE is not set")),
     ("kernel-btrfs", "btrfs is missing", remove(f"{MODULES}/kernel/btrfs.ko")),
     ("kernel-upgrades", f"not held: linux-image-{VERSION}", packages(IMAGE_PACKAGE)),
+    ("kernel-upgrades", "postinst.d/zz-update-grub fails without a disk",
+     both(packages(IMAGE_PACKAGE), GRUB_HOOK, write("boot/grub/grub.cfg", b""))),
+    ("kernel-upgrades", f"not held: linux-image-{VERSION}",  # run-parts leaves it out
+     both(packages(IMAGE_PACKAGE), executable("etc/kernel/postinst.d/zos.sh", "extract-vmlinux"))),
     ("kernel-upgrades", "not held: linux-image-cloud-amd64", packages(HELD_PACKAGE, META_PACKAGE)),
     ("kernel-upgrades", "not in IgnorePkg: linux",
      write("var/lib/pacman/local/linux-6.1.arch1-1/desc", b"")),
@@ -190,6 +200,7 @@ def test_a_broken_image_fails_in_its_rule_as_directory_and_as_tarball(
             packages(IMAGE_PACKAGE),
             executable("etc/kernel/postinst.d/zz-vmlinux", "extract-vmlinux $2"))),
         ("kernel-upgrades", both(packages(IMAGE_PACKAGE), own_hook)),
+        ("kernel-upgrades", both(packages(IMAGE_PACKAGE), GRUB_HOOK)),
         ("kernel-upgrades", both(
             packages(IMAGE_PACKAGE),
             write("etc/apt/preferences.d/kernel",

@@ -17,6 +17,8 @@ _TEXT = 16 << 20
 _EXTRACTS = re.compile(r"extract-vmlinux|vmlinux\b|zos-kernel|zwizard")
 _KERNEL_PACKAGE = re.compile(r"linux-image-.+")
 _HOOKS = ("/etc/kernel/postinst.d/*", "/etc/pacman.d/hooks/*", "/usr/share/libalpm/hooks/*")
+_RUN_PARTS = re.compile(r"[A-Za-z0-9_-]+")  # what run-parts(8) takes for a hook
+_GRUB = re.compile(r"\b(?:update-grub|grub-mkconfig)\b")
 _PINS = ("/etc/apt/preferences", "/etc/apt/preferences.d/*")
 _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/installed")
 
@@ -27,7 +29,7 @@ _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/instal
     source="An upgrade inside the VM replaces the extracted kernel with a compressed one; on older"
     " nodes the next boot fails and the workload is deleted (zos issue 2236).",
     fix="Hold the kernel's packages (apt-mark hold), or install a hook in /etc/kernel/postinst.d"
-    " that extracts each new kernel.",
+    " that extracts each new kernel; remove /boot/grub/grub.cfg, with which GRUB's hook fails.",
     after="kernel-resolves",
     reads=("/var/lib/dpkg/status", "/etc/pacman.conf", *_PINS, *_HOOKS),
     keys=("system.run",),
@@ -36,6 +38,8 @@ def kernel_upgrades(context: CheckContext) -> Verdict:
     """The kernel's package is held or pinned, a hook extracts each new one, or none owns it."""
     tree = context.tree
     hook = next(_hooks(tree), None)
+    if hook is not None and (broken := _fails(tree)):
+        return failed(f"{broken} fails without a disk, and dpkg stays broken")
     if hook is not None:
         return passed(f"{hook} extracts each new kernel")
     if tree.resolve("/var/lib/dpkg/status").file is not None:
@@ -55,9 +59,24 @@ def _hooks(tree: FileTree) -> Iterator[str]:
         found = tree.resolve(entry.path).file
         if found is None or found.size > SETTINGS:
             continue
-        runs = found.mode & 0o111 or entry.name.endswith(".hook")
+        script = found.mode & 0o111 and _RUN_PARTS.fullmatch(entry.name)
+        runs = script or entry.name.endswith(".hook")
         if runs and _EXTRACTS.search(text(tree, entry.path) or ""):
             yield entry.path
+
+
+def _fails(tree: FileTree) -> str:
+    """The hook that an upgrade runs and that fails: GRUB's, where it has a menu to make anew."""
+    menu = tree.resolve("/boot/grub/grub.cfg").file
+    program = any(tree.resolve(f"{place}/update-grub").file for place in ("/usr/sbin", "/sbin"))
+    if menu is None or not program:
+        return ""
+    for entry in tree.glob("/etc/kernel/postinst.d/*"):
+        found = tree.resolve(entry.path).file
+        runs = found is not None and found.mode & 0o111 and _RUN_PARTS.fullmatch(entry.name)
+        if runs and _GRUB.search(text(tree, entry.path) or ""):
+            return entry.path
+    return ""
 
 
 def _dpkg(tree: FileTree) -> Verdict:

@@ -87,21 +87,22 @@ class MountedTree(FileTree):
 
     def node(self, path: str) -> Entry | None:
         """The entry stored at exactly ``path`` of what is mounted there."""
-        prefix, tree = self._at(path)
+        prefix, tree = self.at(path)
         found = tree.node(path[len(prefix) :] or "/")
         return None if found is None else _moved(found, prefix)
 
     def children(self, path: str) -> tuple[Entry, ...]:
         """What is directly in the directory stored at ``path``."""
-        prefix, tree = self._at(path)
+        prefix, tree = self.at(path)
         return tuple(_moved(entry, prefix) for entry in tree.children(path[len(prefix) :] or "/"))
 
     def open_entry(self, entry: Entry) -> BinaryIO:
         """The contents of a file of one of the trees; raises UnreadableError."""
-        prefix, tree = self._at(entry.path)
+        prefix, tree = self.at(entry.path)
         return tree.open_entry(replace(entry, path=entry.path[len(prefix) :]))
 
-    def _at(self, path: str) -> tuple[str, FileTree]:
+    def at(self, path: str) -> tuple[str, FileTree]:
+        """Where the tree that has ``path`` is mounted, "" for the root; and that tree."""
         for prefix, tree in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
                 return prefix, tree
