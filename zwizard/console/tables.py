@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from zwizard.boottest import records
@@ -12,6 +12,8 @@ from zwizard.engine import builds, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, State, Status, StepState
 from zwizard.host import tools
+from zwizard.hub import records as uploads
+from zwizard.hub.records import UploadRecord
 from zwizard.recipe.model import Recipe
 from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
@@ -49,11 +51,14 @@ def where(status: Status) -> str:
     return size(status.bytes) if status.state in CHECKED else ""
 
 
-def word(status: Status, tested: Collection[str]) -> str:
-    """The state of a build as glyph and word; ``tested`` has the SHA-256 of tested archives.
+def word(status: Status, tested: Collection[str], uploaded: Collection[str]) -> str:
+    """The state of a build as glyph and word.
 
-    See :func:`zwizard.boottest.records.tested_digests`.
+    ``tested`` and ``uploaded`` have the SHA-256 of archives: see ``tested_digests`` and
+    ``uploaded_digests`` of the records.
     """
+    if status.state in CHECKED and status.sha256 in uploaded:
+        return "◆ uploaded"
     if status.state == "ready" and status.sha256 in tested:
         return "◆ tested"
     return f"{MARKS[status.state]} {WORDS[status.state]}"
@@ -72,15 +77,15 @@ def lost(build: Build, status: Status) -> str:
 def everything(*, as_json: bool) -> str:
     """All builds, the latest first."""
     found = [(build, status.of(build)) for build in builds.everything()]
-    tested = records.tested_digests()
+    tested, uploaded = records.tested_digests(), uploads.uploaded_digests()
     if as_json:
-        entries = [status.summary(*entry) | _tested(entry[1], tested) for entry in found]
+        entries = [status.summary(*one) | _reached(one[1], tested, uploaded) for one in found]
         return document({"builds": entries}) + "\n"
     if not found:
         return "no builds yet; `zwizard` starts one\n"
     now = time.time()
     return "".join(
-        f"{word(state, tested):<14} {build.id:<20} {what(builds.recipe_of(build)):<26}"
+        f"{word(state, tested, uploaded):<14} {build.id:<20} {what(builds.recipe_of(build)):<26}"
         f" {where(state):<18} {ago(state.at or now, now)}\n"
         for build, state in found
     )
@@ -90,8 +95,8 @@ def one(build: Build, *, as_json: bool) -> str:
     """One build, with its steps."""
     recipe, state = builds.recipe_of(build), status.of(build)
     if as_json:
-        tested = _tested(state, records.tested_digests())
-        return document(status.details(build, state) | tested) + "\n"
+        reached = _reached(state, records.tested_digests(), uploads.uploaded_digests())
+        return document(status.details(build, state) | reached) + "\n"
     lines = [f"{build.id}: {what(recipe)}, {WORDS[state.state]}"]
     lines += [
         f"  {MARKS[step.state]} {step.name:<14} {WORDS[step.state]:<14}"
@@ -111,14 +116,23 @@ def one(build: Build, *, as_json: bool) -> str:
         lines += [f"sha256     {state.sha256}"]
         if state.state in CHECKED and (record := records.last_test_of(state.sha256)):
             lines.append(f"boot test  {records.describe(record, time.time())}")
+        if state.state in CHECKED and (upload := uploads.last_upload_of(state.sha256)):
+            lines.append(f"uploaded   {uploads.describe(upload, time.time())}")
         if recipe and (note := build.note()):
             lines.append(f"deploy     {note}")
     lines += ["", f"build      {build.directory}"]
     return sanitise("\n".join(lines)) + "\n"
 
 
-def _tested(state: Status, tested: Collection[str]) -> dict[str, object]:
-    return {"tested": state.state == "ready" and state.sha256 in tested}
+def _reached(
+    state: Status, tested: Collection[str], uploaded: Mapping[str, UploadRecord]
+) -> dict[str, object]:
+    """What is known of exactly these bytes: whether they are tested, and where uploaded."""
+    upload = uploaded.get(state.sha256) if state.state in CHECKED else None
+    return {
+        "tested": state.state == "ready" and state.sha256 in tested,
+        "uploaded": upload.to_json() if upload else None,
+    }
 
 
 def log(build: Build, step: str | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from zwizard.console import tables
 from zwizard.engine import builds, gc
 from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, Status
+from zwizard.hub import records as uploads
 from zwizard.tui.background import in_background
 from zwizard.tui.build_list import BuildList, ListedBuild
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
@@ -37,6 +38,7 @@ from zwizard.wizard.draft import Draft
 _DRAFT = "draft:"
 _BUILD = "build:"
 _EVERY = 1.0  # seconds between looks at the builds
+Reached = tuple[frozenset[str], frozenset[str]]  # SHA-256 of the tested, and of the uploaded
 
 _WELCOME = (
     "zwizard builds the images that ThreeFold Zero-OS starts as Zmachines. You answer a few"
@@ -125,19 +127,25 @@ class HomeScreen(BaseScreen[None]):
         if self.app.screen is not self:
             return
         current = await in_background(
-            lambda: (self._builds.look(), _draft(), records.tested_digests())
+            lambda: (
+                self._builds.look(),
+                _draft(),
+                (records.tested_digests(), frozenset(uploads.uploaded_digests())),
+            )
         )
         with contextlib.suppress(NoMatches):  # the wizard is being closed
             self._show(*current)
 
     def _show(
-        self, entries: tuple[ListedBuild, ...], draft: Draft | None, tested: frozenset[str]
+        self, entries: tuple[ListedBuild, ...], draft: Draft | None, reached: Reached
     ) -> None:
         entries = tuple(sorted(entries, key=lambda entry: entry.status.state != "running"))
         self._entries = {_BUILD + entry.build.id: entry for entry in entries}
         now, width = self.wizard.clock(), self.size.width
         rows = [Row(_DRAFT, _draft_row(draft, width))] if draft else []
-        rows += [Row(id_, _row(entry, now, width, tested)) for id_, entry in self._entries.items()]
+        rows += [
+            Row(id_, _row(entry, now, width, reached)) for id_, entry in self._entries.items()
+        ]
         self._listed.show(rows)
         if self._listed.go(self._wanted_row):
             self._wanted_row = ""
@@ -280,10 +288,10 @@ def _draft() -> Draft | None:
     return draft if len(draft) else None
 
 
-def _row(entry: ListedBuild, now: float, width: int, tested: frozenset[str]) -> Content:
+def _row(entry: ListedBuild, now: float, width: int, reached: Reached) -> Content:
     status = entry.status
     return _columns(
-        mark(status.state, 13, tables.word(status, tested)),
+        mark(status.state, 13, tables.word(status, *reached)),
         entry.build.id,
         tables.what(entry.recipe),
         tables.where(status),
