@@ -14,7 +14,7 @@ from tests.hub.samples import SAMPLE
 class Client(httpx.Client):
     """Talks to the hub with its user's token."""
 
-    def __init__(self, hub: Hub, timeout: float = 10) -> None:
+    def __init__(self, hub: Hub, timeout: httpx.Timeout | float = 60) -> None:
         headers = {"Authorization": f"bearer {hub.token}"}
         super().__init__(
             base_url=hub.url, headers=headers, trust_env=False, timeout=timeout, verify=False
@@ -27,8 +27,8 @@ class Client(httpx.Client):
 
 
 def wait_until(true: Callable[[], bool]) -> bool:
-    """Whether it is true, at the latest after some seconds."""
-    for _ in range(1000):
+    """Whether it is true, within about a minute."""
+    for _ in range(6000):
         if true():
             return True
         time.sleep(0.01)

@@ -114,7 +114,7 @@ def test_an_answer_does_not_end(hub: Hub, client: Client, what: Exchange) -> Non
 
 def test_silence_lasts_until_the_client_gives_up(hub: Hub) -> None:
     hub.faults = [Fault(Exchange.SILENCE, Call.ME)]
-    with Client(hub, timeout=0.05) as client, pytest.raises(httpx.ReadTimeout):
+    with Client(hub, httpx.Timeout(60, read=0.05)) as client, pytest.raises(httpx.ReadTimeout):
         client.get("/api/flist/me")
 
 
@@ -171,8 +171,8 @@ def test_a_fault_has_an_effect_only_if_it_is_done(
         hub.store.publish(ALICE, "a", b"a flist")
         hub.requests.clear()
         hub.faults = [fault]
-        read = 0.05 if fault.what == Exchange.SILENCE else 10
-        timeout = httpx.Timeout(10, read=read)
+        read = 0.05 if fault.what == Exchange.SILENCE else 60
+        timeout = httpx.Timeout(60, read=read)
         with (
             suppress(httpx.TransportError),
             client.stream(
@@ -180,6 +180,7 @@ def test_a_fault_has_an_effect_only_if_it_is_done(
             ),
         ):
             pass
+        assert wait_until(lambda: len(hub.requests) == 1), fault  # also after a client that left
         assert wait_until(lambda: hub.names() == expected), fault
 
 
@@ -210,7 +211,7 @@ def test_an_upload_can_be_cut_while_it_is_sent(hub: Hub, client: Client, what: s
 
 def test_a_hub_can_stop_reading(hub: Hub, client: Client) -> None:
     hub.faults = [BY_NAME["upload:silence:at-65536"]]
-    client.timeout = httpx.Timeout(10, write=0.05)
+    client.timeout = httpx.Timeout(60, write=0.05)
     with pytest.raises(httpx.WriteTimeout):
         client.upload("a.tar.gz", bytes(64 << 20))
 
@@ -269,7 +270,8 @@ def test_the_store_fails(hub: Hub, client: Client, what: Exchange, answer: bytes
 
 def test_the_store_is_silent(hub: Hub) -> None:
     hub.faults = [Fault(Exchange.SILENCE, Call.BLOCKS)]
-    with socket.create_connection(("127.0.0.1", hub.blocks_port), 0.05) as connection:
+    with socket.create_connection(("127.0.0.1", hub.blocks_port)) as connection:
+        connection.settimeout(0.05)
         connection.sendall(b"*1\r\n$4\r\nPING\r\n")
         with pytest.raises(TimeoutError):
             connection.recv(100)

@@ -154,17 +154,17 @@ def test_an_upload_can_be_stopped_on_its_way(hub: Hub, client: Client, slow: boo
         hub.read_speed = 1
     else:
         hub.may_receive.clear()
-    client.timeout = httpx.Timeout(10, write=0.05)
+    client.timeout = httpx.Timeout(60, write=0.05)
     with pytest.raises(httpx.WriteTimeout):
         client.upload("x.tar.gz", bytes(64 << 20))
-    assert hub.receiving.wait(10)
+    assert hub.receiving.wait(60)
     assert not hub.unpacking.is_set()
     assert 0 < hub.uploads[0].body < 1 << 20
 
 
 def test_a_flist_can_be_seen_before_it_is_whole(hub: Hub, client: Client) -> None:
     hub.commit_seconds = 60
-    client.timeout = httpx.Timeout(10, read=0.05)
+    client.timeout = httpx.Timeout(60, read=0.05)
     with pytest.raises(httpx.ReadTimeout):
         client.upload("x.tar.gz", packed())
     assert wait_until(lambda: hub.flist("x") is not None)
@@ -204,7 +204,7 @@ def test_with_a_bad_token_the_body_of_an_upload_is_not_read(hub: Hub) -> None:
     head = b"POST /api/flist/me/upload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", httpx.URL(hub.url).port or 0)) as connection:
         connection.sendall(head)
-        connection.settimeout(10)
+        connection.settimeout(60)
         with connection.makefile("rb") as answer:
             assert answer.read().startswith(b"HTTP/1.1 401 ")  # to the end: it is closed
     assert hub.uploads[0].body == 0
@@ -334,7 +334,7 @@ def test_a_hub_with_a_certificate_speaks_https(tmp_path: Path) -> None:
         assert hub.url.startswith("https://")
         assert client.get("/api/flist/me").status_code == 200
         with pytest.raises(httpx.ConnectError, match="certificate"):
-            httpx.get(hub.url, trust_env=False)
+            httpx.get(hub.url, trust_env=False, timeout=60)
 
 
 @pytest.mark.slow
@@ -353,7 +353,9 @@ def test_it_can_be_started_by_hand(tmp_path: Path) -> None:
         lines = [process.stdout.readline().split() for _ in range(3)]
         facts = dict(lines)
         headers = {"Authorization": f"bearer {Path(facts['token:']).read_text().strip()}"}
-        with httpx.Client(base_url=facts["hub:"], headers=headers, trust_env=False) as client:
+        with httpx.Client(
+            base_url=facts["hub:"], headers=headers, trust_env=False, timeout=60
+        ) as client:
             assert client.get("/api/flist/me").json()["payload"]["username"] == facts["user:"]
             assert client.get("/api/flist/x/y/light").status_code == 500
         process.terminate()
