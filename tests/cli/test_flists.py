@@ -96,3 +96,14 @@ def test_upload_refuses_before_anything_is_sent(
     refused(run("upload", tmp_path), "no .tar.gz")
     refused(run("upload", archive, "--name", "a b"), "name of a flist", "--name")
     assert not hub.requests
+
+
+def test_deploy_prints_the_note_one_form_or_json(run: Run, tmp_path: Path) -> None:
+    archive = packed(tmp_path / "web.tar.gz", D, F)
+    code, out, _ = run("deploy", archive, "--mode", "vm")
+    assert code == 0
+    assert out.startswith("# Deploying web\n")
+    assert run("deploy", archive, "--mode", "vm", "--for", "tfcmd")[1].startswith("tfcmd deploy")
+    note = json.loads(run("deploy", archive, "--json", "--mode", "image")[1])
+    assert (note["kind"], note["entrypoint"], note["flist"]) == ("image", "/", "")
+    assert run("deploy", tmp_path / "none.tar.gz")[0] == 2

@@ -32,6 +32,7 @@ COMMANDS = {
     "repair": ("images", "Fix what the checklist finds, in a new archive."),
     "boot": ("images", "Test an image by booting it in QEMU as Zero-OS would."),
     "upload": ("flists", "Upload an archive to a hub, and compare what arrived."),
+    "deploy": ("flists", "Print what to type to deploy an image."),
     "clean": ("host", "Remove cached layers that no build uses."),
     "verify-cache": ("host", "Compare every cached layer with its manifest."),
     "doctor": ("host", "List the programs that zwizard uses, and install missing ones."),

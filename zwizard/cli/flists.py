@@ -1,4 +1,4 @@
-"""Commands about flists: verify, upload."""
+"""Commands about flists: verify, upload, deploy."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from pathlib import Path
 
 import click
 
+from zwizard.checks import Mode
 from zwizard.cli.app import json_option, zwizard
 from zwizard.console import upload_progress
-from zwizard.hub import session
+from zwizard.hub import deployment_note, session
+from zwizard.hub.deployment_note import BLOCKS
 from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
 from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
-from zwizard.util.text import one_line
+from zwizard.util.text import one_line, sanitise
 
 _SHOWN = 20  # differences on the screen; JSON has more
 
@@ -69,6 +71,33 @@ def upload(
     request = session.target(path, hub, name, user)
     request = dataclasses.replace(request, replace=replace)
     return upload_progress.run(request, force=force, detach=detach, as_json=as_json)
+
+
+@zwizard.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    help="What an image made elsewhere is.",
+)
+@click.option("--for", "form", type=click.Choice(list(BLOCKS)), help="Print only the text for it.")
+@json_option
+def deploy(path: Path, *, mode: str | None, form: str | None, as_json: bool) -> int:
+    """Print what to type to deploy an image.
+
+    PATH is an archive. Flist and checksum are those of its upload; entrypoint, environment and
+    disks those of its recipe. It is Markdown, with the texts for the dashboard, tfcmd and
+    Terraform.
+    """
+    archive = path.resolve()
+    note = deployment_note.of_archive(archive, Mode(mode) if mode else None)
+    if as_json:
+        click.echo(document(note.to_json()))
+    elif form:
+        click.echo(sanitise(BLOCKS[form][1](note)))
+    else:
+        click.echo(deployment_note.markdown(note), nl=False)
+    return 0
 
 
 def _verify(archive: Path, file: Path, flist: str, *, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -155,4 +156,5 @@ def _uploaded(event: events.UploadFinished) -> list[str]:
         f"◆ {done} ({duration(event.seconds)}): {compared}",
         f"  flist     {event.url}",
         f"  checksum  {event.md5}",
+        f"  deploy    zwizard deploy {shlex.quote(event.artefact)}",
     ]
