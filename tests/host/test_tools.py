@@ -15,7 +15,7 @@ from zwizard.boottest import session
 from zwizard.host import tools
 from zwizard.plan.targets import make
 from zwizard.recipe.model import Recipe
-from zwizard.steps.actions import Action, UnpackOci
+from zwizard.steps.actions import Action
 from zwizard.util.errors import ZwizardError
 
 
@@ -41,7 +41,6 @@ def kinds(base: type[Action]) -> Iterator[type[Action]]:
 def test_everything_that_an_action_or_a_boot_test_runs_has_a_package() -> None:
     declared = {program for kind in kinds(Action) for program in kind.programs}
     declared |= {*session._TOOLS, "virtiofsd", "OVMF"}
-    declared |= {tool for end in ("bz2", "xz", "zst") for tool in UnpackOci(f"x.{end}", "").tools}
     for bootstrap in ("mmdebstrap", "debootstrap"):
         declared |= make(Recipe.from_dict({"source": {"bootstrap": bootstrap}})).tools()
     assert declared <= set(tools.TOOLS)
@@ -50,28 +49,12 @@ def test_everything_that_an_action_or_a_boot_test_runs_has_a_package() -> None:
         assert all(map(tool.package, ("apt", "pacman", "dnf")))
 
 
-@pytest.mark.parametrize(
-    ("location", "program"),
-    [
-        ("/x/image.tar.bz2", "bzip2"),
-        ("/x/image.tbz2", "bzip2"),
-        ("/x/image.tar.xz", "xz"),
-        ("https://x.example/image.tar.zst", "zstd"),
-    ],
-)
-def test_a_compressed_container_image_needs_what_decompresses_it(
-    location: str, program: str
-) -> None:
-    fetched = {"curl"} if "://" in location else set()
-    assert UnpackOci(location, "").tools == {"skopeo", "umoci", program} | fetched
-
-
 def test_as_a_program_it_prints_the_packages_of_what_is_missing(here: Path) -> None:
     argv = [sys.executable, "-m", "zwizard.host.tools"]
     everything = subprocess.run(
         argv, env={"PATH": str(here)}, capture_output=True, text=True, check=True
     )
-    assert {"skopeo", "umoci", "mmdebstrap"} <= set(everything.stdout.split())
+    assert {"umoci", "mmdebstrap"} <= set(everything.stdout.split())
 
 
 def test_a_tool_counts_only_if_it_can_be_run(here: Path) -> None:

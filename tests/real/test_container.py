@@ -18,8 +18,8 @@ from zwizard.recipe.model import Recipe
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(
-        bool(tools.missing(("busybox", "skopeo", "umoci"))),
-        reason="busybox-static, skopeo or umoci are not here",
+        bool(tools.missing(("busybox", "umoci"))),
+        reason="busybox-static or umoci are not here",
     ),
 ]
 

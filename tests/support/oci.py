@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,20 @@ class Layout:
         self._manifests: list[dict[str, Any]] = []
 
     def image(
-        self, *layers: Members | bytes, architecture: str = "amd64", **config: Any
+        self,
+        *layers: Members | bytes,
+        architecture: str = "amd64",
+        packs: Callable[[bytes], bytes] = gzip.compress,
+        kind: str = "application/vnd.oci.image.layer.v1.tar+gzip",
+        **config: Any,
     ) -> Layout:
         """Add an image of these layers, the lowest first; bytes are one packed already."""
-        packed = [what if isinstance(what, bytes) else layer(what) for what in layers]
-        sums = [f"sha256:{hashlib.sha256(gzip.decompress(data)).hexdigest()}" for data in packed]
+        plain = [gzip.decompress(w if isinstance(w, bytes) else layer(w)) for w in layers]
+        packed = [
+            what if isinstance(what, bytes) else packs(data)
+            for what, data in zip(layers, plain, strict=True)
+        ]
+        sums = [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in plain]
         described = {
             "architecture": architecture,
             "os": "linux",
@@ -67,13 +77,28 @@ class Layout:
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": self._blob("application/vnd.oci.image.config.v1+json", described),
-            "layers": [
-                self._blob("application/vnd.oci.image.layer.v1.tar+gzip", data) for data in packed
-            ],
+            "layers": [self._blob(kind, data) for data in packed],
         }
         entry = self._blob("application/vnd.oci.image.manifest.v1+json", manifest)
         entry["platform"] = {"architecture": architecture, "os": "linux"}
         self._manifests.append(entry)
+        return self
+
+    def attested(self) -> Layout:
+        """Add an attestation of BuildKit's to the last image."""
+        config = self._blob("application/vnd.oci.image.config.v1+json", {"os": "unknown"})
+        statement = self._blob("application/vnd.in-toto+json", {"predicate": {}})
+        manifest = {"schemaVersion": 2, "config": config, "layers": [statement]}
+        entry = self._blob("application/vnd.oci.image.manifest.v1+json", manifest)
+        entry["platform"] = {"architecture": "unknown", "os": "unknown"}
+        entry["annotations"] = {"vnd.docker.reference.type": "attestation-manifest"}
+        self._manifests.append(entry)
+        return self
+
+    def unnamed(self) -> Layout:
+        """The same without platforms, as skopeo writes it."""
+        for entry in self._manifests:
+            entry.pop("platform")
         return self
 
     def write(self) -> Path:
@@ -96,9 +121,44 @@ class Layout:
         return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
 
 
-def packed(directory: Path, tar: Path) -> Path:
+def packed(directory: Path, tar: Path, prefix: str = "") -> Path:
     """An OCI layout as one tar."""
     with tarfile.open(tar, "w") as archive:
         for path in sorted(directory.rglob("*")):
-            archive.add(path, path.relative_to(directory).as_posix(), recursive=False)
+            name = f"{prefix}{path.relative_to(directory).as_posix()}"
+            archive.add(path, name, recursive=False)
+    return tar
+
+
+def saved(tar: Path, *layers: tuple[str, Members], prefix: str = "") -> Path:
+    """What docker save and the like write: layers by name, uncompressed unless named .gz.
+
+    A layer without members is a link to the one before it, as docker save had them.
+    """
+    files: dict[str, bytes | str] = {}
+    sums: list[str] = []
+    for name, members in layers:
+        if not members:
+            files[name] = f"../{list(files)[-1]}"
+            sums.append(sums[-1])
+            continue
+        data = layer(members)
+        files[name] = data if name.endswith(".gz") else gzip.decompress(data)
+        sums.append(f"sha256:{hashlib.sha256(gzip.decompress(data)).hexdigest()}")
+    rootfs = {"type": "layers", "diff_ids": sums}
+    config = {"architecture": "amd64", "os": "linux", "config": CONFIG, "rootfs": rootfs}
+    manifest = [{"Config": "c.json", "RepoTags": ["web:latest"], "Layers": [n for n, _ in layers]}]
+    files |= {
+        "c.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(manifest).encode(),
+    }
+    with tarfile.open(tar, "w") as archive:
+        for name, what in files.items():
+            info = tarfile.TarInfo(f"{prefix}{name}")
+            if isinstance(what, str):
+                info.type, info.linkname = tarfile.SYMTYPE, what
+                archive.addfile(info)
+            else:
+                info.size = len(what)
+                archive.addfile(info, io.BytesIO(what))
     return tar

@@ -1,22 +1,20 @@
-"""OCI images and archives of ``docker save``, a directory or a tar: their configuration.
-
-Only what is needed before it is unpacked; the tool that unpacks it verifies the layers' checksums.
-"""
+"""OCI images and archives of ``docker save``, a directory or a tar: configuration and layers."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from zwizard.image.archive.byte_stream import ArchiveError
+from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
 from zwizard.image.archive.decompress import decompressed, is_compressed
 from zwizard.image.archive.tar_reader import members
 from zwizard.image.layered_tree import LayeredTree
@@ -25,8 +23,10 @@ _MOST = 1 << 22  # bytes of a manifest or a configuration
 _NESTED = 8  # indexes that lead to each other
 _UNPACKED = 64 << 30  # bytes of an archive that is packed as a whole
 _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
+_BLOB = re.compile(r"blobs/(sha256|sha512)/([0-9a-f]+)")
 _WANTED = ("linux", "amd64")
 _SHELLS = {"bin/sh", "usr/bin/sh"}
+_ATTESTS = "vnd.docker.reference.type"  # an annotation
 _NEITHER = (
     "it is neither an OCI image nor what docker save writes (what docker export writes is a root"
     " file system)"
@@ -79,6 +79,16 @@ class _Store:
             raise OciError(f"incomplete: {title or name} is missing")
         return file
 
+    def json(self, name: str, title: str = "") -> Any:
+        """The JSON in the file called ``name``; raises OciError if it is not what it is named."""
+        with self.required(name, title) as file:
+            data = file.read(_MOST)
+        if (found := _BLOB.fullmatch(name)) and hashlib.new(found[1], data).hexdigest() != found[
+            2
+        ]:
+            raise OciError(f"damaged: {name} does not have the checksum that names it")
+        return json.loads(data)
+
     def blob(self, described: dict[str, Any]) -> str:
         """The name of the blob that a descriptor describes."""
         found = _DIGEST.fullmatch(described["digest"])
@@ -104,6 +114,27 @@ def layered_tree(path: Path) -> LayeredTree:
                 except ArchiveError:
                     found.complete = False
         return found
+
+
+@contextmanager
+def opened_layers(path: Path) -> Iterator[Iterator[tuple[str, ByteStream]]]:
+    """The layers of the image at ``path``, the lowest first: the checksum that each must have
+    when it is decompressed, as ``sha256:…``, and its contents. Raises OciError, OSError.
+    """
+    with _understood(), _opened(path) as store:
+        name, layers = _described(store)
+        sums = _configuration(store, name)["rootfs"]["diff_ids"]
+        if len(sums) != len(layers):
+            raise OciError(f"damaged: it has {len(layers)} layers and {len(sums)} checksums")
+        yield _decompressed(store, zip(sums, layers, strict=True))
+
+
+def _decompressed(
+    store: _Store, layers: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, ByteStream]]:
+    for checksum, layer in layers:
+        with store.required(layer, f"the layer {layer}") as file:
+            yield checksum, decompressed(file)
 
 
 @contextmanager
@@ -147,16 +178,23 @@ def _unpack(file: BinaryIO, room: IO[bytes]) -> None:
 def _described(store: _Store) -> tuple[str, list[str]]:
     """The configuration and the layers of the image, by name."""
     if saved := store.open("manifest.json"):  # of docker save, even if there is an index too
-        return _saved(_json(saved))
+        saved.close()
+        return _saved(store.json("manifest.json"))
     return _of_index(store)
+
+
+def _configuration(store: _Store, name: str) -> Any:
+    """The configuration called ``name``; raises OciError if it is for another platform."""
+    described = store.json(name)
+    platform = (described["os"], described["architecture"])
+    if platform != _WANTED:
+        raise OciError(_other([platform]))
+    return described
 
 
 def _read(store: _Store) -> OciImage:
     name, layers = _described(store)
-    described = _json(store.required(name))
-    platform = (described["os"], described["architecture"])
-    if platform != _WANTED:
-        raise OciError(_other([platform]))
+    described = _configuration(store, name)
     settings = described.get("config") or {}
     return OciImage(
         _words(settings.get("Entrypoint")),
@@ -177,26 +215,38 @@ def _saved(saved: list[dict[str, Any]]) -> tuple[str, list[str]]:
 
 
 def _of_index(store: _Store) -> tuple[str, list[str]]:
-    index = store.open("index.json")
-    if index is None:
+    if index := store.open("index.json"):
+        index.close()
+    else:
         raise OciError(_NEITHER)
-    found = _json(index)["manifests"]
-    if len(found) != 1:
-        raise OciError(
-            f"it holds {len(found)} images: copy the one you mean (skopeo copy --override-arch"
-            " amd64)"
-        )
-    manifest = _json(store.required(store.blob(found[0]), "the image's manifest"))
+    found = store.json("index.json")
     for _ in range(_NESTED):
-        if "manifests" not in manifest:
-            break  # otherwise an index: an image a processor
-        platforms = [_platform(described) for described in manifest["manifests"]]
-        if _WANTED not in platforms:
-            raise OciError(_other(platforms))
-        chosen = manifest["manifests"][platforms.index(_WANTED)]
-        manifest = _json(store.required(store.blob(chosen), "the image's manifest"))
-    layers = [store.blob(described) for described in manifest["layers"]]
-    return store.blob(manifest["config"]), layers
+        if "manifests" not in found:
+            break  # otherwise an index, perhaps of an image a processor
+        found = store.json(store.blob(_wanted(found["manifests"])), "the image's manifest")
+    layers = [store.blob(described) for described in found["layers"]]
+    return store.blob(found["config"]), layers
+
+
+def _wanted(described: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one image for the nodes; beside it may be others, and attestations of BuildKit."""
+    images = [
+        image
+        for image in described
+        if _platform(image) != ("unknown", "unknown")
+        and _ATTESTS not in (image.get("annotations") or {})
+    ]
+    if len(images) == 1:
+        return images[0]
+    fitting = [image for image in images if _platform(image) == _WANTED]
+    plain = [image for image in fitting if not image["platform"].get("variant")] or fitting
+    if len(plain) == 1:
+        return plain[0]
+    if not fitting and all(image.get("platform") for image in images):
+        raise OciError(_other([_platform(image) for image in images]))
+    raise OciError(
+        f"it holds {len(images)} images: copy the one you mean (skopeo copy --override-arch amd64)"
+    )
 
 
 def _platform(described: dict[str, Any]) -> tuple[str, str]:
@@ -210,11 +260,6 @@ def _other(platforms: list[tuple[str, str]]) -> str:
         f"it is for {', '.join(names) or 'no known platform'}; the nodes are linux/amd64. Pull it"
         " with --platform linux/amd64"
     )
-
-
-def _json(file: BinaryIO) -> Any:
-    with file:
-        return json.loads(file.read(_MOST))
 
 
 def _words(value: object) -> tuple[str, ...]:

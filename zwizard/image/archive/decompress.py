@@ -29,7 +29,13 @@ def is_compressed(file: BinaryIO) -> bool:
     here = file.tell()
     head = file.read(HEAD)
     file.seek(here)
-    return detect(head) in _KNOWN
+    return _form(head) in _KNOWN
+
+
+def _form(head: bytes) -> Format | None:
+    """The compression, that of zstd's skippable frames too, which pzstd writes first."""
+    skippable = head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
+    return ZSTD if skippable else detect(head)
 
 
 def decompressed(file: BinaryIO) -> ByteStream:
@@ -39,7 +45,7 @@ def decompressed(file: BinaryIO) -> ByteStream:
     """
     head = file.read(HEAD)
     file.seek(0)
-    form = detect(head)
+    form = _form(head)
     if form is GZIP:
         return GzipStream(file)
     if form in _KNOWN:
@@ -57,7 +63,7 @@ def _streams(form: Format, file: BinaryIO) -> Iterator[bytes]:
             yield from filter(None, stream)
             end = stream.end
             file.seek(end)
-            if detect(file.read(6)) is not form:
+            if _form(file.read(6)) is not form:
                 break  # padding, or something that only follows
     except CompressionError as error:
         raise ArchiveError(str(error)) from error

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall
 
-# By the end of a file's name; gzip is everywhere.
-_DECOMPRESSORS = {"xz": "xz", "lzma": "xz", "zst": "zstd", "bz2": "bzip2"}
-
 
 @dataclass(frozen=True)
 class UnpackOci(FunctionCall):
@@ -19,12 +16,7 @@ class UnpackOci(FunctionCall):
 
     location: str
     sha256: str
-    programs = ("skopeo", "umoci")
+    programs = ("umoci",)
     scripts = ("fetch.sh", "oci.sh")
+    modules = ("oci_layout",)
     function = "import_oci"
-
-    @property
-    def tools(self) -> frozenset[str]:
-        """With the program that decompresses the file."""
-        found = (tool for end, tool in _DECOMPRESSORS.items() if self.location.endswith(end))
-        return super().tools.union(found)
