@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from tests.manual.recipe_keys import key_table
-from tests.manual.rules import rules_table
+from tests.manual.rules import rule_sections, rules_table
 from zwizard.cli.app import zwizard
 from zwizard.host.tools import TOOLS
 from zwizard.jobs.events import EVENTS, Last
@@ -95,6 +95,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "programs": programs,
     "recipe": key_table,
     "rules": rules_table,
+    "explained": rule_sections,
     "sources": sources,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zwizard.checks import all_rules
-from zwizard.checks.report.docs import modes, severity
+from zwizard.checks.report.docs import explanation, modes, severity
 from zwizard.checks.rule import Rule
 
 
@@ -12,6 +12,16 @@ def rules_table() -> str:
     lines = ["| rule | severity | for | title | source |", "|---|---|---|---|---|"]
     lines += [_row(rule) for rule in all_rules()]
     return "\n".join(lines) + "\n"
+
+
+def rule_sections() -> str:
+    """All that is known of each rule, as ``zwizard check --explain`` prints it."""
+    lines: list[str] = []
+    for rule in all_rules():
+        lines += [f"## {rule.slug}", "", _cell(rule.title), ""]
+        lines += [f"- {name}: {_cell(value)}" for name, value in explanation(rule)]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _row(rule: Rule) -> str:

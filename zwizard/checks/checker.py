@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
             fix = (verdict.fix or rule.fix) if wrong else ""
             findings[rule.slug] = Finding(
                 rule, verdict.outcome, severity, verdict.evidence, fix, rule.slug in waive,
-                verdict.no_contents,
+                verdict.no_contents, verdict.cause,
             )  # fmt: skip
         return findings[rule.slug]
 
@@ -88,8 +89,10 @@ def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
             return not_applicable(f"does not apply to {context.mode.words}")
         if rule.of_archive and isinstance(context.tree, FlistTree):
             return not_applicable("a flist says nothing of its archive")
-        if rule.after and _stops(finding(rules[rule.after])):
-            return not_applicable(f"not checked: {rule.after} must pass first")
+        if rule.after and _stops(first := finding(rules[rule.after])):
+            reason = f"not checked: {rule.after} must pass first"
+            cause = first.cause or (first.slug if first.wrong else "")
+            return Verdict(Outcome.NOT_APPLICABLE, reason, cause=cause)
         try:
             return rule.judge(context)
         except NotInFlistError as error:
@@ -97,7 +100,24 @@ def judge(context: CheckContext, *, waive: Collection[str] = ()) -> Report:
         except UnreadableError as error:
             return unknown(error.message, error.hint)
 
-    return Report(str(context.tree.path), context.mode, tuple(map(finding, rules.values())))
+    found = [finding(rule) for rule in rules.values()]
+    return Report(str(context.tree.path), context.mode, tuple(_with_causes(found)))
+
+
+def _with_causes(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings; of those that could not be checked for one reason all but the worst follow."""
+    worst: dict[str, str] = {}
+    for found in sorted(findings, key=lambda found: (not found.blocks, found.waived)):
+        if found.wrong and not found.no_contents:
+            worst.setdefault(found.evidence, found.slug)
+    causes = {
+        found.slug: worst[found.evidence]
+        for found in findings
+        if found.outcome is Outcome.UNKNOWN and not found.no_contents
+    }
+    for found in findings:
+        cause = causes.get(found.cause or found.slug, found.cause)
+        yield found if cause == found.slug else replace(found, cause=cause)
 
 
 def _stops(finding: Finding) -> bool:

@@ -25,9 +25,10 @@ class Rule:
 
     ``slug`` is its permanent name in JSON, recipes and reports: that of the function, with dashes.
     ``source`` is the sentence of the Zmachine guide, or the fact about Zero-OS or its hub, that it
-    follows from; ``fix`` what to do if it fails. ``after`` is the slug of a ``must`` rule that
-    must pass first. ``reads`` are the paths (shell patterns) of the contents it needs, for
-    archives that are read once from front to back. In the modes ``must_in`` it is a ``must``
+    follows from; ``fix`` what to do if it fails; ``example`` evidence of a failure. ``after`` is
+    the slug of a ``must`` rule that must pass first. ``reads`` are the paths (shell patterns) of
+    the contents it needs, for archives that are read once from front to back. In the modes
+    ``must_in`` it is a ``must``
     whatever its ``severity``. ``of_archive`` says that it judges how the files were packed.
     ``keys`` are the recipe's keys that decide it in an image built here, the most likely first.
     """
@@ -42,6 +43,7 @@ class Rule:
     must_in: frozenset[Mode] = frozenset()
     of_archive: bool = False
     keys: tuple[str, ...] = ()
+    example: str = ""
     slug: str = ""
     judge: Judge = lambda _: not_applicable("no function judges this rule")
 

@@ -54,7 +54,7 @@ class Verdict:
     ``evidence`` is raw, as found in the image: sanitise it before showing. ``fix`` is what to
     do in this very case; "" leaves it to the rule's remedy. ``severity`` is how bad it is in
     this very case; None leaves it to the rule. ``no_contents`` says that it needs contents,
-    which a flist does not have.
+    which a flist does not have. ``cause`` is the rule because of which it was not checked.
     """
 
     outcome: Outcome
@@ -62,6 +62,7 @@ class Verdict:
     fix: str = ""
     severity: Severity | None = None
     no_contents: bool = False
+    cause: str = ""
 
 
 def passed(evidence: str) -> Verdict:

@@ -105,9 +105,11 @@ def test_markdown_shows_errors_first_with_their_fixes(tmp_path: Path) -> None:
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert headings == [
         "## Errors",
+        "## Consequences",
         "## Passed",
         "## Not applicable",
     ]
+    assert "  - Then 1" in page
     assert "Not ready: 2 errors" in page
     assert "  - Fix: Make /boot/vmlinuz the kernel" in page
 

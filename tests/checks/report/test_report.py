@@ -12,7 +12,17 @@ import pytest
 from tests.support.executables import PACKERS, bzimage, elf
 from tests.support.trees import archive as archived
 from tests.support.trees import member, packed, vm_tree
-from zwizard.checks import Group, Mode, Outcome, Severity, all_rules, check, find_rule, render_text
+from zwizard.checks import (
+    Group,
+    Mode,
+    Outcome,
+    Severity,
+    all_rules,
+    check,
+    find_rule,
+    render_text,
+    report_of,
+)
 from zwizard.checks.report.docs import modes
 from zwizard.image import UnreadableError
 from zwizard.util.errors import UsageError
@@ -29,7 +39,7 @@ must *: archive-name archive-readable archive-root archive-paths mode build-left
 must C: entrypoint-link entrypoint entrypoint-loader entrypoint-starts
 must V: kernel-resolves kernel-link-relative kernel-elf kernel-pvh kernel-whole kernel-version
     initrd-resolves initrd-virtiofs initrd-virtio-pci kernel-drivers
-must R: image-name image-is-raw image-gpt esp-present esp-fat esp-loader loader-files
+must R: image-name image-is-raw image-gpt image-root esp-present esp-fat esp-loader loader-files
     grub-kernel grub-root image-fits-disk services-enabled
 must CV: userland-arch
 must VR: tree-modes initrd-readable initrd-init initrd-root init-present init-starts ssh-starts
@@ -72,6 +82,7 @@ def test_rules_have_unique_names_and_all_texts() -> None:
         assert rule.fix
         assert rule.modes
         assert rule.judge.__doc__
+        assert rule.example
 
 
 def test_a_rule_comes_after_a_must_that_is_judged_before_it() -> None:
@@ -110,6 +121,22 @@ def test_rules_after_a_failed_rule_are_not_checked(root: Path) -> None:
     assert finding.outcome is Outcome.NOT_APPLICABLE
     assert finding.evidence == "not checked: kernel-elf must pass first"
     assert finding.fix == ""
+
+
+def test_what_could_not_be_checked_follows_from_its_cause(root: Path) -> None:
+    (root / "boot/vmlinuz").unlink()
+    report = check(root, mode="vm")
+    cause = report.finding("kernel-resolves")
+    assert {"kernel-elf", "kernel-pvh"} <= set(report.following(cause))
+    assert report.finding("kernel-pvh").group is Group.FOLLOWING
+    shown = {found["rule"]: found for found in report.to_json()["findings"]}
+    assert shown["kernel-pvh"]["cause"] == "kernel-resolves"
+    assert "cause" not in shown["kernel-resolves"]
+    assert report_of(report.to_json()) == report
+    text = render_text(report)
+    assert f"{len(report.following(cause))} others follow: kernel-" in text
+    assert "[kernel-pvh]" not in text
+    assert "consequences, " in text.splitlines()[-1]
 
 
 def test_a_waived_finding_is_shown_but_not_counted(root: Path) -> None:

@@ -32,7 +32,7 @@ from tests.support.disks import (
 from tests.support.executables import NAME, VERSION, bzimage, elf, initramfs
 from tests.support.limits import bounds
 from tests.support.trees import numbers
-from zwizard.checks import Mode, Outcome, Report, Severity, all_rules, check
+from zwizard.checks import Group, Mode, Outcome, Report, Severity, all_rules, check
 from zwizard.image import UnreadableError
 
 pytestmark = pytest.mark.usefixtures("_tools")
@@ -314,7 +314,7 @@ def test_a_broken_disk_fails_in_its_rule(
 
 def test_every_rule_on_disks_alone_is_broken_and_every_must_twice() -> None:
     broken_rules = [slug for slug, _, _ in (*BROKEN, *BROKEN_GUEST)]
-    below = {"image-fits-disk"}
+    below = {"image-fits-disk", "image-root"}
     elsewhere = {"image-name"}  # in test_rules
     for rule in all_rules():
         if rule.modes == {Mode.IMAGE} and rule.slug not in below | elsewhere:
@@ -389,6 +389,9 @@ def test_an_unreadable_root_is_unknown_and_never_ready(image: Path) -> None:
         finding = report.finding(slug)
         assert finding.outcome is Outcome.UNKNOWN
         assert "partition 2 is xfs, which cannot be read here" in finding.evidence
+        assert finding.cause == "image-root"
+    assert report.finding("init-starts").cause == "image-root"
+    assert report.finding("image-root") in report.under(Group.ERROR)
     assert not report.ready
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from zwizard.checks.checker import find_rule
 from zwizard.checks.rule import Rule
 from zwizard.checks.rules import all_rules
@@ -35,21 +37,25 @@ def _letters(some: frozenset[Mode]) -> str:
 def explain_rule(slug: str) -> str:
     """Everything about the rule named ``slug``, as text; raises UsageError if there is none."""
     rule = find_rule(slug)
-    words = ", ".join(mode.words for mode in Mode if mode in rule.modes)
-    lines = [
-        f"{rule.slug}: {rule.title}",
-        "",
-        f"  severity  {severity(rule)}: {_MEANING[rule.severity]}",
-        f"  applies   {words}",
-        f"  passes    {' '.join((rule.judge.__doc__ or '').split())}",
-        f"  source    {rule.source}",
-        f"  fix       {rule.fix}",
-    ]
+    return f"{rule.slug}: {rule.title}\n\n" + "".join(
+        f"  {name:<9} {value}\n" for name, value in explanation(rule)
+    )
+
+
+def explanation(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Everything about ``rule`` by heading."""
+    yield "severity", f"{severity(rule)}: {_MEANING[rule.severity]}"
+    yield "applies", ", ".join(mode.words for mode in Mode if mode in rule.modes)
+    if rule.reads:
+        yield "reads", ", ".join(rule.reads)
+    yield "passes", " ".join((rule.judge.__doc__ or "").split())
+    yield "fails", f"for example: {rule.example}"
+    yield "source", rule.source
+    yield "fix", rule.fix
     if rule.keys:
-        lines.append(f"  recipe    decided by {' and '.join(rule.keys)}")
+        yield "recipe", f"decided by {' and '.join(rule.keys)}"
     if rule.after:
-        lines.append(f"  after     {rule.after} must pass first")
-    return "\n".join(lines) + "\n"
+        yield "after", f"{rule.after} must pass first"
 
 
 def list_rules() -> str:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from zwizard.checks.report.report import MARKS, Finding, Group, Report, summary
+from zwizard.checks.report.report import MARKS, Finding, Group, Report, others_follow, summary
 from zwizard.util import user_files
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import one_line
@@ -19,7 +19,7 @@ def render_markdown(report: Report) -> str:
     for heading, findings in _sections(report):
         lines += ["", f"## {heading}", ""]
         for finding in findings:
-            lines += _item(finding)
+            lines += _item(finding, report.following(finding))
     return "\n".join(lines) + "\n"
 
 
@@ -30,12 +30,14 @@ def _sections(report: Report) -> Iterator[tuple[str, tuple[Finding, ...]]]:
             yield group.heading, found
 
 
-def _item(finding: Finding) -> list[str]:
+def _item(finding: Finding, following: tuple[str, ...]) -> list[str]:
     mark = MARKS[finding.outcome]
     lines = [f"- {mark} **{_plain(finding.rule.title)}** `{finding.slug}`: {_code(finding)}"]
     if finding.wrong:
         lines.append(f"  - Fix: {_plain(finding.fix)}")
         lines.append(f"  - Source: {_plain(finding.rule.source)}")
+    if following:
+        lines.append(f"  - Then {_plain(others_follow(following))}")
     return lines
 
 
@@ -84,16 +86,17 @@ def render_html(report: Report) -> str:
     ]
     for heading, findings in _sections(report):
         parts.append(f"<h2>{_escaped(heading)}</h2>\n<ul>")
-        parts += [_element(finding) for finding in findings]
+        parts += [_element(finding, report.following(finding)) for finding in findings]
         parts.append("</ul>")
     return "\n".join([*parts, "</body>\n</html>"]) + "\n"
 
 
-def _element(finding: Finding) -> str:
+def _element(finding: Finding, following: tuple[str, ...]) -> str:
     title = f"{MARKS[finding.outcome]} <strong>{_escaped(finding.rule.title)}</strong>"
     rows = [("found", f"<code>{_escaped(finding.evidence)}</code>")]
     if finding.wrong:
         rows += [("fix", _escaped(finding.fix)), ("source", _escaped(finding.rule.source))]
+    rows += [("then", _escaped(others_follow(following)))] if following else []
     shown = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<li>{title} <span class="slug">{finding.slug}</span><dl>{shown}</dl></li>'
 

@@ -20,6 +20,7 @@ class Group(enum.Enum):
     WARNING = "Warnings", "warning"
     NOTE = "Notes", "note"
     NOT_CHECKED = "Not checked", "not checked"
+    FOLLOWING = "Consequences", "consequence"
     WAIVED = "Waived", "waived"
     PASSED = "Passed", "passed"
     NOT_APPLICABLE = "Not applicable", "not applicable"
@@ -32,12 +33,15 @@ class Group(enum.Enum):
     @property
     def wrong(self) -> bool:
         """Whether its findings call for something to be done, or were accepted as they are."""
-        return self not in {Group.PASSED, Group.NOT_APPLICABLE}
+        return self not in {Group.FOLLOWING, Group.PASSED, Group.NOT_APPLICABLE}
 
     def counted(self, count: int) -> str:
         """``count`` findings of this group: ``3 errors``, ``25 passed``."""
-        plural = self in {Group.ERROR, Group.WARNING, Group.NOTE} and count != 1
+        plural = count != 1 and self in _COUNTABLE
         return f"{count} {self.value[1]}{'s' if plural else ''}"
+
+
+_COUNTABLE = {Group.ERROR, Group.WARNING, Group.NOTE, Group.FOLLOWING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Finding:
 
     ``severity`` is how bad a failure is for this image. ``evidence`` is raw: sanitise it before
     showing. ``fix`` is what to do about it, "" if nothing is wrong. ``no_contents`` says that
-    the rule needs contents, which a flist does not have.
+    the rule needs contents, which a flist does not have. ``cause`` is the slug of the finding
+    because of which the rule could not be checked, "" if it has a reason of its own.
     """
 
     rule: Rule
@@ -56,6 +61,7 @@ class Finding:
     fix: str = ""
     waived: bool = False
     no_contents: bool = False
+    cause: str = ""
 
     @property
     def slug(self) -> str:
@@ -75,6 +81,8 @@ class Finding:
     @property
     def group(self) -> Group:
         """Its heading; a ``must`` that could not be checked is an error as one that failed is."""
+        if self.cause:
+            return Group.FOLLOWING
         if not self.wrong:
             return Group.PASSED if self.outcome is Outcome.PASS else Group.NOT_APPLICABLE
         if self.no_contents:
@@ -98,7 +106,8 @@ class Finding:
             "fix": self.fix,
         }
         flags = {"waived": self.waived, "no_contents": self.no_contents}
-        return shown | {name: True for name, set_ in flags.items() if set_}
+        shown |= {name: True for name, set_ in flags.items() if set_}
+        return shown | ({"cause": self.cause} if self.cause else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,10 @@ class Report:
     def under(self, group: Group) -> tuple[Finding, ...]:
         """The findings of one group."""
         return tuple(finding for finding in self.findings if finding.group is group)
+
+    def following(self, finding: Finding) -> tuple[str, ...]:
+        """The rules that could not be checked because of ``finding``, by slug."""
+        return tuple(other.slug for other in self.findings if other.cause == finding.slug)
 
     def to_json(self) -> dict[str, Any]:
         """The report as ``check --json`` gives it."""
@@ -161,6 +174,7 @@ def _finding_of(found: Mapping[str, Any]) -> Finding:
         str(found["fix"]),
         bool(found.get("waived")),
         bool(found.get("no_contents")),
+        str(found.get("cause", "")),
     )
 
 
@@ -174,7 +188,7 @@ def render_text(report: Report) -> str:
         found = report.under(group) if group.wrong else ()
         lines += ["", group.heading] if found else []
         for finding in found:
-            lines += _lines(finding)
+            lines += _lines(finding, report.following(finding))
         if any(finding.no_contents for finding in found):
             lines.append("      A flist has no contents: check the archive that it was made of.")
     lines += ["", summary(report)]
@@ -187,7 +201,7 @@ def summary(report: Report) -> str:
     shown = [
         group.counted(count)
         for group, count in counts
-        if group is Group.PASSED or (group.wrong and count)
+        if group is Group.PASSED or (count and group is not Group.NOT_APPLICABLE)
     ]
     return f"{_verdict(report)}: {', '.join(shown)}"
 
@@ -203,7 +217,13 @@ def render_finding(finding: Finding) -> str:
     return "\n".join(_lines(finding)) + "\n"
 
 
-def _lines(finding: Finding) -> Iterator[str]:
+def others_follow(slugs: tuple[str, ...]) -> str:
+    """How many rules follow, and which: ``2 others follow: init-present, init-starts``."""
+    verb = "others follow" if len(slugs) > 1 else "other follows"
+    return f"{len(slugs)} {verb}: {', '.join(slugs)}"
+
+
+def _lines(finding: Finding, following: tuple[str, ...] = ()) -> Iterator[str]:
     yield f"  {MARKS[finding.outcome]} {finding.rule.title} [{finding.slug}]"
     if finding.no_contents:
         return
@@ -211,3 +231,5 @@ def _lines(finding: Finding) -> Iterator[str]:
     if finding.fix:
         yield f"      fix     {one_line(finding.fix)}"
     yield f"      source  {one_line(finding.rule.source)}"
+    if following:
+        yield f"      then    {others_follow(following)}"

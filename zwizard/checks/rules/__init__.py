@@ -10,9 +10,9 @@ from zwizard.checks.rule import Rule
 
 # The order in which subjects are shown; modules that are not listed come last.
 SUBJECTS = (
-    "archive", "boot_mode", "kernel", "kernel_upgrades", "initramfs", "cloud_init", "programs",
-    "network", "ssh", "access", "secrets", "first_boot", "flist", "flist_limits",
-    "disk.partitions", "disk.esp", "disk.loader", "disk.grub", "disk.mounts", "container",
+    "archive", "boot_mode", "disk.partitions", "kernel", "kernel_upgrades", "initramfs",
+    "cloud_init", "programs", "network", "ssh", "access", "secrets", "first_boot", "flist",
+    "flist_limits", "disk.esp", "disk.loader", "disk.grub", "disk.mounts", "container",
 )  # fmt: skip
 
 

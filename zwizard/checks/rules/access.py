@@ -18,6 +18,7 @@ from zwizard.image.tree import FileTree
     " the image (zos issue 2109). Zero-OS removes them from a VM with its own kernel, not from a"
     " disk image.",
     fix="rm /etc/ssh/ssh_host_*; cloud-init creates new ones on the first boot.",
+    example="/etc/ssh/ssh_host_ed25519_key",
     keys=("system.run",),
 )
 def ssh_host_keys(context: CheckContext) -> Verdict:
@@ -33,6 +34,7 @@ def ssh_host_keys(context: CheckContext) -> Verdict:
     " key authentication only […] passwd -d root” (Zmachine guide, “Installation”)",
     fix="passwd -d root removes it, as the guide does; passwd -l root locks it, but keeps an"
     " existing hash.",
+    example="root's password in /etc/shadow is locked",
     keys=("system.run",),
 )
 def root_password(context: CheckContext) -> Verdict:

@@ -40,6 +40,7 @@ def flist_name(name: str) -> str:
     source="The hub accepts only names that end in .tar.gz: .tgz, .tar.xz and .TAR.GZ are refused"
     " with “this file is not allowed” (0-hub, allowed-extensions).",
     fix="Rename it so that the name ends in .tar.gz, in lower case.",
+    example="debian-vm.tar.xz",
     keys=("name",),
     of_archive=True,
 )
@@ -57,6 +58,7 @@ def archive_name(context: CheckContext) -> Verdict:
     " that already has the resulting name (0-hub, secure_filename).",
     fix="Use only letters, digits, “_”, “.” and “-” in the name, and start it with a letter or"
     " digit.",
+    example="my image.tar.gz becomes myimage.tar.gz",
     keys=("name",),
     of_archive=True,
 )
@@ -75,6 +77,7 @@ def archive_name_survives(context: CheckContext) -> Verdict:
     source="The hub unpacks with tar and ignores whether that worked: a broken archive silently"
     " becomes a broken or empty flist (0-hub, HubFlist.unpack).",
     fix="Pack it again with tar -czf NAME.tar.gz -C DIRECTORY . and copy the whole file.",
+    example="truncated: the compressed data ends at byte 200000",
 )
 def archive_readable(context: CheckContext) -> Verdict:
     """Checksums are right, all members and the end marker are read, and nothing follows."""
@@ -107,6 +110,7 @@ def archive_readable(context: CheckContext) -> Verdict:
     source="Zero-OS looks only at /image.raw, /boot/vmlinuz and /boot/initrd.img; a directory"
     " around everything hides them, and the hub accepts such an archive without a warning.",
     fix="Pack from inside the directory: tar -czf NAME.tar.gz -C DIRECTORY .",
+    example="everything is inside /ubuntu/",
 )
 def archive_root(context: CheckContext) -> Verdict:
     """The archive is not empty, and no single directory contains everything."""
@@ -135,6 +139,7 @@ def _wraps(context: CheckContext, directory: Entry) -> bool:
     " .. or passes through a link that is absolute or contains .. is dropped or ends elsewhere"
     " (0-hub, tar -xpf).",
     fix="Pack a clean directory again with tar -czf NAME.tar.gz -C DIRECTORY .",
+    example="lib/z lies beneath /lib, a link",
     of_archive=True,
 )
 def archive_paths(context: CheckContext) -> Verdict:
@@ -151,6 +156,7 @@ def archive_paths(context: CheckContext) -> Verdict:
     source="The hub unpacks as root, and tar then prefers an owner's name to its number: users"
     " such as www-data get the hub's numbers instead of the image's (0-hub, tar -xpf).",
     fix="Pack with tar --numeric-owner.",
+    example="1204 members have names: root:root, www-data:www-data",
     of_archive=True,
 )
 def archive_owners(context: CheckContext) -> Verdict:
@@ -168,6 +174,7 @@ def archive_owners(context: CheckContext) -> Verdict:
     EVERY,
     source="Of two members with the same name the hub keeps the last one.",
     fix="Pack once, without appending (tar -r) or naming a file twice.",
+    example="duplicates: /etc/hostname",
     of_archive=True,
 )
 def archive_duplicates(context: CheckContext) -> Verdict:

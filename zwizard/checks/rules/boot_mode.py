@@ -23,6 +23,7 @@ _DISK_SUFFIXES = (".raw", ".img", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx", ".
     " else.",
     fix="Put the kernel at exactly /boot/vmlinuz or the disk image at /image.raw, or state with"
     " --mode what is meant.",
+    example="Zero-OS starts it as a container: /boot/vmlinuz does not exist",
     keys=("target",),
 )
 def mode(context: CheckContext) -> Verdict:
@@ -91,6 +92,7 @@ def _kernels(tree: FileTree) -> Iterator[str]:
     source="With both /image.raw and /boot/vmlinuz, the disk image is started and the kernel is"
     " ignored (Zero-OS, getFlistInfo).",
     fix="Remove the file that is not meant.",
+    example="both /image.raw and /boot/vmlinuz exist",
     keys=("target",),
 )
 def mode_single(context: CheckContext) -> Verdict:
@@ -108,6 +110,7 @@ def mode_single(context: CheckContext) -> Verdict:
     " guide, “Expected Flist structure”)",
     fix="Name the raw disk image image.raw, in lower case, and pack only that file: tar -czSf"
     " NAME.tar.gz image.raw",
+    example="/image.raw does not exist; found instead: /disk.raw",
 )
 def image_name(context: CheckContext) -> Verdict:
     """/image.raw is a regular file and not empty."""

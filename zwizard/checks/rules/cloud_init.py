@@ -35,6 +35,7 @@ _INSTALL = (
     source="“The image provided must be […] Cloud-init enabled.” (Zmachine guide, “VM Image”); the"
     " guide also installs it in a VM with its own kernel.",
     fix=_INSTALL,
+    example="the program cloud-init is not installed",
     reads=(*READS, *service_files.READS),
     keys=("source.packages",),
 )
@@ -67,6 +68,7 @@ def cloud_init_installed(context: CheckContext) -> Verdict:
     " authorized_keys”.",
     fix="systemctl enable cloud-init-local cloud-init cloud-config cloud-final, and remove what"
     " disables them.",
+    example="/etc/cloud/cloud-init.disabled disables it",
     after="cloud-init-installed",
     keys=("system.run",),
 )
@@ -132,6 +134,7 @@ def _switched_off(context: CheckContext) -> Iterator[str]:
     source="“Cloud-init receive its config over the NoCloud source.” (Zmachine guide, “VM Image”):"
     " a disk with the label cidata.",
     fix="Add the line datasource_list: [NoCloud, None] to /etc/cloud/cloud.cfg.d/99-zero-os.cfg.",
+    example="/etc/cloud/cloud.cfg.d/90_dpkg.cfg has datasource_list Ec2, None",
     after="cloud-init-installed",
     keys=("system.run",),
 )
@@ -209,6 +212,7 @@ def configuration_fault(context: CheckContext) -> Verdict | None:
     " ubuntu VM flist”); “you always need to do cloud-init clean” after a boot.",
     fix="Run cloud-init clean --logs in the image, or remove everything in /var/lib/cloud except"
     " seed.",
+    example="left from an earlier boot: /var/lib/cloud/instance",
     keys=("system.run",),
 )
 def cloud_init_clean(context: CheckContext) -> Verdict:

@@ -33,6 +33,7 @@ _MODULE_LISTS = ("/etc/modules", "/etc/modules-load.d/*")
     " and stops with “… does not exist”.",
     fix="Give the absolute path of an executable file in the image (--entrypoint, and in the"
     " deployment); chmod +x it.",
+    example="/app does not exist",
     reads=(*READS, START_SCRIPT),
     keys=("container.entrypoint",),
 )
@@ -51,6 +52,7 @@ def entrypoint(context: CheckContext) -> Verdict:
     " leads to its own files, where nothing is found (cloud-container, init).",
     fix="Use the path that the link leads to, such as /usr/lib/systemd/systemd, or make the link"
     " relative.",
+    example="on the path /usr/bin/java: /usr/bin/java -> /etc/alternatives/java",
     after="entrypoint",
     keys=("container.entrypoint",),
 )
@@ -68,6 +70,7 @@ def entrypoint_link(context: CheckContext) -> Verdict:
     source="A program whose #! interpreter or ELF loader is missing fails with “No such file or"
     " directory”, although it exists (execve(2)).",
     fix="Link the program statically, or add the interpreter and the libraries to the image.",
+    example="/app needs /lib64/ld-linux-x86-64.so.2 does not exist",
     after="entrypoint",
     keys=("container.entrypoint",),
 )
@@ -83,6 +86,7 @@ def entrypoint_loader(context: CheckContext) -> Verdict:
     " missing, or has not the symbol versions that the program was linked with (ld.so(8)).",
     fix="Add the packages of these libraries, run ldconfig in the image, or link the program"
     " statically.",
+    example="/app needs libpq.so.5, which is not where its loader searches",
     after="entrypoint-loader",
     reads=(*LIBRARIES, STARTUP),
     keys=("container.entrypoint",),
@@ -99,6 +103,7 @@ def entrypoint_starts(context: CheckContext) -> Verdict:
     " converted), but currently not the entrypoint: without one in the deployment it starts"
     " /sbin/init (zosbase, fListStartup).",
     fix="Set the entrypoint in the deployment, and give it here with --entrypoint.",
+    example="/.startup.toml names /bin/app, and no entrypoint is given",
     reads=(STARTUP,),
     keys=("container.entrypoint",),
 )
@@ -121,6 +126,7 @@ def entrypoint_startup_toml(context: CheckContext) -> Verdict:
     source="Zero-OS's own kernel is built without modules (cloud-container, CONFIG_MODULES is not"
     " set): “a container has no control over the kernel” (Zmachine guide, “Container”).",
     fix="Remove /lib/modules and the lists of modules, or make it a VM with its own kernel.",
+    example="/etc/modules names loop",
     reads=_MODULE_LISTS,
     keys=("target",),
 )
@@ -150,6 +156,7 @@ _SYSTEM = ("systemd", "sshd", "cloud-init", "crond", "cron", "openrc")
     source="“a container should ideally only have 1 process running […] if you need the latter, it"
     " might be an indication that you actually want a VM” (Zmachine guide, “Container”)",
     fix="Remove what the service does not need, or make it a VM with its own kernel.",
+    example="parts of a whole system: /usr/sbin/sshd",
     keys=("target",),
 )
 def container_single_process(context: CheckContext) -> Verdict:

@@ -22,6 +22,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
     " DHCP leases, journals and cluster members get mixed up (machine-id(5)).",
     fix="Empty /etc/machine-id (: > /etc/machine-id; systemd fills it), and rm -f"
     " /var/lib/dbus/machine-id.",
+    example="/etc/machine-id has 0123456789abcdef0123456789abcdef",
     reads=("/etc/machine-id", "/var/lib/dbus/machine-id"),
     keys=("system.run",),
 )
@@ -44,6 +45,7 @@ def machine_id(context: CheckContext) -> Verdict:
     " (machine-id(5), systemd-firstboot(1)).",
     fix="Empty /etc/machine-id, which is no first boot; or systemctl mask systemd-firstboot, or"
     " set what it asks for: systemd-firstboot --root=… --timezone=UTC --locale=C.UTF-8.",
+    example="systemd-firstboot asks for locale, timezone",
     reads=("/etc/machine-id", "/lib/systemd/system/systemd-firstboot.service", "/etc/shadow"),
     keys=("system.run",),
 )
@@ -113,6 +115,7 @@ _NAMELESS = frozenset({
     " deployed via cloud-init” (Zmachine guide, “Installation”); debootstrap copies the builder's"
     " name.",
     fix="rm /etc/hostname",
+    example="/etc/hostname is buildbox",
     reads=("/etc/hostname",),
     keys=("system.run",),
 )
@@ -145,6 +148,7 @@ _RESOLVERS = (
     " /etc/resolv.conf”, or “echo 'nameserver 1.1.1.1' > /etc/resolv.conf” (Zmachine guide). In a"
     " container Zero-OS writes the file, and fails if it is a link to nothing.",
     fix="rm /etc/resolv.conf; echo 'nameserver 1.1.1.1' > /etc/resolv.conf",
+    example="/etc/resolv.conf names no name server",
     reads=("/etc/resolv.conf", "/run/systemd/resolve/*", "/lib/systemd/resolv.conf"),
     keys=("system.run",),
 )
@@ -196,6 +200,7 @@ _CACHES = (
     source="“clean up cache: apt-get clean”; “pacman cache by running rm -rf"
     " /var/cache/pacman/pkg” (Zmachine guide)",
     fix="apt-get clean, rm -rf /var/cache/pacman/pkg, dnf clean all or rm -rf /var/cache/apk/*",
+    example="31 packages, 90 MiB, such as /var/cache/apt/archives/curl_7.88_amd64.deb",
     keys=("system.run",),
 )
 def package_cache(context: CheckContext) -> Verdict:

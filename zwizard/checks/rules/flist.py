@@ -28,6 +28,7 @@ _POLICY = "/usr/sbin/policy-rc.d"
     source="At boot /dev, /proc, /sys, /run and /tmp are mounted; the flist below is read-only,"
     " and not every init creates missing directories.",
     fix="mkdir -p dev proc sys run tmp",
+    example="/proc does not exist",
     keys=("system.run",),
 )
 def tree_mountpoints(context: CheckContext) -> Verdict:
@@ -46,6 +47,7 @@ def tree_mountpoints(context: CheckContext) -> Verdict:
     source="“sudo rm -rf ubuntu:jammy/dev/*” (Zmachine guide, “Building an ubuntu VM flist”); a"
     " flist does not keep device files, and the mounted /dev hides regular ones.",
     fix="rm -rf DIRECTORY/dev/* (only while nothing is mounted there)",
+    example="2: /dev/null, /dev/zero",
     keys=("system.run",),
 )
 def dev_empty(context: CheckContext) -> Verdict:
@@ -63,6 +65,7 @@ _SPECIAL = frozenset({EntryType.CHARACTER, EntryType.BLOCK, EntryType.FIFO, Entr
     source="The node drops every special file when it mounts a flist (rfs 1.x, Dir::entries).",
     fix="Remove them; a service that needs one must create it when it starts (mkfifo,"
     " systemd.socket).",
+    example="1: /var/spool/postfix/dev/random",
     keys=("system.run",),
 )
 def special_files(context: CheckContext) -> Verdict:
@@ -83,6 +86,7 @@ def special_files(context: CheckContext) -> Verdict:
     fix="Nothing to do if only root logs in: sudo, su, mount and passwd work for root without the"
     " bit. For other users restore it at each boot: a line z /usr/bin/sudo 4755 root root for"
     " each file in /etc/tmpfiles.d/setuid.conf.",
+    example="14 files lose setuid or setgid: /usr/bin/chsh and others",
     reads=(_TMPFILES,),
     keys=("system.run",),
 )
@@ -125,6 +129,7 @@ def _restored(tree: FileTree) -> Iterator[str]:
     " /debootstrap means an unfinished installation.",
     fix="Leave the chroot, unmount what is in it (umount -R DIRECTORY/proc …), remove"
     " /usr/sbin/policy-rc.d, and pack again.",
+    example="/usr/sbin/policy-rc.d prevents services from starting",
     reads=(_POLICY,),
     keys=("system.run",),
 )
@@ -157,6 +162,7 @@ def build_leftovers(context: CheckContext) -> Verdict:
     source="overlayfs separates directories by colons, tar takes the part before one for another"
     " host, and the hub drops it: the guide's own ubuntu:jammy meets all three.",
     fix="Rename it: ubuntu-jammy.",
+    example="/srv/a:b/image.tar.gz",
     keys=("name",),
 )
 def path_colon(context: CheckContext) -> Verdict:
@@ -173,6 +179,7 @@ def path_colon(context: CheckContext) -> Verdict:
     source="Nodes have x86-64 processors; any other program fails with “Exec format error”, and"
     " the machine stops.",
     fix="Build the image for amd64: debootstrap --arch amd64, docker pull --platform linux/amd64.",
+    example="/usr/lib/systemd/systemd: an ELF program for ARM",
     reads=PROGRAM_READS,
     keys=("source.distro",),
 )
@@ -214,6 +221,7 @@ _SERVICES = (
     " StrictModes). An archive that an ordinary user packed keeps that user's number.",
     fix="Pack as root, or with fakeroot: tar --numeric-owner -czpf NAME.tar.gz -C DIRECTORY .;"
     " chown 0:0 and chmod go-w what is named.",
+    example="2: / belongs to user 1000, /root belongs to user 1000",
     keys=("source.location",),
 )
 def tree_owners(context: CheckContext) -> Verdict:
@@ -239,6 +247,7 @@ def tree_owners(context: CheckContext) -> Verdict:
     source="systemd starts networkd and resolved as users of their own: a directory that is"
     " closed to them stops the network (systemd.exec(5), User=; “Permission denied”).",
     fix="chmod go+rx what is named: directories of the system have mode 755.",
+    example="only some users can search /usr",
     reads=("/lib/systemd/systemd-networkd", "/lib/systemd/systemd-resolved"),
     keys=("source.location",),
 )

@@ -28,6 +28,7 @@ _SEGMENTS = 511  # those that the node's reader takes
     " 43 GiB).",
     fix="Spread the files over several directories, or pack them into one file; make an image.raw"
     " smaller than 31.9 GiB (the guest grows it to the size of its disk).",
+    example="/srv/mail needs 5 MiB",
     keys=("disk.size", "system.run"),
 )
 def flist_directory_size(context: CheckContext) -> Verdict:
@@ -54,6 +55,7 @@ def flist_directory_size(context: CheckContext) -> Verdict:
     " SEGMENTS_COUNT_LIMIT; measured with that library, not on a node).",
     fix="Spread the files over several directories, or pack them into one file; make an image.raw"
     " smaller than 20.7 GiB (the guest grows it to the size of its disk).",
+    example="the largest, /usr/share/doc, needs 600 segments",
     keys=("disk.size", "system.run"),
 )
 def flist_directory_segments(context: CheckContext) -> Verdict:
@@ -72,6 +74,7 @@ def flist_directory_segments(context: CheckContext) -> Verdict:
     " success (0-flist, zero_chunk.c; measured with 3 GiB + 100 bytes).",
     fix="Pad the file to a multiple of 512 KiB (truncate -s %512K FILE) where that does it no"
     " harm, or compress it.",
+    example="/srv/data loses its last 512 of 17179869696 bytes",
     keys=("disk.size", "system.run"),
 )
 def flist_file_size(context: CheckContext) -> Verdict:
@@ -99,6 +102,7 @@ def _stored(tree: FileTree, entry: Entry) -> int:
     source="One name or link target that is not UTF-8 makes its whole directory unreadable on the"
     " node, and the hub reports success (rfs 1.x, Dir::entries).",
     fix="Rename it: convmv -f latin1 -t utf8 -r --notest DIRECTORY",
+    example="1: /etc/caf\xe9",
     keys=("system.run",),
 )
 def flist_names(context: CheckContext) -> Verdict:

@@ -29,6 +29,7 @@ _NEEDED = {"virtiofs": "CONFIG_VIRTIO_FS", "virtio_pci": "CONFIG_VIRTIO_PCI"}
     " mount its virtiofs root itself, or it stops with “VFS: Cannot open root device “vroot””.",
     fix="Make /boot/initrd.img the initramfs, or a relative link to it: ln -sf initrd.img-VERSION"
     " boot/initrd.img",
+    example="/boot/initrd.img leads to /boot/initrd.img-6.1, which does not exist",
     after="kernel-resolves",
     keys=("kernel.modules", "kernel.initrd"),
 )
@@ -61,6 +62,7 @@ def _without_initrd(context: CheckContext) -> Verdict:
     source="The kernel unpacks one cpio archive after another and starts /init (docs.kernel.org,"
     " “initramfs buffer format”; init/initramfs.c).",
     fix="Rebuild the initramfs: update-initramfs -c -k all, dracut or mkinitcpio.",
+    example="it is compressed with zstd, which this kernel cannot decompress",
     keys=("kernel.modules", "kernel.initrd"),
 )
 def initrd_readable(context: CheckContext) -> Verdict:
@@ -110,6 +112,7 @@ def _initramfs(context: CheckContext) -> Initramfs:
     source="The kernel panics if it cannot start /init: “Failed to execute /init (error -2)”"
     " without its interpreter, -13 if it is not executable (init/main.c).",
     fix="Rebuild the initramfs: update-initramfs -c -k all, dracut or mkinitcpio.",
+    example="/init needs /bin/bash does not exist",
     after="initrd-readable",
     keys=("kernel.modules", "kernel.initrd"),
 )
@@ -130,6 +133,7 @@ def initrd_init(context: CheckContext) -> Verdict:
     fix="With dracut: --no-hostonly --add virtiofs (a disk image: --add-drivers virtio_blk); with"
     " mkinitcpio: MODULES=(virtio_pci virtiofs); instead of booster or tiny-initramfs:"
     " initramfs-tools.",
+    example="made by dracut: dracut's module virtiofs is not in it",
     after="initrd-init",
     keys=("kernel.modules", "kernel.initrd"),
 )
@@ -156,6 +160,7 @@ def initrd_root(context: CheckContext) -> Verdict:
     source="“Next make sure that virtiofs is part of the initramfs image” (Zmachine guide,"
     " “Building an ubuntu VM flist”)",
     fix=_INITRD_MODULES.format(module="fs-virtiofs"),
+    example="virtiofs is neither built in nor in the initramfs",
     after="initrd-resolves",
     keys=("kernel.modules", "kernel.initrd"),
 )
@@ -170,6 +175,7 @@ def initrd_virtiofs(context: CheckContext) -> Verdict:
     source="virtiofs is a PCI device: without the driver the kernel says “virtio-fs: tag <vroot>"
     " not found” (dracut issue 2357).",
     fix=_INITRD_MODULES.format(module="virtio_pci"),
+    example="virtio_pci is neither built in nor in the initramfs",
     after="initrd-resolves",
     keys=("kernel.modules", "kernel.initrd"),
 )

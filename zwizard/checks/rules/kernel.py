@@ -34,6 +34,7 @@ _RECENT = (5, 10)
     " “VM”)",
     fix="Make /boot/vmlinuz the kernel, or a relative link to it: ln -sf vmlinuz-VERSION"
     " boot/vmlinuz",
+    example="/boot/vmlinuz leads to /boot/vmlinuz-6.1.0-9, which does not exist",
     reads=("/boot/vmlinu*", "/boot/initr*", "/boot/bzImage*", "/lib/modules/*/vmlinuz"),
     keys=("kernel.package", "kernel.file"),
 )
@@ -55,6 +56,7 @@ def _elsewhere(context: CheckContext) -> str:
     " then silently starts as a container (Zero-OS, getFlistInfo).",
     fix="Make the links relative: ln -sf vmlinuz-VERSION boot/vmlinuz, and ln -sf"
     " initrd.img-VERSION boot/initrd.img",
+    example="on the path /boot/vmlinuz: /boot/vmlinuz -> /boot/vmlinuz-6.1.0-9",
     keys=("system.run",),
 )
 def kernel_link_relative(context: CheckContext) -> Verdict:
@@ -69,6 +71,7 @@ def kernel_link_relative(context: CheckContext) -> Verdict:
     " extract-vmlinux script” (Zmachine guide, “VM”): this means the ELF file that the script"
     " extracts.",
     fix="Install a kernel for x86-64, and extract its vmlinux to /boot/vmlinuz.",
+    example="it is a compressed kernel (bzImage: 6.1.0-9-cloud-amd64, lz4)",
     after="kernel-resolves",
     keys=("kernel.package", "kernel.file"),
 )
@@ -89,6 +92,7 @@ def kernel_elf(context: CheckContext) -> Verdict:
     " “VM”): it must show a note with owner Xen and type 0x12, or the hypervisor fails with"
     " “Kernel lacks PVH header”.",
     fix="Use a kernel built with CONFIG_PVH=y, as those of Debian, Ubuntu and Arch are.",
+    example="no note Xen 0x12; found: GNU 0x3",
     after="kernel-elf",
     keys=("kernel.package", "kernel.file"),
 )
@@ -105,6 +109,7 @@ def kernel_pvh(context: CheckContext) -> Verdict:
     VM,
     source="The hypervisor loads every segment from the file; a truncated kernel does not start.",
     fix="Extract or copy the kernel again, and check that the disk is not full.",
+    example="a segment ends at byte 41943040, the file at 20971520",
     after="kernel-elf",
     keys=("kernel.package", "kernel.file"),
 )
@@ -126,6 +131,7 @@ def kernel_whole(context: CheckContext) -> Verdict:
     " cannot mount the root file system.",
     fix="Install the kernel's own modules, rebuild the initramfs, and let /boot/vmlinuz and"
     " /boot/initrd.img lead to the same version.",
+    example="the kernel is 6.2.0, the initramfs has modules for 6.1.0",
     after="kernel-resolves",
     reads=DRIVER_READS,
     keys=("kernel.package", "kernel.file"),
@@ -157,6 +163,7 @@ def kernel_version(context: CheckContext) -> Verdict:
     VM,
     source="cloud-hypervisor's documentation of virtiofs requires 5.10 (docs/fs.md).",
     fix="Use a newer kernel.",
+    example="5.4.0",
     after="kernel-resolves",
     keys=("kernel.package", "kernel.file", "source.suite"),
 )
@@ -183,6 +190,7 @@ _BY_UDEV = frozenset({"virtio_blk", "virtio_net"})
     " and its console on ttyS0 (Zero-OS, pkg/vm; cloud-hypervisor's linux-config-x86_64).",
     fix="Install the distribution's full set of modules for this kernel, or build the drivers in;"
     " remove lines of modprobe.d that disable them.",
+    example="missing: virtio_blk; or: /etc/modprobe.d/x.conf has: blacklist virtio-net",
     after="kernel-version",
     reads=_MODPROBE,
     keys=("kernel.package", "kernel.file"),
@@ -246,6 +254,7 @@ def _console(drivers: Drivers) -> DriverLocation:
     VM,
     source="Zero-OS formats the extra disks of a deployment as btrfs (Zero-OS, pkg/vm).",
     fix="Install the btrfs module if the deployment will have extra disks.",
+    example="btrfs is missing",
     after="kernel-version",
     keys=("kernel.package", "kernel.file"),
 )

@@ -30,6 +30,7 @@ _OTHER_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/lib/apk/db/instal
     " nodes the next boot fails and the workload is deleted (zos issue 2236).",
     fix="Hold the kernel's packages (apt-mark hold), or install a hook in /etc/kernel/postinst.d"
     " that extracts each new kernel; remove /boot/grub/grub.cfg, with which GRUB's hook fails.",
+    example="not held: linux-image-cloud-amd64",
     after="kernel-resolves",
     reads=("/var/lib/dpkg/status", "/etc/pacman.conf", *_PINS, *_HOOKS),
     keys=("system.run",),

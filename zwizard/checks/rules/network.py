@@ -51,6 +51,7 @@ _MAC = re.compile(
     " addresses the new one starts with a wrong network or none (cloud-init, cmd/clean.py).",
     fix="Remove those files (cloud-init clean --configs network, where it has that option), and"
     " every fixed hardware address.",
+    example="/etc/netplan/01.yaml has 192.168.1.10/24",
     reads=(*_DESCRIBED, *netplan.READS),
     keys=("system.run",),
 )
@@ -89,6 +90,7 @@ _ADDRESS = re.compile(
     " net/renderers.py).",
     fix="Install netplan.io; or enable one that is installed (systemctl enable systemd-networkd)"
     " and name it first in system_info: {network: {renderers: […]}}.",
+    example="none of netplan, networkd, eni is installed",
     after="cloud-init-installed",
     keys=("source.packages", "system.services"),
 )
@@ -136,6 +138,7 @@ def _chosen(context: CheckContext) -> str:
     source="netplan reads all its files together: one that it refuses leaves the machine without"
     " a network, and the renderer that one chooses holds for all (netplan(5)).",
     fix="Remove that file, or correct it: netplan generate in the image reports what is wrong.",
+    example="netplan's files choose NetworkManager, which is not enabled",
     after="network-renderer",
     keys=("system.run",),
 )

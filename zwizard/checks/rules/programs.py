@@ -28,6 +28,7 @@ _LIBRARY_FIX = (
     VM_IMAGE,
     source="The initramfs starts /sbin/init, or stops with “No init found”.",
     fix="Install an init system: apt-get install systemd-sysv, or the distribution's own.",
+    example="/sbin/init leads to /lib/systemd/systemd, which does not exist",
     keys=("source.packages",),
 )
 def init_present(context: CheckContext) -> Verdict:
@@ -41,6 +42,7 @@ def init_present(context: CheckContext) -> Verdict:
     source="The kernel panics if the first program does not start or ends: “Attempted to kill"
     " init!”, “error while loading shared libraries” (execve(2), ld.so(8)).",
     fix=_LIBRARY_FIX,
+    example="/sbin/init needs libmount.so.1, which is not where its loader searches",
     after="init-present",
     reads=LIBRARIES,
     keys=("source.packages",),
@@ -57,6 +59,7 @@ def init_starts(context: CheckContext) -> Verdict:
     " libraries”, or whose shell does not exist (ld.so(8), login(1)). sshd also ends if it"
     " does not know an option or a value, and without host keys (sshd(8)).",
     fix=f"{_LIBRARY_FIX} Correct what sshd -t in the image reports.",
+    example="/etc/ssh/sshd_config line 3: ciphers has foo, which this sshd does not know",
     reads=(
         *("/sbin/sshd", "/lib/openssh/*", "/bin/bash", "/bin/dash", "/bin/zsh", "/etc/passwd"),
         *("/etc/systemd/system/ssh*.service.d/*.conf", "/etc/init.d/ssh*"),
@@ -91,6 +94,7 @@ _STANDARD = ("os", "encodings", "json", "logging", "http", "email", "argparse")
     " empty, and a stage without modules does nothing (cloudinit/config/modules.py).",
     fix="Install cloud-init and its Python as packages of the distribution, with their"
     " /etc/cloud/cloud.cfg; cloud-init schema --system names what is wrong in it.",
+    example="settings are ignored; /etc/cloud/cloud.cfg.d/zz-own.cfg is not YAML",
     after="cloud-init-installed",
     reads=("/bin/cloud-init", "/bin/python3*", "/bin/env"),
     keys=("source.packages",),

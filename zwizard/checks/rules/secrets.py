@@ -148,6 +148,7 @@ _PROXIED = (
     source="A flist on the hub is public: everyone who knows its name can read every file in it"
     " (0-hub, GET /api/flist/…).",
     fix="Remove those files, and change the secrets in them if the image was ever uploaded.",
+    example="/root/.ssh/id_ed25519 is a private key",
     # Links in /etc/profile.d lead to systemd's.
     reads=(
         *_PROXIED, "/lib/systemd/profile.d/*",

@@ -26,6 +26,7 @@ _KEY_TYPES = ("rsa", "ecdsa", "ed25519")
     source="“login to the VM over ssh will require key authentication only” (Zmachine guide,"
     " “Installation”); Zero-OS installs the key only for root.",
     fix="Install openssh-server, and systemctl enable ssh (sshd on Arch).",
+    example="/usr/sbin/sshd is installed, but nothing starts it",
     reads=(sshd_config.PATH, f"{sshd_config.PATH}.d/*", "/etc/passwd", "/etc/shadow", "/etc/group",
            "/usr/lib/sysusers.d/*ssh*.conf"),
     keys=("source.packages", "system.services"),
@@ -108,6 +109,7 @@ def _shown(words: list[str]) -> str:
     " ~/.ssh/authorized_keys and locks root's password (sshd_config(5)).",
     fix="Keep PermitRootLogin prohibit-password, PubkeyAuthentication yes and UsePAM yes; sshd -T"
     " -C user=root in the image shows what counts for root.",
+    example="root's shell is /usr/sbin/nologin",
     keys=("system.run",),
 )
 def ssh_key_login(context: CheckContext) -> Verdict:

@@ -227,7 +227,7 @@ class CheckScreen(BaseScreen[None]):
         if self.report is None:
             return
         found = self.current
-        self._show_detail(texts.detail(found) if found else texts.about(self.report))
+        self._show_detail(texts.detail(found, self.report) if found else texts.about(self.report))
         self.refresh_bindings()
 
     def _show_detail(self, text: Content) -> None:

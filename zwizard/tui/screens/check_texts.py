@@ -25,11 +25,12 @@ _GROUPS = {  # in this order
     Group.WARNING: ("!", "$text-warning"),
     Group.NOTE: ("i", "$text-accent"),
     Group.NOT_CHECKED: ("?", "$text-warning"),
+    Group.FOLLOWING: ("›", MUTED),
     Group.WAIVED: ("~", MUTED),
     Group.PASSED: ("✓", "$text-success"),
     Group.NOT_APPLICABLE: ("–", MUTED),
 }
-FOLDED = {Group.PASSED.name, Group.NOT_APPLICABLE.name}  # at first
+FOLDED = {Group.FOLLOWING.name, Group.PASSED.name, Group.NOT_APPLICABLE.name}  # at first
 _WORDS = {
     Outcome.FAIL: "failed",
     Outcome.UNKNOWN: "not checked",
@@ -111,8 +112,8 @@ def _row(found: Finding, glyph: str, style: str) -> Content:
     return Content.assemble("  ", (sign, style), " ", slug, "  ", plain(evidence, MUTED))
 
 
-def detail(found: Finding) -> Content:
-    """A finding in full: what was found, how to fix it, and why the rule exists."""
+def detail(found: Finding, report: Report) -> Content:
+    """A finding in full: what was found, how to fix it, why the rule exists, what follows."""
     word = "waived" if found.waived and found.wrong else _WORDS[found.outcome]
     label = "Reason" if found.outcome is Outcome.NOT_APPLICABLE else "Found"
     parts = [
@@ -121,6 +122,9 @@ def detail(found: Finding) -> Content:
         ),
         Content.assemble((f"{label:<9}", MUTED), block(found.evidence)),
     ]
+    if following := report.following(found):
+        then = block(checks.others_follow(following))
+        parts.append(Content.assemble(("Then     ", MUTED), then))
     if found.fix:
         parts.append(Content.assemble(("Fix      ", MUTED), block(found.fix)))
     parts.append(Content.assemble(("Why      ", MUTED), block(found.rule.source)))

@@ -25,6 +25,7 @@ _ENTRY = 4096  # the firmware asserts that a loader entry is no larger
     " (locally)”)",
     fix="parted image.raw set N esp on, where N is the number of the partition with the boot"
     " loader.",
+    example="no partition has the type of an ESP; partition 1 is FAT",
     after="image-gpt",
     keys=("disk.esp_size",),
 )
@@ -48,6 +49,7 @@ def esp_present(context: CheckContext) -> Verdict:
     " “Installation”); the firmware detects the kind by the number of clusters, and also starts"
     " FAT12 and FAT16.",
     fix="mkfs.vfat -F 32 -s 1 on a partition of 34 MiB or more.",
+    example="it is ext4",
     after="esp-present",
     keys=("disk.esp_size",),
 )
@@ -73,6 +75,7 @@ def esp_fat(context: CheckContext) -> Verdict:
     " the firmware starts /EFI/BOOT/BOOTX64.EFI, or a kernel from /loader/entries, or fails with"
     " “Unable to boot from any virtio-blk device”.",
     fix="grub-install --target=x86_64-efi --efi-directory=ESP --removable",
+    example="/EFI/BOOT/BOOTX64.EFI does not exist; found instead: /EFI/debian",
     after="esp-fat",
 )
 def esp_loader(context: CheckContext) -> Verdict:
@@ -123,6 +126,7 @@ def boot_loader(esp: FileTree, path: str = LOADER) -> BootLoader:
     source="The guide mounts the ESP of 100 MiB at /boot; an upgrade writes the new kernel and"
     " initramfs beside the old ones, and stops half-way if there is no room.",
     fix="Make the ESP larger, or mount it at /boot/efi and keep /boot on the root file system.",
+    example="12 MiB free, another kernel and initramfs need 60",
     after="esp-fat",
     keys=("disk.esp_size", "disk.esp_mount"),
 )

@@ -28,6 +28,7 @@ _RESCUE = frozenset({"single", "recovery", "rescue", "emergency"})
     " the quiet and add the console flags.” (Zmachine guide, “Installation”)",
     fix="Set that in /etc/default/grub and run grub-mkconfig -o /boot/grub/grub.cfg in the image;"
     " give root= as UUID=.",
+    example="/boot/grub/grub.cfg: console=ttyS0 is missing",
     after="esp-loader",
     keys=("grub.cmdline",),
 )
@@ -88,6 +89,7 @@ def _line_fault(context: CheckContext, words: list[str]) -> str:
     " a chroot writes the build's loop device.",
     fix="Run grub-mkconfig again where /dev/disk/by-uuid has the root's UUID, or write root=UUID="
     " yourself: the root is the disk /dev/vda.",
+    example="root=/dev/mapper/loop0p2 is not in the image",
     after="esp-loader",
     keys=("grub.cmdline",),
 )
@@ -118,6 +120,7 @@ _FILES = re.compile(r"^[ \t]*(linux|initrd)(?:efi|16)?[ \t]+(/[^\n]*)$", re.MULT
     " ELF.",
     fix="Run grub-mkconfig -o /boot/grub/grub.cfg in the image after the last change to /boot;"
     " reinstall the kernel's package if its file was extracted.",
+    example="/boot/grub/grub.cfg loads /boot/vmlinuz-6.1.0-8, which does not exist",
     after="esp-loader",
     keys=("kernel.package", "kernel.file"),
 )
@@ -202,6 +205,7 @@ _RECORDFAIL = re.compile(r"if \[ \"\$\{recordfail\}\" = 1 \].{0,999}?(?:else|fi)
     source="“Also set the GRUB_TIMEOUT to 0 for a faster boot: GRUB_TIMEOUT=0” (Zmachine guide,"
     " “Installation”)",
     fix="Set GRUB_TIMEOUT=0 in /etc/default/grub, and run grub-mkconfig -o /boot/grub/grub.cfg.",
+    example="/etc/default/grub has GRUB_TIMEOUT=5",
     after="esp-loader",
     keys=("grub.timeout",),
 )

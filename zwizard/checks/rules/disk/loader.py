@@ -31,6 +31,7 @@ _REFUSED = {0x400: "ea_inode", 0x8000: "inline_data", 0x20000: "casefold"}
     " the machine stops at the firmware's shell or GRUB's prompt.",
     fix="grub-install --target=x86_64-efi --efi-directory=ESP --removable, or copy the missing"
     " file to where it is looked for.",
+    example="/EFI/BOOT/BOOTX64.EFI is shim, and /EFI/BOOT/grubx64.efi does not exist",
     after="esp-loader",
     keys=("source.suite",),
 )
@@ -144,6 +145,7 @@ def _looked_for(script: str) -> tuple[str, str] | None:
     " firmware fails with GRUB of Ubuntu newer than 20.04, and with systemd-boot above 2 GiB of"
     " memory (rust-hypervisor-firmware issues 382 and 175).",
     fix="Make it a VM with its own kernel instead, which needs no boot loader; or install GRUB.",
+    example="/EFI/BOOT/BOOTX64.EFI is systemd-boot",
     after="esp-loader",
     keys=("source.suite",),
 )

@@ -22,6 +22,7 @@ _TAG = "vroot"  # the virtiofs root of Zero-OS
     " server (systemd.mount(5), local-fs.target). A VM with its own kernel has no disk of its own"
     " but its virtiofs root.",
     fix=_FIX,
+    example="UUID=1234-ABCD /boot/efi vfat",
     reads=(PATH,),
     keys=("system.run",),
 )
@@ -62,6 +63,7 @@ def _has_device(context: CheckContext, mount: Mount) -> bool:
     source="systemd waits 90 seconds for a device that is missing (systemd.mount(5)). The root of"
     " a VM with its own kernel is virtiofs; that of a disk image is one of its own partitions.",
     fix=_FIX,
+    example="/etc/fstab has: /dev/loop0p2 / ext4",
     keys=("system.run",),
 )
 def fstab(context: CheckContext) -> Verdict:

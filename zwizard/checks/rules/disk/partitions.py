@@ -28,6 +28,7 @@ _RAW = frozenset({
     source="“This is a Qcow2 image, this is not supported by zos. So we need to convert this to a"
     " raw disk image” (Zmachine guide, “Use one of ubuntu cloud-images”)",
     fix="qemu-img convert -p -O raw FILE image.raw; decompress it first if it is compressed.",
+    example="it is a qcow2 disk image",
     reads=(DISK_IMAGE,),
 )
 def image_is_raw(context: CheckContext) -> Verdict:
@@ -44,6 +45,7 @@ def image_is_raw(context: CheckContext) -> Verdict:
     " bytes and at most 16 partitions (rust-hypervisor-firmware 0.4.2, part.rs).",
     fix="Create a new table (parted image.raw mklabel gpt); sgdisk --verify image.raw shows what"
     " is wrong.",
+    example="it has an MBR partition table and no GPT",
     after="image-is-raw",
 )
 def image_gpt(context: CheckContext) -> Verdict:
@@ -65,6 +67,20 @@ def _refused(gpt: Gpt) -> str:
     return "" if gpt.partitions else "it has no partitions"
 
 
+@must(
+    "The root file system can be read",
+    IMAGE,
+    source="zwizard reads ext2, ext3 and ext4, and calls ready only what it has read.",
+    fix="Make the root ext4, on a partition of its own.",
+    example="partition 2 is xfs, which cannot be read here",
+    after="image-gpt",
+)
+def image_root(context: CheckContext) -> Verdict:
+    """One partition has /etc and /usr, /sbin or /bin."""
+    volume = context.disk.root
+    return passed(f"partition {volume.partition.number}, {volume.filesystem}")
+
+
 @should(
     "The backup of the partition table is in the last sector",
     IMAGE,
@@ -72,6 +88,7 @@ def _refused(gpt: Gpt) -> str:
     " partitioned (UEFI 2.10, 5.3); tools that grow the root partition then refuse or ask.",
     fix="sgdisk --move-second-header image.raw if the image grew; build it again if it was"
     " truncated.",
+    example="the image is truncated",
     after="image-gpt",
 )
 def image_gpt_backup(context: CheckContext) -> Verdict:
@@ -86,6 +103,7 @@ def image_gpt_backup(context: CheckContext) -> Verdict:
     source="“a root partition that spans the remaining of the disk” (Zmachine guide,"
     " “Installation”): only the last partition can grow to the size of the deployment's disk.",
     fix="Move the root partition behind all others.",
+    example="the root is partition 2, and partition 3 is behind it",
     after="image-gpt",
 )
 def root_partition_last(context: CheckContext) -> Verdict:
@@ -105,6 +123,7 @@ def root_partition_last(context: CheckContext) -> Verdict:
     source="“if the image.raw size is larger than the allocated disk. the workload for the VM will"
     " fail” (Zmachine guide, “Expected Flist structure”), with “image size is bigger than disk”.",
     fix="Rent a larger disk, or make the image smaller.",
+    example="image 10 GiB, disk 5 GiB: image size is bigger than disk",
     keys=("checklist.disk_size", "disk.size"),
 )
 def image_fits_disk(context: CheckContext) -> Verdict:
@@ -131,6 +150,7 @@ def _shown(size: int) -> str:
     source="The hub counts a file's chunks of 512 KiB imprecisely: the end of a large file that"
     " does not end with a whole chunk can be lost (0-flist, zero_chunk.c).",
     fix="truncate -s %512K image.raw, then sgdisk --move-second-header image.raw",
+    example="5368709632 bytes, 512 bytes more than a multiple",
     keys=("disk.size",),
 )
 def image_multiple(context: CheckContext) -> Verdict:
@@ -147,6 +167,7 @@ def image_multiple(context: CheckContext) -> Verdict:
     source="“power off by running poweroff command” (Zmachine guide, “Installation”): an image"
     " copied from a running machine has changes that are only in its journal.",
     fix="e2fsck -f on the partition, or shut the machine down before copying its disk.",
+    example="the journal must be replayed",
     after="image-gpt",
 )
 def filesystem_clean(context: CheckContext) -> Verdict:
@@ -171,6 +192,7 @@ _RESIZERS = {
     " disk size allocated in the deployment.” (Zmachine guide, “Expected Flist structure”)",
     fix="Install growpart (Debian, Ubuntu and Arch: cloud-guest-utils) and the file system's own"
     " tools (e2fsprogs).",
+    example="not installed: growpart",
     keys=("source.packages",),
 )
 def growpart(context: CheckContext) -> Verdict:
@@ -189,6 +211,7 @@ def growpart(context: CheckContext) -> Verdict:
     source="“We make sure required services are enabled: systemctl enable sshd, systemd-networkd,"
     " systemd-resolved, cloud-init, cloud-final” (Zmachine guide, “Installation”)",
     fix="systemctl enable sshd systemd-networkd systemd-resolved cloud-init cloud-final",
+    example="nothing starts an SSH server",
     keys=("system.services", "source.packages"),
 )
 def services_enabled(context: CheckContext) -> Verdict:
