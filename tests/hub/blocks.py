@@ -27,8 +27,7 @@ class Asked(StreamRequestHandler):
 
     def handle(self) -> None:
         hub = self.server.hub
-        hub.requests.append(Request("EXISTS", "", Call.BLOCKS, Message()))
-        fault = hub.fault(Call.BLOCKS)
+        fault = hub.record(Request("EXISTS", "", Call.BLOCKS, Message()))
         what = fault.what if fault else None
         while command := self._command():
             if what == Exchange.SILENCE:

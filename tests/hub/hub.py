@@ -58,6 +58,7 @@ class Hub:
         for needed in (self.spool, self.store.directory):
             needed.mkdir(parents=True, exist_ok=True)
         self.numbers = itertools.count()
+        self.lock = threading.Lock()
 
     @property
     def uploads(self) -> list[Request]:
@@ -72,13 +73,17 @@ class Hub:
         path = self.store.path(self.user, name)
         return path.read_bytes() if path.is_file() else None
 
-    def fault(self, call: Call) -> Fault | None:
-        """The fault that the latest request of this kind meets, if any."""
-        number = sum(request.call == call for request in self.requests)
-        for fault in self.faults:
-            if fault.call == call and fault.skip < number <= fault.skip + fault.times:
-                return fault
-        return None
+    def record(self, request: Request) -> Fault | None:
+        """Remember ``request``; returns the fault that it meets, if any."""
+        with self.lock:
+            before = sum(earlier.call == request.call for earlier in self.requests)
+            met = [
+                fault
+                for fault in self.faults
+                if fault.call == request.call and fault.skip <= before < fault.skip + fault.times
+            ]
+            self.requests.append(request)
+        return met[0] if met else None
 
 
 class RememberMistakes:

@@ -90,8 +90,7 @@ class Handler(Connection):
         path = unquote(urlsplit(self.path).path).rstrip("/")
         call, answer = self._route(path)
         self.seen = Request(self.command, self.path, call, self.headers)
-        self.hub.requests.append(self.seen)
-        fault = self.fault = self.hub.fault(call)
+        fault = self.fault = self.hub.record(self.seen)
         if fault is None or not isinstance(fault.what, Exchange):
             self.send(answer())
         elif fault.early:
