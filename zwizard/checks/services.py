@@ -29,8 +29,13 @@ SSH = ("ssh", "sshd", "ssh.socket", "sshd.socket")
 READS = tuple(
     f"{directory}/{name}"
     for directory in ("/etc/systemd/system", "/lib/systemd/system")
-    for name in ("cloud-*", "ssh*.service", "ssh*.socket")
+    for name in ("cloud-*", "cloud-*.d/*.conf", "ssh*.service", "ssh*.socket", "ssh*.d/*.conf")
 )
+
+# Of several with "|" one has to hold, which is not judged (systemd.unit(5)).
+_CONDITIONS = ("ConditionPathExists", "AssertPathExists")
+_KEPT = ("/usr/", "/bin/", "/sbin/", "/lib/", "/opt/")  # where nothing appears at boot
+_MADE = ("/run/", "/proc/", "/sys/", "/dev/", "/var/")
 
 _PULLS = re.compile(r"^(?:Wants|Requires|BindsTo|Upholds)=(.*)$", re.MULTILINE)
 
@@ -66,6 +71,42 @@ class Services:
     def exists(self, name: str) -> bool:
         """It could be started."""
         return self.unit(name) is not None and not self.masked(name)
+
+    def unmet(self, name: str) -> str:
+        """A condition of its unit or of a drop-in that cannot hold, "" if all may hold.
+
+        Of an archive, only what READS names is at hand.
+        """
+        if self.system != "systemd":
+            return ""
+        conditions: list[str] = []
+        for line in self._lines(name):
+            key, _, value = (part.strip() for part in line.partition("="))
+            if key in _CONDITIONS:
+                conditions = [*conditions, f"{key}={value}"] if value else []
+        return next(filter(self._fails, conditions), "")
+
+    def _lines(self, name: str) -> Iterator[str]:
+        """The lines of its unit and of its drop-ins, the strongest of each name, in order."""
+        if (unit := self.unit(name)) is not None:
+            yield from (text(self.tree, unit.path) or "").splitlines()
+        dropped: dict[str, Entry] = {}
+        for directory in UNITS:
+            for entry in self.tree.listing(f"{directory}/{_unit(name)}.d"):
+                if entry.name.endswith(".conf"):
+                    dropped.setdefault(entry.name, entry)
+        for _, entry in sorted(dropped.items()):
+            if entry.target != "/dev/null":
+                yield from (text(self.tree, entry.path) or "").splitlines()
+
+    def _fails(self, condition: str) -> bool:
+        """Whether a path is there that may not, or a program or setting that must is not."""
+        path = condition.partition("=")[2]
+        wanted = not path.startswith("!")
+        path = path.removeprefix("!").strip()
+        if not path.startswith(_KEPT if wanted else "/") or path.startswith(_MADE) or "%" in path:
+            return False
+        return (self.tree.resolve(path).entry is not None) is not wanted
 
     def enabled(self, name: str) -> bool:
         """It exists, and something starts it at boot."""

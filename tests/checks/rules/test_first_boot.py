@@ -166,6 +166,12 @@ BROKEN: list[tuple[str, str, Fault]] = [
      both(renderers("network-manager"), programs("nmcli"))),
     ("ssh-server", "sshd is not installed", remove("usr/sbin/sshd")),
     ("ssh-server", "nothing starts it", remove("etc/systemd/system/multi-user.target.wants")),
+    ("ssh-server", "ConditionPathExists=!/etc/ssh/sshd_not_to_be_run never holds", both(
+        write(f"{UNITS}/ssh.service", b"ConditionPathExists=!/etc/ssh/sshd_not_to_be_run"),
+        write("etc/ssh/sshd_not_to_be_run", b""))),
+    ("cloud-init-enabled", "is not started: ConditionPathExists=/usr/bin/none never holds",
+     write("etc/systemd/system/cloud-init-local.service.d/x.conf",
+           b"[Unit]\nConditionPathExists = /usr/bin/none\n")),
     ("ssh-key-login", "PermitRootLogin no", sshd("PermitRootLogin no")),
     ("ssh-key-login", "PubkeyAuthentication no", sshd("PubkeyAuthentication=no")),
     ("ssh-key-login", "AuthorizedKeysFile none", sshd("AuthorizedKeysFile none")),
@@ -331,6 +337,14 @@ OPENRC = both(
             link_in("etc/systemd/system/multi-user.target.wants/cloud-init.target",
                     f"/{UNITS}/cloud-init.target"))),
         ("cloud-init-enabled", setting("network", "{}  # config: disabled")),
+        ("ssh-server", write(f"{UNITS}/ssh.service",
+                             b"ConditionPathExists=!/etc/ssh/sshd_not_to_be_run")),
+        *(("cloud-init-enabled",
+           write("etc/systemd/system/cloud-init-local.service.d/x.conf", condition))
+          for condition in (
+              b"ConditionPathExists=/run/x\nConditionPathExists=/etc/x", b"X=/usr/none",
+              b"ConditionPathExists=/usr/none\nConditionPathExists=",
+              b"ConditionPathExists=|/usr/none\nConditionPathExists=/usr/%i")),
         ("cloud-init-nocloud", write(CLOUD_CONFIG, b"x: [Ec2]\n# datasource_list: [Ec2]\n")),
         ("cloud-init-nocloud", setting("datasource_list", "\n  - ConfigDrive\n  - NoCloud\n")),
         ("cloud-init-clean", write("var/lib/cloud/scripts/per-boot/own", b"#!/bin/sh\n")),

@@ -81,6 +81,9 @@ def cloud_init_enabled(context: CheckContext) -> Verdict:
     masked = [name for name in _SERVICES if services.masked(name)]
     if masked:
         return failed(f"masked: {', '.join(masked)}", f"systemctl unmask {' '.join(masked)}")
+    for name in _SERVICES:
+        if condition := services.unmet(name):
+            return failed(f"{name} is not started: {condition} never holds")
     running = services.pulled(_SERVICES)
     idle = [" or ".join(names) for names in STAGES if not running & set(names)]
     if services.exists("cloud-init-main") and "cloud-init-main" not in running:

@@ -40,6 +40,8 @@ def ssh_server(context: CheckContext) -> Verdict:
         return failed("sshd is not installed")
     if not context.services.first_enabled(*SSH):
         return failed(f"{found.path} is installed, but nothing starts it")
+    if condition := next(filter(None, map(context.services.unmet, SSH)), ""):
+        return failed(f"{found.path} is not started: {condition} never holds")
     return passed(f"{found.path} is enabled")
 
 
