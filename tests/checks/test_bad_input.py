@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import os
@@ -13,13 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tests.support import disks
 from tests.support.command import Run
 from tests.support.faults import Fault, both, cut, link, write
 from tests.support.limits import bounds
-from tests.support.trees import packed, vm_tree
+from tests.support.trees import packed, tarred, vm_tree
 from zwizard.checks import Outcome, check
+from zwizard.engine.repair import remedy
 from zwizard.image import UnreadableError
 
 NOBODY = 65534
@@ -290,3 +293,34 @@ def test_an_endless_initramfs_is_refused(root: Path) -> None:
         finding = check(root, mode="vm").finding("initrd-readable")
     assert finding.outcome is Outcome.UNKNOWN
     assert "unpacks to more than 768 MiB" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("a.tar", bytes),
+        ("a.tar.xz", lzma.compress),
+        ("a.tar.zst", zstandard.compress),
+        ("a.tar.bz2", bz2.compress),
+        ("a.tar.gz", lzma.compress),  # whatever its name says
+    ],
+)
+def test_an_archive_that_a_build_takes_is_checked_and_only_its_compression_is_wrong(
+    name: str, pack: Callable[[bytes], bytes], root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(pack(tarred(root)))
+    report = check(path, mode="vm")
+    assert [finding.slug for finding in report.findings if finding.blocks] == ["archive-name"]
+    assert "not compressed with gzip" in report.finding("archive-name").evidence
+    assert "a.tar.gz becomes a.flist" in report.finding("archive-name-survives").evidence
+    found = remedy(report, path)
+    assert [finding.slug for finding, _ in found.fixed] == ["archive-name"]
+    assert found.archive == tmp_path / "a-repaired.tar.gz"
+
+
+def test_an_archive_cut_short_is_reported_in_any_compression(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes(lzma.compress(tarred(root)))
+    cut(0.9)(path)
+    assert check(path, mode="vm").finding("archive-readable").blocks

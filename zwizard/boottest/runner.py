@@ -116,7 +116,11 @@ class Runner:
         ours = artefact.is_file()
         if ours and not _is_gzip(artefact):
             with open_tree(artefact) as view:
-                assert isinstance(view, SingleFileTree)  # else it is not readable, and says so
+                if not isinstance(view, SingleFileTree):
+                    raise ZwizardError(
+                        f"{artefact.name} is not compressed with gzip: the hub refuses it",
+                        "Pack it again: zwizard repair does.",
+                    )
             return self._from_disk(artefact, ours=False)
         root = (
             rootfs.unpack(artefact, self._workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,12 +20,15 @@ from zwizard.image import (
     FlistTree,
     Keep,
     SingleFileTree,
+    TarballTree,
     UnreadableError,
     open_tree,
 )
 from zwizard.image.executables.entrypoint import first_program
 from zwizard.image.flist.tree import NotInFlistError
 from zwizard.util.errors import UsageError
+
+_TAR = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")
 
 
 def check(
@@ -150,6 +154,8 @@ def _mode(name: Mode | str) -> Mode:
 def _archive_name(path: Path, tree: FileTree) -> str:
     if isinstance(tree, SingleFileTree):
         return f"{tree.path.stem}.tar.gz"  # what it is packed as
+    if isinstance(tree, TarballTree) and not tree.gzipped:
+        return f"{_TAR.sub('', tree.path.name)}.tar.gz"  # what a repair or build packs it as
     return tree.path.name if tree.path.is_file() else f"{path.resolve().name}.tar.gz"
 
 

@@ -60,8 +60,8 @@ def check(
 ) -> int:
     """Check an image against every rule of Zero-OS.
 
-    PATH is a directory, a .tar.gz or a disk image, made by zwizard or elsewhere; or a flist, also
-    one on a hub by its URL. Of a flist the rules that need contents are not checked, so it is
+    PATH is a directory, a tar archive or a disk image, made by zwizard or elsewhere; or a flist,
+    also one on a hub by its URL. Of a flist the rules that need contents are not checked, so it is
     never ready.
     """
     if explain is not None:
@@ -69,7 +69,7 @@ def check(
         click.echo(text, nl=False)
         return 0
     if not place:
-        raise UsageError("PATH is missing", "Name a directory, a .tar.gz or a disk image.")
+        raise UsageError("PATH is missing", "Name a directory, a tar archive or a disk image.")
     if report:
         checks.check_name(report)
         user_files.here().claim(report, replace=replace)
@@ -115,8 +115,8 @@ def repair(
 ) -> int:
     """Fix what the checklist finds, in a new archive.
 
-    PATH is a directory or a .tar.gz; it is not changed. The new archive is written beside it. The
-    changes are shown first.
+    PATH is a directory or a tar archive; it is not changed. The new archive is written beside it.
+    The changes are shown first.
     """
     starts = repairs.started(path, entrypoint)
     report = checks.check(path, mode=mode, entrypoint=starts.entrypoint or None)

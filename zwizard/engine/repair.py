@@ -174,7 +174,9 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
 
 def _free_name(path: Path, place: Path) -> str:
     """A name for the repaired archive that is not used in ``place``."""
-    stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", path.name) if path.is_file() else path.name
+    stem = (
+        re.sub(r"\.(tar(\.\w+)?|t[bgx]z2?|tzst)$", "", path.name) if path.is_file() else path.name
+    )
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
     names = paths.numbered(f"{stem}-repaired")
     return next(name for name in names if not os.path.lexists(place / f"{name}.tar.gz"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.compression import GZIP, detect
+from zwizard.image.archive.decompress import decompressed
+from zwizard.image.archive.tar_reader import members
 from zwizard.image.directory import DirectoryTree
 from zwizard.image.flist.tree import FlistTree, is_flist
 from zwizard.image.magic import HEAD, file_type
@@ -35,9 +38,9 @@ def open_tree(
 
     ``keep`` selects the contents of an archive to hold on to because they will be read (others
     cost another pass); ``progress`` is called with (bytes done, bytes in all) of the artefact
-    while it is read. Raises UnreadableError for anything but a directory, a gzip file, a flist or
-    a disk image, naming what it is. A broken archive is not an error here: see
-    ``TarballTree.fault``.
+    while it is read. Raises UnreadableError for anything but a directory, a gzip file or another
+    tar archive, a flist or a disk image, naming what it is. A broken archive is not an error here:
+    see ``TarballTree.fault``.
     """
     path = Path(path)
     try:
@@ -61,12 +64,23 @@ def open_tree(
     found = file_type(head)
     if _is_disk(path, found):
         return SingleFileTree(path)
-    if detect(head) is not GZIP:
+    if detect(head) is not GZIP and not _is_tar(path):
         raise UnreadableError(
-            f"{path} is {found}, not a directory, a gzip-compressed tar or a disk image",
+            f"{path} is {found}, not a directory, a tar archive or a disk image",
             "Pack the image's files with tar -czf NAME.tar.gz -C DIRECTORY . and check that.",
         )
     return TarballTree(path, keep=keep, progress=progress)
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether a tar archive begins in ``path``, compressed or not."""
+    try:
+        with path.open("rb") as file:
+            return next(iter(members(decompressed(file))), None) is not None
+    except ArchiveError:
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _is_disk(path: Path, found: str) -> bool:

@@ -1,4 +1,4 @@
-"""The tree of a .tar.gz: one pass checks that it is whole, indexes it and keeps some contents."""
+"""The tree of a tar archive: one pass checks that it is whole, indexes it, keeps some contents."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import BinaryIO
 
 from zwizard.image.archive.block_digest import BlockDigest
 from zwizard.image.archive.byte_stream import ArchiveError, ByteStream
+from zwizard.image.archive.compression import GZIP, detect
+from zwizard.image.archive.decompress import decompressed
 from zwizard.image.archive.gzip_stream import GzipStream
 from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.archive.temp_store import TempStore
 from zwizard.image.examples import Examples
+from zwizard.image.magic import HEAD
 from zwizard.image.single_file import state
 from zwizard.image.tree import MAX_LINKS, Entry, EntryType, UnreadableError, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
@@ -56,7 +59,9 @@ KEEP_NOTHING = Keep()
 
 
 class TarballTree(IndexedTree):
-    """The tree a .tar.gz unpacks to, and how sound the archive is.
+    """The tree that a tar archive unpacks to, and how sound the archive is.
+
+    ``gzipped``: it is compressed as the hub wants it.
 
     ``fault`` is why the archive is not complete, "" if it is; ``bounded`` that reading it to the
     end was refused rather than found wrong. ``members`` counts them. ``unsafe`` are members that
@@ -91,17 +96,22 @@ class TarballTree(IndexedTree):
         self._kept_bytes = 0
         self._passes = 0
         with _opened(path) as file:
+            self.gzipped = detect(file.read(HEAD)) is GZIP
+            file.seek(0)
             self._state = state(file.fileno())
             self._spool = TempStore()
             self._size = os.fstat(file.fileno()).st_size
             self._taken = 0
             try:
-                self._scan(GzipStream(file, self._take))
+                self._scan(self._stream(file, self._take))
             except BaseException:
                 self.close()
                 raise
             if not self.fault and self._state != state(file.fileno()):
                 self.fault = "it changed while it was read"
+
+    def _stream(self, file: BinaryIO, taken: Callable[[bytes], None] | None = None) -> ByteStream:
+        return GzipStream(file, taken) if self.gzipped else decompressed(file)
 
     def _take(self, data: bytes) -> None:
         """The next bytes of the archive itself."""
@@ -258,8 +268,8 @@ class TarballTree(IndexedTree):
                     f"{entry.path} cannot be read: the archive changed while it was checked",
                     "Check it again.",
                 )
-            source = GzipStream(file)
             try:
+                source = self._stream(file)
                 for member in members(source):
                     if member.offset in wanted:
                         self._hold(member, contents(source, member))

@@ -14,6 +14,7 @@ from zwizard.image.tarball import TarballTree
 from zwizard.image.tree import Entry, EntryType
 
 SUFFIX = ".tar.gz"
+REPACK = "Pack it again, as zwizard repair and zwizard build do: it becomes a .tar.gz."
 
 # The names that a root file system has at its top, and those of them whose presence one level
 # down shows that a whole system was packed together with the directory it stood in.
@@ -45,7 +46,10 @@ def flist_name(name: str) -> str:
     of_archive=True,
 )
 def archive_name(context: CheckContext) -> Verdict:
-    """The name ends in .tar.gz; case matters."""
+    """The name ends in .tar.gz; case matters. What is inside is compressed with gzip."""
+    match context.tree:
+        case TarballTree(gzipped=False, path=path):
+            return failed(f"{path.name} is not compressed with gzip", REPACK)
     if context.name.endswith(SUFFIX) and context.name != SUFFIX:
         return passed(context.name)
     return failed(context.name)
