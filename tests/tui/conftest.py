@@ -276,17 +276,17 @@ def fail(build: Build, step: str, **facts: Any) -> None:
     journal.append(build.journal, events.BuildFailed(**facts))
 
 
-def finish(build: Build, report: dict[str, Any]) -> None:
+def finish(build: Build, report: dict[str, Any], archive: bytes = b"archive") -> None:
     """``build`` ends with an archive and its report."""
     journal.append(build.journal, events.StepFinished(step="pack", seconds=9.0, bytes=1))
-    archive, sha256 = build.archive(), deliver(build)
-    report = {"artefact": str(archive), "mode": "vm", **report}
+    path, sha256 = build.archive(), deliver(build, archive)
+    report = {"artefact": str(path), "mode": "vm", **report}
     build.report_file.write_text(json.dumps({"basis": [], "sha256": sha256, "report": report}))
     journal.append(
         build.journal,
         events.BuildFinished(
             build=build.id,
-            archive=str(archive),
+            archive=str(path),
             sha256=sha256,
             bytes=180_000_000,
             ready=report["ready"],

@@ -203,6 +203,12 @@ class ZwizardApp(BaseApp):
 
         self.push_screen(BootTestScreen(BootTestRequest(path.resolve(), disk_size=disk_size)))
 
+    def show_upload(self, path: Path) -> None:
+        """Upload an archive to a hub."""
+        from zwizard.tui.screens.upload import UploadScreen
+
+        self.push_screen(UploadScreen(path.resolve()))
+
     def leave_draft(self) -> None:
         """Go home; the draft is kept."""
         self._select_on_home(None)
@@ -280,7 +286,7 @@ class ZwizardApp(BaseApp):
 
 
 def _import_screens() -> None:
-    for name in ("pages", "review", "build", "check", "boot_test"):
+    for name in ("pages", "review", "build", "check", "boot_test", "upload"):
         import_module(f"zwizard.tui.screens.{name}")
 
 

@@ -72,6 +72,9 @@ class BaseApp(App[None]):
     def show_boot_test(self, path: Path, disk_size: int | None = None) -> None:
         """Boot a file or directory as Zero-OS would; ``disk_size`` (bytes) is an image's disk."""
 
+    def show_upload(self, path: Path) -> None:
+        """Upload an archive to a hub."""
+
     def leave_draft(self) -> None:
         """Go home; the draft is kept."""
 

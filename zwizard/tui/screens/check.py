@@ -16,7 +16,7 @@ from textual.widgets import Input, OptionList, Static
 
 from zwizard import checks
 from zwizard.boottest import records
-from zwizard.checks import Finding, Mode, Report
+from zwizard.checks import Finding, Report
 from zwizard.engine import builds, repair, status, verdicts
 from zwizard.engine.builds import Build
 from zwizard.tui.background import in_background
@@ -24,8 +24,9 @@ from zwizard.tui.format import MUTED, block, plain
 from zwizard.tui.navigation import REVIEW
 from zwizard.tui.screens import check_texts as texts
 from zwizard.tui.screens.base import BaseScreen
-from zwizard.tui.screens.dialogs import Ask, Option, Reader, copy, show_error, shows_errors
+from zwizard.tui.screens.dialogs import Ask, Option, copy, shows_errors
 from zwizard.tui.screens.files import save_file
+from zwizard.tui.screens.upload import show_deployment
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util.errors import UsageError, ZwizardError
@@ -72,9 +73,7 @@ class CheckScreen(BaseScreen[None]):
         Binding("tab", "app.focus_next", "Detail", show=False),
         Binding("slash", "search", "Search", tooltip="Show only the rules with a word"),
         Binding("f", "filter", "Filter", tooltip="Show only some rules: by severity or outcome"),
-        Binding(
-            "a", "change", "Change answer", tooltip="Go to the question that decides this rule"
-        ),
+        Binding("a", "change", "Change answer", tooltip="Go to the question that decides it"),
         Binding("w", "waive", "Waive", tooltip="Accept this finding, or stop accepting it"),
         Binding("y", "copy", "Copy", tooltip="Copy this finding"),
         Binding("Y", "copy_all", "Copy all", tooltip="Copy the whole report"),
@@ -82,7 +81,8 @@ class CheckScreen(BaseScreen[None]):
         Binding("x", "fix", "Fix", tooltip="Make a new archive in which this is fixed"),
         Binding("r", "again", "Check again", tooltip="Check the file again"),
         Binding("b", "boot", "Test boot", tooltip="Start the image as Zero-OS would"),
-        Binding("d", "deploy", "Deploy", tooltip="How to deploy this container"),
+        Binding("u", "upload", "Upload", tooltip="Upload it to a hub, and compare what arrived"),
+        Binding("d", "deploy", "Deploy", tooltip="What to type to deploy this image"),
         Binding("l", "build", "Steps and log", tooltip="The build that made it"),
         Binding("q,escape,f2", "leave", "Back"),
     ]
@@ -290,9 +290,9 @@ class CheckScreen(BaseScreen[None]):
             "change": own and found is not None and texts.question_behind(found) is not None,
             "waive": own and found is not None and texts.can_be_waived(found),
             "copy": found is not None,
-            "deploy": own and report is not None and report.mode is Mode.CONTAINER,
+            "upload": report is not None and report.artefact.endswith(".tar.gz"),
         }
-        if action in {"copy_all", "export", "filter", "search", "boot"}:
+        if action in {"copy_all", "export", "filter", "search", "boot", "deploy"}:
             return report is not None
         return offered.get(action, True)
 
@@ -368,15 +368,16 @@ class CheckScreen(BaseScreen[None]):
         if await self.wizard.start_build(build):
             self.wizard.show_build(build)
 
-    def action_deploy(self) -> None:
-        """Show the deployment note that the build wrote beside the archive."""
-        try:
-            note = self.subject.note() if isinstance(self.subject, Build) else None
-            text = note.read_text("utf-8") if note else ""
-        except (UsageError, OSError) as error:
-            show_error(self.app, UsageError(f"{error}", "Build it again to write this file."))
-            return
-        self.app.push_screen(Reader("How to deploy it", block(text), copy=text))
+    def action_upload(self) -> None:
+        if self.report:
+            self.wizard.show_upload(Path(self.report.artefact))
+
+    @work
+    @shows_errors
+    async def action_deploy(self) -> None:
+        if self.report:
+            path = Path(self.report.artefact).resolve()
+            await show_deployment(self.wizard, path, self.report.mode)
 
     def action_again(self) -> None:
         self._again = True
