@@ -42,3 +42,21 @@ REFUSED = {
     "no-flag": ethernets("eth0: {dhcp4: maybe}"),
     "name-without-match": ethernets("eth0: {set-name: y, dhcp4: true}"),
 }
+
+# What sets up the node's card, with the file that cloud-init writes of Zero-OS's settings; the
+# second text is that of a later file. Measured by running netplan's `generate` in a chroot.
+RENDERERS: dict[tuple[str, str], str] = {
+    ("network: {version: 2}", ""): "",
+    ("network: {version: 2}", "network: {renderer: NetworkManager}"): "NetworkManager",
+    (ethernets("eth0: {renderer: NetworkManager}"), ""): "NetworkManager",
+    (ethernets("renderer: NetworkManager, eth0: {dhcp4: true}"), ""): "NetworkManager",
+    (ethernets("renderer: NetworkManager"), ""): "",
+    (ethernets("eth1: {renderer: NetworkManager}"), ""): "",
+    (ethernets("x: {match: {name: 'e*'}, renderer: NetworkManager}"), ""): "",
+    (ethernets("eth0: {renderer: NetworkManager}"),
+     ethernets("eth0: {renderer: networkd}")): "networkd",
+    ("network: {renderer: NetworkManager, ethernets: {eth0: {renderer: networkd}}}",
+     ""): "networkd",
+    ("network: {renderer: NetworkManager, ethernets: {renderer: networkd, eth0: {dhcp4: true}}}",
+     ""): "networkd",
+}  # fmt: skip

@@ -52,6 +52,16 @@ def test_netplan_accepts_a_file_that_it_accepts(name: str, tmp_path: Path) -> No
         assert (read_netplan(tree).fault == "") == (name in netplan.ACCEPTED)
 
 
+@pytest.mark.parametrize(("first", "later"), netplan.RENDERERS)
+def test_a_cards_own_renderer_counts_before_that_of_all(
+    first: str, later: str, tmp_path: Path
+) -> None:
+    write("etc/netplan/01.yaml", first.encode())(tmp_path)
+    write("etc/netplan/99.yaml", later.encode())(tmp_path)
+    with open_tree(tmp_path) as tree:
+        assert read_netplan(tree).renderer == netplan.RENDERERS[first, later]
+
+
 @pytest.mark.parametrize("line", [*fstab.REQUIRED, *fstab.NOT_REQUIRED])
 def test_the_boot_requires_a_mount_that_systemd_requires(line: str, tmp_path: Path) -> None:
     write("etc/fstab", f"{line}\n".encode())(tmp_path)

@@ -13,6 +13,7 @@ from zwizard.image.tree import FileTree
 # Each directory's files replace those of the same name in the ones before.
 READS = ("/lib/netplan/*.yaml", "/etc/netplan/*.yaml")
 
+_CARD = "eth0"
 _RENDERERS = frozenset({"networkd", "NetworkManager"})
 _KINDS = frozenset({
     "bonds", "bridges", "dummy-devices", "ethernets", "modems", "nm-devices", "tunnels",
@@ -35,7 +36,8 @@ _ETHERNET = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Netplan:
-    """``renderer`` is what all files together choose, "" for netplan's own (networkd).
+    """``renderer`` is what all files together choose for the card of a node, which cloud-init
+    calls eth0; "" for netplan's own (networkd).
 
     ``fault`` is why netplan writes nothing at all; ``fixed`` what belongs to one machine: its
     addresses and hardware addresses, with their file.
@@ -49,7 +51,7 @@ class Netplan:
 def read_netplan(tree: FileTree) -> Netplan:
     """The files of netplan in ``tree``; raises UnreadableError."""
     files = {path.rpartition("/")[2]: (path, content) for path, content in texts(tree, *READS)}
-    renderer, fixed = "", list[str]()
+    renderer, card, fixed = "", "", list[str]()
     for _, (path, content) in sorted(files.items()):
         try:
             document = load_yaml(content, tabs=True) or {}
@@ -59,8 +61,11 @@ def read_netplan(tree: FileTree) -> Netplan:
             return Netplan(renderer, f"{path}: {fault}", tuple(fixed))
         network = _mapping(_mapping(document).get("network"))
         renderer = str(network.get("renderer", renderer))
+        cards = _mapping(network.get("ethernets"))
+        if _CARD in cards:
+            card = str(_mapping(cards[_CARD]).get("renderer") or card or cards.get("renderer", ""))
         fixed += [f"{path} has {what}" for what in _fixed(network)]
-    return Netplan(renderer, "", tuple(fixed))
+    return Netplan(card or renderer, "", tuple(fixed))
 
 
 def _mapping(found: object) -> Mapping[str, object]:
