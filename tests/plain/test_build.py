@@ -192,3 +192,16 @@ def test_a_file_of_others_is_replaced_only_after_a_yes(
     assert "web.tar.gz there was not written by zwizard." in output.partition("What next")[0]
     assert output.count("== Review: web") == 2  # the first answer started nothing
     assert started == ["web"]
+
+
+@needs_mmdebstrap
+def test_a_ready_build_ends_with_what_can_be_done_next(
+    keyboard: PipeInput, capsys: Capture, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_progress, "run", lambda *_, **__: 0)
+    save_full_draft()
+    press(keyboard, ENTER, ENTER)
+    assert wizard.new(None) == 0
+    output = capsys.readouterr().out
+    for command in ("boot", "upload", "deploy"):
+        assert f"  zwizard {command} {here}/" in output

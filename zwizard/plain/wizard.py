@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 import time
 from pathlib import Path
@@ -97,6 +98,8 @@ def _review(interview: Interview, host: HostState) -> int:
                     return _quit(draft, 130)
                 if code in {0, 3}:
                     draft.clear()
+                    if code == 0:
+                        _say_next(found.output / found.plan.archive if found.plan else None)
                     return code
             case "install" if found.forecast:
                 _install(found.forecast.missing)
@@ -111,6 +114,14 @@ def _review(interview: Interview, host: HostState) -> int:
                 interview.change()
             case _:
                 return _quit(draft, code)
+
+
+def _say_next(archive: Path | None) -> None:
+    """What can be done with an archive that is ready."""
+    if archive:
+        write("Next:")
+        for command in ("boot", "upload", "deploy"):
+            write(f"  zwizard {command} {shlex.quote(str(archive))}")
 
 
 def _show(found: BuildReview, host: HostState) -> None:
