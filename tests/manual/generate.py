@@ -34,7 +34,7 @@ def table(*rows: Iterable[str]) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options."""
-    context = click.Context(zwizard, info_name="zwizard")
+    context = click.Context(zwizard, info_name="zwizard", **zwizard.context_settings)
     parts = []
     for name in zwizard.list_commands(context):
         command = zwizard.get_command(context, name)
