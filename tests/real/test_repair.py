@@ -293,6 +293,7 @@ def unpacked(vm_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     absolute_links(root)
     for slug in ("ssh-host-keys", "machine-id", "package-cache"):
         SMALL[slug](root)
+    write("etc/fstab", b"UUID=1-2 /boot/efi vfat umask=0077 0 1\n")(root)
     return root
 
 
@@ -303,9 +304,10 @@ def test_a_real_vm_with_every_mistake_of_the_guide_is_repaired(
     assert result.code == 0, result.output + result.errors
     assert {fix["rule"] for fix in result.events[0]["fixed"]} >= {
         *("path-colon", "kernel-elf", "kernel-link-relative", "initrd-virtiofs"),
-        *("ssh-host-keys", "machine-id", "package-cache"),
+        *("ssh-host-keys", "machine-id", "package-cache", "fstab-mounts", "fstab"),
     }
-    assert result.steps("step-started") == ["import", "initramfs", "kernel", "clean", "pack"]
+    steps = ["import", "initramfs", "kernel", "settings", "clean", "pack"]
+    assert result.steps("step-started") == steps
     report = check(Path(result.last("build-finished")["archive"]), mode="vm")
     assert {f.slug for f in report.findings if f.wrong} == {"setuid-files"}
     assert "ELF" in report.finding("kernel-elf").evidence

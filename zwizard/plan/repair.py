@@ -13,6 +13,7 @@ from zwizard.image.tree import FileTree
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.sources import completion
+from zwizard.steps import programs
 from zwizard.steps.actions import Action, InTree, Remove, Write
 from zwizard.steps.step import Step
 from zwizard.util.units import MIB
@@ -118,6 +119,13 @@ FIXES = (
         "settings",
         "root's password is deleted: login is by SSH key",
         (InTree(("passwd", "-d", "root")),),
+    ),
+    Fix(
+        ("fstab-mounts", "fstab"),
+        "settings",
+        "lines of /etc/fstab for what a VM does not have get the option nofail; those of another"
+        " root and of loop devices become comments",
+        (InTree(("sh", "-c", programs.script("fstab.sh"))),),
     ),
     Fix(("resolv-conf",), "settings", "/etc/resolv.conf names a server", (completion.RESOLV,)),
     Fix(("hostname",), "settings", "/etc/hostname is removed", (Remove(("/etc/hostname",)),)),
