@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.hub.faults import EVERY, Call, Fault
+from tests.hub.faults import ALWAYS, EVERY, Call, Exchange, Fault
 from tests.hub.hub import Hub
 from tests.hub.samples import SAMPLE, entry, packed
 from tests.hub.server import running
 from zwizard.hub import token
-from zwizard.hub.client import Client, Patience
+from zwizard.hub.blocks import Store
+from zwizard.hub.client import Client, HubError, Patience
 from zwizard.hub.exchange import Exchange as Upload
 from zwizard.hub.exchange import Published
 from zwizard.hub.uploader import left_by
@@ -105,6 +106,41 @@ def test_a_flist_of_this_name_is_replaced_only_if_that_is_allowed(
     assert hub.flist("my") != before
 
 
+def test_the_store_is_asked_for_every_block_if_wished(hub: Hub, uploads: Uploads) -> None:
+    assert uploads.run().stored == 0
+    published = uploads.run(deep=True)
+    assert 0 < published.stored <= published.comparison.blocks
+    assert Call.BLOCKS in [request.call for request in hub.requests]
+
+
+@pytest.mark.parametrize("what", [Exchange.WRONG, Exchange.NOISE, Exchange.DROP, Exchange.SILENCE])
+def test_a_store_without_the_blocks_or_an_answer_keeps_the_older_flist(
+    what: Exchange, hub: Hub, uploads: Uploads
+) -> None:
+    hub.store.publish(ALICE, "my", OLD)
+    hub.faults = [replace(Fault(what, Call.BLOCKS), times=ALWAYS)]
+    with pytest.raises(HubError, match="lacks" if what == Exchange.WRONG else "cannot be asked"):
+        uploads.run(deep=True, patience=QUICK)
+    assert hub.store.path(ALICE, "my").read_bytes() == OLD
+    assert hub.store.names(ALICE) == ["my.flist"]
+
+
+def test_a_flist_whose_blocks_no_node_can_read_is_no_upload(uploads: Uploads) -> None:
+    own = token.read(uploads.hub.token, uploads.hub.url)
+    archive = read_archive(uploads.archive)
+    with archive.tree, pytest.raises(HubError, match="where no node is"):
+        Upload(
+            Client("https://hub.example", own), uploads.archive, archive, "my", False,
+            uploads.events.append, lambda: False, deep=True,
+        )._find(set(), Store.named_by('{"host": "127.0.0.1", "port": 9900}'))  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["", "[]", "{", '{"host": "", "port": 1}', '{"host": "a"}'])
+def test_a_flist_that_names_no_store_is_told_so(backend: str) -> None:
+    with pytest.raises(HubError, match="does not say where its blocks are"):
+        Store.named_by(backend)
+
+
 OLD = b"an older flist of the user's"
 
 
@@ -118,7 +154,7 @@ def outcome(fault: Fault, place: Path) -> str:
         hub.faults = [fault]
         uploads, md5, error = Uploads(hub, archive), "", ""
         try:
-            md5 = uploads.run(patience=QUICK).md5
+            md5 = uploads.run(patience=QUICK, deep=True).md5
         except (ZwizardError, OSError) as raised:
             error = f"{raised} {getattr(raised, 'hint', '')}"
         after = hub.store.path(ALICE, "my").read_bytes()

@@ -47,6 +47,7 @@ def verify(archive: Path, flist: str, *, as_json: bool) -> int:
 @click.option("--user", help="Account to use in place of the token's own.")
 @click.option("--replace", is_flag=True, help="Replace a flist of this name.")
 @click.option("--force", is_flag=True, help="Upload an archive that is not ready.")
+@click.option("--deep", is_flag=True, help="Also ask the hub's store for every block.")
 @click.option("--detach", is_flag=True, help="Leave the upload running in the background.")
 @json_option
 def upload(
@@ -57,6 +58,7 @@ def upload(
     user: str | None,
     replace: bool,
     force: bool,
+    deep: bool,
     detach: bool,
     as_json: bool,
 ) -> int:
@@ -69,7 +71,7 @@ def upload(
     keyring, or asked for.
     """
     request = session.target(path, hub, name, user)
-    request = dataclasses.replace(request, replace=replace)
+    request = dataclasses.replace(request, replace=replace, deep=deep)
     return upload_progress.run(request, force=force, detach=detach, as_json=as_json)
 
 

@@ -30,6 +30,7 @@ PHASES = {
     "polling": "looking whether the hub has it",
     "waiting": "waiting",
     "comparing": "comparing every entry and block with the archive",
+    "asking-store": "asking the hub's store for every block",
     "publishing": "giving it its name",
     "removing": "removing the temporary flist",
 }
@@ -152,6 +153,7 @@ def progress(status: Status, now: float) -> str:
 def _uploaded(event: events.UploadFinished) -> list[str]:
     done = "uploaded" if event.sent else "it is there already"
     compared = f"{event.entries} entries and {event.chunks} blocks are equal"
+    compared += f"; the store has all {event.stored}" if event.stored else ""
     return [
         f"◆ {done} ({duration(event.seconds)}): {compared}",
         f"  flist     {event.url}",

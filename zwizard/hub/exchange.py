@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zwizard.hub import names
 from zwizard.hub.answers import judge
+from zwizard.hub.blocks import Store
 from zwizard.hub.client import Answer, Client, HubError, LostError, Sending, StoppedError, within
-from zwizard.hub.download import local_flist
+from zwizard.hub.download import is_loopback, local_flist
 from zwizard.image import UnreadableError
 from zwizard.image.flist.compare import Comparison, ReadArchive, compare
 from zwizard.image.flist.tree import FlistTree
@@ -49,6 +51,7 @@ class Published:
     md5: str
     comparison: Comparison
     sent: bool
+    stored: int = 0  # blocks that were found in the hub's store, if it was asked
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Exchange:
 
     ``note`` takes its events, ``stop`` says whether it is cancelled. ``left`` are temporary names
     of an earlier run that may be on the hub; ``sent`` is the one of them that was sent whole,
-    ``waited`` seconds ago.
+    ``waited`` seconds ago. ``deep``: the hub's store is asked for every block.
     """
 
     client: Client
@@ -70,6 +73,8 @@ class Exchange:
     left: list[str] = field(default_factory=list)
     sent: str = ""
     waited: float = 0.0
+    deep: bool = False
+    _stored: int = 0
 
     def run(self) -> Published:
         """Upload, compare and publish it; HubError, or StoppedError once nothing of it is left."""
@@ -242,6 +247,8 @@ class Exchange:
             until = time.monotonic() + min(_DOWNLOAD, 4 * self.client.patience.whole)
             try:
                 found, md5 = within(lambda: self._read_back(url), self._late(until), url)
+            except DifferentError:
+                raise
             except UnreadableError as error:
                 raise DifferentError(error.message) from error
             except ZwizardError as error:
@@ -257,8 +264,20 @@ class Exchange:
     def _read_back(self, url: str) -> tuple[Comparison, str]:
         with local_flist(url) as file:
             md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-            with FlistTree(file) as tree:
-                return compare(self.archive, tree), md5
+            with FlistTree(file, stored=self.deep) as tree:
+                found = compare(self.archive, tree)
+                if found.equal and tree.stored is not None:
+                    self._find(tree.stored, Store.named_by(tree.metadata.get("backend", "")))
+                return found, md5
+
+    def _find(self, blocks: set[bytes], store: Store) -> None:
+        """Ask the store for every block; DifferentError if it does not have them all."""
+        self._phase("asking-store")
+        if is_loopback(store.host) and not is_loopback(urlsplit(self.client.url).hostname or ""):
+            raise DifferentError(f"the flist has its blocks at {store.host}, where no node is")
+        if missing := store.missing(blocks, self.client.patience):
+            raise DifferentError(f"the hub's store lacks {missing} of {len(blocks)} blocks")
+        self._stored = len(blocks)
 
     def _late(self, until: float) -> Callable[[], str]:
         def late() -> str:
@@ -318,7 +337,7 @@ class Exchange:
         self.note(UploadRemoved(temporary=temporary))
 
     def _published(self, comparison: Comparison, md5: str, *, sent: bool) -> Published:
-        return Published(self._user, self._url(self.name), md5, comparison, sent)
+        return Published(self._user, self._url(self.name), md5, comparison, sent, self._stored)
 
     def _url(self, name: str) -> str:
         return f"{self.client.url}/{self._user}/{name}.flist"

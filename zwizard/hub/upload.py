@@ -20,7 +20,8 @@ _CLEARING = 10 * 60.0  # seconds
 class UploadRequest:
     """What to upload: ``archive`` with the SHA-256 that was checked, to ``flist`` on ``hub``.
 
-    ``user``: the account in place of the token's, "" for that; ``replace``: a flist of this name.
+    ``user``: the account in place of the token's, "" for that; ``replace``: a flist of this name;
+    ``deep``: ask the hub's store for every block.
     """
 
     archive: Path
@@ -29,6 +30,7 @@ class UploadRequest:
     flist: str
     user: str = ""
     replace: bool = False
+    deep: bool = False
 
     @property
     def place(self) -> tuple[object, ...]:

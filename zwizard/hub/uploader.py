@@ -76,7 +76,7 @@ def upload(job: Upload, request: UploadRequest, client: Client) -> int:
                 )
             published = Exchange(
                 client, request.archive, archive, request.flist, request.replace, note,
-                job.cancel_request.exists, left, sent, waited,
+                job.cancel_request.exists, left, sent, waited, request.deep,
             ).run()  # fmt: skip
             unpacked = archive.counts().fullsize
     except StoppedError:
@@ -98,6 +98,7 @@ def upload(job: Upload, request: UploadRequest, client: Client) -> int:
         unpacked=unpacked,
         seconds=round(time.monotonic() - started, 1),
         sent=published.sent,
+        stored=published.stored,
     )
     record = {**asdict(done), "at": round(time.time(), 1)}
     paths.write_atomically(job.record, document(record))

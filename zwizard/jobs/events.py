@@ -325,7 +325,8 @@ class UploadStarted(Event, name="upload-started"):
 class UploadPhase(Event, name="upload-phase"):
     """An upload has reached ``phase``: ``temporary`` is the name under which it is sent.
 
-    Phases: reading, asking, sending, unpacking, polling, waiting, comparing, publishing, removing.
+    Phases: reading, asking, sending, unpacking, polling, waiting, comparing, asking-store,
+    publishing, removing.
     ``why``: why it waits, polls or removes.
     """
 
@@ -352,7 +353,8 @@ class UploadRemoved(Event, name="upload-removed"):
 class UploadFinished(Last, name="uploaded"):
     """The flist is at ``url``, and holds exactly what the archive holds.
 
-    ``sent`` is false if it was there already; ``chunks`` counts the blocks compared.
+    ``sent`` is false if it was there already; ``chunks`` counts the blocks compared,
+    ``stored`` those that the hub's store was asked for and has, each once.
     """
 
     url: str
@@ -367,6 +369,7 @@ class UploadFinished(Last, name="uploaded"):
     unpacked: int = 0
     seconds: float = 0.0
     sent: bool = True
+    stored: int = 0
     verified: bool = True
     exit_code = 0
 

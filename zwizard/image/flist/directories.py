@@ -29,10 +29,14 @@ class Permissions(NamedTuple):
 
 
 class Directories:
-    """Every entry of a flist; ``lost`` are the directories that cannot be read, and why."""
+    """Every entry of a flist; ``lost`` are the directories that cannot be read, and why.
 
-    def __init__(self, database: Database) -> None:
+    The ids under which a store has the blocks are added to ``stored``.
+    """
+
+    def __init__(self, database: Database, stored: set[bytes] | None = None) -> None:
         self._database = database
+        self._stored = stored
         self.lost = Examples()
         self._permissions = lru_cache(maxsize=1 << 16)(self._read_permissions)
 
@@ -73,6 +77,8 @@ class Directories:
         if kind == _FILE:
             found = what.structs(0) if what else []
             blocks = b"".join(block.content(1, KEY_BYTES) for block in found)
+            if self._stored is not None:
+                self._stored.update(block.content(0, KEY_BYTES) for block in found)
         elif what is None or kind > _SPECIAL:
             raise MessageError(f"nobody knows what {path} is")
         elif kind == _LINK:

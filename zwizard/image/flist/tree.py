@@ -37,12 +37,14 @@ class FlistTree(IndexedTree):
     ``fault`` is why not all of it could be read, "" if it was; ``lost`` are the directories
     that are damaged. ``blocks`` are the keys of the blocks of each file, by its path, each of
     ``key_bytes``: the hash of what the block holds. ``metadata`` is what the hub knows of it.
+    ``stored``, if asked for, are the ids under which the hub's store has the blocks.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stored: bool = False) -> None:
         super().__init__()
         self.path = path
         self.blocks: dict[str, bytes] = {}
+        self.stored: set[bytes] | None = set() if stored else None
         self.metadata: dict[str, str] = {}
         self.fault = ""
         self.lost = Examples()
@@ -65,7 +67,7 @@ class FlistTree(IndexedTree):
                 self.key_bytes = rfs.KEY_BYTES
                 self._index(rfs.Inodes(database))
             elif "entries" in database.tables:
-                self._index(directories.Directories(database))
+                self._index(directories.Directories(database, self.stored))
             else:
                 raise UnreadableError(f"{self.path} is no flist", "Check the file.")
             if "metadata" in database.tables:
