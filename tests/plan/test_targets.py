@@ -342,10 +342,11 @@ def test_the_data_is_json_and_names_each_steps_answers_and_fingerprint() -> None
     }
 
 
-def test_the_environment_fixes_time_language_and_path() -> None:
+def test_the_environment_fixes_time_language_and_path_and_waits_for_no_disk() -> None:
     environment = dict(make(FULL).environment)
     assert set(environment) == {
         "DEBIAN_FRONTEND",
+        "DPKG_FORCE",
         "HOME",
         "LC_ALL",
         "PATH",
