@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Protocol
 
@@ -68,6 +68,8 @@ def _cancelled_with_this_process(job: Job) -> Iterator[threading.Event]:
         if not asked.is_set():
             first = time.monotonic()
             asked.set()
+            with suppress(OSError):  # at once: the job may be about to start
+                job.cancel_request.touch()
         elif time.monotonic() > first + _TWICE:
             signal.default_int_handler(number, frame)
 

@@ -165,13 +165,15 @@ def _wait(job: Job, worker: subprocess.Popen[bytes]) -> int:
     ended = os.pidfd_open(worker.pid)
     caller = sys.stdin.fileno()
     watched = [ended, caller] if job.attended else [ended]
-    while ended not in (ready := select.select(watched, [], [], _LOOK)[0]):
-        if caller in ready and not os.read(caller, 4096):
-            job.cancel_request.touch()
-        if job.cancel_request.exists():
+    ready: list[int] = []
+    while ended not in ready:
+        if job.cancel_request.exists():  # perhaps before the worker came up
             select.select([ended], [], [], job.grace)
             worker.kill()
             break
+        ready = select.select(watched, [], [], _LOOK)[0]
+        if caller in ready and not os.read(caller, 4096):
+            job.cancel_request.touch()
     return worker.wait()
 
 
