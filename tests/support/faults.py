@@ -214,7 +214,7 @@ MEMBERS: list[tuple[str, str, tarfile.TarInfo]] = [
     ("archive-paths", "is absolute", member("/etc/absolute")),
     ("archive-paths", "climbs out with ..", member("../outside")),
     ("archive-paths", "which is missing", member("etc/h", tarfile.LNKTYPE, "./etc/nothing")),
-    ("archive-paths", "lies beneath /bin", member("bin/sh/beneath")),
+    ("archive-paths", "bin/sh/beneath lies beneath /", member("bin/sh/beneath")),
     ("archive-duplicates", "duplicates: /etc/hosts", member("./etc/hosts")),
     ("archive-owners", "1 members have names: joe:", member("./etc/owned", owner="joe")),
 ]
