@@ -206,6 +206,8 @@ def many(line: bytes, size: int = MIB) -> bytes:
         ("etc/cloud/cloud.cfg.d/99.cfg", b"system_info:\n renderers:" + many(b"\n ", MIB - 30)),
         ("etc/cloud/cloud.cfg.d/99.cfg", many(b"datasource_list:\n")),
         ("etc/ssh/sshd_config.d/own.conf", b"Include " + b"?" * (MIB - 9)),
+        ("etc/ssh/sshd_config", b"Include " + b"[" * (MIB - 9)),
+        ("etc/ssh/sshd_config", many(b"Include " + b"[" * 250 + b"\n")),
         ("etc/ssh/sshd_config.d/own.conf", b"AllowUsers" + many(b" a*", MIB - 10)),
         ("etc/ssh/sshd_config.d/own.conf", many(b"Include own.conf\n", 60000)),
         ("etc/fstab", many(b"/dev/a / x\n")),

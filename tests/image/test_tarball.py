@@ -479,3 +479,21 @@ def test_a_file_above_the_limit_is_not_kept(
     tree = opened(path, Keep(["/boot/*"]))
     with pytest.raises(UnreadableError, match="too large to be looked at"):
         tree.read("/boot/vmlinuz", 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "taken"), [("2", True), ("3", True), ("1", False), (None, False)]
+)
+def test_a_map_of_holes_with_more_than_it_counts_is_refused_as_by_tar(
+    count: str | None, taken: bool, tmp_path: Path
+) -> None:
+    holes = member("holes")
+    holes.pax_headers = {
+        "GNU.sparse.size": "8",
+        **({"GNU.sparse.numblocks": count} if count else {}),
+    }
+    holes.pax_headers |= {"GNU.sparse.map": "0,4,8,0"}
+    path = archive(tmp_path / "a.tar.gz", (holes, b"data"))
+    by_tar = subprocess.run(["tar", "-tf", path], capture_output=True, check=False)
+    with TarballTree(path) as tree:
+        assert (by_tar.returncode == 0, not tree.fault) == (taken, taken)

@@ -139,6 +139,7 @@ def test_an_archive_larger_than_the_free_space_is_refused_before_it_is_written(
     holes.pax_headers = {
         "GNU.sparse.major": "0",
         "GNU.sparse.size": str(2**60),
+        "GNU.sparse.numblocks": "1",
         "GNU.sparse.map": "0,0",
     }
     with pytest.raises(RefusedMemberError, match=r"unpacks to more than .* free .*huge"):

@@ -19,6 +19,9 @@ READ_ALL = 32 << 20
 # The first component of a pattern that has a wildcard, and what is before and behind it.
 _WILDCARD = re.compile(r"([^*?[]*)/([^/]*[*?[][^/]*)(/.*)?")
 
+# A pattern longer than a name can be matches nothing: some take the square of their length.
+_LONGEST_PATTERN = 255
+
 # The kernel follows no more links than this in one path; neither does a tree.
 MAX_LINKS = 40
 
@@ -211,6 +214,8 @@ class FileTree(ABC):
             yield from () if entry is None else (entry,)
             return
         directory, name, rest = found.groups()
+        if len(name) > _LONGEST_PATTERN:
+            return
         for entry in self.listing(base + directory):
             if fnmatchcase(entry.name, name):
                 yield from self._glob(entry.path, rest) if rest else (entry,)

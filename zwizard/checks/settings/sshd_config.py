@@ -11,7 +11,7 @@ from zwizard.image.tree import FileTree, UnreadableError
 
 PATH = "/etc/ssh/sshd_config"
 _DEPTH = 16
-_FILES = 64
+_READ = 128  # files and patterns of files
 
 
 def _set(words: str) -> frozenset[str]:
@@ -136,7 +136,7 @@ class SshdConfig:
 
 def read_sshd_config(tree: FileTree, knows: Knows) -> SshdConfig:
     """sshd_config of ``tree``, for an sshd that ``knows`` its words; raises UnreadableError."""
-    budget = [_FILES]
+    budget = [_READ]
     directives = tuple(_read(tree, PATH, (), 0, budget))
     return SshdConfig(directives, next(filter(None, (_fault(d, knows) for d in directives)), ""))
 
@@ -148,9 +148,9 @@ def _read(
     depth: int,
     budget: list[int],
 ) -> Iterator[Directive]:
-    budget[0] -= 1
-    if depth > _DEPTH or budget[0] < 0:
-        raise UnreadableError(f"{path} includes itself repeatedly", "Check sshd's settings.")
+    _spend(budget, path)
+    if depth > _DEPTH:
+        raise _too_much(path)
     outer = conditions
     for number, line in enumerate((text(tree, path, BY_HAND) or "").split("\n"), 1):
         found = _LINE.fullmatch(line.rstrip())
@@ -163,8 +163,19 @@ def _read(
             directive = Directive(directive.place, keyword, arguments, conditions)
         yield directive
         for pattern in arguments if keyword == "include" else ():
+            _spend(budget, path)
             for other in _included(tree, pattern):
                 yield from _read(tree, other, conditions, depth + 1, budget)
+
+
+def _spend(budget: list[int], path: str) -> None:
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise _too_much(path)
+
+
+def _too_much(path: str) -> UnreadableError:
+    return UnreadableError(f"{path} includes itself repeatedly", "Check sshd's settings.")
 
 
 def _included(tree: FileTree, pattern: str) -> list[str]:

@@ -258,7 +258,8 @@ def _pax_sparse(extras: _Extras) -> tuple[int, tuple[tuple[int, int], ...] | Non
         if "GNU.sparse.map" in records
         else [value for _, value in extras.holes]
     )
-    if len(numbers) % 2 or len(numbers) > 2 * _EXTENTS:
+    count = _decimal(records.get("GNU.sparse.numblocks", "0"))  # GNU tar refuses more than these
+    if len(numbers) % 2 or len(numbers) > 2 * min(count, _EXTENTS):
         raise ArchiveError("the map of a sparse file is damaged")
     values = [_decimal(number) for number in numbers]
     return real, tuple(zip(values[::2], values[1::2], strict=True)) or ((0, 0),)
