@@ -28,7 +28,7 @@ def test_everything_that_a_command_prints_as_json_has_a_schema(
     (tmp_path / "web.toml").write_text('name = "web"\n')
     (tmp_path / "tree").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("zwizard.jobs.supervisor.start", lambda *_: None)
+    monkeypatch.setattr("zwizard.jobs.supervisor.start", lambda *_, **__: None)
     out = run(*command.split(), "--json")[1]
     parts = out.splitlines() if command.startswith("resume") else [out]
     assert [json.loads(part)["schema"] for part in parts] == [SCHEMA] * len(parts)
