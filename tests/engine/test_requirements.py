@@ -210,6 +210,25 @@ def test_an_import_needs_as_much_as_its_file_takes_unpacked(
     assert ahead.steps[0].step.size < plan.steps[0].size
 
 
+def test_a_directory_that_takes_too_long_is_guessed_and_not_measured_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    slow = tmp_path / "du"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(requirements, "_PATIENCE", 0.1)
+    source = Source(kind="rootfs", location=str(tmp_path / "tree"), distro="other")
+    plan = make(
+        replace(RECIPE, target="container", source=source, container=Container("/bin/app"))
+    )
+    assert forecast(plan, store, tmp_path).steps[0].step == plan.steps[0]
+    known = requirements._directory_size.cache_info().hits
+    assert forecast(plan, store, tmp_path).steps[0].step == plan.steps[0]
+    assert requirements._directory_size.cache_info().hits == known + 1
+
+
 def test_a_directory_to_import_is_measured_and_a_url_is_guessed(
     store: Store, tmp_path: Path
 ) -> None:

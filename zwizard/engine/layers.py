@@ -272,10 +272,18 @@ def discard(directory: Path) -> None:
         raise ZwizardError(f"{directory} cannot be removed: {done.stderr.strip()}")
 
 
-def disk_usage(path: Path) -> int:
-    """Bytes that ``path`` and everything below it take on the disk."""
+def disk_usage(path: Path, seconds: float | None = None) -> int:
+    """Bytes that ``path`` and everything below it take on the disk.
+
+    Raises TimeoutError if counting takes longer than ``seconds``.
+    """
     command = ["du", "--summarize", "--count-links", "--block-size=1", "--", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"counting what is in {path} takes too long") from None
     return int(done.stdout.split()[0])  # of all that can be read
 
 

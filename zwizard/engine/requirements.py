@@ -18,6 +18,7 @@ from zwizard.util.units import MIB
 _SPARE = 50 * MIB  # bytes that should stay free
 _NOTES = 10 * MIB  # a build's journal, logs and report
 _GROWTH = 4  # times that a compressed file grows, at most as a rule
+_PATIENCE = 5.0  # seconds that measuring a directory may take
 _QCOW2 = b"QFI\xfb"
 _ANOTHER_OUTPUT = "Free some space there, or choose another directory for the archive."
 
@@ -100,15 +101,21 @@ def forecast(
 def unpacked_size(file: Path) -> int:
     """About how many bytes the contents of a file or directory take; raises OSError."""
     if file.is_dir():
-        return _directory_size(file, file.stat().st_mtime_ns)
+        if (found := _directory_size(file, file.stat().st_mtime_ns)) is None:
+            raise TimeoutError(f"{file} is too large to be measured")
+        return found
     with file.open("rb") as opened:
         grows = is_compressed(opened) or opened.read(len(_QCOW2)) == _QCOW2
     return file.stat().st_blocks * 512 * (_GROWTH if grows else 1)
 
 
 @lru_cache(maxsize=8)
-def _directory_size(directory: Path, _changed: int) -> int:
-    return disk_usage(directory)
+def _directory_size(directory: Path, _changed: int) -> int | None:
+    """None if it has too much in it, as / or a home, typed on the way to a file, may have."""
+    try:
+        return disk_usage(directory, _PATIENCE)
+    except TimeoutError:
+        return None
 
 
 def _measured(plan: Plan) -> Plan:
@@ -116,7 +123,7 @@ def _measured(plan: Plan) -> Plan:
     first = plan.steps[0]
     try:
         taken = unpacked_size(Path(first.unpacks)) if first.unpacks else None
-    except OSError:  # a URL, or a problem that is reported elsewhere
+    except OSError:  # a URL, too much to measure, or a problem that is reported elsewhere
         taken = None
     if taken is None:
         return plan
