@@ -106,6 +106,7 @@ FACES_AND_REPORTS = ("cli", "tui", "plain", "console", "wizard", "checks")
 WRITES = {"write_text", "write_bytes", "write_atomically", "symlink_to", "hardlink_to", "rename"}
 
 
+@pytest.mark.slow
 def test_files_for_the_user_are_written_in_one_place() -> None:
     writers = {
         module
@@ -143,6 +144,7 @@ def test_no_folder_holds_many_modules() -> None:
 # --- texts --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_module_begins_with_a_sentence_on_what_it_is_for() -> None:
     assert {name for name, path in modules().items() if not _begins_well(path)} == set()
 

@@ -227,6 +227,7 @@ def test_a_step_says_where_it_stands_and_what_it_usually_takes(
     assert "● packages   step 2 of 7, usually 38 s" in lines
 
 
+@pytest.mark.slow
 def test_a_long_step_shows_a_sign_of_life_now_and_then_and_never_writes_over_it(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def deep(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["rm", "-rf", tmp_path / "tree"], check=True)  # pytest gives up in it
 
 
+@pytest.mark.slow
 def test_a_deep_tree_is_measured_and_removed(deep: Path) -> None:
     assert disk_usage(deep) == (DEEP + 1) * deep.stat().st_blocks * 512
     discard(deep)

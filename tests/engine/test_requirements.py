@@ -210,6 +210,7 @@ def test_an_import_needs_as_much_as_its_file_takes_unpacked(
     assert ahead.steps[0].step.size < plan.steps[0].size
 
 
+@pytest.mark.slow
 def test_a_directory_that_takes_too_long_is_guessed_and_not_measured_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_everything_that_an_action_or_a_boot_test_runs_has_a_package() -> None:
         assert all(map(tool.package, ("apt", "pacman", "dnf")))
 
 
+@pytest.mark.slow
 def test_as_a_program_it_prints_the_packages_of_what_is_missing(here: Path) -> None:
     argv = [sys.executable, "-m", "zwizard.host.tools"]
     everything = subprocess.run(

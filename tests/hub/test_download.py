@@ -90,6 +90,7 @@ def test_a_download_that_fails_says_why(
         pass
 
 
+@pytest.mark.slow
 def test_an_error_about_a_download_names_its_url(hub: str) -> None:
     with pytest.raises(UnreadableError, match=f"{hub}/page"), local_flist(f"{hub}/page") as path:
         FlistTree(path)

@@ -25,6 +25,8 @@ from zwizard.jobs.events import Event, UploadPhase, UploadRemoved
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import sanitise
 
+pytestmark = pytest.mark.slow
+
 ALICE = "alice.3bot"
 PATIENT = Patience()
 QUICK = Patience(connect=2, silence=0.4, whole=0.5, unpacking=1.0, pauses=(0.01, 0.02, 0.04, 0.08))
@@ -180,7 +182,6 @@ def equal(archive: Path, flist: Path) -> bool:
         return compare(read, made).equal
 
 
-@pytest.mark.slow
 def test_no_fault_makes_an_upload_false_or_loses_a_flist(tmp_path: Path) -> None:
     some = EVERY[::4]  # all of them take a minute
     assert len(some) >= 60

@@ -153,6 +153,7 @@ REQUESTS: dict[Call, tuple[str, str, list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "done"), [(call, done) for call in CHANGING for done in (False, True)]
 )
@@ -200,6 +201,7 @@ def test_an_upload_can_be_unpacked_after_its_answer(
     assert wait_until(lambda: hub.names() == ["a.flist"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["drop", "reset"])
 def test_an_upload_can_be_cut_while_it_is_sent(hub: Hub, client: Client, what: str) -> None:
     hub.faults = [BY_NAME[f"upload:{what}:at-65536"]]
@@ -209,6 +211,7 @@ def test_an_upload_can_be_cut_while_it_is_sent(hub: Hub, client: Client, what: s
     assert hub.uploads[0].body == 1 << 16
 
 
+@pytest.mark.slow
 def test_a_hub_can_stop_reading(hub: Hub, client: Client) -> None:
     hub.faults = [BY_NAME["upload:silence:at-65536"]]
     client.timeout = httpx.Timeout(60, write=0.05)

@@ -148,6 +148,7 @@ def test_an_upload_that_breaks_off_makes_nothing(hub: Hub) -> None:
     assert list(hub.spool.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [False, True])
 def test_an_upload_can_be_stopped_on_its_way(hub: Hub, client: Client, slow: bool) -> None:
     if slow:
@@ -327,6 +328,7 @@ def test_the_store_knows_the_blocks_of_what_was_uploaded(hub: Hub, client: Clien
             assert answers.read() == b":1\r\n:0\r\n-Command not supported\r\n"
 
 
+@pytest.mark.slow
 def test_a_hub_with_a_certificate_speaks_https(tmp_path: Path) -> None:
     hub = Hub(tmp_path)
     hub.certificate = self_signed(tmp_path)

@@ -57,6 +57,7 @@ def test_names_that_lead_outside_are_left_out(name: str) -> None:
     assert tree(packed((entry(name), b""))) == {}
 
 
+@pytest.mark.slow
 def test_the_end_of_a_file_of_an_unlucky_size_is_lost() -> None:
     found = tree(packed((entry("x"), bytes((16 << 20) + 1))))
     assert (found[b"x"].size, len(found[b"x"].keys)) == ((16 << 20) + 1, 32)

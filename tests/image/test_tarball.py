@@ -222,6 +222,7 @@ def test_large_owners_in_base_256_are_read(opened: Opener, tmp_path: Path) -> No
     assert entry.uid == 4_000_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option",
     [

@@ -194,6 +194,7 @@ def test_a_file_of_others_is_replaced_only_after_a_yes(
     assert started == ["web"]
 
 
+@pytest.mark.slow
 @needs_mmdebstrap
 def test_a_ready_build_ends_with_what_can_be_done_next(
     keyboard: PipeInput, capsys: Capture, here: Path, monkeypatch: pytest.MonkeyPatch

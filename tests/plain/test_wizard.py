@@ -104,6 +104,7 @@ def test_an_invalid_recipe_is_an_error_before_any_question(
     assert answers()["name"] == "precious"
 
 
+@pytest.mark.slow
 def test_the_review_repeats_the_warnings(keyboard: PipeInput, capsys: Capture) -> None:
     save_full_draft(Recipe(system=System(timezone="Europe/Pariss")))
     press(keyboard, ENTER, LEAVE)
@@ -172,6 +173,7 @@ def test_contradicting_answers_are_named_and_fixed_from_the_review(
     assert questions.to_recipe(answers()).source == Source(bootstrap="debootstrap")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide_are_shown_too(keyboard: PipeInput, capsys: Capture) -> None:
     save_full_draft()
     press(keyboard, ENTER, "2" + ENTER, LEAVE)
@@ -198,6 +200,7 @@ def test_a_draft_that_cannot_be_saved_is_reported(
     assert "No space left on device" in output
 
 
+@pytest.mark.slow
 def test_nothing_is_built_until_missing_programs_are_installed(
     keyboard: PipeInput, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -307,6 +307,7 @@ def test_the_text_shows_every_command_whole() -> None:
             assert "\n".join(line.strip() for line in action.shell().splitlines()) in shown
 
 
+@pytest.mark.slow
 def test_a_line_pasted_where_no_tree_is_named_touches_nothing_of_the_machine() -> None:
     for step in make(FULL).steps:
         for action in step.actions:

@@ -14,6 +14,8 @@ from zwizard.sources import inspection
 from zwizard.steps import render
 from zwizard.steps.actions import Convert
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 LIMIT = 64 * MIB
 
@@ -52,7 +54,6 @@ def convert(tmp_path: Path, location: str | Path, sha256: str = "", limit: int =
     return "" if done.returncode == 0 else done.stderr.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_a_file_becomes_the_raw_disk_and_holes_stay_holes(
     qcow2: Path, raw: Path, tmp_path: Path
 ) -> None:
@@ -74,7 +75,6 @@ def test_a_file_with_another_checksum_is_refused(qcow2: Path, tmp_path: Path) ->
     assert not (tmp_path / "image.raw").exists()
 
 
-@pytest.mark.slow
 def test_one_that_is_too_large_for_the_rented_disk_is_refused(qcow2: Path, tmp_path: Path) -> None:
     said = convert(tmp_path, qcow2, limit=7 * MIB)
     assert said.startswith(f"its disk has {8 * MIB} bytes, more than the rented disk")
@@ -98,7 +98,6 @@ def test_one_that_was_cut_is_refused(qcow2: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "image.raw").exists()
 
 
-@pytest.mark.slow
 def test_a_compressed_one_is_whole(qcow2: Path, raw: Path, tmp_path: Path) -> None:
     packed = tmp_path / "packed.qcow2"
     subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", qcow2, packed], check=True)
@@ -131,7 +130,6 @@ def test_a_file_that_is_no_cloud_image_is_reported_at_its_question(
         assert inspection.inspect("cloud-image", file).wrong.startswith(said)
 
 
-@pytest.mark.slow
 def test_a_download_is_verified_with_the_sum_of_the_recipe(
     server: Server, qcow2: Path, raw: Path, tmp_path: Path
 ) -> None:
@@ -143,7 +141,6 @@ def test_a_download_is_verified_with_the_sum_of_the_recipe(
     assert len(server.asked) == asked, "what was fetched once is fetched again"
 
 
-@pytest.mark.slow
 def test_a_wrong_sum_is_reported_and_the_download_deleted(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:
@@ -153,7 +150,6 @@ def test_a_wrong_sum_is_reported_and_the_download_deleted(
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_the_list_of_sums_beside_it_is_used(
     server: Server, qcow2: Path, tmp_path: Path, algorithm: str
@@ -167,7 +163,6 @@ def test_the_list_of_sums_beside_it_is_used(
     assert "does not have the checksum" in convert(tmp_path, server.url("disk.img"))
 
 
-@pytest.mark.slow
 def test_a_connection_that_breaks_off_is_gone_on_with(
     server: Server, qcow2: Path, raw: Path, tmp_path: Path
 ) -> None:
@@ -180,7 +175,6 @@ def test_a_connection_that_breaks_off_is_gone_on_with(
     assert all(int(start.rstrip("-")) > 0 for start in began[1:])
 
 
-@pytest.mark.slow
 def test_the_next_build_continues_an_interrupted_download(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:
@@ -194,7 +188,6 @@ def test_the_next_build_continues_an_interrupted_download(
     assert "bytes=" in server.asked[0]
 
 
-@pytest.mark.slow
 def test_a_part_of_an_older_file_is_not_mixed_with_the_new_one(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:
@@ -205,7 +198,6 @@ def test_a_part_of_an_older_file_is_not_mixed_with_the_new_one(
     assert convert(tmp_path, server.url("disk.img"), sum_of(qcow2)) == ""
 
 
-@pytest.mark.slow
 def test_a_server_that_cannot_go_on_in_the_middle_is_asked_from_the_start(
     server: Server, qcow2: Path, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ class Fetched:
         return self.status == 0 and self.file.read_bytes() == DATA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_server_that_has_no_time_is_asked_again_later(
     server: Server, tmp_path: Path, status: int
@@ -143,6 +144,7 @@ def test_a_file_larger_than_may_be_taken_is_refused_at_once(
     assert not fetched.file.exists()
 
 
+@pytest.mark.slow
 def test_a_cut_file_is_continued_if_the_server_says_that_it_is_the_same(
     server: Server, tmp_path: Path
 ) -> None:

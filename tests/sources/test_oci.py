@@ -412,6 +412,7 @@ class TestLayingOut:
         assert "is for linux/arm64" in lay_out(single, place)[1]
         assert seen(tree) == {}
 
+    @pytest.mark.slow
     def test_another_checksum_and_a_changed_layer_are_refused(
         self, layout: Layout, tmp_path: Path
     ) -> None:

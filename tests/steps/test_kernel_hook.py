@@ -142,6 +142,7 @@ def test_a_kernel_that_is_elf_already_is_not_touched_but_linked(boot: Path, run:
     assert names(boot) == ["vmlinuz", "vmlinuz-6.1.0-1"]
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_nothing(boot: Path, run: Run) -> None:
     (boot / "vmlinuz-6.1.0-1").write_bytes(bzimage(elf(), "xz"))
     run()

@@ -118,6 +118,7 @@ def test_times_are_kept_up_to_the_cap(tree: Path, tmp_path: Path) -> None:
         assert f"mtime: {time:#x}:00000000" in by_debugfs(image, f"stat {name}")
 
 
+@pytest.mark.slow
 def test_the_same_tree_gives_the_same_bytes(tree: Path, tmp_path: Path) -> None:
     """Also where the directories list it in another order, at another time."""
     again = tmp_path / "again"

@@ -16,6 +16,8 @@ from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
 from zwizard.wizard import package_index
 
+pytestmark = pytest.mark.slow
+
 MAIN = ("main",)
 PART = package_index._PART.format("main")
 
@@ -95,7 +97,6 @@ def test_pacmans_packages_are_read_from_its_databases(rolling: Make) -> None:
     assert kept.lines == found.lines
 
 
-@pytest.mark.slow
 def test_an_unreadable_pacman_database_is_reported(rolling: Make, tmp_path: Path) -> None:
     url = rolling(LINUX)
     file = tmp_path / "mirror/core/os/x86_64/core.db"
@@ -137,7 +138,6 @@ def test_it_is_kept_and_read_again_without_the_archive(mirror: Make, tmp_path: P
     assert package_index.load(url, "trixie", MAIN) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [b"", b"[]\n", b'{"read": []}\n', b"\xff\xfe", b'{"read": 1}\nhtop\n', b"{}\n\x00"],
@@ -151,7 +151,6 @@ def test_a_damaged_cache_is_no_cache(mirror: Make, damage: bytes) -> None:
     assert package_index.fetch(url, "bookworm", MAIN).count == 3
 
 
-@pytest.mark.slow
 def test_a_cache_cut_short_is_no_cache(mirror: Make) -> None:
     url = mirror()
     package_index.fetch(url, "bookworm", MAIN)
@@ -194,7 +193,6 @@ def test_an_index_with_another_sum_than_the_release_names_is_refused(
     assert package_index.load(url, "bookworm", MAIN) is None
 
 
-@pytest.mark.slow
 def test_an_endless_index_is_refused(mirror: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index, "_MOST_UNPACKED", 2**20)
     url = mirror(packed=lzma.compress(b"Package: a\n\n" * 2**18))
@@ -202,7 +200,6 @@ def test_an_endless_index_is_refused(mirror: Make, monkeypatch: pytest.MonkeyPat
         package_index.fetch(url, "bookworm", MAIN)
 
 
-@pytest.mark.slow
 def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ZwizardError, match="dists/bookworm"):
         package_index.fetch(f"file://{tmp_path}/nowhere", "bookworm", MAIN)
@@ -210,7 +207,6 @@ def test_a_mirror_that_is_not_there_says_so(tmp_path: Path) -> None:
         package_index.fetch("https://joe:canary@127.0.0.1:1/debian", "bookworm", MAIN)
 
 
-@pytest.mark.slow
 def test_a_process_of_its_own_fetches_the_same(mirror: Make) -> None:
     url = mirror()
     found = package_index.fetch_apart(url, "bookworm", MAIN)
@@ -226,7 +222,6 @@ def test_a_cache_that_cannot_be_written_costs_nothing(
     assert package_index.fetch(mirror(), "bookworm", MAIN).count == 3
 
 
-@pytest.mark.slow
 def test_every_component_is_read(mirror: Make, tmp_path: Path) -> None:
     url = mirror("Package: nginx\nVersion: 1\nProvides: httpd, tini\n")
     suite = tmp_path / "mirror/dists/bookworm"

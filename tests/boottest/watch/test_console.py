@@ -142,6 +142,7 @@ def test_the_end_of_an_endless_console_is_kept() -> None:
     assert console.tail(1) == "line 29999"
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_bounded() -> None:
     console = Console()
     for _ in range(100):

@@ -298,6 +298,7 @@ def _other(path: Path) -> Path:
     return disks.ext(path.with_suffix(".esp"), ESP_PART.end - ESP_PART.start, empty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slug", "evidence", "breaks"), BROKEN)
 def test_a_broken_disk_fails_in_its_rule(
     image: Path, slug: str, evidence: str, breaks: Fault
@@ -395,6 +396,7 @@ def test_an_unreadable_root_is_unknown_and_never_ready(image: Path) -> None:
     assert not report.ready
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["debian.raw", "Image.raw"])
 def test_a_disk_under_another_name_is_read_and_has_to_be_renamed(image: Path, name: str) -> None:
     report = judged(image.rename(image.with_name(name)))
@@ -417,6 +419,7 @@ def test_a_qcow2_is_recognised_under_any_name(tmp_path: Path) -> None:
         check(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "files",
     [

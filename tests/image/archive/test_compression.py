@@ -28,6 +28,7 @@ def test_contents_are_unpacked_unchanged_from_every_compression(form: str, behin
     assert unpack(PACKERS[form](kernel) + behind) == kernel
 
 
+@pytest.mark.slow
 def test_lz4_of_many_blocks_is_read() -> None:
     kernel = elf() + bytes(range(256)) * (20 << 12)
     assert unpack(PACKERS["lz4"](kernel)) == kernel

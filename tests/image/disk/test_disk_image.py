@@ -188,6 +188,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return disks.disk(place / "image.raw", disks.image_tree(place / "tree"))
 
 
+@pytest.mark.slow
 def test_a_disk_is_its_root_with_the_esp_where_fstab_puts_it(whole: Path) -> None:
     disk = opened(whole)
     assert [(v.filesystem, v.uuid, v.label) for v in disk.volumes] == [

@@ -156,6 +156,7 @@ def test_a_hashed_directory_is_read(image_of: MakeImage) -> None:
     assert len(opened(path).children("/many")) == NAMES
 
 
+@pytest.mark.slow
 def test_the_index_of_a_grown_directory_keeps_the_end_of_its_first_block(
     image_of: MakeImage,
 ) -> None:

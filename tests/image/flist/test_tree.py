@@ -130,6 +130,7 @@ def test_a_database_that_is_no_flist_is_refused(path: Path, name: str) -> None:
         open_tree(packed_flist(path, database({}, *HOSTILE[name])))
 
 
+@pytest.mark.slow
 def test_a_database_without_an_index_does_not_take_long(path: Path) -> None:
     rows = small() | {f"k{number}": b"" for number in range(20_000)}
     rows[ROOT_KEY] = message(listing())
