@@ -10,11 +10,11 @@ import click
 from zwizard.checks import Mode
 from zwizard.cli.app import json_option, zwizard
 from zwizard.console import upload_progress
-from zwizard.hub import deployment_note, session
-from zwizard.hub.deployment_note import BLOCKS
+from zwizard.hub import records, session
 from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
+from zwizard.plan.deployment_note import BLOCKS, markdown
 from zwizard.util.documents import document
 from zwizard.util.errors import UsageError
 from zwizard.util.text import one_line, sanitise
@@ -92,13 +92,13 @@ def deploy(path: Path, *, mode: str | None, form: str | None, as_json: bool) -> 
     Terraform.
     """
     archive = path.resolve()
-    note = deployment_note.of_archive(archive, Mode(mode) if mode else None)
+    note = records.deployment_of(archive, Mode(mode) if mode else None)
     if as_json:
         click.echo(document(note.to_json()))
     elif form:
         click.echo(sanitise(BLOCKS[form][1](note)))
     else:
-        click.echo(deployment_note.markdown(note), nl=False)
+        click.echo(markdown(note), nl=False)
     return 0
 
 

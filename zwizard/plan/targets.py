@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from zwizard import distros, sources
 from zwizard.families import guest
 from zwizard.plan import container, disk, grub, kernel, repair
+from zwizard.plan.deployment_note import describe, markdown
 from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.relevance import treatment
@@ -38,7 +39,9 @@ def make(recipe: Recipe) -> Plan:
 
 
 def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
-    note = container.note(recipe) if recipe.target == "container" else ""
+    note = ""
+    if recipe.target == "container":
+        note = markdown(describe(recipe.name, recipe.target, recipe))
     shared = urlsplit(recipe.source.mirror).hostname in _LOOPBACK
     return Plan(recipe.name, recipe.target, environment(epoch), steps, note, shared)
 

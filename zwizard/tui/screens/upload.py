@@ -15,13 +15,13 @@ from textual.widgets import Input, Static
 
 from zwizard.checks import Mode
 from zwizard.console.upload_progress import PHASES, describe, progress
-from zwizard.hub import deployment_note, session, token
-from zwizard.hub.deployment_note import BLOCKS
+from zwizard.hub import records, session, token
 from zwizard.hub.status import Status
 from zwizard.hub.token import Token
 from zwizard.hub.upload import Upload, UploadRequest
 from zwizard.jobs import supervisor
 from zwizard.jobs.follower import Watch
+from zwizard.plan.deployment_note import BLOCKS, markdown
 from zwizard.tui.background import in_background
 from zwizard.tui.base_app import BaseApp
 from zwizard.tui.format import MUTED, block, plain
@@ -209,8 +209,8 @@ class UploadScreen(BaseScreen[None]):
 
 async def show_deployment(app: BaseApp, path: Path, mode: Mode) -> None:
     """Ask for which form, and show the text, which y copies."""
-    note = await in_background(lambda: deployment_note.of_archive(path, mode))
-    texts = {"n": deployment_note.markdown(note)}
+    note = await in_background(lambda: records.deployment_of(path, mode))
+    texts = {"n": markdown(note)}
     options = [Option("n", "The whole note")]
     for name, (title, form) in BLOCKS.items():
         texts[_FORMS[name]] = form(note)

@@ -1,4 +1,7 @@
-"""What to type to deploy a flist: for people, for the dashboard, tfcmd, Terraform and programs."""
+"""What to type to deploy a flist: for people, for the dashboard, tfcmd, Terraform and programs.
+
+A flist contains only files: entrypoint, environment and disks are part of each deployment.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,11 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from zwizard.checks import Mode
-from zwizard.checks.mode_detection import intended
-from zwizard.engine import builds, status
-from zwizard.engine.status import CHECKED
-from zwizard.hub import records
-from zwizard.hub.records import UploadRecord
-from zwizard.image import open_tree
+from zwizard.image.executables.start_script import START_SCRIPT
 from zwizard.recipe.model import Recipe
 from zwizard.sources import deployment
-from zwizard.util.hashing import sha256_of
 from zwizard.util.text import one_line, parse_size
 from zwizard.util.units import GIB
 
@@ -29,7 +24,7 @@ _ANYTHING = "/"  # where a deployment needs an entrypoint, and Zero-OS ignores i
 _KEY = "~/.ssh/id_ed25519.pub"
 _URL = "https://HUB/USER/NAME.flist"
 _ROOT, _DISK = 2, 10  # GiB: the least root of most machines, and a disk of any size
-_LEAST = {Mode.CONTAINER: 256, Mode.VM: 1024, Mode.IMAGE: 1024}  # MiB of memory
+_LEAST = {"container": 256, "vm": 1024, "image": 1024}  # MiB of memory
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,127}", re.ASCII)  # what the dashboard takes
 
 
@@ -37,11 +32,12 @@ _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,127}", re.ASCII)  # what the das
 class Deployment:
     """A deployment of one image. ``memory`` is in MiB, ``root`` and the sizes of disks in GiB.
 
-    ``flist`` and ``checksum`` are "" before it is uploaded; ``disks`` are by mount point.
+    ``kind`` is container, vm or image. ``flist`` and ``checksum`` are "" before it is uploaded;
+    ``disks`` are by mount point; ``start`` is the script that is the entrypoint, if there is one.
     """
 
     name: str
-    kind: Mode
+    kind: str
     flist: str = ""
     checksum: str = ""
     entrypoint: str = ""
@@ -49,6 +45,7 @@ class Deployment:
     memory: int = 256
     root: int = _ROOT
     disks: Mapping[str, int] = field(default_factory=dict)
+    start: str = ""
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -67,51 +64,42 @@ class Deployment:
     def to_json(self) -> dict[str, Any]:
         """As plain data, with the texts to copy."""
         texts = {name: text(self) for name, (_, text) in BLOCKS.items()}
-        return asdict(self) | {"kind": self.kind.value, "refused": self.refused, "texts": texts}
-
-
-def of_archive(archive: Path, kind: Mode | None = None) -> Deployment:
-    """The deployment of the archive at ``archive``; ``kind`` where no build tells it.
-
-    An archive that no build made is read; raises UnreadableError if it is no image.
-    """
-    build = builds.making(archive)
-    recipe = builds.recipe_of(build) if build else None
-    if build and recipe:
-        state = status.of(build)
-        sha256 = state.sha256 if state.state in CHECKED else ""
-    else:
-        with open_tree(archive) as tree:
-            kind = kind or intended(tree)
-        sha256 = sha256_of(archive) if archive.is_file() else ""
-    name = archive.name.removesuffix(".tar.gz")
-    return describe(name, recipe, kind or Mode.VM, records.last_upload_of(sha256))
+        return asdict(self) | {"refused": self.refused, "texts": texts}
 
 
 def describe(
-    name: str, recipe: Recipe | None, kind: Mode, upload: UploadRecord | None
+    name: str,
+    kind: str,
+    recipe: Recipe | None = None,
+    *,
+    flist: str = "",
+    checksum: str = "",
+    unpacked: int = 0,
 ) -> Deployment:
-    """The deployment of an image; without its ``recipe`` a container's entrypoint is unknown."""
-    kind = Mode(recipe.target) if recipe else kind
+    """The deployment of an image, which takes ``unpacked`` bytes.
+
+    Without its ``recipe`` the entrypoint of a container is unknown.
+    """
     disks: dict[str, int] = {}
-    if kind is Mode.CONTAINER:
+    if kind == "container":
         entrypoint = (deployment.entrypoint(recipe) or "") if recipe else "ENTRYPOINT"
         disks = dict.fromkeys(recipe.container.mounts, _DISK) if recipe else {}
     else:
-        entrypoint = _INIT if kind is Mode.VM else _ANYTHING
-    if kind is Mode.IMAGE:
+        entrypoint = _INIT if kind == "vm" else _ANYTHING
+    if kind == "image":
         needs = parse_size(recipe.checklist.disk_size) if recipe else 0
-        disks = {"/disk": math.ceil(max(needs, upload.unpacked if upload else 0, GIB) / GIB)}
+        disks = {"/disk": math.ceil(max(needs, unpacked, GIB) / GIB)}
     return Deployment(
         name,
         kind,
-        upload.url if upload else "",
-        upload.md5 if upload else "",
+        flist,
+        checksum,
         entrypoint,
-        deployment.environment(recipe) if recipe and kind is Mode.CONTAINER else {},
+        deployment.environment(recipe) if recipe and kind == "container" else {},
         _LEAST[kind],
         _ROOT,
         disks,
+        recipe.container.start if recipe else "",
     )
 
 
@@ -186,37 +174,63 @@ BLOCKS: dict[str, tuple[str, Callable[[Deployment], str]]] = {
 }
 
 _MEANING = {
-    Mode.CONTAINER: "The container stops when its entrypoint exits.",
-    Mode.VM: "The image's kernel gets the entrypoint as init=; other programs than the init do not"
-    " start it.",
-    Mode.IMAGE: "Zero-OS ignores the entrypoint of a disk image, but the forms need one. The image"
-    " is written to the first disk, which must not be smaller; its mount point means nothing.",
+    "container": (
+        "The entrypoint is one line with its arguments, quoted as in a shell. It runs as root in"
+        " `/`, after network and disks are ready.",
+        "The container stops when its entrypoint exits, with any status. Zero-OS restarts it, and"
+        " stops trying after four times in two minutes.",
+        "It runs on Zero-OS's own kernel. Modules cannot be loaded.",
+        "Its output goes to a console that is shown nowhere: write what you need to a file.",
+    ),
+    "vm": (
+        "The image's kernel gets the entrypoint as init=; other programs than the init do not"
+        " start it.",
+    ),
+    "image": (
+        "Zero-OS ignores the entrypoint of a disk image, but the forms need one.",
+        "The image is written to the first disk, which must not be smaller; its mount point means"
+        " nothing.",
+    ),
 }
 
 
 def markdown(made: Deployment) -> str:
     """The note for people."""
-    lines = [
-        f"# Deploying {made.name}",
-        "",
-        f"- Flist: {made.flist or 'not uploaded yet: zwizard upload'}",
-        *([f"- Checksum (md5): {made.checksum}"] if made.checksum else []),
-        f"- Entrypoint: `{made.entrypoint}`. {_MEANING[made.kind]}",
-        f"- Memory: at least {made.memory} MiB",
-        f"- Root: {made.root} GiB, which limits what is written, not the image",
-        *(f"- Disk: {size} GiB at {place}" for place, size in made.disks.items()),
+    facts = [
+        f"Flist: {made.flist or 'not uploaded yet: zwizard upload'}",
+        *([f"Checksum (md5): {made.checksum}"] if made.checksum else []),
+        f"Entrypoint: {_code(made.entrypoint)}",
+        f"Memory: at least {made.memory} MiB",
+        f"Root: {made.root} GiB, which limits what is written, not the image",
+        *(_disk(made, *item) for item in made.disks.items()),
         *(_variable(made, *item) for item in made.environment.items()),
-        "- `SSH_KEY`: your public key",
+        "`SSH_KEY`: your public key",
     ]
+    lines = [f"# Deploying {made.name}", "", *(f"- {fact}" for fact in facts)]
+    lines += ["", "## How Zero-OS runs it", "", *(f"- {line}" for line in _MEANING[made.kind])]
+    if made.start:
+        lines += ["", f"`{START_SCRIPT}` starts the container image's own entrypoint:", ""]
+        lines += [f"    {line}" for line in made.start.splitlines()]
     for title, text in BLOCKS.values():
         lines += ["", f"## {title}", "", *(f"    {line}" for line in text(made).splitlines())]
     return "\n".join(map(one_line, lines)) + "\n"
 
 
+def _disk(made: Deployment, place: str, size: int) -> str:
+    if made.kind == "image":
+        return f"Disk: at least {size} GiB"
+    return f"Disk, mounted at {_code(place)}"
+
+
 def _variable(made: Deployment, name: str, value: str) -> str:
-    text = f"- Environment: `{name}={value}`"
     if not value:
-        text += ", without a value in the recipe: set it in the deployment"
-    elif name in made.refused:
-        text += ", which the dashboard refuses by its name"
-    return text
+        return (
+            f"Environment: {_code(name)}, without a value in the recipe: set it in the deployment"
+        )
+    refused = ", which the dashboard refuses by its name" if name in made.refused else ""
+    return f"Environment: {_code(f'{name}={value}')}{refused}"
+
+
+def _code(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"

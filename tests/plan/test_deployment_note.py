@@ -7,15 +7,10 @@ import shlex
 
 import pytest
 
-from zwizard.checks import Mode
-from zwizard.hub.deployment_note import BLOCKS, Deployment, describe, markdown, terraform, tfcmd
-from zwizard.hub.records import UploadRecord
+from zwizard.plan.deployment_note import BLOCKS, Deployment, describe, markdown, terraform, tfcmd
 from zwizard.recipe.model import Recipe
 
-UPLOAD = UploadRecord(
-    "https://hub.example/a.3bot/web.flist", "0" * 32, "https://hub.example", "a.3bot",
-    "web.flist", "1" * 64, 3 << 30, 1.0,
-)  # fmt: skip
+FLIST, CHECKSUM = "https://hub.example/a.3bot/web.flist", "0" * 32
 ENV = {"LEVEL": "it's ${x}", "X": "1", "_Y": "2", "EMPTY": ""}
 CONTAINER = Recipe.from_dict(
     {"name": "web", "target": "container", "source": {"kind": "binary", "location": "/app"},
@@ -23,24 +18,24 @@ CONTAINER = Recipe.from_dict(
 )  # fmt: skip
 
 
-def made(recipe: Recipe | None, kind: Mode = Mode.VM) -> Deployment:
-    return describe("web", recipe, kind, UPLOAD)
+def made(recipe: Recipe | None, kind: str = "container") -> Deployment:
+    return describe("web", kind, recipe, flist=FLIST, checksum=CHECKSUM, unpacked=3 << 30)
 
 
 @pytest.mark.parametrize(
     ("kind", "entrypoint", "disks"),
     [
-        (Mode.VM, "/sbin/init", {}),
-        (Mode.IMAGE, "/", {"/disk": 3}),
-        (Mode.CONTAINER, "ENTRYPOINT", {}),
+        ("vm", "/sbin/init", {}),
+        ("image", "/", {"/disk": 3}),
+        ("container", "ENTRYPOINT", {}),
     ],
 )
 def test_every_kind_of_image_has_what_the_forms_need(
-    kind: Mode, entrypoint: str, disks: dict[str, int]
+    kind: str, entrypoint: str, disks: dict[str, int]
 ) -> None:
     note = made(None, kind)
     assert (note.entrypoint, note.disks, note.flist, note.checksum) == (
-        entrypoint, disks, UPLOAD.url, UPLOAD.md5,
+        entrypoint, disks, FLIST, CHECKSUM,
     )  # fmt: skip
     assert note.memory >= 250
     assert note.to_json()["texts"].keys() == BLOCKS.keys()
@@ -66,7 +61,7 @@ def test_the_line_of_tfcmd_is_read_by_a_shell_as_meant() -> None:
 
 def test_terraform_gets_the_checksum_and_quoted_texts() -> None:
     block = terraform(made(CONTAINER))
-    assert f'flist_checksum = "{UPLOAD.md5}"' in block
+    assert f'flist_checksum = "{CHECKSUM}"' in block
     assert '"LEVEL" = "it\'s $${x}"' in block
     assert len(re.findall(r"[{]", block.replace("$${", ""))) == len(
         re.findall("}", block.replace("x}", ""))
@@ -76,14 +71,14 @@ def test_terraform_gets_the_checksum_and_quoted_texts() -> None:
 def test_the_markdown_has_every_block_and_marks_what_is_refused() -> None:
     text = markdown(made(CONTAINER))
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        f"## {title}" for title, _ in BLOCKS.values()
-    ]
+        "## How Zero-OS runs it", *(f"## {title}" for title, _ in BLOCKS.values()),
+    ]  # fmt: skip
     assert "`_Y=2`, which the dashboard refuses" in text
-    assert "`EMPTY=`, without a value" in text
-    assert "not uploaded yet" in markdown(describe("web", None, Mode.VM, None))
+    assert "`EMPTY`, without a value" in text
+    assert "not uploaded yet" in markdown(describe("web", "vm"))
 
 
 def test_a_machine_has_a_name_that_deployments_take() -> None:
-    assert describe("a-b.c", None, Mode.VM, None).machine == "a_b_c"
-    assert describe("a", None, Mode.VM, None).machine == "a_"
-    assert len(describe("x" * 60, None, Mode.VM, None).machine) == 35
+    assert describe("a-b.c", "vm").machine == "a_b_c"
+    assert describe("a", "vm").machine == "a_"
+    assert len(describe("x" * 60, "vm").machine) == 35
