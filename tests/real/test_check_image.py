@@ -181,7 +181,7 @@ MUTANTS: list[tuple[str, str, Fault]] = [
     ("loader-known", "Ubuntu 24.04", changed("/usr/lib/os-release", lambda text:
      re.sub("VERSION_ID=.*", 'VERSION_ID="24.04"', text.replace("ID=debian", "ID=ubuntu")))),
     ("loader-known", "is systemd-boot", loader(lambda _: disks.efi(_sdmagic=b"systemd-boot"))),
-    ("loader-files", "is GRUB and reads /EFI/debian/grub.cfg, which the ESP lacks",
+    ("loader-files", "is GRUB and reads /EFI/debian/grub.cfg, which is missing on the ESP",
      on_esp(lambda files: {name: files[name] for name in disks.LOADER})),
     ("loader-files", "ESP/EFI/debian/grub.cfg looks for the file system 1-2, which is not in",
      on_esp(lambda files: {**files, "EFI/debian/grub.cfg":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,9 +25,8 @@ from zwizard.image import (
 )
 from zwizard.image.executables.entrypoint import first_program
 from zwizard.image.flist.tree import NotInFlistError
+from zwizard.image.tarball import TAR_NAMES
 from zwizard.util.errors import UsageError
-
-_TAR = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")
 
 
 def check(
@@ -155,7 +153,7 @@ def _archive_name(path: Path, tree: FileTree) -> str:
     if isinstance(tree, SingleFileTree):
         return f"{tree.path.stem}.tar.gz"  # what it is packed as
     if isinstance(tree, TarballTree) and not tree.gzipped:
-        return f"{_TAR.sub('', tree.path.name)}.tar.gz"  # what a repair or build packs it as
+        return f"{TAR_NAMES.sub('', tree.path.name)}.tar.gz"  # what a repair or build packs it as
     return tree.path.name if tree.path.is_file() else f"{path.resolve().name}.tar.gz"
 
 

@@ -142,7 +142,7 @@ class Narrator:
 
 
 def progress(status: Status, now: float) -> str:
-    """How far a phase is: bytes, rate and time left, or for how long it goes on."""
+    """How far a phase is: bytes, rate and time left, or how long it has been running."""
     if not status.done:
         return duration(max(0.0, now - status.since))
     parts = [f"{size(status.done)} of {size(status.total)}", f"{size(int(status.rate(now)))}/s"]

@@ -14,6 +14,7 @@ from zwizard.checks import Finding, Mode, Outcome, Report
 from zwizard.engine import builds
 from zwizard.image import open_tree
 from zwizard.image.flist.tree import require_contents
+from zwizard.image.tarball import TAR_NAMES
 from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
 from zwizard.recipe.model import Container, Output, Recipe, Source
@@ -174,9 +175,7 @@ def further(recipe: Recipe, report: Report) -> Recipe | None:
 
 def _free_name(path: Path, place: Path) -> str:
     """A name for the repaired archive that is not used in ``place``."""
-    stem = (
-        re.sub(r"\.(tar(\.\w+)?|t[bgx]z2?|tzst)$", "", path.name) if path.is_file() else path.name
-    )
+    stem = TAR_NAMES.sub("", path.name) if path.is_file() else path.name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")[:48] or "image"
     names = paths.numbered(f"{stem}-repaired")
     return next(name for name in names if not os.path.lexists(place / f"{name}.tar.gz"))

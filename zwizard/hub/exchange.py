@@ -276,7 +276,9 @@ class Exchange:
         if is_loopback(store.host) and not is_loopback(urlsplit(self.client.url).hostname or ""):
             raise DifferentError(f"the flist has its blocks at {store.host}, where no node is")
         if missing := store.missing(blocks, self.client.patience):
-            raise DifferentError(f"the hub's store lacks {missing} of {len(blocks)} blocks")
+            raise DifferentError(
+                f"{missing} of {len(blocks)} blocks are missing in the hub's store"
+            )
         self._stored = len(blocks)
 
     def _late(self, until: float) -> Callable[[], str]:

@@ -55,6 +55,8 @@ class Keep:
         return self._match(path) is not None
 
 
+# The end of the name of a tar archive, compressed or not.
+TAR_NAMES = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")
 KEEP_NOTHING = Keep()
 
 

@@ -82,6 +82,3 @@ class SourceKind(FileKind):
     file_why: str = ""
     file_example: str = ""
     settle: Callable[[Recipe, Any], Recipe] = lambda recipe, _: recipe
-
-
-TAR_NAMES = re.compile(r"\.(?:tar(?:\.\w+)?|t[bgx]z2?|tzst)$")

@@ -9,10 +9,11 @@ from typing import NoReturn
 
 from zwizard.image.executables.start_script import START_SCRIPT, render_start_script
 from zwizard.image.oci import OciError, OciImage, layered_tree, read_oci
+from zwizard.image.tarball import TAR_NAMES
 from zwizard.recipe.model import Container, Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.values import is_secret
-from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
+from zwizard.sources.base import InputReport, SourceKind
 from zwizard.sources.binary import DIRECTORIES
 from zwizard.steps.actions import ROOT, Host, Remove, UnpackOci, Write
 from zwizard.steps.step import Step

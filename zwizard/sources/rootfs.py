@@ -10,9 +10,10 @@ from zwizard.host.unmappable_owners import unmappable_owners
 from zwizard.image.archive.byte_stream import ArchiveError
 from zwizard.image.archive.decompress import decompressed
 from zwizard.image.layered_tree import LayeredTree
+from zwizard.image.tarball import TAR_NAMES
 from zwizard.recipe.model import Recipe
 from zwizard.sources import completion
-from zwizard.sources.base import TAR_NAMES, InputReport, SourceKind
+from zwizard.sources.base import InputReport, SourceKind
 from zwizard.sources.detect_distro import DetectedDistro, detect_distro, tree_sum
 from zwizard.steps.actions import Action, Import
 from zwizard.steps.step import Step

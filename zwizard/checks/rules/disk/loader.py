@@ -60,7 +60,7 @@ def loader_files(context: CheckContext) -> Verdict:
         if not found:
             elsewhere = _searches(disk)
             return elsewhere or failed(
-                f"{path} is GRUB and reads {places[0]}, which the ESP lacks"
+                f"{path} is GRUB and reads {places[0]}, which is missing on the ESP"
             )
         return _led(disk, f"ESP{found}", text(esp, found) or "", normal=normal)
     return _led(disk, path, loader.script, normal=normal)
