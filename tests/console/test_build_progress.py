@@ -166,7 +166,7 @@ def test_a_killed_build_process_is_reported_with_a_hint(build: Build, capsys: Ca
 def test_who_stops_it_while_the_runner_comes_up_stops_it(
     build: Build, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """By the real runner: it began, and went on without anybody knowing."""
+    """By the real runner, before its worker has begun."""
     pause = time.sleep
     pressed: list[bool] = []
 
@@ -179,6 +179,7 @@ def test_who_stops_it_while_the_runner_comes_up_stops_it(
     monkeypatch.setattr("zwizard.jobs.supervisor.time.sleep", interrupted)
     assert build_progress.run(build, as_json=False) == 130
     assert pressed
+    assert [type(event) for event in build.events()] == [events.BuildCancelled]
     assert "died" not in capsys.readouterr().out
     assert not build.running()
 
