@@ -67,12 +67,17 @@ def _directory_in_memory() -> str:
 
 @pytest.fixture(autouse=True)
 def xdg(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test touches the user's own builds, layers or preferences, or waits for the disk."""
+    """No test touches the user's own builds, layers or preferences, or waits for the disk.
+
+    The working directory is empty: a build of the user's may lie where the tests are started.
+    """
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     home = tmp_path_factory.getbasetemp() / "home" / str(next(_numbers))
     home.mkdir(parents=True)
     for kind in ("STATE", "CACHE", "CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    (home / "work").mkdir()
+    monkeypatch.chdir(home / "work")
     return home
 
 
