@@ -10,7 +10,8 @@ import click
 from zwizard.checks import Mode
 from zwizard.cli.app import json_option, zwizard
 from zwizard.console import upload_progress
-from zwizard.hub import records, session
+from zwizard.hub import session
+from zwizard.hub.deployments import deployment_of
 from zwizard.hub.download import local_flist
 from zwizard.image.flist.compare import Comparison, compare, read_archive
 from zwizard.image.flist.tree import FlistTree
@@ -92,7 +93,7 @@ def deploy(path: Path, *, mode: str | None, form: str | None, as_json: bool) -> 
     Terraform.
     """
     archive = path.resolve()
-    note = records.deployment_of(archive, Mode(mode) if mode else None)
+    note = deployment_of(archive, Mode(mode) if mode else None)
     if as_json:
         click.echo(document(note.to_json()))
     elif form:

@@ -1,4 +1,4 @@
-"""Uploads that are done: which bytes are where on a hub, and how to deploy them."""
+"""Uploads that are done: which bytes are where on a hub."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import contextlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from zwizard.checks import Mode
-from zwizard.checks.mode_detection import intended
-from zwizard.engine import builds, status
+from zwizard.engine import builds
 from zwizard.engine.layers import discard
 from zwizard.hub.upload import Upload, UploadRequest
-from zwizard.image import open_tree
-from zwizard.plan import deployment_note
-from zwizard.plan.deployment_note import Deployment
 from zwizard.util import paths, state_files
-from zwizard.util.hashing import sha256_of
 from zwizard.util.state_files import DamagedError
 from zwizard.util.text import ago
 
@@ -73,29 +67,6 @@ def uploaded_digests() -> dict[str, UploadRecord]:
 def last_upload_of(sha256: str) -> UploadRecord | None:
     """The latest upload of the archive with this SHA-256, or None."""
     return uploaded_digests().get(sha256) if sha256 else None
-
-
-def deployment_of(archive: Path, kind: Mode | None = None) -> Deployment:
-    """The deployment of the file ``archive``; ``kind`` where no build tells it.
-
-    An archive that no build made is read; raises UnreadableError if it is no image.
-    """
-    build = builds.making(archive)
-    recipe = builds.recipe_of(build) if build else None
-    if build and recipe:
-        state = status.of(build)
-        sha256 = state.sha256 if state.state in status.CHECKED else ""
-        kind = Mode(recipe.target)
-    else:
-        with open_tree(archive) as tree:
-            kind = kind or intended(tree)
-        sha256 = sha256_of(archive) if archive.is_file() else ""
-    name, upload = archive.name.removesuffix(".tar.gz"), last_upload_of(sha256)
-    if upload is None:
-        return deployment_note.describe(name, kind, recipe)
-    return deployment_note.describe(
-        name, kind, recipe, flist=upload.url, checksum=upload.md5, unpacked=upload.unpacked
-    )
 
 
 def describe(record: UploadRecord, now: float) -> str:

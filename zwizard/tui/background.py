@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from textual.message_pump import MessagePump
+
 T = TypeVar("T")
 NAME = "background"  # of the threads
 
@@ -32,3 +34,18 @@ async def in_background(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, daemon=True, name=NAME).start()
     return await future
+
+
+class BackgroundWork(MessagePump):
+    """A screen that waits for work on threads."""
+
+    async def in_background(self, work: Callable[[], T]) -> T:
+        """As ``in_background``; what waits here ends with the screen.
+
+        While a screen closes, its widgets go before its workers are cancelled.
+        """
+        try:
+            return await in_background(work)
+        finally:
+            if not self.is_running:
+                raise asyncio.CancelledError

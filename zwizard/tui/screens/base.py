@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from zwizard.tui.background import BackgroundWork
 from zwizard.tui.base_app import BaseApp
 from zwizard.tui.widgets.keys import Keys, Remappable
 
@@ -34,7 +35,7 @@ class ScreenEntry:
     key: str = ""
 
 
-class BaseScreen(Remappable, Screen[T]):
+class BaseScreen(Remappable, BackgroundWork, Screen[T]):
     """A screen of the wizard: ``content`` gives its widgets, ``HELP`` says what it is for.
 
     ``TOPIC`` is the page of the manual about it.

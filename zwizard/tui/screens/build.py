@@ -16,7 +16,6 @@ from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, Status, StepStatus
 from zwizard.jobs.follower import Watch
 from zwizard.tui import terminal
-from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, join, joined, mark, renew
 from zwizard.tui.navigation import REVIEW, question_of
 from zwizard.tui.screens import build_texts as texts
@@ -95,7 +94,7 @@ class BuildScreen(JobScreen):
         """Read from the journals of earlier builds how long the steps usually take."""
         host = await self.wizard.host()
         store = requirements.store_of(host.privilege)
-        self._usual_times = await in_background(lambda: estimates.usual(self.build, store))
+        self._usual_times = await self.in_background(lambda: estimates.usual(self.build, store))
         self._update()
 
     def _poll(self) -> None:
@@ -241,7 +240,7 @@ class BuildScreen(JobScreen):
         """Open a shell in the tree of the highlighted step, in the bare terminal."""
         step = self.steps.current
         privilege = (await self.wizard.host()).privilege
-        await in_background(lambda: debug_shell.verify(self.build, step, privilege))
+        await self.in_background(lambda: debug_shell.verify(self.build, step, privilege))
         self.wizard.run_in_terminal(lambda: debug_shell.enter(self.build, step))
 
     @work
@@ -249,7 +248,7 @@ class BuildScreen(JobScreen):
     async def action_bundle(self) -> None:
         """Write a bug report to a file, and show its contents and its path."""
         directory = self.build.archive().parent
-        report = await in_background(lambda: bug_report.make(self.build, directory))
+        report = await self.in_background(lambda: bug_report.make(self.build, directory))
         self.app.push_screen(Reader("Bug report", block(bug_report.describe(report))))
 
     def action_pager(self) -> None:
@@ -265,7 +264,7 @@ class BuildScreen(JobScreen):
         path = self._log_file()
         if path is None:
             return
-        text, whole = await in_background(lambda: end_of_log(path))
+        text, whole = await self.in_background(lambda: end_of_log(path))
         self.app.copy_to_clipboard(text)
         what = "Log copied" if whole else f"Last {size(len(text))} copied"
         message = f"{what}, if your terminal allows it (OSC 52). The whole log: {path}"
@@ -275,4 +274,4 @@ class BuildScreen(JobScreen):
     async def action_cancel(self) -> None:
         text = "Finished steps stay cached; you can resume the build later."
         if await confirm_stop(self.app, f"Stop {self.build.id}?", text):
-            await in_background(self.build.request_cancel)
+            await self.in_background(self.build.request_cancel)

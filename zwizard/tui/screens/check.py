@@ -19,7 +19,6 @@ from zwizard.boottest import records
 from zwizard.checks import Finding, Report
 from zwizard.engine import builds, repair, status, verdicts
 from zwizard.engine.builds import Build
-from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain
 from zwizard.tui.navigation import REVIEW
 from zwizard.tui.screens import check_texts as texts
@@ -123,7 +122,7 @@ class CheckScreen(BaseScreen[None]):
         self.report = None
         self._show_verdict(Content.styled("reading …", MUTED))
         try:
-            self.report = await in_background(self._read)
+            self.report = await self.in_background(self._read)
         except (ZwizardError, OSError) as error:
             self._show_verdict(texts.unknown(error))
             hint = getattr(error, "hint", "")
@@ -161,7 +160,7 @@ class CheckScreen(BaseScreen[None]):
         report, subject = self.report, self.subject
         if report is None or not report.ready:
             return
-        record = await in_background(
+        record = await self.in_background(
             lambda: (
                 records.last_test_of(status.of(subject).sha256)
                 if isinstance(subject, Build)
@@ -359,12 +358,12 @@ class CheckScreen(BaseScreen[None]):
         report, path = self.report, self.subject
         if report is None or isinstance(path, Build):
             return
-        remedy = await in_background(lambda: repair.remedy(report, path))
+        remedy = await self.in_background(lambda: repair.remedy(report, path))
         if await self.app.push_screen_wait(texts.ask_to_fix(remedy)) != "y":
             return
         recipe = remedy.recipe
         assert recipe is not None
-        build = await in_background(lambda: builds.open_for(recipe, path.parent))
+        build = await self.in_background(lambda: builds.open_for(recipe, path.parent))
         if await self.wizard.start_build(build):
             self.wizard.show_build(build)
 

@@ -16,7 +16,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
-from zwizard.tui.background import in_background
+from zwizard.tui.background import BackgroundWork, in_background
 from zwizard.tui.format import block, plain
 from zwizard.tui.widgets.keys import Keys
 from zwizard.tui.widgets.stable_list import Row, StableList
@@ -41,7 +41,7 @@ class Option:
 HELP_KEY = Binding("f1", "app.help", "Help", id="app.help")
 
 
-class Dialog(ModalScreen[T | None]):
+class Dialog(BackgroundWork, ModalScreen[T | None]):
     """A screen on top of another: title, content, a line on its keys. Esc returns None."""
 
     HELP = ""

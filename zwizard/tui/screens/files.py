@@ -72,11 +72,11 @@ class AskPath(Dialog[Path]):
     @work(exclusive=True, group="look")
     async def _list(self) -> None:
         typed, wanted = self.query_one(Input).value, self._wanted
-        names = await in_background(lambda: _entries(typed, wanted))
-        for listed in self.query(StableList):  # none if the dialog was closed meanwhile
-            listed.show(Row(name, plain(name)) for name in names)
-            listed.highlighted = None
-            listed.display = bool(names)
+        names = await self.in_background(lambda: _entries(typed, wanted))
+        listed = self.query_one(StableList)
+        listed.show(Row(name, plain(name)) for name in names)
+        listed.highlighted = None
+        listed.display = bool(names)
 
     def on_key(self, event: events.Key) -> None:
         move(self.query_one(StableList), event)
@@ -94,7 +94,7 @@ class AskPath(Dialog[Path]):
         line, wanted = self.query_one(Input), self._wanted
         typed, name = line.value, self.query_one(StableList).current
         if not name:
-            names = await in_background(lambda: _entries(typed, wanted))
+            names = await self.in_background(lambda: _entries(typed, wanted))
             name = commonprefix(names) if len(names) < _MOST_ENTRIES else ""  # noqa: RUF071 - names
         if name and line.value == typed:
             line.value = typed[: typed.rfind("/") + 1] + name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from textwrap import fill
 from typing import ClassVar
@@ -12,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.css.query import NoMatches
 from textual.widgets import OptionList, Static
 
 from zwizard.boottest import records
@@ -21,7 +19,6 @@ from zwizard.engine import builds, gc
 from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, Status
 from zwizard.hub import records as uploads
-from zwizard.tui.background import in_background
 from zwizard.tui.build_list import BuildList, ListedBuild
 from zwizard.tui.format import MUTED, age, fit, join, mark, plain, renew
 from zwizard.tui.navigation import TITLES, Navigation
@@ -117,7 +114,7 @@ class HomeScreen(BaseScreen[None]):
     @work(exclusive=True, group="host")
     async def _show_host(self) -> None:
         host = await self.wizard.host()
-        free = await in_background(lambda: places.free_space(paths.cache()))
+        free = await self.in_background(lambda: places.free_space(paths.cache()))
         text = f"{host.word} · {size(free)} free · {host.system}"
         self.query_one("#machine", Static).update(plain(text, MUTED))
 
@@ -126,15 +123,14 @@ class HomeScreen(BaseScreen[None]):
         """Show the builds as they are now."""
         if self.app.screen is not self:
             return
-        current = await in_background(
+        current = await self.in_background(
             lambda: (
                 self._builds.look(),
                 _draft(),
                 (records.tested_digests(), frozenset(uploads.uploaded_digests())),
             )
         )
-        with contextlib.suppress(NoMatches):  # the wizard is being closed
-            self._show(*current)
+        self._show(*current)
 
     def _show(
         self, entries: tuple[ListedBuild, ...], draft: Draft | None, reached: Reached
@@ -227,7 +223,7 @@ class HomeScreen(BaseScreen[None]):
         if not (entry and entry.recipe):
             return
         recipe = entry.recipe
-        name = await in_background(lambda: builds.free_name(recipe.name))
+        name = await self.in_background(lambda: builds.free_name(recipe.name))
         navigation = await self.wizard.use_recipe(replace(recipe, name=name))
         if navigation:
             self.wizard.show_page(navigation, "target", "name")
@@ -249,7 +245,7 @@ class HomeScreen(BaseScreen[None]):
         """Ask, and delete a build, with the layers that only it uses if the user wants that."""
         build = entry.build
         host = await self.wizard.host()
-        frees = await in_background(lambda: gc.frees(build, host.privilege))
+        frees = await self.in_background(lambda: gc.frees(build, host.privilege))
         options = [Option("k", "Keep it"), Option("d", f"Delete it: frees {size(frees.build)}")]
         if frees.layers:
             freed = f"frees {size(frees.build + frees.layers)}"
@@ -261,9 +257,9 @@ class HomeScreen(BaseScreen[None]):
             return
         if chosen == "l" and not await self.wizard.authorise():
             return
-        await in_background(lambda: builds.remove(build))
+        await self.in_background(lambda: builds.remove(build))
         if chosen == "l":
-            await in_background(gc.clean)
+            await self.in_background(gc.clean)
         self.look()
 
     @work

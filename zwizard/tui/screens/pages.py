@@ -16,7 +16,6 @@ from textual.widgets import Static
 from zwizard.engine.requirements import Forecast
 from zwizard.sources import inspection
 from zwizard.sources.inspection import FILES
-from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, plain, renew
 from zwizard.tui.navigation import MOST_PAGES, REVIEW, Navigation
 from zwizard.tui.screens.base import BaseScreen
@@ -177,7 +176,7 @@ class PageScreen(BaseScreen[None]):
     async def _sync(self) -> None:
         """Flush the draft to the disk after a pause in typing: a slow disk delays no key."""
         await asyncio.sleep(_PAUSE)
-        await in_background(self.navigation.answers.sync)
+        await self.in_background(self.navigation.answers.sync)
 
     def _refresh_fields(self) -> None:
         if self._turning:
@@ -210,7 +209,7 @@ class PageScreen(BaseScreen[None]):
     @work(group="suggestions")
     async def _read(self, read: Callable[[], None]) -> None:
         """Read suggestions, and show them."""
-        await in_background(read)
+        await self.in_background(read)
         self._refresh_fields()
         self._explain()
 
@@ -276,7 +275,7 @@ class PageScreen(BaseScreen[None]):
     async def _show_needs(self) -> None:
         host = await self.wizard.host()
         answers = dict(self.navigation.answers)
-        build = await in_background(lambda: review.review_of(answers, host, wait=False))
+        build = await self.in_background(lambda: review.review_of(answers, host, wait=False))
         here = {question.key for question in questions.on_page(self.page, answers)}
         renew(self.query_one("#needs", Static), _needs(build, here))
 

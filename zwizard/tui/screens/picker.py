@@ -12,7 +12,6 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.worker import Worker
 
-from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, fit, plain
 from zwizard.tui.screens.dialogs import HELP_KEY, Dialog, move
 from zwizard.tui.widgets.inputs import OrderedInput
@@ -85,7 +84,7 @@ class PickerScreen(Dialog[str]):
         """Show what matches the input."""
         words, available = self.query_one(Input).value, self._service.current(self._answers)
         question, answers = self._question, self._answers
-        found = await in_background(
+        found = await self.in_background(
             lambda: suggestions.search(question, answers, available, words, _MOST + 1)
         )
         self._offers = {offer.value: offer for offer in found[:_MOST]}

@@ -18,7 +18,6 @@ from zwizard.engine.requirements import StepState, UnmetRequirement
 from zwizard.host import tools
 from zwizard.steps import render
 from zwizard.steps.step import Step
-from zwizard.tui.background import in_background
 from zwizard.tui.format import MUTED, block, fit, join, plain
 from zwizard.tui.navigation import REVIEW, Navigation, question_of
 from zwizard.tui.screens.base import BaseScreen
@@ -96,7 +95,7 @@ class ReviewScreen(BaseScreen[None]):
     async def _load_suggestions(self) -> None:
         """Load the suggestions that check the answers, if the pages have not done so."""
         if load := self.wizard.suggestion_service.pending(self.navigation.answers):
-            await in_background(load)
+            await self.in_background(load)
             self.update()
 
     def on_screen_resume(self) -> None:
@@ -107,7 +106,7 @@ class ReviewScreen(BaseScreen[None]):
     async def update(self) -> None:
         """Work out what a build would do now, and show it."""
         host, answers = await self.wizard.host(), dict(self.navigation.answers)
-        self._review = review = await in_background(lambda: review_of(answers, host))
+        self._review = review = await self.in_background(lambda: review_of(answers, host))
         self.query_one("#summary", Static).update(_summary(review))
         rows = [Row(f"problem:{i}", _problem(p)) for i, p in enumerate(review.problems)]
         rows += self._doubts({problem.key for problem in review.problems})
@@ -184,7 +183,7 @@ class ReviewScreen(BaseScreen[None]):
         try:
             if not await self.wizard.may_write(*builds.targets(recipe, review.output)):
                 return
-            build = await in_background(lambda: builds.open_for(recipe, Path.cwd()))
+            build = await self.in_background(lambda: builds.open_for(recipe, Path.cwd()))
             if await self.wizard.start_build(build, rebuild_all=rebuild_all):
                 self.navigation.answers.clear()  # the build's recipe has them
                 self.wizard.show_build(build)

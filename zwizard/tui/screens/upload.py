@@ -15,7 +15,8 @@ from textual.widgets import Input, Static
 
 from zwizard.checks import Mode
 from zwizard.console.upload_progress import PHASES, describe, progress
-from zwizard.hub import records, session, token
+from zwizard.hub import session, token
+from zwizard.hub.deployments import deployment_of
 from zwizard.hub.status import Status
 from zwizard.hub.token import Token
 from zwizard.hub.upload import Upload, UploadRequest
@@ -106,8 +107,8 @@ class UploadScreen(BaseScreen[None]):
             if not (own and found):
                 self.dismiss()
                 return
-            job = await in_background(lambda: session.prepare(found))
-            await in_background(lambda: supervisor.start(job, secret=own.text.encode()))
+            job = await self.in_background(lambda: session.prepare(found))
+            await self.in_background(lambda: supervisor.start(job, secret=own.text.encode()))
         except (ZwizardError, OSError) as error:
             message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
             self.status = Status("failed", error=message, hint=hint)
@@ -118,7 +119,7 @@ class UploadScreen(BaseScreen[None]):
         self.refresh_bindings()
 
     async def _token(self, hub: str) -> Token | None:
-        text = await in_background(lambda: token.find(hub))
+        text = await self.in_background(lambda: token.find(hub))
         if not text:
             typed = await self.app.push_screen_wait(AskToken(hub))
             text = typed or ""
@@ -126,14 +127,14 @@ class UploadScreen(BaseScreen[None]):
 
     async def _confirmed(self, request: UploadRequest, own: Token) -> UploadRequest | None:
         """The request, once the user has allowed what is to be allowed; None if not."""
-        checked = await in_background(lambda: session.check(request.archive))
+        checked = await self.in_background(lambda: session.check(request.archive))
         if not checked.ready:
             raise UsageError(
                 f"{self.path} is not ready: {checked.errors} errors",
                 "Fix them first. To upload it nevertheless: zwizard upload --force.",
             )
         whole = replace(request, sha256=checked.sha256)
-        user, found = await in_background(lambda: session.look(whole, own))
+        user, found = await self.in_background(lambda: session.look(whole, own))
         place = f"{request.hub}/{user}/{request.flist}.flist"
         if not found or found["same"]:
             options = (Option("k", "Do not upload"), Option("u", "Upload it"))
@@ -209,7 +210,7 @@ class UploadScreen(BaseScreen[None]):
 
 async def show_deployment(app: BaseApp, path: Path, mode: Mode) -> None:
     """Ask for which form, and show the text, which y copies."""
-    note = await in_background(lambda: records.deployment_of(path, mode))
+    note = await in_background(lambda: deployment_of(path, mode))
     texts = {"n": markdown(note)}
     options = [Option("n", "The whole note")]
     for name, (title, form) in BLOCKS.items():
