@@ -18,7 +18,9 @@ from zwizard.util.errors import naming
 from zwizard.util.places import describe_os_error
 from zwizard.util.user_files import UserFiles
 
-FULL = OSError(errno.ENOSPC, "No space left on device")
+
+def _full() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_nearest_parent_that_exists_is_found(tmp_path: Path) -> None:
@@ -85,9 +87,9 @@ def test_a_full_disk_is_described_with_directory_free_space_need_and_remedy(
 def test_a_full_disk_that_nobody_names_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     free = {paths.state(): 0}
     monkeypatch.setattr(places, "free_space", lambda place: free.get(place, 2**40))
-    assert describe_os_error(FULL).message == f"{paths.state()}: No space left on device"
+    assert describe_os_error(_full()).message == f"{paths.state()}: No space left on device"
     free.clear()
-    assert describe_os_error(FULL).message == "No space left on device"
+    assert describe_os_error(_full()).message == "No space left on device"
 
 
 def test_any_other_error_keeps_its_words() -> None:
@@ -116,7 +118,7 @@ def test_nothing_of_a_copy_stays_that_a_full_disk_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: int) -> int:
-        raise FULL
+        raise _full()
 
     (tmp_path / "packed").write_bytes(b"packed")
     (tmp_path / "output").mkdir()
