@@ -278,7 +278,8 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_on_the_new_file(
             Path(path).unlink()
         return opened[-1]
 
-    monkeypatch.setattr(os, "open", open_and_lose)
-    held = store.lock(A)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_and_lose)
+        held = store.lock(A)
     assert held == opened[1]
     assert store.lock(A) is None

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.hub.flist import Kind, Tree, block_id, make_flist
@@ -89,13 +89,11 @@ class Store:
                 member = next(member for member in tar if member.name.endswith("flistdb.sqlite3"))
                 content = tar.extractfile(member)
                 assert content is not None
-                database = sqlite3.connect(":memory:")
-                database.deserialize(content.read())
-                found = dict(database.execute("SELECT key, value FROM metadata"))
-                database.close()
+                with closing(sqlite3.connect(":memory:")) as database:
+                    database.deserialize(content.read())
+                    return dict(database.execute("SELECT key, value FROM metadata"))
         except (tarfile.TarError, EOFError, OSError, StopIteration, sqlite3.Error):
             return {}
-        return found
 
     def contents(self, user: str, name: str) -> dict[str, object]:
         """The list of all that is in a flist; names that are not UTF-8 are missing in it."""

@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import tarfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 ACL = b"0123456789abcdef"
@@ -100,15 +101,15 @@ SCHEMA = (
 
 def database(rows: Mapping[str, bytes | str], *statements: str) -> bytes:
     """The SQLite file with these entries, after ``statements``."""
-    connection = sqlite3.connect(":memory:")
-    for statement in statements or SCHEMA:
-        connection.execute(statement)
-    if rows:
-        connection.executemany("INSERT INTO entries VALUES (?, ?)", rows.items())
-    if not statements:
-        connection.execute("INSERT INTO metadata VALUES ('tool', 'by hand')")
-    connection.commit()
-    return connection.serialize()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in statements or SCHEMA:
+            connection.execute(statement)
+        if rows:
+            connection.executemany("INSERT INTO entries VALUES (?, ?)", rows.items())
+        if not statements:
+            connection.execute("INSERT INTO metadata VALUES ('tool', 'by hand')")
+        connection.commit()
+        return connection.serialize()
 
 
 def packed_flist(path: Path, made: bytes) -> Path:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -193,13 +194,13 @@ SHA = hashlib.sha256(b"x").digest()
 
 
 def rfs_flist(path: Path, *more: str) -> Path:
-    connection = sqlite3.connect(":memory:")
-    connection.executescript(RFS)
-    connection.executemany("INSERT INTO block VALUES (3, ?, ?)", [(b"", SHA), (b"", SHA)])
-    for statement in more:
-        connection.execute(statement)
-    connection.commit()
-    path.write_bytes(connection.serialize())
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(RFS)
+        connection.executemany("INSERT INTO block VALUES (3, ?, ?)", [(b"", SHA), (b"", SHA)])
+        for statement in more:
+            connection.execute(statement)
+        connection.commit()
+        path.write_bytes(connection.serialize())
     return path
 
 

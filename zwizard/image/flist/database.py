@@ -31,23 +31,27 @@ class Database:
         """Open ``path``, which is called ``shown``."""
         self._shown = shown
         self._ticks = 0
+        location = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
         try:
-            self._open(path)
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # a message quotes the file
+            self._connection = sqlite3.connect(location, uri=True, isolation_level=None)
+        except sqlite3.Error as error:
             raise self._damaged(error) from error
-        self.tables = self._check_schema()
+        try:
+            self._restrict()
+            self.tables = self._check_schema()
+        except BaseException:
+            self.close()
+            raise
         self._connection.set_authorizer(_authorize)
 
-    def _open(self, path: Path) -> None:
-        location = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(location, uri=True, isolation_level=None)
+    def _restrict(self) -> None:
         self._connection.text_factory = bytes
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 0)
         self._connection.set_progress_handler(self._tick, _TICK)
         for setting in _SETTINGS:
-            self._connection.execute(f"PRAGMA {setting}")
+            list(self.rows(f"PRAGMA {setting}"))
 
     def _tick(self) -> int:
         """Whether to interrupt the statement: they have run for too long."""
@@ -65,7 +69,7 @@ class Database:
                 raise self._foreign(f"the {_text(kind)} {_text(name)[:200]}")
         for table in tables:
             hidden = self.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden", table)
-            for (name,) in hidden:
+            for (name,) in list(hidden):
                 raise self._foreign(f"the computed column {_text(name)[:200]}")
         return tables
 
