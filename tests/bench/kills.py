@@ -55,6 +55,9 @@ class Scenario:
 class Kills:
     """Commands at one place, killed at moments that ``seed`` decides; TMPDIR must be its tmp."""
 
+    victims: tuple[str, ...] = VICTIMS
+    lasting = True  # a finished step is not carried out again
+
     def __init__(self, place: Workplace, seed: int) -> None:
         self.place = place
         self._random = random.Random(seed)
@@ -68,24 +71,28 @@ class Kills:
             self._scenarios[kind] = self._undisturbed(kind)
         scenario, digest, seconds = self._scenarios[kind]
         self._forget(scenario, kind)
-        victim = self._random.choice(VICTIMS)
+        victim = self._random.choice(self.victims)
         moment = self._random.uniform(0, seconds)
         position = self._size(scenario)
         running = self.place.start(*scenario.command)
         time.sleep(moment)
-        kill(self.place.directory, victim)
+        self._strike(victim)
         running.communicate()
         done = self._finished(scenario, position)
         position = self._size(scenario)
         again = self.place.run(*self._again(scenario))
+        repeated = done & self._started(scenario, position) if self.lasting else ()
         problems = [
             *([f"exit code {again.code}: {again.output[-800:]}{again.errors}"] * bool(again.code)),
             *(["another SHA-256"] if scenario.digest() != digest else []),
-            *(f"{step} ran again" for step in done & self._started(scenario, position)),
+            *(f"{step} ran again" for step in repeated),
             *self._left(),
         ]
         name = victim.rpartition(".")[2] or "everything"
         return "\n".join([f"{kind}: {name} after {moment:.2f} s", *problems] if problems else [])
+
+    def _strike(self, victim: str) -> None:
+        kill(self.place.directory, victim)
 
     def _undisturbed(self, kind: str) -> tuple[Scenario, str, float]:
         scenario = SCENARIOS[kind](self.place)
@@ -162,13 +169,14 @@ def kill(place: Path, victim: str = "") -> None:
 # --- what is killed ------------------------------------------------------------------------------
 
 
-def _container(place: Workplace) -> Scenario:
+def _container(place: Workplace, name: str = "web") -> Scenario:
     shutil.copy(shutil.which("busybox") or "", place.directory / "program")
     tables = (
-        '[source]\nkind = "binary"\nlocation = "program"\n[container]\nargs = ["sleep", "1"]\n'
+        '[source]\nkind = "binary"\nlocation = "program"\n'
+        '[container]\nentrypoint = "/sleep"\nargs = ["3600"]\n'
     )
-    recipe = place.recipe("web", tables, target="container")
-    return Scenario(("build", recipe), "web", place.directory / "web.tar.gz")
+    recipe = place.recipe(name, tables, target="container")
+    return Scenario(("build", recipe), name, place.directory / f"{name}.tar.gz")
 
 
 def _repair(place: Workplace) -> Scenario:
@@ -190,7 +198,7 @@ def _system(target: str) -> Callable[[Workplace], Scenario]:
 
 
 def _boot(place: Workplace) -> Scenario:
-    container = _container(place)
+    container = _container(place, "booted")
     assert place.run(*container.command).code == 0
     return Scenario(("boot", container.result), "", container.result)
 
@@ -206,17 +214,22 @@ SCENARIOS: dict[str, Callable[[Workplace], Scenario]] = {
 
 def main(arguments: list[str]) -> int:
     """Kill COUNT times, the kinds in turn; 1 if something was wrong."""
+    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place:
+        return repeat(Path(place), Kills, arguments)
+
+
+def repeat(place: Path, make: Callable[[Workplace, int], Kills], arguments: list[str]) -> int:
+    """Strike as often as the first argument says, the kinds in turn; 1 if something was wrong."""
     count, kinds = int((arguments or ["10"])[0]), arguments[1:] or list(SCENARIOS)
     seed = time.time_ns() % 1_000_000
     print(f"seed {seed}", flush=True)
     wrong = 0
-    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place:
-        os.environ["TMPDIR"] = f"{place}/tmp"
-        kills = Kills(Workplace(Path(place)), seed)
-        for number in range(count):
-            problem = kills.once(kinds[number % len(kinds)])
-            wrong += bool(problem)
-            print(f"{number + 1}/{count} {problem or 'as if nothing was killed'}", flush=True)
+    os.environ["TMPDIR"] = f"{place}/tmp"
+    kills = make(Workplace(place), seed)
+    for number in range(count):
+        problem = kills.once(kinds[number % len(kinds)])
+        wrong += bool(problem)
+        print(f"{number + 1}/{count} {problem or 'as if nothing had happened'}", flush=True)
     return 1 if wrong else 0
 
 

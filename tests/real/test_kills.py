@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import stops
 from tests.bench.kills import Kills, kill
 from tests.real.workplace import Workplace
 
@@ -29,6 +30,13 @@ def kills(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kills]:
 @pytest.mark.parametrize("number", range(10))
 def test_a_killed_build_or_repair_is_resumed_to_the_same_bytes(kills: Kills, number: int) -> None:
     assert kills.once("repair" if number % 3 == 2 else "container") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a file system")
+def test_what_a_machine_that_stops_has_not_synced_is_made_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert stops.main(["6", "container", "repair"]) == 0, str(capfd.readouterr())
 
 
 def test_an_archive_is_packed_once_even_if_its_sum_was_never_written(tmp_path: Path) -> None:

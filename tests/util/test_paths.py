@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,21 @@ from zwizard.util.paths import write_atomically
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happens, in its order: each file that is synced, each that is replaced."""
+    """What happens, in its order: each sync, each name that a file gets."""
     found: list[str] = []
-    fsync, replace = os.fsync, Path.replace
 
-    def synced(descriptor: int) -> None:
-        found.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
-        fsync(descriptor)
+    def note(call: str) -> Callable[..., object]:
+        real: Callable[..., object] = getattr(os, call)
 
-    def replaced(path: Path, target: Path) -> Path:
-        found.append(f"{path.name} becomes {target.name}")
-        return replace(path, target)
+        def noted(*arguments: object, **named: object) -> object:
+            done = real(*arguments, **named)
+            found.append(f"{call} {arguments[-1]}" if call != "fsync" else call)
+            return done
 
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", replaced)
+        return noted
+
+    for call in ("fsync", "link", "rename"):
+        monkeypatch.setattr(os, call, note(call))
     return found
 
 
@@ -36,8 +38,8 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
     write_atomically(file, "first")
     write_atomically(file, "second")
     assert file.read_text() == "second"
-    part = f".file.{os.getpid()}"
-    assert calls == [f"sync {part}", f"{part} becomes file"] * 2
+    first, named, second, _, replaced = calls
+    assert (first, named, second, replaced) == ("fsync", "link file", "fsync", "rename file")
     assert [path.name for path in file.parent.iterdir()] == ["file"]
 
 
@@ -45,7 +47,7 @@ def test_what_may_be_lost_in_a_power_cut_is_not_waited_for(
     calls: list[str], tmp_path: Path
 ) -> None:
     write_atomically(tmp_path / "file", "text", lasting=False)
-    assert [call for call in calls if call.startswith("sync")] == []
+    assert [call for call in calls if call == "fsync"] == []
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from zwizard.util.errors import naming
+from zwizard.util.new_file import new_file
 
 
 def state() -> Path:
@@ -59,10 +60,16 @@ def for_users(mode: int) -> int:
 def private(path: str, flags: int) -> int:
     """An opener for ``open``: only the owner of the directory can read the file that it makes."""
     made = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    owner = Path(path).parent.stat()
-    if os.geteuid() == 0 != owner.st_uid and flags & os.O_CREAT:  # for the user of sudo
-        os.fchown(made, owner.st_uid, owner.st_gid)
+    if flags & os.O_CREAT:
+        _give(made, Path(path).parent)
     return made
+
+
+def _give(made: int, directory: Path) -> None:
+    """Give what root makes in a directory of the user of sudo to that user."""
+    owner = directory.stat()
+    if os.geteuid() == 0 != owner.st_uid:
+        os.fchown(made, owner.st_uid, owner.st_gid)
 
 
 def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
@@ -71,13 +78,11 @@ def write_atomically(path: Path, text: str, *, lasting: bool = True) -> None:
     ``lasting``: not before it is on the disk, where it outlives a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with naming(path), open(beside, "w", encoding="utf-8", opener=private) as file:
-            file.write(text)
-            file.flush()
-            if lasting:
-                os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)  # it is still there only if something failed
+
+    def finish(made: int) -> None:
+        _give(made, path.parent)
+        if lasting:
+            os.fsync(made)
+
+    with naming(path), new_file(path, 0o600, finish) as file:
+        file.write(text.encode())

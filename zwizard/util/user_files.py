@@ -7,12 +7,10 @@ allows it. The same table knows the SHA-256 of a file for as long as the file is
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from typing import BinaryIO, Literal
 
 from zwizard.util import paths
 from zwizard.util.errors import UsageError, naming
+from zwizard.util.new_file import new_file, sync_directory
 
 State = Literal["same", "changed", "missing"]
 FileState = tuple[int, int, int]  # inode, bytes, nanoseconds since 1970 of the last change
@@ -119,45 +118,20 @@ class UserFiles:
 
     @contextmanager
     def _new(self, path: Path, mode: int) -> Iterator[BinaryIO]:
-        """A file that appears at ``path`` once it is complete and on the disk.
-
-        Until then it has no name where the file system can do that: nothing stays after a kill.
-        """
+        """A file that appears at ``path`` once it is complete and on the disk."""
         for missing in reversed([place for place in path.parents if not place.exists()]):
             missing.mkdir(exist_ok=True)
             missing.chmod(paths.for_users(0o777))
-        name, part = path.name, f".zwizard-{secrets.token_hex(8)}"
-        flags = os.O_RDWR | os.O_CLOEXEC
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            try:
-                made = os.open(".", flags | os.O_TMPFILE, mode, dir_fd=directory)
-                named = False
-            except OSError:
-                made = os.open(part, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
-                named = True
-            with os.fdopen(made, "w+b") as file:
-                yield file
-                file.flush()
-                os.fchmod(made, paths.for_users(mode))
-                os.fsync(made)
-                # First, so that a run that is killed here recognises its file.
-                self._remember(path, os.fstat(made), "", ours=True)
-                unnamed = f"/proc/self/fd/{made}"
-                if not named:
-                    try:
-                        os.link(unnamed, name, dst_dir_fd=directory)
-                    except FileExistsError:
-                        os.link(unnamed, part, dst_dir_fd=directory)
-                        named = True
-                if named:
-                    self.require(path)
-                    os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
-            os.fsync(directory)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=directory)
-            os.close(directory)
+
+        def finish(made: int) -> None:
+            os.fchmod(made, paths.for_users(mode))
+            os.fsync(made)
+            # First, so that a run that is killed here recognises its file.
+            self._remember(path, os.fstat(made), "", ours=True)
+
+        with new_file(path, mode, finish, lambda: self.require(path)) as file:
+            yield file
+        sync_directory(path.parent)
 
     # --- the bytes of a file ---
 
