@@ -1,7 +1,5 @@
 """Boot tests that ended: which bytes were booted, and whether they passed."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

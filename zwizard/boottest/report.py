@@ -1,7 +1,5 @@
 """The report of a boot test, as JSON and as text."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The results of a boot test: each stage is decided once, and written to the journal."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

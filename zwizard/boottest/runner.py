@@ -1,7 +1,5 @@
 """The worker of a boot test: it boots the artefact in namespaces that end with it."""
 
-from __future__ import annotations
-
 import resource
 import subprocess
 import time

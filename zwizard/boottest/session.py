@@ -1,7 +1,5 @@
 """Start boot tests."""
 
-from __future__ import annotations
-
 import re
 import tempfile
 from dataclasses import replace

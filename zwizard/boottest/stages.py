@@ -1,7 +1,5 @@
 """The stages of a boot test, in the order in which they are shown, and their results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

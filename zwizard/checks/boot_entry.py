@@ -1,7 +1,5 @@
 """Which kernel, initramfs and root a machine starts with: by Zero-OS, or by GRUB in its disk."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

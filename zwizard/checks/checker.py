@@ -1,7 +1,5 @@
 """Check an image: every rule's verdict on a directory, an archive or a disk image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace

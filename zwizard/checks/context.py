@@ -1,7 +1,5 @@
 """What the rules judge: a tree, how it is meant, and what several rules read, read once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO

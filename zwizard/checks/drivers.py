@@ -1,7 +1,5 @@
 """Where a kernel's drivers are: built in, modules in the image, or nowhere."""
 
-from __future__ import annotations
-
 import enum
 import re
 from collections.abc import Mapping

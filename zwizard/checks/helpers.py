@@ -1,7 +1,5 @@
 """Settings files in an image, read as text and within bounds."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase

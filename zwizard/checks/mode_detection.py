@@ -1,7 +1,5 @@
 """What Zero-OS starts an image as, detected from three paths."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.checks.verdict import Mode

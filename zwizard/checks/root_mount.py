@@ -1,7 +1,5 @@
 """How an initramfs mounts the root: what each program that makes one has for it, and needs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

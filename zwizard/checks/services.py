@@ -1,7 +1,5 @@
 """Which services an image starts: systemd's units, OpenRC's run levels, System V's links."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The verdict of a rule on an image: modes, severities, outcomes."""
 
-from __future__ import annotations
-
 import enum
 from dataclasses import dataclass
 

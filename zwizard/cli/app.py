@@ -1,7 +1,5 @@
 """The root of the command line: loads a command's module only when that command is used."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 from typing import Any

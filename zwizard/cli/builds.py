@@ -1,7 +1,5 @@
 """Commands that take a build: resume, list, show, log, shell, bundle, cancel, rm."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Commands about flists: verify, upload, deploy."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Commands about this machine: the cache, missing programs, shell completion."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import click

@@ -1,7 +1,5 @@
 """Commands that take an image: check, repair, boot."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from pathlib import Path

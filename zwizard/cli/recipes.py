@@ -1,7 +1,5 @@
 """Commands that take a recipe: build it, or print its plan."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """The wizard, full screen or line by line, and the manual."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

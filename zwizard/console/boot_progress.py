@@ -1,7 +1,5 @@
 """A boot test in the foreground: a line for each stage, and the verdict."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 

@@ -1,7 +1,5 @@
 """A build in the foreground: a line for each event, and a sign of life in long steps."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import time

@@ -1,7 +1,5 @@
 """Run a job in the foreground: start it or attach to it, and print its events until it ends."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """A repair in the foreground: what is fixed, and the build that fixes it."""
 
-from __future__ import annotations
-
 import sys
 
 from zwizard import checks

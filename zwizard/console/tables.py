@@ -1,7 +1,5 @@
 """Builds, logs and tools as text and as JSON."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Collection, Iterator, Mapping

@@ -1,7 +1,5 @@
 """An upload in the foreground: what is asked before, a line for each phase, and where it is."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import time

@@ -1,7 +1,5 @@
 """What differs between distributions: one record each, in a file of its own in this folder."""
 
-from __future__ import annotations
-
 import pkgutil
 from importlib import import_module
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """Arch Linux, of which the Zmachine guide makes its image: a rolling release without suites."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import COMMON_UNITS, Distro, KernelPackage, Keyring, Suite, own_services
 
 # The guide enables cloud-init, which is called cloud-init-network since 24.3; without its main

@@ -1,7 +1,5 @@
 """The record of a distribution."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Debian: bookworm and trixie."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import COMMON_UNITS, Distro, KernelPackage, Suite, own_services
 
 DEBIAN = Distro(

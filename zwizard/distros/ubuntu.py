@@ -1,7 +1,5 @@
 """Ubuntu: jammy, which the Zmachine guide uses, and noble."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro, KernelPackage, Keyring, Suite
 from zwizard.distros.debian import DEBIAN
 

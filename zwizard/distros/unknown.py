@@ -1,7 +1,5 @@
 """Any other distribution: nothing is installed in it, as its package manager is not supported."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro, KernelPackage
 
 OTHER = Distro(

@@ -1,7 +1,5 @@
 """A bug report about a build in one file, without anything private."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Build directories: recipe, journal, logs, lock; create, find, list, remove."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

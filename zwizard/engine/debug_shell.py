@@ -4,8 +4,6 @@ It runs as the step's commands do: with the same privilege, in namespaces of its
 of the finished layers, with the same mounts.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

@@ -1,7 +1,5 @@
 """How long steps usually take on this host, by the journals and layers of earlier builds."""
 
-from __future__ import annotations
-
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

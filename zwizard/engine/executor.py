@@ -1,7 +1,5 @@
 """Performs actions on a tree, their output going straight to the step's log."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

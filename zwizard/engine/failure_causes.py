@@ -1,7 +1,5 @@
 """The likely cause of a failed step by the end of its log, and the answer to change."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Look after the cache: remove what no build uses and what killed builds left; find damage."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Remove from texts what a bug report must not contain: names, paths and secrets."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import json

@@ -1,7 +1,5 @@
 """Repair: turn the findings of a checklist into the recipe of a fixed archive."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

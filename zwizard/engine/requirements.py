@@ -1,7 +1,5 @@
 """What a build needs before it starts: tools, space, writable directories; what is cached."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Where a step works: its writable tree, mounted over the finished layers, and its environment."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

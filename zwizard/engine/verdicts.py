@@ -1,7 +1,5 @@
 """The checklist's verdict on the archive of a build: it belongs to the bytes that were checked."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Callable, Iterable

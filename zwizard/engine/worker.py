@@ -1,7 +1,5 @@
 """The worker of a build: it carries out the steps of a plan, then packs, checks and delivers."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

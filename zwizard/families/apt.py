@@ -1,7 +1,5 @@
 """Debian's package manager: mmdebstrap or debootstrap, apt, initramfs-tools."""
 
-from __future__ import annotations
-
 import shlex
 
 from zwizard.distros.base import Distro, Suite

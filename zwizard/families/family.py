@@ -1,7 +1,5 @@
 """What the module of a package manager must provide."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Protocol, cast
 

@@ -1,7 +1,5 @@
 """Steps for every guest: settings, the user's packages and commands, and the clean-up."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.families.family import Family

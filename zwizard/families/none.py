@@ -1,7 +1,5 @@
 """A distribution without a supported package manager: prints what it would have installed."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro
 from zwizard.recipe.model import Recipe
 from zwizard.steps.actions import Action, Host, LinesInTree, Remove

@@ -1,7 +1,5 @@
 """Arch's package manager: pacman or pacstrap, and mkinitcpio."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 

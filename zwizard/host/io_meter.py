@@ -1,7 +1,5 @@
 """Meter the bytes that the commands of a step write to the disk."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

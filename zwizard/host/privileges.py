@@ -1,7 +1,5 @@
 """How this user may make namespaces and mounts: as root, in a user namespace, or through sudo."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pwd

@@ -3,8 +3,6 @@
 ``python -m zwizard.host.tools`` prints Debian's packages of those that are missing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

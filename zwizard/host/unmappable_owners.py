@@ -1,7 +1,5 @@
 """File owners that a build in a user namespace cannot keep: their ids are not mapped."""
 
-from __future__ import annotations
-
 import contextlib
 import grp
 import os

@@ -1,7 +1,5 @@
 """What the hub's answer to an upload proves: alone nothing, but it can tell what is wrong."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The calls to a hub that an upload needs, each within limits of time and of size."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import threading

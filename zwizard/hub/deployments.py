@@ -1,7 +1,5 @@
 """How to deploy an archive: what its build, its contents and its upload say of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from zwizard.checks import Mode

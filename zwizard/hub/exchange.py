@@ -4,8 +4,6 @@ A hub says success for anything. So nothing is uploaded before every entry and b
 made is compared with the archive; until then a flist of the same name is not touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import time

@@ -1,7 +1,5 @@
 """Names on a hub: of the hub itself, of flists and of users, as the hub takes them unchanged."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Uploads that are done: which bytes are where on a hub."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path

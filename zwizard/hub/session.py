@@ -1,7 +1,5 @@
 """Prepare uploads: what is uploaded where, whether it is ready, and what is on the hub by now."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

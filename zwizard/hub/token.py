@@ -1,7 +1,5 @@
 """The token of a hub: where it is found, and whose it is. It is in no file, argument or log."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import contextlib

@@ -1,7 +1,5 @@
 """The worker of an upload: reads the archive, carries out the exchange, writes the record."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

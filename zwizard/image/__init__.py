@@ -1,7 +1,5 @@
 """Read-only file trees of what is checked and booted; no root, no mounts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

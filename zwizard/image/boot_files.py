@@ -1,7 +1,5 @@
 """The kernel that is to start in a tree, and its initramfs, whoever made the tree."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

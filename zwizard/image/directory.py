@@ -1,7 +1,5 @@
 """The tree of a directory: listed once, contents opened on request, no link followed."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A count with its first few examples: evidence that stays small however many there are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

@@ -1,7 +1,5 @@
 """The type of a file by its first bytes, never by its name."""
 
-from __future__ import annotations
-
 # How much of a file `file_type` wants to see: an ISO 9660 names itself after 32 KiB.
 HEAD = 36 << 10
 

@@ -1,7 +1,5 @@
 """OCI images and archives of ``docker save``, a directory or a tar: configuration and layers."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import posixpath

@@ -1,7 +1,5 @@
 """The tree of a single file, a disk image, as the only thing in the archive to be packed."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import BinaryIO

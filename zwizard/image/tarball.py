@@ -1,7 +1,5 @@
 """The tree of a tar archive: one pass checks that it is whole, indexes it, keeps some contents."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Collection, Iterable

@@ -1,7 +1,5 @@
 """The file tree of an artefact: read-only entries, with links followed inside the tree."""
 
-from __future__ import annotations
-
 import enum
 import re
 from abc import ABC, abstractmethod

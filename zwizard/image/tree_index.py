@@ -1,7 +1,5 @@
 """A file tree held in memory, within a bound that a hostile artefact cannot pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from zwizard.image.tree import Entry, EntryType, FileTree

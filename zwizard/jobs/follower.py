@@ -1,7 +1,5 @@
 """Follow a job from outside: its events until it ends, or its status now."""
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Append-only log of a job's events (JSON lines). For display only; never decides what runs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """File locks that tell whether a process is alive: they end with the processes that hold them."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import time

@@ -1,7 +1,5 @@
 """The status of a job by its journal and its lock: what builds and boot tests have in common."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 

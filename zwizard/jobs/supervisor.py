@@ -1,7 +1,5 @@
 """Start jobs, and supervise each: hold its lock, run its worker, clear up behind it."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

@@ -1,7 +1,5 @@
 """The worker of a job, in namespaces of its own: it calls the job's module, and reports errors."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """The manual: its pages are the Markdown files beside this module."""
 
-from __future__ import annotations
-
 from difflib import get_close_matches
 from importlib import resources
 

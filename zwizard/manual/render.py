@@ -1,7 +1,5 @@
 """Markdown as plain text for a terminal: headings, paragraphs, lists, tables and code."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A build in the foreground, the choices after a failure, and the list of unfinished builds."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Recipes and scripts that the user saves and opens, by the names typed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

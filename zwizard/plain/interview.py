@@ -1,7 +1,5 @@
 """The questions of the wizard, asked one after another."""
 
-from __future__ import annotations
-
 import textwrap
 import threading
 

@@ -1,7 +1,5 @@
 """Lines written to the terminal, and the two kinds of prompts: choosing and typing."""
 
-from __future__ import annotations
-
 import os
 import sys
 import textwrap

@@ -1,7 +1,5 @@
 """The wizard from the first question to the build: the draft, the review, the next action."""
 
-from __future__ import annotations
-
 import shlex
 import textwrap
 import time

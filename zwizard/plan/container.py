@@ -1,7 +1,5 @@
 """The settings of containers."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro
 from zwizard.families import family, guest
 from zwizard.recipe.model import Recipe

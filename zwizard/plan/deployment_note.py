@@ -3,8 +3,6 @@
 A flist contains only files: entrypoint, environment and disks are part of each deployment.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The disk of an image.raw: its partitions, and the step that writes it."""
 
-from __future__ import annotations
-
 from uuid import NAMESPACE_URL, uuid5
 
 from zwizard.distros.base import Distro

@@ -1,7 +1,5 @@
 """The boot loader of an image.raw: GRUB for UEFI, at the path that every firmware tries."""
 
-from __future__ import annotations
-
 from zwizard.plan.disk import fstab
 from zwizard.recipe.model import Grub, Recipe
 from zwizard.steps import programs

@@ -1,7 +1,5 @@
 """The initramfs, or the user's own kernel."""
 
-from __future__ import annotations
-
 from zwizard.distros.base import Distro
 from zwizard.families import family
 from zwizard.recipe.model import Recipe

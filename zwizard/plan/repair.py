@@ -1,7 +1,5 @@
 """Repairs of an image made elsewhere: for each rule the actions that fix it, and no others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

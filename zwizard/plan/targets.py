@@ -1,7 +1,5 @@
 """Turn a recipe into a plan. Pure: runs nothing and reads nothing from the host."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from zwizard import distros, sources

@@ -1,7 +1,5 @@
 """Values of a recipe that are allowed one by one and impossible together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from zwizard import distros

@@ -1,7 +1,5 @@
 """The keys of a recipe, a record each: title, default, check; where they mean something."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is wrong with a recipe: one problem a key, and the error that names all of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.util.errors import UsageError

@@ -3,8 +3,6 @@
 Validation, the questions' ``when``, the TOML writer and the manual's table of keys read it here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Between the tables of a TOML file and values by key."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches

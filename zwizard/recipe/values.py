@@ -1,7 +1,5 @@
 """Checks of single values: each returns what is allowed where a value is not, else ""."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from difflib import get_close_matches

@@ -3,8 +3,6 @@
 ``cloud-image`` is in cloud_image.py, and so on; what each becomes is one table there.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import cast
 

@@ -1,7 +1,5 @@
 """The record that each kind of source fills, and what an inspection of its file reports."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A static binary: the only program of its container."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from zwizard.image.executables.elf import Elf, read_elf

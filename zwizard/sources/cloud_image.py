@@ -1,7 +1,5 @@
 """A disk image that a distribution publishes for clouds."""
 
-from __future__ import annotations
-
 import re
 import struct
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is done to a system made elsewhere: what is missing is added, settings, the clean-up."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zwizard import distros

@@ -1,7 +1,5 @@
 """What the deployment of a container starts, and with which environment: a flist has neither."""
 
-from __future__ import annotations
-
 import shlex
 
 from zwizard import sources

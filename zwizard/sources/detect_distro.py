@@ -1,7 +1,5 @@
 """The distribution of a root file system, by its os-release and one of its programs."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

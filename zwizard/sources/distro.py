@@ -1,7 +1,5 @@
 """A distribution, installed into an empty tree from its archive."""
 
-from __future__ import annotations
-
 from zwizard import distros
 from zwizard.distros.base import Distro, Suite
 from zwizard.families import family, guest

@@ -1,7 +1,5 @@
 """Whether the entrypoint of a container is in the file it is built from, before building."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What was read from files, kept until they change: each file is read once, whoever asks."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Callable
 from pathlib import Path

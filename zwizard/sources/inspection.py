@@ -1,7 +1,5 @@
 """What the files are that a recipe, or answers to its questions, name: inspected once."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

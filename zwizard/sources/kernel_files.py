@@ -1,7 +1,5 @@
 """The user's own kernel and its initramfs: what their files are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from zwizard.image.executables.initramfs import read_initramfs

@@ -1,7 +1,5 @@
 """A container image: what docker save, podman save or skopeo copy wrote."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import replace
 from pathlib import Path

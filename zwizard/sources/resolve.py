@@ -1,7 +1,5 @@
 """Resolve a recipe: whole paths, inspected files, and what the files say of themselves."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

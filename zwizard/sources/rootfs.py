@@ -1,7 +1,5 @@
 """A root file system made elsewhere: a directory or a tar archive."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The code that actions run, bash functions and modules of treetools: to run, export and hash."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

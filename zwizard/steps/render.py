@@ -1,7 +1,5 @@
 """A plan as text to read, as data, and as a bash script that runs on its own."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from textwrap import indent

@@ -1,7 +1,5 @@
 """Steps and plans: named stages with their actions, and the fingerprint of each."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

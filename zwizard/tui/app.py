@@ -1,7 +1,5 @@
 """The wizard as an app: which screen is shown when, and what all screens need."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """Work on threads of its own, which closing the app never waits for."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

@@ -1,7 +1,5 @@
 """The app as screens use it: the host, builds and boot tests, the draft."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """The list of all builds, kept current cheaply from their journals and locks."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import dataclass
 

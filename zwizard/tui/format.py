@@ -1,7 +1,5 @@
 """Text on the screen: states as glyph and word, aligned columns, text from outside made safe."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size

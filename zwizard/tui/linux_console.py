@@ -1,7 +1,5 @@
 """Replace characters that the fonts of the Linux console lack with similar ones."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 

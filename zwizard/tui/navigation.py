@@ -1,7 +1,5 @@
 """Navigation through the pages: which pages the answers lead through, and the state of each."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from zwizard.wizard import questions

@@ -1,7 +1,5 @@
 """Show builds outside their screens: in the terminal's title, and by a bell when one ends."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 

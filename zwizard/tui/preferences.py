@@ -1,7 +1,5 @@
 """The user's preferences: theme and keys, from a TOML file that may hold anything."""
 
-from __future__ import annotations
-
 import errno
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The terminal that the wizard runs in: its keys, programs run in it, and leaving it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

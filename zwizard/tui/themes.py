@@ -1,7 +1,5 @@
 """The three looks: dark, light, and one of pure colours for eyes and terminals that need it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from textual.theme import BUILTIN_THEMES, Theme

@@ -1,7 +1,5 @@
 """JSON documents for other programs: each names the version of its layout."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

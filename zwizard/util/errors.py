@@ -1,7 +1,5 @@
 """The one error users see: what happened, with the value, and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The manifest of a layer: what its tree held when it was made, so that damage is found."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

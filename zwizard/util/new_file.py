@@ -1,7 +1,5 @@
 """Files that appear when they are complete: a kill or a power cut leaves no half."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

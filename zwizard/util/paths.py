@@ -1,7 +1,5 @@
 """Where zwizard keeps builds, layers, preferences and the draft; atomic writes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Directories that zwizard writes to: what is wrong with one, its space, and how to move it."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

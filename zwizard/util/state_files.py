@@ -3,8 +3,6 @@
 A JSON document ends where its object does. Any other text gets a last line with its sum.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import stat

@@ -1,7 +1,5 @@
 """What is shown: text from outside made safe for a terminal, and sizes and times for people."""
 
-from __future__ import annotations
-
 import re
 
 # Everything a terminal could act on: whole escape sequences first (so that their parameters do

@@ -5,8 +5,6 @@ written: only a file that is still as zwizard left it is replaced, any other onl
 allows it. The same table knows the SHA-256 of a file for as long as the file is not changed.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -4,8 +4,6 @@ For suggestions only. An index of apt's is checked against its InRelease, whose 
 verifies; one of pacman's is not checked, as the build verifies each package.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Previews below a page: the disk to scale, GRUB's settings, what a container image starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from zwizard import distros

@@ -1,7 +1,5 @@
 """What building the answers would do and need on this machine: the review in one value."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

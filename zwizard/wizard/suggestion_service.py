@@ -1,7 +1,5 @@
 """The lists that suggestions come from: the host's, and the package archive's, read once."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import time

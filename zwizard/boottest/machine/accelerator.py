@@ -1,7 +1,5 @@
 """Whether guests run with KVM or by emulation, tested with a tiny guest; and the firmware."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

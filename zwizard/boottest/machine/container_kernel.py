@@ -3,8 +3,6 @@
 Zero-OS's are only on its hub. These are built once and kept as a layer.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from importlib import resources

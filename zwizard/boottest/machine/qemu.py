@@ -1,7 +1,5 @@
 """The virtual machine of a node, as command lines for QEMU and virtiofsd."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from typing import Literal

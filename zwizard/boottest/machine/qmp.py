@@ -1,7 +1,5 @@
 """A client of QEMU's control socket (QMP): why the machine stopped, and its forwarded port."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

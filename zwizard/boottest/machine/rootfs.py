@@ -1,7 +1,5 @@
 """The artefact as a node mounts it: a temporary tree or disk."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The NoCloud seed disk, with the same files as Zero-OS writes them."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

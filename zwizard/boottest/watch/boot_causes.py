@@ -1,7 +1,5 @@
 """Known causes of a failed boot test: what shows them, and the rule that would have failed."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The serial console, read as it grows: milestones of the boot, and where it ends."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Iterator

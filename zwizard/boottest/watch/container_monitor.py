@@ -1,7 +1,5 @@
 """Watches a container while it starts: what the observer in it reports, and how it ended."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

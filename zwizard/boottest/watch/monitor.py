@@ -1,7 +1,5 @@
 """Watches a machine while it boots: what it waits for, how long, and when it gives up."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """SSH into the guest: with the boot test's key, and attempts with passwords."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

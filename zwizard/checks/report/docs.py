@@ -1,7 +1,5 @@
 """The rules explained from their own records, for a terminal: one, or a line for each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from zwizard.checks.checker import find_rule

@@ -1,7 +1,5 @@
 """A report as a page: Markdown, or HTML in one file."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Iterator
 from pathlib import Path

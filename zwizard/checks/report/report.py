@@ -1,7 +1,5 @@
 """The result of a check: JSON for programs, text for people."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

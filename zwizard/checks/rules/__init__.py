@@ -1,7 +1,5 @@
 """The rules, a module for each subject. Every Rule in a module below this folder is a check."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages

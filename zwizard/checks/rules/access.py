@@ -1,7 +1,5 @@
 """Rules about who gets into the guest: SSH host keys, root's password."""
 
-from __future__ import annotations
-
 import re
 
 from zwizard.checks.context import CheckContext

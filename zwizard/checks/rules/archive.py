@@ -1,7 +1,5 @@
 """Rules about the archive itself: its name, its soundness, and where its members land."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Rules about what Zero-OS will take the image for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import chain
 

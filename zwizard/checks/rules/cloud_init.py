@@ -1,7 +1,5 @@
 """Rules about cloud-init in the guest, which sets up its network, name and keys."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from zwizard.checks import services as service_files

@@ -1,7 +1,5 @@
 """Rules about containers, which Zero-OS starts with a kernel and a network of its own making."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Rules about what the guest keeps of the machine that built it, and what it needs to start."""
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Rules about the file tree: what the node does not keep of it, and what the build left in it."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator

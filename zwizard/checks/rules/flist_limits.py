@@ -1,7 +1,5 @@
 """Rules about what a flist cannot hold: the hub loses it without a word."""
 
-from __future__ import annotations
-
 import os
 import struct
 

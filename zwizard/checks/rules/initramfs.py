@@ -1,7 +1,5 @@
 """Rules about the initramfs, which must start and mount the root: virtiofs, or the disk's."""
 
-from __future__ import annotations
-
 from zwizard.checks.context import CheckContext
 from zwizard.checks.drivers import DriverLocation, Drivers
 from zwizard.checks.helpers import leads_to_file

@@ -1,7 +1,5 @@
 """Rules about a VM's own kernel and its drivers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

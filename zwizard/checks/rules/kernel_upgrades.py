@@ -1,7 +1,5 @@
 """The rule about package upgrades that would replace an extracted kernel."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

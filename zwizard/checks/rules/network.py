@@ -1,7 +1,5 @@
 """Rules about the network that cloud-init sets up in the guest."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Rules about the programs that a machine starts: init, cloud-init, the SSH server, a shell."""
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The rule about what the image keeps of its builder's: keys, passwords, tokens, histories."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

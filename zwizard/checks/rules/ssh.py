@@ -1,7 +1,5 @@
 """Rules about sshd in the guest: whether it starts, and whether root gets in by a key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 

@@ -1,7 +1,5 @@
 """cloud-init's configuration in an image, merged as cloud-init merges it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """/etc/fstab, read as systemd reads it (systemd-fstab-generator(8))."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

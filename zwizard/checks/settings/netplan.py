@@ -1,7 +1,5 @@
 """netplan's configuration, read as far as decides whether it gives a machine a network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface

@@ -1,7 +1,5 @@
 """sshd's configuration, read as sshd reads it (OpenSSH, servconf.c)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

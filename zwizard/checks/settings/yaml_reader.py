@@ -1,7 +1,5 @@
 """YAML as PyYAML reads it, within bounds: a hostile file can neither hang nor recurse."""
 
-from __future__ import annotations
-
 import yaml
 
 _MERGED = 10_000  # entries of one mapping, once its merge keys (<<) are resolved

@@ -1,7 +1,5 @@
 """Hashes of an archive and of the files in it, as a flist has them, taken while it is read."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """The bytes of an archive, in order and counted."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import BinaryIO

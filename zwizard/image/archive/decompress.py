@@ -1,7 +1,5 @@
 """An archive's bytes, decompressed by whichever compression its first bytes name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import BinaryIO
 

@@ -1,7 +1,5 @@
 """A gzip file as a stream: checksums are verified, and nothing may follow the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 

@@ -1,7 +1,5 @@
 """Tar archives read once from front to back: ustar, pax and GNU tar, sparse files included."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

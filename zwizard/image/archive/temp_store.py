@@ -1,7 +1,5 @@
 """File contents kept in one unnamed temporary file instead of in memory."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """CRC-32C (Castagnoli), by which ext4 protects its metadata."""
 
-from __future__ import annotations
-
 _POLYNOMIAL = 0x82F63B78
 
 

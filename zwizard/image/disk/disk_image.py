@@ -1,7 +1,5 @@
 """A raw disk image: its partitions, what is on each, and the system that starts from it."""
 
-from __future__ import annotations
-
 import re
 import struct
 import uuid

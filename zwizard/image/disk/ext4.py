@@ -1,7 +1,5 @@
 """ext2, ext3 and ext4 file systems, read in place (docs.kernel.org, “ext4 Data Structures”)."""
 
-from __future__ import annotations
-
 import io
 import os
 import struct

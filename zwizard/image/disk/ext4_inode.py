@@ -1,7 +1,5 @@
 """Inodes and directory blocks of ext2, ext3 and ext4, with their checksums."""
 
-from __future__ import annotations
-
 import os
 import struct
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The superblock of ext2, ext3 and ext4 (docs.kernel.org, “ext4 Data Structures”)."""
 
-from __future__ import annotations
-
 import os
 import struct
 import uuid

@@ -1,7 +1,5 @@
 """FAT12, FAT16 and FAT32 file systems: names long and short, any case, read in place."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """GUID partition tables: checksums verified, backup compared (UEFI 2.10, 5.3)."""
 
-from __future__ import annotations
-
 import struct
 import uuid
 import zlib

@@ -1,7 +1,5 @@
 """The tree of a file system that is read in place, where damage must not lead in circles."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from pathlib import Path
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Boot loaders: what an EFI program is by its sections, and what GRUB was built with."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

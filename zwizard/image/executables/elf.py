@@ -1,7 +1,5 @@
 """ELF files, programs and kernels alike: their headers, segments, loader and libraries."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator

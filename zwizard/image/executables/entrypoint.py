@@ -1,7 +1,5 @@
 """Whether a program can start in a tree: its files, interpreters, loader and libraries."""
 
-from __future__ import annotations
-
 import enum
 import posixpath
 import re

@@ -1,7 +1,5 @@
 """Initramfs images, unpacked as the kernel does: compressed cpio archives in a row."""
 
-from __future__ import annotations
-
 import io
 import re
 import stat

@@ -1,7 +1,5 @@
 """Linux kernels: what a file is, and whether the hypervisor can load it."""
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a program in the image is: an ELF for some processor, or a script for an interpreter."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

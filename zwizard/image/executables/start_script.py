@@ -1,7 +1,5 @@
 """The script that starts an OCI image's program in a flist, which has no settings of its own."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Whether a flist holds what an archive holds: every entry, and every block of every file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An SQLite file from outside: opened read-only, read only as flists need it, in bounded time."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path

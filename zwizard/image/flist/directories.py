@@ -1,7 +1,5 @@
 """The entries of a flist that the hub made: a message for each directory, found by its key."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from functools import lru_cache

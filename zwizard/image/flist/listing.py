@@ -1,7 +1,5 @@
 """How long the listing of a directory gets in a flist (0-flist, libflist_dirnode_commit)."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 

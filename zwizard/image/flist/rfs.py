@@ -1,7 +1,5 @@
 """The entries of a flist that rfs 2 made (.fl): rows of a database."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The tree of a flist: names and everything else but contents, of which it has only hashes."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from contextlib import suppress

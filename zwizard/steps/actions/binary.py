@@ -1,7 +1,5 @@
 """Install the one program of a container."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall

@@ -1,7 +1,5 @@
 """Convert a cloud image."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall

@@ -1,7 +1,5 @@
 """Run a command: a tool of this machine, or in the sandbox a program that runs the tree's."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import dataclass
 

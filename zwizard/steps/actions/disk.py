@@ -1,7 +1,5 @@
 """Write the disk image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Change files of the tree: write, append, link, make a directory, remove."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass

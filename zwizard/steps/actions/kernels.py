@@ -1,7 +1,5 @@
 """Unpack the kernels of a tree, or install the user's own."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import ROOT, Action, FunctionCall, Workplace, line

@@ -1,7 +1,5 @@
 """Verify the keys of a distribution's archive by their fingerprints."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import FunctionCall

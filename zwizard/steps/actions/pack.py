@@ -1,7 +1,5 @@
 """Pack the tree as the archive that the hub takes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zwizard.steps.actions.action import OUT, ROOT, Action, line, word

@@ -1,7 +1,5 @@
 """Import a root file system that was made elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What all screens share: the keys at the bottom, and a notice in a terminal that is too small."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast

@@ -1,7 +1,5 @@
 """The boot test screen: its stages, the live console, and the result."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import ClassVar
 

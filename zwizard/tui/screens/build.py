@@ -1,7 +1,5 @@
 """The build screen: steps, live log, and what to do when the build ends or fails."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """The texts of the build screen: step rows, the card above the log, the empty log."""
 
-from __future__ import annotations
-
 from textual.content import Content
 
 from zwizard.console.tables import MARKS, WORDS

@@ -1,7 +1,5 @@
 """The checklist of one image: errors, warnings, notes and passed checks, each with its reason."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path

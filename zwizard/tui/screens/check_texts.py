@@ -1,7 +1,5 @@
 """The findings on the checklist screen: as text, filtered, and what can be done about them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Dialogs on top of a screen: a question, a text to read, the help."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import wraps

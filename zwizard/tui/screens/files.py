@@ -1,7 +1,5 @@
 """Dialogs for files: one that asks for a path, and one that saves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import islice
 from os.path import commonprefix

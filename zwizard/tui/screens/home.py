@@ -1,7 +1,5 @@
 """Home: the builds with their states, and the draft."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from textwrap import fill
 from typing import ClassVar

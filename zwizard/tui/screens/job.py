@@ -1,7 +1,5 @@
 """What the screens of a build and of a boot test share: steps, log and result of a job."""
 
-from __future__ import annotations
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content

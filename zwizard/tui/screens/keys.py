@@ -1,7 +1,5 @@
 """Every key by its name, and how to change it."""
 
-from __future__ import annotations
-
 from textual.content import Content
 
 from zwizard.tui.base_app import BaseApp

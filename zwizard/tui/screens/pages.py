@@ -1,7 +1,5 @@
 """The pages of questions: drawn from their declarations, answered into the draft."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import ClassVar

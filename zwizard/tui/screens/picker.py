@@ -1,7 +1,5 @@
 """A dialog to choose an answer from a long list, by searching it."""
 
-from __future__ import annotations
-
 import re
 from typing import ClassVar
 

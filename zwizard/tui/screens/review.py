@@ -1,7 +1,5 @@
 """The review screen: every step that a build would run, why, and its commands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import ClassVar
 

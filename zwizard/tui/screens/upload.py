@@ -1,7 +1,5 @@
 """Uploading and deploying: the phases of an upload, and what to type to deploy its flist."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Parse a line of terminal output into text and colours; drop all other control sequences."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The row of pages above a page: which one is shown, and the state of the others."""
 
-from __future__ import annotations
-
 from textual.content import Content
 from textual.widgets import Static
 

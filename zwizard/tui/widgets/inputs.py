@@ -1,7 +1,5 @@
 """Text inputs that handle keys strictly in order (works around Textual's async bindings)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from textual import events

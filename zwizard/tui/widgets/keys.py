@@ -1,7 +1,5 @@
 """The keys: each has a name by which it is remapped; the footer shows those that work now."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Read a log file by an index of its lines: its contents are never held in memory."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

@@ -1,7 +1,5 @@
 """A log view with its title, a note below it, and a search field."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from textual import on

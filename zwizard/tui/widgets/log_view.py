@@ -1,7 +1,5 @@
 """A view of a log file that follows its end, scrolls and searches; it holds no text itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise

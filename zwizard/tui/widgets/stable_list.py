@@ -1,7 +1,5 @@
 """A list of rows that can change while the highlight stays on its row."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What answers come to: the questions they lead to, what is wrong with them, and the recipe."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """The pages in their order, and all questions; both wizards show these."""
 
-from __future__ import annotations
-
 from zwizard.wizard.questions import (
     container,
     grub,

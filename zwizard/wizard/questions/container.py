@@ -1,7 +1,5 @@
 """The page "Container": what the deployment starts, and with what."""
 
-from __future__ import annotations
-
 from zwizard.wizard.questions.record import Page, Question
 
 PAGE = Page(

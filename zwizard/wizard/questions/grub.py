@@ -1,7 +1,5 @@
 """The page "GRUB": the boot loader of a disk image."""
 
-from __future__ import annotations
-
 from zwizard.wizard.questions.record import Page, Question
 
 PAGE = Page(

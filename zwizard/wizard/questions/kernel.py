@@ -1,7 +1,5 @@
 """The page "Kernel": the distribution's package, or the user's own files."""
 
-from __future__ import annotations
-
 from zwizard import distros
 from zwizard.wizard.questions.record import (
     Choice,

@@ -1,7 +1,5 @@
 """The page "Output": where the archive goes."""
 
-from __future__ import annotations
-
 from zwizard.recipe.relevance import target_of
 from zwizard.wizard.questions.record import Choice, Page, Question
 

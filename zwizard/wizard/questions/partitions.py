@@ -1,7 +1,5 @@
 """The page "Disk": how a disk image is divided."""
 
-from __future__ import annotations
-
 from zwizard.wizard.questions.record import Choice, Page, Question, RawAnswers, distro_of
 
 _MOUNTS = {

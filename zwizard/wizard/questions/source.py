@@ -1,7 +1,5 @@
 """The page "Source": where the root file system comes from."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zwizard import distros, sources

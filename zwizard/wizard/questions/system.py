@@ -1,7 +1,5 @@
 """The page "System": what is set inside the guest."""
 
-from __future__ import annotations
-
 from zwizard.wizard.questions.record import Page, Question
 
 PAGE = Page(

@@ -1,7 +1,5 @@
 """The page "Target": the kind of Zmachine, and its name."""
 
-from __future__ import annotations
-
 import re
 
 from zwizard.recipe.relevance import target_of

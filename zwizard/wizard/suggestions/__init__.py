@@ -3,8 +3,6 @@
 Suggestions only: no answer is refused for them, as the lists they come from may be old or absent.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from heapq import nsmallest

@@ -1,7 +1,5 @@
 """Files and the entrypoint: what a file is, what is in it, and what would be replaced."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Kernel packages: the distribution's choices with their versions, and the archive's others."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

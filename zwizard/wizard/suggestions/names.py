@@ -1,7 +1,5 @@
 """Time zones and locales: offered from the host's lists, misspelled ones noticed."""
 
-from __future__ import annotations
-
 import re
 from difflib import get_close_matches
 

@@ -1,7 +1,5 @@
 """The packages of one suite, searched by name, by words and by likeness."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Packages of the archive: offered by name and summary, misspelled ones noticed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import islice

@@ -1,7 +1,5 @@
 """What suggestions are made of, and the remarks beside an answer; a record for each kind."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Services: those of the chosen packages first; those of other packages noticed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from difflib import get_close_matches
 

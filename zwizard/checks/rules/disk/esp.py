@@ -1,7 +1,5 @@
 """Rules about how a disk image starts: its EFI system partition and its boot loader."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

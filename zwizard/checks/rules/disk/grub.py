@@ -1,7 +1,5 @@
 """Rules about GRUB in a disk image: the kernels that it loads, and its settings."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Rules about a disk image's boot loader: which one it is, and what it needs."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

@@ -1,7 +1,5 @@
 """Rules about /etc/fstab: what it mounts, and whether the machine starts without it."""
 
-from __future__ import annotations
-
 from zwizard.checks.context import CheckContext
 from zwizard.checks.rule import VM_IMAGE, must, should
 from zwizard.checks.settings.fstab import PATH, Mount, read_fstab

@@ -1,7 +1,5 @@
 """Rules about a disk image as a disk: its format, its partitions, its size, its file systems."""
 
-from __future__ import annotations
-
 from zwizard.checks.context import CheckContext
 from zwizard.checks.helpers import text
 from zwizard.checks.mode_detection import DISK_IMAGE
