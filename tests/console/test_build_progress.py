@@ -17,7 +17,8 @@ from zwizard.console import build_progress
 from zwizard.engine.builds import Build
 from zwizard.engine.debug_shell import by_hand
 from zwizard.jobs import events, journal
-from zwizard.recipe.model import Recipe, Source
+from zwizard.recipe.fields import Source
+from zwizard.recipe.model import Recipe
 
 
 @pytest.fixture

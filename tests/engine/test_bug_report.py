@@ -14,7 +14,8 @@ import pytest
 from tests.support.builds import begin, fail, new_build
 from zwizard.engine import bug_report
 from zwizard.engine.builds import Build
-from zwizard.recipe.model import Recipe, Source, System
+from zwizard.recipe.fields import Source, System
+from zwizard.recipe.model import Recipe
 
 CANARY = 'c4n4ry"S3cr3t'
 COMMAND = f"printf 'root:%s' $PASSWORD; PASSWORD='{CANARY}'"

@@ -14,7 +14,8 @@ from tests.support.executables import elf, initramfs
 from zwizard.engine import builds
 from zwizard.engine.layers import Store
 from zwizard.host.privileges import Privilege
-from zwizard.recipe.model import Container, Output, Recipe
+from zwizard.recipe.fields import Container, Output
+from zwizard.recipe.model import Recipe
 from zwizard.sources.resolve import output_directory, relocate
 from zwizard.util import state_files
 from zwizard.util.errors import UsageError

@@ -12,7 +12,8 @@ from zwizard.engine.builds import Build
 from zwizard.engine.layers import Store
 from zwizard.engine.status import Status, StepStatus
 from zwizard.jobs import events, journal
-from zwizard.recipe.model import Recipe, Source
+from zwizard.recipe.fields import Source
+from zwizard.recipe.model import Recipe
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from zwizard.engine.layers import Store, new_layer
 from zwizard.engine.requirements import Forecast, forecast
 from zwizard.host import tools as host_tools
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Container, Kernel, Recipe, Source
+from zwizard.recipe.fields import Container, Kernel, Source
+from zwizard.recipe.model import Recipe
 from zwizard.steps.step import Plan
 from zwizard.util import places
 

@@ -28,7 +28,8 @@ from zwizard.engine.builds import Build
 from zwizard.host import tools
 from zwizard.plain import wizard
 from zwizard.plain.build import pick
-from zwizard.recipe.model import Recipe, Source
+from zwizard.recipe.fields import Source
+from zwizard.recipe.model import Recipe
 from zwizard.util.errors import UsageError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="by another right it may ask")

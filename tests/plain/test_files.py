@@ -17,7 +17,8 @@ from tests.plain.keys import (
     save_full_draft,
 )
 from zwizard.plain import wizard
-from zwizard.recipe.model import Output, Recipe
+from zwizard.recipe.fields import Output
+from zwizard.recipe.model import Recipe
 
 pytestmark = pytest.mark.slow
 

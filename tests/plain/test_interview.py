@@ -28,7 +28,8 @@ from tests.support.archives import system
 from zwizard.engine import builds
 from zwizard.plain import wizard
 from zwizard.plain.interview import Interview
-from zwizard.recipe.model import Recipe, System
+from zwizard.recipe.fields import System
+from zwizard.recipe.model import Recipe
 from zwizard.wizard import package_index, questions, suggestions
 from zwizard.wizard.suggestions import PackageCatalogue, Suggestions
 

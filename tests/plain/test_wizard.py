@@ -26,7 +26,8 @@ from tests.plain.keys import (
 from zwizard.engine import builds
 from zwizard.host import tools
 from zwizard.plain import wizard
-from zwizard.recipe.model import Checklist, Output, Recipe, Source, System
+from zwizard.recipe.fields import Checklist, Output, Source, System
+from zwizard.recipe.model import Recipe
 from zwizard.util.errors import UsageError
 from zwizard.wizard import questions
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from tests.support.recipes import recipes
 from zwizard import distros
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Checklist, Container, Kernel, Output, Recipe, Source, System
+from zwizard.recipe.fields import Checklist, Container, Kernel, Output, Source, System
+from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.steps import programs, render
 from zwizard.steps.actions import Append, InTree, LinesInTree, Link, OnTree, Pack, Remove, Write

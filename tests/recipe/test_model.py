@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 
 from tests.support.recipes import recipes
-from zwizard.recipe.fields import FIELDS
-from zwizard.recipe.model import (
+from zwizard.recipe.fields import (
+    FIELDS,
     Checklist,
     Container,
     Disk,
     Grub,
     Kernel,
     Output,
-    Recipe,
     Source,
     System,
 )
+from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.util.errors import UsageError
 from zwizard.util.text import parse_size

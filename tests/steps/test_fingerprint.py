@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from zwizard.plan.targets import make
-from zwizard.recipe.model import Recipe, System
+from zwizard.recipe.fields import System
+from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.step import Plan
 

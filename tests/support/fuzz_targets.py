@@ -38,7 +38,8 @@ from zwizard.image.executables.kernel import read_kernel
 from zwizard.image.oci import OciError, layered_tree, read_oci
 from zwizard.image.tree import EntryType, FileTree
 from zwizard.plan import targets
-from zwizard.recipe.model import Container, Recipe, System
+from zwizard.recipe.fields import Container, System
+from zwizard.recipe.model import Recipe
 from zwizard.treetools.untar import MemberFilter, RefusedMemberError, sift
 from zwizard.tui.widgets import ansi
 from zwizard.util.errors import UsageError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from zwizard.recipe.model import Checklist, Kernel, Output, Recipe, Source, System
+from zwizard.recipe.fields import Checklist, Kernel, Output, Source, System
+from zwizard.recipe.model import Recipe
 
 WORDS = st.from_regex(r"[a-z0-9][a-z0-9+.-]{0,8}", fullmatch=True)
 UNITS = st.from_regex(r"[a-z0-9:_.@\\-]{1,8}", fullmatch=True)

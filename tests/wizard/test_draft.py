@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zwizard.recipe.model import Checklist, Recipe
+from zwizard.recipe.fields import Checklist
+from zwizard.recipe.model import Recipe
 from zwizard.util import paths
 from zwizard.wizard import questions
 from zwizard.wizard.draft import Draft

@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given
 
 from tests.support.recipes import recipes
-from zwizard.recipe.fields import FIELDS
-from zwizard.recipe.model import (
-    Checklist,
-    Kernel,
-    Recipe,
-    Source,
-    System,
-)
+from zwizard.recipe.fields import FIELDS, Checklist, Kernel, Source, System
+from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import RecipeError
 from zwizard.wizard import questions
 from zwizard.wizard.questions import BASE, Question, all_questions

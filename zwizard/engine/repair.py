@@ -15,7 +15,8 @@ from zwizard.image.flist.tree import require_contents
 from zwizard.image.tarball import TAR_NAMES
 from zwizard.plan import targets
 from zwizard.plan.repair import FIXES, REPACK, Fix, fix_for
-from zwizard.recipe.model import Container, Output, Recipe, Source
+from zwizard.recipe.fields import Container, Output, Source
+from zwizard.recipe.model import Recipe
 from zwizard.sources import deployment
 from zwizard.sources.detect_distro import detect_distro
 from zwizard.steps.actions import InTree

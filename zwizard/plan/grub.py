@@ -1,7 +1,8 @@
 """The boot loader of an image.raw: GRUB for UEFI, at the path that every firmware tries."""
 
 from zwizard.plan.disk import fstab
-from zwizard.recipe.model import Grub, Recipe
+from zwizard.recipe.fields import Grub
+from zwizard.recipe.model import Recipe
 from zwizard.steps import programs
 from zwizard.steps.actions import InTree, Layout, Write
 from zwizard.steps.step import Step

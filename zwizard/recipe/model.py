@@ -3,146 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from zwizard import distros
-from zwizard.distros.base import Distro
-from zwizard.recipe import toml
+from zwizard.recipe import fields, toml
 from zwizard.recipe.consistency import contradictions
-from zwizard.recipe.fields import FIELDS, default
+from zwizard.recipe.fields import FIELDS, TABLES, TopLevel
 from zwizard.recipe.problems import Problem, RecipeError
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the root file system comes from.
-
-    Of a ``rootfs``, ``distro`` is the one it was recognised as; ``other``: one whose package
-    manager is unknown, or should not be used. ``repair`` names the rules of the checklist for
-    which alone it is changed.
-    """
-
-    kind: str = default("source.kind")
-    distro: str = default("source.distro")
-    suite: str = default("source.suite")
-    mirror: str = default("source.mirror")
-    keys: tuple[str, ...] = default("source.keys")
-    packages: tuple[str, ...] = default("source.packages")
-    bootstrap: str = default("source.bootstrap")
-    variant: str = default("source.variant")
-    location: str = default("source.location")
-    sha256: str = default("source.sha256")
-    repair: tuple[str, ...] = default("source.repair")
-
-
-@dataclass(frozen=True)
-class System:
-    """What is set inside the guest."""
-
-    timezone: str = default("system.timezone")
-    locale: str = default("system.locale")
-    services: tuple[str, ...] = default("system.services")
-    run: tuple[str, ...] = default("system.run")
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """The guest's kernel: the distribution's package, or the user's own files.
-
-    ``file`` and ``initrd`` are paths or URLs; the sums are theirs, or empty.
-    """
-
-    package: str = default("kernel.package")
-    file: str = default("kernel.file")
-    sha256: str = default("kernel.sha256")
-    initrd: str = default("kernel.initrd")
-    initrd_sha256: str = default("kernel.initrd_sha256")
-    modules: tuple[str, ...] = default("kernel.modules")
-
-    def packages(self, distro: Distro) -> tuple[str, ...]:
-        """The packages of ``distro`` that install it: none for the user's own file."""
-        return () if self.file else (self.package or distro.kernels[0].package,)
-
-
-@dataclass(frozen=True)
-class Disk:
-    """The partitions of an image.raw."""
-
-    size: str = default("disk.size")
-    esp_size: str = default("disk.esp_size")
-    esp_mount: str = default("disk.esp_mount")
-    filesystem: str = default("disk.filesystem")
-    label: str = default("disk.label")
-
-
-@dataclass(frozen=True)
-class Grub:
-    """The boot loader of an image.raw."""
-
-    cmdline: str = default("grub.cmdline")
-    timeout: int = default("grub.timeout")
-
-
-@dataclass(frozen=True)
-class Container:
-    """What a container starts, and with what.
-
-    An empty ``entrypoint`` is the usual one: /app for a binary, an OCI image's own, else
-    /sbin/init. A variable without a value gets it in the deployment. ``start`` is the script that
-    starts an OCI image's program; the build writes it.
-    """
-
-    entrypoint: str = default("container.entrypoint")
-    args: tuple[str, ...] = default("container.args")
-    env: dict[str, str] = default("container.env")
-    mounts: tuple[str, ...] = default("container.mounts")
-    start: str = default("container.start")
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where the archive goes, and how it is compressed."""
-
-    directory: str = default("output.directory")
-    compression: str = default("output.compression")
-
-
-@dataclass(frozen=True)
-class Checklist:
-    """How the result is judged."""
-
-    disk_size: str = default("checklist.disk_size")
-    waive: tuple[str, ...] = default("checklist.waive")
-
-
-_PARTS: dict[str, Callable[..., Any]] = {
-    kind.__name__.lower(): kind
-    for kind in (Source, System, Kernel, Disk, Grub, Container, Output, Checklist)
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(TopLevel):
     """Everything a build depends on; equal recipes give equal artefacts.
 
     Make one with :meth:`from_dict`, :meth:`from_toml` or :meth:`load`, which validate; they raise
     :class:`RecipeError` naming every wrong key.
     """
 
-    name: str = default("name")
-    target: str = default("target")
-    source: Source = field(default_factory=Source)
-    system: System = field(default_factory=System)
-    kernel: Kernel = field(default_factory=Kernel)
-    disk: Disk = field(default_factory=Disk)
-    grub: Grub = field(default_factory=Grub)
-    container: Container = field(default_factory=Container)
-    output: Output = field(default_factory=Output)
-    checklist: Checklist = field(default_factory=Checklist)
+    source: fields.Source = field(default_factory=fields.Source)
+    system: fields.System = field(default_factory=fields.System)
+    kernel: fields.Kernel = field(default_factory=fields.Kernel)
+    disk: fields.Disk = field(default_factory=fields.Disk)
+    grub: fields.Grub = field(default_factory=fields.Grub)
+    container: fields.Container = field(default_factory=fields.Container)
+    output: fields.Output = field(default_factory=fields.Output)
+    checklist: fields.Checklist = field(default_factory=fields.Checklist)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "the recipe") -> Recipe:
@@ -173,7 +62,7 @@ class Recipe:
         for key, value in whole.items():
             table, _, name = key.rpartition(".")
             tables[table][name] = value
-        parts = {name: part(**tables[name]) for name, part in _PARTS.items()}
+        parts = {name: part(**tables[name]) for name, part in TABLES.items()}
         return cls(**tables[""], **parts)
 
     @classmethod

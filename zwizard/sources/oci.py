@@ -8,7 +8,8 @@ from typing import NoReturn
 from zwizard.image.executables.start_script import START_SCRIPT, render_start_script
 from zwizard.image.oci import OciError, OciImage, layered_tree, read_oci
 from zwizard.image.tarball import TAR_NAMES
-from zwizard.recipe.model import Container, Recipe
+from zwizard.recipe.fields import Container
+from zwizard.recipe.model import Recipe
 from zwizard.recipe.problems import Problem, RecipeError
 from zwizard.recipe.values import is_secret
 from zwizard.sources.base import InputReport, SourceKind
