@@ -407,7 +407,7 @@ def _log(place: Path, data: bytes) -> None:
     shown = data[: 1 << 18].decode("utf-8", "replace")
     hide_secrets(shown)
     for line in shown.split("\n")[:1000]:
-        text = ansi.parse(line).text
+        text = ansi.parse(line).plain
         assert sanitise(text) == text
 
 

@@ -6,10 +6,11 @@ import time
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from zwizard.tui.widgets.ansi import Line, parse
+from rich.text import Text
+
+from zwizard.tui.widgets.ansi import parse
 
 _LONGEST = 16 * 1024  # bytes that are read of one line
 _CHUNK = 1 << 18  # bytes read at a time: no other thread waits long
@@ -71,13 +72,13 @@ class LogFile:
 
     def line(self, number: int) -> str:
         """Line ``number`` (from 0) as a terminal would show it, without control sequences."""
-        return self.look(number).text
+        return self.look(number).plain
 
-    def look(self, number: int) -> Line:
+    def look(self, number: int) -> Text:
         """Line ``number`` with its colours; of an overwritten line, the last text."""
         data, cut = self._bytes(number)
         line = parse(data.decode("utf-8", "replace"))
-        return replace(line, text=f"{line.text} … {cut} bytes more") if cut else line
+        return line.append(f" … {cut} bytes more") if cut else line
 
     def _bytes(self, number: int) -> tuple[bytes, int]:
         """A line's bytes without its newline, and how many at its end were omitted."""

@@ -1,15 +1,12 @@
 """A view of a log file that follows its end, scrolls and searches; it holds no text itself."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
-from rich.cells import cell_len
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import events, work
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -19,7 +16,6 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from zwizard.tui.background import in_background
-from zwizard.tui.widgets.ansi import Colour, Line, TextStyle
 from zwizard.tui.widgets.keys import named
 from zwizard.tui.widgets.log_file import LogFile, matcher
 
@@ -227,7 +223,7 @@ class LogView(ScrollView, can_focus=True):
             text = self.empty if number == 0 else ""
             return Strip([Segment(text, style)]).crop_extend(0, width, style)
         line = self.file.look(number)
-        length = cell_len(line.text)
+        length = line.cell_len
         self._widen(length)
         strip = Strip(self._segments(line, number)).crop_extend(left, left + width, style)
         strip = strip.apply_offsets(left, number)
@@ -236,28 +232,15 @@ class LogView(ScrollView, can_focus=True):
         more = Segment("›", style + self.get_component_rich_style("log--more"))
         return Strip([*strip.crop(0, width - 1), more], width)
 
-    def _segments(self, line: Line, number: int) -> list[Segment]:
+    def _segments(self, line: Text, number: int) -> list[Segment]:
         """The line in its colours, with matches and selection highlighted."""
-        text, length = line.text, len(line.text)
-        layers = [(start, end, _style(text_style)) for start, end, text_style in _runs(line)]
-        layers += [(start, end, self._match_style(number)) for start, end in self._matches(text)]
-        span = self.text_selection.get_span(number) if self.text_selection else None
-        if span:
-            end = length if span[1] == -1 else span[1]
-            layers.append(
-                (span[0], end, self.screen.get_component_rich_style("screen--selection"))
-            )
-        edges = {0, length, *(min(edge, length) for layer in layers for edge in layer[:2])}
-        base = self.rich_style
-        return [
-            Segment(
-                text[start:end],
-                Style.combine(
-                    [base, *(style for a, b, style in layers if a <= start and end <= b)]
-                ),
-            )
-            for start, end in pairwise(sorted(edges))
-        ]
+        for start, end in self._matches(line.plain):
+            line.stylize(self._match_style(number), start, end)
+        if self.text_selection and (span := self.text_selection.get_span(number)):
+            end = len(line) if span[1] == -1 else span[1]
+            line.stylize(self.screen.get_component_rich_style("screen--selection"), span[0], end)
+        line.stylize_before(self.rich_style)
+        return list(line.render(self.app.console))
 
     def _matches(self, text: str) -> list[tuple[int, int]]:
         if not self.pattern:
@@ -296,41 +279,3 @@ class LogView(ScrollView, can_focus=True):
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002
         """Draw the new selection."""
         self.refresh()
-
-
-def _runs(line: Line) -> list[tuple[int, int, TextStyle]]:
-    """The line's runs as start, end and style."""
-    starts = [start for start, _ in line.runs]
-    return [
-        (start, end, text_style)
-        for (start, text_style), end in zip(line.runs, [*starts[1:], len(line.text)], strict=True)
-    ]
-
-
-@lru_cache(maxsize=1024)
-def _style(text_style: TextStyle) -> Style:
-    """The style for Rich. Colours that could be invisible on some background are ignored.
-
-    A command must not hide text of its log.
-    """
-    fore, back = text_style.fore, text_style.back
-    if fore == back or (back is None and fore in _GREYS):
-        fore = back = None
-    return Style(
-        color=_colour(fore),
-        bgcolor=_colour(back),
-        bold=text_style.bold or None,
-        dim=text_style.dim or None,
-        italic=text_style.italic or None,
-        underline=text_style.underline or None,
-        reverse=text_style.reverse or None,
-    )
-
-
-_GREYS = frozenset({0, 7, 8, 15, 16, *range(231, 256)})
-
-
-def _colour(colour: Colour) -> Color | None:
-    if colour is None:
-        return None
-    return Color.from_ansi(colour) if isinstance(colour, int) else Color.from_rgb(*colour)
