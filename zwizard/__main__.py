@@ -16,7 +16,7 @@ def main() -> None:
     from zwizard.cli.app import zwizard
     from zwizard.util.errors import ZwizardError
     from zwizard.util.paths import keep_private
-    from zwizard.util.places import describe_os_error
+    from zwizard.util.places import explained
 
     keep_private()
 
@@ -28,10 +28,8 @@ def main() -> None:
             signal.signal(number, signal.default_int_handler)
     try:
         code = zwizard.main(standalone_mode=False, prog_name="zwizard")
-    except ZwizardError as error:
-        sys.exit(_report(error))
-    except OSError as error:
-        sys.exit(_report(describe_os_error(error)))
+    except (ZwizardError, OSError) as error:
+        sys.exit(_report(explained(error)))
     except KeyboardInterrupt:
         sys.stderr.write("\nzwizard: interrupted\n")
         sys.exit(130)

@@ -15,7 +15,7 @@ from zwizard.image.archive.temp_store import TempStore
 from zwizard.jobs import events, journal
 from zwizard.util import paths, places
 from zwizard.util.errors import naming
-from zwizard.util.places import describe_os_error
+from zwizard.util.places import explained
 from zwizard.util.user_files import UserFiles
 
 
@@ -43,7 +43,7 @@ def test_a_file_or_a_link_to_nothing_in_its_place_is_named(tmp_path: Path, below
     assert places.obstacle(tmp_path / "link" / below) == expected
     with pytest.raises(OSError) as caught:
         (tmp_path / "link").mkdir()
-    assert describe_os_error(caught.value).message == expected
+    assert explained(caught.value).message == expected
 
 
 def facts(**changed: int) -> SimpleNamespace:
@@ -76,7 +76,7 @@ def test_a_full_disk_is_described_with_directory_free_space_need_and_remedy(
     monkeypatch.setattr(places, "free_space", lambda _: 2048)
     with pytest.raises(OSError) as caught, naming(paths.state() / "builds/x"):
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
-    error = describe_os_error(caught.value, needs=2**20)
+    error = explained(caught.value, needs=2**20)
     where = paths.state() / "builds/x"
     assert error.message == (
         f"{where}: Disk quota exceeded (2.0 KiB free, and this needs 1.0 MiB)"
@@ -87,15 +87,15 @@ def test_a_full_disk_is_described_with_directory_free_space_need_and_remedy(
 def test_a_full_disk_that_nobody_names_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     free = {paths.state(): 0}
     monkeypatch.setattr(places, "free_space", lambda place: free.get(place, 2**40))
-    assert describe_os_error(_full()).message == f"{paths.state()}: No space left on device"
+    assert explained(_full()).message == f"{paths.state()}: No space left on device"
     free.clear()
-    assert describe_os_error(_full()).message == "No space left on device"
+    assert explained(_full()).message == "No space left on device"
 
 
 def test_any_other_error_keeps_its_words() -> None:
-    error = describe_os_error(FileNotFoundError(errno.ENOENT, "No such file", "/a/b"))
+    error = explained(FileNotFoundError(errno.ENOENT, "No such file", "/a/b"))
     assert error.message == "/a/b: No such file"
-    assert describe_os_error(OSError("odd")).message == "odd"
+    assert explained(OSError("odd")).message == "odd"
 
 
 def test_what_is_written_to_a_full_disk_is_named(

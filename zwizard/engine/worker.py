@@ -22,7 +22,7 @@ from zwizard.plan import targets
 from zwizard.steps.step import IMAGE, Plan, Step
 from zwizard.util import manifest, paths, places
 from zwizard.util.errors import ZwizardError
-from zwizard.util.places import describe_os_error
+from zwizard.util.places import explained
 from zwizard.util.text import size
 from zwizard.util.units import MIB
 from zwizard.util.user_files import ForeignFileError
@@ -257,7 +257,7 @@ class Worker:
             try:
                 files.copy(packed, archive)
             except OSError as error:
-                raise describe_os_error(error, packed.stat().st_size) from None
+                raise explained(error, packed.stat().st_size) from None
         if note:
             files.write(note, self.plan.note)
         verdict = verdicts.of_archive(

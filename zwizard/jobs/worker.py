@@ -9,7 +9,7 @@ from pathlib import Path
 from zwizard.jobs import journal
 from zwizard.jobs.job import Job, load
 from zwizard.util.errors import ZwizardError
-from zwizard.util.places import describe_os_error
+from zwizard.util.places import explained
 
 
 def work(job: Job, workspace: Path, options: tuple[str, ...]) -> int:
@@ -19,7 +19,7 @@ def work(job: Job, workspace: Path, options: tuple[str, ...]) -> int:
     try:
         status: int = importlib.import_module(job.worker).work(job, workspace, *options)
     except (ZwizardError, OSError) as error:
-        reason = describe_os_error(error) if isinstance(error, OSError) else error
+        reason = explained(error)
         event = job.failed(error=reason.message, hint=reason.hint, code=reason.exit_code)
         journal.append(job.journal, event)
         return reason.exit_code

@@ -1,7 +1,6 @@
 """The app as screens use it: the host, builds and boot tests, the draft."""
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,11 +92,11 @@ class BaseApp(App[None]):
 
     def run_in_terminal(self, work: Callable[[], object]) -> bool:
         """Run ``work`` in the terminal outside the app, where it can ask; whether it succeeded."""
-        failed: Exception | None = None
+        failed: ZwizardError | OSError | None = None
         with self.suspend():
             try:
                 work()
-            except (ZwizardError, OSError, subprocess.SubprocessError) as error:
+            except (ZwizardError, OSError) as error:
                 failed = error
                 terminal.wait_for_enter()
         if failed:
@@ -131,16 +130,10 @@ class BaseApp(App[None]):
         """
         from zwizard.jobs import supervisor
 
-        try:
-            if not await self.may_write(*build.targets()):
-                return False
-        except (ZwizardError, OSError) as error:
-            show_error(self, error)
-            return False
-        if not await self.authorise():
-            return False
         options = ["rebuild-all"] if rebuild_all else []
         try:
+            if not (await self.may_write(*build.targets()) and await self.authorise()):
+                return False
             await in_background(lambda: supervisor.start(build, *options))
         except (ZwizardError, OSError) as error:
             show_error(self, error)

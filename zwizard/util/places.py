@@ -82,11 +82,13 @@ def temporary() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def describe_os_error(error: OSError, needs: int = 0) -> ZwizardError:
-    """An error of the system, such as a full disk, with what to do.
+def explained(error: OSError | ZwizardError, needs: int = 0) -> ZwizardError:
+    """An error of the system, such as a full disk, with what to do; one of zwizard's as it is.
 
     ``needs``: the bytes that were to be written, if known.
     """
+    if isinstance(error, ZwizardError):
+        return error
     message = error.strerror or str(error)
     if error.errno in _FULL:
         return _full(error, message, f", and this needs {size(needs)}" if needs else "")

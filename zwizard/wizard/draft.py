@@ -12,7 +12,7 @@ from typing import Any
 from zwizard.engine import builds
 from zwizard.recipe.model import Recipe
 from zwizard.util import paths, state_files
-from zwizard.util.places import describe_os_error
+from zwizard.util.places import explained
 from zwizard.util.state_files import DamagedError
 from zwizard.wizard import questions
 
@@ -104,7 +104,7 @@ class Draft(Mapping[str, str]):
             self._set_aside(self.path)
             paths.write_atomically(self.path, text, lasting=False)
         except OSError as error:
-            self.unsaved = describe_os_error(error).message
+            self.unsaved = explained(error).message
         else:
             self.unsaved = ""
 

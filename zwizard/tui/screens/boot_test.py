@@ -18,6 +18,7 @@ from zwizard.tui.screens.job import JobScreen
 from zwizard.tui.widgets.log_pane import LogPane
 from zwizard.tui.widgets.stable_list import Row
 from zwizard.util.errors import ZwizardError
+from zwizard.util.places import explained
 from zwizard.util.text import duration
 
 _EVERY = 0.5  # seconds between reads of the journal
@@ -84,8 +85,8 @@ class BootTestScreen(JobScreen):
         try:
             job = await self.wizard.boot_test(self.request, again=again)
         except (ZwizardError, OSError) as error:
-            message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
-            self.status = Status("failed", error=message, hint=hint)
+            reason = explained(error)
+            self.status = Status("failed", error=reason.message, hint=reason.hint)
             self._update()
             self.refresh_bindings()
             return

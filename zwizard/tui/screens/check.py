@@ -27,6 +27,7 @@ from zwizard.tui.screens.upload import show_deployment
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.stable_list import StableList
 from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.places import explained
 from zwizard.util.text import one_line, parse_size, size
 from zwizard.wizard import questions
 
@@ -123,9 +124,10 @@ class CheckScreen(BaseScreen[None]):
             self.report = await self.in_background(self._read)
         except (ZwizardError, OSError) as error:
             self._show_verdict(texts.unknown(error))
-            hint = getattr(error, "hint", "")
+            reason = explained(error)
             self.query_one(Findings).show([])
-            self._show_detail(Content("\n").join([block(str(error), "$text-error"), block(hint)]))
+            message = block(reason.message, "$text-error")
+            self._show_detail(Content("\n").join([message, block(reason.hint)]))
             self.refresh_bindings()
             return
         self._show()

@@ -20,7 +20,7 @@ from zwizard.tui.widgets.keys import Keys
 from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util import paths
 from zwizard.util.errors import ZwizardError
-from zwizard.util.places import describe_os_error
+from zwizard.util.places import explained
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -161,13 +161,11 @@ def move(listed: StableList, event: events.Key) -> None:
         getattr(listed, f"action_{action}")()
 
 
-def show_error(app: App[Any], error: Exception) -> None:
+def show_error(app: App[Any], error: ZwizardError | OSError) -> None:
     """Show what went wrong and what to do about it."""
-    if isinstance(error, OSError):
-        error = describe_os_error(error)
-    hint = getattr(error, "hint", "")
-    message = block(getattr(error, "message", "") or str(error), "$text-error")
-    app.push_screen(Reader("Error", Content("\n\n").join([message, block(hint)])))
+    reason = explained(error)
+    message = block(reason.message, "$text-error")
+    app.push_screen(Reader("Error", Content("\n\n").join([message, block(reason.hint)])))
 
 
 def shows_errors(action: Callable[P, Action]) -> Callable[P, Action]:

@@ -28,6 +28,7 @@ from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.dialogs import Ask, Dialog, Option, Reader, confirm_stop, copy
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.places import explained
 from zwizard.util.text import duration
 
 _EVERY = 0.5  # seconds between reads of the journal
@@ -108,8 +109,8 @@ class UploadScreen(BaseScreen[None]):
             job = await self.in_background(lambda: session.prepare(found))
             await self.in_background(lambda: supervisor.start(job, secret=own.text.encode()))
         except (ZwizardError, OSError) as error:
-            message, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
-            self.status = Status("failed", error=message, hint=hint)
+            reason = explained(error)
+            self.status = Status("failed", error=reason.message, hint=reason.hint)
         else:
             self._job, self._watch = job, Watch(job, Status())
             self._poll()
