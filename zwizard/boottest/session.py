@@ -42,7 +42,8 @@ def prepare(request: BootTestRequest) -> BootTest:
         )
     require_contents(artefact)
     check_tools(artefact)
-    _require_space(artefact)
+    copied = unpacked_size(artefact) if artefact.is_file() else 0
+    places.require({paths.state(): _RESULTS, paths.cache(): copied + _SPARE})
     privilege = find_privilege()
     privilege.require()
     job = _new(artefact)
@@ -58,14 +59,6 @@ def prepare(request: BootTestRequest) -> BootTest:
         )
     paths.write_atomically(job.request, whole.to_json())
     return job
-
-
-def _require_space(artefact: Path) -> None:
-    """Raise ZwizardError unless there is room for the results, and to unpack or copy a file."""
-    copied = unpacked_size(artefact) if artefact.is_file() else 0
-    for place, needs in ((paths.state(), _RESULTS), (paths.cache(), copied + _SPARE)):
-        if reason := places.obstacle(place) or places.lack_of_space(place, needs):
-            raise ZwizardError(reason, places.remedy(place))
 
 
 def check_tools(artefact: Path) -> None:

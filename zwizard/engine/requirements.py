@@ -163,7 +163,5 @@ def _states(
 
 def _place_problem(directory: Path, needs: int, remedy: str) -> list[UnmetRequirement]:
     """Why ``needs`` bytes cannot be written to ``directory``, if so."""
-    reason = places.obstacle(directory)
-    if not reason and needs:
-        reason = places.lack_of_space(directory, needs + _SPARE)
+    reason = places.problem(directory, needs and needs + _SPARE)
     return [UnmetRequirement(reason, remedy)] if reason else []

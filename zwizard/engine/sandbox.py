@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zwizard.engine.layers import Store, discard
+from zwizard.host import tools
 from zwizard.host.privileges import in_user_namespace
 from zwizard.steps.step import Plan
 from zwizard.util.errors import ZwizardError
@@ -55,7 +56,7 @@ def tree(store: Store, parents: tuple[str, ...], work: Path) -> Iterator[Tree]:
     if not overlaid:
         _copy(store, lower, new)
     if not (lower and overlaid):
-        _run("mount", "--bind", str(new), str(root))
+        tools.run("mount", "--bind", new, root)
     try:
         yield Tree(root, new, whole=not (lower and overlaid))
     finally:
@@ -97,7 +98,7 @@ def _copy(store: Store, lower: tuple[str, ...], new: Path) -> None:
             f"the layers in {store.directory} need overlayfs, which cannot be mounted",
             "Remove them (zwizard clean --all), or make overlayfs available again.",
         )
-    _run("cp", "-a", "--reflink=auto", f"{store.tree(lower[0])}/.", str(new))
+    tools.run("cp", "-a", "--reflink=auto", f"{store.tree(lower[0])}/.", new)
 
 
 def _unmount(place: Path) -> None:
@@ -107,7 +108,7 @@ def _unmount(place: Path) -> None:
     mounts any more, so that they end at once.
     """
     if _mounted(place):
-        _run("umount", "--lazy", str(place))
+        tools.run("umount", "--lazy", place)
 
 
 def _mounted(place: Path) -> bool:
@@ -119,9 +120,3 @@ def _mounted(place: Path) -> bool:
 def _octal(path: str) -> str:
     """A path as mountinfo writes it."""
     return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", path)
-
-
-def _run(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ZwizardError(f"{' '.join(argv)} failed: {done.stderr.strip()}")

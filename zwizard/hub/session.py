@@ -16,7 +16,7 @@ from zwizard.hub.token import Token
 from zwizard.hub.upload import Upload, UploadRequest
 from zwizard.image.flist.tree import require_contents
 from zwizard.util import paths, places
-from zwizard.util.errors import UsageError, ZwizardError
+from zwizard.util.errors import UsageError
 from zwizard.util.hashing import sha256_of
 from zwizard.util.units import MIB
 
@@ -77,9 +77,7 @@ def read_token(text: str, hub: str) -> Token:
 
 def prepare(request: UploadRequest) -> Upload:
     """The upload to start: a running or stopped one of the same, or a new one."""
-    for place, needs in ((paths.state(), MIB), (paths.cache(), _SPACE)):
-        if reason := places.obstacle(place) or places.lack_of_space(place, needs):
-            raise ZwizardError(reason, places.remedy(place))
+    places.require({paths.state(): MIB, paths.cache(): _SPACE})
     job = records.unfinished(request)
     if job is None:
         home = records.home(request.archive)

@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def _nothing() -> None:
-    """What is done by default before a file is replaced."""
-
-
 @contextmanager
 def new_file(
     path: Path,
     mode: int,
     finish: Callable[[int], object],
-    replacing: Callable[[], object] = _nothing,
+    replacing: Callable[[], object] = lambda: None,
 ) -> Iterator[BinaryIO]:
     """A file that is at ``path``, and replaces what is there, once it has been written.
 

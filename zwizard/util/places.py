@@ -48,6 +48,18 @@ def lack_of_space(directory: Path, needs: int) -> str:
     return f"{directory} has {size(free)} free, and this needs about {size(needs)}"
 
 
+def problem(directory: Path, needs: int) -> str:
+    """Why ``needs`` bytes cannot be written to ``directory``, or ""."""
+    return obstacle(directory) or (lack_of_space(directory, needs) if needs else "")
+
+
+def require(needs: dict[Path, int]) -> None:
+    """Raise ZwizardError unless so many bytes can be written to each of these directories."""
+    for directory, count in needs.items():
+        if reason := problem(directory, count):
+            raise ZwizardError(reason, remedy(directory))
+
+
 def existing(path: Path) -> Path:
     """``path``, or its nearest parent that exists; a link counts, wherever it leads."""
     return next(place for place in (path, *path.parents) if os.path.lexists(place))

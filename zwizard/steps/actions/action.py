@@ -70,7 +70,6 @@ class FunctionCall(Action):
     function: ClassVar[str]
 
     def shell(self) -> str:
-        """One line of bash."""
         return line((self.function, *self.arguments()))
 
     def arguments(self) -> Iterator[str]:

@@ -15,12 +15,10 @@ class Host(Action):
     argv: tuple[str, ...]
 
     def shell(self) -> str:
-        """One line of bash."""
         return line(self.argv)
 
     @property
     def tools(self) -> frozenset[str]:
-        """The tool."""
         return frozenset(self.argv[:1])
 
 
@@ -37,7 +35,6 @@ class InTree(_Sandboxed):
     argv: tuple[str, ...]
 
     def shell(self) -> str:
-        """One line of bash."""
         return f"in_tree {shlex.join(self.argv)}"
 
 
@@ -75,7 +72,6 @@ class OnTree(_Sandboxed):
     writable: tuple[str, ...] = ()
 
     def shell(self) -> str:
-        """One line of bash."""
         readable = (word for path in self.readable for word in ("-r", path))
         writable = (word for path in self.writable for word in ("-w", path))
         return line(("on_tree", *readable, *writable, *self.argv))

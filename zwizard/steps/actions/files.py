@@ -26,7 +26,6 @@ class _FileAction(Action):
     modules = ("edit",)
 
     def perform(self, place: Workplace) -> None:
-        """Call the function."""
         self.edit(place.root, *vars(self).values())
 
 
@@ -69,7 +68,6 @@ class Link(_FileAction):
     edit = staticmethod(edit.link)
 
     def shell(self) -> str:
-        """One line of bash."""
         return f"ln -sfT -- {shlex.quote(self.target)} {place_of(self.path)}"
 
 
@@ -82,7 +80,6 @@ class Directory(_FileAction):
     edit = staticmethod(edit.make_directory)
 
     def shell(self) -> str:
-        """One line of bash."""
         place = place_of(self.path)
         return f"[ -d {place} ] || {{ rm -f {place} && mkdir -m {self.mode:o} {place}; }}"
 

@@ -19,7 +19,6 @@ class Pack(Action):
     leaves = "archive"
 
     def shell(self) -> str:
-        """One pipeline of bash."""
         times = (f"--mtime=@{self.epoch}", "--clamp-mtime")
         options = ("--format=gnu", "--sort=name", "--numeric-owner", *times)
         tar = ("tar", "--create", "--directory", ROOT, *options, ".")

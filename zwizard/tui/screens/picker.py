@@ -1,6 +1,5 @@
 """A dialog to choose an answer from a long list, by searching it."""
 
-import re
 from typing import ClassVar
 
 from textual import events, on, work
@@ -17,6 +16,7 @@ from zwizard.tui.widgets.stable_list import Row, StableList
 from zwizard.util.text import ago
 from zwizard.wizard import suggestions
 from zwizard.wizard.questions import Question, RawAnswers
+from zwizard.wizard.questions.record import words_of
 from zwizard.wizard.suggestion_service import SuggestionService
 from zwizard.wizard.suggestions import Hint, Suggestion
 
@@ -49,7 +49,7 @@ class PickerScreen(Dialog[str]):
         super().__init__(question.text, keys)
         self._question, self._answers, self._service = question, answers, service
         self._hint, self._now = hint, now
-        self._words = [w for w in re.split(r"[,\s]+", question.answer(answers)) if w]
+        self._words = words_of(question.answer(answers))
         self._offers: dict[str, Suggestion] = {}
         self._state = ""
         self._latest: Worker[None] | None = None  # the search for what was typed last

@@ -92,7 +92,7 @@ class Question:
         """The recipe's value of an answer."""
         match self.kind:
             case "list":
-                return tuple(word for word in re.split(r"[,\s]+", text) if word)
+                return tuple(words_of(text))
             case "lines":
                 return tuple(line.strip() for line in text.splitlines() if line.strip())
             case "settings":
@@ -141,6 +141,11 @@ class Page:
         """Tell the questions which page is theirs."""
         own = tuple(replace(question, page=self.name) for question in self.questions)
         object.__setattr__(self, "questions", own)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of an answer that is a list."""
+    return [word for word in re.split(r"[,\s]+", text) if word]
 
 
 def distro_of(answers: RawAnswers) -> Distro:

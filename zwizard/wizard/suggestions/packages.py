@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from zwizard.wizard.questions import RawAnswers
+from zwizard.wizard.questions.record import words_of
 from zwizard.wizard.suggestions.package_catalogue import PackageCatalogue, Suggestion
 from zwizard.wizard.suggestions.record import (
     Hint,
@@ -13,7 +14,6 @@ from zwizard.wizard.suggestions.record import (
     doubt,
     meant,
     partial_hint,
-    words_of,
 )
 
 KEY = "source.packages"

@@ -1,6 +1,5 @@
 """What suggestions are made of, and the remarks beside an answer; a record for each kind."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -83,8 +82,3 @@ def doubt(text: str, word: str = "", near: str = "") -> Hint:
 def meant(near: str) -> str:
     """The question whether ``near`` was meant, to follow a sentence; "" where nothing is near."""
     return f" Did you mean {near!r}?" if near else ""
-
-
-def words_of(text: str) -> list[str]:
-    """The words of an answer that is a list."""
-    return [word for word in re.split(r"[,\s]+", text) if word]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from zwizard.wizard.questions import RawAnswers
-from zwizard.wizard.questions.record import distro_of
+from zwizard.wizard.questions.record import distro_of, words_of
 from zwizard.wizard.suggestions import packages
 from zwizard.wizard.suggestions.package_catalogue import Suggestion
 from zwizard.wizard.suggestions.record import (
@@ -14,7 +14,6 @@ from zwizard.wizard.suggestions.record import (
     doubt,
     matching,
     meant,
-    words_of,
 )
 
 KEY = "system.services"
