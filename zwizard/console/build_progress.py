@@ -1,7 +1,6 @@
 """A build in the foreground: a line for each event, and a sign of life in long steps."""
 
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,8 +31,10 @@ def detach(build: Build, *, rebuild_all: bool = False, as_json: bool) -> int:
     if as_json:
         foreground.write_json({"event": "build-detached", "build": build.id})
     else:
-        sys.stdout.write(f"{build.id} is building. Follow it: zwizard resume {build.id}\n")
-        sys.stdout.write(f"Stop it: zwizard cancel {build.id}\n")
+        foreground.write(
+            f"{build.id} is building. Follow it: zwizard resume {build.id}",
+            f"Stop it: zwizard cancel {build.id}",
+        )
     return 0
 
 

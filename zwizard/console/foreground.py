@@ -94,18 +94,19 @@ def _until_end(
         if asked.is_set() and not requested:
             requested = follower.job.request_cancel()
         for event in follower.read():
-            write_json(event.to_json()) if as_json else _write(narrator.lines(event))
+            write_json(event.to_json()) if as_json else write(*narrator.lines(event))
             if isinstance(event, Last):
                 # So that what the user does next does not meet it.
                 follower.wait_until_released(_HURRY if asked.is_set() else _PATIENCE)
                 return event.exit_code
         if not as_json:
-            _write(narrator.idle())
+            write(*narrator.idle())
         time.sleep(_POLL)
 
 
-def _write(lines: list[str]) -> None:
-    sys.stdout.writelines(f"{sanitise(line)}\n" for line in lines)
+def write(*texts: str) -> None:
+    """Print each of these texts, made safe and not wrapped."""
+    sys.stdout.writelines(f"{sanitise(text)}\n" for text in texts)
     sys.stdout.flush()
 
 

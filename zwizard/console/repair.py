@@ -1,14 +1,12 @@
 """A repair in the foreground: what is fixed, and the build that fixes it."""
 
-import sys
-
 from zwizard import checks
 from zwizard.console import build_progress
-from zwizard.console.foreground import write_json
+from zwizard.console.foreground import write, write_json
 from zwizard.engine import builds, repair, verdicts
 from zwizard.engine.repair import Remedy
 from zwizard.recipe.model import Recipe
-from zwizard.util.text import one_line, sanitise
+from zwizard.util.text import one_line
 
 _ROUNDS = 4  # one fix can reveal a further problem, which the next build fixes
 
@@ -18,7 +16,7 @@ def run(remedy: Remedy, *, as_json: bool) -> int:
     if as_json:
         write_json(_event(remedy))
     else:
-        sys.stdout.write(sanitise(describe(remedy)) + "\n")
+        write(describe(remedy))
     if remedy.recipe is None:
         return 3 if any(finding.blocks for finding in remedy.left) else 0
     recipe: Recipe | None = remedy.recipe
@@ -32,7 +30,7 @@ def run(remedy: Remedy, *, as_json: bool) -> int:
             break
         if not as_json:
             more = ", ".join(recipe.source.repair[len(done.source.repair) :])
-            sys.stdout.write(f"\nFixing these revealed further problems, fixed too: {more}\n")
+            write(f"\nFixing these revealed further problems, fixed too: {more}")
     return code
 
 

@@ -18,7 +18,7 @@ from zwizard.hub.token import Token
 from zwizard.hub.upload import UploadRequest
 from zwizard.jobs import events
 from zwizard.util.errors import UsageError, ZwizardError
-from zwizard.util.text import duration, one_line, sanitise, size
+from zwizard.util.text import duration, one_line, size
 
 PHASES = {
     "reading": "reading the archive",
@@ -53,12 +53,12 @@ def run(
         _confirm(checked, request, asks=asks)
     user, found = session.look(request, own)
     if not as_json:
-        _say(f"{request.archive.name} to {request.hub}/{user}/{request.flist}.flist")
-        _say(f"as {own.name}, by a token of {_day(own.made)}")
+        foreground.write(f"{request.archive.name} to {request.hub}/{user}/{request.flist}.flist")
+        foreground.write(f"as {own.name}, by a token of {_day(own.made)}")
     if found and not (request.replace or found["same"]):
         if not asks:
             raise exists(request.flist, request.hub)
-        _say(f"There is such a flist: {describe(found)}")
+        foreground.write(f"There is such a flist: {describe(found)}")
         click.confirm("Replace it?", abort=True)
         request = replace(request, replace=True)
     job, secret = session.prepare(request), own.text.encode()
@@ -84,7 +84,7 @@ def _token(hub: str, *, asks: bool) -> Token:
         if not asks or error.message != "there is no token":
             hint = f"{error.hint} Give it as ZWIZARD_HUB_TOKEN, or keep it in the keyring."
             raise UsageError(error.message, hint) from None
-    _say(f"The token is shown at {hub}/token.")
+    foreground.write(f"The token is shown at {hub}/token.")
     return session.read_token(click.prompt("Token (not shown)", hide_input=True), hub)
 
 
@@ -94,7 +94,7 @@ def _confirm(checked: CheckedArchive, request: UploadRequest, *, asks: bool) -> 
     hint = f"See them with `zwizard check {request.archive}`; --force uploads it nevertheless."
     if not asks:
         raise NotReadyError(message, hint)
-    _say(f"! {message}")
+    foreground.write(f"! {message}")
     typed = click.prompt(f"Type {request.flist} to upload it nevertheless", default="")
     if typed != request.flist:
         raise NotReadyError(message, hint)
@@ -102,11 +102,6 @@ def _confirm(checked: CheckedArchive, request: UploadRequest, *, asks: bool) -> 
 
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at)) if 0 < at < 1e11 else "an unknown day"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{sanitise(text)}\n")
-    sys.stdout.flush()
 
 
 class Narrator:

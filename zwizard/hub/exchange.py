@@ -20,7 +20,7 @@ from zwizard.hub.download import is_loopback, local_flist
 from zwizard.image import UnreadableError
 from zwizard.image.flist.compare import Comparison, ReadArchive, compare
 from zwizard.image.flist.tree import FlistTree
-from zwizard.image.single_file import state
+from zwizard.image.tree import state
 from zwizard.jobs.events import Event, UploadPhase, UploadProgress, UploadRemoved
 from zwizard.util.errors import UsageError, ZwizardError
 

@@ -16,8 +16,7 @@ from zwizard.image.archive.tar_reader import Member, contents, members
 from zwizard.image.archive.temp_store import TempStore
 from zwizard.image.examples import Examples
 from zwizard.image.magic import HEAD
-from zwizard.image.single_file import state
-from zwizard.image.tree import MAX_LINKS, Entry, EntryType, UnreadableError, unreadable
+from zwizard.image.tree import MAX_LINKS, Entry, EntryType, UnreadableError, state, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 # No more of an archive is ever copied: kernels, initramfs and settings are far below.
@@ -280,10 +279,6 @@ class TarballTree(IndexedTree):
                 raise UnreadableError(
                     f"{entry.path} cannot be read: {error}", "Pack the archive again."
                 ) from error
-
-    def unchanged(self) -> bool:
-        """Whether the archive was not written to since."""
-        return self._state == state(self.path)
 
     def close(self) -> None:
         """Close the temporary file."""

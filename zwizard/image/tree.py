@@ -1,6 +1,7 @@
 """The file tree of an artefact: read-only entries, with links followed inside the tree."""
 
 import enum
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
@@ -33,6 +34,15 @@ def unreadable(
 ) -> UnreadableError:
     """The error for what the system refuses to read."""
     return UnreadableError(f"{path} cannot be read: {error.strerror or error}", hint)
+
+
+def state(file: Path | int) -> tuple[int, int, int] | None:
+    """Inode, size and time of a file or descriptor, to detect changes; None without a file."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - also of descriptors
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class EntryType(enum.Enum):
@@ -133,6 +143,7 @@ class FileTree(ABC):
     """Only the beginnings of programs can be read, and nothing of other files."""
 
     _spent = 0  # bytes handed out by read()
+    _state: tuple[int, int, int] | None = None  # of the artefact when it was opened
 
     @abstractmethod
     def node(self, path: str) -> Entry | None:
@@ -254,8 +265,8 @@ class FileTree(ABC):
         return data
 
     def unchanged(self) -> bool:
-        """Whether the artefact is still the one that was opened, by its inode, size and time."""
-        return True
+        """Whether the artefact is still the one that was opened, where ``_state`` says that."""
+        return self._state is None or self._state == state(self.path)
 
     def close(self) -> None:  # noqa: B027 - most trees hold nothing open
         """Close what the tree holds open."""

@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 from zwizard.console import build_progress, tables
+from zwizard.console.foreground import write
 from zwizard.engine import bug_report, builds, debug_shell, status
 from zwizard.engine.builds import Build
 from zwizard.engine.status import Status
 from zwizard.plain import files
-from zwizard.plain.terminal import Row, choose, prepare, say, say_error, write
+from zwizard.plain.terminal import Row, choose, prepare, say, say_error
 from zwizard.util.errors import UsageError, ZwizardError
 from zwizard.util.text import ago
 from zwizard.wizard import questions

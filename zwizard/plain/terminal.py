@@ -36,12 +36,6 @@ def say(text: str, *, indent: str = "", hang: str | None = None) -> None:
     sys.stdout.flush()
 
 
-def write(text: str) -> None:
-    """Print ``text``, made safe and not wrapped: to be copied."""
-    sys.stdout.write(f"{sanitise(text)}\n")
-    sys.stdout.flush()
-
-
 def say_error(error: ZwizardError) -> None:
     """Print what went wrong, and what to do."""
     say(f"Error: {error.message}")

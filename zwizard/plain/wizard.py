@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 from zwizard.console import tables
+from zwizard.console.foreground import write
 from zwizard.engine import builds
 from zwizard.engine.builds import Build
 from zwizard.engine.requirements import StepState
 from zwizard.host import tools
 from zwizard.plain import build, files
 from zwizard.plain.interview import Interview
-from zwizard.plain.terminal import Row, choose, prepare, say, say_error, write
+from zwizard.plain.terminal import Row, choose, prepare, say, say_error
 from zwizard.recipe.model import Recipe
 from zwizard.sources.resolve import output_directory
 from zwizard.steps import render

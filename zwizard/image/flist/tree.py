@@ -14,8 +14,7 @@ from zwizard.image.archive.tar_reader import contents, members
 from zwizard.image.examples import Examples
 from zwizard.image.flist import directories, rfs
 from zwizard.image.flist.database import Database
-from zwizard.image.single_file import state
-from zwizard.image.tree import Entry, UnreadableError, unreadable
+from zwizard.image.tree import Entry, UnreadableError, state, unreadable
 from zwizard.image.tree_index import IndexedTree, IndexFullError
 
 DATABASE = "flistdb.sqlite3"
@@ -96,10 +95,6 @@ class FlistTree(IndexedTree):
             f"{entry.path} was not read: a flist has no contents",
             "Check the archive that the flist was made of.",
         )
-
-    def unchanged(self) -> bool:
-        """Whether the flist was not written to since."""
-        return self._state == state(self.path)
 
 
 def is_flist(file: BinaryIO) -> bool:
