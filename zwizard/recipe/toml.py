@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from zwizard.recipe.fields import FIELDS
+from zwizard.recipe.fields import FIELDS, TABLES
 from zwizard.recipe.problems import Problem
 from zwizard.util.errors import UsageError
 
@@ -45,15 +45,12 @@ def dumps(tables: Mapping[str, Any]) -> str:
     return tomli_w.dumps(tables, multiline_strings=False)
 
 
-_TABLES = {key.partition(".")[0] for key in FIELDS if "." in key}
-
-
 def flat(tables: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """The values by key that ``tables`` name; and what in them is no key, or no table."""
     values: dict[str, Any] = {}
     problems = []
     for name, value in tables.items():
-        if name not in _TABLES:
+        if name not in TABLES:
             values[name] = value
         elif isinstance(value, Mapping):
             values |= {f"{name}.{inner}": found for inner, found in value.items()}
