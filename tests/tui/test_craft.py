@@ -281,7 +281,7 @@ async def test_borders_are_visible_in_every_theme_without_colour(
         await settle(pilot)
         to_page(app)
         await settle(pilot)
-        for widget, edge in ((".top", "bottom"), ("#why", "left"), ("Keys", "top")):
+        for widget, edge in (("#questions", "left"), ("#questions", "top"), ("#why", "left")):
             bordered = app.screen.query_one(widget)
             background, _ = bordered.background_colors
             border = background + getattr(bordered.styles, f"border_{edge}")[1]

@@ -406,3 +406,15 @@ async def test_fix_is_not_offered_for_a_good_image_or_a_build(
         app.show_check(build)  # of a build, the answers are changed instead
         await settle(pilot)
         assert "x Fix" not in frame(app)
+
+
+@pytest.mark.parametrize(("size", "beside"), [((80, 24), False), ((110, 24), True)])
+async def test_a_wide_checklist_has_the_detail_beside_the_list(
+    app: ZwizardApp, apart: Path, size: tuple[int, int], beside: bool
+) -> None:
+    (apart / "tree").mkdir()
+    async with app.run_test(size=size) as pilot:
+        app.show_check(apart / "tree")
+        await settle(pilot)
+        listed, detail = (app.screen.query_one(name).region for name in ("#findings", "#detail"))
+        assert (detail.x >= listed.right and detail.y == listed.y) == beside

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Container, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
@@ -101,9 +101,10 @@ class CheckScreen(BaseScreen[None]):
             yield Static(id="verdict", markup=False)
         yield Search(placeholder="search …", id="search", compact=True)
         yield Static(id="shown", classes="muted", markup=False)
-        yield Findings(id="findings")
-        with Detail(id="detail"):
-            yield Static(id="detail-text", markup=False)
+        with Container(id="report"):
+            yield Findings(id="findings", title="Rules")
+            with Detail(id="detail", classes="pane"):
+                yield Static(id="detail-text", markup=False)
 
     def on_mount(self) -> None:
         name = self.subject.id if isinstance(self.subject, Build) else str(self.subject)

@@ -51,8 +51,8 @@ class Dialog(BackgroundWork, ModalScreen[T | None]):
         self._title, self._keys_text = title, keys
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog tall" if self.TALL else "dialog"):
-            yield Static(plain(self._title), classes="title", markup=False)
+        with Vertical(classes="dialog tall" if self.TALL else "dialog") as dialog:
+            dialog.border_title = plain(self._title)
             yield from self.content()
             yield Static(self._keys_text, classes="muted", markup=False)
         yield Keys()

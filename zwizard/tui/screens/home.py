@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
@@ -88,12 +88,11 @@ class HomeScreen(BaseScreen[None]):
         with Horizontal(classes="top"):
             yield Static("zwizard", classes="title", markup=False)
             yield Static(id="machine", markup=False)
-        yield Static("Builds", id="builds-title", classes="heading", markup=False)
-        yield self._listed
-        yield Static(id="welcome", markup=False)
+        with Vertical(id="home", classes="pane"):
+            yield self._listed
+            yield Static(id="welcome", markup=False)
 
     def on_mount(self) -> None:
-        self.query_one("#builds-title").display = False
         self._listed.display = False
         self.look()
         self.every(_EVERY, self.look)
@@ -143,7 +142,8 @@ class HomeScreen(BaseScreen[None]):
         self._listed.show(rows)
         if self._listed.go(self._wanted_row):
             self._wanted_row = ""
-        self.query_one("#builds-title").display = self._listed.display = bool(rows)
+        self._listed.display = bool(rows)
+        self.query_one("#home").border_title = "Builds" if rows else "Welcome"
         if rows and self.focused is None:
             self._listed.focus()
         elif not rows:

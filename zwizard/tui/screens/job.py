@@ -27,7 +27,7 @@ class JobScreen(BaseScreen[None]):
     def __init__(self, name: str, status: Status, keeps_running: str) -> None:
         super().__init__()
         self.status = status
-        self.steps = StableList(id="job-steps")
+        self.steps = StableList(id="job-steps", title="Steps")
         self._job_name, self._keeps_running = name, keeps_running
         self._followed = ""  # the step that was running at the last update
 
@@ -39,7 +39,7 @@ class JobScreen(BaseScreen[None]):
             yield Static(id="card-text", markup=False)
         with Horizontal(id="work"):
             yield self.steps
-            yield LogPane(id="log-pane")
+            yield LogPane(id="log-pane", classes="pane")
 
     def show_steps(self, rows: list[Row], running: str) -> None:
         """Show the steps; the highlight follows the running one until the user moves it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import takewhile
 from typing import ClassVar
 
 from textual import events, on, work
@@ -9,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from zwizard.engine.requirements import Forecast
@@ -20,6 +22,7 @@ from zwizard.tui.screens.base import BaseScreen
 from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.picker import PickerScreen
 from zwizard.tui.widgets.breadcrumb import Breadcrumb
+from zwizard.tui.widgets.choices import Choices
 from zwizard.tui.widgets.field import Field, field_id
 from zwizard.util.text import size
 from zwizard.wizard import questions, review, suggestions
@@ -30,6 +33,7 @@ from zwizard.wizard.suggestions import Suggestions
 
 _PAUSE = 1.0  # seconds without a key
 _ROOMY = 3  # a page with at most this many questions has room to explain each choice
+_WIDE = 100  # columns that have this room on every page
 
 PAGE_KEYS = tuple(
     Binding(
@@ -73,8 +77,8 @@ class PageScreen(BaseScreen[None]):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
         with Horizontal(id="page"):
-            yield VerticalScroll(id="questions", can_focus=False)
-            with Vertical(id="why"):
+            yield VerticalScroll(id="questions", classes="pane", can_focus=False)
+            with Vertical(id="why", classes="pane"):
                 with VerticalScroll(can_focus=False):
                     yield Static(id="why-text", markup=False)
                 yield Static(id="needs", markup=False)
@@ -88,7 +92,7 @@ class PageScreen(BaseScreen[None]):
         self.app.clear_notifications()  # of the previous page
         heading = next(p.heading for p in PAGES if p.name == page)
         asked = questions.on_page(page, self.navigation.answers)
-        roomy, available = len(asked) <= _ROOMY, self._available()
+        roomy, available = self._roomy(), self._available()
         body = self.query_one("#questions", VerticalScroll)
         self._turning = True
         try:
@@ -96,13 +100,13 @@ class PageScreen(BaseScreen[None]):
                 body.scroll_home(animate=False, immediate=True)
                 await body.remove_children()
                 await body.mount(
-                    Static(plain(heading), classes="heading", markup=False),
                     *(
                         Field(question, self.navigation.answers, available, roomy=roomy)
                         for question in asked
                     ),
                     Static(id="preview", markup=False),
                 )
+                body.border_title = plain(heading)
         finally:
             self._turning = False
         if self._available() != available:
@@ -118,6 +122,8 @@ class PageScreen(BaseScreen[None]):
         self.wizard.collect_garbage_soon()
 
     def on_resize(self, _: events.Resize) -> None:
+        for field in self.query(Field):
+            field.explain_choices(self._roomy())
         self.call_after_refresh(self._keep_in_sight)
         self.call_after_refresh(self._draw_preview)
 
@@ -141,10 +147,18 @@ class PageScreen(BaseScreen[None]):
 
     def _keep_in_sight(self) -> None:
         field = self.focused_field()
+        body = self.query_one("#questions")
         if field and field is self.query(Field).first():
-            self.query_one("#questions").scroll_home(animate=False)
+            body.scroll_home(animate=False)
         elif field:
             field.scroll_visible(animate=False)
+        if field and isinstance(field.control, Choices):
+            # The field may be taller than the pane: its chosen choice is what must be seen.
+            chosen = field.control.chosen_region.translate(field.control.virtual_region.offset)
+            for above in takewhile(lambda node: node is not body, field.control.ancestors):
+                assert isinstance(above, Widget)
+                chosen = chosen.translate(above.virtual_region.offset)
+            body.scroll_to_region(chosen, animate=False)
 
     def _focus(self, key: str) -> None:
         for field in self.query(f"#{field_id(key)}").results(Field):
@@ -248,7 +262,9 @@ class PageScreen(BaseScreen[None]):
             renew(self.query_one("#why-text", Static), _why(field.question, means))
 
     def _roomy(self) -> bool:
-        return len(self.query(Field)) <= _ROOMY
+        """Whether each choice is explained; the answers do not change it, so nothing jumps."""
+        page = next(p for p in PAGES if p.name == self.page)
+        return self.size.width >= _WIDE or len(page.questions) <= _ROOMY
 
     def explanation(self) -> str:
         """The help on the field that has the focus."""

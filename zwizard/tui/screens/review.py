@@ -77,7 +77,7 @@ class ReviewScreen(BaseScreen[None]):
             yield Static("New image", classes="title", markup=False)
             yield Breadcrumb()
         yield Static("Looking for cached steps …", id="summary", markup=False)
-        yield StepRows(id="steps")
+        yield StepRows(id="steps", title="Steps")
         yield Static(id="facts", markup=False)
 
     def on_mount(self) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
@@ -63,6 +63,23 @@ class Choices(Widget, can_focus=True):
         if (options, value) != (self.options, self.value):
             self.options, self.value = options, value
             self.refresh(layout=True)
+
+    def explain(self, roomy: bool) -> None:
+        """Put each choice on lines of its own, with its meaning, or all in a row that fits."""
+        if roomy != self.roomy:
+            self.roomy = roomy
+            self.refresh(layout=True)
+
+    @property
+    def chosen_region(self) -> Region:
+        """The lines of the chosen choice, in this widget; the first line if none is chosen."""
+        lines = list(self._lines(self.content_size.width or 40))
+        chosen = [
+            number
+            for number, line in enumerate(lines)
+            if any(choice and choice.value == self.value for _, choice, _ in line)
+        ] or [0]
+        return Region(0, chosen[0], max(1, self.size.width), chosen[-1] - chosen[0] + 1)
 
     # --- choosing ---
 
@@ -120,7 +137,8 @@ class Choices(Widget, can_focus=True):
         row: list[_Piece] = []
         for choice in self._available():
             row += [(_title(choice, self.value), choice, True), (" " * _GAP, None, False)]
-        if not self.roomy and sum(len(text) for text, _, _ in row) - _GAP <= width:
+        explained = self.roomy and any(choice.means for choice in self.options)
+        if not explained and sum(len(text) for text, _, _ in row) - _GAP <= width:
             yield row[:-1]
             yield from self._others(width)
             return
@@ -157,7 +175,7 @@ class Choices(Widget, can_focus=True):
 
 def _title(choice: Choice, chosen: str) -> str:
     mark = " – " if choice.unavailable else "(•)" if choice.value == chosen else "( )"
-    return f"{mark} {one_line(choice.title)}"
+    return f"{mark} ".replace(" ", "\u00a0") + one_line(choice.title)  # never a mark alone
 
 
 def _wrap(text: str, width: int, indent: int = 0) -> list[str]:

@@ -50,7 +50,9 @@ class Field(Remappable, Horizontal):
     def __init__(
         self, question: Question, answers: RawAnswers, available: Suggestions, *, roomy: bool
     ) -> None:
-        super().__init__(id=field_id(question.key), classes="-roomy" if roomy else "")
+        super().__init__(id=field_id(question.key))
+        self.set_class(roomy, "-roomy")
+        self.set_class(question.kind != "choice", "-typed")
         self.question = question
         self._answers, self._available = answers, available
         self._roomy = roomy
@@ -112,6 +114,12 @@ class Field(Remappable, Horizontal):
     def _is_settled(self, line: Input) -> bool:
         """Whether the user is not typing, and all that was typed is among the answers."""
         return not line.has_focus and line.value == self._line and self._reported is None
+
+    def explain_choices(self, roomy: bool) -> None:
+        """Show the meaning of each choice below it, or only the choices."""
+        self.set_class(roomy, "-roomy")
+        if isinstance(self.control, Choices):
+            self.control.explain(roomy)
 
     def judge(self) -> None:
         """Check the answer as a whole, until the user types on."""

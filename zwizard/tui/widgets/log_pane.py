@@ -12,12 +12,13 @@ from zwizard.tui.format import joined, plain, renew
 from zwizard.tui.widgets.inputs import OrderedInput
 from zwizard.tui.widgets.log_view import LogView
 
+_EDGES = 4  # cells around a title in its border
+
 
 class LogPane(Vertical):
-    """A log view with a title line, a note, and a search field."""
+    """A log view in a frame with its title, a note, and a search field."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="log-title", markup=False)
         yield LogView()
         yield Static(id="log-note", markup=False)
         field = OrderedInput(id="log-search", compact=True)
@@ -55,6 +56,10 @@ class LogPane(Vertical):
     _log_title = ""
     _back = False
 
+    def on_resize(self) -> None:
+        """Show as much in the title as fits."""
+        self._update_title()
+
     @on(LogView.Changed)
     def _update_title(self) -> None:
         view = self.query_one(LogView)
@@ -68,8 +73,7 @@ class LogPane(Vertical):
         parts = [plain(self._log_title, "bold"), Content(position)]
         if count and view.following:
             parts.append(Content("following"))
-        title = joined(filter(None, parts), self.size.width, (2,))
-        renew(self.query_one("#log-title", Static), title)
+        self.border_title = joined(filter(None, parts), self.size.width - _EDGES, (2,))
 
     @on(LogView.Search)
     def _open_search(self, event: LogView.Search) -> None:

@@ -20,10 +20,14 @@ class Row:
 
 
 class StableList(Remappable, OptionList):
-    """Rows by their ids: the highlight stays on its row when others are added or removed."""
+    """Rows by their ids: the highlight stays on its row when others are added or removed.
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id, markup=False, compact=True)
+    With a ``title`` they are in a frame.
+    """
+
+    def __init__(self, *, id: str, title: str = "") -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes="pane" if title else "", markup=False, compact=True)
+        self.border_title = title or None
         self._rows: tuple[Row, ...] = ()
 
     @property
