@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.notifications import Notify
 from textual.screen import Screen
 
@@ -28,6 +29,7 @@ from zwizard.tui.base_app import BaseApp
 from zwizard.tui.format import block
 from zwizard.tui.navigation import REVIEW, Navigation
 from zwizard.tui.notifications import Notifications, Title
+from zwizard.tui.pending import PendingActions
 from zwizard.tui.screens import keys
 from zwizard.tui.screens.base import LEAST, BaseScreen, ScreenEntry
 from zwizard.tui.screens.dialogs import Help, Reader, explain
@@ -73,6 +75,7 @@ class ZwizardApp(BaseApp):
         self._recipe = recipe
         self._build_notifications = Notifications()
         self.terminal_title = Title(self._send)
+        self._pending_actions = PendingActions(self)
         for theme in THEMES:
             self.register_theme(theme)
         # Sixteen colours have no shades of grey.
@@ -215,6 +218,15 @@ class ZwizardApp(BaseApp):
             self.notify("Your draft is kept.")
 
     # --- keys that work everywhere ---
+
+    async def on_event(self, event: Event) -> None:
+        """Handle a key, unless an action is pending."""
+        if not isinstance(event, Key):
+            await super().on_event(event)
+        elif not self._pending_actions.holds(event):
+            before = set(self.workers)
+            await super().on_event(event)
+            self._pending_actions.started(event, before)
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as keyboards name them."""

@@ -61,6 +61,11 @@ class Dialog(BackgroundWork, ModalScreen[T | None]):
         """What this dialog shows."""
         raise NotImplementedError
 
+    was_focused = False  # keys are for this dialog from then on
+
+    def on_descendant_focus(self) -> None:
+        self.was_focused = True
+
     def action_leave(self) -> None:
         self.dismiss(None)
 

@@ -248,6 +248,7 @@ class PageScreen(BaseScreen[None]):
         """Explain the focused question; the answer typed before is complete now."""
         self._explain()
         self._load_suggestions()
+        self.call_after_refresh(self._keep_in_sight)
 
     def focused_field(self) -> Field | None:
         """The field that has the focus."""

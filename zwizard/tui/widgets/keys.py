@@ -12,6 +12,8 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, Static, TextArea
 
+from zwizard.util.text import duration
+
 NAMES: dict[str, Binding] = {}  # every action that has a key, by its name ("review.build")
 
 
@@ -68,8 +70,22 @@ class Keys(Static):
         for rack in self.screen.query("ToastRack"):
             rack.styles.margin = (0, 0, self.outer_size.height, 0)
 
+    _waits_for = ""
+
+    def wait_for(self, text: str, seconds: float) -> None:
+        """Show in place of the keys, which do nothing now, what is waited for; "" ends it."""
+        if text:
+            glyph = "●○"[int(seconds * 2) % 2]
+            passed = f" {duration(seconds)}" if seconds >= 1 else ""
+            first = Content.styled(f"{glyph} {text} …{passed}", "bold $text-accent")
+            self.update(first + Content("\n" * (self.size.height - 1)))
+        if text != self._waits_for:
+            self._waits_for = text
+            self._renew(self.screen)
+
     def _renew(self, screen: Screen[object]) -> None:
-        if screen is self.screen and self.is_attached and self.size.width:
+        shown_here = screen is self.screen and self.is_attached and self.size.width
+        if shown_here and not self._waits_for:
             self.update(Content("\n").join(self._lines(screen)))
 
     def _lines(self, screen: Screen[object]) -> list[Content]:
