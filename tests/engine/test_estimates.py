@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,26 @@ def test_with_a_step_that_never_ran_before_nothing_is_promised() -> None:
     assert estimates.to_go(Status("running", steps=STEPS), partial, 120) is None
 
 
+def test_before_a_step_runs_nothing_is_promised() -> None:
+    """Every step may be cached."""
+    waiting = tuple(replace(step, state="waiting") for step in STEPS)
+    cached = (replace(STEPS[0], state="cached"), *waiting[1:])
+    for steps in (waiting, cached):
+        assert estimates.to_go(Status("running", steps=steps), USUAL, 120) is None
+        assert estimates.fraction(Status("running", steps=steps), USUAL, 120) is None
+
+
+def test_the_fraction_grows_with_the_time() -> None:
+    current = Status("running", started=100, steps=STEPS)
+    early, late = (estimates.fraction(current, USUAL, now) for now in (120, 150))
+    assert early == 20 / 71
+    assert late == 50 / 71
+
+
 def test_in_the_checklist_only_that_is_left() -> None:
     current = Status("running", steps=STEPS, checking=200)
     assert estimates.to_go(current, USUAL, 201) == 1
+    assert estimates.to_go(current, USUAL, 201.5) is None  # not "about 0 s"
     assert estimates.to_go(current, USUAL, 203) is None
     assert estimates.to_go(current, {}, 201) is None
 

@@ -7,7 +7,15 @@ import pytest
 from tests.tui.conftest import HOSTILE, Held, a_build, fail, finding, finish, notes, settle, until
 from zwizard.jobs import events, journal
 from zwizard.tui.app import ZwizardApp
-from zwizard.tui.notifications import RESTORE, SAVE, Notifications, Title, has_title
+from zwizard.tui.notifications import (
+    NO_PROGRESS,
+    RESTORE,
+    SAVE,
+    Notifications,
+    Title,
+    has_progress,
+    has_title,
+)
 
 
 def test_the_title_follows_each_step_and_the_end_is_reported_once() -> None:
@@ -82,3 +90,43 @@ async def test_a_build_that_ends_off_screen_rings_the_bell_and_is_reported(
             held.release()
             await until(pilot, lambda: bells)
             assert "✗ debian-vm: failed" in notes(app)
+
+
+@pytest.mark.parametrize(
+    ("environment", "has"),
+    [
+        ({"WT_SESSION": "x", "TERM": "xterm-256color"}, True),
+        ({"TERM_PROGRAM": "ghostty", "TERM": "xterm-ghostty"}, True),
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM_PROGRAM": "iTerm.app", "TERM": "xterm-256color"}, False),
+        ({"WT_SESSION": "x", "TMUX": "y", "TERM": "tmux-256color"}, False),
+    ],
+)
+def test_progress_is_only_for_terminals_that_have_it(
+    environment: dict[str, str], has: bool
+) -> None:
+    assert has_progress(environment) == has
+
+
+def test_progress_is_sent_on_changes_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WT_SESSION", "x")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("TMUX", raising=False)
+    sent: list[str] = []
+    title = Title(sent.append)
+    for percent in (None, 28, 28, 42):
+        title.show_progress(percent)
+    assert sent == ["\x1b]9;4;1;28\x07", "\x1b]9;4;1;42\x07"]
+    assert title.ending == NO_PROGRESS
+    title.show_progress(None)
+    assert sent[-1] == NO_PROGRESS
+    assert title.ending == ""
+
+
+def test_the_progress_counts_the_steps_of_running_builds() -> None:
+    build = a_build(done=2)
+    notifications = Notifications()
+    assert notifications.percent is None
+    with Held(build):
+        notifications.look()
+        assert notifications.percent == 28

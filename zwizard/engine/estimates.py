@@ -14,6 +14,7 @@ from zwizard.recipe.model import Recipe
 
 CHECKLIST = "checklist"  # what follows the last step, among the steps' names
 _RECENT = 5  # earlier runs that count
+_LEAST = 1.0  # seconds that are worth telling
 
 Pace = Mapping[str, float]  # seconds by step
 
@@ -37,11 +38,25 @@ def usual(build: Build, store: Store) -> Pace:
 def to_go(status: Status, pace: Pace, now: float) -> float | None:
     """About how many seconds a running build still takes.
 
-    None if a step never ran, or runs longer than usual: nobody knows.
+    None if nobody knows, as a step never ran or runs longer than usual, or as the build has only
+    begun and its steps may all be cached; None also for the last second.
     """
+    left = _to_go(status, pace, now)
+    return left if left is not None and left >= _LEAST else None
+
+
+def fraction(status: Status, pace: Pace, now: float) -> float | None:
+    """How much of a running build is done, from 0 to 1; None if nobody knows."""
+    left, passed = to_go(status, pace, now), max(0.0, now - status.started)
+    return None if left is None else passed / (passed + left)
+
+
+def _to_go(status: Status, pace: Pace, now: float) -> float | None:
     total = pace.get(CHECKLIST, 0.0)
     if status.checking:
         return _left(total, status.checking, now) if total else None
+    if not any(step.state in {"running", "done"} for step in status.steps):
+        return None
     for step in status.steps:
         if step.state not in {"waiting", "running"}:
             continue

@@ -138,6 +138,7 @@ class ZwizardApp(BaseApp):
             if shown is None or shown.id != name:
                 self.notify(message, timeout=8)
         self.terminal_title.show(self._build_notifications.title)
+        self.terminal_title.show_progress(self._build_notifications.percent)
 
     def _send(self, sequence: str) -> None:
         if self._driver is not None and not self.is_headless:

@@ -57,12 +57,13 @@ def join(*parts: Content | str, between: str = "  ") -> Content:
     )
 
 
-def joined(parts: Iterable[Content], width: int, spare: Sequence[int]) -> Content:
+def joined(parts: Iterable[Content | None], width: int, spare: Sequence[int]) -> Content:
     """The parts in one line of ``width`` cells; parts are left out until they fit.
 
-    ``spare`` lists the positions of the parts that may be left out, the first to go first.
+    ``spare`` lists the positions of the parts that may be left out, the first to go first. None is
+    no part, and keeps its position.
     """
-    left = dict(enumerate(parts))
+    left = {place: part for place, part in enumerate(parts) if part is not None}
     for place in spare:
         line = Content(" · ").join(left.values())
         if line.cell_length <= width:
@@ -80,6 +81,13 @@ def renew(place: Static, text: Content) -> None:
     lines = (old, text) if isinstance(old, Content) else ()
     fits = (line and "\n" not in line.plain and line.cell_length <= width for line in lines)
     place.update(text, layout=not lines or not all(fits))
+
+
+def bar(fraction: float, width: int = 12) -> Content:
+    """A bar of ``width`` cells, filled up to ``fraction`` (0 to 1), and the per cent."""
+    filled = round(max(0.0, min(1.0, fraction)) * width)
+    parts = ("▓" * filled, "$text-accent"), ("░" * (width - filled), MUTED)
+    return Content.assemble(*parts, f" {int(100 * fraction):>2} %")
 
 
 def age(seconds: float) -> str:

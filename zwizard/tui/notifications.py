@@ -1,7 +1,7 @@
 """Show builds outside their screens: in the terminal's title, and by a bell when one ends."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from zwizard.console.tables import MARKS, WORDS
 from zwizard.engine import builds
@@ -11,6 +11,7 @@ from zwizard.util.text import one_line
 
 # The terminal saves its title, and restores it.
 SAVE, RESTORE = "\x1b[22;2t", "\x1b[23;2t"
+NO_PROGRESS = "\x1b]9;4;0\x07"
 
 
 def has_title(terminal: str) -> bool:
@@ -18,12 +19,27 @@ def has_title(terminal: str) -> bool:
     return terminal not in {"", "dumb", "linux"} and not terminal.startswith("vt")
 
 
+def has_progress(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal shows a progress (OSC 9;4); others would show it as a message."""
+    if "TMUX" in environment or environment.get("TERM", "").startswith(("screen", "tmux")):
+        return False
+    is_ghostty = environment.get("TERM_PROGRAM") == "ghostty"
+    return is_ghostty or not environment.keys().isdisjoint({"WT_SESSION", "ConEmuPID"})
+
+
 class Title:
-    """The terminal's title; ``write`` sends to the terminal. Nothing is sent twice."""
+    """The terminal's title and progress; ``write`` sends them. Nothing is sent twice."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._shown = ""
+        self._percent: int | None = None
+
+    def show_progress(self, percent: int | None) -> None:
+        """Show the progress of a build at the terminal's tab or task bar; None removes it."""
+        if percent != self._percent and has_progress(os.environ):
+            self._percent = percent
+            self._write(NO_PROGRESS if percent is None else f"\x1b]9;4;1;{percent}\x07")
 
     def show(self, text: str) -> None:
         """Set the title."""
@@ -35,8 +51,9 @@ class Title:
 
     @property
     def ending(self) -> str:
-        """The sequence that restores the terminal's own title; "" if it was not changed."""
-        return RESTORE if self._shown else ""
+        """The sequence that restores the terminal's own title; "" if nothing was changed."""
+        progress = "" if self._percent is None else NO_PROGRESS
+        return progress + (RESTORE if self._shown else "")
 
 
 class Notifications:
@@ -63,6 +80,13 @@ class Notifications:
             self._watched.pop(name, None)
             self._last = ended[name]
         return ended
+
+    @property
+    def percent(self) -> int | None:
+        """How many of the steps of the running builds are done, in per cent; None if none runs."""
+        steps = [step for status in self._running.values() for step in status.steps]
+        done = sum(step.state in {"done", "cached"} for step in steps)
+        return 100 * done // len(steps) if steps else None
 
     @property
     def title(self) -> str:

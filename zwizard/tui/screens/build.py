@@ -14,7 +14,7 @@ from zwizard.engine.builds import Build
 from zwizard.engine.status import CHECKED, Status, StepStatus
 from zwizard.jobs.follower import Watch
 from zwizard.tui import terminal
-from zwizard.tui.format import MUTED, block, join, joined, mark, renew
+from zwizard.tui.format import MUTED, bar, block, join, joined, mark, renew
 from zwizard.tui.navigation import REVIEW, question_of
 from zwizard.tui.screens import build_texts as texts
 from zwizard.tui.screens.dialogs import Reader, confirm_stop, copy, shows_errors
@@ -127,14 +127,17 @@ class BuildScreen(JobScreen):
             after = duration(max(0.0, status.at - status.started))
             return join(state, f"after {after}", between=" · ") if status.started else state
         left = estimates.to_go(status, self._usual_times, now)
+        done = estimates.fraction(status, self._usual_times, now)
         parts = (
-            texts.position(status),
-            duration(max(0.0, now - status.started)),
-            "" if left is None else f"about {duration(left)} to go",
-            f"{size(status.written)} written" if status.written else "",
+            state,
+            None if done is None else bar(done),
+            Content(texts.position(status)),
+            Content(duration(max(0.0, now - status.started))),
+            None if left is None else Content(f"about {duration(left)} to go"),
+            Content(f"{size(status.written)} written") if status.written else None,
         )
         room = self.size.width - len(self.build.id) - _MARGINS
-        return joined([state, *(Content(part) for part in parts if part)], room, (4, 2))
+        return joined(parts, room, (5, 1, 3))
 
     def _show_activity(self, step: StepStatus | None, now: float) -> None:
         """Show below the log the bytes that its step has written, and how old its output is."""
