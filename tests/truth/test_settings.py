@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.faults import write
 from tests.support.trees import vm_tree
-from tests.truth import cloud_init, fstab, netplan, sshd
+from tests.truth import accounts, cloud_init, fstab, netplan, sshd
 from tests.truth.row import Row
 from zwizard.checks import Mode, Outcome, find_rule
 from zwizard.checks.context import CheckContext
@@ -17,7 +17,7 @@ from zwizard.checks.settings.fstab import read_fstab
 from zwizard.checks.settings.netplan import read_netplan
 from zwizard.image import open_tree
 
-TABLE = (*sshd.ROWS,)
+TABLE = (*sshd.ROWS, *accounts.ROWS)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name}-{row.rule}")

@@ -181,7 +181,7 @@ BROKEN: list[tuple[str, str, Fault]] = [
      replaced("etc/passwd", "/bin/bash", "/usr/sbin/nologin")),
     ("ssh-key-login", "refuses root once cloud-init has locked", sshd("UsePAM no")),
     ("ssh-key-login", "root's password has expired", write("etc/shadow", b"root::0:0:99999:7:::")),
-    ("ssh-key-login", "root's account expires", write("etc/shadow", b"root:*:19518:0:9:7::1:")),
+    ("ssh-key-login", "root's account has expired", write("etc/shadow", b"root:*:9:0:9:7::1:")),
     ("ssh-starts", "bad configuration option", write("etc/ssh/sshd_config", b"\x80 yes\n")),
     ("ssh-starts", "bad port 222", sshd(f"Port {'2' * 5000}")),
     ("ssh-starts", "own.conf line 1: bad configuration option: ownoption", sshd("OwnOption yes")),

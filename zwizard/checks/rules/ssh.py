@@ -1,5 +1,6 @@
 """Rules about sshd in the guest: whether it starts, and whether root gets in by a key."""
 
+import time
 from collections.abc import Iterator
 from functools import cache
 
@@ -14,6 +15,7 @@ from zwizard.image.executables.programs import find_program
 from zwizard.image.tree import FileTree
 
 _PROGRAM = 8 << 20
+_DAY = 24 * 60 * 60  # seconds
 _KEYS = "/etc/ssh/ssh_host_"
 _KEY_TYPES = ("rsa", "ecdsa", "ed25519")
 
@@ -211,8 +213,16 @@ def _account_faults(tree: FileTree) -> Iterator[str]:
     shell = fields[6] if len(fields) > 6 else ""
     if shell.endswith(("/nologin", "/false")):
         yield f"root's shell is {shell}"
-    shadow = (account(tree, "/etc/shadow") + [""] * 9)[:9]
-    if shadow[2] == "0":
+    yield from _expired((account(tree, "/etc/shadow") + [""] * 9)[:9])
+
+
+def _expired(shadow: list[str]) -> Iterator[str]:
+    """What of root's line in shadow(5) has run out today, as pam_unix counts it."""
+    today = int(time.time()) // _DAY
+    changed, longest, end = (int(shadow[n]) if shadow[n].isdecimal() else -1 for n in (2, 4, 7))
+    if 0 <= end <= today:
+        yield f"root's account has expired (day {end} in /etc/shadow)"
+    if changed == 0:
         yield "root's password has expired (its last change in /etc/shadow is 0)"
-    if shadow[7]:
-        yield f"root's account expires (day {shadow[7]} in /etc/shadow)"
+    elif 0 <= longest < today - changed:
+        yield f"root's password has expired (/etc/shadow allows it for {longest} days)"
