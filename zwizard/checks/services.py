@@ -35,6 +35,12 @@ _CONDITIONS = ("ConditionPathExists", "AssertPathExists")
 _KEPT = ("/usr/", "/bin/", "/sbin/", "/lib/", "/opt/")  # where nothing appears at boot
 _MADE = ("/run/", "/proc/", "/sys/", "/dev/", "/var/")
 
+_EARLY = frozenset({
+    "emergency.target", "halt.target", "poweroff.target", "reboot.target", "rescue.target",
+    "runlevel0.target", "runlevel1.target", "runlevel6.target",
+})  # fmt: skip
+_ALIAS_DEPTH = 8
+
 _PULLS = re.compile(r"^(?:Wants|Requires|BindsTo|Upholds)=(.*)$", re.MULTILINE)
 
 
@@ -65,6 +71,21 @@ class Services:
         if entry.kind is EntryType.LINK:
             return entry.target == "/dev/null"
         return entry.kind is EntryType.FILE and entry.size == 0
+
+    def early_end(self) -> str:
+        """The target at which systemd ends the boot before services start, "" for none.
+
+        A default.target that leads to no unit counts as rescue.target (systemd, core/main.c).
+        """
+        name = "default.target"
+        for _ in range(_ALIAS_DEPTH if self.system == "systemd" else 0):
+            entry = self.unit(name)
+            if entry is None or entry.kind is not EntryType.LINK or self.masked(name):
+                break
+            name = entry.target.rpartition("/")[2]
+        if name == "default.target":
+            return name if self.masked(name) else ""
+        return name if name in _EARLY or not self.exists(name) else ""
 
     def exists(self, name: str) -> bool:
         """It could be started."""

@@ -26,6 +26,7 @@ from zwizard.checks import Mode, Outcome, Severity, all_rules, check
 from zwizard.image.tarball import TarballTree
 
 UNITS = "usr/lib/systemd/system"
+DEFAULT = "etc/systemd/system/default.target"
 WANTED = "etc/systemd/system/cloud-init.target.wants"
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
 ID = b"0123456789abcdef0123456789abcdef\n"
@@ -172,6 +173,11 @@ BROKEN: list[tuple[str, str, Fault]] = [
     ("cloud-init-enabled", "is not started: ConditionPathExists=/usr/bin/none never holds",
      write("etc/systemd/system/cloud-init-local.service.d/x.conf",
            b"[Unit]\nConditionPathExists = /usr/bin/none\n")),
+    ("cloud-init-enabled", "default.target leads to rescue.target",
+     both(unit("rescue.target"), link(DEFAULT, "/lib/systemd/system/rescue.target"))),
+    ("cloud-init-enabled", "default.target leads to none.target",
+     link(DEFAULT, "/lib/systemd/system/none.target")),
+    ("cloud-init-enabled", "default.target leads to default.target", link(DEFAULT, "/dev/null")),
     ("ssh-key-login", "PermitRootLogin no", sshd("PermitRootLogin no")),
     ("ssh-key-login", "PubkeyAuthentication no", sshd("PubkeyAuthentication=no")),
     ("ssh-key-login", "AuthorizedKeysFile none", sshd("AuthorizedKeysFile none")),
@@ -381,6 +387,11 @@ OPENRC = both(
         ("ssh-server", both(
             remove("etc/systemd/system/multi-user.target.wants"),
             unit("ssh.socket", "sockets.target.wants"))),
+        ("cloud-init-enabled", both(
+            unit("graphical.target"), link(f"{UNITS}/default.target", "graphical.target"))),
+        ("cloud-init-enabled", both(unit("runlevel3.target"), link(DEFAULT, "runlevel3.target"))),
+        ("cloud-init-enabled", both(
+            unit("default.target"), link(DEFAULT, f"/{UNITS}/default.target"))),
         ("root-password", shadow("")),
         ("root-password", shadow("!*")),
         ("no-secrets", write("root/.bash_history", b"")),

@@ -76,6 +76,11 @@ def cloud_init_enabled(context: CheckContext) -> Verdict:
     if off is not None:
         return failed(off, f"Remove that: {off}.")
     services = context.services
+    if end := services.early_end():
+        return failed(
+            f"default.target leads to {end}, where nothing starts cloud-init",
+            "systemctl set-default multi-user.target",
+        )
     masked = [name for name in _SERVICES if services.masked(name)]
     if masked:
         return failed(f"masked: {', '.join(masked)}", f"systemctl unmask {' '.join(masked)}")
