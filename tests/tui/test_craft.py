@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from tests.tui.conftest import (
     Held,
@@ -36,6 +37,7 @@ from zwizard.tui import linux_console, preferences, themes
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.navigation import REVIEW, Navigation
 from zwizard.tui.screens.base import BaseScreen
+from zwizard.tui.screens.dialogs import Help
 from zwizard.tui.screens.home import HomeScreen
 from zwizard.tui.screens.pages import PageScreen
 from zwizard.tui.widgets.keys import NAMES, Keys, shown
@@ -440,3 +442,23 @@ async def click(pilot: Pilot[None], text: str) -> None:
     y = next(i for i, line in enumerate(lines) if text in line)
     await pilot.click(offset=(cell_len(lines[y][: lines[y].index(text)]) + 1, y))
     await settle(pilot)
+
+
+async def test_ctrl_c_says_how_to_quit(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+c")
+        assert any("Ctrl+Q" in note or "ctrl+q" in note for note in notes(app))
+
+
+async def test_a_question_mark_is_help_outside_text(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "question_mark")
+        on(app, Help)
+        await press(pilot, "escape")
+        to_page(app)
+        await settle(pilot)
+        app.screen.query(Input).first().focus()
+        await press(pilot, "question_mark")
+        assert "?" in app.screen.query(Input).first().value

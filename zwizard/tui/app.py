@@ -64,7 +64,7 @@ class ZwizardApp(BaseApp):
     BINDINGS: ClassVar[list[BindingType]] = named(
         "app",
         [
-            Binding("f1", "help", "Help", tooltip="Help on what has the focus"),
+            Binding("f1,question_mark", "help", "Help", tooltip="Help on what has the focus"),
             Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
         ],
     )
@@ -239,6 +239,10 @@ class ZwizardApp(BaseApp):
 
     async def action_quit(self) -> None:
         self.action_leave()
+
+    def action_help_quit(self) -> None:
+        """Say how to quit: people press Ctrl+C for it."""
+        self.notify("Press Ctrl+Q to quit. Builds keep running.")
 
     def action_help(self) -> None:
         screen = self.screen

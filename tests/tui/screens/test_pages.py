@@ -695,3 +695,25 @@ async def test_a_narrow_form_has_the_room_of_the_explanation(app: ZwizardApp) ->
         await open_page(pilot, "source")
         assert not app.screen.query_one("#why-text").region
         assert app.screen.query_one("#questions").size.height >= 10
+
+
+async def test_enter_goes_through_the_questions_to_the_next_page(app: ZwizardApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_page(pilot, "target")
+        field(app, "name").control.focus()
+        await press(pilot, "enter")
+        assert on(app, PageScreen).page == "source"
+        field(app, "source.mirror").control.focus()
+        await press(pilot, "enter")
+        focused = on(app, PageScreen).focused_field()
+        assert focused is not None
+        assert focused.question.key == "source.packages"
+
+
+async def test_enter_stays_at_an_answer_that_is_wrong(app: ZwizardApp) -> None:
+    draft().set("name", "no/name")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_page(pilot, "target")
+        field(app, "name").control.focus()
+        await press(pilot, "enter")
+        assert on(app, PageScreen).page == "target"

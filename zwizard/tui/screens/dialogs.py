@@ -36,7 +36,7 @@ class Option:
 
 
 # The app's own does not reach a dialog.
-HELP_KEY = Binding("f1", "app.help", "Help", id="app.help")
+HELP_KEY = Binding("f1,question_mark", "app.help", "Help", id="app.help")
 
 
 class Dialog(BackgroundWork, ModalScreen[T | None]):

@@ -306,6 +306,13 @@ class PageScreen(BaseScreen[None]):
         else:
             await self.show(pages[before])
 
+    def action_next_field(self) -> None:
+        """Go to the next question; after the last one of the page, to the next page."""
+        if self.focused_field() is self.query(Field).last():
+            self.call_later(self.action_next)  # which removes the input that called this
+        else:
+            self.focus_next()
+
     async def action_next(self) -> None:
         """Show the next page if no answer here is wrong; a doubtful one is warned of once."""
         wrong = self.navigation.problems(self.page)

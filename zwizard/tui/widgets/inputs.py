@@ -19,10 +19,10 @@ class OrderedInput(Input):
 
 
 class AnswerInput(OrderedInput):
-    """An input among other fields: Enter goes to the next."""
+    """An input among other fields: Enter goes to the next, and after the last to the next page."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "app.focus_next", "Next field", show=False)
+        Binding("enter", "screen.next_field", "Next field", show=False)
     ]
 
 
