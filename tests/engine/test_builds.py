@@ -218,14 +218,9 @@ def test_the_layers_of_a_build_are_synced_when_it_has_ended(
     assert synced == [privilege.layers_below(tmp_path)]
 
 
-def test_what_a_container_build_makes_for_the_user_is_the_archive_and_the_note(
-    tmp_path: Path,
-) -> None:
-    build = new_build(
-        "web", tmp_path, Recipe(target="container", container=Container(entrypoint="/bin/true"))
-    )
+def test_what_a_build_makes_for_the_user_is_the_archive_and_the_note(tmp_path: Path) -> None:
+    build = new_build("web", tmp_path)
     assert build.targets() == (tmp_path / "web.tar.gz", tmp_path / "web.deploy.md")
-    assert new_build("vm", tmp_path).targets() == (tmp_path / "vm.tar.gz",)
 
 
 @pytest.mark.parametrize("name", ["web.tar.gz", "web.deploy.md"])

@@ -142,8 +142,8 @@ def test_what_only_the_note_says_changes_no_layer() -> None:
     assert one.note != two.note
 
 
-def test_a_vm_has_no_note() -> None:
-    assert make(Recipe()).note == ""
+def test_the_note_of_a_vm_names_the_init_that_the_forms_ask_for() -> None:
+    assert "- Entrypoint: `/sbin/init`\n" in make(Recipe()).note
 
 
 def test_the_script_writes_the_same_note(tmp_path: Path) -> None:

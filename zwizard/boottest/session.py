@@ -48,8 +48,7 @@ def prepare(request: BootTestRequest) -> BootTest:
     privilege.require()
     job = _new(artefact)
     whole = replace(request, artefact=artefact, layers=privilege.layers_below(paths.cache()))
-    if made := builds.container_at(artefact):
-        recipe, _ = made
+    if recipe := builds.container_at(artefact):
         # Secrets are not in a recipe, so they are made up.
         own = {k: value or "made-up" for k, value in deployment.environment(recipe).items()}
         whole = replace(

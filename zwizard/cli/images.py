@@ -72,13 +72,13 @@ def check(
         checks.check_name(report)
         user_files.here().claim(report, replace=replace)
     path = Path(place)
-    built = builds.container_at(path.resolve())
+    made, container = builds.making(path.resolve()), builds.container_at(path.resolve())
     build = verdicts.about(path.resolve())
     if build and (mode, disk_size, entrypoint) == (None, None, None):
         found = dataclasses.replace(verdicts.check_again(build), artefact=str(path))
     else:
-        if built and entrypoint is None:
-            entrypoint = deployment.entrypoint(built[0])
+        if container and entrypoint is None:
+            entrypoint = deployment.entrypoint(container)
         with local_flist(place) as file:
             found = checks.check(file, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
         found = dataclasses.replace(found, artefact=place)
@@ -92,8 +92,8 @@ def check(
         click.echo(checks.render_text(found), nl=False)
         if boot_test:
             click.echo(sanitise(f"boot test {records.describe(boot_test, time.time())}"))
-        if built:
-            click.echo(sanitise(f"deployment note: {built[1]}"))
+        if made:
+            click.echo(sanitise(f"deployment note: {made.note()}"))
     return 0 if found.ready else 3
 
 

@@ -40,8 +40,8 @@ class Build(Job):
         """Where it is remembered what zwizard wrote for the user."""
         return UserFiles(self.directory.parents[1] / "user-files")
 
-    def targets(self) -> tuple[Path, ...]:
-        """Where the archive goes, and the deployment note beside it if there is one."""
+    def targets(self) -> tuple[Path, Path]:
+        """Where the archive goes, and the deployment note beside it."""
         return targets(self.recipe())
 
     def outputs(self) -> tuple[Path, ...]:
@@ -67,19 +67,18 @@ class Build(Job):
         """Where the archive goes."""
         return self.targets()[0]
 
-    def note(self) -> Path | None:
-        """The deployment note beside the archive; None if the target needs none."""
-        return next(iter(self.targets()[1:]), None)
+    def note(self) -> Path:
+        """The deployment note beside the archive."""
+        return self.targets()[1]
 
 
-def targets(recipe: Recipe, directory: Path | None = None) -> tuple[Path, ...]:
-    """Where the archive of ``recipe`` goes, and the deployment note if there is one.
+def targets(recipe: Recipe, directory: Path | None = None) -> tuple[Path, Path]:
+    """Where the archive of ``recipe`` and its deployment note go.
 
     ``directory`` takes the place of the recipe's, where that is not absolute.
     """
     archive = (directory or Path(recipe.output.directory)) / f"{recipe.name}.tar.gz"
-    note = archive.with_name(f"{recipe.name}.deploy.md")
-    return (archive, note) if recipe.target == "container" else (archive,)
+    return archive, archive.with_name(f"{recipe.name}.deploy.md")
 
 
 def claim(build: Build, *, replace: bool) -> None:
@@ -168,12 +167,11 @@ def open_for(recipe: Recipe, base: Path, *, replace: bool = False) -> Build:
         return build
 
 
-def container_at(archive: Path) -> tuple[Recipe, Path] | None:
-    """The recipe and the deployment note of a container's archive, if a build makes it."""
+def container_at(archive: Path) -> Recipe | None:
+    """The recipe of a container's archive, if a build makes it."""
     build = making(archive)
     recipe = recipe_of(build) if build else None
-    note = build.note() if build and recipe else None
-    return (recipe, note) if recipe and note else None
+    return recipe if recipe and recipe.target == "container" else None
 
 
 def _makes(build: Build, archive: Path) -> bool:

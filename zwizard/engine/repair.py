@@ -73,7 +73,7 @@ def started(path: Path, entrypoint: str | None) -> Container:
         made = builds.container_at(path.resolve())
         if made is None:
             return Container()
-        settings, words = made[0].container, list(deployment.command(made[0]))
+        settings, words = made.container, list(deployment.command(made))
     else:
         settings, words = Container(), _words(entrypoint)
     return replace(settings, entrypoint="".join(words[:1]), args=tuple(words[1:]), start="")

@@ -258,8 +258,7 @@ class Worker:
                 files.copy(packed, archive)
             except OSError as error:
                 raise explained(error, packed.stat().st_size) from None
-        if note:
-            files.write(note, self.plan.note)
+        files.write(note, self.plan.note)
         verdict = verdicts.of_archive(
             self.build, checking=lambda: self._note(events.CheckStarted())
         )
@@ -275,7 +274,7 @@ class Worker:
                 blocks=len(verdict.blocking),
                 blocking=verdict.blocking,
                 warnings=verdict.warnings,
-                note=str(note or ""),
+                note=str(note),
             )
         )
 

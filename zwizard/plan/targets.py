@@ -37,9 +37,7 @@ def make(recipe: Recipe) -> Plan:
 
 
 def _plan(recipe: Recipe, epoch: int, *steps: Step) -> Plan:
-    note = ""
-    if recipe.target == "container":
-        note = markdown(describe(recipe.name, recipe.target, recipe))
+    note = markdown(describe(recipe.name, recipe.target, recipe))
     shared = urlsplit(recipe.source.mirror).hostname in _LOOPBACK
     return Plan(recipe.name, recipe.target, environment(epoch), steps, note, shared)
 

@@ -41,13 +41,13 @@ def script(plan: Plan) -> str:
         name=plan.name,
         exports=exports,
         functions=functions(*actions),
-        note=f" {_NOTE}" if plan.note else "",
+        note=_NOTE,
     )
     steps = "\n\n".join(
         _step(number, step, plan.network(step)) for number, step in enumerate(plan.steps, 1)
     )
-    note = _note(plan.note) if plan.note else ""
-    return f'{head}\n{steps}\n\n{note}echo "made $OUT"\n'
+    note = f"printf %s {shlex.quote(plan.note)} >{_NOTE}"
+    return f'{head}\n{steps}\n\n{note}\necho "made $OUT"\n'
 
 
 def text(plan: Plan) -> str:
@@ -83,10 +83,6 @@ def data(plan: Plan) -> dict[str, object]:
             for step, fingerprint in zip(plan.steps, plan.fingerprints(), strict=True)
         ],
     }
-
-
-def _note(text: str) -> str:
-    return f"printf %s {shlex.quote(text)} >{_NOTE}\n"
 
 
 def _step(number: int, step: Step, network: str) -> str:
@@ -138,7 +134,7 @@ fi
 
 ROOT=${{1:-{name}}}
 OUT=${{2:-{name}.tar.gz}}
-for made in "$ROOT" "$OUT"{note}; do # nothing is replaced, no link followed
+for made in "$ROOT" "$OUT" {note}; do # nothing is replaced, no link followed
 	if [ -e "$made" ] || [ -L "$made" ]; then
 		echo "$made exists already; name another" >&2
 		exit 2

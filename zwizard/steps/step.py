@@ -44,8 +44,8 @@ class Plan:
 
     ``environment`` is what every command runs with, beside PATH and the proxies of the user.
     ``note`` is what to know for a deployment and the archive does not carry: Markdown, to be kept
-    beside it; "" where cloud-init asks for nothing. ``shares_network``: the mirror is on this
-    machine's loopback, so that steps with a network share this machine's.
+    beside it. ``shares_network``: the mirror is on this machine's loopback, so that steps with a
+    network share this machine's.
     """
 
     name: str
