@@ -36,7 +36,7 @@ def test_a_signal_in_each_step_stops_a_build_that_ends_with_the_same_bytes(
     server: Server, tmp_path: Path
 ) -> None:
     busybox = Path(shutil.which("busybox") or "").read_bytes()
-    server.files["program"] = busybox + os.urandom(2**24)  # to be at work on for a while
+    server.files["program"] = busybox + os.urandom(2**26)  # to be at work on for a while
     server.etag = '"one"'
     server.faults = [404, 404, "stall"]  # there are no checksums
     place = Workplace(tmp_path)

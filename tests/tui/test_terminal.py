@@ -44,7 +44,7 @@ class Terminal:
     @property
     def screen(self) -> str:
         """The text on the screen."""
-        return self._tmux("capture-pane", "-p")
+        return self._tmux("capture-pane", "-p").replace("\u00a0", " ")
 
     @property
     def title(self) -> str:

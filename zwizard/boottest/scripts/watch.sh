@@ -13,12 +13,23 @@ report() {
 	"$@"
 }
 
-report cmdline /busybox base64 /proc/1/cmdline
-report environ /busybox base64 /proc/1/environ
+# Prints what is in a file of the first process: it is empty for a moment while that starts another
+# program.
+read_first() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		text=$(/busybox base64 "/proc/1/$1")
+		[ -z "$text" ] || break
+		/busybox usleep 50000
+	done
+	echo "$text"
+}
+
+report cmdline read_first cmdline
+report environ read_first environ
 report hostname /busybox cat /proc/sys/kernel/hostname
 report addresses /busybox cat /proc/net/fib_trie
 report routes /busybox cat /proc/net/route
 report looked
 /busybox sleep 5
-report running /busybox base64 /proc/1/cmdline
+report running read_first cmdline
 report over
