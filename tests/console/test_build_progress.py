@@ -110,7 +110,7 @@ def test_a_build_that_is_not_ready_lists_its_errors(build: Build, capsys: Captur
     output = capsys.readouterr().out
     assert "✗ not ready: 10 errors (web.tar.gz, 7 Bytes)\n    entrypoint: /a" in output
     assert "is not there\n        do: Say another.\n    rule-0: xxx" in output
-    assert f"rule-3: {'x' * 300}\n  all findings: zwizard check {build.archive()}\n" in output
+    assert f"rule-3: {'x' * 299}…\n  all findings: zwizard check {build.archive()}\n" in output
     assert "rule-4" not in output
     assert "\x1b" not in output
 

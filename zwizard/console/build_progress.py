@@ -153,6 +153,11 @@ def _blocking(event: events.BuildFinished) -> list[str]:
 def _named(word: str, findings: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """The first of them, each after ``word``."""
     for finding in findings[:_NAMED]:
-        yield f"    {word}{finding['rule']}: {one_line(finding['evidence'])[:_EVIDENCE]}"
+        yield f"    {word}{finding['rule']}: {_cut(finding['evidence'])}"
         if finding["fix"]:
-            yield f"        do: {one_line(finding['fix'])[:_EVIDENCE]}"
+            yield f"        do: {_cut(finding['fix'])}"
+
+
+def _cut(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _EVIDENCE else f"{line[: _EVIDENCE - 1]}…"
