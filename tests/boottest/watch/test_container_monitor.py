@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,22 @@ class Booted:
     @property
     def _stages(self) -> list[dict[str, Any]]:
         return [event for event in self.events if event["event"] == "boot-test-stage"]
+
+
+@pytest.mark.skipif(not BUSYBOX, reason="busybox-static is not here")
+def test_the_observer_reads_again_while_another_program_starts(tmp_path: Path) -> None:
+    text = resources.files("zwizard.boottest").joinpath("scripts/watch.sh").read_text("utf-8")
+    function = text[text.index("read_first()") : text.index("report cmdline")]
+    here = function.replace("/proc/1/", f"{tmp_path}/").replace("/busybox", BUSYBOX)
+    environ = tmp_path / "environ"
+    environ.touch()
+    command = [BUSYBOX, "sh", "-c", f"{here}\necho ready; read_first environ"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as observer:
+        assert observer.stdout is not None
+        assert observer.stdout.readline() == "ready\n"
+        time.sleep(0.1)  # it reads, and finds nothing
+        environ.write_bytes(b"A=1\0")
+        assert base64.b64decode(observer.stdout.read()) == b"A=1\0"
 
 
 SCRIPT = """#!/bin/sh
