@@ -114,8 +114,8 @@ def main() -> None:
         shutil.rmtree(place, ignore_errors=True)
     slowest, worst = max(taken, key=lambda one: one[1])
     rows = [
-        ("first frame", statistics.median(first), 0.8),
-        ("page to page, median", statistics.median(wall for _, wall in taken), 0.1),
+        ("first frame", statistics.median(first), 0.5),
+        ("page to page, median", statistics.median(wall for _, wall in taken), 0.06),
         (f"page to page, worst ({slowest})", worst, 0.1),
     ]
     for what, value, bar in rows:

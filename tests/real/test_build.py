@@ -37,6 +37,7 @@ class TestTheFirstBuild:
         assert finished["ready"] is True
         assert finished["artefact"] == str(vm.archive)
         assert finished["sha256"] == hashlib.sha256(vm.archive.read_bytes()).hexdigest()
+        assert "`/sbin/init`" in Path(finished["note"]).read_text("utf-8")
 
     def test_passes_the_check_of_its_own_archive(self, vm: Built) -> None:
         checked = vm.place.run("check", vm.archive, "--mode", "vm")

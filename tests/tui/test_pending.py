@@ -19,11 +19,9 @@ from zwizard.engine import bug_report, builds, gc, repair
 from zwizard.jobs import supervisor
 from zwizard.tui.app import ZwizardApp
 from zwizard.tui.screens.build import BuildScreen
-from zwizard.tui.screens.check import CheckScreen
 from zwizard.tui.screens.dialogs import Ask
 from zwizard.tui.screens.files import AskPath
 from zwizard.tui.screens.home import HomeScreen
-from zwizard.tui.screens.review import ReviewScreen
 
 
 class Slow:
@@ -54,6 +52,18 @@ async def type_quickly(pilot: Pilot[None], *keys: str) -> None:
     await handled(pilot)
 
 
+async def press_while_held(
+    pilot: Pilot[None], app: ZwizardApp, slow: Slow, *keys: str, shows: str
+) -> None:
+    """Press keys, the first of which starts ``slow``: they change nothing before it ends."""
+    screen = app.screen
+    with slow.held():
+        await type_quickly(pilot, *keys)
+        await waiting_for(pilot, app, shows)
+        assert app.screen is screen
+    await settle(pilot)
+
+
 async def waiting_for(pilot: Pilot[None], app: ZwizardApp, text: str) -> None:
     """Wait until the line of the keys says what is waited for."""
     async with asyncio.timeout(10):
@@ -72,11 +82,7 @@ async def test_a_build_that_starts_slowly_is_started_once(
     draft().set("name", "web")
     async with app.run_test(size=(80, 24)) as pilot:
         await open_page(pilot, "review")
-        with slow.held():
-            await type_quickly(pilot, "f5", "f5", "x", "f2", "s")
-            await waiting_for(pilot, app, "● Build …")
-            on(app, ReviewScreen)
-        await settle(pilot)
+        await press_while_held(pilot, app, slow, "f5", "f5", "x", "f2", "s", shows="● Build …")
         on(app, BuildScreen)
     assert slow.calls == len(started) == 1
 
@@ -91,11 +97,7 @@ async def test_a_slow_fix_takes_no_other_key(
     async with app.run_test(size=(80, 24)) as pilot:
         app.show_check(apart / "tree")
         await settle(pilot)
-        with slow.held():
-            await type_quickly(pilot, "x", "x", "b", "r", "e")
-            await waiting_for(pilot, app, "Fix …")
-            on(app, CheckScreen)
-        await settle(pilot)
+        await press_while_held(pilot, app, slow, "x", "x", "b", "r", "e", shows="Fix …")
         on(app, Ask)
     assert slow.calls == 1
 
@@ -108,11 +110,7 @@ async def test_a_slow_deletion_takes_no_other_key(
     fail(a_build("web"), "bootstrap", error="it failed")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        with slow.held():
-            await type_quickly(pilot, "d", "d", "r", "n", "enter")
-            await waiting_for(pilot, app, "Delete …")
-            on(app, HomeScreen)
-        await settle(pilot)
+        await press_while_held(pilot, app, slow, "d", "d", "r", "n", "enter", shows="Delete …")
         on(app, Ask)
     assert slow.calls == 1
     assert builds.everything()

@@ -12,7 +12,7 @@ from zwizard.boottest.request import BootTestRequest
 from zwizard.cli.app import json_option, replace_option, zwizard
 from zwizard.console import boot_progress
 from zwizard.console import repair as repair_progress
-from zwizard.engine import builds, verdicts
+from zwizard.engine import builds, status, verdicts
 from zwizard.engine import repair as repairs
 from zwizard.hub.download import local_flist
 from zwizard.sources import deployment
@@ -72,12 +72,11 @@ def check(
         checks.check_name(report)
         user_files.here().claim(report, replace=replace)
     path = Path(place)
-    made, container = builds.making(path.resolve()), builds.container_at(path.resolve())
     build = verdicts.about(path.resolve())
     if build and (mode, disk_size, entrypoint) == (None, None, None):
         found = dataclasses.replace(verdicts.check_again(build), artefact=str(path))
     else:
-        if container and entrypoint is None:
+        if entrypoint is None and (container := builds.container_at(path.resolve())):
             entrypoint = deployment.entrypoint(container)
         with local_flist(place) as file:
             found = checks.check(file, mode=mode, disk_size=disk_size, entrypoint=entrypoint)
@@ -92,8 +91,8 @@ def check(
         click.echo(checks.render_text(found), nl=False)
         if boot_test:
             click.echo(sanitise(f"boot test {records.describe(boot_test, time.time())}"))
-        if made:
-            click.echo(sanitise(f"deployment note: {made.note()}"))
+        if build and (note := status.of(build).note):
+            click.echo(sanitise(f"deployment note: {note}"))
     return 0 if found.ready else 3
 
 

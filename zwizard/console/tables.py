@@ -116,8 +116,8 @@ def one(build: Build, *, as_json: bool) -> str:
             lines.append(f"boot test  {records.describe(record, time.time())}")
         if state.state in CHECKED and (upload := uploads.last_upload_of(state.sha256)):
             lines.append(f"uploaded   {uploads.describe(upload, time.time())}")
-        if recipe:
-            lines.append(f"deploy     {build.note()}")
+        if state.note:
+            lines.append(f"deploy     {state.note}")
     lines += ["", f"build      {build.directory}"]
     return sanitise("\n".join(lines)) + "\n"
 
