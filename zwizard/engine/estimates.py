@@ -14,7 +14,7 @@ from zwizard.recipe.model import Recipe
 
 CHECKLIST = "checklist"  # what follows the last step, among the steps' names
 _RECENT = 5  # earlier runs that count
-_LEAST = 1.0  # seconds that are worth telling
+LEAST = 1.0  # seconds that are worth telling
 
 Pace = Mapping[str, float]  # seconds by step
 
@@ -42,7 +42,7 @@ def to_go(status: Status, pace: Pace, now: float) -> float | None:
     begun and its steps may all be cached; None also for the last second.
     """
     left = _to_go(status, pace, now)
-    return left if left is not None and left >= _LEAST else None
+    return left if left is not None and left >= LEAST else None
 
 
 def fraction(status: Status, pace: Pace, now: float) -> float | None:

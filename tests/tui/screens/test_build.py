@@ -71,7 +71,8 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
 async def test_the_usual_time_of_each_step_is_shown(
     app: ZwizardApp,
 ) -> None:
-    a_build("older", done=6)  # each step took 38 s
+    older = a_build("older", done=6)  # each step took 38 s
+    journal.append(older.journal, events.StepFinished(step="clean", seconds=0.4, bytes=1))
     build = a_build(done=2)
     app.clock = lambda: status.of(build).at + 4
     with Held(build):
@@ -82,6 +83,7 @@ async def test_the_usual_time_of_each_step_is_shown(
             assert "✓ packages      done 38 s" in shown
             assert "● initramfs     running 4 s / ~38 s" in shown
             assert "○ kernel        waiting ~38 s" in shown
+            assert "○ clean         waiting   " in shown  # it takes no time worth telling
             assert "○ pack          waiting   " in shown  # it never ran
             assert "about" not in shown.splitlines()[0]
 

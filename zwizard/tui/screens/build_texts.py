@@ -32,7 +32,7 @@ def _row(step: StepStatus, usual: estimates.Pace, now: float, narrow: bool) -> C
 
 def _took(step: StepStatus, usual: float | None, now: float) -> str:
     """How long the step took and, after ``~``, how long it usually takes."""
-    expected = "" if usual is None else f"~{brief(usual)}"
+    expected = "" if usual is None or usual < estimates.LEAST else f"~{brief(usual)}"
     match step.state:
         case "running":
             return " / ".join(filter(None, (brief(max(0.0, now - step.started)), expected)))
