@@ -71,7 +71,7 @@ async def test_steps_and_the_running_steps_log_are_shown(app: ZwizardApp) -> Non
 async def test_the_usual_time_of_each_step_is_shown(
     app: ZwizardApp,
 ) -> None:
-    older = a_build("older", done=6)  # each step took 38 s
+    older = a_build("older", done=5)  # each step took 38 s
     journal.append(older.journal, events.StepFinished(step="clean", seconds=0.4, bytes=1))
     build = a_build(done=2)
     app.clock = lambda: status.of(build).at + 4
