@@ -135,6 +135,23 @@ def test_cancelling_ends_all_that_a_job_has_started_whatever_it_ignores(
     assert not workspace(job).exists()
 
 
+@pytest.mark.slow
+def test_cancelling_ends_a_worker_that_would_outlive_its_parent(new: Callable[..., Job]) -> None:
+    """As unshare's child does until it has asked for its death signal."""
+    job = new()
+    code = (
+        "import sys; from zwizard.host import privileges; from zwizard.jobs import supervisor;"
+        """privileges._UNSHARE = privileges._MAPPED = ("sh", "-c", '"$@" & wait', "sh");"""
+        "supervisor.main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, job.kind(), str(job.directory), str(paths.cache())]
+    with subprocess.Popen(command):
+        until(lambda: job.journal.exists() and list(job.events()))
+        job.cancel_request.touch()
+    assert isinstance(list(job.events())[-1], Cancelled)
+    until(lambda: not pids(job))
+
+
 @pytest.mark.parametrize("kind", ["Nap", "Doze"])
 def test_a_killed_worker_is_reported_by_the_supervisor(new: Callable[..., Job], kind: str) -> None:
     job = new(kind)

@@ -139,6 +139,7 @@ def supervise(job: Job, cache: Path, options: tuple[str, ...]) -> int:
         stdin=subprocess.DEVNULL if job.attended else None,  # a secret comes there
         pass_fds=(held, claimed),  # locked as long as supervisor or worker lives
         preexec_fn=_die_with_parent,
+        process_group=0,
     )
     status = _wait(job, worker)
     os.close(claimed)
@@ -167,7 +168,8 @@ def _wait(job: Job, worker: subprocess.Popen[bytes]) -> int:
     while ended not in ready:
         if job.cancel_request.exists():  # perhaps before the worker came up
             select.select([ended], [], [], job.grace)
-            worker.kill()
+            # Its group: unshare may not have tied the worker's end to its own yet.
+            os.killpg(worker.pid, signal.SIGKILL)
             break
         ready = select.select(watched, [], [], _LOOK)[0]
         if caller in ready and not os.read(caller, 4096):
